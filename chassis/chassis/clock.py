@@ -1,0 +1,39 @@
+"""Time and ids, passed in wherever they are needed so that tests can hold them still."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import uuid_utils
+
+Clock = Callable[[], datetime]
+"""Gives the present as an aware UTC datetime, cut to milliseconds."""
+
+NewId = Callable[[], str]
+"""Gives a new id: a UUIDv7 in lower case, later ids sorting after earlier ones."""
+
+
+def utc_now() -> datetime:
+    """Tell the time in UTC, cut to the milliseconds that clients are shown."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def uuid7() -> str:
+    """Make a UUIDv7 (RFC 9562), which sorts by the time of its making."""
+    return str(uuid_utils.uuid7())
+
+
+def stamp(moment: datetime) -> str:
+    """Write a moment as RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`."""
+    return (
+        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    )
+
+
+def moment(text: str) -> datetime:
+    """Read what `stamp` wrote.
+
+    Raises:
+        ValueError: the text is not such a time.
+    """
+    return datetime.fromisoformat(text)

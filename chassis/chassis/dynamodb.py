@@ -1,0 +1,298 @@
+"""DynamoDB, a little closer to Python: plain dicts in and out, transactions that say why not."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from heapq import nlargest
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chassis.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+"""An item with plain values: str, int, bool, None, lists and dicts of them."""
+
+Action = dict[str, Any]
+
+CONDITION_FAILED = "ConditionalCheckFailed"
+_ATTEMPTS = 8
+_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+
+class NotApplied(Exception):
+    """A transaction was refused; `reasons` holds one code per action, "None" where it was fine."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__(", ".join(reasons))
+        self.reasons = reasons
+
+    def failed(self, position: int) -> bool:
+        """Tell whether the condition of the action at this position did not hold."""
+        return self.reasons[position] == CONDITION_FAILED
+
+
+def list_shard(identifier: str, shards: int) -> str:
+    """Give the partition of a list over everything, by the random end of a UUID.
+
+    No list may end in one hot partition: a list over everything is spread over a few.
+    """
+    return str(int(identifier[-4:], 16) % shards)
+
+
+def connect() -> DynamoDBClient:
+    """Build the client; boto3 reads its region, endpoint and credentials by itself."""
+    return boto3.client(
+        "dynamodb",
+        config=Config(
+            connect_timeout=1,
+            read_timeout=3,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=32,
+            parameter_validation=False,
+        ),
+    )
+
+
+class Database:
+    """A service's tables behind one prefix."""
+
+    def __init__(self, client: DynamoDBClient, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._serializer = TypeSerializer()
+        self._deserializer = TypeDeserializer()
+
+    def get(self, table: str, key: Mapping[str, str], *, consistent: bool = True) -> Item | None:
+        """Read one item by its key."""
+        answer = self._call(
+            "get_item",
+            TableName=self._prefix + table,
+            Key=self.pack(key),
+            ConsistentRead=consistent,
+        )
+        return self.unpack(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, table: str, partition: str, values: Iterable[str]) -> dict[str, Item]:
+        """Read up to 100 items by their partition keys, in one call; answers those that exist."""
+        wanted = list(dict.fromkeys(values))
+        found: dict[str, Item] = {}
+        name = self._prefix + table
+        while wanted:
+            keys = [self.pack({partition: value}) for value in wanted]
+            answer = self._call(
+                "batch_get_item", RequestItems={name: {"Keys": keys, "ConsistentRead": True}}
+            )
+            for raw in answer["Responses"].get(name, []):
+                item = self.unpack(raw)
+                found[item[partition]] = item
+            left = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
+            wanted = [self.unpack(key)[partition] for key in left]
+        return found
+
+    def query(
+        self,
+        table: str,
+        condition: str,
+        *,
+        limit: int,
+        ascending: bool,
+        index: str | None = None,
+        **values: Any,
+    ) -> list[Item]:
+        """Read up to `limit` items of one partition, strongly consistent where no index is used."""
+        arguments: dict[str, Any] = {
+            "TableName": self._prefix + table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": self.pack({f":{k}": v for k, v in values.items()}),
+            "ScanIndexForward": ascending,
+            "Limit": limit,
+        }
+        if index:
+            arguments["IndexName"] = index
+        else:
+            arguments["ConsistentRead"] = True
+        items: list[Item] = []
+        while True:
+            answer = self._call("query", **arguments)
+            items += [self.unpack(raw) for raw in answer["Items"]]
+            # A page of DynamoDB ends at 1 MB even if fewer than `limit` items were read.
+            if len(items) >= limit or "LastEvaluatedKey" not in answer:
+                return items[:limit]
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            arguments["Limit"] = limit - len(items)
+
+    def newest(
+        self, table: str, index: str, sort: str, *, shards: int, limit: int, before: str | None
+    ) -> list[Item]:
+        """Read the `limit` items with the greatest `sort` below `before`, over all shards.
+
+        The index is partitioned by `list_shard`; one query per shard, which may lag behind.
+        """
+        condition = "list_shard = :shard"
+        values = {}
+        if before is not None:
+            condition += f" AND {sort} < :before"
+            values["before"] = before
+        found: list[Item] = []
+        for shard in range(shards):
+            found += self.query(
+                table,
+                condition,
+                limit=limit,
+                ascending=False,
+                index=index,
+                shard=str(shard),
+                **values,
+            )
+        return nlargest(limit, found, key=itemgetter(sort))
+
+    def increment(self, table: str, key: Mapping[str, str], expires: int) -> Item:
+        """Add one to an item's `hits`, which it has from then on, and answer the item."""
+        answer = self._call(
+            "update_item",
+            TableName=self._prefix + table,
+            Key=self.pack(key),
+            UpdateExpression="SET expires = :expires ADD hits :one",
+            ExpressionAttributeValues=self.pack({":expires": expires, ":one": 1}),
+            ReturnValues="ALL_NEW",
+        )
+        return self.unpack(answer["Attributes"])
+
+    def put_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:
+        """Write one item if the condition holds; answers whether it was written."""
+        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.pack(item)}
+        try:
+            self._call("put_item", **self._conditional(body, condition, values))
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def put(self, table: str, item: Item, condition: str = "", **values: Any) -> Action:
+        """Make a transaction's action that writes an item.
+
+        `values` are those of the condition, without their colon.
+        """
+        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.pack(item)}
+        return {"Put": self._conditional(body, condition, values)}
+
+    def update(
+        self,
+        table: str,
+        key: Mapping[str, str],
+        change: str,
+        condition: str = "",
+        **values: Any,
+    ) -> Action:
+        """Make a transaction's action that changes an item.
+
+        `values` are those of the change and the condition, without their colon.
+        """
+        body: dict[str, Any] = {
+            "TableName": self._prefix + table,
+            "Key": self.pack(key),
+            "UpdateExpression": change,
+        }
+        return {"Update": self._conditional(body, condition, values)}
+
+    def delete(
+        self, table: str, key: Mapping[str, str], condition: str = "", **values: Any
+    ) -> Action:
+        """Make a transaction's action that deletes an item; without a condition it may be gone."""
+        body = {"TableName": self._prefix + table, "Key": self.pack(key)}
+        return {"Delete": self._conditional(body, condition, values)}
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """Apply all actions or none.
+
+        Conflicts with other transactions and throttling are tried again for about a second.
+
+        Raises:
+            NotApplied: a condition did not hold.
+            Unavailable: the items stayed busy.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._call("transact_write_items", TransactItems=list(actions))
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "TransactionCanceledException":
+                    raise
+                details: Any = error.response
+                reasons = tuple(
+                    reason.get("Code", "None") for reason in details["CancellationReasons"]
+                )
+                if CONDITION_FAILED in reasons or not _BUSY.intersection(reasons):
+                    raise NotApplied(reasons) from error
+                # Full jitter: racers that met once should not meet again.
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
+            else:
+                return
+        detail = "The data is busy right now."
+        raise Unavailable(detail, retry_after=1)
+
+    def pack(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a plain dict as DynamoDB's attribute values."""
+        return {name: self._serializer.serialize(value) for name, value in item.items()}
+
+    def unpack(self, item: Mapping[str, Any]) -> Item:
+        """Read DynamoDB's attribute values as a plain dict with ints."""
+        return {name: _plain(self._deserializer.deserialize(raw)) for name, raw in item.items()}
+
+    def ready(self, table: str) -> None:
+        """Check that the datastore answers.
+
+        Raises:
+            Unavailable: it does not, or the table is missing.
+        """
+        self._call("describe_table", TableName=self._prefix + table)
+
+    def _conditional(
+        self, body: dict[str, Any], condition: str, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        if condition:
+            body["ConditionExpression"] = condition
+        if values:
+            colon = {f":{name}": value for name, value in values.items()}
+            body["ExpressionAttributeValues"] = self.pack(colon)
+        return body
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self._client, operation)(**arguments)
+        except BotoCoreError as error:
+            detail = "The data can't be reached right now."
+            raise Unavailable(detail) from error
+        except ClientError as error:
+            if error.response["ResponseMetadata"].get(
+                "HTTPStatusCode", 500
+            ) >= 500 or error.response["Error"]["Code"] in {
+                "ProvisionedThroughputExceededException",
+                "ThrottlingException",
+                "RequestLimitExceeded",
+                "ResourceNotFoundException",
+            }:
+                detail = "The data can't be reached right now."
+                raise Unavailable(detail) from error
+            raise
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value

@@ -1,0 +1,60 @@
+"""Keyset pages and the opaque cursors that ask for the next one."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from chassis.errors import FieldError, Invalid
+
+ITEM = TypeVar("ITEM")
+
+Key = tuple[str, ...]
+"""The sort key of the last item of a page, from which the next page goes on."""
+
+
+@dataclass(frozen=True)
+class Page(Generic[ITEM]):
+    """A page of a list; `next` is the key to go on from, None at the end."""
+
+    items: list[ITEM]
+    next: Key | None
+
+
+class Cursors:
+    """Signs keys as cursors, so that a made-up one is refused before it reaches a database.
+
+    A cursor belongs to the list that made it and to every component with the same secret, so
+    that one in somebody's hands goes on working after the list has changed its owner.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def encode(self, listing: str, key: Key | None) -> str | None:
+        """Make the cursor of `key` in the list that is named `listing`."""
+        if key is None:
+            return None
+        text = self._serializer(listing).dumps(list(key))
+        return text if isinstance(text, str) else text.decode()
+
+    def decode(self, listing: str, cursor: str) -> Key | None:
+        """Read a cursor; an empty one asks for the first page.
+
+        Raises:
+            Invalid: the cursor was tampered with or belongs to another list.
+        """
+        if not cursor:
+            return None
+        try:
+            return tuple(str(part) for part in self._serializer(listing).loads(cursor))
+        except (BadData, ValueError, TypeError) as error:
+            raise Invalid(FieldError("cursor", "is not a cursor of this list")) from error
+
+    def _serializer(self, listing: str) -> URLSafeSerializer:
+        return URLSafeSerializer(
+            self._secret,
+            salt=f"cursor:{listing}",
+            signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
+        )

@@ -1,0 +1,63 @@
+"""Settings: read once at the entry point, every problem reported together, no default secret.
+
+A setting comes from the environment variable of its name in upper case, or from a file of its
+name in lower case in the folder that `SECRETS_DIR` names (Docker's and Kubernetes' way).
+"""
+
+import os
+import sys
+from typing import Annotated, Any, TypeVar
+
+import jwt
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SETTINGS = TypeVar("SETTINGS", bound="Settings")
+
+EXIT_CONFIG = 78  # sysexits.h: EX_CONFIG
+
+
+class Settings(BaseSettings):
+    """What every component needs to know."""
+
+    model_config = SettingsConfigDict(case_sensitive=False, extra="ignore", frozen=True)
+
+    revision: Annotated[str, Field(pattern=r"^[\w.+-]{1,64}$")] = "dev"
+    """The revision that `X-Served-By` and the logs name."""
+
+    secret_key: Annotated[SecretStr, Field(min_length=32)]
+    """Signs cursors and fingerprints; the same in every component, so they outlive a split."""
+
+    session_public_keys: str
+    """The JSON Web Key Set that verifies sessions."""
+
+    @field_validator("session_public_keys")
+    @classmethod
+    def _is_a_key_set(cls, value: str) -> str:
+        try:
+            jwt.PyJWKSet.from_json(value)
+        except (ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            msg = "must be a JSON Web Key Set with at least one key"
+            raise ValueError(msg) from error
+        return value
+
+
+class ServiceSettings(Settings):
+    """What a service with tables in DynamoDB needs beside that."""
+
+    table_prefix: Annotated[str, Field(pattern=r"^[\w.-]{0,64}$")] = "forum-"
+    """Put before each table's name. boto3 itself reads its `AWS_` variables."""
+
+
+def load(kind: type[SETTINGS]) -> SETTINGS:
+    """Read the settings, or print everything that is wrong with them and exit with 78."""
+    # Passed at run time because pydantic-settings knows no stub for its own extra arguments.
+    sources: dict[str, Any] = {"_secrets_dir": os.environ.get("SECRETS_DIR")}
+    try:
+        return kind(**sources)
+    except ValidationError as error:
+        sys.stderr.write("The settings are not usable:\n")
+        for entry in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(part) for part in entry["loc"]).upper() or "settings"
+            sys.stderr.write(f"  {name}: {entry['msg']}\n")
+        sys.exit(EXIT_CONFIG)

@@ -1,0 +1,87 @@
+"""DynamoDB tables as data: read by local provisioning and by the cloud's templates alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass(frozen=True)
+class Index:
+    """A global secondary index; it carries whole items and may lag behind its table."""
+
+    name: str
+    partition: str
+    sort: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; every key attribute is a string, billing is on demand.
+
+    `expires` names the attribute that holds the second (Unix time) after which an item may go.
+    """
+
+    name: str
+    partition: str
+    sort: str | None = None
+    indexes: tuple[Index, ...] = ()
+    expires: str | None = None
+
+    def creation(self, prefix: str) -> dict[str, Any]:
+        """Give the arguments of `CreateTable`."""
+        names = {self.partition, self.sort}
+        names |= {name for index in self.indexes for name in (index.partition, index.sort)}
+        arguments: dict[str, Any] = {
+            "TableName": prefix + self.name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                {"AttributeName": name, "AttributeType": "S"}
+                for name in sorted(filter(None, names))
+            ],
+            "KeySchema": _schema(self.partition, self.sort),
+        }
+        if self.indexes:
+            arguments["GlobalSecondaryIndexes"] = [
+                {
+                    "IndexName": index.name,
+                    "KeySchema": _schema(index.partition, index.sort),
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+                for index in self.indexes
+            ]
+        return arguments
+
+
+def _schema(partition: str, sort: str | None) -> list[dict[str, str]]:
+    schema = [{"AttributeName": partition, "KeyType": "HASH"}]
+    if sort is not None:
+        schema.append({"AttributeName": sort, "KeyType": "RANGE"})
+    return schema
+
+
+def provision(client: DynamoDBClient, prefix: str, tables: Iterable[Table]) -> list[str]:
+    """Create the tables that are missing, and answer their names."""
+    present = set()
+    for page in client.get_paginator("list_tables").paginate():
+        present.update(page["TableNames"])
+    created = []
+    for table in tables:
+        name = prefix + table.name
+        if name in present:
+            continue
+        client.create_table(**table.creation(prefix))
+        client.get_waiter("table_exists").wait(
+            TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        if table.expires:
+            client.update_time_to_live(
+                TableName=name,
+                TimeToLiveSpecification={"Enabled": True, "AttributeName": table.expires},
+            )
+        created.append(name)
+    return created

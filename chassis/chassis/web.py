@@ -1,0 +1,109 @@
+"""A component's Flask application: request ids, health, limits, problems and logs."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from flask import Flask, Response, g, json, request
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from uuid_utils import uuid4
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import BaseConverter
+
+from chassis import logs, problems
+from chassis.errors import Failure, FieldError, Invalid
+from chassis.problems import problem
+
+MAX_BODY = 64 * 1024
+_REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+
+
+class _IdConverter(BaseConverter):
+    """Takes what can be an id, so that anything else in its place is a plain 404."""
+
+    regex = r"[0-9A-Za-z-]{1,64}"
+
+
+def create(
+    component: str,
+    revision: str,
+    checks: Mapping[str, Callable[[], None]],
+    *,
+    import_name: str | None = None,
+) -> OpenAPI:
+    """Make a component's application.
+
+    `checks` are run by `/readyz`; each raises a Failure when the component can't do its work.
+    """
+    app = OpenAPI(
+        import_name or component,
+        info=Info(title=component, version=revision),
+        security_schemes={},
+        doc_ui=False,
+        validation_error_status=400,
+        validation_error_callback=problems.from_validation,
+        static_folder=None,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+    app.url_map.converters["id"] = _IdConverter
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    served_by = f"{component}/{revision}"
+
+    @app.before_request
+    def _identify() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+
+    @app.after_request
+    def _name(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        response.headers["X-Served-By"] = served_by
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
+
+    logs.install(app)
+    problems.install(app)
+    app.before_request(_refuse_odd_bodies)
+    _add_health(app, checks)
+    # One proxy is in front of every component: it says who called, and by which scheme.
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+    return app
+
+
+def _refuse_odd_bodies() -> Response | None:
+    """Let only JSON objects reach the API: 413 too large, 415 another type, 400 not an object."""
+    if not request.path.startswith("/api/") or request.url_rule is None:
+        return None
+    if request.method not in {"POST", "PUT", "PATCH"}:
+        return None
+    body = request.get_data(cache=True)
+    if request.mimetype != "application/json":
+        return problem(415, "The body must be application/json.")
+    try:
+        parsed = json.loads(body.decode())
+    except ValueError:
+        return problems.from_failure(Invalid(FieldError("", "is not JSON in UTF-8")))
+    if not isinstance(parsed, dict):
+        return problems.from_failure(Invalid(FieldError("", "must be a JSON object")))
+    return None
+
+
+def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """Say that the process is alive; touches nothing else."""
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        """Say whether the component can do its work."""
+        results = {}
+        for name, check in checks.items():
+            try:
+                check()
+            except Failure as failure:
+                results[name] = failure.detail
+        if results:
+            return problem(503, "; ".join(f"{name}: {text}" for name, text in results.items()))
+        return Response(json.dumps({"status": "ready"}), content_type="application/json")

@@ -1,0 +1,1 @@
+"""The users service: people, their names and passwords, and their sessions."""

@@ -1,0 +1,1 @@
+"""Calls to other components: the users service makes none."""

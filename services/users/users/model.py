@@ -1,0 +1,42 @@
+"""People and the rules about them; the standard library only."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+MEMBER = "member"
+MODERATOR = "moderator"
+
+
+@dataclass(frozen=True)
+class User:
+    """A person with an account; `version` counts the changes of what others can see."""
+
+    id: str
+    username: str
+    display_name: str
+    bio: str
+    role: str
+    suspended: bool
+    created_at: datetime
+    version: int
+
+
+def normal_username(text: str) -> str:
+    """Bring a username to the one form (NFKC) in which it is kept and shown."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def username_key(username: str) -> str:
+    """Give what two usernames share when people would take one for the other by case or form."""
+    return unicodedata.normalize("NFKC", normal_username(username).casefold())
+
+
+def may_edit_profile(actor_id: str, user_id: str) -> bool:
+    """Tell whether an actor may change a person's name and bio: only their own."""
+    return actor_id == user_id
+
+
+def may_moderate(actor: User) -> bool:
+    """Tell whether an actor may give roles and suspend."""
+    return actor.role == MODERATOR

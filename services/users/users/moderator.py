@@ -1,0 +1,27 @@
+"""Makes somebody a moderator: `python -m users.moderator NAME`, with the service's environment."""
+
+import sys
+
+from chassis import settings
+from chassis.errors import NotFound
+from users.app import build_store, use_cases
+from users.settings import UsersSettings
+
+
+def main() -> int:
+    """Appoint the person whose username is the only argument."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python -m users.moderator USERNAME\n")
+        return 2
+    configured = settings.load(UsersSettings)
+    try:
+        user = use_cases(configured, build_store(configured)).appoint(sys.argv[1])
+    except NotFound as failure:
+        sys.stderr.write(f"{sys.argv[1]}: {failure.detail}\n")
+        return 1
+    sys.stdout.write(f"{user.username} is a moderator; a new sign-in makes it felt everywhere.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

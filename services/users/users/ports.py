@@ -1,0 +1,82 @@
+"""What the use cases need of the world outside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from chassis.idempotency import IdempotencyKey
+from chassis.paging import Key, Page
+from users.model import User
+
+
+class NameTaken(Exception):
+    """Somebody has this username."""
+
+
+class Changed(Exception):
+    """Somebody else changed the person since they were read, or erased them."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A person with their password's hash."""
+
+    user: User
+    password_hash: str = field(repr=False)
+
+
+class Store(Protocol):
+    """Keeps people."""
+
+    def get(self, user_id: str) -> Account | None:
+        """Read a person; strongly consistent."""
+
+    def get_many(self, user_ids: Sequence[str]) -> dict[str, User]:
+        """Read those of up to 100 people who exist; strongly consistent."""
+
+    def find(self, username_key: str) -> Account | None:
+        """Read a person by name; strongly consistent."""
+
+    def newest(self, limit: int, after: Key | None) -> Page[User]:
+        """List people, newest first; may lag behind."""
+
+    def add(
+        self, account: Account, name: str, key: IdempotencyKey | None, answer: dict[str, Any]
+    ) -> None:
+        """Add a person and claim their name.
+
+        Raises:
+            NameTaken: somebody has the name.
+            KeyTaken: another request with the key came first.
+        """
+
+    def replace(self, user: User, expected: int) -> None:
+        """Write a person's new state over the version that was expected.
+
+        Raises:
+            Changed: it is not that version any more.
+        """
+
+    def set_password(self, user_id: str, password_hash: str) -> None:
+        """Replace the password's hash.
+
+        Raises:
+            Changed: the person is gone.
+        """
+
+    def erase(self, user: User, name: str) -> None:
+        """Remove a person and free their name.
+
+        Raises:
+            Changed: the person was changed or erased meanwhile.
+        """
+
+    def count_attempt(self, counter: str, expires: datetime) -> int:
+        """Count one more attempt and answer how many there were."""
+
+    def answered(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
+        """Look up the first answer to an idempotency key."""
+
+    def check(self) -> None:
+        """Check that the datastore answers."""

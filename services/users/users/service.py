@@ -1,0 +1,289 @@
+"""The use cases of users; knows ports, neither Flask nor boto3."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from chassis.api import Precondition
+from chassis.clock import Clock, NewId, stamp
+from chassis.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Stale,
+    TooMany,
+    Unauthenticated,
+)
+from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.paging import Key, Page
+from chassis.passwords import hash_password, verify_password
+from chassis.tokens import Identity, Issuer
+from users.model import (
+    MEMBER,
+    MODERATOR,
+    User,
+    may_edit_profile,
+    may_moderate,
+    normal_username,
+    username_key,
+)
+from users.ports import Account, Changed, NameTaken, Store
+
+PROFILE = {"display_name", "bio"}
+NO_SUCH_USER = "There is no such user."
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What somebody fills in to get an account."""
+
+    username: str
+    display_name: str  # empty: the username
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many sign-ins are let through in a window of time."""
+
+    per_name: int
+    per_address: int
+    window: timedelta
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that was just opened."""
+
+    user: User
+    expires_at: datetime
+    token: str = field(repr=False)
+
+
+class Users:
+    """What people can do with accounts."""
+
+    def __init__(
+        self, store: Store, issuer: Issuer, limits: Limits, clock: Clock, new_id: NewId
+    ) -> None:
+        self._store = store
+        self._issuer = issuer
+        self._limits = limits
+        self._clock = clock
+        self._new_id = new_id
+
+    def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
+        """Open an account and answer it as others see it.
+
+        Raises:
+            Conflict: somebody has the username.
+            KeyReused: the idempotency key was used for another request.
+        """
+        if answer := self._store.answered(key):
+            return answer
+        username = normal_username(new.username)
+        user = User(
+            id=self._new_id(),
+            username=username,
+            display_name=new.display_name or username,
+            bio="",
+            role=MEMBER,
+            suspended=False,
+            created_at=self._clock(),
+            version=1,
+        )
+        account = Account(user, hash_password(new.password))
+        try:
+            self._store.add(account, username_key(username), key, view(user))
+        except KeyTaken:
+            return self._store.answered(key) or view(user)
+        except NameTaken as error:
+            # The same request may have won the race for both the name and the key.
+            if answer := self._store.answered(key):
+                return answer
+            detail = "This username is taken."
+            raise Conflict(detail, kind="urn:problem:username-taken") from error
+        return view(user)
+
+    def sign_in(self, username: str, password: str, address: str) -> Session:
+        """Open a session for 12 hours.
+
+        Raises:
+            TooMany: too many attempts from this address, in all or for this name.
+            Unauthenticated: the name or the password is wrong; which one is not told.
+        """
+        name = username_key(username)
+        now = self._clock()
+        seconds = int(self._limits.window.total_seconds())
+        window = int(now.timestamp()) // seconds
+        over = datetime.fromtimestamp((window + 1) * seconds, tz=now.tzinfo)
+        for counter, limit in (
+            (f"{window} {address}", self._limits.per_address),
+            (f"{window} {address} {name}", self._limits.per_name),
+        ):
+            if self._store.count_attempt(counter, over) > limit:
+                wait = max(1, int((over - now).total_seconds()) + 1)
+                detail = "Too many attempts to sign in; wait a little."
+                raise TooMany(detail, retry_after=wait)
+        account = self._store.find(name)
+        if not verify_password(account.password_hash if account else None, password) or not account:
+            detail = "The username or the password is wrong."
+            raise Unauthenticated(detail, kind="urn:problem:wrong-credentials")
+        user = account.user
+        token, expires_at = self._issuer.issue(
+            subject=user.id,
+            username=user.username,
+            name=user.display_name,
+            role=user.role,
+            version=user.version,
+            session=self._new_id(),
+            now=now,
+        )
+        return Session(user, expires_at, token)
+
+    def get(self, user_id: str) -> User:
+        """Read a person.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        return self._account(user_id).user
+
+    def get_many(self, user_ids: Sequence[str]) -> list[User]:
+        """Read those of up to 100 people who exist, in the order asked for."""
+        found = self._store.get_many(user_ids)
+        return [found[user_id] for user_id in dict.fromkeys(user_ids) if user_id in found]
+
+    def newest(self, limit: int, after: Key | None) -> Page[User]:
+        """List people, newest first."""
+        return self._store.newest(limit, after)
+
+    def me(self, identity: Identity) -> User:
+        """Read the person who asks.
+
+        Raises:
+            Unauthenticated: they have erased their account.
+        """
+        return self._actor(identity).user
+
+    def change(
+        self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
+    ) -> User:
+        """Change a person: their profile by themselves, role and suspension by a moderator.
+
+        Raises:
+            Forbidden, NotFound, Stale: as their names say.
+        """
+        actor = self._actor(identity).user
+        for _ in range(ATTEMPTS):
+            user = actor if user_id == actor.id else self.get(user_id)
+            if PROFILE & changes.keys():
+                if not may_edit_profile(actor.id, user_id):
+                    detail = "Only the person themselves may change this."
+                    raise Forbidden(detail)
+                if actor.suspended:
+                    detail = "This account is suspended."
+                    raise Forbidden(detail, kind="urn:problem:suspended")
+            if changes.keys() - PROFILE and not may_moderate(actor):
+                detail = "Only a moderator may change this."
+                raise Forbidden(detail)
+            if expected is not None and user.version not in expected:
+                detail = "This was changed meanwhile."
+                raise Stale(detail)
+            changed = replace(user, **changes, version=user.version + 1)
+            try:
+                self._store.replace(changed, user.version)
+            except Changed:
+                actor = self._actor(identity).user
+                continue
+            return changed
+        detail = "This is being changed by others right now."
+        raise Conflict(detail)
+
+    def change_password(self, identity: Identity, current: str, new: str) -> None:
+        """Replace one's password.
+
+        Raises:
+            Forbidden: the current password is wrong.
+        """
+        account = self._actor(identity)
+        if not verify_password(account.password_hash, current):
+            detail = "The current password is wrong."
+            raise Forbidden(detail, kind="urn:problem:wrong-password")
+        try:
+            self._store.set_password(identity.subject, hash_password(new))
+        except Changed as error:
+            raise self._gone() from error
+
+    def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
+        """Erase one's own account and free its username.
+
+        Raises:
+            Forbidden, NotFound, Stale: as their names say.
+        """
+        actor = self._actor(identity).user
+        if actor.id != user_id:
+            self.get(user_id)
+            detail = "Only the person themselves may erase their account."
+            raise Forbidden(detail)
+        for _ in range(ATTEMPTS):
+            if expected is not None and actor.version not in expected:
+                detail = "This was changed meanwhile."
+                raise Stale(detail)
+            try:
+                self._store.erase(actor, username_key(actor.username))
+            except Changed:
+                actor = self._actor(identity).user
+                continue
+            return
+        detail = "This is being changed by others right now."
+        raise Conflict(detail)
+
+    def appoint(self, username: str) -> User:
+        """Make the person with this username a moderator, by hand and without asking anybody.
+
+        Raises:
+            NotFound: nobody has the username.
+        """
+        account = self._store.find(username_key(username))
+        if account is None:
+            raise NotFound(NO_SUCH_USER)
+        user = replace(account.user, role=MODERATOR, version=account.user.version + 1)
+        self._store.replace(user, account.user.version)
+        return user
+
+    def _account(self, user_id: str) -> Account:
+        account = self._store.get(user_id)
+        if account is None:
+            raise NotFound(NO_SUCH_USER)
+        return account
+
+    def _actor(self, identity: Identity) -> Account:
+        account = self._store.get(identity.subject)
+        if account is None:
+            raise self._gone()
+        return account
+
+    def _gone(self) -> Unauthenticated:
+        return Unauthenticated("This account does not exist any more.")
+
+
+def view(user: User) -> dict[str, Any]:
+    """Give what everybody may see of a person."""
+    seen = asdict(user) | {"created_at": stamp(user.created_at)}
+    del seen["suspended"]
+    return seen
+
+
+def refuse_ids_with_paging(paged: bool) -> None:
+    """Refuse to page through a list of given ids.
+
+    Raises:
+        Invalid: paging was asked for.
+    """
+    if paged:
+        raise Invalid(FieldError("ids", "excludes limit and cursor"))

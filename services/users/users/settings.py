@@ -1,0 +1,42 @@
+"""The settings of the users service."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+
+from chassis.settings import ServiceSettings
+from chassis.tokens import Issuer
+from users.service import Limits
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class UsersSettings(ServiceSettings):
+    """What the users service needs to know."""
+
+    session_private_key: SecretStr
+    """The RSA key in PEM that signs sessions."""
+
+    sign_in_limit_per_name: Positive = 10
+    sign_in_limit_per_address: Positive = 100
+    sign_in_window_seconds: Positive = 300
+
+    @field_validator("session_private_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        try:
+            Issuer(value.get_secret_value())
+        except (ValueError, TypeError) as error:
+            msg = "must be an RSA private key in PEM"
+            raise ValueError(msg) from error
+        return value
+
+    @property
+    def limits(self) -> Limits:
+        """How many sign-ins are let through."""
+        return Limits(
+            per_name=self.sign_in_limit_per_name,
+            per_address=self.sign_in_limit_per_address,
+            window=timedelta(seconds=self.sign_in_window_seconds),
+        )

@@ -1,0 +1,150 @@
+"""People in DynamoDB; `users.tables` says which partition carries which load."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from chassis.clock import Clock, moment, stamp
+from chassis.dynamodb import Database, Item, NotApplied, list_shard
+from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.paging import Key, Page
+from chassis.replay import Answers
+from users import tables
+from users.model import User
+from users.ports import Account, Changed, NameTaken
+
+USERS = tables.USERS.name
+NAMES = tables.NAMES.name
+UNCHANGED = "version = :expected"
+
+
+class DynamoStore:
+    """Keeps people in the service's own tables."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._db = database
+        self._answers = Answers(database, tables.IDEMPOTENCY.name, clock)
+
+    def get(self, user_id: str) -> Account | None:
+        """Read a person; strongly consistent."""
+        item = self._db.get(USERS, {"id": user_id})
+        return Account(_user(item), item["password_hash"]) if item else None
+
+    def get_many(self, user_ids: Sequence[str]) -> dict[str, User]:
+        """Read those of up to 100 people who exist, in one call; strongly consistent."""
+        found = self._db.get_many(USERS, "id", user_ids)
+        return {user_id: _user(item) for user_id, item in found.items()}
+
+    def find(self, username_key: str) -> Account | None:
+        """Read a person by name, in two calls; strongly consistent."""
+        name = self._db.get(NAMES, {"name": username_key})
+        return self.get(name["id"]) if name else None
+
+    def newest(self, limit: int, after: Key | None) -> Page[User]:
+        """List people, newest first, in one query per shard; may lag behind."""
+        before = after[0] if after else None
+        found = self._db.newest(
+            USERS, "listed", "id", shards=tables.SHARDS, limit=limit + 1, before=before
+        )
+        users = [_user(item) for item in found[:limit]]
+        return Page(users, (users[-1].id,) if len(found) > limit else None)
+
+    def add(
+        self, account: Account, name: str, key: IdempotencyKey | None, answer: dict[str, Any]
+    ) -> None:
+        """Add a person and claim their name in one transaction."""
+        user = account.user
+        claim = {"name": name, "id": user.id}
+        actions = [
+            self._db.put(NAMES, claim, "attribute_not_exists(id)"),
+            self._db.put(USERS, _item(user) | {"password_hash": account.password_hash}),
+        ]
+        if key:
+            actions.append(self._answers.keep(key, answer))
+        try:
+            self._db.transact(actions)
+        except NotApplied as refusal:
+            if key and refusal.failed(2):
+                raise KeyTaken from refusal
+            raise NameTaken from refusal
+
+    def replace(self, user: User, expected: int) -> None:
+        """Write a person's new state over the version that was expected."""
+        change = (
+            "SET display_name = :display_name, bio = :bio, #role = :role, "
+            "suspended = :suspended, version = :version"
+        )
+        action = self._db.update(
+            USERS,
+            {"id": user.id},
+            change,
+            UNCHANGED,
+            display_name=user.display_name,
+            bio=user.bio,
+            role=user.role,
+            suspended=user.suspended,
+            version=user.version,
+            expected=expected,
+        )
+        # `role` is a reserved word of DynamoDB's expressions.
+        action["Update"]["ExpressionAttributeNames"] = {"#role": "role"}
+        self._apply(action)
+
+    def set_password(self, user_id: str, password_hash: str) -> None:
+        """Replace the password's hash."""
+        change = "SET password_hash = :hash"
+        self._apply(
+            self._db.update(
+                USERS, {"id": user_id}, change, "attribute_exists(id)", hash=password_hash
+            )
+        )
+
+    def erase(self, user: User, name: str) -> None:
+        """Remove a person and free their name in one transaction."""
+        self._apply(
+            self._db.delete(USERS, {"id": user.id}, UNCHANGED, expected=user.version),
+            self._db.delete(NAMES, {"name": name}),
+        )
+
+    def count_attempt(self, counter: str, expires: datetime) -> int:
+        """Count one more attempt, atomically, and answer how many there were."""
+        item = self._db.increment(
+            tables.SIGN_INS.name, {"counter": counter}, int(expires.timestamp())
+        )
+        hits: int = item["hits"]
+        return hits
+
+    def answered(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
+        """Look up the first answer to an idempotency key."""
+        return self._answers.find(key)
+
+    def check(self) -> None:
+        """Check that the datastore answers."""
+        self._db.ready(USERS)
+
+    def _apply(self, *actions: dict[str, Any]) -> None:
+        try:
+            self._db.transact(actions)
+        except NotApplied as refusal:
+            raise Changed from refusal
+
+
+def _item(user: User) -> Item:
+    return asdict(user) | {
+        "created_at": stamp(user.created_at),
+        "list_shard": list_shard(user.id, tables.SHARDS),
+    }
+
+
+def _user(item: Item) -> User:
+    return User(
+        id=item["id"],
+        username=item["username"],
+        display_name=item["display_name"],
+        bio=item["bio"],
+        role=item["role"],
+        suspended=item["suspended"],
+        created_at=moment(item["created_at"]),
+        version=item["version"],
+    )
