@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from flask import Response, current_app, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from werkzeug.datastructures import ETags
 
 from chassis.errors import FieldError, Invalid, Unauthenticated
 from chassis.idempotency import ANONYMOUS, Fingerprints, IdempotencyKey
@@ -15,7 +14,7 @@ from chassis.tokens import Identity, Verifier
 
 COOKIE = "forum_session"
 DEFAULT_LIMIT = 20
-_ETAG = re.compile(r"[1-9][0-9]{0,17}")
+_ETAG = re.compile(r'"([1-9][0-9]{0,17})"')
 
 Precondition = frozenset[int] | None
 """The versions that an edit may replace; None where the caller named none."""
@@ -122,6 +121,13 @@ class Sessions:
             raise Unauthenticated(detail)
         return self._verifier.verify(cookie)
 
+    def of_browser(self) -> Identity | None:
+        """Tell who looks at a page, from the cookie only; a session that ended is nobody's."""
+        try:
+            return self._verifier.verify(request.cookies.get(COOKIE, ""))
+        except Unauthenticated:
+            return None
+
 
 def idempotency_key(
     fingerprints: Fingerprints, identity: Identity | None, payload: dict[str, Any]
@@ -140,12 +146,12 @@ def precondition() -> Precondition:
 
     A weak or unknown tag matches nothing (RFC 9110 compares strongly here).
     """
-    if "If-Match" not in request.headers:
+    header = request.headers.get("If-Match")
+    if header is None or header.strip() == "*":
         return None
-    tags: ETags = request.if_match
-    if tags.star_tag:
-        return None
-    return frozenset(int(tag) for tag in tags if _ETAG.fullmatch(tag))
+    # Not Werkzeug's parser, which takes tags without quotes and stumbles over empty ones.
+    tags = (_ETAG.fullmatch(tag.strip()) for tag in header.split(","))
+    return frozenset(int(tag[1]) for tag in tags if tag)
 
 
 def changes(body: BaseModel) -> dict[str, Any]:

@@ -88,7 +88,11 @@ class Database:
         wanted = list(dict.fromkeys(values))
         found: dict[str, Item] = {}
         name = self._prefix + table
-        while wanted:
+        for attempt in range(_ATTEMPTS):
+            if not wanted:
+                return found
+            if attempt:
+                _wait(attempt)
             keys = [self.pack({partition: value}) for value in wanted]
             answer = self._call(
                 "batch_get_item", RequestItems={name: {"Keys": keys, "ConsistentRead": True}}
@@ -98,6 +102,8 @@ class Database:
                 found[item[partition]] = item
             left = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
             wanted = [self.unpack(key)[partition] for key in left]
+        if wanted:
+            raise _busy()
         return found
 
     def query(
@@ -233,14 +239,14 @@ class Database:
                 reasons = tuple(
                     reason.get("Code", "None") for reason in details["CancellationReasons"]
                 )
-                if CONDITION_FAILED in reasons or not _BUSY.intersection(reasons):
+                if CONDITION_FAILED in reasons:
                     raise NotApplied(reasons) from error
-                # Full jitter: racers that met once should not meet again.
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
+                if not _BUSY.intersection(reasons):
+                    raise
+                _wait(attempt)
             else:
                 return
-        detail = "The data is busy right now."
-        raise Unavailable(detail, retry_after=1)
+        raise _busy()
 
     def pack(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Write a plain dict as DynamoDB's attribute values."""
@@ -286,6 +292,15 @@ class Database:
                 detail = "The data can't be reached right now."
                 raise Unavailable(detail) from error
             raise
+
+
+def _wait(attempt: int) -> None:
+    # Full jitter: racers that met once should not meet again.
+    time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
+
+
+def _busy() -> Unavailable:
+    return Unavailable("The data is busy right now.", retry_after=1)
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,13 @@
 """Markdown to HTML that is safe to show; done once, when a text is written."""
 
+from html import escape
+
 import nh3
 from markdown_it import MarkdownIt
+
+MAX_HTML = 128 * 1024
+"""The most bytes that a text may become; a text of 16,000 characters stays below, unless it is
+made to grow (one long link referred to a thousand times, a table of empty cells)."""
 
 # An image would make every reader's browser call a stranger's server; a link waits for a click.
 _parser = (
@@ -18,11 +24,16 @@ _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 
 
 def render(text: str) -> str:
-    """Render Markdown and keep only inert HTML."""
-    return nh3.clean(
-        _parser.render(text),
-        tags=_TAGS,
-        attributes=_ATTRIBUTES,
-        url_schemes={"http", "https", "mailto"},
-        link_rel="nofollow noopener ugc",
-    )
+    """Render Markdown and keep only inert HTML; what would grow too large stays as it was typed."""
+    html = _parser.render(text)
+    if len(html) <= MAX_HTML:
+        html = nh3.clean(
+            html,
+            tags=_TAGS,
+            attributes=_ATTRIBUTES,
+            url_schemes={"http", "https", "mailto"},
+            link_rel="nofollow noopener ugc",
+        )
+        if len(html.encode()) <= MAX_HTML:
+            return html
+    return "<p>" + escape(text, quote=False).replace("\n", "<br>\n") + "</p>\n"

@@ -13,7 +13,7 @@ from chassis.errors import Failure, FieldError, Invalid, TooMany, Unauthenticate
 
 log = logging.getLogger(__name__)
 
-_DETAILS = {
+DETAILS = {
     404: "There is nothing at this address.",
     405: "This address does not take this method.",
     413: "The request is larger than 64 KiB.",
@@ -99,7 +99,7 @@ def from_http(error: HTTPException) -> BaseResponse:
     # RequestRedirect and its like carry their own answer.
     if status < 400:
         return error.get_response()
-    made = problem(status, _DETAILS.get(status) or error.description or "")
+    made = problem(status, DETAILS.get(status) or error.description or "")
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             made.headers[name] = value

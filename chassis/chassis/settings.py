@@ -14,6 +14,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SETTINGS = TypeVar("SETTINGS", bound="Settings")
 
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+$")]
+"""Where another component is: scheme, host and port, without a path."""
+
 EXIT_CONFIG = 78  # sysexits.h: EX_CONFIG
 
 

@@ -69,7 +69,7 @@ class Verifier:
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
                 token=token,
             )
-        except (jwt.PyJWTError, KeyError, ValueError, TypeError) as error:
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise Unauthenticated("The session is not valid or has ended.") from error
 
 

@@ -15,7 +15,8 @@ from chassis.errors import Failure, FieldError, Invalid
 from chassis.problems import problem
 
 MAX_BODY = 64 * 1024
-_REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+MAX_DEPTH = 20  # of a JSON body
+_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class _IdConverter(BaseConverter):
@@ -82,11 +83,23 @@ def _refuse_odd_bodies() -> Response | None:
         return problem(415, "The body must be application/json.")
     try:
         parsed = json.loads(body.decode())
-    except ValueError:
+    except (ValueError, RecursionError):
         return problems.from_failure(Invalid(FieldError("", "is not JSON in UTF-8")))
     if not isinstance(parsed, dict):
         return problems.from_failure(Invalid(FieldError("", "must be a JSON object")))
+    if not _within(parsed, MAX_DEPTH):
+        # Far from what exhausts the stack, wherever the body is read again.
+        return problems.from_failure(Invalid(FieldError("", "is nested too deeply")))
     return None
+
+
+def _within(value: object, levels: int) -> bool:
+    match value:
+        case dict():
+            return levels > 0 and all(_within(part, levels - 1) for part in value.values())
+        case list():
+            return levels > 0 and all(_within(part, levels - 1) for part in value)
+    return True
 
 
 def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:

@@ -1,0 +1,78 @@
+"""A small component on the chassis alone: notes that are kept nowhere."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_openapi3.blueprint import APIBlueprint
+from pydantic import BaseModel, Field
+
+from chassis import api, web
+from chassis.errors import Unavailable
+from chassis.tokens import Verifier
+from tests.people import Keys
+
+
+class NewNote(api.Input):
+    text: Annotated[str, Field(max_length=100), api.TEXT]
+    title: Annotated[str, api.LINE] = Field(default_factory=str)
+    count: int = Field(default_factory=int)
+
+
+class NotePath(BaseModel):
+    note_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,64}$")]
+
+
+class Health:
+    """What `/readyz` asks."""
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def check(self) -> None:
+        if self.broken:
+            detail = "The notes can't be reached right now."
+            raise Unavailable(detail)
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+def app(session_keys: Keys, health: Health) -> Flask:
+    sessions = api.Sessions(Verifier(session_keys.public))
+    app = web.create("notes", "r7", {"notes": health.check})
+    bp = APIBlueprint("notes", __name__, url_prefix="/api/notes")
+
+    @bp.post("")
+    def create(body: NewNote):
+        return api.answer(body, 201)
+
+    @bp.get("")
+    def listing(query: api.PageQuery):
+        return {"limit": query.limit, "cursor": query.cursor}
+
+    @bp.get("/mine")
+    def mine():
+        return {"subject": sessions.required().subject}
+
+    @bp.post("/crash")
+    def crash(body: NewNote):
+        raise RuntimeError("the engine room is on fire")
+
+    @bp.get("/<id:note_id>")
+    def get(path: NotePath):
+        return {"id": path.note_id, "versions": sorted(api.precondition() or ())}
+
+    app.register_api(bp)
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> Iterator[FlaskClient]:
+    with app.test_client() as client:
+        yield client

@@ -1,0 +1,93 @@
+"""Logs are JSON, one object a line, and hold no secret."""
+
+import json
+import logging
+
+import pytest
+
+from chassis import logs
+from chassis.api import COOKIE
+
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture
+def logged(capsys):
+    """Give the objects that were logged on stdout since the last call, and their text."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    logs.configure("notes")
+
+    def logged():
+        text = capsys.readouterr().out
+        return [json.loads(line) for line in text.splitlines()], text
+
+    yield logged
+    root.handlers[:], level = before
+    root.setLevel(level)
+
+
+def test_a_request_is_one_line_with_all_its_fields(client, logged):
+    client.get("/api/notes/some-id?x=1", headers={"X-Request-Id": "trace-1"})
+    (line,), _ = logged()
+    milliseconds = line.pop("milliseconds")
+    assert 0 <= milliseconds < 1000
+    assert line.pop("time")
+    assert line == {
+        "level": "INFO",
+        "logger": "access",
+        "message": "request",
+        "component": "notes",
+        "request_id": "trace-1",
+        "method": "GET",
+        "route": "/api/notes/<id:note_id>",
+        "status": 200,
+    }
+
+
+def test_every_kind_of_answer_is_logged(client, logged):
+    client.get("/nope")
+    client.put("/api/notes")
+    client.post("/api/notes", data="x")
+    client.post("/api/notes", json={})
+    client.post("/api/notes", data=b"x" * 70_000, content_type="application/json")
+    client.get("/api/notes/mine")
+    client.get("/readyz")
+    lines, _ = logged()
+    assert [line["status"] for line in lines] == [404, 405, 415, 400, 413, 401]
+    assert all(line["request_id"] and line["milliseconds"] >= 0 for line in lines)
+
+
+def test_a_crash_is_logged_with_its_traceback_and_its_request(client, logged):
+    client.post("/api/notes/crash", json={"text": "a"}, headers={"X-Request-Id": "trace-2"})
+    (crash, request), _ = logged()
+    assert crash["level"] == "ERROR"
+    assert "the engine room is on fire" in crash["exc_info"]
+    assert crash["request_id"] == request["request_id"] == "trace-2"
+    assert request["status"] == 500
+
+
+def test_no_password_token_or_cookie_is_logged(client, logged, sign_in):
+    ann = sign_in()
+    client.set_cookie(COOKIE, ann.token)
+    body = {"text": PASSWORD}
+    for path in ("/api/notes", "/api/notes/crash", "/api/notes/nope", f"/api/{PASSWORD}"):
+        client.post(path, json=body, headers=ann.headers)
+        client.post(path, json=body | {"other": PASSWORD, "count": PASSWORD}, headers=ann.headers)
+        client.post(path, data=f"text={PASSWORD}", headers=ann.headers)
+        client.post(f"{path}?token={ann.token}&password={PASSWORD}", json=body)
+    client.get("/api/notes/mine", headers={"Authorization": f"Bearer {ann.token}x"})
+    client.get("/api/notes/mine", headers={"Authorization": f"Basic {PASSWORD}"})
+    client.get(f"/api/notes?cursor={PASSWORD}&x={PASSWORD}")
+    client.get("/api/notes", headers={"X-Request-Id": f"{PASSWORD}!"})
+    lines, text = logged()
+    assert len(lines) > 20
+    assert PASSWORD not in text
+    assert ann.token not in text
+    assert ann.token.split(".")[2] not in text
+
+
+def test_a_line_break_in_what_somebody_sent_makes_no_second_line(logged):
+    logging.getLogger("probe").warning("first\nsecond")
+    (line,), _ = logged()
+    assert line["message"] == "first\nsecond"

@@ -1,0 +1,102 @@
+"""Settings are read once, complain about everything at once, and have no secret of their own."""
+
+import pytest
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+from chassis.settings import EXIT_CONFIG, HttpUrl, ServiceSettings, Settings, load
+from tests.people import SECRET_KEY, Keys
+
+
+class Probe(ServiceSettings):
+    peer_url: HttpUrl
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, session_keys: Keys) -> None:
+    for name in ("REVISION", "TABLE_PREFIX", "SECRETS_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
+    monkeypatch.setenv("SESSION_PUBLIC_KEYS", session_keys.public)
+    monkeypatch.setenv("PEER_URL", "http://peer.forum.local:8080")
+
+
+def test_are_read_from_the_environment(session_keys):
+    settings = load(Probe)
+    assert settings.secret_key.get_secret_value() == SECRET_KEY
+    assert settings.session_public_keys == session_keys.public
+    assert settings.peer_url == "http://peer.forum.local:8080"
+    assert (settings.revision, settings.table_prefix) == ("dev", "forum-")
+
+
+def test_are_read_from_files_of_a_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("SECRET_KEY")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    (tmp_path / "secret_key").write_text("from a file, and as long as it has to be\n")
+    assert load(Probe).secret_key.get_secret_value() == "from a file, and as long as it has to be"
+
+
+def test_report_all_problems_together_and_show_no_value(monkeypatch, capsys):
+    monkeypatch.setenv("SECRET_KEY", "too short a secret")
+    monkeypatch.setenv("SESSION_PUBLIC_KEYS", '{"keys": []}')
+    monkeypatch.setenv("TABLE_PREFIX", "no spaces")
+    monkeypatch.setenv("REVISION", "")
+    monkeypatch.setenv("PEER_URL", "peer:8080")
+    with pytest.raises(SystemExit) as exit_:
+        load(Probe)
+    assert exit_.value.code == EXIT_CONFIG
+    told = capsys.readouterr().err
+    for name in ("SECRET_KEY", "SESSION_PUBLIC_KEYS", "TABLE_PREFIX", "REVISION", "PEER_URL"):
+        assert f"  {name}: " in told
+    assert "too short a secret" not in told
+
+
+def test_report_what_is_missing(monkeypatch, capsys):
+    for name in ("SECRET_KEY", "SESSION_PUBLIC_KEYS", "PEER_URL"):
+        monkeypatch.delenv(name)
+    with pytest.raises(SystemExit):
+        load(Probe)
+    lines = capsys.readouterr().err.splitlines()
+    assert sorted(line.split(":")[0].strip() for line in lines[1:]) == [
+        "PEER_URL",
+        "SECRET_KEY",
+        "SESSION_PUBLIC_KEYS",
+    ]
+
+
+@pytest.mark.parametrize(
+    "keys", ["", "{", "[]", "null", "{}", '{"keys": [{}]}', '{"keys": "x"}', '{"keys": [1]}']
+)
+def test_refuse_what_is_no_key_set(monkeypatch, capsys, keys):
+    monkeypatch.setenv("SESSION_PUBLIC_KEYS", keys)
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert "SESSION_PUBLIC_KEYS: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["", "ftp://peer", "http://", "http://peer/path", "//peer", "peer"])
+def test_refuse_what_is_no_address_of_a_component(monkeypatch, capsys, url):
+    monkeypatch.setenv("PEER_URL", url)
+    with pytest.raises(SystemExit):
+        load(Probe)
+    assert "PEER_URL: " in capsys.readouterr().err
+
+
+def test_have_no_default_secret():
+    kinds: list[type[BaseSettings]] = [Settings]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        for name, field in kind.model_fields.items():
+            secret = field.annotation is SecretStr or "key" in name
+            assert not secret or field.is_required(), f"{kind.__name__}.{name}"
+
+
+def test_show_no_secret():
+    settings = load(Probe)
+    assert SECRET_KEY not in repr(settings) + str(settings)
+
+
+def test_can_not_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        load(Probe).revision = "other"

@@ -1,0 +1,1 @@
+"""The forum as one Flask application on one SQL database."""

@@ -1,0 +1,24 @@
+"""Lets Alembic work on the forum's database; `forum.migrate` and the tests call it."""
+
+from alembic import context
+
+from forum import answers
+from forum.database import Base, make_engine
+from forum.posts import models as posts
+from forum.threads import models as threads
+from forum.users import models as users
+
+# Importing a module that has models makes them known to the metadata.
+MODELS = (answers, users, threads, posts)
+
+engine = make_engine(context.config.attributes["url"])
+with engine.execution_options(writing=True).connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()

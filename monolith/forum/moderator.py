@@ -1,0 +1,32 @@
+"""Makes somebody a moderator: `python -m forum.moderator NAME`, with the monolith's environment."""
+
+import sys
+
+from chassis import settings
+from chassis.errors import NotFound
+from forum.app import own_users
+from forum.database import Database
+from forum.settings import ForumSettings
+
+
+def main() -> int:
+    """Appoint the person whose username is the only argument."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python -m forum.moderator USERNAME\n")
+        return 2
+    configured = settings.load(ForumSettings)
+    if "users" in configured.extracted:
+        sys.stderr.write("users is extracted: ask the users service\n")
+        return 2
+    database = Database(configured.database_url.get_secret_value())
+    try:
+        user = own_users(configured, database).appoint(sys.argv[1])
+    except NotFound as failure:
+        sys.stderr.write(f"{sys.argv[1]}: {failure.detail}\n")
+        return 1
+    sys.stdout.write(f"{user.username} is a moderator; a new sign-in makes it felt everywhere.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Posts once they are extracted: the same questions, asked over HTTP."""
+
+from typing import Any
+
+from chassis.api import Precondition
+from chassis.clock import moment
+from chassis.errors import NotFound
+from chassis.idempotency import IdempotencyKey
+from chassis.peers import Peer, editing, once
+from chassis.tokens import Identity
+from forum.listing import Listing
+from forum.posts.port import Post
+from forum.users.port import Author
+
+PATH = "/api/posts"
+
+
+class RemotePosts:
+    """What people can do with posts, at the posts service."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def create(
+        self, identity: Identity, thread_id: str, body: str, key: IdempotencyKey | None = None
+    ) -> dict[str, Any]:
+        """Write a post and answer its view."""
+        reply = self._peer.call(
+            "POST",
+            PATH,
+            json={"thread_id": thread_id, "body": body},
+            token=identity.token,
+            headers=once(key),
+        )
+        return {**reply.body, "version": reply.version}
+
+    def get(self, post_id: str) -> Post:
+        """Read a post."""
+        reply = self._peer.call("GET", f"{PATH}/{post_id}")
+        return _post(reply.body, reply.version)
+
+    def in_thread(self, thread_id: str, order: str, limit: int, cursor: str) -> Listing[Post]:
+        """List a thread's posts: `asc` oldest first, `desc` newest first."""
+        return self._list(f"/in-thread/{thread_id}", {"order": order, "limit": limit}, cursor)
+
+    def by_user(self, user_id: str, limit: int, cursor: str) -> Listing[Post]:
+        """List a person's posts, newest first."""
+        return self._list(f"/by-user/{user_id}", {"limit": limit}, cursor)
+
+    def change(self, identity: Identity, post_id: str, body: str, expected: Precondition) -> Post:
+        """Rewrite one's own post."""
+        reply = self._peer.call(
+            "PATCH",
+            f"{PATH}/{post_id}",
+            json={"body": body},
+            token=identity.token,
+            headers=editing(expected),
+        )
+        return _post(reply.body, reply.version)
+
+    def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
+        """Delete a post: by its author or a moderator."""
+        self._peer.call(
+            "DELETE", f"{PATH}/{post_id}", token=identity.token, headers=editing(expected)
+        )
+
+    def others_wrote(self, thread_id: str, author_id: str) -> bool:
+        """Tell whether others than the author have posts in a thread."""
+        cursor: str | None = ""
+        while cursor is not None:
+            try:
+                page = self.in_thread(thread_id, "asc", 100, cursor)
+            except NotFound:
+                return False
+            if any(post.author.id != author_id and not post.deleted for post in page.items):
+                return True
+            cursor = page.next
+        return False
+
+    def _list(self, path: str, params: dict[str, Any], cursor: str) -> Listing[Post]:
+        body = self._peer.call(
+            "GET", PATH + path, params=params | ({"cursor": cursor} if cursor else {})
+        ).body
+        # A list carries no ETags, and none is needed: whoever edits reads the post first.
+        return Listing([_post(item, version=0) for item in body["items"]], body["next"])
+
+
+def _post(body: dict[str, Any], version: int) -> Post:
+    return Post(
+        id=body["id"],
+        thread_id=body["thread_id"],
+        author=Author(body["author"]["id"], body["author"]["display_name"]),
+        body=body["body"],
+        html=body["html"],
+        created_at=moment(body["created_at"]),
+        edited_at=moment(body["edited_at"]) if body["edited_at"] else None,
+        deleted=body["deleted"],
+        version=version,
+    )

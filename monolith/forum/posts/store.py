@@ -1,0 +1,195 @@
+"""Posts in the forum's own database."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, joinedload
+
+from chassis.api import Precondition
+from chassis.clock import Clock, NewId
+from chassis.errors import Conflict, Forbidden, NotFound, Stale
+from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.markdown import render
+from chassis.paging import Cursors
+from chassis.tokens import Identity
+from forum import answers
+from forum.database import Database
+from forum.listing import Listing
+from forum.posts.models import PostRow
+from forum.posts.port import Post
+from forum.threads.gate import ThreadGate
+from forum.threads.models import ThreadRow
+from forum.users.actors import Actors
+from forum.users.rules import MODERATOR
+
+
+@dataclass(frozen=True)
+class SqlPosts:
+    """What people can do with posts, on the forum's own database."""
+
+    database: Database
+    actors: Actors
+    threads: ThreadGate
+    cursors: Cursors
+    clock: Clock
+    new_id: NewId
+
+    def create(
+        self, identity: Identity, thread_id: str, body: str, key: IdempotencyKey | None = None
+    ) -> dict[str, Any]:
+        """Write a post and answer its view.
+
+        Raises:
+            NotFound: there is no such thread.
+            Conflict: the thread is locked.
+            KeyReused: the idempotency key was used for another request.
+        """
+        now = self.clock()
+        with self.database.reading() as session:
+            if answer := answers.find(session, key, now):
+                return answer
+        html = render(body)
+        learned = self.threads.look(thread_id)
+        try:
+            with self.database.writing() as session:
+                actor = self.actors.writer(session, identity)
+                author = actor.author
+                post = Post(self.new_id(), thread_id, author, body, html, now, None, False, 1)
+                answers.keep(session, key, post.view(), now)
+                self.threads.enter(session, thread_id, learned)
+                session.add(
+                    PostRow(
+                        id=post.id,
+                        thread_id=thread_id,
+                        author_id=actor.id,
+                        body=body,
+                        html=html,
+                        created_at=now,
+                        edited_at=None,
+                        deleted=False,
+                        version=1,
+                    )
+                )
+                self.threads.count(session, thread_id, 1, now)
+        except KeyTaken:
+            with self.database.reading() as session:
+                return answers.find(session, key, now) or {}
+        return post.view()
+
+    def get(self, post_id: str) -> Post:
+        """Read a post.
+
+        Raises:
+            NotFound: there is no such post, or its thread was deleted.
+        """
+        with self.database.reading() as session:
+            return _existing(session, post_id).seen()
+
+    def newest(self, limit: int, cursor: str) -> Listing[Post]:
+        """List posts of all threads, newest first."""
+        query = _shown().where(PostRow.deleted.is_(False))
+        return self._page("posts", query, limit, cursor)
+
+    def by_user(self, user_id: str, limit: int, cursor: str) -> Listing[Post]:
+        """List a person's posts, newest first."""
+        query = _shown().where(PostRow.author_id == user_id, PostRow.deleted.is_(False))
+        return self._page(f"posts:by-user:{user_id}", query, limit, cursor)
+
+    def in_thread(self, thread_id: str, order: str, limit: int, cursor: str) -> Listing[Post]:
+        """List a thread's posts: `asc` oldest first, `desc` newest first.
+
+        Raises:
+            NotFound: there is no such thread.
+        """
+        listing = f"posts:in-thread:{thread_id}:{order}"
+        query = _shown().where(PostRow.thread_id == thread_id)
+        page = self._page(listing, query, limit, cursor, ascending=order == "asc")
+        if not page.items and not cursor:
+            self.threads.look(thread_id)
+        return page
+
+    def change(self, identity: Identity, post_id: str, body: str, expected: Precondition) -> Post:
+        """Rewrite one's own post.
+
+        Raises:
+            Forbidden, NotFound, Stale: as their names say.
+            Conflict: it was deleted.
+        """
+        with self.database.writing() as session:
+            actor = self.actors.writer(session, identity)
+            row = _existing(session, post_id, locked=True)
+            if actor.id != row.author_id:
+                detail = "Only the author may rewrite this post."
+                raise Forbidden(detail)
+            if row.deleted:
+                detail = "This post was deleted."
+                raise Conflict(detail, kind="urn:problem:post-deleted")
+            _must_be(row, expected)
+            row.body = body
+            row.html = render(body)
+            row.edited_at = self.clock()
+            row.version += 1
+            session.flush()
+            return row.seen()
+
+    def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
+        """Delete a post: by its author or a moderator. Deleting it again changes nothing.
+
+        Raises:
+            Forbidden, NotFound, Stale: as their names say.
+        """
+        with self.database.writing() as session:
+            actor = self.actors.writer(session, identity)
+            row = _existing(session, post_id, locked=True)
+            if actor.id != row.author_id and actor.role != MODERATOR:
+                detail = "Only the author or a moderator may delete this post."
+                raise Forbidden(detail)
+            if row.deleted:
+                return
+            _must_be(row, expected)
+            row.body = row.html = ""
+            row.edited_at = None
+            row.deleted = True
+            row.version += 1
+            self.threads.count(session, row.thread_id, -1, None)
+
+    def _page(
+        self,
+        listing: str,
+        query: Select[PostRow],
+        limit: int,
+        cursor: str,
+        *,
+        ascending: bool = False,
+    ) -> Listing[Post]:
+        if after := self.cursors.decode(listing, cursor):
+            past = PostRow.id > after[0] if ascending else PostRow.id < after[0]
+            query = query.where(past)
+        query = query.order_by(PostRow.id.asc() if ascending else PostRow.id.desc())
+        with self.database.reading() as session:
+            posts = [row.seen() for row in session.scalars(query.limit(limit + 1))]
+        last = (posts[limit - 1].id,) if len(posts) > limit else None
+        return Listing(posts[:limit], self.cursors.encode(listing, last))
+
+
+def _shown() -> Select[PostRow]:
+    """Select the posts of threads that are not deleted."""
+    return select(PostRow).join(PostRow.thread).where(ThreadRow.deleted.is_(False))
+
+
+def _existing(session: Session, post_id: str, *, locked: bool = False) -> PostRow:
+    query = select(PostRow).options(joinedload(PostRow.thread, innerjoin=True))
+    if locked:
+        query = query.with_for_update(of=PostRow)
+    row = session.scalars(query.where(PostRow.id == post_id)).one_or_none()
+    if row is None or row.thread.deleted:
+        detail = "There is no such post."
+        raise NotFound(detail)
+    return row
+
+
+def _must_be(row: PostRow, expected: Precondition) -> None:
+    if expected is not None and row.version not in expected:
+        detail = "This was changed meanwhile."
+        raise Stale(detail)

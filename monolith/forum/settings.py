@@ -1,0 +1,75 @@
+"""The settings of the monolith."""
+
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from chassis.settings import HttpUrl, Settings
+from chassis.tokens import Issuer
+from forum.users.port import Limits
+
+DOMAINS = ("users", "threads", "posts")
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _usable_key(value: SecretStr) -> SecretStr:
+    if value.get_secret_value():
+        try:
+            Issuer(value.get_secret_value())
+        except (ValueError, TypeError) as error:
+            msg = "must be an RSA private key in PEM"
+            raise ValueError(msg) from error
+    return value
+
+
+class ForumSettings(Settings):
+    """What the monolith needs to know."""
+
+    database_url: SecretStr = SecretStr("sqlite:///forum.db")
+    """SQLAlchemy's URL of the database: SQLite or `postgresql+psycopg://…`."""
+
+    extracted: Annotated[frozenset[str], NoDecode] = frozenset()
+    """The domains that services of their own have taken over, separated by commas."""
+
+    session_private_key: Annotated[SecretStr, AfterValidator(_usable_key)] = SecretStr("")
+    """The RSA key in PEM that signs sessions; needed while users is not extracted."""
+
+    users_url: HttpUrl = "http://users.forum.local:8080"
+    threads_url: HttpUrl = "http://threads.forum.local:8080"
+    posts_url: HttpUrl = "http://posts.forum.local:8080"
+    """Where the services are; used for those domains that are extracted."""
+
+    sign_in_limit_per_name: Positive = 10
+    sign_in_limit_per_address: Positive = 100
+    sign_in_window_seconds: Positive = 300
+
+    @field_validator("extracted", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        names = frozenset(name.strip() for name in value.split(",") if name.strip())
+        unknown = names.difference(DOMAINS)
+        if unknown:
+            known = ", ".join(DOMAINS)
+            msg = f"knows {known}; not {', '.join(sorted(unknown))}"
+            raise ValueError(msg)
+        return names
+
+    @model_validator(mode="after")
+    def _key_for_own_users(self) -> Self:
+        if "users" not in self.extracted and not self.session_private_key.get_secret_value():
+            msg = "SESSION_PRIVATE_KEY is required while users is not extracted"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """How many sign-ins are let through."""
+        return Limits(
+            per_name=self.sign_in_limit_per_name,
+            per_address=self.sign_in_limit_per_address,
+            window=timedelta(seconds=self.sign_in_window_seconds),
+        )

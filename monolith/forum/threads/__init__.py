@@ -1,0 +1,1 @@
+"""Threads: their titles, their state and how to find them."""

@@ -1,0 +1,54 @@
+"""Threads in SQL."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from forum.database import Base, Id, Moment
+from forum.threads.port import Thread
+from forum.users.models import UserRow
+
+
+class ThreadRow(Base):
+    """A thread; a deleted one stays for the posts that refer to it."""
+
+    __tablename__ = "threads"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    title: Mapped[str] = mapped_column(String(120))
+    author_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    last_activity_at: Mapped[datetime] = mapped_column(Moment)
+    post_count: Mapped[int] = mapped_column(default=0)
+    locked: Mapped[bool] = mapped_column(default=False)
+    deleted: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(default=1)
+
+    author: Mapped[UserRow] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (Index(None, "last_activity_at", "id"),)
+
+    def seen(self) -> Thread:
+        """Give the thread as everybody may see it."""
+        return Thread(
+            self.id,
+            self.title,
+            self.author.author(),
+            self.created_at,
+            self.last_activity_at,
+            self.post_count,
+            self.locked,
+            self.version,
+        )
+
+
+class ThreadWord(Base):
+    """A word of a thread's title, for the search."""
+
+    __tablename__ = "thread_words"
+
+    word: Mapped[str] = mapped_column(String(240), primary_key=True)
+    thread_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True, index=True
+    )

@@ -1,0 +1,1 @@
+"""Users: people, their names and passwords, and their sessions."""

@@ -1,0 +1,181 @@
+"""The API of users: parse, call the use case, serialise."""
+
+import json
+from typing import Any
+
+from flask import Response, request
+from flask_openapi3.blueprint import APIBlueprint
+
+from chassis import api
+from chassis.clock import stamp
+from chassis.document import SECURITY, build, responses
+from chassis.errors import FieldError, Invalid
+from chassis.idempotency import Fingerprints
+from forum.users.port import Registration, User
+from forum.users.schemas import (
+    Credentials,
+    ErasureOut,
+    NewPassword,
+    NewUser,
+    SessionOut,
+    UserChange,
+    UserOut,
+    UserPath,
+    UsersOut,
+    UsersQuery,
+)
+from forum.users.store import SqlUsers
+
+
+def blueprint(
+    users: SqlUsers,
+    sessions: api.Sessions,
+    fingerprints: Fingerprints,
+    public_keys: str,
+) -> APIBlueprint:
+    """Make the blueprint of `/api/users`."""
+    bp = APIBlueprint("users", __name__, url_prefix="/api/users")
+
+    @bp.post(
+        "",
+        operation_id="register",
+        responses=responses(
+            201, UserOut, 400, 409, 413, 415, 422, 503, headers=("ETag", "Location")
+        ),
+    )
+    def register(body: NewUser) -> Response:
+        """Open an account."""
+        new = Registration(body.username, body.display_name, body.password)
+        key = api.idempotency_key(fingerprints, None, body.model_dump())
+        made = users.register(new, key)
+        return _user(UserOut(**made), made["version"], status=201)
+
+    @bp.get("", operation_id="listUsers", responses=responses(200, UsersOut, 400, 503))
+    def list_users(query: UsersQuery) -> Response:
+        """List people, newest first, or those with the given ids."""
+        if query.ids:
+            if query.model_fields_set - {"ids"}:
+                raise Invalid(FieldError("ids", "excludes limit and cursor"))
+            return api.answer(UsersOut(items=_out(users.get_many(query.ids.split(","))), next=None))
+        page = users.newest(query.limit, query.cursor)
+        return api.answer(UsersOut(items=_out(page.items), next=page.next))
+
+    @bp.post(
+        "/sessions",
+        operation_id="signIn",
+        responses=responses(201, SessionOut, 400, 401, 413, 415, 429, 503, headers=("Set-Cookie",)),
+    )
+    def sign_in(body: Credentials) -> Response:
+        """Open a session: a token for 12 hours, also set as a cookie."""
+        session = users.sign_in(body.username, body.password, request.remote_addr or "")
+        answer = api.answer(
+            SessionOut(
+                token=session.token,
+                expires_at=stamp(session.expires_at),
+                user=UserOut(**session.user.view()),
+            ),
+            201,
+            private=True,
+        )
+        api.set_session_cookie(answer, session.token, session.expires_at)
+        return answer
+
+    @bp.delete(
+        "/sessions",
+        operation_id="signOut",
+        security=SECURITY,
+        responses=responses(204, None, 401, headers=("Set-Cookie",)),
+    )
+    def sign_out() -> Response:
+        """Take the session's cookie away."""
+        sessions.required()
+        answer = api.answer(None, 204, private=True)
+        api.clear_session_cookie(answer)
+        return answer
+
+    @bp.get(
+        "/me",
+        operation_id="getMe",
+        security=SECURITY,
+        responses=responses(200, UserOut, 401, 503, headers=("ETag",)),
+    )
+    def get_me() -> Response:
+        """Read one's own account."""
+        user = users.me(sessions.required())
+        return api.answer(UserOut(**user.view()), version=user.version, private=True)
+
+    @bp.put(
+        "/me/password",
+        operation_id="changePassword",
+        security=SECURITY,
+        responses=responses(204, None, 400, 401, 403, 413, 415, 503),
+    )
+    def change_password(body: NewPassword) -> Response:
+        """Replace one's password."""
+        users.change_password(sessions.required(), body.current, body.new)
+        return api.answer(None, 204, private=True)
+
+    @bp.get("/jwks.json", doc_ui=False)
+    def jwks() -> Response:
+        """Give the public keys that verify sessions."""
+        return _json(json.loads(public_keys))
+
+    @bp.get("/openapi.json", doc_ui=False)
+    def openapi() -> Response:
+        """Give the OpenAPI document of this API."""
+        return _json(document)
+
+    @bp.get(
+        "/<id:user_id>",
+        operation_id="getUser",
+        responses=responses(200, UserOut, 404, 503, headers=("ETag",)),
+    )
+    def get_user(path: UserPath) -> Response:
+        """Read a person."""
+        user = users.get(path.user_id)
+        return _user(UserOut(**user.view()), user.version)
+
+    @bp.patch(
+        "/<id:user_id>",
+        operation_id="changeUser",
+        security=SECURITY,
+        responses=responses(
+            200, UserOut, 400, 401, 403, 404, 409, 412, 413, 415, 503, headers=("ETag",)
+        ),
+    )
+    def change_user(path: UserPath, body: UserChange) -> Response:
+        """Change a person: the profile by themselves, role and suspension by a moderator."""
+        identity = sessions.required()
+        user = users.change(identity, path.user_id, api.changes(body), api.precondition())
+        return _user(UserOut(**user.view()), user.version)
+
+    @bp.delete(
+        "/<id:user_id>",
+        operation_id="eraseUser",
+        security=SECURITY,
+        responses=responses(202, ErasureOut, 401, 403, 404, 409, 412, 503),
+    )
+    def erase_user(path: UserPath) -> Response:
+        """Erase one's own account and free its username."""
+        users.erase(sessions.required(), path.user_id, api.precondition())
+        return api.answer(ErasureOut(id=path.user_id, status="erasing"), 202, private=True)
+
+    document = build(bp, "Users", UserOut, UsersOut, SessionOut, ErasureOut)
+    return bp
+
+
+def _out(users: list[User]) -> list[UserOut]:
+    return [UserOut(**user.view()) for user in users]
+
+
+def _user(user: UserOut, version: int, status: int = 200) -> Response:
+    location = f"/api/users/{user.id}" if status == 201 else None
+    return api.answer(user, status, version=version, location=location)
+
+
+def _json(content: dict[str, Any]) -> Response:
+    return Response(
+        json.dumps(content),
+        content_type="application/json",
+        headers={"Cache-Control": "public, max-age=300"},
+    )

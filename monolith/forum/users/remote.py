@@ -1,0 +1,88 @@
+"""Users once they are extracted: the same questions, asked over HTTP."""
+
+from typing import Any
+
+from chassis.api import Precondition
+from chassis.clock import moment
+from chassis.idempotency import IdempotencyKey
+from chassis.peers import Peer, editing, once
+from chassis.tokens import Identity
+from forum.users.port import Registration, Session, User
+
+PATH = "/api/users"
+
+
+class RemoteUsers:
+    """What people can do with accounts, at the users service."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
+        """Open an account and answer its view."""
+        body = {"username": new.username, "password": new.password}
+        if new.display_name:
+            body["display_name"] = new.display_name
+        reply = self._peer.call("POST", PATH, json=body, headers=once(key))
+        return {**reply.body, "version": reply.version}
+
+    def sign_in(self, username: str, password: str, address: str) -> Session:
+        """Open a session; the service counts attempts by the browser's address, not by ours."""
+        reply = self._peer.call(
+            "POST",
+            f"{PATH}/sessions",
+            json={"username": username, "password": password},
+            headers={"X-Forwarded-For": address},
+        )
+        user = _user(reply.body["user"], version=0)
+        return Session(user, moment(reply.body["expires_at"]), reply.body["token"])
+
+    def get(self, user_id: str) -> User:
+        """Read a person."""
+        reply = self._peer.call("GET", f"{PATH}/{user_id}")
+        return _user(reply.body, reply.version)
+
+    def me(self, identity: Identity) -> User:
+        """Read the person who asks."""
+        reply = self._peer.call("GET", f"{PATH}/me", token=identity.token)
+        return _user(reply.body, reply.version)
+
+    def change(
+        self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
+    ) -> User:
+        """Change a person: their profile by themselves, role and suspension by a moderator."""
+        reply = self._peer.call(
+            "PATCH",
+            f"{PATH}/{user_id}",
+            json=changes,
+            token=identity.token,
+            headers=editing(expected),
+        )
+        return _user(reply.body, reply.version)
+
+    def change_password(self, identity: Identity, current: str, new: str) -> None:
+        """Replace one's password."""
+        self._peer.call(
+            "PUT",
+            f"{PATH}/me/password",
+            json={"current": current, "new": new},
+            token=identity.token,
+        )
+
+    def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
+        """Erase one's own account and free its username."""
+        self._peer.call(
+            "DELETE", f"{PATH}/{user_id}", token=identity.token, headers=editing(expected)
+        )
+
+
+def _user(body: dict[str, Any], version: int) -> User:
+    return User(
+        id=body["id"],
+        username=body["username"],
+        display_name=body["display_name"],
+        bio=body["bio"],
+        role=body["role"],
+        created_at=moment(body["created_at"]),
+        version=version,
+    )

@@ -1,0 +1,102 @@
+"""What the API of users takes and gives, as JSON."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from chassis.api import LINE, TEXT, Input, PageQuery
+from forum.users.rules import normal_username
+
+USERNAME = r"^[^\W_][\w.-]{2,29}$"
+ID = r"[0-9A-Za-z-]{1,64}"
+
+
+def _still_a_username(value: str) -> str:
+    if not re.fullmatch(USERNAME, normal_username(value)):
+        message = "must be 3 to 30 letters, digits, dots, dashes or underscores in every form"
+        raise ValueError(message)
+    return value
+
+
+Username = Annotated[str, Field(pattern=USERNAME), AfterValidator(_still_a_username)]
+Password = Annotated[str, Field(min_length=8, max_length=128), TEXT]
+DisplayName = Annotated[str, Field(max_length=50, pattern=r"\S"), LINE]
+Bio = Annotated[str, Field(max_length=500), TEXT]
+Role = Literal["member", "moderator"]
+
+
+class NewUser(Input):
+    """A registration."""
+
+    username: Username
+    password: Password
+    display_name: DisplayName = Field(default_factory=str)
+
+
+class Credentials(Input):
+    """A name and a password to sign in with."""
+
+    username: Annotated[str, Field(min_length=1, max_length=64), TEXT]
+    password: Annotated[str, Field(min_length=1, max_length=128), TEXT]
+
+
+class NewPassword(Input):
+    """The current password and the one to have from now on."""
+
+    current: Annotated[str, Field(min_length=1, max_length=128), TEXT]
+    new: Password
+
+
+class UserChange(Input):
+    """What to change of a person; at least one field."""
+
+    display_name: DisplayName = Field(default_factory=str)
+    bio: Bio = Field(default_factory=str)
+    role: Role = Field(default_factory=lambda: "member")
+    suspended: bool = Field(default_factory=bool)
+
+
+class UserPath(BaseModel):
+    """Names a person."""
+
+    user_id: Annotated[str, Field(pattern=f"^{ID}$")]
+
+
+class UsersQuery(PageQuery):
+    """A page of people, or the people with these ids."""
+
+    ids: Annotated[str, Field(pattern=f"^{ID}(,{ID}){{0,99}}$")] = Field(default_factory=str)
+
+
+class UserOut(BaseModel):
+    """A person."""
+
+    id: str
+    username: str
+    display_name: str
+    bio: str
+    role: Role
+    created_at: str
+
+
+class UsersOut(BaseModel):
+    """A page of people; `next` is the cursor of the next page."""
+
+    items: list[UserOut]
+    next: str | None
+
+
+class SessionOut(BaseModel):
+    """A session that was just opened; `token` goes into `Authorization: Bearer`."""
+
+    token: str
+    expires_at: str
+    user: UserOut
+
+
+class ErasureOut(BaseModel):
+    """An account that is being erased."""
+
+    id: str
+    status: Literal["erasing"]

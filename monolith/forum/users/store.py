@@ -1,0 +1,279 @@
+"""Users in the forum's own database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session as SqlSession
+
+from chassis.api import Precondition
+from chassis.clock import Clock, NewId
+from chassis.errors import Conflict, Forbidden, NotFound, Stale, TooMany, Unauthenticated
+from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.paging import Cursors
+from chassis.passwords import hash_password, verify_password
+from chassis.tokens import Identity, Issuer
+from forum import answers
+from forum.database import Database
+from forum.listing import Listing
+from forum.users.models import Credential, SignInAttempts, UserRow
+from forum.users.port import Limits, Registration, Session, User
+from forum.users.rules import FORMER_MEMBER, MODERATOR, PROFILE, normal_username, username_key
+
+LISTING = "users"
+
+
+@dataclass(frozen=True)
+class SqlUsers:
+    """What people can do with accounts, on the forum's own database."""
+
+    database: Database
+    issuer: Issuer
+    limits: Limits
+    cursors: Cursors
+    clock: Clock
+    new_id: NewId
+
+    def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
+        """Open an account and answer its view.
+
+        Raises:
+            Conflict: somebody has the username.
+            KeyReused: the idempotency key was used for another request.
+        """
+        now = self.clock()
+        with self.database.reading() as session:
+            if answer := answers.find(session, key, now):
+                return answer
+        username = normal_username(new.username)
+        password_hash = hash_password(new.password)
+        row = UserRow(
+            id=self.new_id(),
+            username=username,
+            username_key=username_key(username),
+            display_name=new.display_name or username,
+            bio="",
+            role="member",
+            suspended=False,
+            erased=False,
+            created_at=now,
+            version=1,
+        )
+        view = row.seen().view()
+        try:
+            with self.database.writing() as session:
+                answers.keep(session, key, view, now)
+                session.add(row)
+                session.flush()
+                session.add(Credential(user_id=row.id, password_hash=password_hash))
+        except KeyTaken:
+            with self.database.reading() as session:
+                return answers.find(session, key, now) or view
+        except IntegrityError as error:
+            detail = "This username is taken."
+            raise Conflict(detail, kind="urn:problem:username-taken") from error
+        return view
+
+    def sign_in(self, username: str, password: str, address: str) -> Session:
+        """Open a session for 12 hours.
+
+        Raises:
+            TooMany: too many attempts from this address, in all or for this name.
+            Unauthenticated: the name or the password is wrong; which one is not told.
+        """
+        name = username_key(username)
+        now = self.clock()
+        self._count_attempt(name, address, now)
+        with self.database.reading() as session:
+            found = session.execute(
+                select(UserRow, Credential.password_hash)
+                .join(Credential, Credential.user_id == UserRow.id)
+                .where(UserRow.username_key == name)
+            ).one_or_none()
+        if not verify_password(found[1] if found else None, password) or not found:
+            detail = "The username or the password is wrong."
+            raise Unauthenticated(detail, kind="urn:problem:wrong-credentials")
+        user = found[0].seen()
+        token, expires_at = self.issuer.issue(
+            subject=user.id,
+            username=user.username,
+            name=user.display_name,
+            role=user.role,
+            version=user.version,
+            session=self.new_id(),
+            now=now,
+        )
+        return Session(user, expires_at, token)
+
+    def get(self, user_id: str) -> User:
+        """Read a person.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        with self.database.reading() as session:
+            return _existing(session, user_id).seen()
+
+    def get_many(self, user_ids: Sequence[str]) -> list[User]:
+        """Read those people who exist, in the order asked for."""
+        query = select(UserRow).where(UserRow.id.in_(user_ids), UserRow.erased.is_(False))
+        with self.database.reading() as session:
+            found = {row.id: row.seen() for row in session.scalars(query)}
+        return [found[user_id] for user_id in dict.fromkeys(user_ids) if user_id in found]
+
+    def newest(self, limit: int, cursor: str) -> Listing[User]:
+        """List people, newest first."""
+        query = select(UserRow).where(UserRow.erased.is_(False)).order_by(UserRow.id.desc())
+        if after := self.cursors.decode(LISTING, cursor):
+            query = query.where(UserRow.id < after[0])
+        with self.database.reading() as session:
+            users = [row.seen() for row in session.scalars(query.limit(limit + 1))]
+        last = (users[limit - 1].id,) if len(users) > limit else None
+        return Listing(users[:limit], self.cursors.encode(LISTING, last))
+
+    def me(self, identity: Identity) -> User:
+        """Read the person who asks.
+
+        Raises:
+            Unauthenticated: they have erased their account.
+        """
+        with self.database.reading() as session:
+            return _actor(session, identity).seen()
+
+    def change(
+        self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
+    ) -> User:
+        """Change a person: their profile by themselves, role and suspension by a moderator.
+
+        Raises:
+            Forbidden, NotFound, Stale: as their names say.
+        """
+        with self.database.writing() as session:
+            actor = _actor(session, identity)
+            user = _existing(session, user_id, locked=True)
+            if PROFILE & changes.keys():
+                if actor.id != user_id:
+                    detail = "Only the person themselves may change this."
+                    raise Forbidden(detail)
+                if actor.suspended:
+                    detail = "This account is suspended."
+                    raise Forbidden(detail, kind="urn:problem:suspended")
+            if changes.keys() - PROFILE and actor.role != MODERATOR:
+                detail = "Only a moderator may change this."
+                raise Forbidden(detail)
+            _must_be(user, expected)
+            for name, value in changes.items():
+                setattr(user, name, value)
+            user.version += 1
+            session.flush()
+            return user.seen()
+
+    def change_password(self, identity: Identity, current: str, new: str) -> None:
+        """Replace one's password.
+
+        Raises:
+            Forbidden: the current password is wrong.
+        """
+        with self.database.reading() as session:
+            _actor(session, identity)
+            credential = session.get_one(Credential, identity.subject)
+        if not verify_password(credential.password_hash, current):
+            detail = "The current password is wrong."
+            raise Forbidden(detail, kind="urn:problem:wrong-password")
+        password_hash = hash_password(new)
+        with self.database.writing() as session:
+            session.execute(
+                update(Credential)
+                .where(Credential.user_id == identity.subject)
+                .values(password_hash=password_hash)
+            )
+
+    def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
+        """Erase one's own account and free its username.
+
+        Raises:
+            Forbidden, NotFound, Stale: as their names say.
+        """
+        with self.database.writing() as session:
+            actor = _actor(session, identity, locked=True)
+            if actor.id != user_id:
+                _existing(session, user_id)
+                detail = "Only the person themselves may erase their account."
+                raise Forbidden(detail)
+            _must_be(actor, expected)
+            actor.username = ""
+            actor.username_key = None
+            actor.display_name = FORMER_MEMBER
+            actor.bio = ""
+            actor.erased = True
+            actor.version += 1
+            session.execute(delete(Credential).where(Credential.user_id == user_id))
+
+    def appoint(self, username: str) -> User:
+        """Make the person with this username a moderator, by hand and without asking anybody.
+
+        Raises:
+            NotFound: nobody has the username.
+        """
+        with self.database.writing() as session:
+            query = select(UserRow).where(UserRow.username_key == username_key(username))
+            user = session.scalars(query).one_or_none()
+            if user is None:
+                raise _no_such_user()
+            user.role = MODERATOR
+            user.version += 1
+            session.flush()
+            return user.seen()
+
+    def _count_attempt(self, name: str, address: str, now: datetime) -> None:
+        seconds = int(self.limits.window.total_seconds())
+        window = int(now.timestamp()) // seconds
+        over = datetime.fromtimestamp((window + 1) * seconds, tz=now.tzinfo)
+        with self.database.writing() as session:
+            session.execute(delete(SignInAttempts).where(SignInAttempts.expires_at <= now))
+            in_all = _count(session, f"{window} {address}", over)
+            for_name = _count(session, f"{window} {address} {name}", over)
+        if in_all > self.limits.per_address or for_name > self.limits.per_name:
+            wait = max(1, int((over - now).total_seconds()) + 1)
+            detail = "Too many attempts to sign in; wait a little."
+            raise TooMany(detail, retry_after=wait)
+
+
+def _count(session: SqlSession, counter: str, expires_at: datetime) -> int:
+    values = {"counter": counter, "hits": 1, "expires_at": expires_at}
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(SignInAttempts).values(values)
+    counted = statement.on_conflict_do_update(
+        index_elements=["counter"], set_={"hits": SignInAttempts.hits + 1}
+    ).returning(SignInAttempts.hits)
+    hits: int = session.execute(counted).scalar_one()
+    return hits
+
+
+def _existing(session: SqlSession, user_id: str, *, locked: bool = False) -> UserRow:
+    row = session.get(UserRow, user_id, with_for_update=locked or None, populate_existing=locked)
+    if row is None or row.erased:
+        raise _no_such_user()
+    return row
+
+
+def _actor(session: SqlSession, identity: Identity, *, locked: bool = False) -> UserRow:
+    try:
+        return _existing(session, identity.subject, locked=locked)
+    except NotFound as error:
+        detail = "This account does not exist any more."
+        raise Unauthenticated(detail) from error
+
+
+def _must_be(user: UserRow, expected: Precondition) -> None:
+    if expected is not None and user.version not in expected:
+        detail = "This was changed meanwhile."
+        raise Stale(detail)
+
+
+def _no_such_user() -> NotFound:
+    return NotFound("There is no such user.")

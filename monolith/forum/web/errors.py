@@ -1,0 +1,81 @@
+"""Errors as pages; the API's stay problem+json."""
+
+from flask import Response, g, request
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.exceptions import HTTPException
+from werkzeug.sansio.response import Response as BaseResponse
+
+from chassis import problems
+from chassis.errors import Failure, TooMany, Unauthenticated, Unavailable
+from chassis.problems import DETAILS
+from forum.web.present import show
+
+_TITLES = {
+    400: "That did not work",
+    401: "Please sign in",
+    403: "Not allowed",
+    404: "There is nothing here",
+    405: "That did not work",
+    409: "That did not work",
+    412: "Changed meanwhile",
+    413: "Too long",
+    429: "Too many attempts",
+    500: "Something went wrong",
+    503: "Not available right now",
+}
+# What a person typed themselves; anything else in a form is ours, or secret.
+_TYPED = {"title": "Title", "body": "Text", "bio": "About you", "display_name": "Display name"}
+
+
+def page(status: int, detail: str, retry_after: int | None = None) -> Response:
+    """Make an error's page; what somebody typed is on it, so that it is never lost."""
+    typed = request.form if request.method == "POST" and status != 413 else {}
+    kept = {label: typed[name] for name, label in _TYPED.items() if typed.get(name)}
+    title = _TITLES.get(status, _TITLES[500])
+    response = show(
+        "error.html",
+        status,
+        status=status,
+        title=title,
+        detail=detail,
+        retry_after=retry_after,
+        kept=kept,
+    )
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def install(app: OpenAPI) -> None:
+    """Show errors on pages as pages."""
+
+    def for_page() -> bool:
+        return not request.path.startswith("/api/") and request.endpoint not in {
+            "healthz",
+            "readyz",
+        }
+
+    @app.errorhandler(Failure)
+    def failed(failure: Failure) -> Response:
+        if not for_page():
+            return problems.from_failure(failure)
+        detail = failure.detail
+        if isinstance(failure, Unauthenticated):
+            g.identity = None
+            detail = "Your session has ended, or you have not signed in yet."
+        after = failure.retry_after if isinstance(failure, TooMany | Unavailable) else None
+        return page(failure.status, detail, after)
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> BaseResponse:
+        if not for_page() or (error.code or 500) < 400:
+            return problems.from_http(error)
+        status = error.code or 500
+        return page(status, DETAILS.get(status) or error.description or "")
+
+    @app.errorhandler(Exception)
+    def crashed(error: Exception) -> Response:
+        answer = problems.from_crash(error)
+        if not for_page():
+            return answer
+        return page(500, "It has been logged. Please try again in a moment.")

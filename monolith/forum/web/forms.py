@@ -1,0 +1,72 @@
+"""Forms: what a person typed, what is wrong with it, and how it is shown again."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+
+from chassis.errors import Failure, Invalid, KeyReused, Unauthenticated
+from chassis.problems import field_errors
+
+MODEL = TypeVar("MODEL", bound=BaseModel)
+
+_PLAIN = {
+    "String should match pattern '\\S'": "Please fill this in.",
+    "Field required": "Please fill this in.",
+}
+
+
+@dataclass
+class Form:
+    """A form's values by field, and the errors of those that are wrong ("" for the whole)."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+
+    @classmethod
+    def sent(cls) -> "Form":
+        """Take what was sent, with line breaks as everything else here has them."""
+        values = {name: value.replace("\r\n", "\n") for name, value in request.form.items()}
+        values.pop("csrf_token", None)
+        return cls(values)
+
+    def parse(self, model: type[MODEL], **content: Any) -> MODEL | None:
+        """Read `content` as the API would; notes the errors and answers None if it is wrong."""
+        try:
+            return model.model_validate(content)
+        except ValidationError as error:
+            for wrong in field_errors(error):
+                self.errors.setdefault(wrong.field, _PLAIN.get(wrong.message, wrong.message))
+            self.status = 400
+            return None
+
+    def refuse(self, failure: Failure, fields: frozenset[str] = frozenset()) -> None:
+        """Note why a use case refused; an error of a field not in `fields` is the form's.
+
+        Raises:
+            Unauthenticated: the session has ended, which no correction of the form mends.
+        """
+        if isinstance(failure, Unauthenticated) and failure.kind == "about:blank":
+            raise failure
+        self.status = failure.status
+        if isinstance(failure, Invalid) and failure.errors:
+            for wrong in failure.errors:
+                shown = wrong.field if wrong.field in fields else ""
+                self.errors.setdefault(shown, wrong.message)
+        elif isinstance(failure, KeyReused):
+            # The browser went back to a form that had been sent, and the text is another now.
+            self.values.pop("idempotency_key", None)
+            self.errors[""] = (
+                "Another text was sent from this page before. Send it again to add this one too."
+            )
+        else:
+            self.errors[""] = failure.detail
+
+
+def version(text: str) -> frozenset[int] | None:
+    """Read the version that an edit form was filled with; None where it carries none."""
+    if not text:
+        return None
+    return frozenset({int(text)} if text.isdigit() and len(text) < 18 else ())

@@ -1,0 +1,68 @@
+"""Forgery protection of forms, and what every page tells the browser to refuse."""
+
+import hashlib
+import hmac
+from urllib.parse import urlsplit
+
+from flask import Response, request
+
+from chassis.errors import Forbidden
+from chassis.tokens import Identity
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def csrf_token(secret: str, identity: Identity) -> str:
+    """Give the token that the forms of one session carry."""
+    return hmac.new(
+        secret.encode(), f"csrf {identity.session}".encode(), hashlib.sha256
+    ).hexdigest()
+
+
+def refuse_forgery(secret: str, identity: Identity | None) -> None:
+    """Let a form through only if one of our own pages sent it.
+
+    Browsers tell where a form comes from; a signed-in person's form carries a token as well.
+    Pages without a session hold no token, so that they are the same for everybody.
+
+    Raises:
+        Forbidden: another site sent it, or it is from before the last sign-in.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site not in (None, "same-origin") or not (origin is None or _is_ours(origin)):
+        detail = "Another site sent this form, so nothing was done."
+        raise Forbidden(detail)
+    if identity is None:
+        return
+    given = request.form.get("csrf_token", "")
+    if not hmac.compare_digest(given.encode(), csrf_token(secret, identity).encode()):
+        detail = "This page is from before your last sign-in. Load it again and send it once more."
+        raise Forbidden(detail)
+
+
+def _is_ours(origin: str) -> bool:
+    return urlsplit(origin).netloc == request.host
+
+
+def local_path(target: str) -> str:
+    """Give a path on this site to go on to after signing in; "/" for anything else."""
+    # Browsers read a backslash as a slash and drop tabs and line breaks.
+    plain = not any(character in target for character in "\\\t\r\n")
+    parts = urlsplit(target) if plain else None
+    safe = parts and not parts.scheme and not parts.netloc and target.startswith("/")
+    return target if safe and not target.startswith("//") else "/"
+
+
+def add_headers(response: Response) -> Response:
+    """Tell the browser what a page may do and who may keep it."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", POLICY)
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cache-Control", "no-cache")
+    headers.add("Vary", "Cookie")
+    return response

@@ -1,0 +1,52 @@
+"""The pages of the forum, the same at every stage of the split."""
+
+from flask import Response, g, request
+from flask_openapi3.openapi import OpenAPI
+
+from forum.web import account, errors, guard, people, present, reading, status, writing
+from forum.web.site import Site
+
+# Nothing that a person does may show twice on a page or leak past these.
+_NOTICES = {
+    "profile": ("info", "Your profile is saved."),
+    "password": ("info", "Your password is changed."),
+    "erased": ("info", "Your account is being erased."),
+    "locked": ("info", "The thread is locked."),
+    "unlocked": ("info", "The thread is open again."),
+    "deleted": ("info", "It is deleted."),
+    "moderated": ("info", "Done."),
+}
+
+
+def install(app: OpenAPI, site: Site) -> None:
+    """Add all pages to the application."""
+    present.install(app, site)
+    errors.install(app)
+
+    @app.before_request
+    def _recognise() -> None:
+        if not _is_page():
+            return
+        g.identity = site.sessions.of_browser()
+        g.notices = []
+        if notice := _NOTICES.get(request.args.get("done", "")):
+            g.notices.append(notice)
+        if request.method == "POST" and request.url_rule is not None:
+            guard.refuse_forgery(site.secret, g.identity)
+
+    @app.after_request
+    def _protect(response: Response) -> Response:
+        return guard.add_headers(response) if _is_page() else response
+
+    for blueprint in (
+        reading.blueprint(site),
+        writing.blueprint(site),
+        account.blueprint(site),
+        people.blueprint(site),
+        status.blueprint(site),
+    ):
+        app.register_blueprint(blueprint)
+
+
+def _is_page() -> bool:
+    return not request.path.startswith(("/api/", "/static/", "/healthz", "/readyz"))

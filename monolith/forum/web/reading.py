@@ -1,0 +1,101 @@
+"""Threads and their posts, to be read."""
+
+from typing import Any
+
+from flask import Blueprint, request, url_for
+from werkzeug.wrappers import Response
+
+from chassis.errors import Unavailable
+from forum.listing import Listing
+from forum.posts.port import Post
+from forum.threads.port import Thread
+from forum.web.forms import Form
+from forum.web.present import next_url, show
+from forum.web.site import Site
+from forum.web.viewer import viewer
+
+PAGE = 20
+
+
+def blueprint(site: Site) -> Blueprint:
+    """Make the blueprint of the pages to be read."""
+    bp = Blueprint("reading", __name__)
+
+    @bp.get("/")
+    def index() -> Response:
+        """List threads, or find some by their titles."""
+        q = " ".join(request.args.get("q", "").split())[:120]
+        sort = "newest" if request.args.get("sort") == "newest" else "activity"
+        cursor = request.args.get("cursor", "")
+        page: Listing[Thread] | None = None
+        status = 200
+        try:
+            if q:
+                page = site.threads.search(q, PAGE, cursor)
+            else:
+                page = site.threads.newest(sort, PAGE, cursor)
+        except Unavailable:
+            status = 503
+        chosen: dict[str, Any] = {"q": q} if q else {}
+        if sort == "newest":
+            chosen["sort"] = sort
+        return show(
+            "index.html",
+            status,
+            threads=page.items if page else None,
+            sort=sort,
+            q=q,
+            first_url=url_for(".index", **chosen) if cursor else None,
+            next_url=next_url(page, ".index", **chosen),
+        )
+
+    @bp.get("/threads/<id:thread_id>")
+    def thread(thread_id: str) -> Response:
+        """Read a thread."""
+        return thread_page(site, thread_id, Form())
+
+    return bp
+
+
+def thread_page(site: Site, thread_id: str, form: Form) -> Response:
+    """Make a thread's page, with what somebody is about to reply."""
+    order = "newest" if request.args.get("order") == "newest" else "oldest"
+    cursor, at = request.args.get("cursor", ""), request.args.get("at", "")
+    thread, posts = site.both(
+        "posts",
+        lambda: site.threads.get(thread_id),
+        lambda: _posts(site, thread_id, order, cursor, at),
+    )
+    page = None if isinstance(posts, Unavailable) else posts
+    chosen: dict[str, Any] = {"thread_id": thread_id}
+    if order == "newest":
+        chosen["order"] = order
+    return show(
+        "thread.html",
+        form.status,
+        thread=thread,
+        posts=page.items if page else None,
+        order=order,
+        form=form,
+        idempotency_key=form.values.get("idempotency_key") or (viewer() and site.new_id()),
+        first_url=url_for("reading.thread", **chosen) if cursor or at else None,
+        next_url=next_url(page, "reading.thread", **chosen),
+        newest_url=url_for("reading.thread", thread_id=thread_id, order="newest"),
+    )
+
+
+def _posts(site: Site, thread_id: str, order: str, cursor: str, at: str) -> Listing[Post]:
+    """Read the page of a thread that the address asks for; `at` names a post to be on it."""
+    direction = "desc" if order == "newest" else "asc"
+    page = site.posts.in_thread(thread_id, direction, PAGE, cursor)
+    if not at or cursor or order == "newest" or any(post.id == at for post in page.items):
+        return page
+    # An id without its end sorts just before it, so the page that follows begins with the post.
+    before = site.cursors.encode(f"posts:in-thread:{thread_id}:asc", (at[:-1],))
+    found = site.posts.in_thread(thread_id, "asc", PAGE, before or "")
+    return found if found.items else page
+
+
+def place(thread_id: str, post_id: str) -> str:
+    """Give the address of a post on a page of its thread."""
+    return url_for("reading.thread", thread_id=thread_id, at=post_id, _anchor=f"post-{post_id}")

@@ -1,0 +1,68 @@
+"""What the pages are made of: the three domains, whoever keeps them, and a few keys."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from flask import copy_current_request_context
+
+from chassis.api import Sessions
+from chassis.clock import Clock, NewId
+from chassis.errors import Unavailable
+from chassis.idempotency import Fingerprints
+from chassis.paging import Cursors
+from chassis.peers import Peer
+from forum.posts.port import Posts
+from forum.threads.port import Threads
+from forum.users.port import Users
+
+FIRST = TypeVar("FIRST")
+SECOND = TypeVar("SECOND")
+
+
+@dataclass(frozen=True)
+class Site:
+    """The domains, and what pages need beside them."""
+
+    users: Users
+    threads: Threads
+    posts: Posts
+    services: Mapping[str, Peer]
+    """The components of the domains that are extracted, by domain."""
+
+    sessions: Sessions
+    cursors: Cursors
+    fingerprints: Fingerprints
+    served_by: str
+    secret: str
+    clock: Clock
+    new_id: NewId
+    # Threads start at the first use, so after gunicorn has forked its workers.
+    pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(max_workers=16, thread_name_prefix="ask")
+    )
+
+    def both(
+        self, domain: str, first: Callable[[], FIRST], second: Callable[[], SECOND]
+    ) -> tuple[FIRST, SECOND | Unavailable]:
+        """Ask two questions, at the same time if the second goes to another component.
+
+        `domain` is the one that answers the second; if it does not answer, its failure is the
+        answer, so that a page can show the rest.
+        """
+        asked = _or_unavailable(second)
+        if domain not in self.services:
+            return first(), asked()
+        pending = self.pool.submit(copy_current_request_context(asked))
+        return first(), pending.result()
+
+
+def _or_unavailable(question: Callable[[], SECOND]) -> Callable[[], SECOND | Unavailable]:
+    def ask() -> SECOND | Unavailable:
+        try:
+            return question()
+        except Unavailable as failure:
+            return failure
+
+    return ask

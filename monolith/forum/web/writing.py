@@ -1,0 +1,139 @@
+"""Threads and their posts, written."""
+
+from typing import Any
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from chassis.errors import Failure, Forbidden, Stale
+from chassis.idempotency import IdempotencyKey
+from forum.posts.schemas import NewPost, PostChange
+from forum.threads.schemas import NewThread
+from forum.web.forms import Form, version
+from forum.web.present import show
+from forum.web.reading import place, thread_page
+from forum.web.site import Site
+from forum.web.viewer import signed_in, viewer
+
+THREADS = "/api/threads"
+POSTS = "/api/posts"
+
+
+def blueprint(site: Site) -> Blueprint:
+    """Make the blueprint of the forms."""
+    bp = Blueprint("writing", __name__)
+
+    @bp.post("/threads/<id:thread_id>")
+    def reply(thread_id: str) -> Response:
+        """Reply in a thread."""
+        identity = signed_in()
+        form = Form.sent()
+        new = form.parse(NewPost, thread_id=thread_id, body=form.values.get("body", ""))
+        if new:
+            payload = new.model_dump()
+            try:
+                made = site.posts.create(
+                    identity, thread_id, new.body, _key(site, form, POSTS, payload)
+                )
+            except Failure as failure:
+                form.refuse(failure, frozenset({"body"}))
+            else:
+                return redirect(place(thread_id, made["id"]), 303)
+        return thread_page(site, thread_id, form)
+
+    @bp.get("/threads/new")
+    def thread_form() -> Response:
+        """Show the form of a new thread."""
+        if viewer() is None:
+            return redirect(url_for("account.sign_in", next=url_for(".thread_form")), 303)
+        return show("thread_new.html", form=Form({"idempotency_key": site.new_id()}))
+
+    @bp.post("/threads/new")
+    def new_thread() -> Response:
+        """Begin a thread with its first post: two writes, either of which can be repeated."""
+        identity = signed_in()
+        form = Form.sent()
+        title = form.parse(NewThread, title=form.values.get("title", ""))
+        post = form.parse(NewPost, thread_id="to-be", body=form.values.get("body", ""))
+        if title and post:
+            try:
+                thread_id = form.values.get("thread_id", "")
+                if not thread_id:
+                    key = _key(site, form, THREADS, title.model_dump())
+                    thread_id = site.threads.create(identity, title.title, key)["id"]
+                    form.values["thread_id"] = thread_id
+                first = form.parse(NewPost, thread_id=thread_id, body=post.body)
+                if first:
+                    key = _key(site, form, POSTS, first.model_dump())
+                    made = site.posts.create(identity, thread_id, first.body, key)
+                    return redirect(place(thread_id, made["id"]), 303)
+            except Failure as failure:
+                form.refuse(failure, frozenset({"title", "body"}))
+        form.values.setdefault("idempotency_key", site.new_id())
+        return show("thread_new.html", form.status, form=form)
+
+    @bp.post("/threads/<id:thread_id>/lock")
+    def lock(thread_id: str) -> Response:
+        """Lock a thread, or open it again."""
+        locked = request.form.get("locked") == "true"
+        site.threads.change(signed_in(), thread_id, {"locked": locked}, None)
+        done = "locked" if locked else "unlocked"
+        return redirect(url_for("reading.thread", thread_id=thread_id, done=done), 303)
+
+    @bp.post("/threads/<id:thread_id>/delete")
+    def delete_thread(thread_id: str) -> Response:
+        """Delete a thread."""
+        site.threads.delete(signed_in(), thread_id, None)
+        return redirect(url_for("reading.index", done="deleted"), 303)
+
+    @bp.get("/posts/<id:post_id>/edit")
+    def edit_form(post_id: str) -> Response:
+        """Show the form that rewrites one's own post."""
+        identity = signed_in()
+        post = site.posts.get(post_id)
+        if post.author.id != identity.subject or post.deleted:
+            detail = "Only the author may rewrite this post."
+            raise Forbidden(detail)
+        form = Form({"body": post.body, "etag": str(post.version)})
+        return show("post_edit.html", post=post, form=form)
+
+    @bp.post("/posts/<id:post_id>/edit")
+    def edit(post_id: str) -> Response:
+        """Rewrite one's own post, unless it was changed since the form was opened."""
+        identity = signed_in()
+        form = Form.sent()
+        current = None
+        change = form.parse(PostChange, body=form.values.get("body", ""))
+        if change:
+            expected = version(form.values.get("etag", ""))
+            try:
+                post = site.posts.change(identity, post_id, change.body, expected)
+                return redirect(place(post.thread_id, post.id), 303)
+            except Stale as failure:
+                form.refuse(failure)
+                current = site.posts.get(post_id)
+                form.values["etag"] = str(current.version)
+            except Failure as failure:
+                form.refuse(failure, frozenset({"body"}))
+        return show(
+            "post_edit.html",
+            form.status,
+            post=current or site.posts.get(post_id),
+            form=form,
+            current_body=current.body if current else None,
+        )
+
+    @bp.post("/posts/<id:post_id>/delete")
+    def delete_post(post_id: str) -> Response:
+        """Take a post's words away."""
+        identity = signed_in()
+        post = site.posts.get(post_id)
+        site.posts.delete(identity, post_id, None)
+        return redirect(place(post.thread_id, post_id), 303)
+
+    return bp
+
+
+def _key(site: Site, form: Form, path: str, payload: dict[str, Any]) -> IdempotencyKey | None:
+    text = form.values.get("idempotency_key") or None
+    return site.fingerprints.key(text, owner=signed_in().subject, path=path, payload=payload)
