@@ -1,0 +1,1 @@
+"""The posts service: what people write in threads."""

@@ -1,0 +1,80 @@
+"""What the API of posts takes and gives, as JSON."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from chassis.api import TEXT, Input, PageQuery
+
+ID = r"[0-9A-Za-z-]{1,64}"
+
+Id = Annotated[str, Field(pattern=f"^{ID}$")]
+Body = Annotated[str, Field(max_length=16_000, pattern=r"\S"), TEXT]
+
+
+class NewPost(Input):
+    """A post to write; `body` is Markdown."""
+
+    thread_id: Id
+    body: Body
+
+
+class PostChange(Input):
+    """What to change of a post; at least one field."""
+
+    body: Body = Field(default_factory=str)
+
+
+class PostPath(BaseModel):
+    """Names a post."""
+
+    post_id: Id
+
+
+class ThreadPath(BaseModel):
+    """Names a thread."""
+
+    thread_id: Id
+
+
+class UserPath(BaseModel):
+    """Names a person."""
+
+    user_id: Id
+
+
+class PostsQuery(PageQuery):
+    """A page of posts."""
+
+
+class InThreadQuery(PageQuery):
+    """A page of a thread, from its beginning or from its end."""
+
+    order: Literal["asc", "desc"] = "asc"
+
+
+class AuthorOut(BaseModel):
+    """Who wrote something."""
+
+    id: str
+    display_name: str
+
+
+class PostOut(BaseModel):
+    """A post; a deleted one keeps its place, without its text."""
+
+    id: str
+    thread_id: str
+    author: AuthorOut
+    body: str
+    html: str
+    created_at: str
+    edited_at: str | None
+    deleted: bool
+
+
+class PostsOut(BaseModel):
+    """A page of posts; `next` is the cursor of the next page."""
+
+    items: list[PostOut]
+    next: str | None

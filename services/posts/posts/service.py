@@ -1,0 +1,170 @@
+"""The use cases of posts; knows ports, neither Flask nor boto3."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from chassis.api import Precondition
+from chassis.clock import Clock, NewId, stamp
+from chassis.errors import Conflict, Forbidden, NotFound, Stale
+from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.markdown import render
+from chassis.paging import Key, Page
+from chassis.tokens import Identity
+from posts.model import Author, Post, may_delete, may_edit
+from posts.ports import Changed, Store, Threads
+
+NO_SUCH_POST = "There is no such post."
+ATTEMPTS = 5
+
+
+class Posts:
+    """What people can do with posts."""
+
+    def __init__(self, store: Store, threads: Threads, clock: Clock, new_id: NewId) -> None:
+        self._store = store
+        self._threads = threads
+        self._clock = clock
+        self._new_id = new_id
+
+    def create(
+        self, identity: Identity, thread_id: str, body: str, key: IdempotencyKey | None = None
+    ) -> dict[str, Any]:
+        """Write a post in an open thread and answer it as others see it.
+
+        Raises:
+            NotFound: there is no such thread.
+            Conflict: the thread is locked.
+            KeyReused: the idempotency key was used for another request.
+            Unavailable: nobody can tell whether the thread is open; nothing was written.
+        """
+        # First of all: a repeated request gets its answer whatever became of the thread.
+        if answer := self._store.answered(key):
+            return answer
+        if self._threads.is_locked(thread_id):
+            detail = "This thread is locked."
+            raise Conflict(detail, kind="urn:problem:thread-locked")
+        post = Post(
+            id=self._new_id(),
+            thread_id=thread_id,
+            author=self._author(identity),
+            body=body,
+            html=render(body),
+            created_at=self._clock(),
+            edited_at=None,
+            deleted=False,
+            version=1,
+        )
+        try:
+            self._store.add(post, key, view(post))
+        except KeyTaken:
+            return self._store.answered(key) or view(post)
+        return view(post)
+
+    def get(self, post_id: str) -> Post:
+        """Read a post.
+
+        Raises:
+            NotFound: there is no such post.
+        """
+        post = self._store.get(post_id)
+        if post is None:
+            raise NotFound(NO_SUCH_POST)
+        return post
+
+    def newest(self, limit: int, after: Key | None) -> Page[Post]:
+        """List posts over all threads, newest first."""
+        return self._store.newest(limit, after)
+
+    def in_thread(
+        self, thread_id: str, limit: int, after: Key | None, *, ascending: bool
+    ) -> Page[Post]:
+        """List a thread's posts from its beginning or from its end.
+
+        Raises:
+            NotFound: there is no such thread.
+            Unavailable: there are no posts here, and nobody can tell whether there is a thread.
+        """
+        page = self._store.in_thread(thread_id, limit, after, ascending=ascending)
+        if not page.items and after is None:
+            self._threads.is_locked(thread_id)
+        return page
+
+    def by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
+        """List a person's posts, newest first."""
+        return self._store.by_author(author_id, limit, after)
+
+    def change(self, identity: Identity, post_id: str, body: str, expected: Precondition) -> Post:
+        """Rewrite one's own post.
+
+        Raises:
+            Forbidden, NotFound, Stale: as their names say.
+            Conflict: the post is deleted.
+        """
+        for _ in range(ATTEMPTS):
+            post = self.get(post_id)
+            if not may_edit(identity.subject, post):
+                detail = "Only its author may change a post."
+                raise Forbidden(detail)
+            if post.deleted:
+                detail = "This post is deleted."
+                raise Conflict(detail, kind="urn:problem:post-deleted")
+            _require(post, expected)
+            changed = replace(
+                post,
+                author=self._author(identity),
+                body=body,
+                html=render(body),
+                edited_at=self._clock(),
+                version=post.version + 1,
+            )
+            try:
+                self._store.replace(changed, post.version)
+            except Changed:
+                continue
+            return changed
+        raise _busy()
+
+    def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
+        """Take a post's text away, as its author or a moderator; it keeps its place.
+
+        Raises:
+            Forbidden, NotFound, Stale: as their names say.
+        """
+        for _ in range(ATTEMPTS):
+            post = self.get(post_id)
+            if not may_delete(identity.subject, identity.role, post):
+                detail = "Only its author or a moderator may delete a post."
+                raise Forbidden(detail)
+            if post.deleted:
+                return
+            _require(post, expected)
+            deleted = replace(
+                post, body="", html="", edited_at=None, deleted=True, version=post.version + 1
+            )
+            try:
+                self._store.replace(deleted, post.version)
+            except Changed:
+                continue
+            return
+        raise _busy()
+
+    def _author(self, identity: Identity) -> Author:
+        return self._store.learn(Author(identity.subject, identity.name), identity.version)
+
+
+def view(post: Post) -> dict[str, Any]:
+    """Give what everybody may see of a post."""
+    return asdict(post) | {
+        "created_at": stamp(post.created_at),
+        "edited_at": stamp(post.edited_at) if post.edited_at else None,
+    }
+
+
+def _require(post: Post, expected: Precondition) -> None:
+    if expected is not None and post.version not in expected:
+        detail = "This was changed meanwhile."
+        raise Stale(detail)
+
+
+def _busy() -> Conflict:
+    return Conflict("This is being changed by others right now.")

@@ -1,0 +1,65 @@
+"""Very many threads, put into the tables without going through the service."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from chassis.clock import uuid7
+from tests.dynamo import Dynamo
+from threads.model import Author, Thread, title_words
+from threads.service import view
+from threads.store import AUTHORS, THREADS, WORDS, _item, _posted
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A service with this many threads, oldest first as everybody sees them."""
+
+    client: FlaskClient
+    count: int
+    threads: list[dict[str, Any]]
+    names: list[str]
+
+
+def fill(dynamo: Dynamo, prefix: str, count: int) -> tuple[list[dict[str, Any]], list[str]]:
+    """Put threads by seven authors into the tables; gives them as seen, and the names."""
+    authors = [Author(uuid7(), f"Author {number}") for number in range(7)]
+    threads = [_thread(number, count, authors[number % 7]) for number in range(count)]
+    dynamo.fill(prefix + AUTHORS, (asdict(author) | {"version": 1} for author in authors))
+    dynamo.fill(prefix + THREADS, (_item(thread) for thread in threads))
+    dynamo.fill(prefix + WORDS, _postings(threads))
+    return [view(thread) for thread in threads], [author.display_name for author in authors]
+
+
+def _thread(number: int, count: int, author: Author) -> Thread:
+    words = {
+        "Topic": True,
+        "even": number % 2 == 0,
+        "odd": number % 2 == 1,
+        "third": number % 3 == 0,
+        "seventh": number % 7 == 0,
+        "rare": number % (count // 4) == 5,
+    }
+    # Some old threads are active again, and some moments saw two.
+    active = number * 7919 % count // 2
+    return Thread(
+        id=uuid7(),
+        title=" ".join(word for word, there in words.items() if there),
+        author=author,
+        created_at=START + timedelta(seconds=number),
+        last_activity_at=START + timedelta(days=1, seconds=active),
+        post_count=1,
+        locked=False,
+        version=1,
+    )
+
+
+def _postings(threads: list[Thread]) -> Iterator[dict[str, str]]:
+    for thread in threads:
+        for word in title_words(thread.title):
+            yield {"word": _posted(word), "thread_id": thread.id}

@@ -1,0 +1,116 @@
+"""The API of threads: parse, call the use case, serialise."""
+
+import json
+from typing import Any
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+
+from chassis import api
+from chassis.document import SECURITY, build, responses
+from chassis.idempotency import Fingerprints
+from chassis.paging import Cursors, Page
+from threads.model import Thread
+from threads.schemas import NewThread, ThreadChange, ThreadOut, ThreadPath, ThreadsOut, ThreadsQuery
+from threads.service import Threads, refuse_search_by_activity, search_words, view
+
+BY_ACTIVITY = "threads:activity"
+BY_AGE = "threads:newest"
+SEARCH = "threads:search:"
+
+
+def blueprint(
+    threads: Threads, sessions: api.Sessions, cursors: Cursors, fingerprints: Fingerprints
+) -> APIBlueprint:
+    """Make the blueprint of `/api/threads`."""
+    bp = APIBlueprint("threads", __name__, url_prefix="/api/threads")
+
+    def page_of(listing: str, page: Page[Thread]) -> Response:
+        items = [ThreadOut(**view(thread)) for thread in page.items]
+        return api.answer(ThreadsOut(items=items, next=cursors.encode(listing, page.next)))
+
+    @bp.post(
+        "",
+        operation_id="createThread",
+        security=SECURITY,
+        responses=responses(
+            201, ThreadOut, 400, 401, 403, 413, 415, 422, 503, headers=("ETag", "Location")
+        ),
+    )
+    def create_thread(body: NewThread) -> Response:
+        """Begin a thread."""
+        identity = sessions.required()
+        key = api.idempotency_key(fingerprints, identity, body.model_dump())
+        made = threads.create(identity, body.title, key)
+        return _thread(ThreadOut(**made), made["version"], status=201)
+
+    @bp.get("", operation_id="listThreads", responses=responses(200, ThreadsOut, 400, 503))
+    def list_threads(query: ThreadsQuery) -> Response:
+        """List threads, or find those with all the words of `q` in their titles."""
+        if query.q:
+            refuse_search_by_activity("sort" in query.model_fields_set and query.sort == "activity")
+            wanted = search_words(query.q)
+            listing = SEARCH + " ".join(wanted)
+            after = cursors.decode(listing, query.cursor)
+            return page_of(listing, threads.search(wanted, query.limit, after))
+        if query.sort == "newest":
+            after = cursors.decode(BY_AGE, query.cursor)
+            return page_of(BY_AGE, threads.newest(query.limit, after))
+        after = cursors.decode(BY_ACTIVITY, query.cursor)
+        return page_of(BY_ACTIVITY, threads.active(query.limit, after))
+
+    @bp.get("/openapi.json", doc_ui=False)
+    def openapi() -> Response:
+        """Give the OpenAPI document of this API."""
+        return _json(document)
+
+    @bp.get(
+        "/<id:thread_id>",
+        operation_id="getThread",
+        responses=responses(200, ThreadOut, 404, 503, headers=("ETag",)),
+    )
+    def get_thread(path: ThreadPath) -> Response:
+        """Read a thread."""
+        thread = threads.get(path.thread_id)
+        return _thread(ThreadOut(**view(thread)), thread.version)
+
+    @bp.patch(
+        "/<id:thread_id>",
+        operation_id="changeThread",
+        security=SECURITY,
+        responses=responses(
+            200, ThreadOut, 400, 401, 403, 404, 409, 412, 413, 415, 503, headers=("ETag",)
+        ),
+    )
+    def change_thread(path: ThreadPath, body: ThreadChange) -> Response:
+        """Change a thread: the title by its author or a moderator, the lock by a moderator."""
+        identity = sessions.required()
+        thread = threads.change(identity, path.thread_id, api.changes(body), api.precondition())
+        return _thread(ThreadOut(**view(thread)), thread.version)
+
+    @bp.delete(
+        "/<id:thread_id>",
+        operation_id="deleteThread",
+        security=SECURITY,
+        responses=responses(204, None, 401, 403, 404, 409, 412, 503),
+    )
+    def delete_thread(path: ThreadPath) -> Response:
+        """Delete a thread: its author while alone in it, or a moderator."""
+        threads.delete(sessions.required(), path.thread_id, api.precondition())
+        return api.answer(None, 204)
+
+    document = build(bp, "Threads", ThreadOut, ThreadsOut)
+    return bp
+
+
+def _thread(thread: ThreadOut, version: int, status: int = 200) -> Response:
+    location = f"/api/threads/{thread.id}" if status == 201 else None
+    return api.answer(thread, status, version=version, location=location)
+
+
+def _json(content: dict[str, Any]) -> Response:
+    return Response(
+        json.dumps(content),
+        content_type="application/json",
+        headers={"Cache-Control": "public, max-age=300"},
+    )

@@ -1,0 +1,63 @@
+"""What the API of threads takes and gives, as JSON."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from chassis.api import LINE, Input, PageQuery
+
+ID = r"[0-9A-Za-z-]{1,64}"
+
+Title = Annotated[str, Field(max_length=120, pattern=r"\S"), LINE]
+
+
+class NewThread(Input):
+    """A thread to begin."""
+
+    title: Title
+
+
+class ThreadChange(Input):
+    """What to change of a thread; at least one field."""
+
+    title: Title = Field(default_factory=str)
+    locked: bool = Field(default_factory=bool)
+
+
+class ThreadPath(BaseModel):
+    """Names a thread."""
+
+    thread_id: Annotated[str, Field(pattern=f"^{ID}$")]
+
+
+class ThreadsQuery(PageQuery):
+    """A page of threads, or of those with all the words of `q` in their titles, newest first."""
+
+    sort: Literal["activity", "newest"] = Field(default_factory=lambda: "activity")
+    q: Annotated[str, Field(max_length=120)] = Field(default_factory=str)
+
+
+class AuthorOut(BaseModel):
+    """Who began a thread."""
+
+    id: str
+    display_name: str
+
+
+class ThreadOut(BaseModel):
+    """A thread; `post_count` counts its posts that are not deleted."""
+
+    id: str
+    title: str
+    author: AuthorOut
+    created_at: str
+    last_activity_at: str
+    post_count: int
+    locked: bool
+
+
+class ThreadsOut(BaseModel):
+    """A page of threads; `next` is the cursor of the next page."""
+
+    items: list[ThreadOut]
+    next: str | None

@@ -1,0 +1,182 @@
+"""The use cases of threads; knows ports, neither Flask nor boto3."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from chassis.api import Precondition
+from chassis.clock import Clock, NewId, stamp
+from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Stale
+from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.paging import Key, Page
+from chassis.tokens import Identity
+from threads.model import (
+    Author,
+    Thread,
+    may_delete,
+    may_lock,
+    may_rename,
+    must_be_alone,
+    words,
+)
+from threads.ports import Changed, Posts, Store
+
+NO_SUCH_THREAD = "There is no such thread."
+MAX_SEARCH_WORDS = 8
+ATTEMPTS = 5
+
+
+class Threads:
+    """What people can do with threads."""
+
+    def __init__(self, store: Store, posts: Posts, clock: Clock, new_id: NewId) -> None:
+        self._store = store
+        self._posts = posts
+        self._clock = clock
+        self._new_id = new_id
+
+    def create(
+        self, identity: Identity, title: str, key: IdempotencyKey | None = None
+    ) -> dict[str, Any]:
+        """Begin a thread and answer it as others see it.
+
+        Raises:
+            KeyReused: the idempotency key was used for another request.
+        """
+        if answer := self._store.answered(key):
+            return answer
+        now = self._clock()
+        thread = Thread(
+            id=self._new_id(),
+            title=title,
+            author=self._author(identity),
+            created_at=now,
+            last_activity_at=now,
+            post_count=0,
+            locked=False,
+            version=1,
+        )
+        try:
+            self._store.add(thread, key, view(thread))
+        except KeyTaken:
+            return self._store.answered(key) or view(thread)
+        return view(thread)
+
+    def get(self, thread_id: str) -> Thread:
+        """Read a thread.
+
+        Raises:
+            NotFound: there is no such thread.
+        """
+        thread = self._store.get(thread_id)
+        if thread is None:
+            raise NotFound(NO_SUCH_THREAD)
+        return thread
+
+    def active(self, limit: int, after: Key | None) -> Page[Thread]:
+        """List threads, the latest activity first."""
+        return self._store.active(limit, after)
+
+    def newest(self, limit: int, after: Key | None) -> Page[Thread]:
+        """List threads, newest first."""
+        return self._store.newest(limit, after)
+
+    def search(self, wanted: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
+        """List threads with all the wanted words in their titles, newest first."""
+        return self._store.search(wanted, limit, after) if wanted else Page([], None)
+
+    def change(
+        self, identity: Identity, thread_id: str, changes: dict[str, Any], expected: Precondition
+    ) -> Thread:
+        """Change a thread: its title by the author or a moderator, its lock by a moderator.
+
+        Raises:
+            Forbidden, NotFound, Stale: as their names say.
+        """
+        for _ in range(ATTEMPTS):
+            thread = self.get(thread_id)
+            if not may_rename(identity.subject, identity.role, thread):
+                detail = "Only the author or a moderator may change this thread."
+                raise Forbidden(detail)
+            if "locked" in changes and not may_lock(identity.role):
+                detail = "Only a moderator may lock or unlock a thread."
+                raise Forbidden(detail)
+            _require(thread, expected)
+            changed = replace(thread, **changes, version=thread.version + 1)
+            if identity.subject == thread.author.id:
+                changed = replace(changed, author=self._author(identity))
+            try:
+                self._store.replace(changed, thread)
+            except Changed:
+                continue
+            return changed
+        raise _busy()
+
+    def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
+        """Delete a thread: by a moderator, or by the author while alone in it.
+
+        Raises:
+            Conflict: others have written in it.
+            Forbidden, NotFound, Stale: as their names say.
+            Unavailable: whether others have written in it can't be known right now.
+        """
+        for _ in range(ATTEMPTS):
+            thread = self.get(thread_id)
+            if not may_delete(identity.subject, identity.role, thread):
+                detail = "Only the author or a moderator may delete this thread."
+                raise Forbidden(detail)
+            if must_be_alone(identity.role) and not self._posts.only_by(
+                identity.subject, thread_id
+            ):
+                detail = "Others have written in this thread; only a moderator may delete it."
+                raise Conflict(detail, kind="urn:problem:not-alone")
+            _require(thread, expected)
+            try:
+                self._store.delete(thread)
+            except Changed:
+                continue
+            return
+        raise _busy()
+
+    def _author(self, identity: Identity) -> Author:
+        return self._store.remember(Author(identity.subject, identity.name), identity.version)
+
+
+def view(thread: Thread) -> dict[str, Any]:
+    """Give what everybody may see of a thread."""
+    return asdict(thread) | {
+        "created_at": stamp(thread.created_at),
+        "last_activity_at": stamp(thread.last_activity_at),
+    }
+
+
+def search_words(q: str) -> tuple[str, ...]:
+    """Take the words to search for.
+
+    Raises:
+        Invalid: there are too many.
+    """
+    wanted = words(q)
+    if len(wanted) > MAX_SEARCH_WORDS:
+        raise Invalid(FieldError("q", f"must not have more than {MAX_SEARCH_WORDS} words"))
+    return wanted
+
+
+def refuse_search_by_activity(sorted_by_activity: bool) -> None:
+    """Refuse to sort what was found by its activity.
+
+    Raises:
+        Invalid: that was asked for.
+    """
+    if sorted_by_activity:
+        raise Invalid(FieldError("sort", "cannot be activity in a search"))
+
+
+def _require(thread: Thread, expected: Precondition) -> None:
+    if expected is not None and thread.version not in expected:
+        detail = "This was changed meanwhile."
+        raise Stale(detail)
+
+
+def _busy() -> Conflict:
+    return Conflict("This is being changed by others right now.")

@@ -1,0 +1,8 @@
+"""What gunicorn loads: `gunicorn -c python:chassis.gunicorn_conf threads.wsgi:app`."""
+
+from chassis import logs, settings
+from threads.app import COMPONENT, create_app
+from threads.settings import ThreadsSettings
+
+logs.configure(COMPONENT)
+app = create_app(settings.load(ThreadsSettings))
