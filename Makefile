@@ -1,0 +1,75 @@
+# `make` or `make help` lists what there is. Everything lives in .venv (programs) and var (data).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EDITABLE := chassis services/users services/threads services/posts monolith
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop reset logs moderator test check fmt lock clean
+# Neither may put other code in front of the forum's.
+unexport PYTHONPATH PYTHONHOME
+
+help: ## list what make can do
+	@printf 'Usage: make <what> [EXTRACTED=users,threads,posts] [PORT=8080]\n\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nEXTRACTED names the domains that run as services: any of users, threads and posts,\n'
+	@printf 'separated by commas; empty for the monolith alone. Without it all three do.\n'
+
+run: $(VENV)/run.stamp ## start the forum, here until Ctrl-C
+	@exec $(BIN)/python -m infra.local.run
+
+stop: $(VENV)/run.stamp ## stop a forum that runs from this folder
+	@$(BIN)/python -m infra.local.control stop
+
+reset: $(VENV)/run.stamp ## delete every stage's data (asks for a stopped forum)
+	@$(BIN)/python -m infra.local.control reset
+
+logs: $(VENV)/run.stamp ## follow the logs of the running forum
+	@exec $(BIN)/python -m infra.local.control logs
+
+moderator: $(VENV)/run.stamp ## make somebody a moderator: make moderator NAME=ada
+	@$(BIN)/python -m infra.local.control moderator "$${NAME:?say whom: make moderator NAME=<username>}"
+
+test: $(VENV)/dev.stamp ## run every test
+	@$(BIN)/python -m infra.local.dynoxide
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)
+
+check: $(VENV)/dev.stamp ## lint, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(VENV)/dev.stamp ## format the code and mend what ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(VENV)/dev.stamp ## pin the dependencies anew (UPGRADE=1 for newer ones)
+	@$(BIN)/python -m infra.lock $(if $(UPGRADE),--upgrade)
+
+clean: ## delete .venv and caches; var stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'The forum needs Python 3.11 or newer; name one with: make PYTHON=python3.13 ...' >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo 'Python could not make a virtual environment; Debian and Ubuntu need: apt install python3-venv' >&2; exit 1; }
+
+PROJECTS := $(EDITABLE:%=%/pyproject.toml)
+
+$(VENV)/run.stamp: requirements/run.txt $(PROJECTS) | $(VENV)/pyvenv.cfg
+	@echo 'Installing what the forum needs to run ...'
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation $(EDITABLE:%=-e %)
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	@echo 'Installing what tests and checks need ...'
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@

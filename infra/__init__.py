@@ -1,0 +1,1 @@
+"""What runs the components: routes, the gateway in front, and the local runner."""

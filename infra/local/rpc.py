@@ -1,0 +1,33 @@
+"""XML-RPC over a Unix socket, which is how supervisord takes calls."""
+
+import http.client
+import socket
+from pathlib import Path
+from xmlrpc.client import ServerProxy, Transport
+
+SECONDS = 5
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(SECONDS)
+        self.sock.connect(str(self._path))
+
+
+class _UnixTransport(Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: object) -> http.client.HTTPConnection:  # noqa: ARG002
+        return _Connection(self._path)
+
+
+def proxy(path: Path) -> ServerProxy:
+    """Give a proxy that opens a connection for each call."""
+    return ServerProxy("http://localhost/RPC2", transport=_UnixTransport(path))

@@ -1,0 +1,98 @@
+"""Run the forum: `python -m infra.local.run`, which is what `make run` does.
+
+The environment chooses the stage (EXTRACTED), the ports (PORT, USERS_PORT, ...), the folder
+(VAR_DIR) and whether there is demo content (DEMO=off). The launcher starts supervisord and, through
+it, every program. It ends when a signal asks for it (exit code 0) or when a part dies (1).
+"""
+
+import os
+import sys
+import time
+
+from infra import gateway, routes, stages
+from infra.envoy import Address, Gateway
+from infra.local import console, dynoxide, keys, programs, taken
+from infra.local.lifeline import Lifeline
+from infra.local.lock import Lock, TakenError
+from infra.local.runner import Runner
+from infra.local.settings import GATEWAY, HOST, Local, SettingsError, read
+from infra.local.signals import Signals, StopAskedError
+from infra.local.start import PartFailedError, Stage
+
+LOOK_SECONDS = 0.5
+
+
+def main() -> int:
+    """Run until asked to stop, or until a part dies."""
+    signals = Signals()
+    began = time.monotonic()
+    try:
+        local = read(os.environ)
+        lock = Lock(local.var)
+        _take(lock, local)
+        try:
+            if problems := taken.problems(local):
+                raise SettingsError("\n".join(problems))
+            return _run(local, _prepare(local), lock, signals, began)
+        finally:
+            lock.release()
+    except (SettingsError, dynoxide.DynoxideError) as error:
+        console.say(f"The forum did not start: {error}")
+        return 1
+
+
+def _take(lock: Lock, local: Local) -> None:
+    description = {"extracted": stages.as_setting(local.extracted), "ports": dict(local.ports)}
+    try:
+        lock.take(description)
+    except TakenError:
+        holder = lock.holder() or {}
+        msg = (
+            f"it already runs from this folder ({local.var}) as process {holder.get('pid')};"
+            " `make stop` ends it"
+        )
+        raise SettingsError(msg) from None
+
+
+def _prepare(local: Local) -> Runner:
+    """Make keys, folders and configurations; nothing runs yet."""
+    binary = dynoxide.ensure() if local.extracted else None
+    for folder in (local.run, local.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    keys.ensure(local.secrets)
+    keys.hand_out(local)
+    active = routes.load().at(local.extracted)
+    places = {name: [Address(HOST, local.ports[name])] for name in active.components}
+    listen = Address(HOST, local.ports[GATEWAY])
+    revision = os.environ.get("REVISION", "dev")
+    gateway.write(Gateway(active, places, listen, revision), programs.gateway_file(local))
+    return Runner(local.run, local.logs, programs.of(local, binary))
+
+
+def _run(local: Local, runner: Runner, lock: Lock, signals: Signals, began: float) -> int:
+    console.say(f"Starting the forum, stage {stages.folder(local.extracted)} ...")
+    stage = Stage(local, runner, signals.pause)
+    with Lifeline(lock.descriptor) as lifeline:
+        try:
+            lifeline.watch(runner.spawn())
+            runner.wait(signals.pause)
+            stage.start()
+            stage.load_demo(console.say)
+            console.say(console.overview(local, time.monotonic() - began))
+            while True:
+                signals.pause(LOOK_SECONDS)
+                stage.look()
+        except StopAskedError:
+            console.say("Stopping ...")
+            code = 0
+        except PartFailedError as failure:
+            console.say(console.failure(failure, runner.log(failure.part)))
+            code = 1
+        finally:
+            runner.stop()
+    console.say("Everything has stopped.")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""supervisord, the process runner: its configuration, and the client that talks to it."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Error, Fault
+
+from infra.local import rpc
+from infra.local.programs import GROUPS, Program, base_environment
+
+STOP_SECONDS = sum(GROUPS.values()) + 0.5
+_LONGEST_SOCKET = 90  # Of the 104 bytes that macOS allows; supervisord appends its process id.
+
+_UNREACHABLE = (OSError, HTTPException, Error)
+
+
+@dataclass(frozen=True)
+class State:
+    """What supervisord knows of a program."""
+
+    name: str
+    running: bool
+    pid: int
+    exit_code: int
+    error: str
+
+
+class Runner:
+    """A supervisord of our own, with every program under it."""
+
+    def __init__(self, folder: Path, logs: Path, programs: Iterable[Program]) -> None:
+        self._folder, self._logs = folder, logs
+        self._programs = {program.name: program for program in programs}
+        self._socket = _socket_in(folder)
+        self._groups: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._api: Any = rpc.proxy(self._socket).supervisor
+
+    def spawn(self) -> int:
+        """Start supervisord, without any program yet; answers its process id."""
+        file = self._folder / "supervisord.conf"
+        file.write_text(self._configuration(), encoding="utf-8")
+        self._socket.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(file)]
+        # A session of its own: Ctrl-C reaches the launcher only, which stops the rest in order.
+        self._process = subprocess.Popen(
+            command,
+            env=base_environment(),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return self._process.pid
+
+    def wait(self, pause: Callable[[float], None]) -> None:
+        """Wait until supervisord takes calls."""
+        while not self._listens():
+            if not self.alive():
+                msg = f"supervisord ended at once; see {self._logs / 'supervisord.log'}"
+                raise RuntimeError(msg)
+            pause(0.01)
+
+    def start(self, name: str) -> None:
+        """Start a program; whether it stays is for `states` to tell."""
+        try:
+            self._api.startProcess(f"{self._programs[name].group}:{name}", False)
+        except Fault:
+            # It could not even be spawned, which its state tells from now on.
+            return
+
+    def states(self) -> dict[str, State]:
+        """Tell how each program is; none is running if supervisord itself has ended."""
+        if not self.alive():
+            return {name: State(name, False, 0, -1, "") for name in self._programs}
+        states = {}
+        for info in self._api.getAllProcessInfo():
+            name, running = info["name"], info["statename"] in {"STARTING", "RUNNING"}
+            if info["pid"]:
+                self._groups[name] = info["pid"]
+            states[name] = State(name, running, info["pid"], info["exitstatus"], info["spawnerr"])
+        return states
+
+    def alive(self) -> bool:
+        """Tell whether supervisord runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """Stop every program, group after group, then supervisord; kill what takes too long."""
+        if self._process is None:
+            return
+        deadline = time.monotonic() + STOP_SECONDS
+        if self.alive():
+            self._note_pids()
+            self._process.terminate()
+        while self.alive() and time.monotonic() < deadline:
+            # A call wakes supervisord, which else looks only once a second whether a group ended.
+            self._listens()
+            time.sleep(0.02)
+        if self.alive():
+            self._process.kill()
+        self._process.wait()
+        self._sweep()
+        self._socket.unlink(missing_ok=True)
+
+    def log(self, name: str) -> Path:
+        """Name the log file of a program."""
+        return self._logs / f"{name}.log"
+
+    def _note_pids(self) -> None:
+        try:
+            self.states()
+        except _UNREACHABLE:
+            return
+
+    def _listens(self) -> bool:
+        try:
+            self._api.getState()
+        except _UNREACHABLE:
+            return False
+        return True
+
+    def _sweep(self) -> None:
+        """Kill what is left of the programs' process groups, such as workers without a master."""
+        for pid in self._groups.values():
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+
+    def _configuration(self) -> str:
+        sections = [
+            "[unix_http_server]",
+            f"file={_escaped(self._socket)}",
+            "chmod=0600",
+            "[rpcinterface:supervisor]",
+            "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+            "[supervisord]",
+            f"logfile={_escaped(self._logs / 'supervisord.log')}",
+            "logfile_maxbytes=1MB",
+            "logfile_backups=1",
+            f"pidfile={_escaped(self._folder / 'supervisord.pid')}",
+            f"childlogdir={_escaped(self._logs)}",
+            "silent=true",
+        ]
+        for priority, group in enumerate(reversed(GROUPS), start=1):
+            members = [program for program in self._programs.values() if program.group == group]
+            if not members:
+                continue
+            names = ",".join(program.name for program in members)
+            sections += [f"[group:{group}]", f"programs={names}", f"priority={priority}"]
+            for program in members:
+                sections += self._section(program)
+        return "\n".join(sections) + "\n"
+
+    def _section(self, program: Program) -> list[str]:
+        pairs = [f'{name}="{_escaped(value)}"' for name, value in program.environment.items()]
+        return [
+            f"[program:{program.name}]",
+            f"command={_escaped(shlex.join(program.command))}",
+            f"directory={_escaped(program.folder)}",
+            f"environment={','.join(pairs)}",
+            "autostart=false",
+            "autorestart=false",
+            # It counts as started once spawned; whether it is ready is asked over HTTP.
+            "startsecs=0",
+            f"stopwaitsecs={GROUPS[program.group]}",
+            "killasgroup=true",
+            "redirect_stderr=true",
+            f"stdout_logfile={_escaped(self.log(program.name))}",
+            "stdout_logfile_maxbytes=5MB",
+            "stdout_logfile_backups=2",
+        ]
+
+
+def _escaped(value: object) -> str:
+    """Protect percent signs, which supervisord expands."""
+    return str(value).replace("%", "%%")
+
+
+def _socket_in(folder: Path) -> Path:
+    socket = folder / "supervisor.sock"
+    if len(os.fsencode(socket)) <= _LONGEST_SOCKET:
+        return socket
+    return Path(tempfile.mkdtemp(prefix="forum-")) / "supervisor.sock"

@@ -1,0 +1,110 @@
+"""What a local run is told by its environment, and the folders that follow from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra import stages
+
+ROOT = Path(__file__).parents[2]
+HOST = "127.0.0.1"
+GATEWAY, DATASTORE = "gateway", "dynamodb"
+# Each part's variable and the port it gets without one.
+PORTS = {
+    GATEWAY: ("PORT", 8080),
+    stages.MONOLITH: ("MONOLITH_PORT", 8100),
+    "users": ("USERS_PORT", 8101),
+    "threads": ("THREADS_PORT", 8102),
+    "posts": ("POSTS_PORT", 8103),
+    DATASTORE: ("DYNAMODB_PORT", 8000),
+}
+# Quotes end a value in supervisord's configuration, `?` ends a path in a database's URL.
+_ODD_IN_PATHS = set("\"'?\n")
+
+
+class SettingsError(Exception):
+    """Everything that is wrong with the environment, a line each."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """One local run: which stage, on which ports, with which folder."""
+
+    extracted: frozenset[str]
+    ports: Mapping[str, int]
+    var: Path
+    demo: bool = True
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Name everything that listens at this stage."""
+        services = stages.ordered(self.extracted)
+        return (GATEWAY, stages.MONOLITH, *services, *([DATASTORE] if services else []))
+
+    @property
+    def folder(self) -> Path:
+        """The stage's own data."""
+        return self.var / "stages" / stages.folder(self.extracted)
+
+    @property
+    def logs(self) -> Path:
+        """A log file for each program of the stage."""
+        return self.folder / "log"
+
+    @property
+    def run(self) -> Path:
+        """What is rendered anew at each start."""
+        return self.folder / "run"
+
+    @property
+    def secrets(self) -> Path:
+        """The keys, which all stages share."""
+        return self.var / "secrets"
+
+    def owner(self, domain: str) -> str:
+        """Name the component that serves a domain at this stage."""
+        return domain if domain in self.extracted else stages.MONOLITH
+
+    def url(self, part: str) -> str:
+        """Give the address of a part."""
+        return f"http://{HOST}:{self.ports[part]}"
+
+
+def var_folder(environ: Mapping[str, str]) -> Path:
+    """Give the folder that holds everything a run leaves behind."""
+    return Path(environ.get("VAR_DIR") or ROOT / "var").absolute()
+
+
+def read(environ: Mapping[str, str]) -> Local:
+    """Read the environment; raise a SettingsError that names every problem."""
+    problems = []
+    extracted: frozenset[str] = frozenset()
+    try:
+        extracted = stages.parse(environ.get("EXTRACTED", stages.as_setting(stages.DOMAINS)))
+    except stages.UnknownDomainError as error:
+        problems.append(str(error))
+    ports: dict[str, int] = {}
+    for part, (variable, default) in PORTS.items():
+        text = environ.get(variable) or str(default)
+        if text.isdecimal() and 0 < int(text) < 2**16:
+            ports[part] = int(text)
+        else:
+            problems.append(f"{variable} is a port from 1 to 65535, not {text!r}")
+    var = var_folder(environ)
+    if _ODD_IN_PATHS & set(str(var)) or " ;" in str(var) or " #" in str(var):
+        problems.append(f"the folder {var} has a character in its name that does not work here")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    local = Local(extracted, ports, var, demo=environ.get("DEMO", "on") != "off")
+    _no_port_twice(local)
+    return local
+
+
+def _no_port_twice(local: Local) -> None:
+    seen: dict[int, str] = {}
+    for part in local.parts:
+        variable = PORTS[part][0]
+        other = seen.setdefault(local.ports[part], variable)
+        if other != variable:
+            msg = f"{other} and {variable} are both {local.ports[part]}"
+            raise SettingsError(msg)

@@ -1,0 +1,107 @@
+"""Bring a stage up in order, and notice when a part of it dies."""
+
+import http.client
+import importlib.util
+import time
+from collections.abc import Callable
+
+from infra import stages
+from infra.local.programs import DEMO, MIGRATE, PROVISION
+from infra.local.runner import Runner
+from infra.local.settings import DATASTORE, GATEWAY, HOST, Local
+
+READY_SECONDS = 60
+_LOOK_SECONDS = 0.2
+
+
+class PartFailedError(Exception):
+    """A part died or did not get ready; `part` names it."""
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(f"{part} {message}")
+        self.part = part
+
+
+class Stage:
+    """The programs of a stage, and which of them are up."""
+
+    def __init__(self, local: Local, runner: Runner, pause: Callable[[float], None]) -> None:
+        self._local, self._runner, self._pause = local, runner, pause
+        self._up: set[str] = set()
+        self._looked = 0.0
+
+    def start(self) -> None:
+        """Start everything; parts that don't need each other start side by side."""
+        services = stages.ordered(self._local.extracted)
+        if services:
+            self._begin(DATASTORE)
+        self._runner.start(MIGRATE)
+        for service in services:
+            self._begin(service)
+        if services:
+            self._until_answers(DATASTORE, "/")
+            self._runner.start(PROVISION)
+        self._until_done(MIGRATE)
+        self._begin(stages.MONOLITH)
+        if services:
+            self._until_done(PROVISION)
+        for component in (*services, stages.MONOLITH):
+            self._until_answers(component, "/readyz")
+        self._begin(GATEWAY)
+        self._until_answers(GATEWAY, "/healthz")
+
+    def load_demo(self, say: Callable[[str], None]) -> None:
+        """Load the demo content into a stage that never had it."""
+        marker = self._local.folder / "demo-loaded"
+        wanted = self._local.demo and not marker.exists()
+        if wanted and importlib.util.find_spec("infra.local.demo"):
+            say("Loading the demo content ...")
+            self._runner.start(DEMO)
+            self._until_done(DEMO)
+            marker.touch()
+
+    def look(self) -> None:
+        """Raise PartFailedError if a part that was started does not run any more."""
+        states = self._runner.states()
+        if not self._runner.alive():
+            part, message = "supervisord", "died, and with it the control of all others"
+            raise PartFailedError(part, message)
+        for name in sorted(self._up):
+            state = states[name]
+            if not state.running:
+                raise PartFailedError(name, state.error or f"ended with code {state.exit_code}")
+
+    def _begin(self, part: str) -> None:
+        self._runner.start(part)
+        self._up.add(part)
+
+    def _wait(self) -> None:
+        self._pause(0.02)
+        if time.monotonic() > self._looked + _LOOK_SECONDS:
+            self.look()
+            self._looked = time.monotonic()
+
+    def _until_done(self, task: str) -> None:
+        while (state := self._runner.states()[task]).running:
+            self._wait()
+        if state.exit_code or state.error:
+            raise PartFailedError(task, state.error or f"ended with code {state.exit_code}")
+
+    def _until_answers(self, part: str, path: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not _answers(self._local.ports[part], path):
+            if time.monotonic() > deadline:
+                message = f"was not ready within {READY_SECONDS} seconds"
+                raise PartFailedError(part, message)
+            self._wait()
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,77 @@
+"""Pin every dependency with its hashes: `python -m infra.lock`, which is what `make lock` does.
+
+A component's `pyproject.toml` says what it needs; the root's `[dependency-groups]` what running and
+developing needs beside that. `dev.txt` is compiled first, from all of them, and bounds the others,
+so that one version is used everywhere. `--upgrade` looks for newer versions of everything.
+"""
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "requirements"
+COMPONENTS = {
+    "users": ("chassis", "services/users"),
+    "threads": ("chassis", "services/threads"),
+    "posts": ("chassis", "services/posts"),
+    "monolith": ("chassis", "monolith"),
+}
+EVERYTHING = tuple(dict.fromkeys(folder for each in COMPONENTS.values() for folder in each))
+OPTIONS = (
+    *("--universal", "--python-version", "3.11", "--generate-hashes"),
+    *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--quiet"),
+)
+HEADER = "# Pinned by `make lock`; change a pyproject.toml instead of this file.\n"
+
+
+def main() -> int:
+    """Compile every lock file."""
+    FOLDER.mkdir(exist_ok=True)
+    compile_lock("dev", [*_components(*EVERYTHING), *_groups("run", "dev")])
+    compile_lock("run", [*_components(*EVERYTHING), *_groups("run")], bounded=True)
+    compile_lock("node", _groups("node"))
+    for name, folders in COMPONENTS.items():
+        compile_lock(name, _components(*folders), bounded=True)
+    return 0
+
+
+def compile_lock(name: str, requirements: list[str], *, bounded: bool = False) -> None:
+    """Write one lock file; `bounded` takes the versions of `dev.txt`."""
+    lock = FOLDER / f"{name}.txt"
+    uv = Path(sys.executable).with_name("uv")
+    options = [*OPTIONS, *sys.argv[1:], "--output-file", str(lock)]
+    if bounded:
+        options += ["--constraint", str(FOLDER / "dev.txt")]
+    with tempfile.NamedTemporaryFile("w", suffix=".in") as file:
+        file.write("\n".join(requirements))
+        file.flush()
+        command = [str(uv), "pip", "compile", *options, file.name]
+        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
+    lock.write_text(HEADER + lock.read_text(encoding="utf-8"), encoding="utf-8")
+    sys.stdout.write(f"{lock.relative_to(ROOT)}\n")
+
+
+def _components(*folders: str) -> list[str]:
+    listed = [
+        requirement
+        for folder in folders
+        for requirement in _read(ROOT / folder)["project"]["dependencies"]
+    ]
+    # The forum's own packages are installed from their folders.
+    return sorted({line for line in listed if not line.startswith("forum-")})
+
+
+def _groups(*names: str) -> list[str]:
+    groups = _read(ROOT)["dependency-groups"]
+    return sorted({line for name in names for line in groups[name]})
+
+
+def _read(folder: Path) -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

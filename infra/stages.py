@@ -1,0 +1,53 @@
+"""The stages of the split: which domains run as services of their own."""
+
+from collections.abc import Iterable
+from itertools import combinations
+
+DOMAINS = ("users", "threads", "posts")
+MONOLITH = "monolith"
+
+
+class UnknownDomainError(ValueError):
+    """A name that is no domain of the forum."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        listed = ", ".join(repr(name) for name in names)
+        super().__init__(
+            f"EXTRACTED names {listed}, but only {', '.join(DOMAINS)} can be extracted"
+            " (any of them, separated by commas; empty for the monolith alone)"
+        )
+
+
+def parse(text: str) -> frozenset[str]:
+    """Read a comma-separated list of domains, in any order; raise UnknownDomainError."""
+    names = [name.strip() for name in text.split(",")]
+    names = [name for name in names if name]
+    unknown = [name for name in names if name not in DOMAINS]
+    if unknown:
+        raise UnknownDomainError(unknown)
+    return frozenset(names)
+
+
+def ordered(extracted: Iterable[str]) -> tuple[str, ...]:
+    """Put domains into their one canonical order."""
+    chosen = set(extracted)
+    return tuple(domain for domain in DOMAINS if domain in chosen)
+
+
+def as_setting(extracted: Iterable[str]) -> str:
+    """Write a stage the way EXTRACTED does: `users,threads`."""
+    return ",".join(ordered(extracted))
+
+
+def folder(extracted: Iterable[str]) -> str:
+    """Name the folder of a stage's data: `monolith` or `users+threads`."""
+    return "+".join(ordered(extracted)) or MONOLITH
+
+
+def every() -> tuple[frozenset[str], ...]:
+    """Give all eight stages, the fewest services first."""
+    return tuple(
+        frozenset(chosen)
+        for size in range(len(DOMAINS) + 1)
+        for chosen in combinations(DOMAINS, size)
+    )

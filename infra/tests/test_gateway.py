@@ -1,0 +1,227 @@
+"""What the gateway does besides routing: retries, its own answers, request ids, logs."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPResponse
+from pathlib import Path
+
+import pytest
+
+from infra import gateway as renderer
+from infra import stages
+from infra.tests.upstreams import Behaviour, Running, Upstream, running, serving
+from tests.ports import free_port
+
+USERS = frozenset({"users"})
+
+
+@contextmanager
+def setting(folder: Path, behaviour: Behaviour) -> Iterator[tuple[Running, Upstream]]:
+    """Run a gateway in front of a users service that behaves that way."""
+    with ExitStack() as stack:
+        users = stack.enter_context(serving(Upstream("users", behaviour)))
+        ports = {"monolith": free_port(), "users": users.port}
+        yield stack.enter_context(running(USERS, ports, folder)), users
+
+
+def first(count: int, action: str) -> Behaviour:
+    return lambda _upstream, number: action if number <= count else "answer"
+
+
+def assert_problem(response: HTTPResponse, body: bytes, status: int, title: str) -> None:
+    assert response.status == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem = json.loads(body)
+    assert problem.keys() == {"type", "title", "status", "detail"}
+    assert (problem["type"], problem["status"], problem["title"]) == ("about:blank", status, title)
+    assert response.headers["X-Request-Id"]
+    assert response.headers["X-Served-By"] == "gateway/test"
+    assert "Server" not in response.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_read_is_tried_three_times(tmp_path: Path, method: str) -> None:
+    with setting(tmp_path, first(2, "drop")) as (gateway, users):
+        response, _ = gateway.ask("/api/users", method)
+        assert response.status == 200
+        assert users.received == [(method, "/api/users")] * 3
+
+
+def test_a_read_is_given_up_after_three_tries(tmp_path: Path) -> None:
+    with setting(tmp_path, first(9, "drop")) as (gateway, users):
+        response, body = gateway.ask("/api/users")
+        assert_problem(response, body, 503, "Service Unavailable")
+        assert response.headers["Retry-After"] == "2"
+        assert len(users.received) == 3
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_write_is_sent_once(tmp_path: Path, method: str) -> None:
+    with setting(tmp_path, first(9, "drop")) as (gateway, users):
+        response, body = gateway.ask("/api/users", method, body=b"{}")
+        assert_problem(response, body, 503, "Service Unavailable")
+        assert response.headers["Retry-After"] == "2"
+        assert len(users.received) == 1
+
+
+def test_no_client_steers_retries_or_timeouts(tmp_path: Path) -> None:
+    asked = {
+        "x-envoy-retry-on": "reset",
+        "x-envoy-max-retries": "5",
+        "x-envoy-upstream-rq-timeout-ms": "1",
+    }
+    with setting(tmp_path, first(1, "drop")) as (gateway, users):
+        assert gateway.ask("/api/users", "POST", headers=asked)[0].status == 503
+        assert len(users.received) == 1
+        _, body = gateway.ask("/api/users", headers=asked)
+        assert not asked.keys() & json.loads(body)["headers"].keys()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_component_that_is_down_is_a_503(tmp_path: Path, method: str) -> None:
+    with running(USERS, {"monolith": free_port(), "users": free_port()}, tmp_path) as gateway:
+        for path in ("/", "/api/users"):
+            response, body = gateway.ask(path, method)
+            assert_problem(response, body, 503, "Service Unavailable")
+            assert response.headers["Retry-After"] == "2"
+
+
+def test_a_component_that_hangs_is_a_504_after_15_seconds(tmp_path: Path) -> None:
+    with setting(tmp_path, first(9, "hang")) as (gateway, users):
+        started = time.monotonic()
+        response, body = gateway.ask("/api/users")
+        assert_problem(response, body, 504, "Gateway Timeout")
+        assert 14 < time.monotonic() - started < 18
+        assert len(users.received) == 1
+
+
+def test_a_request_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, users):
+        response, _ = gateway.ask("/api/users", "POST", body=b"x" * 1_000_000)
+        assert response.status == 200
+        response, body = gateway.ask("/api/users", "POST", body=b"x" * 1_100_000)
+        assert response.status == json.loads(body)["status"] == 413
+        response, body = gateway.ask("/api/users", headers={"big": "x" * 33_000})
+        assert response.status == json.loads(body)["status"] == 431
+        assert len(users.received) == 1
+
+
+def test_a_request_gets_an_id_that_everybody_sees(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        response, body = gateway.ask("/api/users")
+        given = response.headers["X-Request-Id"]
+        assert len(given) == 36
+        assert json.loads(body)["headers"]["x-request-id"] == given
+        assert gateway.logged(1)[0]["request_id"] == given
+
+
+@pytest.mark.parametrize("sane", ["abc-1.2_3", "x" * 64, "7b4b4b5e-3a56-4f0e-9c39-1f7ac6d5a001"])
+def test_a_sane_request_id_is_kept(tmp_path: Path, sane: str) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        response, body = gateway.ask("/api/users", headers={"X-Request-Id": sane})
+        assert response.headers["X-Request-Id"] == sane
+        assert json.loads(body)["headers"]["x-request-id"] == sane
+
+
+@pytest.mark.parametrize("odd", ["a b", "x" * 65, 'a","b', "<script>", "{${x}}"])
+def test_an_odd_request_id_is_replaced(tmp_path: Path, odd: str) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        response, body = gateway.ask("/api/users", headers={"X-Request-Id": odd})
+        given = response.headers["X-Request-Id"]
+        assert given != odd
+        assert len(given) == 36
+        assert json.loads(body)["headers"]["x-request-id"] == given
+
+
+def test_the_clients_address_is_the_connections(tmp_path: Path) -> None:
+    claimed = {"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Proto": "https"}
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        _, body = gateway.ask("/api/users", headers=claimed)
+        received = json.loads(body)["headers"]
+        assert received["x-forwarded-proto"] == "http"
+        assert received["x-forwarded-for"].split(",")[-1].strip() != "9.9.9.9"
+
+
+def test_the_access_log_is_json_without_anything_secret(tmp_path: Path) -> None:
+    secrets = {"Cookie": "forum_session=s3cret", "Authorization": "Bearer s3cret"}
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        gateway.ask("/api/users/1?token=s3cret", headers={**secrets, "X-Request-Id": "one"})
+        gateway.ask("/elsewhere?token=s3cret", "POST", headers=secrets, body=b"s3cret")
+        gateway.ask("/api%2Fusers?token=s3cret", headers=secrets)
+        served, down, refused = gateway.logged(3)
+        assert "s3cret" not in gateway.log.read_text()
+    assert served["time"].endswith("Z")
+    assert served["milliseconds"] >= 0
+    assert served["bytes_sent"] > 0
+    expected = {
+        "component": "gateway",
+        "request_id": "one",
+        "method": "GET",
+        "path": "/api/users/1",
+        "route": "users-read",
+        "cluster": "users",
+        "status": 200,
+        "attempts": 1,
+    }
+    assert expected.items() <= served.items()
+    assert (down["route"], down["status"], down["attempts"]) == ("monolith-write", 503, 1)
+    assert (refused["cluster"], refused["status"]) == (None, 400)
+    assert refused["request_id"]
+
+
+def test_the_command_line_writes_what_envoy_accepts(tmp_path: Path) -> None:
+    file = tmp_path / "envoy.json"
+    places = ["monolith=monolith.forum.local:8080", "threads=10.0.0.1:8080", "threads=10.0.0.2:80"]
+    options = [option for place in places for option in ("--address", place)]
+    asked = ["--extracted", " threads ,", *options, "--admin-port", "9901", "--output", str(file)]
+    assert renderer.main(asked) == 0
+    rendered = json.loads(file.read_text())
+    kinds = {
+        cluster["name"]: cluster["type"] for cluster in rendered["static_resources"]["clusters"]
+    }
+    assert kinds == {"monolith": "STRICT_DNS", "threads": "STATIC"}
+    assert rendered["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--extracted", "users,comments"], "'comments'"),
+        (["--extracted", "users", "--address", "monolith=127.0.0.1:1"], "given for users"),
+        (["--address", "monolith:1"], "component=host:port"),
+        (["--extracted", "", "--address", "monolith=127.0.0.1:99999"], "port_value"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert renderer.main([*options, "--output", str(tmp_path / "envoy.json")]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_every_stage_has_a_name() -> None:
+    assert [stages.folder(stage) for stage in stages.every()] == [
+        "monolith",
+        "users",
+        "threads",
+        "posts",
+        "users+threads",
+        "users+posts",
+        "threads+posts",
+        "users+threads+posts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        (" , ", ""),
+        ("posts, users", "users,posts"),
+        ("threads,posts,users,users", "users,threads,posts"),
+    ],
+)
+def test_extracted_is_read_in_any_order(text: str, expected: str) -> None:
+    assert stages.as_setting(stages.parse(text)) == expected
