@@ -11,13 +11,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from chassis.errors import FieldError, Invalid, Unauthenticated
 from chassis.idempotency import ANONYMOUS, Fingerprints, IdempotencyKey
 from chassis.tokens import Identity, Verifier
+from chassis.versions import Precondition
 
 COOKIE = "forum_session"
 DEFAULT_LIMIT = 20
 _ETAG = re.compile(r'"([1-9][0-9]{0,17})"')
-
-Precondition = frozenset[int] | None
-"""The versions that an edit may replace; None where the caller named none."""
 
 
 class Input(BaseModel):

@@ -48,9 +48,13 @@ class Cursors:
         if not cursor:
             return None
         try:
-            return tuple(str(part) for part in self._serializer(listing).loads(cursor))
+            key = tuple(str(part) for part in self._serializer(listing).loads(cursor))
         except (BadData, ValueError, TypeError) as error:
-            raise Invalid(FieldError("cursor", "is not a cursor of this list")) from error
+            raise _not_of_this_list() from error
+        # Base64 has more than one spelling of the same bytes; only ours was given out.
+        if self.encode(listing, key) != cursor:
+            raise _not_of_this_list()
+        return key
 
     def _serializer(self, listing: str) -> URLSafeSerializer:
         return URLSafeSerializer(
@@ -58,3 +62,7 @@ class Cursors:
             salt=f"cursor:{listing}",
             signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
         )
+
+
+def _not_of_this_list() -> Invalid:
+    return Invalid(FieldError("cursor", "is not a cursor of this list"))

@@ -16,8 +16,8 @@ from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from chassis import errors
-from chassis.api import Precondition
 from chassis.idempotency import IdempotencyKey
+from chassis.versions import Precondition
 
 CONNECT_TIMEOUT = 0.5  # seconds
 READ_TIMEOUT = 4.0  # seconds
@@ -123,7 +123,7 @@ class Peer:
                 allow_redirects=False,
             )
             body = response.json() if response.content else None
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, ValueError, RecursionError) as error:
             raise self._unavailable() from error
         if 200 <= response.status_code < 300:
             return Reply(response.status_code, body, response.headers)
@@ -139,11 +139,7 @@ class Peer:
         kind = str(body.get("type", "about:blank"))
         match response.status_code:
             case 400:
-                fields = (
-                    errors.FieldError(str(entry.get("field")), str(entry.get("message")))
-                    for entry in body.get("errors", [])
-                )
-                return errors.Invalid(*fields, detail=detail)
+                return errors.Invalid(*_fields(body.get("errors")), detail=detail)
             case 401:
                 return errors.Unauthenticated(detail, kind=kind)
             case 403:
@@ -160,6 +156,15 @@ class Peer:
                 after = response.headers.get("Retry-After", "60")
                 return errors.TooMany(detail, retry_after=int(after) if after.isdigit() else 60)
         return self._unavailable()
+
+
+def _fields(entries: Any) -> list[errors.FieldError]:
+    """Read the fields that a peer names, as far as they come as agreed."""
+    return [
+        errors.FieldError(str(entry.get("field", "")), str(entry.get("message", "")))
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+    ]
 
 
 def once(key: IdempotencyKey | None) -> dict[str, str]:

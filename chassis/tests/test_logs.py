@@ -1,7 +1,9 @@
 """Logs are JSON, one object a line, and hold no secret."""
 
+import io
 import json
 import logging
+from contextlib import redirect_stdout
 
 import pytest
 
@@ -12,18 +14,21 @@ PASSWORD = "correct-horse-battery"
 
 
 @pytest.fixture
-def logged(capsys):
+def logged():
     """Give the objects that were logged on stdout since the last call, and their text."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    logs.configure("notes")
+    root, stdout = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers[:], root.level
+    with redirect_stdout(stdout):
+        logs.configure("notes")
 
     def logged():
-        text = capsys.readouterr().out
+        text = stdout.getvalue()
+        stdout.seek(0)
+        stdout.truncate()
         return [json.loads(line) for line in text.splitlines()], text
 
     yield logged
-    root.handlers[:], level = before
+    root.handlers[:] = handlers
     root.setLevel(level)
 
 

@@ -57,6 +57,8 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
         COMPONENT, settings.revision, {"database": database.check}, import_name="forum.web"
     )
 
+    app.extensions["database"] = database
+
     peers = {
         "users": Peer("accounts", settings.users_url),
         "threads": Peer("threads", settings.threads_url),

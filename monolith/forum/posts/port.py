@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from chassis.api import Precondition
 from chassis.clock import stamp
 from chassis.idempotency import IdempotencyKey
 from chassis.tokens import Identity
+from chassis.versions import Precondition
 from forum.listing import Listing
 from forum.users.port import Author
 

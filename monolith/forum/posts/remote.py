@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from chassis.api import Precondition
 from chassis.clock import moment
 from chassis.errors import NotFound
 from chassis.idempotency import IdempotencyKey
 from chassis.peers import Peer, editing, once
 from chassis.tokens import Identity
+from chassis.versions import Precondition
 from forum.listing import Listing
 from forum.posts.port import Post
 from forum.users.port import Author

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
-from chassis.api import Precondition
 from chassis.clock import Clock, NewId
-from chassis.errors import Conflict, Forbidden, NotFound, Stale
+from chassis.errors import Conflict, Forbidden, NotFound
 from chassis.idempotency import IdempotencyKey, KeyTaken
 from chassis.markdown import render
 from chassis.paging import Cursors
 from chassis.tokens import Identity
+from chassis.versions import Precondition, must_be_current
 from forum import answers
 from forum.database import Database
 from forum.listing import Listing
@@ -113,7 +113,7 @@ class SqlPosts:
         """Rewrite one's own post.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Forbidden, NotFound: as their names say.
             Conflict: it was deleted.
         """
         with self.database.writing() as session:
@@ -125,7 +125,7 @@ class SqlPosts:
             if row.deleted:
                 detail = "This post was deleted."
                 raise Conflict(detail, kind="urn:problem:post-deleted")
-            _must_be(row, expected)
+            must_be_current(row.version, expected)
             row.body = body
             row.html = render(body)
             row.edited_at = self.clock()
@@ -137,7 +137,7 @@ class SqlPosts:
         """Delete a post: by its author or a moderator. Deleting it again changes nothing.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Forbidden, NotFound: as their names say.
         """
         with self.database.writing() as session:
             actor = self.actors.writer(session, identity)
@@ -147,7 +147,7 @@ class SqlPosts:
                 raise Forbidden(detail)
             if row.deleted:
                 return
-            _must_be(row, expected)
+            must_be_current(row.version, expected)
             row.body = row.html = ""
             row.edited_at = None
             row.deleted = True
@@ -187,9 +187,3 @@ def _existing(session: Session, post_id: str, *, locked: bool = False) -> PostRo
         detail = "There is no such post."
         raise NotFound(detail)
     return row
-
-
-def _must_be(row: PostRow, expected: Precondition) -> None:
-    if expected is not None and row.version not in expected:
-        detail = "This was changed meanwhile."
-        raise Stale(detail)

@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import Select, delete, select, tuple_
 from sqlalchemy.orm import Session
 
-from chassis.api import Precondition
 from chassis.clock import Clock, NewId, moment, stamp
-from chassis.errors import Conflict, Forbidden, Stale
+from chassis.errors import Conflict, Forbidden
 from chassis.idempotency import IdempotencyKey, KeyTaken
 from chassis.paging import Cursors, Key
 from chassis.tokens import Identity
+from chassis.versions import Precondition, must_be_current
 from forum import answers
 from forum.database import Database
 from forum.listing import Listing
@@ -121,7 +121,7 @@ class SqlThreads:
         """Change a thread: its title by the author, title and lock by a moderator.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Forbidden, NotFound: as their names say.
         """
         with self.database.writing() as session:
             actor = self.actors.writer(session, identity)
@@ -132,7 +132,7 @@ class SqlThreads:
             if "locked" in changes and actor.role != MODERATOR:
                 detail = "Only a moderator may lock or unlock a thread."
                 raise Forbidden(detail)
-            _must_be(row, expected)
+            must_be_current(row.version, expected)
             for name, value in changes.items():
                 setattr(row, name, value)
             row.version += 1
@@ -145,7 +145,7 @@ class SqlThreads:
         """Delete a thread: by a moderator, or by its author while alone in it.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Forbidden, NotFound: as their names say.
             Conflict: others wrote in it.
         """
         looked = self.posts.look(thread_id, identity.subject)
@@ -153,7 +153,7 @@ class SqlThreads:
             actor = self.actors.writer(session, identity)
             row = _existing(session, thread_id, locked=True)
             self._may_delete(session, actor, row, looked)
-            _must_be(row, expected)
+            must_be_current(row.version, expected)
             row.deleted = True
             row.version += 1
             session.execute(delete(ThreadWord).where(ThreadWord.thread_id == row.id))
@@ -201,9 +201,3 @@ def _existing(session: Session, thread_id: str, *, locked: bool = False) -> Thre
     if row is None or row.deleted:
         raise no_such_thread()
     return row
-
-
-def _must_be(row: ThreadRow, expected: Precondition) -> None:
-    if expected is not None and row.version not in expected:
-        detail = "This was changed meanwhile."
-        raise Stale(detail)

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from chassis.api import Precondition
 from chassis.clock import stamp
 from chassis.idempotency import IdempotencyKey
 from chassis.tokens import Identity
+from chassis.versions import Precondition
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from chassis.api import Precondition
 from chassis.clock import moment
 from chassis.idempotency import IdempotencyKey
 from chassis.peers import Peer, editing, once
 from chassis.tokens import Identity
+from chassis.versions import Precondition
 from forum.users.port import Registration, Session, User
 
 PATH = "/api/users"

@@ -10,13 +10,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as SqlSession
 
-from chassis.api import Precondition
 from chassis.clock import Clock, NewId
-from chassis.errors import Conflict, Forbidden, NotFound, Stale, TooMany, Unauthenticated
+from chassis.errors import Conflict, Forbidden, NotFound, TooMany, Unauthenticated
 from chassis.idempotency import IdempotencyKey, KeyTaken
 from chassis.paging import Cursors
 from chassis.passwords import hash_password, verify_password
 from chassis.tokens import Identity, Issuer
+from chassis.versions import Precondition, must_be_current
 from forum import answers
 from forum.database import Database
 from forum.listing import Listing
@@ -150,7 +150,7 @@ class SqlUsers:
         """Change a person: their profile by themselves, role and suspension by a moderator.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Forbidden, NotFound: as their names say.
         """
         with self.database.writing() as session:
             actor = _actor(session, identity)
@@ -165,7 +165,7 @@ class SqlUsers:
             if changes.keys() - PROFILE and actor.role != MODERATOR:
                 detail = "Only a moderator may change this."
                 raise Forbidden(detail)
-            _must_be(user, expected)
+            must_be_current(user.version, expected)
             for name, value in changes.items():
                 setattr(user, name, value)
             user.version += 1
@@ -196,7 +196,7 @@ class SqlUsers:
         """Erase one's own account and free its username.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Forbidden, NotFound: as their names say.
         """
         with self.database.writing() as session:
             actor = _actor(session, identity, locked=True)
@@ -204,7 +204,7 @@ class SqlUsers:
                 _existing(session, user_id)
                 detail = "Only the person themselves may erase their account."
                 raise Forbidden(detail)
-            _must_be(actor, expected)
+            must_be_current(actor.version, expected)
             actor.username = ""
             actor.username_key = None
             actor.display_name = FORMER_MEMBER
@@ -267,12 +267,6 @@ def _actor(session: SqlSession, identity: Identity, *, locked: bool = False) -> 
     except NotFound as error:
         detail = "This account does not exist any more."
         raise Unauthenticated(detail) from error
-
-
-def _must_be(user: UserRow, expected: Precondition) -> None:
-    if expected is not None and user.version not in expected:
-        detail = "This was changed meanwhile."
-        raise Stale(detail)
 
 
 def _no_such_user() -> NotFound:

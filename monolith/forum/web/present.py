@@ -55,7 +55,8 @@ def install(app: Flask, site: Site) -> None:
         if path.is_file()
     }
 
-    @app.get("/static/<fingerprint>/<name>")
+    # flask-openapi3 reads a view's arguments from models; `route` of a plain Flask does not.
+    @app.route("/static/<fingerprint>/<name>")
     def static_file(fingerprint: str, name: str) -> Response:
         """Serve a static file under a name that changes with its content, so for ever."""
         if prints.get(name) != fingerprint:

@@ -3,13 +3,13 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from chassis.api import Precondition
 from chassis.clock import Clock, NewId, stamp
 from chassis.errors import Conflict, Forbidden, NotFound, Stale
 from chassis.idempotency import IdempotencyKey, KeyTaken
 from chassis.markdown import render
 from chassis.paging import Key, Page
 from chassis.tokens import Identity
+from chassis.versions import Precondition
 from posts.model import Author, Post, may_delete, may_edit
 from posts.ports import Changed, Store, Threads
 

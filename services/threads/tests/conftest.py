@@ -1,6 +1,7 @@
 """A threads service on fresh tables, and a posts component that tests fill."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 from flask import Flask
@@ -43,16 +44,27 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-@pytest.fixture(scope="session", params=[100, 10_000])
-def crowd(dynamo: Dynamo, session_keys: Keys, request: pytest.FixtureRequest) -> Crowd:
-    settings = ThreadsSettings(
-        secret_key=SECRET_KEY,
-        session_public_keys=session_keys.public,
-        table_prefix=dynamo.provision(TABLES),
-        posts_url="http://posts.invalid",
-    )
-    threads, names = fill(dynamo, settings.table_prefix, request.param)
-    return Crowd(create_app(settings).test_client(), request.param, threads, names)
+@pytest.fixture(scope="session")
+def crowds(dynamo: Dynamo, session_keys: Keys) -> Callable[[int], Crowd]:
+    """Give a service with so many threads, the same one each time."""
+
+    @cache
+    def crowd(count: int) -> Crowd:
+        settings = ThreadsSettings(
+            secret_key=SECRET_KEY,
+            session_public_keys=session_keys.public,
+            table_prefix=dynamo.provision(TABLES),
+            posts_url="http://posts.invalid",
+        )
+        threads, names = fill(dynamo, settings.table_prefix, count)
+        return Crowd(create_app(settings).test_client(), count, threads, names)
+
+    return crowd
+
+
+@pytest.fixture(params=[100, 10_000])
+def crowd(crowds: Callable[[int], Crowd], request: pytest.FixtureRequest) -> Crowd:
+    return crowds(request.param)
 
 
 @pytest.fixture

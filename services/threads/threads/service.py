@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from chassis.api import Precondition
 from chassis.clock import Clock, NewId, stamp
-from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Stale
+from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from chassis.idempotency import IdempotencyKey, KeyTaken
 from chassis.paging import Key, Page
 from chassis.tokens import Identity
+from chassis.versions import Precondition, must_be_current
 from threads.model import (
     Author,
     Thread,
@@ -101,7 +101,7 @@ class Threads:
             if "locked" in changes and not may_lock(identity.role):
                 detail = "Only a moderator may lock or unlock a thread."
                 raise Forbidden(detail)
-            _require(thread, expected)
+            must_be_current(thread.version, expected)
             changed = replace(thread, **changes, version=thread.version + 1)
             if identity.subject == thread.author.id:
                 changed = replace(changed, author=self._author(identity))
@@ -130,7 +130,7 @@ class Threads:
             ):
                 detail = "Others have written in this thread; only a moderator may delete it."
                 raise Conflict(detail, kind="urn:problem:not-alone")
-            _require(thread, expected)
+            must_be_current(thread.version, expected)
             try:
                 self._store.delete(thread)
             except Changed:
@@ -170,12 +170,6 @@ def refuse_search_by_activity(sorted_by_activity: bool) -> None:
     """
     if sorted_by_activity:
         raise Invalid(FieldError("sort", "cannot be activity in a search"))
-
-
-def _require(thread: Thread, expected: Precondition) -> None:
-    if expected is not None and thread.version not in expected:
-        detail = "This was changed meanwhile."
-        raise Stale(detail)
 
 
 def _busy() -> Conflict:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 MEMBER = "member"
 MODERATOR = "moderator"
+MAX_KEY = 256
+"""The longest key of a name in characters; no username's comes near, what somebody types may."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ def normal_username(text: str) -> str:
 
 def username_key(username: str) -> str:
     """Give what two usernames share when people would take one for the other by case or form."""
-    return unicodedata.normalize("NFKC", normal_username(username).casefold())
+    return unicodedata.normalize("NFKC", normal_username(username).casefold())[:MAX_KEY]
 
 
 def may_edit_profile(actor_id: str, user_id: str) -> bool:

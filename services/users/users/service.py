@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chassis.api import Precondition
 from chassis.clock import Clock, NewId, stamp
 from chassis.errors import (
     Conflict,
@@ -13,7 +12,6 @@ from chassis.errors import (
     Forbidden,
     Invalid,
     NotFound,
-    Stale,
     TooMany,
     Unauthenticated,
 )
@@ -21,6 +19,7 @@ from chassis.idempotency import IdempotencyKey, KeyTaken
 from chassis.paging import Key, Page
 from chassis.passwords import hash_password, verify_password
 from chassis.tokens import Identity, Issuer
+from chassis.versions import Precondition, must_be_current
 from users.model import (
     MEMBER,
     MODERATOR,
@@ -191,9 +190,7 @@ class Users:
             if changes.keys() - PROFILE and not may_moderate(actor):
                 detail = "Only a moderator may change this."
                 raise Forbidden(detail)
-            if expected is not None and user.version not in expected:
-                detail = "This was changed meanwhile."
-                raise Stale(detail)
+            must_be_current(user.version, expected)
             changed = replace(user, **changes, version=user.version + 1)
             try:
                 self._store.replace(changed, user.version)
@@ -231,9 +228,7 @@ class Users:
             detail = "Only the person themselves may erase their account."
             raise Forbidden(detail)
         for _ in range(ATTEMPTS):
-            if expected is not None and actor.version not in expected:
-                detail = "This was changed meanwhile."
-                raise Stale(detail)
+            must_be_current(actor.version, expected)
             try:
                 self._store.erase(actor, username_key(actor.username))
             except Changed:

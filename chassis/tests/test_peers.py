@@ -1,0 +1,283 @@
+"""Calls to another component, over real sockets: bounded in time, failures told as our own."""
+
+import json
+import socket
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from chassis import errors, peers
+from chassis.peers import Peer, editing, once
+from tests.ports import free_port
+from tests.servers import Server, reply
+
+
+class Answer:
+    """One answer; `hang_up` closes the idle connection afterwards, without saying so."""
+
+    def __init__(self, status=200, body=b"{}", headers=(), after=0.0, hang_up=False):
+        self.status, self.headers, self.after, self.hang_up = status, headers, after, hang_up
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    def __call__(self, request):
+        time.sleep(self.after)
+        reply(request, self.status, self.body, tuple(self.headers))
+        request.close_connection = self.hang_up
+
+
+class Script(Server):
+    """A peer whose answers a test scripts, and which remembers what it was asked."""
+
+    def __init__(self):
+        super().__init__(self._answer)
+        self.asked = []
+        self.answers = []
+
+    def _answer(self, request, body):
+        self.asked.append((request.command, request.path, dict(request.headers), body))
+        action = self.answers.pop(0) if self.answers else Answer()
+        action(request)
+
+
+def break_off(request):
+    """Take the request and close the connection without an answer."""
+    request.close_connection = True
+
+
+def problem(status, headers=(), **more):
+    body = {"type": "about:blank", "title": "T", "status": status, "detail": "why"} | more
+    return Answer(status, body, headers)
+
+
+@pytest.fixture
+def server():
+    with Script() as server:
+        yield server
+
+
+@pytest.fixture
+def peer(server):
+    return Peer("notes", server.url)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(peers, "READ_TIMEOUT", 0.3)
+
+
+def test_a_call_carries_what_it_is_given_and_gives_the_answer(server, peer):
+    server.answers = [Answer(201, {"id": "n1"}, [("ETag", '"7"')])]
+    reply = peer.call(
+        "POST", "/api/notes", json={"text": "Grüße"}, token="t1", headers={"X-Probe": "1"}
+    )
+    assert (reply.status, reply.body, reply.version) == (201, {"id": "n1"}, 7)
+    ((method, path, headers, body),) = server.asked
+    assert (method, path, json.loads(body)) == ("POST", "/api/notes", {"text": "Grüße"})
+    assert headers["Authorization"] == "Bearer t1"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["X-Probe"] == "1"
+
+
+def test_a_long_text_of_any_script_stays_within_64_kib(server, peer):
+    peer.call("POST", "/api/notes", json={"text": "я" * 16_000})
+    assert len(server.asked[0][3]) < 64 * 1024
+
+
+def test_the_id_of_the_request_is_passed_on(server, peer, app):
+    with app.test_request_context(headers={"X-Request-Id": "trace-9"}):
+        app.preprocess_request()
+        peer.call("GET", "/api/notes")
+    assert server.asked[0][2]["X-Request-Id"] == "trace-9"
+
+
+def test_an_answer_without_a_body_has_none(server, peer):
+    server.answers = [Answer(204, b"")]
+    assert peer.call("DELETE", "/api/notes/n1").body is None
+
+
+def test_a_connection_is_used_again(server, peer):
+    for _ in range(5):
+        peer.call("GET", "/api/notes")
+    assert server.connections == 1
+
+
+def test_a_get_on_a_connection_that_the_peer_has_closed_is_made_again(server, peer):
+    server.answers = [Answer(hang_up=True), Answer(body={"n": 2})]
+    peer.call("GET", "/api/notes")
+    assert peer.call("GET", "/api/notes").body == {"n": 2}
+
+
+def test_a_get_that_breaks_off_is_made_again_once(server, peer):
+    server.answers = [break_off, Answer(body={"n": 2})]
+    assert peer.call("GET", "/api/notes").body == {"n": 2}
+    server.answers = [break_off, break_off, Answer()]
+    with pytest.raises(errors.Unavailable):
+        peer.call("GET", "/api/notes")
+    assert len(server.asked) == 4
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+def test_a_write_that_breaks_off_is_not_made_again(server, peer, method):
+    server.answers = [break_off, Answer()]
+    with pytest.raises(errors.Unavailable):
+        peer.call(method, "/api/notes")
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_slow_peer_is_waited_for_so_long_and_asked_once(server, peer, impatient, method):
+    server.answers = [Answer(after=2), Answer()]
+    start = time.monotonic()
+    with pytest.raises(errors.Unavailable) as failure:
+        peer.call(method, "/api/notes")
+    assert 0.25 < time.monotonic() - start < 1
+    assert failure.value.detail == "The part that keeps notes does not answer right now."
+    assert len(server.asked) == 1
+
+
+def test_a_peer_that_takes_no_connection_is_given_up_soon():
+    # A queue of one that is full: the kernel answers no further attempt to connect.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", free_port()))
+        listener.listen(0)
+        with socket.create_connection(listener.getsockname()):
+            peer = Peer("notes", f"http://127.0.0.1:{listener.getsockname()[1]}")
+            start = time.monotonic()
+            with pytest.raises(errors.Unavailable):
+                peer.call("GET", "/api/notes")
+            assert time.monotonic() - start < 3 * peers.CONNECT_TIMEOUT
+
+
+def test_a_peer_that_is_down_is_unavailable_at_once():
+    peer = Peer("notes", f"http://127.0.0.1:{free_port()}")
+    start = time.monotonic()
+    with pytest.raises(errors.Unavailable) as failure:
+        peer.call("POST", "/api/notes", json={})
+    assert time.monotonic() - start < 1
+    assert failure.value.retry_after > 0
+
+
+def test_the_cookies_of_one_call_never_go_out_with_the_next(server, peer):
+    cookies = [("Set-Cookie", "forum_session=ann; Path=/"), ("Set-Cookie", "a=b; Domain=127.0.0.1")]
+    server.answers = [Answer(headers=cookies), problem(404, cookies), Answer(), Answer()]
+    peer.call("GET", "/api/notes")
+    with pytest.raises(errors.NotFound):
+        peer.call("GET", "/api/notes/n1")
+    peer.call("GET", "/api/notes")
+    peer.call("POST", "/api/notes", json={})
+    assert not any("Cookie" in headers for _, _, headers, _ in server.asked)
+
+
+def test_the_environment_has_no_say(server, peer, monkeypatch, tmp_path):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login ann password p\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    peer.call("GET", "/api/notes")
+    assert "Authorization" not in server.asked[0][2]
+
+
+def test_a_redirect_is_not_followed(server, peer):
+    server.answers = [Answer(302, headers=[("Location", "/elsewhere")])]
+    with pytest.raises(errors.Unavailable):
+        peer.call("GET", "/api/notes")
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        (401, errors.Unauthenticated),
+        (403, errors.Forbidden),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (412, errors.Stale),
+        (422, errors.KeyReused),
+        (418, errors.Unavailable),
+        (413, errors.Unavailable),
+        (500, errors.Unavailable),
+        (503, errors.Unavailable),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_the_peer_refuses_is_raised_as_here(server, peer, status, failure, method):
+    headers = [("Retry-After", "30")] if status in {413, 503} else []
+    server.answers = [problem(status, headers, type="urn:problem:probe")]
+    with pytest.raises(failure) as raised:
+        peer.call(method, "/api/notes")
+    assert type(raised.value) is failure
+    if status in {401, 403, 404, 409}:
+        assert (raised.value.detail, raised.value.kind) == ("why", "urn:problem:probe")
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_rate_limit_says_when_to_come_back(server, peer, method):
+    server.answers = [problem(429, [("Retry-After", "17")]), problem(429)]
+    for seconds in (17, 60):
+        with pytest.raises(errors.TooMany) as raised:
+            peer.call(method, "/api/notes")
+        assert raised.value.retry_after == seconds
+
+
+def test_bad_input_names_its_fields(server, peer):
+    fields = [{"field": "text", "message": "is odd"}, {"field": "", "message": "is wrong"}]
+    server.answers = [problem(400, errors=fields)]
+    with pytest.raises(errors.Invalid) as raised:
+        peer.call("POST", "/api/notes", json={})
+    assert raised.value.errors == (
+        errors.FieldError("text", "is odd"),
+        errors.FieldError("", "is wrong"),
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"[]",
+        b'"x"',
+        b"\xff",
+        b"",
+        b"[" * 20_000,
+        b'{"errors": 1}',
+        b'{"errors": null}',
+        b'{"errors": [1]}',
+        b'{"errors": {"a": 1}}',
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_failure_in_another_form_is_still_a_failure(server, peer, body, status):
+    server.answers = [Answer(status, body)]
+    with pytest.raises(errors.Failure):
+        peer.call("GET", "/api/notes")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b"{", b"[" * 20_000])
+def test_an_answer_that_is_no_json_is_no_answer(server, peer, body):
+    server.answers = [Answer(200, body)]
+    with pytest.raises(errors.Unavailable):
+        peer.call("GET", "/api/notes")
+
+
+def test_many_callers_share_a_peer(server, peer):
+    seen = Counter()
+
+    def call(number):
+        seen[peer.call("POST", "/api/notes", json={"n": number}).status] += 1
+
+    callers = [threading.Thread(target=call, args=(n,)) for n in range(40)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert seen == {200: 40}
+    assert sorted(json.loads(body)["n"] for *_, body in server.asked) == list(range(40))
+
+
+def test_edits_and_repeated_writes_have_headers(app):
+    assert once(None) == {}
+    assert editing(None) == {}
+    assert editing(frozenset({4, 3})) == {"If-Match": '"3", "4"'}
+    assert editing(frozenset()) == {"If-Match": '""'}

@@ -1,0 +1,149 @@
+"""The monolith on fresh databases: SQLite, and PostgreSQL where it makes a difference."""
+
+import itertools
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
+
+from forum.app import create_app
+from forum.database import Database
+from forum.migrate import upgrade
+from forum.settings import ForumSettings
+from monolith.tests.postgres import cluster
+from tests.people import SECRET_KEY, Keys, Person
+
+MakeSettings = Callable[..., ForumSettings]
+Register = Callable[..., Person]
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    # Not in pytest's folder, which only its owner may enter, and the server is another.
+    with (
+        tempfile.TemporaryDirectory(prefix="forum-postgres-") as folder,
+        cluster(Path(folder)) as url,
+    ):
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path) -> str:
+    """Give a database without tables, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/forum.db"
+    server = request.getfixturevalue("postgres")
+    name = f"forum_{next(_numbers)}"
+    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"{server}/{name}"
+
+
+@pytest.fixture
+def url(empty_url: str) -> str:
+    upgrade(empty_url)
+    return empty_url
+
+
+@pytest.fixture
+def make_settings(url: str, session_keys: Keys) -> MakeSettings:
+    def make(**others) -> ForumSettings:
+        return ForumSettings(
+            **{
+                "database_url": url,
+                "secret_key": SECRET_KEY,
+                "session_public_keys": session_keys.public,
+                "session_private_key": session_keys.private,
+            }
+            | others
+        )
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: MakeSettings) -> ForumSettings:
+    return make_settings(sign_in_limit_per_address=100_000, sign_in_limit_per_name=100_000)
+
+
+@pytest.fixture
+def app(settings: ForumSettings) -> Iterator[Flask]:
+    app = create_app(settings)
+    yield app
+    _dispose(app)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def database(settings: ForumSettings) -> Iterator[Database]:
+    database = Database(settings.database_url.get_secret_value())
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture
+def register(app: Flask) -> Register:
+    """Open an account and sign in, over the API."""
+
+    def register(name: str = "", password: str = "correct horse") -> Person:
+        username = name or f"person-{next(_numbers)}"
+        client = app.test_client(use_cookies=False)
+        body = {"username": username, "password": password}
+        made = client.post("/api/users", json=body)
+        assert made.status_code == 201, made.json
+        session = client.post("/api/users/sessions", json=body)
+        assert session.status_code == 201, session.json
+        return Person(made.json["id"], username, username, session.json["token"])
+
+    return register
+
+
+@pytest.fixture
+def ada(register: Register) -> Person:
+    return register("ada")
+
+
+@pytest.fixture
+def bob(register: Register) -> Person:
+    return register("bob")
+
+
+def _dispose(app: Flask) -> None:
+    app.extensions["database"].engine.dispose()
+
+
+@pytest.fixture
+def browser(app: Flask) -> Callable[[Person], FlaskClient]:
+    """Give a browser in which somebody is signed in."""
+
+    def browser(person: Person) -> FlaskClient:
+        client = app.test_client()
+        client.set_cookie("forum_session", person.token)
+        return client
+
+    return browser
+
+
+@pytest.fixture
+def token_of() -> Callable[[FlaskClient], str]:
+    """Read the token that a signed-in person's forms carry."""
+
+    def token_of(client: FlaskClient) -> str:
+        found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)
+        assert found
+        return found[1]
+
+    return token_of

@@ -1,0 +1,160 @@
+"""The pages: what they show, what they keep, and what they never let through."""
+
+import re
+
+import pytest
+
+PUBLIC = ["/", "/?sort=newest", "/?q=words", "/register", "/sign-in", "/status", "/nowhere"]
+
+
+@pytest.fixture
+def thread(client, ada):
+    made = client.post("/api/threads", json={"title": "A <title>"}, headers=ada.headers).json
+    body = {"thread_id": made["id"], "body": "*First* <script>alert(1)</script>"}
+    client.post("/api/posts", json=body, headers=ada.headers)
+    return made["id"]
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_an_anonymous_page_holds_no_token_and_sets_no_cookie(client, path):
+    page = client.get(path)
+    assert "Set-Cookie" not in page.headers
+    assert "csrf" not in page.text
+    policy = page.headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert policy.startswith("default-src 'none'")
+    assert not re.search(r"<script(?![^>]+src=)|<style|\sstyle=|\son\w+=", page.text)
+
+
+def test_a_thread_shows_its_posts_and_nothing_of_them_runs(client, thread):
+    page = client.get(f"/threads/{thread}").text
+    assert "A &lt;title&gt;" in page
+    assert "<em>First</em>" in page
+    assert "<script" not in page
+
+
+def test_a_first_session_from_registering_to_signing_out(client):
+    form = {"username": "grace", "password": "correct horse", "next": "/threads/new"}
+    assert client.post("/register", data=form).headers["Location"] == "/threads/new"
+    page = client.get("/threads/new").text
+    new = _hidden(page) | {"title": "Hello", "body": "First words"}
+    made = client.post("/threads/new", data=new)
+    assert made.status_code == 303
+    page = client.get(made.headers["Location"]).text
+    assert "First words" in page
+    reply = _hidden(page, 'id="reply"') | {"body": "A reply\r\nof two lines"}
+    thread = made.headers["Location"].split("?")[0]
+    answered = client.post(thread, data=reply)
+    page = client.get(answered.headers["Location"]).text
+    assert "A reply<br>\nof two lines" in page
+    assert page.count("<article") == 2
+    out = client.post("/sign-out", data=_hidden(page))
+    assert "forum_session=;" in out.headers["Set-Cookie"]
+    assert "Sign in" in client.get("/").text
+
+
+def test_sending_a_form_twice_has_one_effect(browser, ada, thread):
+    mine = browser(ada)
+    form = _hidden(mine.get(f"/threads/{thread}").text, 'id="reply"') | {"body": "Once"}
+    places = {mine.post(f"/threads/{thread}", data=form).headers["Location"] for _ in range(2)}
+    assert len(places) == 1
+    assert mine.get(f"/threads/{thread}").text.count("<article") == 2
+
+
+def test_another_text_from_a_form_that_was_sent_is_kept_and_can_be_sent_too(browser, ada, thread):
+    mine = browser(ada)
+    form = _hidden(mine.get(f"/threads/{thread}").text, 'id="reply"') | {"body": "Once"}
+    mine.post(f"/threads/{thread}", data=form)
+    page = mine.post(f"/threads/{thread}", data=form | {"body": "Another"})
+    assert page.status_code == 422
+    again = _hidden(page.text, 'id="reply"') | {"body": "Another"}
+    assert mine.post(f"/threads/{thread}", data=again).status_code == 303
+
+
+@pytest.mark.parametrize("body", ["", "   ", "x" * 16_001, "nul \0 inside"])
+def test_a_reply_that_will_not_do_is_shown_again_with_its_text(browser, ada, thread, body):
+    mine = browser(ada)
+    form = _hidden(mine.get(f"/threads/{thread}").text, 'id="reply"') | {"body": body}
+    page = mine.post(f"/threads/{thread}", data=form)
+    assert page.status_code == 400
+    assert "body-error" in page.text
+    assert body in page.text
+
+
+def test_a_reply_after_the_session_has_ended_is_not_lost(client, thread):
+    page = client.post(f"/threads/{thread}", data={"body": "Long thoughts"})
+    assert page.status_code == 401
+    assert "Long thoughts" in page.text
+
+
+def test_an_edit_of_an_outdated_version_shows_both_texts(browser, ada, client, thread):
+    post = client.get(f"/api/posts/in-thread/{thread}").json["items"][0]["id"]
+    mine = browser(ada)
+    form = _hidden(mine.get(f"/posts/{post}/edit").text, "<form class") | {"body": "Mine"}
+    client.patch(f"/api/posts/{post}", json={"body": "Theirs"}, headers=ada.headers)
+    page = mine.post(f"/posts/{post}/edit", data=form)
+    assert page.status_code == 412
+    assert "Mine" in page.text
+    assert "Theirs" in page.text
+    again = _hidden(page.text, "<form class") | {"body": "Mine"}
+    assert mine.post(f"/posts/{post}/edit", data=again).status_code == 303
+    assert client.get(f"/api/posts/{post}").json["body"] == "Mine"
+
+
+def test_a_permalink_shows_its_post_wherever_it_is_in_the_thread(client, ada, thread):
+    last = None
+    for number in range(45):
+        body = {"thread_id": thread, "body": f"number {number}"}
+        last = client.post("/api/posts", json=body, headers=ada.headers).json["id"]
+    page = client.get(f"/threads/{thread}?at={last}").text
+    assert f'id="post-{last}"' in page
+    assert "number 44" in page
+
+
+def test_wrong_name_and_wrong_password_look_alike(client, register):
+    person = register()
+    pages = {
+        client.post("/sign-in", data={"username": name, "password": "wrong password"}).text.replace(
+            name, "NAME"
+        )
+        for name in (person.username, "nobody-at-all")
+    }
+    assert len(pages) == 1
+    assert "The username or the password is wrong." in pages.pop()
+
+
+def test_the_account_page_changes_what_it_says(browser, ada, client):
+    mine = browser(ada)
+    form = _hidden(mine.get("/me").text, "profile-title")
+    form |= {"display_name": "Ada L.", "bio": "Notes"}
+    assert mine.post("/me", data=form).headers["Location"] == "/me?done=profile"
+    assert client.get(f"/api/users/{ada.id}").json["display_name"] == "Ada L."
+    password = _hidden(mine.get("/me").text, "password-title")
+    password |= {"current": "wrong password", "new": "battery staple"}
+    assert mine.post("/me", data=password).status_code == 403
+    password["current"] = "correct horse"
+    assert mine.post("/me", data=password).headers["Location"] == "/me?done=password"
+    erase = _hidden(mine.get("/me").text, "erase-title") | {"confirm": "yes"}
+    assert mine.post("/me", data=erase).headers["Location"] == "/?done=erased"
+    assert client.get(f"/users/{ada.id}").status_code == 404
+
+
+def test_an_unknown_page_is_a_page_and_an_unknown_api_a_problem(client):
+    assert client.get("/nowhere").mimetype == "text/html"
+    assert client.get("/api/nowhere").mimetype == "application/problem+json"
+
+
+def test_static_files_are_immutable_under_the_name_of_their_content(client):
+    link = re.search(r'href="(/static/[^"]+\.css)"', client.get("/").text)
+    assert link
+    style = client.get(link[1])
+    assert "immutable" in style.headers["Cache-Control"]
+    style.close()
+    assert client.get("/static/000000000000/style.css").status_code == 404
+
+
+def _hidden(page, after=""):
+    """Give the hidden fields of the first form behind a place in a page."""
+    form = page[page.index(after) :].partition("</form>")[0]
+    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
+    return dict(fields)

@@ -1,0 +1,99 @@
+"""The list of people: its order, its pages and what it costs."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+
+import pytest
+
+from chassis.clock import uuid7
+from services.users.tests.conftest import PASSWORD
+from tests.people import SECRET_KEY
+from tests.service import pages, walk
+from users.app import create_app
+from users.model import User
+from users.settings import UsersSettings
+from users.store import USERS, _item
+from users.tables import TABLES
+
+PATH = "/api/users"
+SOMEBODY = User(
+    id="",
+    username="",
+    display_name="Somebody",
+    bio="",
+    role="member",
+    suspended=False,
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    version=1,
+)
+
+
+@pytest.fixture(scope="session")
+def crowds(dynamo, session_keys):
+    """Give a service with so many people, and their ids; the same one each time."""
+
+    @cache
+    def crowd(count):
+        settings = UsersSettings(
+            secret_key=SECRET_KEY,
+            session_public_keys=session_keys.public,
+            session_private_key=session_keys.private,
+            table_prefix=dynamo.provision(TABLES),
+        )
+        people = [
+            replace(SOMEBODY, id=uuid7(), username=f"person-{number}") for number in range(count)
+        ]
+        dynamo.fill(
+            settings.table_prefix + USERS,
+            (_item(person) | {"password_hash": "none"} for person in people),
+        )
+        return create_app(settings).test_client(), [person.id for person in people]
+
+    return crowd
+
+
+@pytest.mark.parametrize(("count", "limit"), [(100, 1), (100, 7), (100, 100), (10_000, 100)])
+def test_walking_the_list_gives_each_person_once_newest_first(crowds, count, limit):
+    client, ids = crowds(count)
+    assert [user["id"] for user in walk(client, PATH, limit=limit)] == ids[::-1]
+
+
+@pytest.mark.parametrize("limit", [1, 20, 100])
+@pytest.mark.parametrize("count", [100, 10_000])
+def test_a_page_costs_as_much_among_ten_thousand_people_as_among_a_hundred(
+    crowds, dynamo, count, limit
+):
+    client, _ = crowds(count)
+    with dynamo.counted() as calls:
+        first = client.get(PATH, query_string={"limit": limit})
+    assert len(first.json["items"]) == limit
+    assert calls == {"Query": 4}
+    if first.json["next"]:
+        with dynamo.counted() as calls:
+            client.get(PATH, query_string={"limit": limit, "cursor": first.json["next"]})
+        assert calls == {"Query": 4}
+
+
+def test_who_arrives_during_a_walk_disturbs_nothing(client, join):
+    made = [join(f"early-{number}").id for number in range(8)]
+    walked = []
+    for page in pages(client, PATH, limit=3):
+        walked += [user["id"] for user in page]
+        new = {"username": f"late-{len(walked)}", "password": PASSWORD}
+        assert client.post(PATH, json=new).status_code == 201
+    assert walked == made[::-1]
+
+
+def test_a_cursor_that_was_tampered_with_is_refused(crowds):
+    client, _ = crowds(100)
+    cursor = client.get(PATH, query_string={"limit": 1}).json["next"]
+    for bad in (cursor[:-1] + ("A" if cursor[-1] != "A" else "B"), "x", cursor + "x", uuid7()):
+        answer = client.get(PATH, query_string={"cursor": bad})
+        assert answer.status_code == 400
+        assert [error["field"] for error in answer.json["errors"]] == ["cursor"]
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"page": "2"}])
+def test_an_odd_question_is_refused(client, query):
+    assert client.get(PATH, query_string=query).status_code == 400

@@ -1,0 +1,59 @@
+"""The rules about people, as tables."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from users.model import User, may_edit_profile, may_moderate, normal_username, username_key
+
+ADA = User(
+    id="ada",
+    username="ada",
+    display_name="Ada",
+    bio="",
+    role="member",
+    suspended=False,
+    created_at=datetime(2026, 1, 31, tzinfo=UTC),
+    version=1,
+)
+
+
+@pytest.mark.parametrize(
+    ("shown", "other"),
+    [
+        ("ada", "Ada"),
+        ("ada", "ＡＤＡ"),
+        ("straße", "STRASSE"),
+        ("ﬁona", "Fiona"),
+        ("zo\u00eb", "ZOE\u0308"),
+        ("σοφος", "ΣΟΦΟΣ"),
+    ],
+)
+def test_names_that_people_would_confuse_share_a_key(shown, other):
+    assert username_key(shown) == username_key(other)
+
+
+def test_other_names_do_not_share_a_key():
+    names = ["ada", "adá", "ada.", "a.da", "adа"]  # the last ends in a Cyrillic letter
+    assert len({username_key(name) for name in names}) == len(names)
+
+
+def test_a_name_is_kept_as_it_was_typed_but_for_its_form():
+    assert normal_username("ＡdaＬ") == "AdaL"
+
+
+def test_a_key_fits_the_datastore_whatever_is_typed():
+    assert len(username_key("\ufdfa" * 64)) == 256
+    longest = max(len(username_key(chr(code) * 30)) for code in range(0x10000, 0x20000))
+    assert longest < 256
+
+
+@pytest.mark.parametrize(("actor", "allowed"), [("ada", True), ("bob", False)])
+def test_only_the_person_edits_their_profile(actor, allowed):
+    assert may_edit_profile(actor, ADA.id) is allowed
+
+
+@pytest.mark.parametrize(("role", "allowed"), [("member", False), ("moderator", True)])
+def test_only_moderators_moderate(role, allowed):
+    assert may_moderate(replace(ADA, role=role)) is allowed

@@ -1,0 +1,152 @@
+"""Opening sessions, and how often somebody may try."""
+
+import json
+import statistics
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chassis.errors import TooMany, Unauthenticated
+from chassis.tokens import Verifier
+from services.users.tests.conftest import PASSWORD
+from users.app import build_store, create_app, use_cases
+
+PATH = "/api/users"
+SESSIONS = f"{PATH}/sessions"
+
+
+def attempt(client, username="ada", password=PASSWORD, address="192.0.2.1"):
+    return client.post(
+        SESSIONS,
+        json={"username": username, "password": password},
+        headers={"X-Forwarded-For": address},
+    )
+
+
+@pytest.mark.parametrize("username", ["ada", "ADA", "ａｄａ"])
+def test_a_session_opens_with_any_spelling_of_the_name(client, settings, ada, username):
+    opened = attempt(client, username)
+    assert opened.status_code == 201
+    assert opened.headers["Cache-Control"] == "no-store"
+    assert opened.json["user"] == client.get(ada.path).json
+    identity = Verifier(settings.session_public_keys).verify(opened.json["token"])
+    assert (identity.subject, identity.name, identity.role, identity.version) == (
+        ada.id,
+        "Ada",
+        "member",
+        1,
+    )
+    ends = datetime.fromisoformat(opened.json["expires_at"])
+    assert timedelta(hours=11, minutes=59) < ends - datetime.now(UTC) <= timedelta(hours=12)
+
+
+def test_the_cookie_is_a_session_too_and_is_taken_away(app, ada):
+    browser = app.test_client()
+    assert browser.get(f"{PATH}/me").status_code == 401
+    [cookie] = attempt(browser).headers.getlist("Set-Cookie")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Secure" not in cookie
+    assert browser.get(f"{PATH}/me").json["id"] == ada.id
+    assert browser.delete(SESSIONS).status_code == 204
+    assert browser.get(f"{PATH}/me").status_code == 401
+
+
+def test_the_cookie_is_secure_over_https(client, ada):
+    answer = client.post(
+        SESSIONS,
+        json={"username": "ada", "password": PASSWORD},
+        headers={"X-Forwarded-Proto": "https"},
+    )
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_a_wrong_password_and_an_unknown_name_are_answered_alike(client, ada):
+    wrong = attempt(client, "ada", "not the password")
+    unknown = attempt(client, "nobody", "not the password")
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.json == unknown.json
+    assert wrong.json["type"] == "urn:problem:wrong-credentials"
+    assert set(wrong.headers.keys()) == set(unknown.headers.keys())
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(settings, ada):
+    lenient = settings.model_copy(update={"sign_in_limit_per_name": 100})
+    client = create_app(lenient).test_client()
+
+    def seconds(username):
+        took = []
+        for _ in range(7):
+            start = time.perf_counter()
+            assert attempt(client, username, "wrong").status_code == 401
+            took.append(time.perf_counter() - start)
+        return statistics.median(took)
+
+    wrong = seconds("ada")
+    # Without a hash to verify it would be a twentieth.
+    assert wrong / 3 < seconds("nobody") < wrong * 3
+
+
+@pytest.mark.parametrize(
+    "username",
+    ["x" * 64, " ", "\U0001f600" * 64, "a\u0345" * 32, "\ufdfa" * 64],
+    ids=["long", "blank", "wide", "growing by case", "growing by form"],
+)
+def test_a_name_that_nobody_can_have_is_just_unknown(client, username):
+    assert attempt(client, username).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"username": "ada"},
+        {"username": "", "password": PASSWORD},
+        {"username": "x" * 65, "password": PASSWORD},
+        {"username": "ada", "password": "x" * 129},
+        {"username": "ada\0", "password": PASSWORD},
+        {"username": "ada", "password": PASSWORD, "remember": True},
+    ],
+)
+def test_odd_credentials_are_refused(client, body):
+    assert client.post(SESSIONS, json=body).status_code == 400
+
+
+def test_too_many_attempts_for_a_name_have_to_wait(settings, ada):
+    strict = settings.model_copy(update={"sign_in_limit_per_name": 3})
+    client = create_app(strict).test_client()
+    for _ in range(3):
+        assert attempt(client, "Ada", "wrong").status_code == 401
+    over = attempt(client, "ada", PASSWORD)
+    assert over.status_code == 429
+    assert 0 < int(over.headers["Retry-After"]) <= 301
+    assert attempt(client, "bob").status_code == 401, "another name from the same address"
+    assert attempt(client, address="192.0.2.2").status_code == 201, "the name from elsewhere"
+
+
+def test_too_many_attempts_from_an_address_have_to_wait(settings, ada):
+    strict = settings.model_copy(update={"sign_in_limit_per_address": 3})
+    client = create_app(strict).test_client()
+    for number in range(3):
+        assert attempt(client, f"name-{number}").status_code == 401
+    assert attempt(client).status_code == 429
+    assert attempt(client, address="192.0.2.2").status_code == 201
+
+
+def test_a_new_window_lets_people_in_again(settings, ada):
+    now = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+    strict = settings.model_copy(update={"sign_in_limit_per_name": 1})
+    users = use_cases(strict, build_store(strict), clock=lambda: now)
+    with pytest.raises(Unauthenticated):
+        users.sign_in("ada", "wrong", "192.0.2.1")
+    with pytest.raises(TooMany) as refused:
+        users.sign_in("ada", PASSWORD, "192.0.2.1")
+    now += timedelta(seconds=refused.value.retry_after)
+    assert users.sign_in("ada", PASSWORD, "192.0.2.1").user.id == ada.id
+
+
+def test_anyone_gets_the_keys_that_verify_sessions(client, settings):
+    answer = client.get(f"{PATH}/jwks.json")
+    assert answer.json == json.loads(settings.session_public_keys)
+    assert all("d" not in key for key in answer.json["keys"])
