@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from chassis.errors import FieldError, Invalid, KeyReused
+from chassis.errors import FieldError, Invalid, KeyReused, Unavailable
 
 KEPT_FOR = timedelta(hours=24)
 ANONYMOUS = "anonymous"
@@ -42,6 +42,18 @@ class IdempotencyKey:
         """
         if not hmac.compare_digest(self.fingerprint, fingerprint):
             raise KeyReused
+
+
+def first_answer(found: dict[str, Any] | None) -> dict[str, Any]:
+    """Take the answer of the request that came first, after `KeyTaken`.
+
+    Raises:
+        Unavailable: it has expired in this very moment; the caller may simply ask again.
+    """
+    if found is None:
+        detail = "An earlier request with this Idempotency-Key has just expired."
+        raise Unavailable(detail, retry_after=1)
+    return found
 
 
 class Fingerprints:

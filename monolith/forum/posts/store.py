@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from chassis.clock import Clock, NewId
 from chassis.errors import Conflict, Forbidden, NotFound
-from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.markdown import render
 from chassis.paging import Cursors
 from chassis.tokens import Identity
@@ -74,7 +74,7 @@ class SqlPosts:
                 self.threads.count(session, thread_id, 1, now)
         except KeyTaken:
             with self.database.reading() as session:
-                return answers.find(session, key, now) or {}
+                return first_answer(answers.find(session, key, now))
         return post.view()
 
     def get(self, post_id: str) -> Post:

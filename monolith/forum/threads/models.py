@@ -48,7 +48,7 @@ class ThreadWord(Base):
 
     __tablename__ = "thread_words"
 
-    word: Mapped[str] = mapped_column(String(240), primary_key=True)
+    word: Mapped[str] = mapped_column(String(65), primary_key=True)
     thread_id: Mapped[str] = mapped_column(
         Id, ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True, index=True
     )

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from hashlib import sha256
 
 from chassis.errors import FieldError, Invalid
 
@@ -10,9 +11,13 @@ SEARCHED_WORDS = 8
 
 
 def words(text: str) -> list[str]:
-    """Give the distinct words of a text, in order, as a search compares them."""
+    """Give the distinct words of a text, in order, as a search compares them.
+
+    One character can stand for many (NFKC), so a very long word is kept as its hash.
+    """
     normal = unicodedata.normalize("NFKC", text).casefold()
-    return list(dict.fromkeys(re.findall(r"\w+", normal)))
+    found = dict.fromkeys(re.findall(r"\w+", normal))
+    return [word if len(word) <= 64 else f"#{sha256(word.encode()).hexdigest()}" for word in found]
 
 
 def searched(query: str) -> list[str]:

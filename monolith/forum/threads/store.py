@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from chassis.clock import Clock, NewId, moment, stamp
 from chassis.errors import Conflict, Forbidden
-from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.paging import Cursors, Key
 from chassis.tokens import Identity
 from chassis.versions import Precondition, must_be_current
@@ -69,7 +69,7 @@ class SqlThreads:
                 _index(session, thread.id, title)
         except KeyTaken:
             with self.database.reading() as session:
-                return answers.find(session, key, now) or {}
+                return first_answer(answers.find(session, key, now))
         return thread.view()
 
     def get(self, thread_id: str) -> Thread:

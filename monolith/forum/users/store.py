@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session as SqlSession
 
 from chassis.clock import Clock, NewId
 from chassis.errors import Conflict, Forbidden, NotFound, TooMany, Unauthenticated
-from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.paging import Cursors
 from chassis.passwords import hash_password, verify_password
 from chassis.tokens import Identity, Issuer
@@ -72,7 +72,7 @@ class SqlUsers:
                 session.add(Credential(user_id=row.id, password_hash=password_hash))
         except KeyTaken:
             with self.database.reading() as session:
-                return answers.find(session, key, now) or view
+                return first_answer(answers.find(session, key, now))
         except IntegrityError as error:
             detail = "This username is taken."
             raise Conflict(detail, kind="urn:problem:username-taken") from error

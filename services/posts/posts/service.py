@@ -5,7 +5,7 @@ from typing import Any
 
 from chassis.clock import Clock, NewId, stamp
 from chassis.errors import Conflict, Forbidden, NotFound, Stale
-from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.markdown import render
 from chassis.paging import Key, Page
 from chassis.tokens import Identity
@@ -57,7 +57,7 @@ class Posts:
         try:
             self._store.add(post, key, view(post))
         except KeyTaken:
-            return self._store.answered(key) or view(post)
+            return first_answer(self._store.answered(key))
         return view(post)
 
     def get(self, post_id: str) -> Post:

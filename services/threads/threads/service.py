@@ -6,7 +6,7 @@ from typing import Any
 
 from chassis.clock import Clock, NewId, stamp
 from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
-from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.paging import Key, Page
 from chassis.tokens import Identity
 from chassis.versions import Precondition, must_be_current
@@ -59,7 +59,7 @@ class Threads:
         try:
             self._store.add(thread, key, view(thread))
         except KeyTaken:
-            return self._store.answered(key) or view(thread)
+            return first_answer(self._store.answered(key))
         return view(thread)
 
     def get(self, thread_id: str) -> Thread:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 MEMBER = "member"
 MODERATOR = "moderator"
-MAX_KEY = 256
-"""The longest key of a name in characters; no username's comes near, what somebody types may."""
+MAX_KEY = 120
+"""The longest key of a name in characters; no username has one as long, what is typed may."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from chassis.errors import (
     TooMany,
     Unauthenticated,
 )
-from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.paging import Key, Page
 from chassis.passwords import hash_password, verify_password
 from chassis.tokens import Identity, Issuer
@@ -99,7 +99,7 @@ class Users:
         try:
             self._store.add(account, username_key(username), key, view(user))
         except KeyTaken:
-            return self._store.answered(key) or view(user)
+            return first_answer(self._store.answered(key))
         except NameTaken as error:
             # The same request may have won the race for both the name and the key.
             if answer := self._store.answered(key):

@@ -96,7 +96,7 @@ def upgrade() -> None:
 
     op.create_table(
         "thread_words",
-        sa.Column("word", sa.String(length=240), nullable=False),
+        sa.Column("word", sa.String(length=65), nullable=False),
         sa.Column("thread_id", ID, nullable=False),
         sa.ForeignKeyConstraint(
             ["thread_id"],
