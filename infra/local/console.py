@@ -6,8 +6,8 @@ from collections import deque
 from pathlib import Path
 
 from infra import routes, stages
+from infra.local.runner import PartFailedError
 from infra.local.settings import DATASTORE, GATEWAY, HOST, Local
-from infra.local.start import PartFailedError
 
 _LAST_LINES, _LONGEST_LINE = 15, 400
 

@@ -3,6 +3,7 @@
 import http.client
 import socket
 from pathlib import Path
+from typing import Any
 from xmlrpc.client import ServerProxy, Transport
 
 SECONDS = 5
@@ -24,10 +25,13 @@ class _UnixTransport(Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: object) -> http.client.HTTPConnection:  # noqa: ARG002
-        return _Connection(self._path)
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        # Kept where the base class looks for it, to be used again and closed in the end.
+        kept = self._connection[1] or _Connection(self._path)
+        self._connection = host, kept
+        return kept
 
 
 def proxy(path: Path) -> ServerProxy:
-    """Give a proxy that opens a connection for each call."""
+    """Give a proxy; it connects at its first call, and again after a failure."""
     return ServerProxy("http://localhost/RPC2", transport=_UnixTransport(path))

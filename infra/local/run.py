@@ -14,12 +14,13 @@ from infra.envoy import Address, Gateway
 from infra.local import console, dynoxide, keys, programs, taken
 from infra.local.lifeline import Lifeline
 from infra.local.lock import Lock, TakenError
-from infra.local.runner import Runner
+from infra.local.runner import PartFailedError, Runner
 from infra.local.settings import GATEWAY, HOST, Local, SettingsError, read
 from infra.local.signals import Signals, StopAskedError
-from infra.local.start import PartFailedError, Stage
+from infra.local.start import Stage
 
 LOOK_SECONDS = 0.5
+LAST_RUN_SECONDS = 20
 
 
 def main() -> int:
@@ -43,15 +44,26 @@ def main() -> int:
 
 def _take(lock: Lock, local: Local) -> None:
     description = {"extracted": stages.as_setting(local.extracted), "ports": dict(local.ports)}
+    holder = lock.holder() or {}
+    if holder and not _exists(holder["pid"]):
+        console.say("The last run was killed and is still stopping ...")
+        lock.wait_until_free(LAST_RUN_SECONDS)
     try:
         lock.take(description)
     except TakenError:
-        holder = lock.holder() or {}
         msg = (
             f"it already runs from this folder ({local.var}) as process {holder.get('pid')};"
             " `make stop` ends it"
         )
         raise SettingsError(msg) from None
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _prepare(local: Local) -> Runner:

@@ -20,7 +20,17 @@ from infra.local.programs import GROUPS, Program, base_environment
 STOP_SECONDS = sum(GROUPS.values()) + 0.5
 _LONGEST_SOCKET = 90  # Of the 104 bytes that macOS allows; supervisord appends its process id.
 
+_SIGNALLED = -1  # supervisord's exit code for it
+SUPERVISORD = "supervisord"
 _UNREACHABLE = (OSError, HTTPException, Error)
+
+
+class PartFailedError(Exception):
+    """A part died or did not get ready; `part` names it."""
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(f"{part} {message}")
+        self.part = part
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,15 @@ class State:
     pid: int
     exit_code: int
     error: str
+
+    @property
+    def end(self) -> str:
+        """Say how a program that does not run ended; empty for an orderly end."""
+        if self.error:
+            return f"could not be started: {self.error}"
+        if self.exit_code == _SIGNALLED:
+            return "was killed by a signal"
+        return f"ended with code {self.exit_code}" if self.exit_code else ""
 
 
 class Runner:
@@ -52,22 +71,22 @@ class Runner:
         self._socket.unlink(missing_ok=True)
         command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(file)]
         # A session of its own: Ctrl-C reaches the launcher only, which stops the rest in order.
-        self._process = subprocess.Popen(
-            command,
-            env=base_environment(),
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with self.log(SUPERVISORD).open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=base_environment(),
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         return self._process.pid
 
     def wait(self, pause: Callable[[float], None]) -> None:
         """Wait until supervisord takes calls."""
         while not self._listens():
             if not self.alive():
-                msg = f"supervisord ended at once; see {self._logs / 'supervisord.log'}"
-                raise RuntimeError(msg)
+                raise PartFailedError(SUPERVISORD, "ended at once")
             pause(0.01)
 
     def start(self, name: str) -> None:
@@ -87,7 +106,9 @@ class Runner:
             name, running = info["name"], info["statename"] in {"STARTING", "RUNNING"}
             if info["pid"]:
                 self._groups[name] = info["pid"]
-            states[name] = State(name, running, info["pid"], info["exitstatus"], info["spawnerr"])
+            # After a start, supervisord tells an unexpected exit code here a second time.
+            error = "" if info["statename"] == "EXITED" else info["spawnerr"]
+            states[name] = State(name, running, info["pid"], info["exitstatus"], error)
         return states
 
     def alive(self) -> bool:
@@ -111,6 +132,8 @@ class Runner:
         self._process.wait()
         self._sweep()
         self._socket.unlink(missing_ok=True)
+        if self._socket.parent != self._folder:
+            self._socket.parent.rmdir()
 
     def log(self, name: str) -> Path:
         """Name the log file of a program."""
@@ -140,17 +163,16 @@ class Runner:
     def _configuration(self) -> str:
         sections = [
             "[unix_http_server]",
-            f"file={_escaped(self._socket)}",
+            f"file={self._socket}",
             "chmod=0600",
             "[rpcinterface:supervisor]",
             "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
             "[supervisord]",
-            f"logfile={_escaped(self._logs / 'supervisord.log')}",
-            "logfile_maxbytes=1MB",
-            "logfile_backups=1",
-            f"pidfile={_escaped(self._folder / 'supervisord.pid')}",
-            f"childlogdir={_escaped(self._logs)}",
-            "silent=true",
+            # What it logs goes to its output, as everything does that it says before it has a log.
+            "logfile=/dev/null",
+            "logfile_maxbytes=0",
+            f"pidfile={self._folder / 'supervisord.pid'}",
+            f"childlogdir={self._logs}",
         ]
         for priority, group in enumerate(reversed(GROUPS), start=1):
             members = [program for program in self._programs.values() if program.group == group]
@@ -163,11 +185,11 @@ class Runner:
         return "\n".join(sections) + "\n"
 
     def _section(self, program: Program) -> list[str]:
-        pairs = [f'{name}="{_escaped(value)}"' for name, value in program.environment.items()]
+        pairs = [f'{name}="{value}"' for name, value in program.environment.items()]
         return [
             f"[program:{program.name}]",
-            f"command={_escaped(shlex.join(program.command))}",
-            f"directory={_escaped(program.folder)}",
+            f"command={shlex.join(program.command)}",
+            f"directory={program.folder}",
             f"environment={','.join(pairs)}",
             "autostart=false",
             "autorestart=false",
@@ -176,15 +198,10 @@ class Runner:
             f"stopwaitsecs={GROUPS[program.group]}",
             "killasgroup=true",
             "redirect_stderr=true",
-            f"stdout_logfile={_escaped(self.log(program.name))}",
+            f"stdout_logfile={self.log(program.name)}",
             "stdout_logfile_maxbytes=5MB",
             "stdout_logfile_backups=2",
         ]
-
-
-def _escaped(value: object) -> str:
-    """Protect percent signs, which supervisord expands."""
-    return str(value).replace("%", "%%")
 
 
 def _socket_in(folder: Path) -> Path:

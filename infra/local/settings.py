@@ -1,5 +1,6 @@
 """What a local run is told by its environment, and the folders that follow from it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ PORTS = {
     "posts": ("POSTS_PORT", 8103),
     DATASTORE: ("DYNAMODB_PORT", 8000),
 }
-# Quotes end a value in supervisord's configuration, `?` ends a path in a database's URL.
-_ODD_IN_PATHS = set("\"'?\n")
+# Quotes, percent signs and comments mean something in supervisord's configuration, and a question
+# mark ends the path in a database's URL.
+_ODD_IN_PATHS = re.compile(r"[\"'?%\n]| [;#]")
 
 
 class SettingsError(Exception):
@@ -91,8 +93,8 @@ def read(environ: Mapping[str, str]) -> Local:
         else:
             problems.append(f"{variable} is a port from 1 to 65535, not {text!r}")
     var = var_folder(environ)
-    if _ODD_IN_PATHS & set(str(var)) or " ;" in str(var) or " #" in str(var):
-        problems.append(f"the folder {var} has a character in its name that does not work here")
+    if odd := _ODD_IN_PATHS.search(str(var)):
+        problems.append(f"a folder whose name holds {odd[0]!r} does not work here: {var}")
     if problems:
         raise SettingsError("\n".join(problems))
     local = Local(extracted, ports, var, demo=environ.get("DEMO", "on") != "off")

@@ -7,19 +7,11 @@ from collections.abc import Callable
 
 from infra import stages
 from infra.local.programs import DEMO, MIGRATE, PROVISION
-from infra.local.runner import Runner
+from infra.local.runner import SUPERVISORD, PartFailedError, Runner
 from infra.local.settings import DATASTORE, GATEWAY, HOST, Local
 
 READY_SECONDS = 60
 _LOOK_SECONDS = 0.2
-
-
-class PartFailedError(Exception):
-    """A part died or did not get ready; `part` names it."""
-
-    def __init__(self, part: str, message: str) -> None:
-        super().__init__(f"{part} {message}")
-        self.part = part
 
 
 class Stage:
@@ -64,12 +56,11 @@ class Stage:
         """Raise PartFailedError if a part that was started does not run any more."""
         states = self._runner.states()
         if not self._runner.alive():
-            part, message = "supervisord", "died, and with it the control of all others"
-            raise PartFailedError(part, message)
+            raise PartFailedError(SUPERVISORD, "died, and with it the control of all others")
         for name in sorted(self._up):
             state = states[name]
             if not state.running:
-                raise PartFailedError(name, state.error or f"ended with code {state.exit_code}")
+                raise PartFailedError(name, state.end or "ended")
 
     def _begin(self, part: str) -> None:
         self._runner.start(part)
@@ -84,8 +75,8 @@ class Stage:
     def _until_done(self, task: str) -> None:
         while (state := self._runner.states()[task]).running:
             self._wait()
-        if state.exit_code or state.error:
-            raise PartFailedError(task, state.error or f"ended with code {state.exit_code}")
+        if state.end:
+            raise PartFailedError(task, state.end)
 
     def _until_answers(self, part: str, path: str) -> None:
         deadline = time.monotonic() + READY_SECONDS

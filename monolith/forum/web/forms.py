@@ -1,5 +1,6 @@
 """Forms: what a person typed, what is wrong with it, and how it is shown again."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,10 +12,26 @@ from chassis.problems import field_errors
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
 
-_PLAIN = {
-    "String should match pattern '\\S'": "Please fill this in.",
-    "Field required": "Please fill this in.",
-}
+# What the API says to programs, said to people; anything else is plain already.
+_PLAINLY = (
+    (re.compile(r"Field required|String should match pattern '\\S'"), "Please fill this in."),
+    (
+        re.compile(r"String should have at (least|most) (\d+) characters?"),
+        r"Use at \1 \2 characters.",
+    ),
+    (
+        re.compile(r"String should match pattern .*"),
+        "Use 3 to 30 letters, digits, dots, dashes or underscores, a letter or digit first.",
+    ),
+)
+
+
+def plainly(message: str) -> str:
+    """Say to a person what is wrong with a field."""
+    for pattern, text in _PLAINLY:
+        if found := pattern.fullmatch(message):
+            return found.expand(text)
+    return f"This {message}."
 
 
 @dataclass
@@ -38,7 +55,7 @@ class Form:
             return model.model_validate(content)
         except ValidationError as error:
             for wrong in field_errors(error):
-                self.errors.setdefault(wrong.field, _PLAIN.get(wrong.message, wrong.message))
+                self.errors.setdefault(wrong.field, plainly(wrong.message))
             self.status = 400
             return None
 
@@ -54,7 +71,7 @@ class Form:
         if isinstance(failure, Invalid) and failure.errors:
             for wrong in failure.errors:
                 shown = wrong.field if wrong.field in fields else ""
-                self.errors.setdefault(shown, wrong.message)
+                self.errors.setdefault(shown, plainly(wrong.message))
         elif isinstance(failure, KeyReused):
             # The browser went back to a form that had been sent, and the text is another now.
             self.values.pop("idempotency_key", None)

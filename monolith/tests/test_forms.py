@@ -1,0 +1,35 @@
+"""What forms tell people."""
+
+import pytest
+
+from forum.posts.schemas import NewPost
+from forum.users.schemas import NewUser
+from forum.web.forms import Form
+
+
+@pytest.mark.parametrize(
+    ("model", "content", "field", "message"),
+    [
+        (NewUser, {"username": "ada"}, "password", "Please fill this in."),
+        (
+            NewUser,
+            {"username": "ada", "password": "short"},
+            "password",
+            "Use at least 8 characters.",
+        ),
+        (
+            NewUser,
+            {"username": "a b", "password": "long enough"},
+            "username",
+            "Use 3 to 30 letters, digits, dots, dashes or underscores, a letter or digit first.",
+        ),
+        (NewPost, {"thread_id": "1", "body": " \n"}, "body", "Please fill this in."),
+        (NewPost, {"thread_id": "1", "body": "x" * 16001}, "body", "Use at most 16000 characters."),
+        (NewPost, {"thread_id": "1", "body": "a\0"}, "body", "This must not contain NUL."),
+    ],
+)
+def test_a_form_says_plainly_what_is_wrong(model, content, field, message):
+    form = Form()
+    assert form.parse(model, **content) is None
+    assert form.errors == {field: message}
+    assert form.status == 400

@@ -1,0 +1,101 @@
+"""A posts service on fresh tables, and a threads component that tests fill."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from posts.app import create_app
+from posts.settings import PostsSettings
+from posts.tables import TABLES
+from services.posts.tests.crowd import Crowd, make
+from services.posts.tests.threads_server import ThreadsServer
+from tests.dynamo import Dynamo
+from tests.people import SECRET_KEY, Keys, Person, SignIn
+
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadsServer]:
+    with ThreadsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(dynamo: Dynamo, session_keys: Keys, threads: ThreadsServer) -> PostsSettings:
+    return PostsSettings(
+        secret_key=SECRET_KEY,
+        session_public_keys=session_keys.public,
+        table_prefix=dynamo.provision(TABLES),
+        threads_url=threads.url,
+    )
+
+
+@pytest.fixture
+def app(settings: PostsSettings) -> Flask:
+    return create_app(settings)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def crowds(dynamo: Dynamo, session_keys: Keys) -> Callable[[int], Crowd]:
+    """Give a service with so many posts in one thread, the same one each time."""
+
+    @cache
+    def crowd(count: int) -> Crowd:
+        settings = PostsSettings(
+            secret_key=SECRET_KEY,
+            session_public_keys=session_keys.public,
+            table_prefix=dynamo.provision(TABLES),
+            threads_url="http://threads.invalid",
+        )
+        return make(create_app(settings).test_client(), dynamo, settings.table_prefix, count)
+
+    return crowd
+
+
+@pytest.fixture(params=[100, 10_000])
+def crowd(crowds: Callable[[int], Crowd], request: pytest.FixtureRequest) -> Crowd:
+    return crowds(request.param)
+
+
+@pytest.fixture
+def ada(sign_in: SignIn) -> Person:
+    return sign_in("Ada")
+
+
+@pytest.fixture
+def bob(sign_in: SignIn) -> Person:
+    return sign_in("Bob")
+
+
+@pytest.fixture
+def moderator(sign_in: SignIn) -> Person:
+    return sign_in("Mo", role="moderator")
+
+
+@pytest.fixture
+def thread(threads: ThreadsServer) -> str:
+    """The id of a thread that is there."""
+    return threads.begin()
+
+
+@pytest.fixture
+def write(client: FlaskClient, ada: Person, thread: str) -> Write:
+    """Write a post, as Ada unless told otherwise, and give its id."""
+
+    def write(body: str = "Hello", person: Person = ada, thread_id: str = thread) -> str:
+        made = client.post(
+            "/api/posts", json={"thread_id": thread_id, "body": body}, headers=person.headers
+        )
+        assert made.status_code == 201, made.json
+        return made.json["id"]
+
+    return write

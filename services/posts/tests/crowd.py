@@ -1,0 +1,60 @@
+"""Very many posts in one thread, put into the tables without going through the service."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from chassis.clock import uuid7
+from chassis.markdown import render
+from posts.model import Author, Post
+from posts.service import view
+from posts.store import AUTHORS, PLACES, POSTS, _item
+from tests.dynamo import Dynamo
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BODY = "What the *load balancer* sees is a path, and what the path says is `/api/posts`. " * 4
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A service with this many posts in one thread, oldest first as everybody sees them."""
+
+    client: FlaskClient
+    thread_id: str
+    posts: list[dict[str, Any]]
+    authors: list[Author]
+
+
+def fill(
+    dynamo: Dynamo, prefix: str, thread_id: str, count: int
+) -> tuple[list[Post], list[Author]]:
+    """Put posts by seven authors into the tables."""
+    authors = [Author(uuid7(), f"Author {number}") for number in range(7)]
+    html = render(BODY)
+    posts = [
+        Post(
+            id=uuid7(),
+            thread_id=thread_id,
+            author=authors[number % 7],
+            body=BODY,
+            html=html,
+            created_at=START + timedelta(seconds=number),
+            edited_at=None,
+            deleted=False,
+            version=1,
+        )
+        for number in range(count)
+    ]
+    dynamo.fill(prefix + AUTHORS, (asdict(author) | {"version": 1} for author in authors))
+    dynamo.fill(prefix + POSTS, (_item(post) for post in posts))
+    dynamo.fill(prefix + PLACES, ({"id": post.id, "thread_id": thread_id} for post in posts))
+    return posts, authors
+
+
+def make(client: FlaskClient, dynamo: Dynamo, prefix: str, count: int) -> Crowd:
+    """Fill the tables of a service."""
+    thread_id = uuid7()
+    posts, authors = fill(dynamo, prefix, thread_id, count)
+    return Crowd(client, thread_id, [view(post) for post in posts], authors)

@@ -1,0 +1,219 @@
+"""The lists of posts: their order, their pages and what they cost."""
+
+import pytest
+
+from chassis.clock import uuid7
+from chassis.paging import Cursors
+from tests.people import SECRET_KEY
+from tests.service import pages, walk
+
+PATH = "/api/posts"
+PAGE = 50
+
+
+def ids(posts):
+    return [post["id"] for post in posts]
+
+
+@pytest.fixture
+def lists(ada, thread):
+    """The lists that all of Ada's posts in the thread are in."""
+    return {
+        "all": (PATH, {}),
+        "thread": (f"{PATH}/in-thread/{thread}", {}),
+        "thread, newest first": (f"{PATH}/in-thread/{thread}", {"order": "desc"}),
+        "person": (f"{PATH}/by-user/{ada.id}", {}),
+    }
+
+
+LISTS = ("all", "thread", "thread, newest first", "person")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_is_in_its_order(client, lists, write, name):
+    made = [write(f"Number {number}") for number in range(5)]
+    path, query = lists[name]
+    if name != "thread":
+        made.reverse()
+    assert ids(client.get(path, query_string=query).json["items"]) == made
+    for limit in (1, 2, 5, 6):
+        assert ids(walk(client, path, limit=limit, **query)) == made
+
+
+def test_a_list_holds_what_belongs_in_it(client, ada, bob, threads, thread, write):
+    other = threads.begin()
+    mine, bobs, elsewhere = write("1", ada), write("2", bob), write("3", ada, other)
+    assert ids(walk(client, PATH)) == [elsewhere, bobs, mine]
+    assert ids(walk(client, f"{PATH}/in-thread/{thread}")) == [mine, bobs]
+    assert ids(walk(client, f"{PATH}/in-thread/{other}")) == [elsewhere]
+    assert ids(walk(client, f"{PATH}/by-user/{ada.id}")) == [elsewhere, mine]
+    assert ids(walk(client, f"{PATH}/by-user/{bob.id}")) == [bobs]
+    assert walk(client, f"{PATH}/by-user/{uuid7()}") == []
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_arrives_during_a_walk_disturbs_nothing(client, lists, write, name):
+    made = [write(f"Number {number}") for number in range(30)]
+    path, query = lists[name]
+    walked, arrived = [], []
+    for page in pages(client, path, limit=4, **query):
+        walked += ids(page)
+        if len(arrived) < 5:
+            arrived.append(write("One more"))
+    # From the oldest on, one gets to what arrived meanwhile; from the newest on, it is behind.
+    assert walked == (made + arrived if name == "thread" else made[::-1])
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize(("count", "limit"), [(100, 1), (100, 7), (100, 100), (10_000, 100)])
+def test_walking_a_thread_from_either_end_gives_each_post_once(crowds, count, limit, order):
+    crowd = crowds(count)
+    path = f"{PATH}/in-thread/{crowd.thread_id}"
+    listed = ids(walk(crowd.client, path, limit=limit, order=order))
+    assert listed == ids(crowd.posts)[:: 1 if order == "asc" else -1]
+
+
+def test_walking_the_other_lists_gives_each_post_once(crowd):
+    newest_first = ids(crowd.posts)[::-1]
+    assert ids(walk(crowd.client, PATH, limit=100)) == newest_first
+    author = crowd.authors[3].id
+    of_author = [post["id"] for post in crowd.posts[::-1] if post["author"]["id"] == author]
+    assert ids(walk(crowd.client, f"{PATH}/by-user/{author}", limit=100)) == of_author
+
+
+@pytest.mark.parametrize("deepest", [False, True])
+@pytest.mark.parametrize(
+    ("listing", "calls"),
+    [
+        ("posts", {"Query": 4, "BatchGetItem": 1}),
+        ("posts:in-thread:{thread}:asc", {"Query": 1, "BatchGetItem": 1}),
+        ("posts:in-thread:{thread}:desc", {"Query": 1, "BatchGetItem": 1}),
+        ("posts:by-user:{author}", {"Query": 1, "BatchGetItem": 1}),
+    ],
+)
+def test_a_page_of_fifty_costs_as_much_among_ten_thousand_posts_as_among_a_hundred(
+    crowds, dynamo, listing, calls, deepest
+):
+    for count in (100, 10_000):
+        crowd = crowds(count)
+        author = crowd.authors[0].id
+        name = listing.format(thread=crowd.thread_id, author=author)
+        posts = crowd.posts
+        if "by-user" in name:
+            posts = [post for post in posts if post["author"]["id"] == author]
+        ascending = name.endswith("asc")
+        expected = ids(posts)[:: 1 if ascending else -1]
+        query = {"limit": PAGE}
+        if ascending or name.endswith("desc"):
+            query["order"] = name.rpartition(":")[2]
+        if deepest and len(expected) > PAGE:
+            expected = expected[-PAGE - 1 :]
+            query["cursor"] = Cursors(SECRET_KEY).encode(name, (expected.pop(0),))
+        path = "/api/" + "/".join(name.split(":")[:3])
+        with dynamo.counted() as counted:
+            answer = crowd.client.get(path, query_string=query)
+        assert ids(answer.json["items"]) == expected[:PAGE]
+        assert (answer.json["next"] is None) == (len(expected) <= PAGE)
+        assert counted == calls
+
+
+def test_a_page_asks_nobody_else(client, threads, thread, write):
+    write()
+    threads.asked.clear()
+    threads.stop()
+    for path in (PATH, f"{PATH}/in-thread/{thread}"):
+        assert len(client.get(path).json["items"]) == 1
+    assert threads.asked == []
+
+
+def test_a_post_is_read_by_its_id_in_three_calls(crowd, dynamo):
+    post = crowd.posts[-1]
+    with dynamo.counted() as counted:
+        assert crowd.client.get(f"{PATH}/{post['id']}").json["id"] == post["id"]
+    assert counted == {"GetItem": 2, "BatchGetItem": 1}
+
+
+def test_a_page_names_the_authors_of_now(crowd):
+    shown = next(pages(crowd.client, f"{PATH}/in-thread/{crowd.thread_id}", limit=100))
+    names = {author.id: author.display_name for author in crowd.authors}
+    assert {post["author"]["id"]: post["author"]["display_name"] for post in shown} == names
+
+
+def test_an_empty_thread_is_an_empty_list(client, threads, thread):
+    for order in ("asc", "desc"):
+        answer = client.get(f"{PATH}/in-thread/{thread}", query_string={"order": order})
+        assert (answer.status_code, answer.json) == (200, {"items": [], "next": None})
+    threads.lock(thread)
+    assert client.get(f"{PATH}/in-thread/{thread}").status_code == 200
+
+
+@pytest.mark.parametrize("thread_id", [uuid7(), "x", "x" * 64])
+def test_a_thread_that_is_not_there_is_404(client, thread_id):
+    answer = client.get(f"{PATH}/in-thread/{thread_id}")
+    assert answer.status_code == 404
+    assert answer.json["detail"] == "There is no such thread."
+
+
+def test_an_empty_list_is_not_answered_while_nobody_knows_the_thread(client, threads, thread):
+    threads.stop()
+    answer = client.get(f"{PATH}/in-thread/{thread}")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+
+
+def test_a_later_page_that_is_empty_asks_nobody(client, threads, thread, write):
+    last = write()
+    threads.asked.clear()
+    cursor = Cursors(SECRET_KEY).encode(f"posts:in-thread:{thread}:asc", (last,))
+    answer = client.get(f"{PATH}/in-thread/{thread}", query_string={"cursor": cursor})
+    assert answer.json == {"items": [], "next": None}
+    assert threads.asked == []
+
+
+def test_a_cursor_that_was_tampered_with_or_is_of_another_list_is_refused(
+    client, lists, bob, threads, write
+):
+    other = threads.begin()
+    for number in range(3):
+        write(f"Number {number}")
+        write(f"Number {number}", bob)
+        write(f"Number {number}", bob, other)
+    every = [
+        *lists.values(),
+        (f"{PATH}/in-thread/{other}", {}),
+        (f"{PATH}/by-user/{bob.id}", {}),
+    ]
+    cursors = [client.get(path, query_string=q | {"limit": 1}).json["next"] for path, q in every]
+    assert len(set(cursors)) == len(every)
+    for position, (path, query) in enumerate(every):
+        right = cursors[position]
+        flipped = ("B" if right[0] == "A" else "A") + right[1:]
+        wrong = [*cursors[:position], *cursors[position + 1 :], flipped, right + "x", "x", uuid7()]
+        for cursor in wrong:
+            answer = client.get(path, query_string=query | {"cursor": cursor})
+            assert answer.status_code == 400
+            assert answer.json["errors"] == [
+                {"field": "cursor", "message": "is not a cursor of this list"}
+            ]
+        answer = client.get(path, query_string=query | {"cursor": right})
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "field"),
+    [
+        (PATH, {"limit": "0"}, "limit"),
+        (PATH, {"limit": "101"}, "limit"),
+        (PATH, {"limit": "1.0"}, "limit"),
+        (PATH, {"order": "asc"}, "order"),
+        (f"{PATH}/in-thread/x", {"order": "up"}, "order"),
+        (f"{PATH}/in-thread/x", {"order": ""}, "order"),
+        (f"{PATH}/in-thread/x", {"page": "2"}, "page"),
+        (f"{PATH}/by-user/x", {"order": "asc"}, "order"),
+        (f"{PATH}/by-user/x", {"limit": "x"}, "limit"),
+    ],
+)
+def test_an_odd_question_is_refused(client, path, query, field):
+    answer = client.get(path, query_string=query)
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json["errors"]] == [field]

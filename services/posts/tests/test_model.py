@@ -1,0 +1,35 @@
+"""The rules about posts."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from posts.model import Author, Post, may_delete, may_edit
+
+POST = Post(
+    id="p1",
+    thread_id="t1",
+    author=Author("ada", "Ada"),
+    body="Hello",
+    html="<p>Hello</p>\n",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    edited_at=None,
+    deleted=False,
+    version=1,
+)
+
+
+@pytest.mark.parametrize(
+    ("actor", "role", "edits", "deletes"),
+    [
+        ("ada", "member", True, True),
+        ("ada", "moderator", True, True),
+        ("bob", "member", False, False),
+        ("bob", "moderator", False, True),
+        ("bob", "admin", False, False),
+        ("", "", False, False),
+    ],
+)
+def test_who_may_do_what(actor, role, edits, deletes):
+    assert may_edit(actor, POST) is edits
+    assert may_delete(actor, role, POST) is deletes

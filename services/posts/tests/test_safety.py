@@ -1,0 +1,70 @@
+"""Whatever people write: readers get inert HTML, and logs keep no secret."""
+
+import io
+import json
+import logging
+from contextlib import redirect_stdout
+
+import pytest
+
+from chassis import logs
+from chassis.api import COOKIE
+from tests.service import walk
+from tests.xss import VECTORS, faults
+
+PATH = "/api/posts"
+
+
+def test_attacks_stay_inert_when_written_and_when_rewritten(client, ada, thread, write):
+    for vector in VECTORS:
+        write(vector)
+    posts = walk(client, f"{PATH}/in-thread/{thread}", limit=100)
+    assert [post["body"] for post in posts] == list(VECTORS)
+    assert [post["body"] for post in posts if faults(post["html"])] == []
+    path = f"{PATH}/{posts[0]['id']}"
+    for vector in VECTORS:
+        changed = client.patch(path, json={"body": vector}, headers=ada.headers)
+        assert changed.status_code == 200
+        assert faults(changed.json["html"]) == []
+
+
+def test_a_name_is_given_as_text(client, sign_in, write):
+    write("Hello", sign_in("<script>alert(1)</script>"))
+    answer = client.get(PATH)
+    assert answer.content_type == "application/json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    name = answer.json["items"][0]["author"]["display_name"]
+    assert name == "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def stdout():
+    root, stdout = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers[:], root.level
+    with redirect_stdout(stdout):
+        logs.configure("posts")
+    yield stdout
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_logs_hold_no_token_no_cookie_and_no_text(client, ada, threads, thread, write, stdout):
+    path = f"{PATH}/{write('my password is hunter2')}"
+    client.set_cookie(COOKIE, ada.token)
+    client.patch(path, json={"body": "it was hunter2"})
+    client.patch(path, json={"body": "hunter2", "password": "hunter2"})
+    client.patch(f"{path}?token={ada.token}", json={"body": "hunter2"}, headers=ada.headers)
+    client.get(f"{PATH}?cursor=hunter2")
+    client.get(f"{PATH}/hunter2")
+    client.delete(path, headers={"Authorization": f"Bearer {ada.token}hunter2"})
+    threads.stop()
+    client.post(PATH, json={"thread_id": thread, "body": "hunter2"})
+    client.delete(path)
+    text = stdout.getvalue()
+    lines = [json.loads(line) for line in text.splitlines()]
+    requests = [line for line in lines if line["logger"] == "access"]
+    assert [line["status"] for line in requests] == [201, 200, 400, 200, 400, 404, 401, 503, 204]
+    fields = {"time", "level", "component", "request_id", "method", "route", "milliseconds"}
+    assert all(fields <= line.keys() for line in requests)
+    assert "hunter2" not in text
+    assert ada.token.rpartition(".")[2] not in text

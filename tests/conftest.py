@@ -1,0 +1,17 @@
+"""What the suites that run whole stages have in common."""
+
+import pytest
+
+UNCOMPARED = "compared with nothing"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests passed at a stage without being compared with the first stage."""
+    passed = terminalreporter.stats.get("passed", [])
+    names = [report.nodeid for report in passed if (UNCOMPARED, True) in report.user_properties]
+    if names:
+        terminalreporter.section("contract")
+        terminalreporter.write_line(
+            f"{len(names)} tests passed but were compared with nothing, because the same test did"
+            " not pass, or was not selected, at the stage where nothing is extracted."
+        )

@@ -1,0 +1,152 @@
+"""Bad input of every kind, to every operation that takes a body: refused, and nothing changed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.contract.client import Answer
+from tests.contract.people import PASSWORD, People, Person
+from tests.contract.writing import open_thread, reply
+
+JSON = {"Content-Type": "application/json"}
+NO_JSON = (
+    b"", b" ", b"{", b"{}x", b"{'a': 1}", b'{"a":1,}', b"\xff\xfe{}", b'{"a":"\xff"}',
+    b'{"a":"\xed\xa0\x80"}', b'{"a": NaN', b"\x00", b"[" * 5_000, b'{"a":' * 5_000,
+    '{"a": 1}'.encode("utf-16"), b"\xef\xbb\xbf{}",
+)  # fmt: skip
+NO_OBJECT = (b"null", b"true", b"1", b'"text"', b"[]", b"[{}]", b"NaN", b"-Infinity")
+OTHER_TYPES = (
+    "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+    "application/problem+json", "application/jsonp", "text/json", "json", "", "*/*",
+)  # fmt: skip
+WRITES = (
+    "register", "sign in", "password", "profile", "new thread", "thread", "new post", "post",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Write:
+    """An operation with a body that it would take, and where its effect would show."""
+
+    person: Person
+    method: str
+    path: str
+    body: dict[str, Any]
+    shows: str
+
+    def send(self, body: bytes, headers: dict[str, str]) -> Answer:
+        """Send it with other bytes."""
+        return self.person.client.send(self.method, self.path, body=body, headers=headers)
+
+    def with_field(self, name: str, value: object) -> Answer:
+        """Send it with another value in one field."""
+        body = self.body | {name: value}
+        return self.person.client.send(self.method, self.path, json=body)
+
+
+@pytest.fixture(params=WRITES)
+def write(request: pytest.FixtureRequest, people: People) -> Iterator[Write]:
+    """Give each operation in turn; whatever is sent must leave everything as it was."""
+    ada = people.member("ada")
+    client = ada.client
+    with client.transcript.paused():
+        thread = open_thread(ada, "A thread")
+        post = reply(ada, thread, "A post")
+    thread_path, post_path = f"/api/threads/{thread['id']}", f"/api/posts/{post['id']}"
+    new_user = {"username": people.name("new"), "password": PASSWORD}
+    credentials = {"username": ada.username, "password": PASSWORD}
+    passwords = {"current": PASSWORD, "new": "another password"}
+    new_post = {"thread_id": thread["id"], "body": "x"}
+    in_thread = f"/api/posts/in-thread/{thread['id']}"
+    writes = {
+        "register": Write(ada, "POST", "/api/users", new_user, "/api/users?limit=1"),
+        "sign in": Write(ada, "POST", "/api/users/sessions", credentials, ada.path),
+        "password": Write(ada, "PUT", "/api/users/me/password", passwords, ada.path),
+        "profile": Write(ada, "PATCH", ada.path, {"bio": "x"}, ada.path),
+        "new thread": Write(ada, "POST", "/api/threads", {"title": "x"}, "/api/threads?limit=1"),
+        "thread": Write(ada, "PATCH", thread_path, {"title": "x"}, thread_path),
+        "new post": Write(ada, "POST", "/api/posts", new_post, in_thread),
+        "post": Write(ada, "PATCH", post_path, {"body": "x"}, post_path),
+    }
+    chosen = writes[request.param]
+    before = client.get(chosen.shows)
+    yield chosen
+    after = client.get(chosen.shows)
+    assert after.content == before.content
+    assert after.headers.get("ETag") == before.headers.get("ETag")
+    ada.sign_in()
+
+
+def test_what_is_not_json_is_refused(write: Write) -> None:
+    for text in NO_JSON:
+        write.send(text, JSON).refused(400, "about:blank", "")
+
+
+def test_what_is_not_an_object_is_refused(write: Write) -> None:
+    for text in NO_OBJECT:
+        write.send(text, JSON).refused(400, "about:blank", "")
+
+
+def test_another_content_type_is_refused(write: Write) -> None:
+    client = write.person.client
+    for content_type in OTHER_TYPES:
+        headers = {"Content-Type": content_type}
+        client.send(write.method, write.path, json=write.body, headers=headers).refused(415)
+    write.send(b"{}", {}).refused(415)
+    write.send(b"", {}).refused(415)
+
+
+def test_a_parameter_of_the_content_type_does_no_harm(write: Write) -> None:
+    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+    write.send(b"[]", headers).refused(400, "about:blank", "")
+
+
+def test_a_large_body_is_refused(write: Write) -> None:
+    write.send(b'{"a":"' + b"x" * 65_536 + b'"}', JSON).refused(413)
+    write.send(b" " * 65_537, JSON).refused(413)
+    write.send(b"x" * 200_000, {"Content-Type": "text/plain"}).refused(413)
+
+
+def test_a_chunked_body_counts_as_any_other(write: Write) -> None:
+    client = write.person.client
+
+    def send(size: int) -> Answer:
+        parts = iter([b'{"a":"', b"x" * size, b'"}'])
+        headers = {"Authorization": f"Bearer {client.token}", **JSON}
+        url = client.forum.url + write.path
+        response = client.http.request(
+            write.method, url, data=parts, headers=headers, timeout=30, allow_redirects=False
+        )
+        client.note(response, write.path, {"Transfer-Encoding": "chunked"}, b"")
+        return Answer(response)
+
+    send(65_536).refused(413)
+    send(100).refused(400)
+
+
+def test_an_unknown_field_is_named(write: Write) -> None:
+    for name in ("surprise", "__proto__", "is_admin", "ünknown", "a.b", "x" * 300):
+        write.with_field(name, 1).refused(400, "about:blank", name)
+
+
+def test_a_field_of_the_wrong_type_is_named(write: Write) -> None:
+    for name in write.body:
+        for wrong in (None, 7, 7.5, True, [], ["x"], {}, {"a": "x"}):
+            write.with_field(name, wrong).refused(400, "about:blank", name)
+
+
+def test_what_is_no_text_is_refused_in_every_field(write: Write) -> None:
+    for name, value in write.body.items():
+        write.with_field(name, f"{value}\x00").refused(400, "about:blank", name)
+        for surrogate in ("\ud800", "\udfff", "\udc00\ud800"):
+            write.with_field(name, value + surrogate).refused(400)
+
+
+def test_without_a_session_nothing_is_written(write: Write) -> None:
+    if write.path in {"/api/users", "/api/users/sessions"}:
+        return  # Open to anyone.
+    client = write.person.client
+    for headers in ({"Authorization": "Bearer nonsense"}, {"Authorization": "", "Cookie": "x=y"}):
+        client.send(write.method, write.path, json=write.body, headers=headers).refused(401)

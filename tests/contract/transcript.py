@@ -1,0 +1,207 @@
+"""What a test asked and was answered, written so that two stages can be compared.
+
+Ids, times, tokens and cursors become placeholders numbered by first appearance, so that equal
+values stay equal and different ones different: `<id-1>` is the same thing all through a test.
+"""
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+HEADERS = (
+    "Content-Type",
+    "ETag",
+    "Location",
+    "Allow",
+    "Cache-Control",
+    "WWW-Authenticate",
+    "Set-Cookie",
+    "Vary",
+    "X-Content-Type-Options",
+)
+OVER_EVERYTHING = {"/api/users", "/api/threads", "/api/posts"}
+LONGEST_SHOWN = 2_000
+
+_CHANGING = re.compile(
+    r"(?P<token>eyJ[\w-]+\.[\w-]+\.[\w-]*)"
+    r"|(?P<id>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)"
+    r"|(?P<time>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"
+    r"|(?P<date>\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)"
+    r"|(?<=[?&]cursor=)(?P<cursor>[^&\"]+)"
+)
+
+
+@dataclass
+class Exchange:
+    """One request and its answer."""
+
+    method: str
+    target: str
+    sent: str
+    asked: Mapping[str, str]
+    status: int
+    headers: list[tuple[str, str]]
+    body: Any
+    lag: str | None = None
+
+
+@dataclass
+class Race:
+    """Requests that ran at once: only how often each outcome came about can be compared."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    lag: str | None = None
+
+
+class Transcript:
+    """Everything that one test asked and was answered."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        self.made: set[str] = set()
+        self._entries: list[Exchange | Race] = []
+        self._aliases: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._race: Race | None = None
+        self._lag: str | None = None
+        self._paused = False
+
+    def alias(self, value: str, name: str) -> None:
+        """Write a value that differs from run to run as this name."""
+        self._aliases[value] = f"<{name}>"
+
+    def add(self, exchange: Exchange) -> None:
+        """Note an exchange; inside a race only its outcome."""
+        if isinstance(exchange.body, dict) and exchange.status == 201:
+            self.made.add(str(exchange.body.get("id")))
+        with self._lock:
+            if self._paused:
+                return
+            if self._race is None:
+                exchange.lag = self._lag
+                self._entries.append(exchange)
+                return
+            kind = exchange.body.get("type", "") if isinstance(exchange.body, dict) else ""
+            self._race.outcomes[f"{exchange.status} {kind}".strip()] += 1
+
+    def close(self) -> None:
+        """Note nothing any more: what follows only tears a test down."""
+        self._paused = True
+
+    @contextmanager
+    def race(self) -> Iterator[Counter[str]]:
+        """Note the requests made inside as one race; gives its outcomes."""
+        self._race = Race(lag=self._lag)
+        self._entries.append(self._race)
+        try:
+            yield self._race.outcomes
+        finally:
+            self._race = None
+
+    @contextmanager
+    def lagging(self, name: str) -> Iterator[None]:
+        """Note that the exchanges inside show an effect of `lagging.LAGS`."""
+        self._lag = name
+        try:
+            yield
+        finally:
+            self._lag = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Note nothing: for what differs by nature, such as how many pages a used forum fills."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
+
+    def lines(self, without: Collection[str] = (), fields: Collection[str] = ()) -> list[str]:
+        """Write the transcript, without what lags: the lags of these names, and these fields."""
+        scrub = _Scrubber(self.mark, self._aliases)
+        written = []
+        for entry in self._entries:
+            if entry.lag in without:
+                continue
+            if isinstance(entry, Race):
+                written.append(f"race: {sorted(entry.outcomes.items())}")
+            else:
+                written += self._write(entry, scrub, fields)
+        return written
+
+    def _write(self, entry: Exchange, scrub: "_Scrubber", fields: Collection[str]) -> list[str]:
+        asked = "".join(f" {name}: {value}" for name, value in sorted(entry.asked.items()))
+        lines = [scrub(f"{entry.method} {entry.target}{asked} {_cut(entry.sent)}".rstrip())]
+        for name, value in entry.headers:
+            lines.append(scrub(f"  {name}: {value}"))
+        body = _without(self._own(entry), fields)
+        text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        return [lines[0], f"  {entry.status}", *lines[1:], scrub(f"  {_cut(text)}")]
+
+    def _own(self, entry: Exchange) -> Any:
+        """Leave out of a list over everything what others put there."""
+        target = urlsplit(entry.target)
+        if target.path not in OVER_EVERYTHING or "ids=" in target.query:
+            return entry.body
+        if not isinstance(entry.body, dict) or "items" not in entry.body:
+            return entry.body
+        items = [item for item in entry.body["items"] if item.get("id") in self.made]
+        paging = {} if "q=" not in target.query else {"next": entry.body["next"]}
+        return {"items": items, **paging}
+
+
+class _Scrubber:
+    """Puts placeholders in the place of what differs from run to run."""
+
+    def __init__(self, mark: str, aliases: Mapping[str, str]) -> None:
+        self._aliases = aliases | {mark: "~", mark.upper(): "~~"}
+        self._seen: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, text: str) -> str:
+        for value, name in self._aliases.items():
+            text = text.replace(value, name)
+        for value, name in self._seen.items():
+            if name.startswith("<cursor"):
+                text = text.replace(value, name)
+        return _CHANGING.sub(self._placeholder, re.sub(r'(?<="next": ")[^"]+', self._cursor, text))
+
+    def _cursor(self, match: re.Match[str]) -> str:
+        return self._name("cursor", match.group())
+
+    def _placeholder(self, match: re.Match[str]) -> str:
+        kind = str(match.lastgroup)
+        if match.group().startswith("<"):
+            return match.group()
+        return self._name(kind, match.group())
+
+    def _name(self, kind: str, value: str) -> str:
+        if kind in {"date", "token"}:
+            return f"<{kind}>"
+        if value not in self._seen:
+            self._counts[kind] += 1
+            self._seen[value] = f"<{kind}-{self._counts[kind]}>"
+        return self._seen[value]
+
+
+def _without(body: Any, fields: Collection[str]) -> Any:
+    if isinstance(body, dict):
+        return {
+            key: "(lags)" if key in fields else _without(value, fields)
+            for key, value in body.items()
+        }
+    if isinstance(body, list):
+        return [_without(value, fields) for value in body]
+    return body
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    return f"{text[:LONGEST_SHOWN]}… ({len(text)} characters)"

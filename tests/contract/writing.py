@@ -1,0 +1,25 @@
+"""Short forms of what most tests begin with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.contract.people import Person
+
+NOWHERE = "01890000-0000-7000-8000-000000000000"
+"""An id that nothing has."""
+
+ODD_IDS = (NOWHERE, NOWHERE.upper(), "1", "x" * 64, "x" * 65, "nobody", "a.b", "%20", "ü", "...")
+"""What may stand in a path in the place of an id, but names nothing."""
+
+
+def open_thread(person: Person, title: str) -> dict[str, Any]:
+    """Open a thread, without a first post."""
+    thread: dict[str, Any] = person.client.post("/api/threads", {"title": title}).expect(201)
+    return thread
+
+
+def reply(person: Person, thread: Mapping[str, Any], body: str) -> dict[str, Any]:
+    """Write a post in a thread."""
+    new = {"thread_id": thread["id"], "body": body}
+    post: dict[str, Any] = person.client.post("/api/posts", new).expect(201)
+    return post

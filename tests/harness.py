@@ -1,0 +1,192 @@
+"""Runs a whole stage of the forum for a test, through the launcher that `make run` uses."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from infra.local import rpc
+from infra.local.settings import DATASTORE, GATEWAY, HOST, PORTS, ROOT, Local
+from tests.ports import free_port
+
+START_SECONDS, STOP_SECONDS = 90, 20
+LAUNCHER = (sys.executable, "-m", "infra.local.run")
+CONTROL = (sys.executable, "-m", "infra.local.control")
+
+
+class Stack:
+    """A stage that runs in a folder of its own, on free ports, without demo content.
+
+    `environment` overrides what the launcher is told, such as `SIGN_IN_LIMIT_PER_NAME`. The same
+    folder may be started again: data stays, ports too. Leaving the block stops everything and
+    asserts that no process is left.
+    """
+
+    def __init__(
+        self,
+        extracted: frozenset[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        command: tuple[str, ...] = LAUNCHER,
+    ) -> None:
+        ports = {part: free_port() for part in PORTS}
+        self.local = Local(extracted, ports, directory)
+        self.output = directory / "launcher.log"
+        self._command = command
+        self.environment = {
+            **os.environ,
+            "EXTRACTED": ",".join(extracted),
+            "VAR_DIR": str(directory),
+            "DEMO": "off",
+            **{PORTS[part][0]: str(port) for part, port in ports.items()},
+            **(environment or {}),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The gateway's address."""
+        return self.local.url(GATEWAY)
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Each component's own address, past the gateway."""
+        return {
+            part: self.local.url(part)
+            for part in self.local.parts
+            if part not in {GATEWAY, DATASTORE}
+        }
+
+    def log(self, part: str) -> str:
+        """Everything that a part has logged."""
+        return (self.local.logs / f"{part}.log").read_text(encoding="utf-8")
+
+    def said(self) -> str:
+        """What the launcher has printed."""
+        return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the launcher without waiting for anything."""
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self.process
+
+    def start(self) -> "Stack":
+        """Start the stage, and wait until it is ready."""
+        process = self.spawn()
+        deadline = time.monotonic() + START_SECONDS
+        while "The forum is ready" not in self.said():
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = self.said()
+                self.stop()
+                msg = f"the forum did not get ready:\n{said}"
+                raise AssertionError(msg)
+            time.sleep(0.05)
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop the stage, assert that nothing is left of it, and answer the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        finally:
+            left = self.wait_until_gone()
+            kill(left)
+        assert not left, f"still running: {left}"
+        return code
+
+    def pid(self, part: str) -> int:
+        """The process id of a part, or of its first process if it has workers."""
+        file = self.local.run / "supervisord.conf"
+        lines = file.read_text(encoding="utf-8").splitlines()
+        place = next(line.removeprefix("file=") for line in lines if line.startswith("file="))
+        with rpc.proxy(Path(place)) as server:
+            api: Any = server.supervisor
+            pids = {info["name"]: int(info["pid"]) for info in api.getAllProcessInfo()}
+        return pids[part]
+
+    def kill(self, part: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal to a part."""
+        os.kill(self.pid(part), number)
+
+    def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Do what `make` does to a running forum: `stop`, `reset`, `moderator NAME`."""
+        return subprocess.run(
+            [*CONTROL, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def moderator(self, username: str) -> None:
+        """Make somebody a moderator."""
+        done = self.control("moderator", username)
+        assert done.returncode == 0, done.stderr
+
+    def wait_until_gone(self, seconds: float = 5) -> dict[int, str]:
+        """Wait until nothing of the stage runs; answer what does after that long."""
+        deadline = time.monotonic() + seconds
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return left
+
+    def processes(self) -> dict[int, str]:
+        """Every process of this stage: its id and command line. Reads Linux's /proc."""
+        mark = os.fsencode(self.local.var)
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes()
+                told = command + (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if mark in told:
+                found[int(folder.name)] = command.replace(b"\0", b" ").decode()
+        found.pop(os.getpid(), None)
+        return found
+
+    def __enter__(self) -> "Stack":
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process is not None:
+            self.stop()
+
+
+def kill(processes: Mapping[int, str]) -> None:
+    """End processes that should not be there any more."""
+    for pid in processes:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def listens(port: int) -> bool:
+    """Tell whether something takes connections on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0

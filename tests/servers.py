@@ -1,0 +1,99 @@
+"""A real HTTP server that answers as a test says, for components that are not there."""
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
+"""Answers one request, of any method; is given its body too."""
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # races connect all at once
+
+
+class Server:
+    """Runs until it is stopped, on a free port of the loopback address."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.connections = 0
+        self._open: set[socket.socket] = set()
+        self._server = _Listener(("127.0.0.1", 0), self._handler(answer))
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        """Close every connection and take no more; a second time does nothing."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+            for connection in list(self._open):
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _handler(self, answer: Answer) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer leaves in one piece
+
+            def setup(self) -> None:
+                super().setup()
+                server.connections += 1
+                server._open.add(self.connection)
+
+            def finish(self) -> None:
+                server._open.discard(self.connection)
+                super().finish()
+
+            def handle_any(self) -> None:
+                answer(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+            def __getattr__(self, name: str) -> Any:
+                # http.server looks for do_GET, do_POST, and so on.
+                if name.startswith("do_"):
+                    return self.handle_any
+                raise AttributeError(name)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        return Handler
+
+
+def reply(
+    request: BaseHTTPRequestHandler,
+    status: int,
+    body: bytes,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> None:
+    """Send one whole answer."""
+    request.send_response(status)
+    request.send_header("Content-Length", str(len(body)))
+    for name, value in headers:
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(body)

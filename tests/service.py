@@ -1,0 +1,42 @@
+"""What tests of a service do with its Flask application: walk its lists and race its requests."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+RACERS = 50
+
+
+def pages(client: FlaskClient, path: str, **query: Any) -> Iterator[list[dict[str, Any]]]:
+    """Walk a list from its first page to its last."""
+    cursor: dict[str, str] = {}
+    while True:
+        answer = client.get(path, query_string=query | cursor)
+        assert answer.status_code == 200, answer.json
+        yield answer.json["items"]
+        if answer.json["next"] is None:
+            return
+        cursor = {"cursor": answer.json["next"]}
+
+
+def walk(client: FlaskClient, path: str, **query: Any) -> list[dict[str, Any]]:
+    """Give everything in a list."""
+    return [item for page in pages(client, path, **query) for item in page]
+
+
+def race(app: Flask, request: Callable[[FlaskClient, int], TestResponse]) -> list[TestResponse]:
+    """Make 50 requests at the same moment; `request` is given a client and its number."""
+    start = Barrier(RACERS)
+
+    def run(number: int) -> TestResponse:
+        client = app.test_client()
+        start.wait(30)
+        return request(client, number)
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        return list(pool.map(run, range(RACERS)))
