@@ -1,35 +1,10 @@
 """Logs are JSON, one object a line, and hold no secret."""
 
-import io
-import json
 import logging
-from contextlib import redirect_stdout
 
-import pytest
-
-from chassis import logs
 from chassis.api import COOKIE
 
 PASSWORD = "correct-horse-battery"
-
-
-@pytest.fixture
-def logged():
-    """Give the objects that were logged on stdout since the last call, and their text."""
-    root, stdout = logging.getLogger(), io.StringIO()
-    handlers, level = root.handlers[:], root.level
-    with redirect_stdout(stdout):
-        logs.configure("notes")
-
-    def logged():
-        text = stdout.getvalue()
-        stdout.seek(0)
-        stdout.truncate()
-        return [json.loads(line) for line in text.splitlines()], text
-
-    yield logged
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def test_a_request_is_one_line_with_all_its_fields(client, logged):
@@ -42,7 +17,7 @@ def test_a_request_is_one_line_with_all_its_fields(client, logged):
         "level": "INFO",
         "logger": "access",
         "message": "request",
-        "component": "notes",
+        "component": "tested",
         "request_id": "trace-1",
         "method": "GET",
         "route": "/api/notes/<id:note_id>",

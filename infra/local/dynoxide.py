@@ -61,11 +61,11 @@ def verified(package: bytes, integrity: str) -> bytes:
         msg = f"the package of Dynoxide has another hash than the one in {PINS.name}"
         raise DynoxideError(msg)
     with tarfile.open(fileobj=io.BytesIO(package)) as archive:
-        member = archive.extractfile(MEMBER)
-        if member is None:
-            msg = f"the package of Dynoxide holds no {MEMBER}"
-            raise DynoxideError(msg)
-        return member.read()
+        for member in archive:
+            if member.name == MEMBER and (program := archive.extractfile(member)):
+                return program.read()
+    msg = f"the package of Dynoxide holds no {MEMBER}"
+    raise DynoxideError(msg)
 
 
 def _install(pins: Mapping[str, object], binary: Path) -> None:

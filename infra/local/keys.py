@@ -1,6 +1,7 @@
 """The keys of local runs: made once, and handed to each component as far as it needs them."""
 
 import secrets
+import shutil
 from pathlib import Path
 
 from infra import stages
@@ -25,7 +26,8 @@ def hand_out(local: Local) -> None:
         if component == local.owner("users"):
             names.append(PRIVATE)
         folder = folder_of(local, component)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
         for name in names:
             _write(folder / name, (local.secrets / name).read_text(encoding="utf-8"))
 

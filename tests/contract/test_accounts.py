@@ -257,9 +257,7 @@ def test_what_an_erased_person_wrote_stays_without_their_name(
             ada.client.post("/api/posts", made).refused(401)
 
 
-def test_a_rename_shows_on_everything_written(
-    ada: Person, anyone: Client, lag: Lagging
-) -> None:
+def test_a_rename_shows_on_everything_written(ada: Person, anyone: Client, lag: Lagging) -> None:
     thread = ada.client.post("/api/threads", {"title": "Signed"}).expect(201)
     made = {"thread_id": thread["id"], "body": "Signed"}
     post = ada.client.post("/api/posts", made).expect(201)

@@ -42,7 +42,9 @@ def test_an_odd_tag_matches_nothing(edited: tuple[str, Edit], ada: Person) -> No
 
 def test_the_present_edition_or_any_may_be_named(edited: tuple[str, Edit]) -> None:
     _, edit = edited
-    for version, form in enumerate((None, "*", '"{}"', '"7", "{}"', '"7","{}" , "x"', 'W/"1", "{}"')):
+    for version, form in enumerate(
+        (None, "*", '"{}"', '"7", "{}"', '"7","{}" , "x"', 'W/"1", "{}"')
+    ):
         edit(form and form.replace("{}", str(version + 1))).expect()
 
 

@@ -18,7 +18,7 @@ CORPUS = (
     "[x](vbscript:x)",
     '[x](https://a.example "onmouseover=alert(1)")',
     '[x](https://a.example" onmouseover="alert(1))',
-    "<https://a.example/\"onclick=\"alert(1)>",
+    '<https://a.example/"onclick="alert(1)>',
     "<javascript:alert(1)>",
     "[x]: javascript:alert(1)\n\n[x]",
     "<style>*{display:none}</style>",

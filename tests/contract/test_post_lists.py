@@ -12,9 +12,7 @@ def _ids(items: list[dict[str, str]]) -> list[str]:
     return [item["id"] for item in items]
 
 
-def test_posts_are_listed_newest_first_to_the_end(
-    ada: Person, ben: Person, anyone: Client
-) -> None:
+def test_posts_are_listed_newest_first_to_the_end(ada: Person, ben: Person, anyone: Client) -> None:
     threads = open_thread(ada, "One"), open_thread(ben, "Another")
     made = [reply(person, thread, "Hello") for thread in threads for person in (ada, ben)]
     listed = walk(anyone, POSTS, limit=100)
@@ -56,9 +54,7 @@ def test_a_full_last_page_has_no_next(ada: Person, anyone: Client) -> None:
     assert anyone.get(f"{POSTS}/by-user/{ada.id}", limit=4).expect()["next"] is None
 
 
-def test_a_page_goes_on_where_it_ended_whatever_came_meanwhile(
-    ada: Person, anyone: Client
-) -> None:
+def test_a_page_goes_on_where_it_ended_whatever_came_meanwhile(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "One")
     made = [reply(ada, thread, f"Post {number}") for number in range(4)]
     path = f"{POSTS}/in-thread/{thread['id']}"
@@ -89,9 +85,7 @@ def test_an_empty_thread_that_was_deleted_is_not_found(ada: Person, anyone: Clie
     anyone.get(f"{POSTS}/in-thread/{thread['id']}").refused(404)
 
 
-def test_a_persons_posts_are_listed_newest_first(
-    ada: Person, ben: Person, anyone: Client
-) -> None:
+def test_a_persons_posts_are_listed_newest_first(ada: Person, ben: Person, anyone: Client) -> None:
     threads = open_thread(ada, "One"), open_thread(ben, "Another")
     made = [reply(ada, thread, "Mine") for thread in threads * 2]
     reply(ben, threads[0], "Not mine")
@@ -100,9 +94,7 @@ def test_a_persons_posts_are_listed_newest_first(
     assert walk(anyone, path, limit=1) == made[::-1]
 
 
-def test_a_deleted_post_shows_in_its_place_and_nowhere_else(
-    ada: Person, anyone: Client
-) -> None:
+def test_a_deleted_post_shows_in_its_place_and_nowhere_else(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "One")
     posts = [reply(ada, thread, f"Post {number}") for number in range(3)]
     ada.client.delete(f"{POSTS}/{posts[1]['id']}").expect(204)

@@ -33,9 +33,7 @@ def test_anyone_can_open_an_account_and_be_read(anyone: Client, people: People) 
     assert read.etag == answer.etag
 
 
-def test_the_username_is_shown_where_no_other_name_is_given(
-    anyone: Client, people: People
-) -> None:
+def test_the_username_is_shown_where_no_other_name_is_given(anyone: Client, people: People) -> None:
     name = people.name("plain")
     user = anyone.post(USERS, {"username": name, "password": PASSWORD}).expect(201)
     assert user["display_name"] == name
@@ -46,9 +44,7 @@ def test_a_display_name_is_trimmed(anyone: Client, people: People) -> None:
     assert anyone.post(USERS, new).expect(201)["display_name"] == "Ada"
 
 
-def test_registration_takes_what_is_just_within_the_limits(
-    anyone: Client, people: People
-) -> None:
+def test_registration_takes_what_is_just_within_the_limits(anyone: Client, people: People) -> None:
     longest = people.name("x" * 19)
     assert len(longest) == 30
     new = {"username": longest, "password": "p" * 128, "display_name": "ü" * 50}

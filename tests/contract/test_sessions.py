@@ -118,7 +118,9 @@ def test_an_idempotency_key_has_no_part_in_signing_in(anyone: Client, ada: Perso
     first = anyone.post(SESSIONS, credentials, key=key).expect(201)
     second = anyone.post(SESSIONS, credentials, key=key).expect(201)
     assert first["token"] != second["token"]
-    anyone.post(SESSIONS, {**credentials, "password": "wrong password"}, key=key).refused(401, WRONG)
+    anyone.post(SESSIONS, {**credentials, "password": "wrong password"}, key=key).refused(
+        401, WRONG
+    )
 
 
 def test_the_cookie_works_as_well_as_the_token(anyone: Client, ada: Person) -> None:

@@ -57,9 +57,7 @@ def test_small_pages_hold_what_large_ones_do(ada: Person, anyone: Client) -> Non
         assert first["items"] + second["items"] == whole
 
 
-def test_a_page_goes_on_where_it_ended_whatever_came_meanwhile(
-    ada: Person, anyone: Client
-) -> None:
+def test_a_page_goes_on_where_it_ended_whatever_came_meanwhile(ada: Person, anyone: Client) -> None:
     older = [open_thread(ada, f"Thread {number}") for number in range(4)]
     for sort in ("newest", "activity"):
         first = anyone.get(THREADS, sort=sort, limit=2).expect()

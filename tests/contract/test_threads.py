@@ -107,9 +107,7 @@ def test_only_a_moderator_locks_and_unlocks(
     assert (both["title"], both["locked"]) == ("Open", False)
 
 
-def test_a_role_that_was_taken_away_is_of_no_use(
-    ada: Person, mod: Person, lag: Lagging
-) -> None:
+def test_a_role_that_was_taken_away_is_of_no_use(ada: Person, mod: Person, lag: Lagging) -> None:
     path = f"{THREADS}/{open_thread(ada, 'Whose?')['id']}"
     assert mod.client.patch(mod.path, {"role": "member"}).expect()["role"] == "member"
     with lag("standing in threads") as behind:

@@ -167,9 +167,6 @@ class _Scrubber:
     def __call__(self, text: str) -> str:
         for value, name in self._aliases.items():
             text = text.replace(value, name)
-        for value, name in self._seen.items():
-            if name.startswith("<cursor"):
-                text = text.replace(value, name)
         return _CHANGING.sub(self._placeholder, re.sub(r'(?<="next": ")[^"]+', self._cursor, text))
 
     def _cursor(self, match: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ transaction costs two):
 - `posts-places`: a partition per post; says in which thread it is. Written in the post's own
   transaction, so that a post is read by its id strongly consistently, in two gets.
 - `posts-authors`: a partition per author; their name, of the latest version that was seen here.
-  A page reads each of its authors once, eventually one hot author 3,000 times a second.
+  A page reads each of its authors once: 3,000 pages a second that one person has written on.
 - `posts-idempotency`: a partition per key.
 
 A post is at most 64 KB of Markdown and 128 KiB of HTML (`chassis.markdown`), below the 400 KB

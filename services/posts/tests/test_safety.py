@@ -1,13 +1,5 @@
 """Whatever people write: readers get inert HTML, and logs keep no secret."""
 
-import io
-import json
-import logging
-from contextlib import redirect_stdout
-
-import pytest
-
-from chassis import logs
 from chassis.api import COOKIE
 from tests.service import walk
 from tests.xss import VECTORS, faults
@@ -37,18 +29,7 @@ def test_a_name_is_given_as_text(client, sign_in, write):
     assert name == "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def stdout():
-    root, stdout = logging.getLogger(), io.StringIO()
-    handlers, level = root.handlers[:], root.level
-    with redirect_stdout(stdout):
-        logs.configure("posts")
-    yield stdout
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-def test_logs_hold_no_token_no_cookie_and_no_text(client, ada, threads, thread, write, stdout):
+def test_logs_hold_no_token_no_cookie_and_no_text(client, ada, threads, thread, write, logged):
     path = f"{PATH}/{write('my password is hunter2')}"
     client.set_cookie(COOKIE, ada.token)
     client.patch(path, json={"body": "it was hunter2"})
@@ -60,8 +41,7 @@ def test_logs_hold_no_token_no_cookie_and_no_text(client, ada, threads, thread, 
     threads.stop()
     client.post(PATH, json={"thread_id": thread, "body": "hunter2"})
     client.delete(path)
-    text = stdout.getvalue()
-    lines = [json.loads(line) for line in text.splitlines()]
+    lines, text = logged()
     requests = [line for line in lines if line["logger"] == "access"]
     assert [line["status"] for line in requests] == [201, 200, 400, 200, 400, 404, 401, 503, 204]
     fields = {"time", "level", "component", "request_id", "method", "route", "milliseconds"}

@@ -11,7 +11,7 @@ from chassis.clock import uuid7
 from tests.dynamo import Dynamo
 from threads.model import Author, Thread, title_words
 from threads.service import view
-from threads.store import AUTHORS, THREADS, WORDS, _item, _posted
+from threads.store import AUTHORS, THREADS, WORDS, _item
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -62,4 +62,4 @@ def _thread(number: int, count: int, author: Author) -> Thread:
 def _postings(threads: list[Thread]) -> Iterator[dict[str, str]]:
     for thread in threads:
         for word in title_words(thread.title):
-            yield {"word": _posted(word), "thread_id": thread.id}
+            yield {"word": word, "thread_id": thread.id}

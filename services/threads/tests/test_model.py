@@ -56,6 +56,14 @@ def test_words_are_compared_in_one_form(text, expected):
     assert words(text) == expected
 
 
+def test_a_very_long_word_is_known_by_its_hash():
+    short, long, other = words(f"{'x' * 64} {'x' * 65} {'x' * 66}")
+    assert short == "x" * 64
+    assert long != other
+    assert {len(long), len(other)} == {65}
+    assert words("\u3316" * 120) == words("キロメートル" * 120)
+
+
 def test_only_the_first_forty_words_of_a_title_are_indexed():
     title = " ".join(f"w{number}" for number in range(60))
     assert title_words(title) == {f"w{number}" for number in range(40)}

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 MODERATOR = "moderator"
 MAX_INDEXED_WORDS = 40
@@ -35,8 +36,14 @@ class Thread:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Give the different words of a text in their order, in the one form that is compared."""
-    return tuple(dict.fromkeys(_WORD.findall(unicodedata.normalize("NFKC", text).casefold())))
+    """Give the different words of a text in their order, in the one form that is compared.
+
+    One character can stand for many (NFKC), so a very long word is known by its hash.
+    """
+    found = dict.fromkeys(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+    return tuple(
+        word if len(word) <= 64 else f"#{sha256(word.encode()).hexdigest()}" for word in found
+    )
 
 
 def title_words(title: str) -> frozenset[str]:

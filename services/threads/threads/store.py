@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from hashlib import sha256
 from typing import Any
 
 from chassis.clock import Clock, moment, stamp
@@ -168,7 +167,7 @@ class DynamoStore:
 
     def _postings(self, word: str, before: str | None, size: int) -> list[str]:
         """Read a page of the ids of threads that have a word in their titles, newest first."""
-        condition, values = "word = :word", {"word": _posted(word)}
+        condition, values = "word = :word", {"word": word}
         if before is not None:
             condition += " AND thread_id < :before"
             values["before"] = before
@@ -176,15 +175,10 @@ class DynamoStore:
         return [item["thread_id"] for item in found]
 
     def _post(self, thread: Thread, words: Iterable[str]) -> list[Action]:
-        return [
-            self._db.put(WORDS, {"word": _posted(word), "thread_id": thread.id}) for word in words
-        ]
+        return [self._db.put(WORDS, {"word": word, "thread_id": thread.id}) for word in words]
 
     def _unpost(self, thread: Thread, words: Iterable[str]) -> list[Action]:
-        return [
-            self._db.delete(WORDS, {"word": _posted(word), "thread_id": thread.id})
-            for word in words
-        ]
+        return [self._db.delete(WORDS, {"word": word, "thread_id": thread.id}) for word in words]
 
     def _apply(self, *actions: Action) -> None:
         try:
@@ -201,11 +195,6 @@ def _reach(page: Sequence[str], size: int) -> str:
 def _may_be_in_all(thread_id: str, pages: Iterable[Sequence[str]], size: int) -> bool:
     """Tell whether each page of postings has this id or does not reach down to it."""
     return all(thread_id in page or thread_id < _reach(page, size) for page in pages)
-
-
-def _posted(word: str) -> str:
-    """Give the partition of a word: itself, or its hash if it may be too long for a key."""
-    return word if len(word) <= 64 else f"#{sha256(word.encode()).hexdigest()}"
 
 
 def _live(item: Item) -> bool:

@@ -1,0 +1,64 @@
+"""The lock files pin everything that is declared, with hashes, and say nothing of where from."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from infra.lock import COMPONENTS, EVERYTHING, FOLDER, ROOT
+
+LOCKS = sorted(FOLDER.glob("*.txt"), key=lambda file: file.name)
+GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+EXPECTED = {
+    **{name: (folders, ()) for name, folders in COMPONENTS.items()},
+    "run": (EVERYTHING, ("run",)),
+    "dev": (EVERYTHING, ("run", "dev")),
+    "node": ((), ("node",)),
+}
+
+
+def pins(lock: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)(?:\[[\w,]+\])?==([^\s;]+)", lock.read_text(), re.M))
+
+
+def name_of(requirement: str) -> str:
+    matched = re.match(r"[\w.-]+", requirement)
+    assert matched
+    return re.sub(r"[-_.]+", "-", matched[0]).lower()
+
+
+def test_there_is_a_lock_for_everything() -> None:
+    assert {lock.stem for lock in LOCKS} == EXPECTED.keys()
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_a_lock_names_no_place(lock: Path) -> None:
+    assert not re.search(r"://|^\s*-(?!-hash=)|/", re.sub(r"^#.*", "", lock.read_text()), re.M)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_every_pin_has_a_hash(lock: Path) -> None:
+    joined = lock.read_text().replace("\\\n", " ")
+    lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
+    assert all("--hash=sha256:" in line for line in lines)
+    assert len(lines) == len(pins(lock))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_whatever_is_declared_is_pinned(name: str) -> None:
+    folders, groups = EXPECTED[name]
+    declared = [line for group in groups for line in GROUPS[group]]
+    for folder in folders:
+        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+        declared += project["dependencies"]
+    pinned = pins(FOLDER / f"{name}.txt")
+    wanted = {name_of(line) for line in declared if not line.startswith("forum-")}
+    assert wanted <= pinned.keys(), "run `make lock`"
+
+
+def test_one_version_is_used_everywhere() -> None:
+    everything = pins(FOLDER / "dev.txt")
+    for lock in LOCKS:
+        if lock.stem != "node":
+            assert pins(lock).items() <= everything.items()

@@ -1,0 +1,127 @@
+"""`make run` in the hands of a person: Ctrl-C in a terminal, and signals to make itself."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.settings import ROOT
+from tests.harness import Stack, kill
+
+# The environment that runs the tests is complete: make has nothing to install.
+VENV = Path(sys.prefix)
+MAKE = ("make", "-o", f"{VENV}/run.stamp", f"VENV={VENV}")
+NOTHING: frozenset[str] = frozenset()
+SMALL = {"WEB_CONCURRENCY": "1"}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    made = Stack(NOTHING, tmp_path, SMALL, command=(*MAKE, "run"))
+    yield made
+    kill(made.processes())
+
+
+def test_a_sigterm_to_make_stops_everything(stack: Stack) -> None:
+    with stack:
+        assert stack.stop(signal.SIGTERM) != 0
+        assert "Everything has stopped." in stack.said()
+
+
+def test_a_sigterm_to_the_whole_group_stops_everything(stack: Stack) -> None:
+    with stack:
+        assert stack.process is not None
+        os.killpg(stack.process.pid, signal.SIGTERM)
+        stack.process.wait(20)
+        assert not stack.wait_until_gone()
+        assert "Everything has stopped." in stack.said()
+
+
+def test_a_killed_make_and_launcher_leave_nothing(stack: Stack) -> None:
+    with stack:
+        assert stack.process is not None
+        os.killpg(stack.process.pid, signal.SIGKILL)
+        stack.process.wait(20)
+        assert not stack.wait_until_gone(20)
+
+
+def test_ctrl_c_in_a_terminal_stops_everything(stack: Stack) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execvpe(MAKE[0], [*MAKE, "run"], stack.environment)
+    try:
+        read_until(terminal, "The forum is ready")
+        os.write(terminal, b"\x03")
+        said = read_until(terminal, "Everything has stopped.")
+        assert said.count("Stopping ...") == 1
+    finally:
+        os.waitpid(pid, 0)
+        os.close(terminal)
+    assert not stack.wait_until_gone()
+
+
+def test_closing_the_terminal_stops_everything(stack: Stack) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execvpe(MAKE[0], [*MAKE, "run"], stack.environment)
+    try:
+        read_until(terminal, "The forum is ready")
+    finally:
+        os.close(terminal)
+        os.waitpid(pid, 0)
+    assert not stack.wait_until_gone(20)
+
+
+def read_until(terminal: int, text: str, seconds: float = 60) -> str:
+    """Read what a terminal shows until it shows this."""
+    shown = ""
+    deadline = time.monotonic() + seconds
+    while text not in shown and time.monotonic() < deadline:
+        try:
+            shown += os.read(terminal, 4096).decode(errors="replace")
+        except OSError:
+            break
+    assert text in shown, shown
+    return shown
+
+
+def test_help_names_every_target() -> None:
+    shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = (
+        *("help", "run", "stop", "reset", "logs", "moderator"),
+        *("test", "check", "fmt", "lock", "clean"),
+    )
+    for target in targets:
+        assert f"  {target} " in shown
+
+
+def test_an_old_python_is_refused(tmp_path: Path) -> None:
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = subprocess.run(
+        ["make", "run", f"VENV={tmp_path}/venv", f"PYTHON={old}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "needs Python 3.11 or newer" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_moderator_needs_a_name() -> None:
+    done = subprocess.run(
+        [*MAKE, "moderator", "NAME="], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "make moderator NAME=<username>" in done.stderr

@@ -1,0 +1,117 @@
+"""What each program is given: its settings, its keys, and nothing of the caller's beside them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from infra import stages
+from infra.local import keys, programs
+from infra.local.settings import Local, SettingsError, read
+
+DYNOXIDE = Path("/bin/dynoxide")
+CALLER = {
+    "PATH": "/bin",
+    "DATABASE_URL": "postgresql://elsewhere",
+    "AWS_PROFILE": "production",
+    "SECRET_KEY": "of another project",
+    "WEB_CONCURRENCY": "3",
+}
+
+
+def local(tmp_path: Path, extracted: str = "users,threads,posts") -> Local:
+    return read({"EXTRACTED": extracted, "VAR_DIR": str(tmp_path)})
+
+
+def environments(given: Local) -> dict[str, Mapping[str, str]]:
+    return {program.name: program.environment for program in programs.of(given, DYNOXIDE)}
+
+
+def test_little_of_the_callers_environment_is_passed_on() -> None:
+    passed = programs.base_environment(CALLER)
+    assert passed == {"PATH": "/bin", "WEB_CONCURRENCY": "3", "PYTHONUNBUFFERED": "1"}
+
+
+def test_the_monolith_alone_needs_no_datastore(tmp_path: Path) -> None:
+    named = {program.name for program in programs.of(local(tmp_path, ""), None)}
+    assert named == {"gateway", "monolith", "migrate", "demo"}
+
+
+def test_each_component_knows_where_its_peers_are(tmp_path: Path) -> None:
+    told = environments(local(tmp_path, "users,posts"))
+    urls = {
+        name: {key: url for key, url in told[name].items() if key in PEERS}
+        for name in ("monolith", "users", "posts")
+    }
+    assert urls == {
+        "monolith": {"USERS_URL": "http://127.0.0.1:8101", "POSTS_URL": "http://127.0.0.1:8103"},
+        "users": {},
+        "posts": {"THREADS_URL": "http://127.0.0.1:8100"},
+    }
+    assert told["monolith"]["EXTRACTED"] == "users,posts"
+
+
+PEERS = {"USERS_URL", "THREADS_URL", "POSTS_URL"}
+
+
+def test_only_services_know_the_datastore_and_only_the_monolith_its_database(
+    tmp_path: Path,
+) -> None:
+    told = environments(local(tmp_path))
+    for service in stages.DOMAINS:
+        assert told[service]["AWS_ENDPOINT_URL_DYNAMODB"] == "http://127.0.0.1:8000"
+        assert "DATABASE_URL" not in told[service]
+    file = tmp_path / "stages" / "users+threads+posts" / "forum.sqlite"
+    assert told["monolith"]["DATABASE_URL"] == f"sqlite:///{file}"
+    assert not any(name.startswith("AWS_") for name in told["monolith"])
+
+
+@pytest.mark.parametrize(("extracted", "signer"), [("", "monolith"), ("users", "users")])
+def test_the_signing_key_goes_to_one_component_only(
+    tmp_path: Path, extracted: str, signer: str
+) -> None:
+    given = local(tmp_path, extracted)
+    keys.ensure(given.secrets)
+    keys.hand_out(given)
+    for component in ("monolith", *stages.ordered(given.extracted)):
+        folder = keys.folder_of(given, component)
+        names = {file.name for file in folder.iterdir()}
+        expected = {"secret_key", "session_public_keys"}
+        assert names == (expected | {"session_private_key"} if component == signer else expected)
+        assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+
+
+def test_a_component_loses_the_signing_key_when_it_should_not_have_it(tmp_path: Path) -> None:
+    given = local(tmp_path, "users")
+    keys.ensure(given.secrets)
+    stray = keys.folder_of(given, "monolith") / "session_private_key"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("left by an older run")
+    keys.hand_out(given)
+    assert not stray.exists()
+
+
+def test_keys_are_made_once(tmp_path: Path) -> None:
+    keys.ensure(tmp_path)
+    before = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    keys.ensure(tmp_path)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
+    assert (tmp_path / "session_private_key").stat().st_mode & 0o777 == 0o600
+    (public,) = json.loads(before["session_public_keys"])["keys"]
+    assert (public["kty"], public["alg"], public["use"]) == ("RSA", "RS256", "sig")
+    assert public["kid"]
+    assert "d" not in public
+    assert len(before["secret_key"]) >= 32
+
+
+def test_every_problem_of_the_environment_is_told_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read({"EXTRACTED": "x", "PORT": "y", "USERS_PORT": "65536"})
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_the_stage_is_read_however_it_is_written(tmp_path: Path) -> None:
+    assert local(tmp_path, " posts , users").folder.name == "users+posts"
+    assert local(tmp_path, "").folder.name == "monolith"
+    assert read({}).folder.name == "users+threads+posts"
