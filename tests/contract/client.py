@@ -26,6 +26,7 @@ class Answer:
         self.status = response.status_code
         self.headers = response.headers
         self.content = response.content
+        self.target = str(response.request.path_url)
 
     @property
     def body(self) -> Any:
@@ -45,17 +46,21 @@ class Answer:
 
     def expect(self, status: int = 200) -> Any:
         """Check that it worked; gives the body, None where there is none."""
-        assert self.status == status, f"{self.status} {self.response.text[:500]}"
+        assert self.status == status, self._what()
         return self.body if self.content else None
 
     def refused(self, status: int, kind: str = "about:blank", *fields: str) -> _OBJECT:
         """Check that it was refused: with this type, and for these fields if any are named."""
-        assert self.status == status, f"{self.status} {self.response.text[:500]}"
+        assert self.status == status, self._what()
         problem: _OBJECT = self.body
-        assert problem["type"] == kind
+        assert problem["type"] == kind, self._what()
         if fields:
-            assert {error["field"] for error in problem["errors"]} == set(fields)
+            assert {error["field"] for error in problem["errors"]} == set(fields), self._what()
         return problem
+
+    def _what(self) -> str:
+        asked = self.response.request
+        return f"{asked.method} {self.target} {str(asked.body)[:200]} → {self.response.text[:500]}"
 
 
 class Client:

@@ -5,6 +5,7 @@ import unicodedata
 MEMBER = "member"
 MODERATOR = "moderator"
 PROFILE = frozenset({"display_name", "bio"})
+MAX_KEY = 120  # characters; that of a valid username has at most 90
 FORMER_MEMBER = "former member"
 
 
@@ -14,5 +15,8 @@ def normal_username(text: str) -> str:
 
 
 def username_key(username: str) -> str:
-    """Give what two usernames share when people would take one for the other by case or form."""
-    return unicodedata.normalize("NFKC", normal_username(username).casefold())
+    """Give what two usernames share when people would take one for the other by case or form.
+
+    Whoever signs in may send anything, and one character can stand for many, so it is cut.
+    """
+    return unicodedata.normalize("NFKC", normal_username(username).casefold())[:MAX_KEY]

@@ -155,13 +155,12 @@ class SqlUsers:
         with self.database.writing() as session:
             actor = _actor(session, identity)
             user = _existing(session, user_id, locked=True)
-            if PROFILE & changes.keys():
-                if actor.id != user_id:
-                    detail = "Only the person themselves may change this."
-                    raise Forbidden(detail)
-                if actor.suspended:
-                    detail = "This account is suspended."
-                    raise Forbidden(detail, kind="urn:problem:suspended")
+            if actor.suspended:
+                detail = "This account is suspended."
+                raise Forbidden(detail, kind="urn:problem:suspended")
+            if PROFILE & changes.keys() and actor.id != user_id:
+                detail = "Only the person themselves may change this."
+                raise Forbidden(detail)
             if changes.keys() - PROFILE and actor.role != MODERATOR:
                 detail = "Only a moderator may change this."
                 raise Forbidden(detail)

@@ -180,13 +180,12 @@ class Users:
         actor = self._actor(identity).user
         for _ in range(ATTEMPTS):
             user = actor if user_id == actor.id else self.get(user_id)
-            if PROFILE & changes.keys():
-                if not may_edit_profile(actor.id, user_id):
-                    detail = "Only the person themselves may change this."
-                    raise Forbidden(detail)
-                if actor.suspended:
-                    detail = "This account is suspended."
-                    raise Forbidden(detail, kind="urn:problem:suspended")
+            if actor.suspended:
+                detail = "This account is suspended."
+                raise Forbidden(detail, kind="urn:problem:suspended")
+            if PROFILE & changes.keys() and not may_edit_profile(actor.id, user_id):
+                detail = "Only the person themselves may change this."
+                raise Forbidden(detail)
             if changes.keys() - PROFILE and not may_moderate(actor):
                 detail = "Only a moderator may change this."
                 raise Forbidden(detail)
@@ -198,8 +197,7 @@ class Users:
                 actor = self._actor(identity).user
                 continue
             return changed
-        detail = "This is being changed by others right now."
-        raise Conflict(detail)
+        raise _busy()
 
     def change_password(self, identity: Identity, current: str, new: str) -> None:
         """Replace one's password.
@@ -235,8 +233,7 @@ class Users:
                 actor = self._actor(identity).user
                 continue
             return
-        detail = "This is being changed by others right now."
-        raise Conflict(detail)
+        raise _busy()
 
     def appoint(self, username: str) -> User:
         """Make the person with this username a moderator, by hand and without asking anybody.
@@ -244,12 +241,17 @@ class Users:
         Raises:
             NotFound: nobody has the username.
         """
-        account = self._store.find(username_key(username))
-        if account is None:
-            raise NotFound(NO_SUCH_USER)
-        user = replace(account.user, role=MODERATOR, version=account.user.version + 1)
-        self._store.replace(user, account.user.version)
-        return user
+        for _ in range(ATTEMPTS):
+            account = self._store.find(username_key(username))
+            if account is None:
+                raise NotFound(NO_SUCH_USER)
+            user = replace(account.user, role=MODERATOR, version=account.user.version + 1)
+            try:
+                self._store.replace(user, account.user.version)
+            except Changed:
+                continue
+            return user
+        raise _busy()
 
     def _account(self, user_id: str) -> Account:
         account = self._store.get(user_id)
@@ -265,6 +267,10 @@ class Users:
 
     def _gone(self) -> Unauthenticated:
         return Unauthenticated("This account does not exist any more.")
+
+
+def _busy() -> Conflict:
+    return Conflict("This is being changed by others right now.")
 
 
 def view(user: User) -> dict[str, Any]:
