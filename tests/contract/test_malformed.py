@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import Answer
+from tests.contract.client import TIMEOUT, Answer
 from tests.contract.people import PASSWORD, People, Person
 from tests.contract.writing import open_thread, reply
 
@@ -35,6 +35,18 @@ class Write:
     def send(self, body: bytes, headers: dict[str, str]) -> Answer:
         """Send it with other bytes."""
         return self.person.client.send(self.method, self.path, body=body, headers=headers)
+
+    def in_chunks(self, size: int) -> Answer:
+        """Send some unknown field of a length that no header tells."""
+        client = self.person.client
+        parts = iter([b'{"a":"', b"x" * size, b'"}'])
+        headers = {"Authorization": f"Bearer {client.token}", **JSON}
+        url = client.forum.url + self.path
+        response = client.http.request(
+            self.method, url, data=parts, headers=headers, timeout=TIMEOUT, allow_redirects=False
+        )
+        client.note(response, self.path, {"Transfer-Encoding": "chunked"}, b"")
+        return Answer(response)
 
     def with_field(self, name: str, value: object) -> Answer:
         """Send it with another value in one field."""
@@ -118,20 +130,8 @@ def test_a_large_body_is_refused(writes: list[Write]) -> None:
 
 def test_a_chunked_body_counts_as_any_other(writes: list[Write]) -> None:
     for write in writes:
-        client = write.person.client
-
-        def send(size: int) -> Answer:
-            parts = iter([b'{"a":"', b"x" * size, b'"}'])
-            headers = {"Authorization": f"Bearer {client.token}", **JSON}
-            url = client.forum.url + write.path
-            response = client.http.request(
-                write.method, url, data=parts, headers=headers, timeout=30, allow_redirects=False
-            )
-            client.note(response, write.path, {"Transfer-Encoding": "chunked"}, b"")
-            return Answer(response)
-
-        send(65_536).refused(413)
-        send(100).refused(400)
+        write.in_chunks(65_536).refused(413)
+        write.in_chunks(100).refused(400)
 
 
 def test_an_unknown_field_is_named(writes: list[Write]) -> None:

@@ -4,6 +4,7 @@ Ids, times, tokens and cursors become placeholders numbered by first appearance,
 values stay equal and different ones different: `<id-1>` is the same thing all through a test.
 """
 
+import hashlib
 import json
 import re
 import threading
@@ -137,12 +138,12 @@ class Transcript:
 
     def _write(self, entry: Exchange, scrub: "_Scrubber", fields: Collection[str]) -> list[str]:
         asked = "".join(f" {name}: {value}" for name, value in sorted(entry.asked.items()))
-        lines = [scrub(f"{entry.method} {entry.target}{asked} {_cut(entry.sent)}".rstrip())]
+        lines = [_cut(scrub(f"{entry.method} {entry.target}{asked} {entry.sent}".rstrip()))]
         for name, value in entry.headers:
             lines.append(scrub(f"  {name}: {value}"))
         body = _without(self._own(entry), fields)
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-        return [lines[0], f"  {entry.status}", *lines[1:], scrub(f"  {_cut(text)}")]
+        return [lines[0], f"  {entry.status}", *lines[1:], _cut(scrub(f"  {text}"))]
 
     def _own(self, entry: Exchange) -> Any:
         """Leave out of a list over everything what others put there."""
@@ -201,4 +202,5 @@ def _without(body: Any, fields: Collection[str]) -> Any:
 def _cut(text: str) -> str:
     if len(text) <= LONGEST_SHOWN:
         return text
-    return f"{text[:LONGEST_SHOWN]}… ({len(text)} characters)"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[:LONGEST_SHOWN]}… ({len(text)} characters, SHA-256 {digest})"

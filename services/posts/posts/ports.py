@@ -28,7 +28,7 @@ class Store(Protocol):
     def by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
         """List a person's posts that are not deleted, newest first; may lag behind."""
 
-    def learn(self, author: Author, version: int) -> Author:
+    def remember(self, author: Author, version: int) -> Author:
         """Keep an author's name as of a version of theirs, and answer the newest name known."""
 
     def add(self, post: Post, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:

@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from chassis.clock import Clock, NewId, stamp
-from chassis.errors import Conflict, Forbidden, NotFound, Stale
+from chassis.errors import Conflict, Forbidden, NotFound
 from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.markdown import render
 from chassis.paging import Key, Page
 from chassis.tokens import Identity
-from chassis.versions import Precondition
+from chassis.versions import Precondition, must_be_current
 from posts.model import Author, Post, may_delete, may_edit
 from posts.ports import Changed, Store, Threads
 
@@ -108,7 +108,7 @@ class Posts:
             if post.deleted:
                 detail = "This post is deleted."
                 raise Conflict(detail, kind="urn:problem:post-deleted")
-            _require(post, expected)
+            must_be_current(post.version, expected)
             changed = replace(
                 post,
                 author=self._author(identity),
@@ -137,7 +137,7 @@ class Posts:
                 raise Forbidden(detail)
             if post.deleted:
                 return
-            _require(post, expected)
+            must_be_current(post.version, expected)
             deleted = replace(
                 post, body="", html="", edited_at=None, deleted=True, version=post.version + 1
             )
@@ -149,7 +149,7 @@ class Posts:
         raise _busy()
 
     def _author(self, identity: Identity) -> Author:
-        return self._store.learn(Author(identity.subject, identity.name), identity.version)
+        return self._store.remember(Author(identity.subject, identity.name), identity.version)
 
 
 def view(post: Post) -> dict[str, Any]:
@@ -166,12 +166,6 @@ def view(post: Post) -> dict[str, Any]:
         "deleted": post.deleted,
         "version": post.version,
     }
-
-
-def _require(post: Post, expected: Precondition) -> None:
-    if expected is not None and post.version not in expected:
-        detail = "This was changed meanwhile."
-        raise Stale(detail)
 
 
 def _busy() -> Conflict:

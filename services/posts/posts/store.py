@@ -1,12 +1,13 @@
 """Posts in DynamoDB; `posts.tables` says which partition carries which load."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from chassis.clock import Clock, moment, stamp
 from chassis.dynamodb import Database, Item, NotApplied, list_shard
 from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.names import Names
 from chassis.paging import Key, Page
 from chassis.replay import Answers
 from posts import tables
@@ -18,7 +19,6 @@ PLACES = tables.PLACES.name
 AUTHORS = tables.AUTHORS.name
 BY_AUTHOR, RECENT = (index.name for index in tables.POSTS.indexes)
 UNCHANGED = "version = :expected"
-MAX_REMEMBERED = 10_000
 
 
 class DynamoStore:
@@ -27,8 +27,7 @@ class DynamoStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._db = database
         self._answers = Answers(database, tables.IDEMPOTENCY.name, clock)
-        # The newest names that this process knows to be kept, with their versions.
-        self._learnt: dict[str, tuple[int, Author]] = {}
+        self._names = Names(database, AUTHORS)
 
     def get(self, post_id: str) -> Post | None:
         """Read a post and its author's name, in three calls; strongly consistent."""
@@ -70,20 +69,9 @@ class DynamoStore:
         )
         return self._page(found, limit)
 
-    def learn(self, author: Author, version: int) -> Author:
+    def remember(self, author: Author, version: int) -> Author:
         """Keep an author's name as of a version of theirs, and answer the newest name known."""
-        known = self._learnt.get(author.id)
-        if known and known[0] >= version:
-            return known[1]
-        item = asdict(author) | {"version": version}
-        older = "attribute_not_exists(id) OR version < :version"
-        if not self._db.put_if(AUTHORS, item, older, version=version):
-            item = self._db.get(AUTHORS, {"id": author.id}) or item
-        if len(self._learnt) >= MAX_REMEMBERED:
-            self._learnt.clear()
-        newest = Author(author.id, item["display_name"])
-        self._learnt[author.id] = (item["version"], newest)
-        return newest
+        return Author(author.id, self._names.keep(author.id, author.display_name, version))
 
     def add(self, post: Post, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
         """Add a post and its place in one transaction."""
@@ -142,10 +130,10 @@ class DynamoStore:
 
     def _named(self, posts: Sequence[Post]) -> list[Post]:
         """Give the posts the names that their authors have now, in one call."""
-        found = self._db.get_many(AUTHORS, "id", (post.author.id for post in posts))
+        names = self._names.of(post.author.id for post in posts)
         return [
-            replace(post, author=Author(post.author.id, found[post.author.id]["display_name"]))
-            if post.author.id in found
+            replace(post, author=Author(post.author.id, names[post.author.id]))
+            if post.author.id in names
             else post
             for post in posts
         ]

@@ -1,12 +1,13 @@
 """Threads in DynamoDB; `threads.tables` says which partition carries which load."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from chassis.clock import Clock, moment, stamp
 from chassis.dynamodb import Action, Database, Item, NotApplied, list_shard
 from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.names import Names
 from chassis.paging import Key, Page
 from chassis.replay import Answers
 from threads import tables
@@ -22,7 +23,6 @@ SEARCH_ROUNDS = 3
 """So many times a search reads on for one page; with 8 words 10 queries and 4 batches."""
 
 BATCH = 100  # the most items that DynamoDB reads by their keys in one call
-REMEMBERED = 10_000  # authors, a MB or two
 
 
 class DynamoStore:
@@ -31,8 +31,7 @@ class DynamoStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._db = database
         self._answers = Answers(database, tables.IDEMPOTENCY.name, clock)
-        # The newest names that this process knows to be kept, with their versions.
-        self._remembered: dict[str, tuple[int, Author]] = {}
+        self._names = Names(database, AUTHORS)
 
     def get(self, thread_id: str) -> Thread | None:
         """Read a thread and its author's name, in two calls; strongly consistent."""
@@ -75,18 +74,7 @@ class DynamoStore:
 
     def remember(self, author: Author, version: int) -> Author:
         """Keep an author's name as of a version of theirs, and answer the newest name known."""
-        known = self._remembered.get(author.id)
-        if known and known[0] >= version:
-            return known[1]
-        item = asdict(author) | {"version": version}
-        older = "attribute_not_exists(id) OR version < :version"
-        if not self._db.put_if(AUTHORS, item, older, version=version):
-            item = self._db.get(AUTHORS, {"id": author.id}) or item
-        if len(self._remembered) >= REMEMBERED:
-            self._remembered.clear()
-        newest = Author(author.id, item["display_name"])
-        self._remembered[author.id] = (item["version"], newest)
-        return newest
+        return Author(author.id, self._names.keep(author.id, author.display_name, version))
 
     def add(self, thread: Thread, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
         """Add a thread and the postings of its title in one transaction."""
@@ -155,12 +143,10 @@ class DynamoStore:
 
     def _named(self, threads: Sequence[Thread]) -> list[Thread]:
         """Give the threads the names that their authors have now, in one call."""
-        found = self._db.get_many(AUTHORS, "id", (thread.author.id for thread in threads))
+        names = self._names.of(thread.author.id for thread in threads)
         return [
-            replace(
-                thread, author=Author(thread.author.id, found[thread.author.id]["display_name"])
-            )
-            if thread.author.id in found
+            replace(thread, author=Author(thread.author.id, names[thread.author.id]))
+            if thread.author.id in names
             else thread
             for thread in threads
         ]
