@@ -39,6 +39,8 @@ def configure(component: str, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # Where credentials were found is of no use in every start of every worker.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def install(app: Flask) -> None:

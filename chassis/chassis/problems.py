@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 DETAILS = {
     404: "There is nothing at this address.",
     405: "This address does not take this method.",
-    413: "The request is larger than 64 KiB.",
+    413: "The request is too large.",
 }
 
 

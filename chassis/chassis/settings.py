@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(case_sensitive=False, extra="ignore", frozen=True)
 
     revision: Annotated[str, Field(pattern=r"^[\w.+-]{1,64}$")] = "dev"
-    """The revision that `X-Served-By` and the logs name."""
+    """The revision that `X-Served-By` names."""
 
     secret_key: Annotated[SecretStr, Field(min_length=32)]
     """Signs cursors and fingerprints; the same in every component, so they outlive a split."""

@@ -1,12 +1,14 @@
 """A component's Flask application: request ids, health, limits, problems and logs."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Response, g, json, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from uuid_utils import uuid4
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
@@ -15,6 +17,7 @@ from chassis.errors import Failure, FieldError, Invalid
 from chassis.problems import problem
 
 MAX_BODY = 64 * 1024
+MAX_DRAINED = 1024 * 1024
 MAX_DEPTH = 20  # of a JSON body
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -68,17 +71,38 @@ def create(
     app.before_request(_refuse_odd_bodies)
     _add_health(app, checks)
     # One proxy is in front of every component: it says who called, and by which scheme.
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+    proxied = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
+    app.wsgi_app = _reading_to_the_end(proxied)  # type: ignore[assignment, method-assign]
     return app
+
+
+def _reading_to_the_end(app: WSGIApplication) -> WSGIApplication:
+    """Read what a refused request still sends, before it is answered.
+
+    A connection that is closed with unread bytes is reset, and a reset can overtake the answer:
+    the load balancer would report a component that is down instead of a body that is too large.
+    """
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        answer = app(environ, start_response)
+        left = MAX_DRAINED
+        while left > 0 and (read := environ["wsgi.input"].read(min(left, 64 * 1024))):
+            left -= len(read)
+        return answer
+
+    return application
 
 
 def _refuse_odd_bodies() -> Response | None:
     """Let only JSON objects reach the API: 413 too large, 415 another type, 400 not an object."""
-    if not request.path.startswith("/api/") or request.url_rule is None:
+    if not of_api() or request.url_rule is None:
         return None
     if request.method not in {"POST", "PUT", "PATCH"}:
         return None
     body = request.get_data(cache=True)
+    if request.content_length is None and len(body) >= MAX_BODY:
+        # Werkzeug cuts a chunked body at the limit instead of refusing it.
+        raise RequestEntityTooLarge
     if request.mimetype != "application/json":
         return problem(415, "The body must be application/json.")
     try:
@@ -91,6 +115,11 @@ def _refuse_odd_bodies() -> Response | None:
         # Far from what exhausts the stack, wherever the body is read again.
         return problems.from_failure(Invalid(FieldError("", "is nested too deeply")))
     return None
+
+
+def of_api() -> bool:
+    """Tell whether the request is one to an API, which speaks JSON even of errors."""
+    return request.path == "/api" or request.path.startswith("/api/")
 
 
 def _within(value: object, levels: int) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -52,32 +53,49 @@ def test_a_killed_make_and_launcher_leave_nothing(stack: Stack) -> None:
 
 
 def test_ctrl_c_in_a_terminal_stops_everything(stack: Stack) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(ROOT)
-        os.execvpe(MAKE[0], [*MAKE, "run"], stack.environment)
+    shell, terminal = in_terminal(stack)
     try:
-        read_until(terminal, "The forum is ready")
         os.write(terminal, b"\x03")
         said = read_until(terminal, "Everything has stopped.")
         assert said.count("Stopping ...") == 1
     finally:
-        os.waitpid(pid, 0)
+        shell.wait(30)
         os.close(terminal)
     assert not stack.wait_until_gone()
 
 
 def test_closing_the_terminal_stops_everything(stack: Stack) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(ROOT)
-        os.execvpe(MAKE[0], [*MAKE, "run"], stack.environment)
-    try:
-        read_until(terminal, "The forum is ready")
-    finally:
-        os.close(terminal)
-        os.waitpid(pid, 0)
+    shell, terminal = in_terminal(stack)
+    os.close(terminal)
+    shell.wait(30)
     assert not stack.wait_until_gone(20)
+
+
+# A session's first process that opens a terminal gets it for its own; a shell under nohup would
+# ignore its end.
+SHELL = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+terminal = os.open(sys.argv[1], os.O_RDWR)
+for descriptor in range(3):
+    os.dup2(terminal, descriptor)
+os.execv("/bin/sh", ["sh", "-c", sys.argv[2]])
+"""
+
+
+def in_terminal(stack: Stack) -> tuple[subprocess.Popen[bytes], int]:
+    """Run the forum from a shell in a terminal; answers the shell and the terminal."""
+    terminal, theirs = pty.openpty()
+    script = f"{shlex.join(MAKE)} run; :"
+    shell = subprocess.Popen(
+        [sys.executable, "-c", SHELL, os.ttyname(theirs), script],
+        cwd=ROOT,
+        env=stack.environment,
+        start_new_session=True,
+    )
+    read_until(terminal, "The forum is ready")
+    os.close(theirs)
+    return shell, terminal
 
 
 def read_until(terminal: int, text: str, seconds: float = 60) -> str:

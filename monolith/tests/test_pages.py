@@ -71,6 +71,16 @@ def test_another_text_from_a_form_that_was_sent_is_kept_and_can_be_sent_too(brow
     assert mine.post(f"/threads/{thread}", data=again).status_code == 303
 
 
+def test_the_longest_post_fits_in_a_form_in_any_script(browser, ada, thread, client):
+    mine = browser(ada)
+    body = "\U0001f9f5" * 16_000
+    form = _hidden(mine.get(f"/threads/{thread}").text, 'id="reply"') | {"body": body}
+    assert mine.post(f"/threads/{thread}", data=form).status_code == 303
+    assert client.get(f"/api/posts/in-thread/{thread}").json["items"][-1]["body"] == body
+    too_long = form | {"body": body * 2}
+    assert mine.post(f"/threads/{thread}", data=too_long).status_code == 413
+
+
 @pytest.mark.parametrize("body", ["", "   ", "x" * 16_001, "nul \0 inside"])
 def test_a_reply_that_will_not_do_is_shown_again_with_its_text(browser, ada, thread, body):
     mine = browser(ada)

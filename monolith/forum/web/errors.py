@@ -8,6 +8,7 @@ from werkzeug.sansio.response import Response as BaseResponse
 from chassis import problems
 from chassis.errors import Failure, TooMany, Unauthenticated, Unavailable
 from chassis.problems import DETAILS
+from chassis.web import of_api
 from forum.web.present import show
 
 _TITLES = {
@@ -50,10 +51,7 @@ def install(app: OpenAPI) -> None:
     """Show errors on pages as pages."""
 
     def for_page() -> bool:
-        return not request.path.startswith("/api/") and request.endpoint not in {
-            "healthz",
-            "readyz",
-        }
+        return not of_api() and request.endpoint not in {"healthz", "readyz"}
 
     @app.errorhandler(Failure)
     def failed(failure: Failure) -> Response:

@@ -3,10 +3,13 @@
 from flask import Response, g, request
 from flask_openapi3.openapi import OpenAPI
 
+from chassis.web import of_api
 from forum.web import account, errors, guard, people, present, reading, status, writing
 from forum.web.site import Site
 
-# Nothing that a person does may show twice on a page or leak past these.
+MAX_FORM = 256 * 1024  # bytes
+
+# A page can be asked to show these and no other text.
 _NOTICES = {
     "profile": ("info", "Your profile is saved."),
     "password": ("info", "Your password is changed."),
@@ -27,6 +30,8 @@ def install(app: OpenAPI, site: Site) -> None:
     def _recognise() -> None:
         if not _is_page():
             return
+        # A form writes one letter in up to twelve characters, so the largest post takes more.
+        request.max_content_length = request.max_form_memory_size = MAX_FORM
         g.identity = site.sessions.of_browser()
         g.notices = []
         if notice := _NOTICES.get(request.args.get("done", "")):
@@ -49,4 +54,4 @@ def install(app: OpenAPI, site: Site) -> None:
 
 
 def _is_page() -> bool:
-    return not request.path.startswith(("/api/", "/static/", "/healthz", "/readyz"))
+    return not request.path.startswith(("/static/", "/healthz", "/readyz")) and not of_api()

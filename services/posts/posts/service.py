@@ -103,10 +103,10 @@ class Posts:
         for _ in range(ATTEMPTS):
             post = self.get(post_id)
             if not may_edit(identity.subject, post):
-                detail = "Only its author may change a post."
+                detail = "Only the author may rewrite this post."
                 raise Forbidden(detail)
             if post.deleted:
-                detail = "This post is deleted."
+                detail = "This post was deleted."
                 raise Conflict(detail, kind="urn:problem:post-deleted")
             must_be_current(post.version, expected)
             changed = replace(
@@ -133,7 +133,7 @@ class Posts:
         for _ in range(ATTEMPTS):
             post = self.get(post_id)
             if not may_delete(identity.subject, identity.role, post):
-                detail = "Only its author or a moderator may delete a post."
+                detail = "Only the author or a moderator may delete this post."
                 raise Forbidden(detail)
             if post.deleted:
                 return

@@ -158,7 +158,7 @@ def search_words(q: str) -> tuple[str, ...]:
     """
     wanted = words(q)
     if len(wanted) > MAX_SEARCH_WORDS:
-        raise Invalid(FieldError("q", f"must not have more than {MAX_SEARCH_WORDS} words"))
+        raise Invalid(FieldError("q", f"must have at most {MAX_SEARCH_WORDS} words"))
     return wanted
 
 
@@ -169,7 +169,7 @@ def refuse_search_by_activity(sorted_by_activity: bool) -> None:
         Invalid: that was asked for.
     """
     if sorted_by_activity:
-        raise Invalid(FieldError("sort", "cannot be activity in a search"))
+        raise Invalid(FieldError("sort", "must not be activity together with q"))
 
 
 def _busy() -> Conflict:
