@@ -24,6 +24,12 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=False)
 
 
+class Change(Input):
+    """The JSON body of a PATCH: what it does not name stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+
 class Query(BaseModel):
     """Query parameters: no unknown one."""
 

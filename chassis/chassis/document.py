@@ -30,6 +30,20 @@ SECURITY_SCHEMES = {
     "cookie": {"type": "apiKey", "in": "cookie", "name": "forum_session"},
 }
 
+# A request header goes with the answer that it can lead to.
+_HEADERS = {
+    "412": (
+        "If-Match",
+        "The ETag of the version that may be replaced; without it, whatever is there.",
+        {"type": "string", "examples": ['"1"']},
+    ),
+    "422": (
+        "Idempotency-Key",
+        "Makes the request safe to repeat: for 24 hours it is answered as the first time.",
+        {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    ),
+}
+
 Responses = dict[str | int, type[BaseModel] | dict[Any, Any] | None]
 
 
@@ -70,6 +84,9 @@ def build(blueprint: APIBlueprint, title: str, *models: type[BaseModel]) -> dict
         components=Components(schemas=schemas),
     )
     document = spec.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _add_headers(operation)
     parts = document["components"]["schemas"]
     answered: tuple[type[BaseModel], ...] = (Problem, *models)
     for model in answered:
@@ -83,3 +100,17 @@ def build(blueprint: APIBlueprint, title: str, *models: type[BaseModel]) -> dict
     document["components"]["schemas"] = dict(sorted(parts.items()))
     document["components"]["securitySchemes"] = SECURITY_SCHEMES
     return document
+
+
+def _add_headers(operation: dict[str, Any]) -> None:
+    for status in _HEADERS.keys() & operation["responses"].keys():
+        name, description, schema = _HEADERS[status]
+        operation.setdefault("parameters", []).append(
+            {
+                "name": name,
+                "in": "header",
+                "required": False,
+                "description": description,
+                "schema": schema,
+            }
+        )

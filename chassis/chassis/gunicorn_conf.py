@@ -13,6 +13,11 @@ graceful_timeout = 8
 # Longer than any load balancer in front keeps an idle connection (60 s), so that it is never
 # this side that closes one while a request is on its way.
 keepalive = 75
+# The load balancer in front bounds lines and headers; a second, smaller bound here would only
+# make the two disagree.
+limit_request_line = 0
+limit_request_field_size = 0
+limit_request_fields = 200
 # The components log their own requests (chassis.logs).
 accesslog = None
 errorlog = "-"

@@ -26,6 +26,9 @@ def test_a_path_on_this_site_is_kept(path):
         "javascript:alert(1)",
         "http:/evil.example",
         " //evil.example",
+        "//[",
+        "//[::1",
+        "http://[",
     ],
 )
 def test_anything_else_leads_to_the_front_page(target):
@@ -38,6 +41,7 @@ SENT_BY_OTHERS = [
     {"Origin": "https://evil.example"},
     {"Origin": "null"},
     {"Origin": "http://localhost:81"},
+    {"Origin": "http://["},
 ]
 
 

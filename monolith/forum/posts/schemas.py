@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from chassis.api import TEXT, Input, PageQuery
+from chassis.api import TEXT, Change, Input, PageQuery
 
 ID = r"[0-9A-Za-z-]{1,64}"
 
@@ -19,7 +19,7 @@ class NewPost(Input):
     body: Body
 
 
-class PostChange(Input):
+class PostChange(Change):
     """What to change of a post; at least one field."""
 
     body: Body = Field(default_factory=str)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from chassis.api import LINE, TEXT, Input, PageQuery
+from chassis.api import LINE, TEXT, Change, Input, PageQuery
 from forum.users.rules import normal_username
 
 USERNAME = r"^[^\W_][\w.-]{2,29}$"
@@ -48,7 +48,7 @@ class NewPassword(Input):
     new: Password
 
 
-class UserChange(Input):
+class UserChange(Change):
     """What to change of a person; at least one field."""
 
     display_name: DisplayName = Field(default_factory=str)

@@ -45,16 +45,23 @@ def refuse_forgery(secret: str, identity: Identity | None) -> None:
 
 
 def _is_ours(origin: str) -> bool:
-    return urlsplit(origin).netloc == request.host
+    try:
+        return urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False
 
 
 def local_path(target: str) -> str:
     """Give a path on this site to go on to after signing in; "/" for anything else."""
     # Browsers read a backslash as a slash and drop tabs and line breaks.
-    plain = not any(character in target for character in "\\\t\r\n")
-    parts = urlsplit(target) if plain else None
-    safe = parts and not parts.scheme and not parts.netloc and target.startswith("/")
-    return target if safe and not target.startswith("//") else "/"
+    odd = any(character in target for character in "\\\t\r\n")
+    if odd or not target.startswith("/") or target.startswith("//"):
+        return "/"
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "/"
+    return "/" if parts.scheme or parts.netloc else target
 
 
 def add_headers(response: Response) -> Response:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from chassis.api import LINE, Input, PageQuery
+from chassis.api import LINE, Change, Input, PageQuery
 
 ID = r"[0-9A-Za-z-]{1,64}"
 
@@ -17,7 +17,7 @@ class NewThread(Input):
     title: Title
 
 
-class ThreadChange(Input):
+class ThreadChange(Change):
     """What to change of a thread; at least one field."""
 
     title: Title = Field(default_factory=str)
