@@ -1,6 +1,7 @@
 """What every JSON API here has in common: strict input, sessions, editions, answers."""
 
 import re
+import unicodedata
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from flask import Response, current_app, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from chassis.errors import FieldError, Invalid, Unauthenticated
-from chassis.idempotency import ANONYMOUS, Fingerprints, IdempotencyKey
+from chassis.idempotency import Fingerprints, IdempotencyKey
 from chassis.tokens import Identity, Verifier
 from chassis.versions import Precondition
 
@@ -62,25 +63,38 @@ class PageQuery(Query):
     cursor: Annotated[str, Field(min_length=1, max_length=1024)] = Field(default_factory=str)
 
 
-def _without_nul(value: str) -> str:
-    if "\0" in value:
-        message = "must not contain NUL"
+# What reorders or hides other text, or takes room without being seen. The joiners (U+200C and
+# U+200D) are not here: scripts and emoji need them.
+_TRICKS = frozenset("\u115f\u1160\u180e\u200b\u2028\u2029\u2060\u3164\ufeff\uffa0")
+_TRICKS |= {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def _many_lines(value: str) -> str:
+    plain = value.translate({ord(character): None for character in "\t\n\r"})
+    if any(unicodedata.category(character) == "Cc" for character in plain):
+        message = "must not contain control characters"
         raise ValueError(message)
     return value
 
 
 def _one_line(value: str) -> str:
-    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in value):
+    if any(unicodedata.category(character) == "Cc" for character in value):
         message = "must not contain control characters"
+        raise ValueError(message)
+    if any(character in _TRICKS for character in value):
+        message = "must not contain invisible characters"
+        raise ValueError(message)
+    if not any(unicodedata.category(character)[0] in "LNPS" for character in value):
+        message = "must have something to see"
         raise ValueError(message)
     return value.strip()
 
 
-TEXT = AfterValidator(_without_nul)
+TEXT = AfterValidator(_many_lines)
 """Text of many lines."""
 
 LINE = AfterValidator(_one_line)
-"""Text of one line, trimmed."""
+"""Text of one line that can be seen, trimmed."""
 
 
 def set_session_cookie(answer: Response, token: str, expires_at: datetime) -> None:
@@ -134,12 +148,12 @@ class Sessions:
 
 
 def idempotency_key(
-    fingerprints: Fingerprints, identity: Identity | None, payload: dict[str, Any]
+    fingerprints: Fingerprints, owner: str, payload: dict[str, Any]
 ) -> IdempotencyKey | None:
-    """Take the request's Idempotency-Key; see `Fingerprints.key`."""
+    """Take the request's Idempotency-Key, which is one of its owner; see `Fingerprints.key`."""
     return fingerprints.key(
         request.headers.get("Idempotency-Key"),
-        owner=identity.subject if identity else ANONYMOUS,
+        owner=owner,
         path=request.path,
         payload=payload,
     )

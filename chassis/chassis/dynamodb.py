@@ -27,6 +27,8 @@ Action = dict[str, Any]
 
 CONDITION_FAILED = "ConditionalCheckFailed"
 _ATTEMPTS = 8
+# Another transaction holds the item, or the same one, sent again, is still at work.
+_ELSEWHERE = {"TransactionConflictException", "TransactionInProgressException"}
 _BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
@@ -55,9 +57,10 @@ def connect() -> DynamoDBClient:
     return boto3.client(
         "dynamodb",
         config=Config(
-            connect_timeout=1,
-            read_timeout=3,
-            retries={"mode": "standard", "total_max_attempts": 3},
+            # Twice this is less than what a component waits for its peer.
+            connect_timeout=0.5,
+            read_timeout=1,
+            retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=32,
             parameter_validation=False,
         ),
@@ -291,6 +294,8 @@ class Database:
             }:
                 detail = "The data can't be reached right now."
                 raise Unavailable(detail) from error
+            if error.response["Error"]["Code"] in _ELSEWHERE:
+                raise _busy() from error
             raise
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from chassis.errors import FieldError, Invalid, KeyReused, Unavailable
 
 KEPT_FOR = timedelta(hours=24)
-ANONYMOUS = "anonymous"
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,200}")
 
 

@@ -16,6 +16,14 @@ _parser = (
     .disable("image")
 )
 
+# The work for a table grows with its columns times its lines, whatever is written in them.
+MAX_CELLS = 10_000
+_without_tables = (
+    MarkdownIt("commonmark", {"html": False, "breaks": True})
+    .enable("strikethrough")
+    .disable("image")
+)
+
 _TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li",
     "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
@@ -25,7 +33,9 @@ _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 
 def render(text: str) -> str:
     """Render Markdown and keep only inert HTML; what would grow too large stays as it was typed."""
-    html = _parser.render(text)
+    lines = text.split("\n")
+    cells = len(lines) * max(line.count("|") for line in lines)
+    html = (_parser if cells <= MAX_CELLS else _without_tables).render(text)
     if len(html) <= MAX_HTML:
         html = nh3.clean(
             html,

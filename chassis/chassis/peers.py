@@ -21,6 +21,7 @@ from chassis.versions import Precondition
 
 CONNECT_TIMEOUT = 0.5  # seconds
 READ_TIMEOUT = 4.0  # seconds
+INNER_READ_TIMEOUT = 2.0  # seconds, of a call that is made while another peer waits
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,12 @@ class _Once(Retry):
 class Peer:
     """Another component, by the name it has for people and the URL it has for machines."""
 
-    def __init__(self, name: str, url: str, *, connections: int = 32) -> None:
+    def __init__(
+        self, name: str, url: str, *, connections: int = 32, read_timeout: float | None = None
+    ) -> None:
         self.name = name
         self._url = url.rstrip("/")
+        self._timeout = (CONNECT_TIMEOUT, read_timeout or READ_TIMEOUT)
         self._http = requests.Session()
         # Neither a proxy nor a .netrc of the environment has a say between components, and a
         # cookie that one person gets must not go out with the next person's call.
@@ -119,7 +123,7 @@ class Peer:
                 params=params,
                 data=data,
                 headers=sent,
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                timeout=self._timeout,
                 allow_redirects=False,
             )
             body = response.json() if response.content else None

@@ -65,23 +65,30 @@ def _schema(partition: str, sort: str | None) -> list[dict[str, str]]:
 
 
 def provision(client: DynamoDBClient, prefix: str, tables: Iterable[Table]) -> list[str]:
-    """Create the tables that are missing, and answer their names."""
-    present = set()
-    for page in client.get_paginator("list_tables").paginate():
-        present.update(page["TableNames"])
+    """Bring the tables to what they are defined as, and answer the names of those created.
+
+    Can be repeated at any time, also after it was interrupted.
+    """
     created = []
     for table in tables:
         name = prefix + table.name
-        if name in present:
-            continue
-        client.create_table(**table.creation(prefix))
+        try:
+            client.create_table(**table.creation(prefix))
+            created.append(name)
+        except client.exceptions.ResourceInUseException:
+            pass  # it is there, or is being made
         client.get_waiter("table_exists").wait(
             TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
         if table.expires:
-            client.update_time_to_live(
-                TableName=name,
-                TimeToLiveSpecification={"Enabled": True, "AttributeName": table.expires},
-            )
-        created.append(name)
+            _expire(client, name, table.expires)
     return created
+
+
+def _expire(client: DynamoDBClient, name: str, attribute: str) -> None:
+    told = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if told.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
+        client.update_time_to_live(
+            TableName=name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute},
+        )

@@ -11,6 +11,7 @@ from uuid_utils import uuid4
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
+from werkzeug.wsgi import get_input_stream
 
 from chassis import logs, problems
 from chassis.errors import Failure, FieldError, Invalid
@@ -84,9 +85,11 @@ def _reading_to_the_end(app: WSGIApplication) -> WSGIApplication:
     """
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # Knows where the body ends, also on servers whose input goes on with the connection.
+        body = environ["wsgi.input"] = get_input_stream(environ)
         answer = app(environ, start_response)
         left = MAX_DRAINED
-        while left > 0 and (read := environ["wsgi.input"].read(min(left, 64 * 1024))):
+        while left > 0 and (read := body.read(min(left, 64 * 1024))):
             left -= len(read)
         return answer
 
@@ -103,6 +106,8 @@ def _refuse_odd_bodies() -> Response | None:
     if request.content_length is None and len(body) >= MAX_BODY:
         # Werkzeug cuts a chunked body at the limit instead of refusing it.
         raise RequestEntityTooLarge
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        return problem(415, "The body must not be compressed.")
     if request.mimetype != "application/json":
         return problem(415, "The body must be application/json.")
     try:

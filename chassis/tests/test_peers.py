@@ -62,11 +62,6 @@ def peer(server):
     return Peer("notes", server.url)
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(peers, "READ_TIMEOUT", 0.3)
-
-
 def test_a_call_carries_what_it_is_given_and_gives_the_answer(server, peer):
     server.answers = [Answer(201, {"id": "n1"}, [("ETag", '"7"')])]
     reply = peer.call(
@@ -127,7 +122,8 @@ def test_a_write_that_breaks_off_is_not_made_again(server, peer, method):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_slow_peer_is_waited_for_so_long_and_asked_once(server, peer, impatient, method):
+def test_a_slow_peer_is_waited_for_so_long_and_asked_once(server, method):
+    peer = Peer("notes", server.url, read_timeout=0.3)
     server.answers = [Answer(after=2), Answer()]
     start = time.monotonic()
     with pytest.raises(errors.Unavailable) as failure:

@@ -111,8 +111,10 @@ class Database:
 def make_engine(url: str) -> Engine:
     """Make the engine; opens no connection yet."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_size=16, pool_timeout=3)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
+        return create_engine(
+            url, pool_pre_ping=True, pool_size=16, pool_timeout=3, hide_parameters=True
+        )
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -25,7 +25,12 @@ from forum.web.forms import Form
         ),
         (NewPost, {"thread_id": "1", "body": " \n"}, "body", "Please fill this in."),
         (NewPost, {"thread_id": "1", "body": "x" * 16001}, "body", "Use at most 16000 characters."),
-        (NewPost, {"thread_id": "1", "body": "a\0"}, "body", "This must not contain NUL."),
+        (
+            NewPost,
+            {"thread_id": "1", "body": "a\0"},
+            "body",
+            "This must not contain control characters.",
+        ),
     ],
 )
 def test_a_form_says_plainly_what_is_wrong(model, content, field, message):

@@ -18,6 +18,7 @@ from forum.database import Database
 from forum.listing import Listing
 from forum.posts.models import PostRow
 from forum.posts.port import Post
+from forum.posts.rules import fitting
 from forum.threads.gate import ThreadGate
 from forum.threads.models import ThreadRow
 from forum.users.actors import Actors
@@ -116,6 +117,8 @@ class SqlPosts:
             Forbidden, NotFound: as their names say.
             Conflict: it was deleted.
         """
+        # Not within the transaction, where everybody else's writes would wait for it.
+        html = render(body)
         with self.database.writing() as session:
             actor = self.actors.writer(session, identity)
             row = _existing(session, post_id, locked=True)
@@ -127,7 +130,7 @@ class SqlPosts:
                 raise Conflict(detail, kind="urn:problem:post-deleted")
             must_be_current(row.version, expected)
             row.body = body
-            row.html = render(body)
+            row.html = html
             row.edited_at = self.clock()
             row.version += 1
             session.flush()
@@ -169,8 +172,9 @@ class SqlPosts:
         query = query.order_by(PostRow.id.asc() if ascending else PostRow.id.desc())
         with self.database.reading() as session:
             posts = [row.seen() for row in session.scalars(query.limit(limit + 1))]
-        last = (posts[limit - 1].id,) if len(posts) > limit else None
-        return Listing(posts[:limit], self.cursors.encode(listing, last))
+        count = fitting(posts[:limit])
+        last = (posts[count - 1].id,) if len(posts) > count else None
+        return Listing(posts[:count], self.cursors.encode(listing, last))
 
 
 def _shown() -> Select[PostRow]:

@@ -44,7 +44,7 @@ def blueprint(
     def create_thread(body: NewThread) -> Response:
         """Begin a thread."""
         identity = sessions.required()
-        key = api.idempotency_key(fingerprints, identity, body.model_dump())
+        key = api.idempotency_key(fingerprints, identity.subject, body.model_dump())
         made = threads.create(identity, body.title, key)
         return _thread(ThreadOut(**made), made["version"], status=201)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import update
+from sqlalchemy import case, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -65,7 +65,9 @@ class OwnThreads:
         counted = update(ThreadRow).where(ThreadRow.id == thread_id)
         counted = counted.values(post_count=ThreadRow.post_count + change)
         if now:
-            counted = counted.values(last_activity_at=now)
+            # Another post may have come in since this one looked at the clock.
+            later = case((ThreadRow.last_activity_at < now, now), else_=ThreadRow.last_activity_at)
+            counted = counted.values(last_activity_at=later)
         session.execute(counted.execution_options(synchronize_session=False))
 
 

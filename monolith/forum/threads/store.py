@@ -148,7 +148,10 @@ class SqlThreads:
             Forbidden, NotFound: as their names say.
             Conflict: others wrote in it.
         """
-        looked = self.posts.look(thread_id, identity.subject)
+        with self.database.reading() as session:
+            own = _existing(session, thread_id).author_id == identity.subject
+        # Only an author has to be alone, so only then is it worth asking.
+        looked = self.posts.look(thread_id, identity.subject) if own else None
         with self.database.writing() as session:
             actor = self.actors.writer(session, identity)
             row = _existing(session, thread_id, locked=True)

@@ -12,6 +12,7 @@ from chassis.document import SECURITY, build, responses
 from chassis.errors import FieldError, Invalid
 from chassis.idempotency import Fingerprints
 from forum.users.port import Registration, User
+from forum.users.rules import username_key
 from forum.users.schemas import (
     Credentials,
     ErasureOut,
@@ -46,7 +47,9 @@ def blueprint(
     def register(body: NewUser) -> Response:
         """Open an account."""
         new = Registration(body.username, body.display_name, body.password)
-        key = api.idempotency_key(fingerprints, None, body.model_dump())
+        # Nobody is signed in yet: two strangers who choose the same key must not meet.
+        owner = f"newcomer {username_key(body.username)}"
+        key = api.idempotency_key(fingerprints, owner, body.model_dump())
         made = users.register(new, key)
         return _user(UserOut(**made), made["version"], status=201)
 
@@ -108,7 +111,7 @@ def blueprint(
         "/me/password",
         operation_id="changePassword",
         security=SECURITY,
-        responses=responses(204, None, 400, 401, 403, 413, 415, 503),
+        responses=responses(204, None, 400, 401, 403, 413, 415, 429, 503),
     )
     def change_password(body: NewPassword) -> Response:
         """Replace one's password."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as SqlSession
@@ -86,8 +86,11 @@ class SqlUsers:
             Unauthenticated: the name or the password is wrong; which one is not told.
         """
         name = username_key(username)
-        now = self.clock()
-        self._count_attempt(name, address, now)
+        self._count_attempts(
+            (address, self.limits.per_address),
+            (f"{address} {name}", self.limits.per_name),
+            action="sign in",
+        )
         with self.database.reading() as session:
             found = session.execute(
                 select(UserRow, Credential.password_hash)
@@ -105,7 +108,7 @@ class SqlUsers:
             role=user.role,
             version=user.version,
             session=self.new_id(),
-            now=now,
+            now=self.clock(),
         )
         return Session(user, expires_at, token)
 
@@ -153,7 +156,9 @@ class SqlUsers:
             Forbidden, NotFound: as their names say.
         """
         with self.database.writing() as session:
-            actor = _actor(session, identity)
+            # One who edits their own profile is locked first, so that an erasure at the same
+            # time leaves nobody signed in rather than somebody who is not found.
+            actor = _actor(session, identity, locked=identity.subject == user_id)
             user = _existing(session, user_id, locked=True)
             if actor.suspended:
                 detail = "This account is suspended."
@@ -176,20 +181,25 @@ class SqlUsers:
 
         Raises:
             Forbidden: the current password is wrong.
+            TooMany: too many attempts for this account.
         """
         with self.database.reading() as session:
             _actor(session, identity)
             credential = session.get_one(Credential, identity.subject)
+        self._count_attempts(
+            (f"password {identity.subject}", self.limits.per_name),
+            action="change the password",
+        )
         if not verify_password(credential.password_hash, current):
-            detail = "The current password is wrong."
-            raise Forbidden(detail, kind="urn:problem:wrong-password")
+            raise _wrong_password()
         password_hash = hash_password(new)
         with self.database.writing() as session:
-            session.execute(
-                update(Credential)
-                .where(Credential.user_id == identity.subject)
-                .values(password_hash=password_hash)
-            )
+            _actor(session, identity, locked=True)
+            kept = session.get_one(Credential, identity.subject)
+            if kept.password_hash != credential.password_hash:
+                # Somebody with the same password was faster.
+                raise _wrong_password()
+            kept.password_hash = password_hash
 
     def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
         """Erase one's own account and free its username.
@@ -220,7 +230,7 @@ class SqlUsers:
         """
         with self.database.writing() as session:
             query = select(UserRow).where(UserRow.username_key == username_key(username))
-            user = session.scalars(query).one_or_none()
+            user = session.scalars(query.with_for_update()).one_or_none()
             if user is None:
                 raise _no_such_user()
             user.role = MODERATOR
@@ -228,18 +238,17 @@ class SqlUsers:
             session.flush()
             return user.seen()
 
-    def _count_attempt(self, name: str, address: str, now: datetime) -> None:
+    def _count_attempts(self, *limits: tuple[str, int], action: str) -> None:
+        now = self.clock()
         seconds = int(self.limits.window.total_seconds())
         window = int(now.timestamp()) // seconds
         over = datetime.fromtimestamp((window + 1) * seconds, tz=now.tzinfo)
         with self.database.writing() as session:
             session.execute(delete(SignInAttempts).where(SignInAttempts.expires_at <= now))
-            in_all = _count(session, f"{window} {address}", over)
-            for_name = _count(session, f"{window} {address} {name}", over)
-        if in_all > self.limits.per_address or for_name > self.limits.per_name:
+            hits = [_count(session, f"{window} {counter}", over) for counter, _ in limits]
+        if any(hit > limit for hit, (_, limit) in zip(hits, limits, strict=True)):
             wait = max(1, int((over - now).total_seconds()) + 1)
-            detail = "Too many attempts to sign in; wait a little."
-            raise TooMany(detail, retry_after=wait)
+            raise TooMany(f"Too many attempts to {action}; wait a little.", retry_after=wait)
 
 
 def _count(session: SqlSession, counter: str, expires_at: datetime) -> int:
@@ -270,3 +279,7 @@ def _actor(session: SqlSession, identity: Identity, *, locked: bool = False) -> 
 
 def _no_such_user() -> NotFound:
     return NotFound("There is no such user.")
+
+
+def _wrong_password() -> Forbidden:
+    return Forbidden("The current password is wrong.", kind="urn:problem:wrong-password")

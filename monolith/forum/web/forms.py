@@ -26,12 +26,15 @@ _PLAINLY = (
 )
 
 
-def plainly(message: str) -> str:
+_NAMES = {"q": "The search", "cursor": "The place in the list"}
+
+
+def plainly(message: str, field: str = "") -> str:
     """Say to a person what is wrong with a field."""
     for pattern, text in _PLAINLY:
         if found := pattern.fullmatch(message):
             return found.expand(text)
-    return f"This {message}."
+    return f"{_NAMES.get(field, 'This')} {message}."
 
 
 @dataclass

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, g, make_response, render_template, send_from_directory, url_for
+from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
 from chassis.clock import moment, stamp
@@ -73,6 +74,7 @@ def install(app: Flask, site: Site) -> None:
     filters["stamp"] = lambda at: stamp(_moment(at))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # A page that uses what its view did not give is a bug to show, not a gap to hide.
+    app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals.update(asset=asset, served_by=site.served_by)
 
     @app.context_processor

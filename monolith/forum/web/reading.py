@@ -1,20 +1,22 @@
 """Threads and their posts, to be read."""
 
+import re
 from typing import Any
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, g, request, url_for
 from werkzeug.wrappers import Response
 
-from chassis.errors import Unavailable
+from chassis.errors import Invalid, Unavailable
 from forum.listing import Listing
 from forum.posts.port import Post
 from forum.threads.port import Thread
-from forum.web.forms import Form
+from forum.web.forms import Form, plainly
 from forum.web.present import next_url, show
 from forum.web.site import Site
 from forum.web.viewer import viewer
 
 PAGE = 20
+AN_ID = re.compile(r"[0-9a-z-]{36}")
 
 
 def blueprint(site: Site) -> Blueprint:
@@ -36,6 +38,11 @@ def blueprint(site: Site) -> Blueprint:
                 page = site.threads.newest(sort, PAGE, cursor)
         except Unavailable:
             status = 503
+        except Invalid as failure:
+            # Too many words, or a cursor of another list: say so, and keep what was asked.
+            status, page = failure.status, Listing([], None)
+            for wrong in failure.errors:
+                g.notices.append(("warning", plainly(wrong.message, wrong.field)))
         chosen: dict[str, Any] = {"q": q} if q else {}
         if sort == "newest":
             chosen["sort"] = sort
@@ -61,6 +68,8 @@ def thread_page(site: Site, thread_id: str, form: Form) -> Response:
     """Make a thread's page, with what somebody is about to reply."""
     order = "newest" if request.args.get("order") == "newest" else "oldest"
     cursor, at = request.args.get("cursor", ""), request.args.get("at", "")
+    if not AN_ID.fullmatch(at):
+        at = ""
     thread, posts = site.both(
         "posts",
         lambda: site.threads.get(thread_id),

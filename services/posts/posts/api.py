@@ -48,7 +48,7 @@ def blueprint(
     def create_post(body: NewPost) -> Response:
         """Write a post in a thread."""
         identity = sessions.required()
-        key = api.idempotency_key(fingerprints, identity, body.model_dump())
+        key = api.idempotency_key(fingerprints, identity.subject, body.model_dump())
         made = posts.create(identity, body.thread_id, body.body, key)
         return _post(PostOut(**made), made["version"], status=201)
 

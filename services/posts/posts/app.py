@@ -7,7 +7,7 @@ from chassis.api import Sessions
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.idempotency import Fingerprints
 from chassis.paging import Cursors
-from chassis.peers import Peer
+from chassis.peers import INNER_READ_TIMEOUT, Peer
 from chassis.tokens import Verifier
 from posts import api
 from posts.clients import ThreadsClient
@@ -22,7 +22,7 @@ def use_cases(
     settings: PostsSettings, store: DynamoStore, clock: Clock = utc_now, new_id: NewId = uuid7
 ) -> Posts:
     """Build the use cases on a store; calls nobody yet."""
-    threads = ThreadsClient(Peer("threads", settings.threads_url))
+    threads = ThreadsClient(Peer("threads", settings.threads_url, read_timeout=INNER_READ_TIMEOUT))
     return Posts(store, threads, clock, new_id)
 
 

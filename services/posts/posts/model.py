@@ -1,9 +1,12 @@
 """Posts and the rules about them; the standard library only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 MODERATOR = "moderator"
+MAX_PAGE = 512 * 1024
+"""So many characters of Markdown and HTML a page of posts may have; it ends early otherwise."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,16 @@ class Post:
     edited_at: datetime | None
     deleted: bool
     version: int
+
+
+def fitting(posts: Sequence[Post]) -> int:
+    """Tell how many posts from the first on fit on one page: always one, and no huge pages."""
+    size = 0
+    for number, post in enumerate(posts):
+        size += len(post.body) + len(post.html)
+        if size > MAX_PAGE and number:
+            return number
+    return len(posts)
 
 
 def may_edit(actor_id: str, post: Post) -> bool:

@@ -9,12 +9,11 @@ from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.markdown import render
 from chassis.paging import Key, Page
 from chassis.tokens import Identity
-from chassis.versions import Precondition, must_be_current
+from chassis.versions import Precondition, must_be_current, settle
 from posts.model import Author, Post, may_delete, may_edit
 from posts.ports import Changed, Store, Threads
 
 NO_SUCH_POST = "There is no such post."
-ATTEMPTS = 5
 
 
 class Posts:
@@ -35,7 +34,8 @@ class Posts:
             NotFound: there is no such thread.
             Conflict: the thread is locked.
             KeyReused: the idempotency key was used for another request.
-            Unavailable: nobody can tell whether the thread is open; nothing was written.
+            Unavailable: a part that is needed does not answer. With an idempotency key it is
+                safe to ask again: what was written after all is not written twice.
         """
         # First of all: a repeated request gets its answer whatever became of the thread.
         if answer := self._store.answered(key):
@@ -100,7 +100,8 @@ class Posts:
             Forbidden, NotFound, Stale: as their names say.
             Conflict: the post is deleted.
         """
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> Post:
             post = self.get(post_id)
             if not may_edit(identity.subject, post):
                 detail = "Only the author may rewrite this post."
@@ -117,12 +118,10 @@ class Posts:
                 edited_at=self._clock(),
                 version=post.version + 1,
             )
-            try:
-                self._store.replace(changed, post.version)
-            except Changed:
-                continue
+            self._store.replace(changed, post.version)
             return changed
-        raise _busy()
+
+        return settle(attempt, Changed)
 
     def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
         """Take a post's text away, as its author or a moderator; it keeps its place.
@@ -130,7 +129,8 @@ class Posts:
         Raises:
             Forbidden, NotFound, Stale: as their names say.
         """
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> None:
             post = self.get(post_id)
             if not may_delete(identity.subject, identity.role, post):
                 detail = "Only the author or a moderator may delete this post."
@@ -141,12 +141,9 @@ class Posts:
             deleted = replace(
                 post, body="", html="", edited_at=None, deleted=True, version=post.version + 1
             )
-            try:
-                self._store.replace(deleted, post.version)
-            except Changed:
-                continue
-            return
-        raise _busy()
+            self._store.replace(deleted, post.version)
+
+        settle(attempt, Changed)
 
     def _author(self, identity: Identity) -> Author:
         return self._store.remember(Author(identity.subject, identity.name), identity.version)
@@ -166,7 +163,3 @@ def view(post: Post) -> dict[str, Any]:
         "deleted": post.deleted,
         "version": post.version,
     }
-
-
-def _busy() -> Conflict:
-    return Conflict("This is being changed by others right now.")

@@ -11,7 +11,7 @@ from chassis.names import Names
 from chassis.paging import Key, Page
 from chassis.replay import Answers
 from posts import tables
-from posts.model import Author, Post
+from posts.model import Author, Post, fitting
 from posts.ports import Changed
 
 POSTS = tables.POSTS.name
@@ -125,8 +125,10 @@ class DynamoStore:
             raise Changed from refusal
 
     def _page(self, found: Sequence[Item], limit: int) -> Page[Post]:
-        posts = self._named([_post(item) for item in found[:limit]])
-        return Page(posts, (posts[-1].id,) if len(found) > limit else None)
+        posts = [_post(item) for item in found[:limit]]
+        count = fitting(posts)
+        named = self._named(posts[:count])
+        return Page(named, (named[-1].id,) if len(found) > count else None)
 
     def _named(self, posts: Sequence[Post]) -> list[Post]:
         """Give the posts the names that their authors have now, in one call."""

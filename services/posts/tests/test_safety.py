@@ -1,21 +1,28 @@
 """Whatever people write: readers get inert HTML, and logs keep no secret."""
 
+import re
+
 from chassis.api import COOKIE
 from tests.service import walk
 from tests.xss import VECTORS, faults
 
 PATH = "/api/posts"
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def test_attacks_stay_inert_when_written_and_when_rewritten(client, ada, thread, write):
-    for vector in VECTORS:
+    taken = [vector for vector in VECTORS if not CONTROL.search(vector)]
+    for vector in taken:
         write(vector)
     posts = walk(client, f"{PATH}/in-thread/{thread}", limit=100)
-    assert [post["body"] for post in posts] == list(VECTORS)
+    assert [post["body"] for post in posts] == taken
     assert [post["body"] for post in posts if faults(post["html"])] == []
     path = f"{PATH}/{posts[0]['id']}"
     for vector in VECTORS:
         changed = client.patch(path, json={"body": vector}, headers=ada.headers)
+        if vector not in taken:
+            assert changed.status_code == 400
+            continue
         assert changed.status_code == 200
         assert faults(changed.json["html"]) == []
 

@@ -7,7 +7,7 @@ from chassis.api import Sessions
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.idempotency import Fingerprints
 from chassis.paging import Cursors
-from chassis.peers import Peer
+from chassis.peers import INNER_READ_TIMEOUT, Peer
 from chassis.tokens import Verifier
 from threads import api
 from threads.clients import PostsClient
@@ -22,7 +22,8 @@ def use_cases(
     settings: ThreadsSettings, store: DynamoStore, clock: Clock = utc_now, new_id: NewId = uuid7
 ) -> Threads:
     """Build the use cases on a store."""
-    return Threads(store, PostsClient(Peer("posts", settings.posts_url)), clock, new_id)
+    posts = PostsClient(Peer("posts", settings.posts_url, read_timeout=INNER_READ_TIMEOUT))
+    return Threads(store, posts, clock, new_id)
 
 
 def build_store(settings: ThreadsSettings, clock: Clock = utc_now) -> DynamoStore:

@@ -9,7 +9,7 @@ from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.paging import Key, Page
 from chassis.tokens import Identity
-from chassis.versions import Precondition, must_be_current
+from chassis.versions import Precondition, must_be_current, settle
 from threads.model import (
     Author,
     Thread,
@@ -23,7 +23,6 @@ from threads.ports import Changed, Posts, Store
 
 NO_SUCH_THREAD = "There is no such thread."
 MAX_SEARCH_WORDS = 8
-ATTEMPTS = 5
 
 
 class Threads:
@@ -93,7 +92,8 @@ class Threads:
         Raises:
             Forbidden, NotFound, Stale: as their names say.
         """
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> Thread:
             thread = self.get(thread_id)
             if not may_rename(identity.subject, identity.role, thread):
                 detail = "Only the author or a moderator may change this thread."
@@ -105,12 +105,10 @@ class Threads:
             changed = replace(thread, **changes, version=thread.version + 1)
             if identity.subject == thread.author.id:
                 changed = replace(changed, author=self._author(identity))
-            try:
-                self._store.replace(changed, thread)
-            except Changed:
-                continue
+            self._store.replace(changed, thread)
             return changed
-        raise _busy()
+
+        return settle(attempt, Changed)
 
     def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
         """Delete a thread: by a moderator, or by the author while alone in it.
@@ -120,7 +118,8 @@ class Threads:
             Forbidden, NotFound, Stale: as their names say.
             Unavailable: whether others have written in it can't be known right now.
         """
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> None:
             thread = self.get(thread_id)
             if not may_delete(identity.subject, identity.role, thread):
                 detail = "Only the author or a moderator may delete this thread."
@@ -131,12 +130,9 @@ class Threads:
                 detail = "Others have written in this thread; only a moderator may delete it."
                 raise Conflict(detail, kind="urn:problem:not-alone")
             must_be_current(thread.version, expected)
-            try:
-                self._store.delete(thread)
-            except Changed:
-                continue
-            return
-        raise _busy()
+            self._store.delete(thread)
+
+        settle(attempt, Changed)
 
     def _author(self, identity: Identity) -> Author:
         return self._store.remember(Author(identity.subject, identity.name), identity.version)
@@ -170,7 +166,3 @@ def refuse_search_by_activity(sorted_by_activity: bool) -> None:
     """
     if sorted_by_activity:
         raise Invalid(FieldError("sort", "must not be activity together with q"))
-
-
-def _busy() -> Conflict:
-    return Conflict("This is being changed by others right now.")

@@ -11,7 +11,7 @@ from chassis.clock import stamp
 from chassis.document import SECURITY, build, responses
 from chassis.idempotency import Fingerprints
 from chassis.paging import Cursors
-from users.model import User
+from users.model import User, username_key
 from users.schemas import (
     Credentials,
     ErasureOut,
@@ -49,7 +49,9 @@ def blueprint(
     def register(body: NewUser) -> Response:
         """Open an account."""
         new = Registration(body.username, body.display_name, body.password)
-        key = api.idempotency_key(fingerprints, None, body.model_dump())
+        # Nobody is signed in yet: two strangers who choose the same key must not meet.
+        owner = f"newcomer {username_key(body.username)}"
+        key = api.idempotency_key(fingerprints, owner, body.model_dump())
         made = users.register(new, key)
         return _user(UserOut(**made), made["version"], status=201)
 
@@ -110,7 +112,7 @@ def blueprint(
         "/me/password",
         operation_id="changePassword",
         security=SECURITY,
-        responses=responses(204, None, 400, 401, 403, 413, 415, 503),
+        responses=responses(204, None, 400, 401, 403, 413, 415, 429, 503),
     )
     def change_password(body: NewPassword) -> Response:
         """Replace one's password."""

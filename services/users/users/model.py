@@ -6,6 +6,8 @@ from datetime import datetime
 
 MEMBER = "member"
 MODERATOR = "moderator"
+FORMER_MEMBER = "former member"
+"""By what name others show somebody whose account was erased."""
 MAX_KEY = 120
 """The longest key of a name in characters; no username has one as long, what is typed may."""
 

@@ -58,11 +58,11 @@ class Store(Protocol):
             Changed: it is not that version any more.
         """
 
-    def set_password(self, user_id: str, password_hash: str) -> None:
-        """Replace the password's hash.
+    def set_password(self, account: Account, password_hash: str) -> None:
+        """Replace the password's hash that an account was read with.
 
         Raises:
-            Changed: the person is gone.
+            Changed: it is another by now, or the person is gone.
         """
 
     def erase(self, user: User, name: str) -> None:

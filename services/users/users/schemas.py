@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from chassis.api import LINE, TEXT, Change, Input, PageQuery
-from users.model import normal_username
+from users.model import FORMER_MEMBER, normal_username
 
 USERNAME = r"^[^\W_][\w.-]{2,29}$"
 ID = r"[0-9A-Za-z-]{1,64}"
@@ -19,9 +19,18 @@ def _still_a_username(value: str) -> str:
     return value
 
 
+def _not_of_the_erased(value: str) -> str:
+    if normal_username(value).casefold() == FORMER_MEMBER:
+        message = "is how erased accounts are shown"
+        raise ValueError(message)
+    return value
+
+
 Username = Annotated[str, Field(pattern=USERNAME), AfterValidator(_still_a_username)]
 Password = Annotated[str, Field(min_length=8, max_length=128), TEXT]
-DisplayName = Annotated[str, Field(max_length=50, pattern=r"\S"), LINE]
+DisplayName = Annotated[
+    str, Field(max_length=50, pattern=r"\S"), LINE, AfterValidator(_not_of_the_erased)
+]
 Bio = Annotated[str, Field(max_length=500), TEXT]
 Role = Literal["member", "moderator"]
 

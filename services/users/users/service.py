@@ -19,7 +19,7 @@ from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
 from chassis.paging import Key, Page
 from chassis.passwords import hash_password, verify_password
 from chassis.tokens import Identity, Issuer
-from chassis.versions import Precondition, must_be_current
+from chassis.versions import Precondition, must_be_current, settle
 from users.model import (
     MEMBER,
     MODERATOR,
@@ -33,7 +33,6 @@ from users.ports import Account, Changed, NameTaken, Store
 
 PROFILE = {"display_name", "bio"}
 NO_SUCH_USER = "There is no such user."
-ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -116,18 +115,11 @@ class Users:
             Unauthenticated: the name or the password is wrong; which one is not told.
         """
         name = username_key(username)
-        now = self._clock()
-        seconds = int(self._limits.window.total_seconds())
-        window = int(now.timestamp()) // seconds
-        over = datetime.fromtimestamp((window + 1) * seconds, tz=now.tzinfo)
-        for counter, limit in (
-            (f"{window} {address}", self._limits.per_address),
-            (f"{window} {address} {name}", self._limits.per_name),
-        ):
-            if self._store.count_attempt(counter, over) > limit:
-                wait = max(1, int((over - now).total_seconds()) + 1)
-                detail = "Too many attempts to sign in; wait a little."
-                raise TooMany(detail, retry_after=wait)
+        self._count_attempts(
+            (address, self._limits.per_address),
+            (f"{address} {name}", self._limits.per_name),
+            action="sign in",
+        )
         account = self._store.find(name)
         if not verify_password(account.password_hash if account else None, password) or not account:
             detail = "The username or the password is wrong."
@@ -140,7 +132,7 @@ class Users:
             role=user.role,
             version=user.version,
             session=self._new_id(),
-            now=now,
+            now=self._clock(),
         )
         return Session(user, expires_at, token)
 
@@ -177,8 +169,9 @@ class Users:
         Raises:
             Forbidden, NotFound, Stale: as their names say.
         """
-        actor = self._actor(identity).user
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> User:
+            actor = self._actor(identity).user
             user = actor if user_id == actor.id else self.get(user_id)
             if actor.suspended:
                 detail = "This account is suspended."
@@ -191,28 +184,31 @@ class Users:
                 raise Forbidden(detail)
             must_be_current(user.version, expected)
             changed = replace(user, **changes, version=user.version + 1)
-            try:
-                self._store.replace(changed, user.version)
-            except Changed:
-                actor = self._actor(identity).user
-                continue
+            self._store.replace(changed, user.version)
             return changed
-        raise _busy()
+
+        return settle(attempt, Changed)
 
     def change_password(self, identity: Identity, current: str, new: str) -> None:
         """Replace one's password.
 
         Raises:
             Forbidden: the current password is wrong.
+            TooMany: too many attempts for this account.
         """
         account = self._actor(identity)
+        self._count_attempts(
+            (f"password {identity.subject}", self._limits.per_name),
+            action="change the password",
+        )
         if not verify_password(account.password_hash, current):
-            detail = "The current password is wrong."
-            raise Forbidden(detail, kind="urn:problem:wrong-password")
+            raise _wrong_password()
         try:
-            self._store.set_password(identity.subject, hash_password(new))
+            self._store.set_password(account, hash_password(new))
         except Changed as error:
-            raise self._gone() from error
+            # Somebody with the same password was faster, or the account was erased.
+            self._actor(identity)
+            raise _wrong_password() from error
 
     def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
         """Erase one's own account and free its username.
@@ -220,20 +216,17 @@ class Users:
         Raises:
             Forbidden, NotFound, Stale: as their names say.
         """
-        actor = self._actor(identity).user
-        if actor.id != user_id:
-            self.get(user_id)
-            detail = "Only the person themselves may erase their account."
-            raise Forbidden(detail)
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> None:
+            actor = self._actor(identity).user
+            if actor.id != user_id:
+                self.get(user_id)
+                detail = "Only the person themselves may erase their account."
+                raise Forbidden(detail)
             must_be_current(actor.version, expected)
-            try:
-                self._store.erase(actor, username_key(actor.username))
-            except Changed:
-                actor = self._actor(identity).user
-                continue
-            return
-        raise _busy()
+            self._store.erase(actor, username_key(actor.username))
+
+        settle(attempt, Changed)
 
     def appoint(self, username: str) -> User:
         """Make the person with this username a moderator, by hand and without asking anybody.
@@ -241,17 +234,26 @@ class Users:
         Raises:
             NotFound: nobody has the username.
         """
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> User:
             account = self._store.find(username_key(username))
             if account is None:
                 raise NotFound(NO_SUCH_USER)
             user = replace(account.user, role=MODERATOR, version=account.user.version + 1)
-            try:
-                self._store.replace(user, account.user.version)
-            except Changed:
-                continue
+            self._store.replace(user, account.user.version)
             return user
-        raise _busy()
+
+        return settle(attempt, Changed)
+
+    def _count_attempts(self, *limits: tuple[str, int], action: str) -> None:
+        now = self._clock()
+        seconds = int(self._limits.window.total_seconds())
+        window = int(now.timestamp()) // seconds
+        over = datetime.fromtimestamp((window + 1) * seconds, tz=now.tzinfo)
+        for counter, limit in limits:
+            if self._store.count_attempt(f"{window} {counter}", over) > limit:
+                wait = max(1, int((over - now).total_seconds()) + 1)
+                raise TooMany(f"Too many attempts to {action}; wait a little.", retry_after=wait)
 
     def _account(self, user_id: str) -> Account:
         account = self._store.get(user_id)
@@ -269,8 +271,8 @@ class Users:
         return Unauthenticated("This account does not exist any more.")
 
 
-def _busy() -> Conflict:
-    return Conflict("This is being changed by others right now.")
+def _wrong_password() -> Forbidden:
+    return Forbidden("The current password is wrong.", kind="urn:problem:wrong-password")
 
 
 def view(user: User) -> dict[str, Any]:

@@ -91,12 +91,16 @@ class DynamoStore:
         action["Update"]["ExpressionAttributeNames"] = {"#role": "role"}
         self._apply(action)
 
-    def set_password(self, user_id: str, password_hash: str) -> None:
-        """Replace the password's hash."""
-        change = "SET password_hash = :hash"
+    def set_password(self, account: Account, password_hash: str) -> None:
+        """Replace the password's hash that an account was read with."""
         self._apply(
             self._db.update(
-                USERS, {"id": user_id}, change, "attribute_exists(id)", hash=password_hash
+                USERS,
+                {"id": account.user.id},
+                "SET password_hash = :new",
+                "password_hash = :old",
+                new=password_hash,
+                old=account.password_hash,
             )
         )
 
