@@ -69,6 +69,8 @@ def _exists(pid: int) -> bool:
 def _prepare(local: Local) -> Runner:
     """Make keys, folders and configurations; nothing runs yet."""
     binary = dynoxide.ensure() if local.extracted else None
+    # Password hashes and everybody's words lie in here.
+    local.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for folder in (local.run, local.logs):
         folder.mkdir(parents=True, exist_ok=True)
     keys.ensure(local.secrets)

@@ -1,7 +1,7 @@
-"""supervisord, the process runner: its configuration, and the client that talks to it."""
+"""A supervisord of our own, and every program under it."""
 
+import contextlib
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +16,7 @@ from xmlrpc.client import Error, Fault
 
 from infra.local import rpc
 from infra.local.programs import GROUPS, Program, base_environment
+from infra.local.supervisord import configuration, log_file
 
 STOP_SECONDS = sum(GROUPS.values()) + 0.5
 _LONGEST_SOCKET = 90  # Of the 104 bytes that macOS allows; supervisord appends its process id.
@@ -54,7 +55,7 @@ class State:
 
 
 class Runner:
-    """A supervisord of our own, with every program under it."""
+    """Starts, watches and stops programs through supervisord."""
 
     def __init__(self, folder: Path, logs: Path, programs: Iterable[Program]) -> None:
         self._folder, self._logs = folder, logs
@@ -67,7 +68,8 @@ class Runner:
     def spawn(self) -> int:
         """Start supervisord, without any program yet; answers its process id."""
         file = self._folder / "supervisord.conf"
-        file.write_text(self._configuration(), encoding="utf-8")
+        text = configuration(self._folder, self._socket, self._logs, self._programs.values())
+        file.write_text(text, encoding="utf-8")
         self._socket.unlink(missing_ok=True)
         command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(file)]
         # A session of its own: Ctrl-C reaches the launcher only, which stops the rest in order.
@@ -91,11 +93,13 @@ class Runner:
 
     def start(self, name: str) -> None:
         """Start a program; whether it stays is for `states` to tell."""
-        try:
-            self._api.startProcess(f"{self._programs[name].group}:{name}", False)
-        except Fault:
-            # It could not even be spawned, which its state tells from now on.
-            return
+        full_name = f"{self._programs[name].group}:{name}"
+        # A program that could not even be spawned is one whose state tells so from now on.
+        with contextlib.suppress(Fault):
+            self._api.startProcess(full_name, False)
+        # Noted at once, to be known if supervisord itself dies.
+        if pid := self._api.getProcessInfo(full_name)["pid"]:
+            self._groups[name] = pid
 
     def states(self) -> dict[str, State]:
         """Tell how each program is; none is running if supervisord itself has ended."""
@@ -104,8 +108,6 @@ class Runner:
         states = {}
         for info in self._api.getAllProcessInfo():
             name, running = info["name"], info["statename"] in {"STARTING", "RUNNING"}
-            if info["pid"]:
-                self._groups[name] = info["pid"]
             # After a start, supervisord tells an unexpected exit code here a second time.
             error = "" if info["statename"] == "EXITED" else info["spawnerr"]
             states[name] = State(name, running, info["pid"], info["exitstatus"], error)
@@ -121,7 +123,7 @@ class Runner:
             return
         deadline = time.monotonic() + STOP_SECONDS
         if self.alive():
-            self._note_pids()
+            self._forget_ended()
             self._process.terminate()
         while self.alive() and time.monotonic() < deadline:
             # A call wakes supervisord, which else looks only once a second whether a group ended.
@@ -137,13 +139,7 @@ class Runner:
 
     def log(self, name: str) -> Path:
         """Name the log file of a program."""
-        return self._logs / f"{name}.log"
-
-    def _note_pids(self) -> None:
-        try:
-            self.states()
-        except _UNREACHABLE:
-            return
+        return log_file(self._logs, name)
 
     def _listens(self) -> bool:
         try:
@@ -152,6 +148,16 @@ class Runner:
             return False
         return True
 
+    def _forget_ended(self) -> None:
+        """Forget programs that ended long ago: their process ids may be somebody else's by now."""
+        try:
+            states = self.states()
+        except _UNREACHABLE:
+            return
+        for name, state in states.items():
+            if not state.running and not state.error and state.exit_code == 0:
+                self._groups.pop(name, None)
+
     def _sweep(self) -> None:
         """Kill what is left of the programs' process groups, such as workers without a master."""
         for pid in self._groups.values():
@@ -159,49 +165,6 @@ class Runner:
                 os.killpg(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 continue
-
-    def _configuration(self) -> str:
-        sections = [
-            "[unix_http_server]",
-            f"file={self._socket}",
-            "chmod=0600",
-            "[rpcinterface:supervisor]",
-            "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
-            "[supervisord]",
-            # What it logs goes to its output, as everything does that it says before it has a log.
-            "logfile=/dev/null",
-            "logfile_maxbytes=0",
-            f"pidfile={self._folder / 'supervisord.pid'}",
-            f"childlogdir={self._logs}",
-        ]
-        for priority, group in enumerate(reversed(GROUPS), start=1):
-            members = [program for program in self._programs.values() if program.group == group]
-            if not members:
-                continue
-            names = ",".join(program.name for program in members)
-            sections += [f"[group:{group}]", f"programs={names}", f"priority={priority}"]
-            for program in members:
-                sections += self._section(program)
-        return "\n".join(sections) + "\n"
-
-    def _section(self, program: Program) -> list[str]:
-        pairs = [f'{name}="{value}"' for name, value in program.environment.items()]
-        return [
-            f"[program:{program.name}]",
-            f"command={shlex.join(program.command)}",
-            f"directory={program.folder}",
-            f"environment={','.join(pairs)}",
-            "autostart=false",
-            "autorestart=false",
-            # It counts as started once spawned; whether it is ready is asked over HTTP.
-            "startsecs=0",
-            f"stopwaitsecs={GROUPS[program.group]}",
-            "killasgroup=true",
-            "redirect_stderr=true",
-            f"stdout_logfile={self.log(program.name)}",
-            "stdout_logfile_maxbytes=5MB",
-            "stdout_logfile_backups=2",
-        ]
 
 
 def _socket_in(folder: Path) -> Path:

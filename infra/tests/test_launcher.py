@@ -26,6 +26,11 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     kill(made.processes())
 
 
+def occupied(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """Listen on a port until the end of the block; an empty host is every address."""
+    return socket.create_server((host, port))
+
+
 def assert_refused(stack: Stack, *expected: str) -> None:
     """The launcher says so and ends; nothing was started."""
     assert stack.spawn().wait(20) == 1
@@ -39,28 +44,21 @@ def assert_refused(stack: Stack, *expected: str) -> None:
 @pytest.mark.parametrize("part", ["gateway", "monolith", "users", "dynamodb"])
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path, part: str) -> None:
     stack = Stack(USERS, tmp_path, SMALL)
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", stack.local.ports[part]))
-        other.listen()
+    with occupied(stack.local.ports[part]):
         variable = PORTS[part][0]
         assert_refused(stack, f"port {stack.local.ports[part]}", f"{variable}=<port>", part)
 
 
 def test_every_taken_port_is_named_at_once(tmp_path: Path) -> None:
     stack = Stack(USERS, tmp_path, SMALL)
-    with socket.socket() as one, socket.socket() as two:
-        for other, part in ((one, "gateway"), (two, "users")):
-            other.bind(("", stack.local.ports[part]))
-            other.listen()
+    ports = stack.local.ports
+    with occupied(ports["gateway"], ""), occupied(ports["users"], ""):
         assert_refused(stack, "PORT=<port>", "USERS_PORT=<port>")
 
 
 def test_a_port_that_the_stage_does_not_need_may_be_taken(stack: Stack) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", stack.local.ports["users"]))
-        other.listen()
-        with stack:
-            assert listens(stack.local.ports["gateway"])
+    with occupied(stack.local.ports["users"]), stack:
+        assert listens(stack.local.ports["gateway"])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Each of the eight stages, started for real."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,13 +99,16 @@ def test_a_warm_start_is_quick(extracted: frozenset[str], seconds: int, tmp_path
     stack = Stack(extracted, tmp_path)
     with stack:
         pass
-    taken: list[float] = []
-    # The best of three: a busy machine is not what this is about.
-    while len(taken) < 3 and min(taken, default=seconds) >= seconds:
+    results = []
+    # The best of three, and longer where more is going on than there are processors for.
+    for _ in range(3):
         with stack:
-            ready = stack.said().split("ready after ")[1].split(" s:")[0]
-            taken.append(float(ready))
-    assert min(taken) < seconds
+            taken = float(stack.said().split("ready after ")[1].split(" s:")[0])
+        crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        results.append(taken / crowd)
+        if results[-1] < seconds:
+            return
+    pytest.fail(f"seconds on a machine of our own: {results}")
 
 
 def test_demo_content_is_loaded_once(tmp_path: Path) -> None:
