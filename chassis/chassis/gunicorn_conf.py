@@ -16,7 +16,7 @@ keepalive = 75
 # The load balancer in front bounds lines and headers; a second, smaller bound here would only
 # make the two disagree.
 limit_request_line = 0
-limit_request_field_size = 0
+limit_request_field_size = 64 * 1024
 limit_request_fields = 200
 # The components log their own requests (chassis.logs).
 accesslog = None

@@ -35,7 +35,13 @@ def render(text: str) -> str:
     """Render Markdown and keep only inert HTML; what would grow too large stays as it was typed."""
     lines = text.split("\n")
     cells = len(lines) * max(line.count("|") for line in lines)
-    html = (_parser if cells <= MAX_CELLS else _without_tables).render(text)
+    parser = _parser if cells <= MAX_CELLS else _without_tables
+    tokens = parser.parse(text)
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            # A page has a title of its own, and a section that the text is in.
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
+    html = parser.renderer.render(tokens, parser.options, {})
     if len(html) <= MAX_HTML:
         html = nh3.clean(
             html,

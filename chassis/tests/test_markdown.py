@@ -38,7 +38,8 @@ HARD = {
     [
         ("one\ntwo\n\nthree", "<p>one<br>\ntwo</p>\n<p>three</p>\n"),
         ("**a** *b* ~~c~~ `d`", "<p><strong>a</strong> <em>b</em> <s>c</s> <code>d</code></p>\n"),
-        ("# Title", "<h1>Title</h1>\n"),
+        ("# Title", "<h3>Title</h3>\n"),
+        ("Deep\n-\n\n##### Deeper", "<h4>Deep</h4>\n<h6>Deeper</h6>\n"),
         ("3. x\n4. y", '<ol start="3">\n<li>x</li>\n<li>y</li>\n</ol>\n'),
         ("> x", "<blockquote>\n<p>x</p>\n</blockquote>\n"),
         ("```python\na < b\n```", "<pre><code>a &lt; b\n</code></pre>\n"),

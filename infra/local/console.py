@@ -9,7 +9,7 @@ from infra import routes, stages
 from infra.local.runner import PartFailedError
 from infra.local.settings import DATASTORE, GATEWAY, HOST, Local
 
-_LAST_LINES, _LONGEST_LINE = 15, 400
+_LAST_LINES, _LONGEST_LINE = 10, 400
 
 
 def say(text: str) -> None:
@@ -47,7 +47,8 @@ def failure(failed: PartFailedError, log: Path) -> str:
     """Tell which part failed, with the last lines of its log."""
     lines = [f"  {line[:_LONGEST_LINE]}" for line in _tail(log)]
     heading = f"{failed}. {'Its last log lines:' if lines else 'It logged nothing.'}"
-    return "\n".join(["", heading, *lines, f"  ({_short(log)})", "", "Stopping ..."])
+    ending = f"{failed}; all of it is in {_short(log)}"
+    return "\n".join(["", heading, *lines, "", ending, "Stopping ..."])
 
 
 def _tail(log: Path) -> list[str]:

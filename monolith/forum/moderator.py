@@ -24,7 +24,7 @@ def main() -> int:
     except NotFound as failure:
         sys.stderr.write(f"{sys.argv[1]}: {failure.detail}\n")
         return 1
-    sys.stdout.write(f"{user.username} is a moderator; a new sign-in makes it felt everywhere.\n")
+    sys.stdout.write(f"{user.username} is a moderator, everywhere from the next sign-in on.\n")
     return 0
 
 

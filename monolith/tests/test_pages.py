@@ -53,6 +53,19 @@ def test_a_first_session_from_registering_to_signing_out(client):
     assert "Sign in" in client.get("/").text
 
 
+def test_a_session_that_nobody_has_any_more_is_taken_away(client, sign_in):
+    client.set_cookie("forum_session", sign_in("Gone").token)
+    page = client.get("/me")
+    assert page.status_code == 401
+    assert "forum_session=;" in page.headers["Set-Cookie"]
+    assert "Sign in" in client.get("/").text
+
+
+def test_somebody_who_is_signed_in_can_sign_in_anew(browser, ada, bob):
+    form = {"username": bob.username, "password": "correct horse"}
+    assert browser(ada).post("/sign-in", data=form).status_code == 303
+
+
 def test_sending_a_form_twice_has_one_effect(browser, ada, thread):
     mine = browser(ada)
     form = _hidden(mine.get(f"/threads/{thread}").text, 'id="reply"') | {"body": "Once"}

@@ -1,6 +1,7 @@
 """The HTTP client of the suite: it notes every exchange and checks what holds for all of them."""
 
 import json as jsons
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -14,7 +15,9 @@ from tests.contract.forum import Forum
 from tests.contract.transcript import HEADERS, Exchange, Transcript
 
 TIMEOUT = 30
+GATEWAY = "gateway"
 _ROUTES = routes.load()
+_AMBIGUOUS = re.compile(r"%(2f|5c|00)", re.IGNORECASE)
 _OBJECT = dict[str, Any]
 
 
@@ -154,8 +157,15 @@ def check(response: requests.Response, target: str, forum: Forum) -> None:
     headers = response.headers
     assert headers.get("X-Request-Id"), "an answer without X-Request-Id"
     component, _, revision = headers.get("X-Served-By", "").partition("/")
-    assert revision, "an answer without X-Served-By"
-    assert component == owner(forum, target), f"{target} was answered by {component}"
+    what = f"{response.request.method} {target} → {response.status_code} {response.text[:500]}"
+    assert revision, f"an answer without X-Served-By: {what}"
+    if component == GATEWAY:
+        # No component sees a path with an escaped slash or NUL: routes and components could
+        # read it differently.
+        assert response.status_code == 400, what
+        assert _AMBIGUOUS.search(target), what
+        return
+    assert component == owner(forum, target), f"answered by {component}: {what}"
     assert response.status_code < 500, f"{response.status_code} {response.text[:500]}"
     if response.status_code >= 400 and target.startswith("/api"):
         _check_problem(response)

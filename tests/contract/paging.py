@@ -13,7 +13,7 @@ def walk(client: Client, path: str, **query: object) -> list[dict[str, Any]]:
     cursor: dict[str, str] = {}
     with client.transcript.paused():
         for _ in range(MOST_PAGES):
-            page = client.get(path, **query, **cursor).expect()
+            page = client.send("GET", path, query={**query, **cursor}).expect()
             assert len(page["items"]) <= int(str(query.get("limit", 20)))
             items += page["items"]
             if page["next"] is None:

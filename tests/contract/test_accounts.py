@@ -1,18 +1,18 @@
 """`/api/users/me` and `/api/users/{id}`: one's own account, profiles, roles, erasure."""
 
-from tests.contract.client import Client
+from tests.contract.client import Answer, Client
 from tests.contract.conftest import Lagging
 from tests.contract.people import PASSWORD, People, Person, sign_in
 from tests.contract.racing import RACERS, race
-from tests.contract.writing import NOWHERE, ODD_IDS
+from tests.contract.writing import NOWHERE, ODD_IDS, ODD_LINES
 
 ME = "/api/users/me"
 SESSIONS = "/api/users/sessions"
 SUSPENDED = "urn:problem:suspended"
 STALE = "urn:problem:stale"
 ODD_CHANGES = (
-    *(("display_name", odd) for odd in ("", "\t", "x" * 51, None, 7, "two\nlines")),
-    *(("bio", odd) for odd in (None, "x" * 501, "nul\x00", ["a"])),
+    *(("display_name", odd) for odd in ("", "\t", "x" * 51, None, 7, *ODD_LINES)),
+    *(("bio", odd) for odd in (None, "x" * 501, "nul\x00", "\x1b", ["a"])),
     *(("role", odd) for odd in ("admin", "", None, ["moderator"])),
     *(("suspended", odd) for odd in ("yes", 1, None)),
     ("username", "another"),
@@ -192,7 +192,7 @@ def test_an_outdated_edit_is_refused(ada: Person, anyone: Client) -> None:
 def test_one_of_fifty_racing_edits_wins(ada: Person, anyone: Client) -> None:
     tag = anyone.get(ada.path).etag
 
-    def edit(client: Client, number: int) -> object:
+    def edit(client: Client, number: int) -> Answer:
         return client.patch(ada.path, {"bio": f"racer {number}"}, if_match=tag)
 
     answers = race(ada.client, edit)

@@ -71,7 +71,7 @@ def test_an_empty_thread_has_no_posts_and_an_unknown_one_is_not_found(
     ada: Person, anyone: Client
 ) -> None:
     thread = open_thread(ada, "Empty")
-    empty = {"items": [], "next": None}
+    empty: dict[str, object] = {"items": [], "next": None}
     assert anyone.get(f"{POSTS}/in-thread/{thread['id']}").expect() == empty
     for order in ("asc", "desc"):
         anyone.get(f"{POSTS}/in-thread/{NOWHERE}", order=order).refused(404)
@@ -106,7 +106,7 @@ def test_a_deleted_post_shows_in_its_place_and_nowhere_else(ada: Person, anyone:
 
 
 def test_who_wrote_nothing_has_no_posts(ben: Person, anyone: Client) -> None:
-    nothing = {"items": [], "next": None}
+    nothing: dict[str, object] = {"items": [], "next": None}
     for user_id in (ben.id, NOWHERE, "1", "nobody"):
         assert anyone.get(f"{POSTS}/by-user/{user_id}").expect() == nothing
 

@@ -31,10 +31,10 @@ NAMES_LIKE_IDS = {
 }
 NOTHING_THERE = (
     "/api", "/api/", "/api/nothing", "/api/postscript", "/api/users/", "/api/threads/",
-    "/api/posts/", "/api/posts/in-thread", "/api/posts/in-thread/", "/api/posts/by-user/",
+    "/api/posts/", "/api/posts/in-thread/", "/api/posts/by-user/",
     "/api/users/me/", "/api/users/me/password/", "/api/users/sessions/1", "/api/threads/1/posts",
     "/api/posts/in-thread/1/2", "/api/openapi.json", "/api/users.json", "/api/v1/users",
-    "/api/graphql", "/api/users/jwks", "/api/users/openapi.yaml",
+    "/api/graphql", "/api/users/openapi.yaml",
 )  # fmt: skip
 
 
@@ -78,6 +78,11 @@ def test_what_is_not_there_is_a_problem_too(anyone: Client) -> None:
             answer.refused(404)
 
 
+def test_a_name_that_could_be_an_id_is_not_found(anyone: Client) -> None:
+    for path in ("/api/users/jwks", "/api/posts/in-thread", "/api/posts/by-user"):
+        anyone.get(path).refused(404)
+
+
 def test_no_answer_redirects(anyone: Client) -> None:
     """A slash too many is another path, not a detour that a POST would lose its body on."""
     for path in NOTHING_THERE:
@@ -103,6 +108,13 @@ def test_an_odd_request_id_is_replaced(anyone: Client) -> None:
 def test_each_request_gets_an_id_of_its_own(anyone: Client) -> None:
     answers = [anyone.get("/api/threads") for _ in range(3)]
     assert len({answer.headers["X-Request-Id"] for answer in answers}) == 3
+
+
+def test_long_lines_and_headers_are_answered_as_everything_is(anyone: Client) -> None:
+    for length in (5_000, 9_000, 20_000):
+        anyone.get("/api/threads", cursor="x" * length).refused(400, "about:blank", "cursor")
+        anyone.get("/api/users", headers={"X-Long": "x" * length}).expect()
+    anyone.get("/api/posts", headers={f"X-Many-{n}": "x" for n in range(85)}).expect()
 
 
 def test_a_read_takes_any_accept_header(anyone: Client) -> None:

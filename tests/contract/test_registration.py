@@ -1,8 +1,9 @@
 """`POST /api/users`: opening an account, and who gets a name."""
 
-from tests.contract.client import Client
+from tests.contract.client import Answer, Client
 from tests.contract.people import PASSWORD, People
 from tests.contract.racing import RACERS, race
+from tests.contract.writing import ODD_LINES
 
 USERS = "/api/users"
 TAKEN = "urn:problem:username-taken"
@@ -68,7 +69,7 @@ def test_all_that_is_wrong_is_named_at_once(anyone: Client) -> None:
 
 def test_an_odd_display_name_is_refused(anyone: Client, people: People) -> None:
     new = {"username": people.name("odd"), "password": PASSWORD}
-    for odd in ("", "   ", "x" * 51, "two\nlines", "nul\x00", "\x7f", "\u0085", "\u2003"):
+    for odd in ("", "   ", "x" * 51, *ODD_LINES):
         anyone.post(USERS, new | {"display_name": odd}).refused(400, "about:blank", "display_name")
     # Nothing was made: the name is free.
     anyone.post(USERS, new).expect(201)
@@ -108,7 +109,7 @@ def test_one_of_fifty_racers_gets_a_name(anyone: Client, people: People) -> None
     name = people.name("race")
     forms = (name, name.upper(), name.title())
 
-    def register(client: Client, number: int) -> object:
+    def register(client: Client, number: int) -> Answer:
         return client.post(USERS, {"username": forms[number % 3], "password": PASSWORD})
 
     answers = race(anyone, register)

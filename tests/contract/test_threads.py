@@ -1,10 +1,10 @@
 """`/api/threads`: opening, reading, changing and deleting threads."""
 
-from tests.contract.client import Client
+from tests.contract.client import Answer, Client
 from tests.contract.conftest import Lagging
 from tests.contract.people import Person
 from tests.contract.racing import RACERS, race
-from tests.contract.writing import ODD_IDS, open_thread, reply
+from tests.contract.writing import ODD_IDS, ODD_LINES, open_thread, reply
 
 THREADS = "/api/threads"
 NOT_ALONE = "urn:problem:not-alone"
@@ -43,7 +43,7 @@ def test_an_odd_title_is_refused(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "Stays as it is")
     path = f"{THREADS}/{thread['id']}"
     before = anyone.get(path)
-    for odd in ("", " \u2003 ", "x" * 121, "two\nlines", "a\x00b", "\x1b[31m", None, 1, ["x"]):
+    for odd in ("", " \u2003 ", *ODD_LINES, "x" * 121, None, 1, ["x"]):
         ada.client.post(THREADS, {"title": odd}).refused(400, "about:blank", "title")
         ada.client.patch(path, {"title": odd}).refused(400, "about:blank", "title")
     ada.client.post(THREADS, {}).refused(400, "about:blank", "title")
@@ -58,7 +58,7 @@ def test_an_odd_change_is_refused_and_changes_nothing(
     path = f"{THREADS}/{open_thread(ada, 'Stays as it is')['id']}"
     before = anyone.get(path)
     for person in (ada, mod):
-        for odd in (None, 1, "true", [], {}):
+        for odd in (None, 1, "true", ["x"]):
             person.client.patch(path, {"locked": odd}).refused(400, "about:blank", "locked")
         for field in ("post_count", "author", "id", "created_at", "last_activity_at"):
             change = {"title": "Fine", field: before.body[field]}
@@ -143,7 +143,7 @@ def test_one_of_fifty_racing_edits_wins(ada: Person, anyone: Client) -> None:
     path = f"{THREADS}/{open_thread(ada, 'Race')['id']}"
     tag = anyone.get(path).etag
 
-    def edit(client: Client, number: int) -> object:
+    def edit(client: Client, number: int) -> Answer:
         return client.patch(path, {"title": f"Racer {number}"}, if_match=tag)
 
     answers = race(ada.client, edit)

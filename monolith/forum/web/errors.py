@@ -6,6 +6,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
 from chassis import problems
+from chassis.api import COOKIE, clear_session_cookie
 from chassis.errors import Failure, TooMany, Unauthenticated, Unavailable
 from chassis.problems import DETAILS
 from chassis.web import of_api
@@ -62,7 +63,11 @@ def install(app: OpenAPI) -> None:
             g.identity = None
             detail = "Your session has ended, or you have not signed in yet."
         after = failure.retry_after if isinstance(failure, TooMany | Unavailable) else None
-        return page(failure.status, detail, after)
+        response = page(failure.status, detail, after)
+        if isinstance(failure, Unauthenticated) and COOKIE in request.cookies:
+            # Or the next page would greet somebody whom the one after does not know.
+            clear_session_cookie(response)
+        return response
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> BaseResponse:

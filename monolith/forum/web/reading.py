@@ -75,7 +75,7 @@ def thread_page(site: Site, thread_id: str, form: Form) -> Response:
         lambda: site.threads.get(thread_id),
         lambda: _posts(site, thread_id, order, cursor, at),
     )
-    page = None if isinstance(posts, Unavailable) else posts
+    page, is_first = (None, True) if isinstance(posts, Unavailable) else posts
     chosen: dict[str, Any] = {"thread_id": thread_id}
     if order == "newest":
         chosen["order"] = order
@@ -87,22 +87,27 @@ def thread_page(site: Site, thread_id: str, form: Form) -> Response:
         order=order,
         form=form,
         idempotency_key=form.values.get("idempotency_key") or (viewer() and site.new_id()),
-        first_url=url_for("reading.thread", **chosen) if cursor or at else None,
+        first_url=None if is_first else url_for("reading.thread", **chosen),
         next_url=next_url(page, "reading.thread", **chosen),
         newest_url=url_for("reading.thread", thread_id=thread_id, order="newest"),
     )
 
 
-def _posts(site: Site, thread_id: str, order: str, cursor: str, at: str) -> Listing[Post]:
-    """Read the page of a thread that the address asks for; `at` names a post to be on it."""
+def _posts(
+    site: Site, thread_id: str, order: str, cursor: str, at: str
+) -> tuple[Listing[Post], bool]:
+    """Read the page of a thread that the address asks for; `at` names a post to be on it.
+
+    Answers also whether it is the first page.
+    """
     direction = "desc" if order == "newest" else "asc"
     page = site.posts.in_thread(thread_id, direction, PAGE, cursor)
     if not at or cursor or order == "newest" or any(post.id == at for post in page.items):
-        return page
+        return page, not cursor
     # An id without its end sorts just before it, so the page that follows begins with the post.
     before = site.cursors.encode(f"posts:in-thread:{thread_id}:asc", (at[:-1],))
     found = site.posts.in_thread(thread_id, "asc", PAGE, before or "")
-    return found if found.items else page
+    return (found, False) if found.items else (page, True)
 
 
 def place(thread_id: str, post_id: str) -> str:

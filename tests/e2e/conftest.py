@@ -1,0 +1,77 @@
+"""The forum before and after the split, and people who use its pages."""
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from infra import stages
+from tests.e2e.visitor import Visitor
+from tests.harness import Stack
+
+WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+_numbers = itertools.count(1)
+
+NewVisitor = Callable[[], Visitor]
+
+
+@pytest.fixture(scope="session")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run the monolith alone."""
+    with Stack(frozenset(), tmp_path_factory.mktemp("before"), WITHOUT_LIMITS) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run the monolith's pages on three services."""
+    extracted = frozenset(stages.DOMAINS)
+    with Stack(extracted, tmp_path_factory.mktemp("after"), WITHOUT_LIMITS) as stack:
+        yield stack
+
+
+@pytest.fixture(params=["before", "after"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Give each of the two in turn."""
+    found: Stack = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def visitor(stack: Stack) -> NewVisitor:
+    """Make visitors."""
+    return lambda: Visitor(stack.base_url)
+
+
+@pytest.fixture
+def somebody(visitor: NewVisitor) -> Visitor:
+    """Be somebody who is signed in."""
+    made = visitor()
+    made.register(new_name("somebody"))
+    assert made.status == 200
+    return made
+
+
+def new_name(base: str) -> str:
+    """Give a username that nobody has."""
+    return f"{base}-{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Run a real Chromium."""
+    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if executable is None:
+        message = "Chromium is not installed (Debian: apt install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=executable, args=options)
+        yield browser
+        browser.close()

@@ -1,0 +1,125 @@
+"""The first session of a person, in a real browser, before and after the split.
+
+One script runs on the monolith alone and on three services; the person cannot tell which.
+"""
+
+import difflib
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.visitor import PASSWORD
+from tests.e2e.window import Session, opened
+from tests.harness import Stack
+
+
+def first_session(session: Session, name: str) -> None:
+    """Register, sign in, open a thread, reply, read, edit, delete, sign out."""
+    page, title = session.page, f"Where to cut first, {name}?"
+    page.goto("/")
+    session.follow("Register")
+    session.look("body")
+    session.type(Username=name, Password=PASSWORD)
+    session.type(**{"Display name (optional)": "Ada Lovelace"})
+    session.press("Register")
+    session.look("header.top")
+    session.press("Sign out")
+    session.look("header.top")
+
+    session.follow("New thread")
+    session.type(Username=name, Password="not the password")
+    session.press("Sign in")
+    assert "The username or the password is wrong." in session.look()
+    session.type(Password=PASSWORD)
+    session.press("Sign in")
+    assert "New thread" in session.look("body")
+
+    session.type(Title=title, First_post="Along a **seam**.\n\nBut which?")
+    session.press("Start the thread")
+    seen = session.look("body")
+    assert title in seen
+    assert "Along a seam." in seen
+
+    session.type(Your_reply="Perhaps where the *changes* are.\n\n> Along a seam.")
+    session.press("Post reply")
+    assert "Perhaps where the changes are." in session.look()
+    session.type(Your_reply="   ")
+    session.press("Post reply")
+    assert "Please fill this in." in session.look()
+    session.type(Your_reply="A third, to be deleted.")
+    session.press("Post reply")
+    session.look()
+
+    session.follow("Newest first")
+    session.look()
+    session.follow("Oldest first")
+    page.get_by_role("article").nth(1).get_by_role("link", name="Edit").click()
+    session.look()
+    session.type(Your_post="Where the changes are, says the log.")
+    session.press("Save the changes")
+    assert "says the log" in session.look()
+    assert "edited" in session.seen[-1]
+
+    last = page.get_by_role("article").nth(2)
+    last.locator("summary").click()
+    last.get_by_role("button", name="Delete the post").click()
+    assert "This post was deleted." in session.look()
+
+    session.follow("Seams")
+    page.get_by_role("link", name=title).wait_for()
+    session.look("ol.threads > li:first-child")
+    session.look("header.top")
+    page.get_by_label("Search in titles").fill(f"CUT where {name}")
+    session.press("Search")
+    session.look()
+    session.follow(title)
+    session.look()
+    session.follow("Ada Lovelace")
+    assert f"@{name}" in session.look()
+
+    session.follow("Change your profile")
+    session.type(**{"Display name": "Countess Ada", "About you": "I write programs."})
+    session.press("Save the profile")
+    assert "Your profile is saved." in session.look()
+    session.press("Sign out")
+    session.look("header.top")
+    session.follow(title)
+    assert "Sign in to reply" in session.look("#reply")
+    page.goto("/nothing/here")
+    session.look()
+
+
+@pytest.mark.parametrize("scripts", [False, True], ids=["without scripts", "with scripts"])
+def test_a_first_session_reads_the_same_before_and_after(
+    scripts: bool, browser: Browser, before: Stack, after: Stack
+) -> None:
+    seen = []
+    name = "ada-with" if scripts else "ada-without"
+    for stack in (before, after):
+        with opened(browser, stack.base_url, scripts=scripts) as session:
+            first_session(session, name)
+        seen.append("\n\n".join(session.seen))
+    one, other = (text.splitlines() for text in seen)
+    difference = list(difflib.unified_diff(one, other, "before", "after", lineterm=""))
+    assert not difference, "\n".join(difference)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_page_is_wider_than_the_window(width: int, browser: Browser, before: Stack) -> None:
+    with opened(browser, before.base_url, scripts=True) as session:
+        page = session.page
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto("/register")
+        session.type(Username=f"wide-{width}", Password=PASSWORD)
+        session.press("Register")
+        page.goto("/threads/new")
+        word = "w" * 120
+        session.type(
+            Title=word, First_post=f"{word * 5}\n\n    {word * 5}\n\n|{word}|{word}|\n|-|-|"
+        )
+        session.press("Start the thread")
+        thread = page.url
+        for path in (thread, "/", "/me", "/status", "/register", "/sign-in", "/threads/new"):
+            page.goto(path)
+            scrolls = page.evaluate("document.documentElement.scrollWidth")
+            assert scrolls <= width, f"{path} is {scrolls} wide"

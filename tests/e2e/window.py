@@ -1,0 +1,74 @@
+"""A person in front of a real browser."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page
+
+# Until posts' events reach threads, a split forum is behind with how many posts a thread has and
+# when the last one came; and with the offer to delete a thread, which hangs on it.
+LAGGING = (
+    (re.compile(r"\b\d+ posts?\b"), "(lags) posts"),
+    (re.compile(r"\n*Your thread\n+Delete the thread"), ""),
+)
+TIME = re.compile(r"just now|\d+ (minute|hour)s? ago")
+PATH = re.compile(r"/(threads|posts|users)/[0-9a-f-]{36}")
+
+_REFUSED = re.compile(r"the server responded with a status of 4\d\d")
+
+
+class Session:
+    """A person in front of a browser; keeps what they see."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.seen: list[str] = []
+
+    def look(self, at: str = "main") -> str:
+        """Keep the visible text of the page, but for times, ids and what lags."""
+        text = self.page.locator(at).inner_text()
+        for pattern, replacement in LAGGING:
+            text = pattern.sub(replacement, text)
+        path = PATH.sub(r"/\1/ID", self.page.url.removeprefix(self.url))
+        path = re.sub(r"at=[0-9a-f-]{36}#post-[0-9a-f-]{36}", "at=ID", path)
+        seen = f"{path} · {self.page.title()}\n{TIME.sub('(a time)', text)}"
+        self.seen.append(seen)
+        return seen
+
+    def follow(self, name: str) -> None:
+        """Click on a link."""
+        self.page.get_by_role("link", name=name, exact=True).first.click()
+
+    def press(self, name: str) -> None:
+        """Press a button."""
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def type(self, **fields: str) -> None:
+        """Fill in fields by their labels."""
+        for label, text in fields.items():
+            self.page.get_by_label(label.replace("_", " "), exact=True).fill(text)
+
+
+@contextmanager
+def opened(browser: Browser, url: str, *, scripts: bool) -> Iterator[Session]:
+    """Open a browser window of its own, on whose console nothing may go wrong."""
+    complaints: list[str] = []
+    with browser.new_context(java_script_enabled=scripts, base_url=url) as context:
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(url) else complaints.append(request.url),
+        )
+        page.on(
+            "response",
+            lambda answer: complaints.append(answer.url) if answer.status >= 500 else None,
+        )
+        yield Session(page, url)
+    # The browser notes the answers that a form was refused with; these are asked for.
+    assert not [text for text in complaints if not _REFUSED.search(text)]

@@ -1,0 +1,29 @@
+"""How pytest-xdist shares out the tests: file by file, and each suite of whole stages as one.
+
+These suites start a stage once and compare it with the one before, so one process has to run them
+from end to end. (`--dist loadgroup` would say this with marks, but pytest-xdist 3.8 does not see
+them with pytest 9.2.)
+"""
+
+from typing import Any
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+SUITES = ("tests/contract/", "tests/e2e/")
+
+
+class SuiteScheduling(LoadFileScheduling):
+    """Keeps a file in one process, and a suite too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        for suite in SUITES:
+            if nodeid.startswith(suite):
+                return suite
+        return super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:
+    """Take the place of `--dist loadfile`."""
+    return SuiteScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
