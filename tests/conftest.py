@@ -2,7 +2,7 @@
 
 import pytest
 
-UNCOMPARED = "compared with nothing"
+from tests.contract.transcript import UNCOMPARED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

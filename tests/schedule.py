@@ -8,22 +8,19 @@ them with pytest 9.2.)
 from typing import Any
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 SUITES = ("tests/contract/", "tests/e2e/")
 
 
-class SuiteScheduling(LoadFileScheduling):
+class SuiteScheduling(LoadFileScheduling):  # type: ignore[misc]
     """Keeps a file in one process, and a suite too."""
 
     def _split_scope(self, nodeid: str) -> str:
-        for suite in SUITES:
-            if nodeid.startswith(suite):
-                return suite
-        return super()._split_scope(nodeid)
+        suites = (suite for suite in SUITES if nodeid.startswith(suite))
+        return next(suites, nodeid.partition("::")[0])
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SuiteScheduling | None:
     """Take the place of `--dist loadfile`."""
     return SuiteScheduling(config, log) if config.getvalue("dist") == "loadfile" else None

@@ -18,6 +18,7 @@ def thread(client, ada):
 @pytest.mark.parametrize("path", PUBLIC)
 def test_an_anonymous_page_holds_no_token_and_sets_no_cookie(client, path):
     page = client.get(path)
+    assert page.status_code == (404 if path == "/nowhere" else 200)
     assert "Set-Cookie" not in page.headers
     assert "csrf" not in page.text
     policy = page.headers["Content-Security-Policy"]

@@ -80,6 +80,14 @@ def test_a_thread_page_is_two_calls_at_the_same_time_and_as_many_reads(
         assert calls == {"GetItem": 1, "Query": 1, "BatchGetItem": 2}
 
 
+def test_the_status_page_says_who_answers_and_who_does_not(client):
+    page = client.get("/status").text
+    for name in ("monolith", "threads", "posts"):
+        assert f"{name}/dev" in page
+    # No users service runs in these tests.
+    assert "users did not answer just now" in page
+
+
 def test_the_list_and_a_profile_are_one_call_to_each_part_they_show(client, services, thread):
     services.asked.clear()
     assert client.get("/").status_code == 200

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from infra import stages
-from tests.conftest import UNCOMPARED
 from tests.contract.client import Client
 from tests.contract.forum import Forum
 from tests.contract.lagging import LAGS, lagging_fields
 from tests.contract.people import People, Person
-from tests.contract.transcript import Transcript
+from tests.contract.transcript import UNCOMPARED, Transcript
 from tests.harness import Stack
 
 HERE = Path(__file__).parent
@@ -63,7 +62,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         callspec = getattr(item, "callspec", None)
         if callspec is None or "forum" not in callspec.params or HERE not in item.path.parents:
             return len(order), False
-        item.add_marker(pytest.mark.xdist_group("contract"))
         return order[stages.folder(callspec.params["forum"])], "generated" in item.path.stem
 
     items.sort(key=place)

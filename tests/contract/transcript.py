@@ -28,6 +28,7 @@ HEADERS = (
 )
 OVER_EVERYTHING = {"/api/users", "/api/threads", "/api/posts"}
 LONGEST_SHOWN = 2_000
+UNCOMPARED = "compared with nothing"
 
 _CHANGING = re.compile(
     r"(?P<token>eyJ[\w-]+\.[\w-]+\.[\w-]*)"

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 # Until posts' events reach threads, a split forum is behind with how many posts a thread has and
 # when the last one came; and with the offer to delete a thread, which hangs on it.
 LAGGING = (
-    (re.compile(r"\b\d+ posts?\b"), "(lags) posts"),
+    (re.compile(r"( · |^)\d+ posts?\n+", re.MULTILINE), "\n\n"),
     (re.compile(r"\n*Your thread\n+Delete the thread"), ""),
 )
 TIME = re.compile(r"just now|\d+ (minute|hour)s? ago")

@@ -21,7 +21,7 @@ def blueprint(site: Site) -> Blueprint:
         """Show which component answers for what, asked just now."""
         own = [domain for domain in DOMAINS if domain not in site.services]
         components: list[dict[str, Any]] = [
-            {"name": "monolith", "served_by": site.served_by, "state": "ok", "owns": own}
+            _component("monolith", own, served_by=site.served_by),
         ]
         components += [_ask(site, domain) for domain in DOMAINS if domain in site.services]
         return show(
@@ -37,12 +37,12 @@ def _ask(site: Site, domain: str) -> dict[str, Any]:
     try:
         reply = site.services[domain].call("GET", "/readyz")
     except Failure as failure:
-        return {
-            "name": domain,
-            "served_by": None,
-            "state": "down",
-            "owns": [domain],
-            "detail": failure.detail,
-        }
-    served_by = reply.headers.get("X-Served-By")
-    return {"name": domain, "served_by": served_by, "state": "ok", "owns": [domain]}
+        return _component(domain, [domain], detail=failure.detail)
+    return _component(domain, [domain], served_by=reply.headers.get("X-Served-By", ""))
+
+
+def _component(
+    name: str, owns: list[str], *, served_by: str = "", detail: str = ""
+) -> dict[str, Any]:
+    state = "down" if detail else "ok"
+    return {"name": name, "owns": owns, "state": state, "served_by": served_by, "detail": detail}
