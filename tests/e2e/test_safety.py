@@ -75,6 +75,8 @@ def test_no_page_has_anything_inline(somebody: Visitor, visitor: NewVisitor, thr
         for person in (somebody, visitor()):
             person.open(path)
             _check_page(person.response)
+            assert person.status < 500, path
+            assert person.status == 200 or path not in OPEN_TO_ALL, path
     assert "<script>" not in somebody.open(thread).source
     assert "{{7*7}}" in somebody.page.text
 

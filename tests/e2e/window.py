@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page
 # Until posts' events reach threads, a split forum is behind with how many posts a thread has and
 # when the last one came; and with the offer to delete a thread, which hangs on it.
 LAGGING = (
-    (re.compile(r"( · |^)\d+ posts?\n+", re.MULTILINE), "\n\n"),
-    (re.compile(r"\n*Your thread\n+Delete the thread"), ""),
+    (re.compile(r"( · |^)\d+ posts?$", re.MULTILINE), ""),
+    (re.compile(r"^Your thread\n+Delete the thread$", re.MULTILINE), ""),
 )
 TIME = re.compile(r"just now|\d+ (minute|hour)s? ago")
 PATH = re.compile(r"/(threads|posts|users)/[0-9a-f-]{36}")
@@ -33,7 +33,8 @@ class Session:
             text = pattern.sub(replacement, text)
         path = PATH.sub(r"/\1/ID", self.page.url.removeprefix(self.url))
         path = re.sub(r"at=[0-9a-f-]{36}#post-[0-9a-f-]{36}", "at=ID", path)
-        seen = f"{path} · {self.page.title()}\n{TIME.sub('(a time)', text)}"
+        lines = [line for line in TIME.sub("(a time)", text).splitlines() if line.strip()]
+        seen = "\n".join([f"{path} · {self.page.title()}", *lines])
         self.seen.append(seen)
         return seen
 
@@ -71,4 +72,5 @@ def opened(browser: Browser, url: str, *, scripts: bool) -> Iterator[Session]:
         )
         yield Session(page, url)
     # The browser notes the answers that a form was refused with; these are asked for.
-    assert not [text for text in complaints if not _REFUSED.search(text)]
+    unasked = [text for text in complaints if not _REFUSED.search(text)]
+    assert not unasked, unasked
