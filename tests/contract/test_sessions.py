@@ -159,6 +159,32 @@ def test_only_who_is_signed_in_can_sign_out(anyone: Client) -> None:
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+def _signed(ada: Person) -> dict[str, str]:
+    """Tokens that must not work though the forum's own key signed them."""
+    token = str(ada.client.token)
+    claims, kid = _claims(token), jwt.get_unverified_header(token)["kid"]
+    key = (ada.client.forum.stack.local.secrets / "session_private_key").read_text()
+    now = int(datetime.now(UTC).timestamp())
+
+    def sign(**changes: object) -> str:
+        changed = {name: value for name, value in (claims | changes).items() if value is not None}
+        return jwt.encode(changed, key, "RS256", headers={"kid": kid})
+
+    return {
+        "an hour ago": sign(iat=now - 13 * 3600, exp=now - 3600),
+        "two minutes ago": sign(iat=now - 12 * 3600, exp=now - 120),
+        "from tomorrow on": sign(nbf=now + 86_400),
+        "another issuer": sign(iss="elsewhere"),
+        "no issuer": sign(iss=None),
+        "no end": sign(exp=None),
+        "an odd end": sign(exp="never"),
+        "nobody": sign(sub=None),
+        "no session": sign(jti=None),
+        "no role": sign(role=None),
+        "another algorithm": jwt.encode(claims, key, "RS512", headers={"kid": kid}),
+    }
+
+
 def _forgeries(ada: Person) -> dict[str, str]:
     """Tokens that must not work, made from one that does."""
     token = str(ada.client.token)
@@ -187,8 +213,8 @@ def _forgeries(ada: Person) -> dict[str, str]:
     }
 
 
-def test_forged_tokens_are_refused_by_every_part(anyone: Client, ada: Person) -> None:
-    for what, token in _forgeries(ada).items():
+def test_forged_and_expired_tokens_are_refused_by_every_part(anyone: Client, ada: Person) -> None:
+    for what, token in (_forgeries(ada) | _signed(ada)).items():
         headers = {"Authorization": f"Bearer {token}".rstrip()}
         for method, path, body in _closed(ada):
             answer = anyone.send(method, path, json=body, headers=headers)

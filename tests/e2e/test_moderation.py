@@ -1,0 +1,132 @@
+"""What moderators do through the pages, and what others see of it, before and after the split."""
+
+import re
+
+import pytest
+
+from tests.e2e.conftest import NewVisitor, new_name
+from tests.e2e.html import Page
+from tests.e2e.visitor import PASSWORD, Visitor
+from tests.harness import Stack
+
+CHANGING = re.compile(r"(just now|\d+ \w+ ago)")
+
+
+def _moderator(stack: Stack, name: str) -> Visitor:
+    visitor = Visitor(stack.base_url)
+    visitor.register(name)
+    stack.moderator(name)
+    visitor.http.cookies.clear()
+    visitor.sign_in(name)
+    return visitor
+
+
+def _person(visitor: Visitor) -> str:
+    """Give the path of the visitor's own page."""
+    return visitor.open("/me").links["See your page as others do"]
+
+
+def _does(page: Page, path: str, **fields: str) -> bool:
+    forms = [form for form in page.forms if form.action == path]
+    return any(fields.items() <= form.fields.items() for form in forms)
+
+
+def test_a_persons_page_reads_the_same_to_a_moderator_before_and_after(
+    before: Stack, after: Stack
+) -> None:
+    name, moderator_name = new_name("watched"), new_name("watcher")
+    seen = []
+    for stack in (before, after):
+        texts = []
+        person = Visitor(stack.base_url)
+        person.register(name)
+        path = _person(person)
+        moderator = _moderator(stack, moderator_name)
+        texts.append(moderator.open(path).text)
+        for field, value in (
+            ("suspended", "true"),
+            ("suspended", "false"),
+            ("role", "moderator"),
+            ("role", "member"),
+        ):
+            form = moderator.page.form(f"{path}/moderate", **{field: value})
+            texts.append(moderator.submit(form).text)
+            assert "Done." in moderator.page.text
+            texts.append(Visitor(stack.base_url).open(path).text)
+        seen.append([CHANGING.sub("(a time)", text) for text in texts])
+    assert seen[0] == seen[1]
+
+
+def test_who_is_suspended_cannot_write_and_is_told_so(before: Stack) -> None:
+    """Across components this is known by an event only, so before the split for now."""
+    person = Visitor(before.base_url)
+    person.register(new_name("suspended"))
+    person.open_thread("A thread of before", "A post of before")
+    thread = person.path.partition("?")[0]
+    form = person.page.form(thread)
+    moderator = _moderator(before, new_name("moderator"))
+    path = _person(person)
+    moderator.submit(moderator.open(path).form(f"{path}/moderate", suspended="true"))
+    person.submit(form, body="Words that are kept")
+    assert person.status == 403
+    assert "Words that are kept" in person.page.source
+    assert "suspended" in person.page.text
+    person.http.cookies.clear()
+    person.open(thread)
+    assert person.status == 200
+
+
+def test_only_moderators_see_and_use_what_is_theirs(
+    stack: Stack, visitor: NewVisitor, somebody: Visitor
+) -> None:
+    somebody.open_thread("A thread", "A post")
+    thread = somebody.path.partition("?")[0]
+    other = visitor()
+    other.register(new_name("other"))
+    path = _person(other)
+    for forbidden, fields in (
+        (f"{path}/moderate", {"suspended": "true"}),
+        (f"{path}/moderate", {"role": "moderator"}),
+        (f"{thread}/lock", {"locked": "true"}),
+    ):
+        page = somebody.open(thread if "lock" in forbidden else path)
+        assert not _does(page, forbidden)
+        token = next(form.fields["csrf_token"] for form in page.forms if form.fields)
+        somebody.send(forbidden, fields | {"csrf_token": token})
+        assert somebody.status == 403
+    moderator = _moderator(stack, new_name("moderator"))
+    moderator.submit(moderator.open(thread).form(f"{thread}/lock", locked="true"))
+    assert "This thread is locked" in visitor().open(thread).text
+    post = next(form for form in moderator.page.forms if form.action.startswith("/posts/"))
+    moderator.submit(post)
+    assert "This post was deleted." in visitor().open(thread).text
+
+
+@pytest.mark.parametrize("odd", [{}, {"suspended": "perhaps"}, {"role": "admin"}])
+def test_an_odd_request_of_a_moderator_changes_nothing(
+    odd: dict[str, str], stack: Stack, somebody: Visitor
+) -> None:
+    path = _person(somebody)
+    moderator = _moderator(stack, new_name("moderator"))
+    token = moderator.open("/me").form("/me", action="profile").fields["csrf_token"]
+    moderator.send(f"{path}/moderate", odd | {"csrf_token": token})
+    assert moderator.status == 400
+
+
+def test_what_an_erased_person_wrote_stays_unsigned(before: Stack) -> None:
+    """Across components this is known by an event only, so before the split for now."""
+    person = Visitor(before.base_url)
+    person.register(new_name("leaving"), display_name="Leaving Soon")
+    person.open_thread("A thread that stays", "A post that stays")
+    thread, path = person.path.partition("?")[0], _person(person)
+    person.submit(person.open("/me").form("/me", action="erase"), confirm="yes")
+    nobody = Visitor(before.base_url)
+    page = nobody.open(thread)
+    assert "former member" in page.text
+    assert "A post that stays" in page.text
+    assert "Leaving Soon" not in page.source
+    assert path not in page.links.values()
+    nobody.open(path)
+    assert nobody.status == 404
+    nobody.sign_in("leaving", PASSWORD)
+    assert nobody.status == 401
