@@ -18,7 +18,8 @@ from schemathesis.generation.hypothesis.builder import (
     create_test,
 )
 
-from tests.contract.client import GATEWAY, TIMEOUT, Client
+from tests.contract.checks import GATEWAY
+from tests.contract.client import TIMEOUT, Client
 
 MODES = [HypothesisTestMode.EXAMPLES, HypothesisTestMode.COVERAGE, HypothesisTestMode.FUZZING]
 

@@ -1,12 +1,7 @@
-"""What a test asked and was answered, written so that two stages can be compared.
-
-Ids, times, tokens and cursors become placeholders numbered by first appearance, so that equal
-values stay equal and different ones different: `<id-1>` is the same thing all through a test.
-"""
+"""What a test asked and was answered, written so that two stages can be compared."""
 
 import hashlib
 import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -14,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.contract.placeholders import Placeholders
 
 HEADERS = (
     "Content-Type",
@@ -29,14 +26,6 @@ HEADERS = (
 OVER_EVERYTHING = {"/api/users", "/api/threads", "/api/posts"}
 LONGEST_SHOWN = 2_000
 UNCOMPARED = "compared with nothing"
-
-_CHANGING = re.compile(
-    r"(?P<token>eyJ[\w-]+\.[\w-]+\.[\w-]*)"
-    r"|(?P<id>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)"
-    r"|(?P<time>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"
-    r"|(?P<date>\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)"
-    r"|(?<=[?&]cursor=)(?P<cursor>[^&\"]+)"
-)
 
 
 @dataclass
@@ -126,7 +115,7 @@ class Transcript:
 
     def lines(self, without: Collection[str] = (), fields: Collection[str] = ()) -> list[str]:
         """Write the transcript, without what lags: the lags of these names, and these fields."""
-        scrub = _Scrubber(self.mark, self._aliases)
+        scrub = Placeholders(self.mark, self._aliases)
         written = []
         for entry in self._entries:
             if entry.lag in without:
@@ -137,7 +126,7 @@ class Transcript:
                 written += self._write(entry, scrub, fields)
         return written
 
-    def _write(self, entry: Exchange, scrub: "_Scrubber", fields: Collection[str]) -> list[str]:
+    def _write(self, entry: Exchange, scrub: Placeholders, fields: Collection[str]) -> list[str]:
         asked = "".join(f" {name}: {value}" for name, value in sorted(entry.asked.items()))
         lines = [_cut(scrub(f"{entry.method} {entry.target}{asked} {entry.sent}".rstrip()))]
         for name, value in entry.headers:
@@ -156,40 +145,6 @@ class Transcript:
         items = [item for item in entry.body["items"] if item.get("id") in self.made]
         paging = {} if "q=" not in target.query else {"next": entry.body["next"]}
         return {"items": items, **paging}
-
-
-class _Scrubber:
-    """Puts placeholders in the place of what differs from run to run."""
-
-    def __init__(self, mark: str, aliases: Mapping[str, str]) -> None:
-        self._aliases = {**aliases, mark: "~", mark.upper(): "~~"}
-        self._seen: dict[str, str] = {}
-        self._counts: Counter[str] = Counter()
-
-    def __call__(self, text: str) -> str:
-        for value, name in self._aliases.items():
-            text = text.replace(value, name)
-        text = re.sub(r'(?<="next": ")[^"]+', self._cursor, text)
-        # Of two sessions of one moment, one may end a whole second later.
-        text = re.sub(r'(?<="expires_at": ")[^"]+', "<expiry>", text)
-        return _CHANGING.sub(self._placeholder, text)
-
-    def _cursor(self, match: re.Match[str]) -> str:
-        return self._name("cursor", match.group())
-
-    def _placeholder(self, match: re.Match[str]) -> str:
-        kind = str(match.lastgroup)
-        if match.group().startswith("<"):
-            return match.group()
-        return self._name(kind, match.group())
-
-    def _name(self, kind: str, value: str) -> str:
-        if kind in {"date", "token"}:
-            return f"<{kind}>"
-        if value not in self._seen:
-            self._counts[kind] += 1
-            self._seen[value] = f"<{kind}-{self._counts[kind]}>"
-        return self._seen[value]
 
 
 def _without(body: Any, fields: Collection[str]) -> Any:
