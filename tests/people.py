@@ -61,7 +61,12 @@ def sign_in(session_keys: Keys) -> SignIn:
     issuer = Issuer(session_keys.private)
 
     def sign_in(
-        name: str = "", *, role: str = "member", person: Person | None = None, version: int = 1
+        name: str = "",
+        *,
+        role: str = "member",
+        suspended: bool = False,
+        person: Person | None = None,
+        version: int = 1,
     ) -> Person:
         username = person.username if person else f"person-{next(_numbers)}"
         subject = person.id if person else uuid7()
@@ -70,6 +75,7 @@ def sign_in(session_keys: Keys) -> SignIn:
             username=username,
             name=name or username,
             role=role,
+            suspended=suspended,
             version=version,
             session=uuid7(),
             now=utc_now(),

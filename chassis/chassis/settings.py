@@ -45,7 +45,28 @@ class Settings(BaseSettings):
         return value
 
 
-class ServiceSettings(Settings):
+class BusSettings(BaseSettings):
+    """Where a component publishes events and takes them from.
+
+    All are empty where nothing is exchanged: at the stage where nothing is extracted.
+    """
+
+    model_config = SettingsConfigDict(case_sensitive=False, extra="ignore", frozen=True)
+
+    events_topic_arn: str = ""
+    """The SNS topic of all events. boto3 itself reads its `AWS_` variables."""
+
+    events_queue_url: str = ""
+    """The component's SQS queue."""
+
+    events_dead_letters_url: str = ""
+    """The SQS queue of the component's dead letters."""
+
+    events_wait_seconds: Annotated[int, Field(ge=0, le=20)] = 20
+    """So long a worker waits for messages in one call; it takes as long to stop."""
+
+
+class ServiceSettings(Settings, BusSettings):
     """What a service with tables in DynamoDB needs beside that."""
 
     table_prefix: Annotated[str, Field(pattern=r"^[\w.-]{0,64}$")] = "forum-"

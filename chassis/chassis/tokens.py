@@ -29,6 +29,7 @@ class Identity:
     username: str
     name: str
     role: str
+    suspended: bool
     version: int
     session: str
     expires_at: datetime
@@ -64,6 +65,7 @@ class Verifier:
                 username=claims["username"],
                 name=claims["name"],
                 role=claims["role"],
+                suspended=claims["suspended"],
                 version=claims["ver"],
                 session=claims["jti"],
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
@@ -92,6 +94,7 @@ class Issuer:
         username: str,
         name: str,
         role: str,
+        suspended: bool,
         version: int,
         session: str,
         now: datetime,
@@ -104,6 +107,7 @@ class Issuer:
             "username": username,
             "name": name,
             "role": role,
+            "suspended": suspended,
             "ver": version,
             "jti": session,
             "iat": int(now.timestamp()),

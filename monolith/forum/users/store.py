@@ -106,6 +106,7 @@ class SqlUsers:
             username=user.username,
             name=user.display_name,
             role=user.role,
+            suspended=found[0].suspended,
             version=user.version,
             session=self.new_id(),
             now=self.clock(),

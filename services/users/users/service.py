@@ -130,6 +130,7 @@ class Users:
             username=user.username,
             name=user.display_name,
             role=user.role,
+            suspended=user.suspended,
             version=user.version,
             session=self._new_id(),
             now=self._clock(),

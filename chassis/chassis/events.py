@@ -1,0 +1,133 @@
+"""Events: what one component tells the others, written as CloudEvents 1.0 in JSON.
+
+An event carries the whole state that others may know of one thing (its subject) as of one version,
+so that whoever takes events in another order, or twice, ends with the newest state.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from chassis.clock import stamp
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+
+class Malformed(Exception):
+    """An event breaks its schema; trying it again would not help. The message says why."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to one thing; `version` counts the changes of that thing.
+
+    `id` is a UUIDv7; the same event keeps it however often it is delivered. `source` names the
+    component, as a path: `/posts`.
+    """
+
+    id: str
+    type: str  # thing and what happened: `post.created`
+    source: str
+    subject: str  # the id of the thing
+    version: int
+    time: datetime
+    data: dict[str, Any]
+
+    def to_json(self) -> str:
+        """Write the event as a CloudEvent in structured mode."""
+        # Not escaped to ASCII, which could triple a text and take it over a queue's limit.
+        return json.dumps(
+            {
+                "specversion": "1.0",
+                "id": self.id,
+                "source": self.source,
+                "type": self.type,
+                "subject": self.subject,
+                "version": self.version,
+                "time": stamp(self.time),
+                "datacontenttype": "application/json",
+                "data": self.data,
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+
+
+Handler = Callable[[Event], None]
+"""Applies an event; returns only when its effect is durable, and may be given an event again."""
+
+
+class _Envelope(BaseModel):
+    """What every event has; attributes that are not named here are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    specversion: Annotated[str, Field(pattern=r"^1\.")]
+    id: Annotated[str, Field(min_length=1, max_length=64)]
+    source: Annotated[str, Field(min_length=1, max_length=200)]
+    type: Annotated[str, Field(min_length=1, max_length=100)]
+    subject: Annotated[str, Field(min_length=1, max_length=64)]
+    version: Annotated[int, Field(strict=True, ge=1)]
+    time: AwareDatetime
+    data: dict[str, Any]
+
+
+class Body(BaseModel):
+    """A consumer's own view of an event's data: what it needs; the rest is ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+BODY = TypeVar("BODY", bound=BaseModel)
+
+
+def from_json(text: str) -> Event:
+    """Read an event.
+
+    Raises:
+        Malformed: it is not a CloudEvent as `Event.to_json` writes it.
+    """
+    envelope = _valid(_Envelope, _parsed(text))
+    return _event(envelope)
+
+
+def body(view: type[BODY], event: Event) -> BODY:
+    """Read an event's data as a consumer's own view of it.
+
+    Raises:
+        Malformed: something that the consumer needs is missing or has another type.
+    """
+    return _valid(view, event.data)
+
+
+def _event(envelope: _Envelope) -> Event:
+    return Event(
+        id=envelope.id,
+        type=envelope.type,
+        source=envelope.source,
+        subject=envelope.subject,
+        version=envelope.version,
+        time=envelope.time,
+        data=envelope.data,
+    )
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = "is not JSON"
+        raise Malformed(message) from error
+
+
+def _valid(view: type[BODY], content: Any) -> BODY:
+    try:
+        return view.model_validate(content)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)
+        reasons = (f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in wrong)
+        raise Malformed("; ".join(reasons)) from error

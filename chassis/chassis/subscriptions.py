@@ -1,0 +1,123 @@
+"""Who takes which events: the topic, the queues and their policies, defined once.
+
+Local provisioning makes them from here by `provision`; the cloud's templates take the same names,
+numbers and policies.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+VISIBILITY_SECONDS = 30
+"""So long a message that was received is kept from others, unless its consumer asks for more."""
+MAX_RECEIVES = 50
+"""A message that was received so often kills its consumer; SQS itself puts it aside."""
+RETENTION_SECONDS = 4 * 24 * 3600
+DEAD_RETENTION_SECONDS = 14 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """The types of events that a component takes, such as `user.updated`."""
+
+    component: str
+    types: tuple[str, ...]
+
+    def filter_policy(self) -> dict[str, list[str]]:
+        """Give the filter of the subscription, on the attribute `type` of messages."""
+        return {"type": sorted(self.types)}
+
+    def queue(self, prefix: str) -> str:
+        """Name the queue."""
+        return f"{prefix}{self.component}"
+
+    def dead_letters(self, prefix: str) -> str:
+        """Name the queue of the dead letters."""
+        return f"{prefix}{self.component}-dead-letters"
+
+
+def topic(prefix: str) -> str:
+    """Name the topic of all events."""
+    return f"{prefix}events"
+
+
+def may_send(topic_arn: str, queue_arn: str) -> dict[str, Any]:
+    """Give the queue's policy: this topic may send to it, and nobody else by this policy."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": queue_arn,
+                "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+            }
+        ],
+    }
+
+
+def redrive(dead_letter_arn: str) -> dict[str, Any]:
+    """Give the redrive policy of a queue."""
+    return {"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": MAX_RECEIVES}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a component publishes and consumes: what its settings say."""
+
+    topic_arn: str
+    queue_url: str
+    dead_letters_url: str
+
+
+def provision(
+    sns: SNSClient, sqs: SQSClient, prefix: str, subscriptions: Iterable[Subscription]
+) -> dict[str, Places]:
+    """Bring topic, queues and subscriptions to what they are defined as; can be repeated."""
+    topic_arn = sns.create_topic(Name=topic(prefix))["TopicArn"]
+    places = {}
+    for subscription in subscriptions:
+        dead_url, dead_arn = _queue(
+            sqs,
+            subscription.dead_letters(prefix),
+            {"MessageRetentionPeriod": str(DEAD_RETENTION_SECONDS)},
+        )
+        url, arn = _queue(
+            sqs,
+            subscription.queue(prefix),
+            {
+                "MessageRetentionPeriod": str(RETENTION_SECONDS),
+                "VisibilityTimeout": str(VISIBILITY_SECONDS),
+                "RedrivePolicy": json.dumps(redrive(dead_arn)),
+            },
+        )
+        policy = json.dumps(may_send(topic_arn, arn))
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        made = sns.subscribe(
+            TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
+        )
+        for name, value in (
+            ("RawMessageDelivery", "true"),
+            ("FilterPolicy", json.dumps(subscription.filter_policy())),
+        ):
+            sns.set_subscription_attributes(
+                SubscriptionArn=made["SubscriptionArn"], AttributeName=name, AttributeValue=value
+            )
+        places[subscription.component] = Places(topic_arn, url, dead_url)
+    return places
+
+
+def _queue(sqs: SQSClient, name: str, attributes: dict[str, str]) -> tuple[str, str]:
+    """Make a queue, or bring it up to date; answers its URL and its ARN."""
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return url, told["Attributes"]["QueueArn"]
