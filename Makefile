@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator test check fmt lock clean
+.PHONY: help run stop reset logs moderator replay test check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -17,6 +17,7 @@ help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@printf '\nEXTRACTED names the domains that run as services: any of users, threads and posts,\n'
 	@printf 'separated by commas; empty for the monolith alone. Without it all three do.\n'
+	@printf 'RESTART=on starts parts again that die, instead of stopping the rest: kill one and watch.\n'
 
 run: $(VENV)/run.stamp ## start the forum, here until Ctrl-C
 	@exec $(BIN)/python -m infra.local.run
@@ -32,6 +33,9 @@ logs: $(VENV)/run.stamp ## follow the logs of the running forum
 
 moderator: $(VENV)/run.stamp ## make somebody a moderator: make moderator NAME=ada
 	@$(BIN)/python -m infra.local.control moderator "$${NAME:?say whom: make moderator NAME=<username>}"
+
+replay: $(VENV)/run.stamp ## publish events again: make replay SINCE=10m, or QUEUE=posts for its dead letters
+	@$(BIN)/python -m infra.local.control replay "QUEUE=$${QUEUE-}" "SINCE=$${SINCE-}"
 
 test: $(VENV)/dev.stamp ## run every test
 	@$(BIN)/python -m infra.local.dynoxide

@@ -1,3 +1,10 @@
 """What the tests of every component share; a fixture costs nothing where nobody asks for it."""
 
-pytest_plugins = ["tests.dynamo", "tests.logged", "tests.people", "tests.schedule", "tests.skips"]
+pytest_plugins = [
+    "tests.bus",
+    "tests.dynamo",
+    "tests.logged",
+    "tests.people",
+    "tests.schedule",
+    "tests.skips",
+]

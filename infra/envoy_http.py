@@ -6,7 +6,9 @@ from infra.envoy_replies import access_log, local_replies
 from infra.routes import Route, Routes
 
 TYPES = "type.googleapis.com/envoy."
+# Longer than the 10 s that components give a request, so that theirs is the answer.
 ROUTE_TIMEOUT = "15s"
+DEADLINE_HEADER = "x-request-deadline-ms"
 MAX_BODY_BYTES = 1024 * 1024
 MAX_HEADERS_KIB = 32
 SANE_REQUEST_ID = "[A-Za-z0-9._-]{1,64}"
@@ -54,6 +56,8 @@ def connection_manager(routes: Routes, revision: str) -> dict[str, Any]:
         ],
         route_config={
             "response_headers_to_remove": ["server"],
+            # The components' own: how long a request may take is not for clients to say.
+            "request_headers_to_remove": [DEADLINE_HEADER],
             "virtual_hosts": [{"name": "forum", "domains": ["*"], "routes": _routes(routes)}],
         },
     )
@@ -128,18 +132,38 @@ def _match(route: Route) -> dict[str, Any]:
 
 
 def _pair(match: dict[str, Any], cluster: str) -> list[dict[str, Any]]:
-    """Retry what only reads; a write goes to a component once."""
+    """Retry what only reads; a write goes to a component once.
+
+    A write is sent to another instance only if no connection was made, so that none had it.
+    """
     action = {"cluster": cluster, "timeout": ROUTE_TIMEOUT}
     reads = {
         "name": ":method",
         "string_match": {"safe_regex": {"regex": "GET|HEAD"}},
     }
-    retries = {"retry_on": "connect-failure,reset", "num_retries": 2}
     return [
         {
             "name": f"{cluster}-read",
             "match": {**match, "headers": [reads]},
-            "route": {**action, "retry_policy": retries},
+            "route": {**action, "retry_policy": _retries("connect-failure,reset")},
         },
-        {"name": f"{cluster}-write", "match": match, "route": action},
+        {
+            "name": f"{cluster}-write",
+            "match": match,
+            "route": {**action, "retry_policy": _retries("connect-failure")},
+        },
     ]
+
+
+def _retries(reasons: str) -> dict[str, Any]:
+    """Try again, on another instance if there is one."""
+    others = typed(
+        "envoy.retry_host_predicates.previous_hosts",
+        "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+    )
+    return {
+        "retry_on": reasons,
+        "num_retries": 2,
+        "retry_host_predicate": [others],
+        "host_selection_retry_max_attempts": 5,
+    }

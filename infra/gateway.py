@@ -1,14 +1,17 @@
 """Render the gateway's configuration for a stage, checked by Envoy itself.
 
-Each component that the stage needs gets at least one `--address`, in a name or an IP address:
+A component is where its `--address` says, in a name or an IP address; there may be several:
 `python -m infra.gateway --extracted users --address monolith=127.0.0.1:8100
---address users=127.0.0.1:8101 --port 8080 --output envoy.json`
+--address users=127.0.0.1:8101 --port 8080 --output envoy.json`. Without one it is where it is on
+Cloud Map and in containers: `users.forum.local:8080`. With `--run` Envoy then takes this place.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from infra import routes, stages
@@ -58,21 +61,30 @@ def addresses(entries: list[str]) -> dict[str, list[Address]]:
     return read
 
 
+def on_cloud_map(components: Iterable[str]) -> dict[str, list[Address]]:
+    """Give the names that components have wherever each is at its own address."""
+    return {name: [Address(f"{name}.forum.local", 8080)] for name in components}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the configuration that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m infra.gateway", description=__doc__)
-    parser.add_argument("--extracted", default="users,threads,posts")
+    told = os.environ.get
+    everything = stages.as_setting(stages.DOMAINS)
+    parser.add_argument("--extracted", default=told("EXTRACTED", everything))
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--admin-port", type=int)
-    parser.add_argument("--revision", default="dev")
+    parser.add_argument("--revision", default=told("REVISION", "dev"))
     parser.add_argument("--address", action="append", default=[], metavar="COMPONENT=HOST:PORT")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--run", action="store_true")
     chosen = parser.parse_args(arguments)
     try:
+        active = routes.load().at(stages.parse(chosen.extracted))
         gateway = Gateway(
-            routes=routes.load().at(stages.parse(chosen.extracted)),
-            addresses=addresses(chosen.address),
+            routes=active,
+            addresses=on_cloud_map(active.components) | addresses(chosen.address),
             listen=Address(chosen.bind, chosen.port),
             revision=chosen.revision,
             admin_port=chosen.admin_port,
@@ -82,6 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, InvalidConfigurationError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    if chosen.run:
+        os.execv(executable(), command(chosen.output))  # noqa: S606 - so that signals reach it
     return 0
 
 

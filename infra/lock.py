@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "requirements"
@@ -19,6 +21,8 @@ COMPONENTS = {
     "posts": ("chassis", "services/posts"),
     "monolith": ("chassis", "monolith"),
 }
+# What stands around the components, each in an image of its own.
+IMAGES = ("gateway", "bus")
 EVERYTHING = tuple(dict.fromkeys(folder for each in COMPONENTS.values() for folder in each))
 OPTIONS = (
     *("--universal", "--python-version", "3.11", "--generate-hashes"),
@@ -33,6 +37,8 @@ def main() -> int:
     compile_lock("dev", [*_components(*EVERYTHING), *_groups("run", "dev")])
     compile_lock("run", [*_components(*EVERYTHING), *_groups("run")], bounded=True)
     compile_lock("node", _groups("node"))
+    for image in IMAGES:
+        compile_lock(image, _groups(image), bounded=True)
     for name, folders in COMPONENTS.items():
         compile_lock(name, _components(*folders), bounded=True)
     return 0
@@ -65,11 +71,18 @@ def _components(*folders: str) -> list[str]:
 
 
 def _groups(*names: str) -> list[str]:
-    groups = _read(ROOT)["dependency-groups"]
-    return sorted({line for name in names for line in groups[name]})
+    return sorted({line for name in names for line in _group(name)})
 
 
-def _read(folder: Path) -> dict[str, dict[str, list[str]]]:
+def _group(name: str) -> Iterator[str]:
+    for entry in _read(ROOT)["dependency-groups"][name]:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            yield from _group(entry["include-group"])
+
+
+def _read(folder: Path) -> dict[str, Any]:
     return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
 
 

@@ -6,16 +6,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from infra.local import rpc
-from infra.local.settings import DATASTORE, GATEWAY, HOST, PORTS, ROOT, Local
+from infra.local.settings import GATEWAY, HOST, PORTS, ROOT, Local
+from infra.local.start import answers
 from tests.ports import free_port
 
-START_SECONDS, STOP_SECONDS = 90, 20
+START_SECONDS, STOP_SECONDS, PART_SECONDS = 90, 20, 30
 LAUNCHER = (sys.executable, "-m", "infra.local.run")
 CONTROL = (sys.executable, "-m", "infra.local.control")
 
@@ -23,7 +25,9 @@ CONTROL = (sys.executable, "-m", "infra.local.control")
 class Stack:
     """A stage that runs in a folder of its own, on free ports, without demo content.
 
-    `environment` overrides what the launcher is told, such as `SIGN_IN_LIMIT_PER_NAME`. The same
+    `environment` overrides what the launcher is told, such as `SIGN_IN_LIMIT_PER_NAME`. With
+    `restart`, parts that die are started again and others may be kept down; else the stage ends.
+    A part is `gateway`, a component, its worker (`posts-worker`), `dynamodb` or `bus`. The same
     folder may be started again: data stays, ports too. Leaving the block stops everything and
     asserts that no process is left.
     """
@@ -34,9 +38,11 @@ class Stack:
         directory: Path,
         environment: Mapping[str, str] | None = None,
         command: tuple[str, ...] = LAUNCHER,
+        *,
+        restart: bool = False,
     ) -> None:
         ports = {part: free_port() for part in PORTS}
-        self.local = Local(extracted, ports, directory)
+        self.local = Local(extracted, ports, directory, demo=False, restart=restart)
         self.output = directory / "launcher.log"
         self._command = command
         self.environment = {
@@ -44,6 +50,7 @@ class Stack:
             "EXTRACTED": ",".join(extracted),
             "VAR_DIR": str(directory),
             "DEMO": "off",
+            "RESTART": "on" if restart else "off",
             **{PORTS[part][0]: str(port) for part, port in ports.items()},
             **(environment or {}),
         }
@@ -57,11 +64,7 @@ class Stack:
     @property
     def urls(self) -> Mapping[str, str]:
         """Each component's own address, past the gateway."""
-        return {
-            part: self.local.url(part)
-            for part in self.local.parts
-            if part not in {GATEWAY, DATASTORE}
-        }
+        return {component: self.local.url(component) for component in self.local.components}
 
     def log(self, part: str) -> str:
         """Everything that a part has logged."""
@@ -113,21 +116,48 @@ class Stack:
         return code
 
     def pid(self, part: str) -> int:
-        """The process id of a part, or of its first process if it has workers."""
-        file = self.local.run / "supervisord.conf"
-        lines = file.read_text(encoding="utf-8").splitlines()
-        place = next(line.removeprefix("file=") for line in lines if line.startswith("file="))
-        with rpc.proxy(Path(place)) as server:
-            api: Any = server.supervisor
-            pids = {info["name"]: int(info["pid"]) for info in api.getAllProcessInfo()}
-        return pids[part]
+        """The process id of a part, or of its first process if it has workers; 0 if it is down."""
+        with self._supervisor() as api:
+            return int(_info(api, part)["pid"])
 
     def kill(self, part: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to a part."""
+        """Send a signal to a part's first process."""
         os.kill(self.pid(part), number)
 
+    def kill_group(self, part: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal to all processes of a part at once."""
+        os.killpg(self.pid(part), number)
+
+    def pause(self, part: str) -> None:
+        """Have a part do nothing until `resume`; its connections stay open."""
+        self.kill_group(part, signal.SIGSTOP)
+
+    def resume(self, part: str) -> None:
+        """Have a part go on."""
+        self.kill_group(part, signal.SIGCONT)
+
+    def stop_part(self, part: str) -> None:
+        """Stop a part in order, and keep it down; without `restart` this ends the stage."""
+        with self._supervisor() as api:
+            api.stopProcess(_full_name(api, part), False)
+            self._until(lambda: int(_info(api, part)["pid"]) == 0, f"{part} stops")
+
+    def start_part(self, part: str) -> None:
+        """Start a part that was kept down, and wait until it can do its work."""
+        with self._supervisor() as api:
+            api.startProcess(_full_name(api, part), False)
+        self.wait_for(part)
+
+    def wait_for(self, part: str) -> None:
+        """Wait until a part can do its work; a worker, until it runs."""
+        if part in self.local.ports:
+            port = self.local.ports[part]
+            self._until(lambda: answers(port, part), f"{part} answers")
+        else:
+            self._until(lambda: self.pid(part) > 0, f"{part} runs")
+
     def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Do what `make` does to a running forum: `stop`, `reset`, `moderator NAME`."""
+        """Do what `make` does to a running forum: `stop`, `moderator NAME`, `replay SINCE=1h`."""
         return subprocess.run(
             [*CONTROL, *arguments],
             cwd=ROOT,
@@ -164,6 +194,22 @@ class Stack:
         found.pop(os.getpid(), None)
         return found
 
+    @contextmanager
+    def _supervisor(self) -> Iterator[Any]:
+        file = self.local.run / "supervisord.conf"
+        lines = file.read_text(encoding="utf-8").splitlines()
+        place = next(line.removeprefix("file=") for line in lines if line.startswith("file="))
+        with rpc.proxy(Path(place)) as server:
+            yield server.supervisor
+
+    def _until(self, done: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PART_SECONDS
+        while not done():
+            if time.monotonic() > deadline:
+                msg = f"waited {PART_SECONDS} seconds until {what}:\n{self.said()}"
+                raise AssertionError(msg)
+            time.sleep(0.02)
+
     def __enter__(self) -> "Stack":
         return self.start()
 
@@ -175,6 +221,14 @@ class Stack:
     ) -> None:
         if self.process is not None:
             self.stop()
+
+
+def _info(api: Any, part: str) -> Any:
+    return next(info for info in api.getAllProcessInfo() if info["name"] == part)
+
+
+def _full_name(api: Any, part: str) -> str:
+    return f"{_info(api, part)['group']}:{part}"
 
 
 def kill(processes: Mapping[int, str]) -> None:

@@ -83,3 +83,18 @@ def sign_in(session_keys: Keys) -> SignIn:
         return Person(subject, username, name or username, token)
 
     return sign_in
+
+
+@pytest.fixture
+def ada(sign_in: SignIn) -> Person:
+    return sign_in("Ada")
+
+
+@pytest.fixture
+def bob(sign_in: SignIn) -> Person:
+    return sign_in("Bob")
+
+
+@pytest.fixture
+def moderator(sign_in: SignIn) -> Person:
+    return sign_in("Mo", role="moderator")

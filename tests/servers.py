@@ -33,9 +33,14 @@ class Server:
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._server.server_port
+
+    @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         """Close every connection and take no more; a second time does nothing."""

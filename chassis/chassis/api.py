@@ -1,5 +1,6 @@
 """What every JSON API here has in common: strict input, sessions, editions, answers."""
 
+import json
 import re
 import unicodedata
 from datetime import datetime
@@ -202,4 +203,11 @@ def answer(
     if location is not None:
         response.headers["Location"] = location
     response.headers["Cache-Control"] = "no-store" if private else "no-cache"
+    return response
+
+
+def public(content: dict[str, Any]) -> Response:
+    """Make a JSON answer that is the same for everybody, and may be kept for 5 minutes."""
+    response = current_app.response_class(json.dumps(content), content_type="application/json")
+    response.headers["Cache-Control"] = "public, max-age=300"
     return response

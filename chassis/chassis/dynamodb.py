@@ -15,6 +15,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chassis import deadline
 from chassis.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -87,14 +88,16 @@ class Database:
         return self.unpack(answer["Item"]) if "Item" in answer else None
 
     def get_each(self, *wanted: tuple[str, Mapping[str, str]]) -> list[Item | None]:
-        """Read up to 100 different items of any tables by table and key, in one call.
+        """Read up to 100 items of any tables by table and key, in one call.
 
         Strongly consistent; answers them in the order asked for, None where there is none.
         """
         left: dict[str, Any] = {}
         for table, key in wanted:
             request = left.setdefault(self._prefix + table, {"Keys": [], "ConsistentRead": True})
-            request["Keys"].append(self.pack(key))
+            packed = self.pack(key)
+            if packed not in request["Keys"]:  # DynamoDB refuses to be asked twice
+                request["Keys"].append(packed)
         found: dict[str, list[Item]] = {}
         for attempt in range(_ATTEMPTS):
             if not left:
@@ -309,6 +312,7 @@ class Database:
         return body
 
     def _call(self, operation: str, **arguments: Any) -> Any:
+        deadline.check()
         try:
             return getattr(self._client, operation)(**arguments)
         except BotoCoreError as error:

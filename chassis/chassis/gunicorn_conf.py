@@ -1,6 +1,9 @@
 """How gunicorn runs every component: `gunicorn -c python:chassis.gunicorn_conf <pkg>.wsgi:app`."""
 
 import os
+from typing import Any
+
+from chassis import draining
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 worker_class = "gthread"
@@ -9,6 +12,9 @@ threads = int(os.environ.get("WORKER_THREADS", "8"))
 # One import for all workers: a faster start, and memory that they share.
 preload_app = True
 timeout = 30
+# After SIGTERM: first served on, so that load balancers see it, then up to this for what is left.
+# Together well below the 30 s after which ECS kills a task.
+drain_seconds = float(os.environ.get("DRAIN_SECONDS", "10"))
 graceful_timeout = 8
 # Longer than any load balancer in front keeps an idle connection (60 s), so that it is never
 # this side that closes one while a request is on its way.
@@ -25,3 +31,18 @@ loglevel = "warning"
 # No file on a read-only root, and heartbeats that no slow disk can delay.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
 control_socket_disable = True
+
+
+def when_ready(server: Any) -> None:
+    """Take over SIGTERM in the master."""
+    draining.install(server, drain_seconds)
+
+
+def on_exit(server: Any) -> None:  # noqa: ARG001
+    """Leave nothing behind in the master."""
+    draining.end()
+
+
+def pre_request(worker: Any, req: Any) -> None:  # noqa: ARG001
+    """Let go of kept connections while leaving."""
+    draining.release(worker)

@@ -4,51 +4,24 @@
 `Outbox` of its own. The relay publishes whatever is in it, in any order and at least once.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
 
 from chassis.clock import Clock, NewId, moment, stamp
-from chassis.dynamodb import Action, Database, list_shard
+from chassis.dynamodb import Action, Database, NotApplied, list_shard
 from chassis.events import Event, from_json
+from chassis.outbox_port import KEPT_FOR, Beat, Outbox
+from chassis.portions import cut
 from chassis.tables import Index, Table
 
-KEPT_FOR = timedelta(days=7)
-"""So long a published event stays, to be published again if a queue was lost."""
+__all__ = ["KEPT_FOR", "SHARDS", "Beat", "DynamoOutbox", "Outbox", "table"]
+
 SHARDS = 4
 _UNPUBLISHED = "unpublished"
-_BEAT = {"shard": "worker", "id": "beat"}
-
-
-@dataclass(frozen=True)
-class Beat:
-    """When a component's worker was last at work, and how old the newest event was it applied."""
-
-    at: datetime
-    lag_seconds: float
-
-
-class Outbox(Protocol):
-    """What the relay needs of an outbox."""
-
-    def pending(self, limit: int) -> Sequence[Event]:
-        """Give some of the events that were not published yet, older ones first."""
-
-    def published(self, events: Sequence[Event]) -> None:
-        """Note that these were published; they are kept for `KEPT_FOR`."""
-
-    def again(self, since: datetime) -> int:
-        """Have all events recorded since then published once more; answers how many."""
-
-    def oldest(self) -> datetime | None:
-        """Tell when the oldest event that waits to be published was recorded."""
-
-    def beat(self, beat: Beat) -> None:
-        """Note that the worker is at work."""
-
-    def last_beat(self) -> Beat | None:
-        """Tell when the worker was last at work."""
+# A transaction of DynamoDB takes 100 actions, on items of 4 MB in all.
+_MOST, _MOST_BYTES = 100, 3 * 1024 * 1024
+_BEAT = {"list_shard": "worker", "id": "beat"}
 
 
 def table(service: str) -> Table:
@@ -60,7 +33,7 @@ def table(service: str) -> Table:
     """
     return Table(
         f"{service}-outbox",
-        partition="shard",
+        partition="list_shard",
         sort="id",
         indexes=(Index(_UNPUBLISHED, partition="unpublished", sort="id"),),
         expires="expires",
@@ -80,11 +53,15 @@ class DynamoOutbox:
         self._new_id = new_id
 
     def record(self, kind: str, subject: str, version: int, data: dict[str, Any]) -> Action:
-        """Make the action that records an event, for the transaction of what it tells of."""
+        """Make the action that records an event, for the transaction of what it tells of.
+
+        Raises:
+            ValueError: the event is one that could never be published.
+        """
         event = Event(self._new_id(), kind, self._source, subject, version, self._clock(), data)
         shard = list_shard(event.id, SHARDS)
         item = {
-            "shard": shard,
+            "list_shard": shard,
             "id": event.id,
             "event": event.to_json(),
             "recorded_at": stamp(event.time),
@@ -108,32 +85,30 @@ class DynamoOutbox:
         ]
 
     def published(self, events: Sequence[Event]) -> None:
-        """Note that up to 100 events were published, in one call."""
+        """Note that events were published, usually in one call; passes over those that are gone."""
         expires = int((self._clock() + KEPT_FOR).timestamp())
-        self._mark(events, "SET expires = :expires REMOVE unpublished", expires=expires)
+        written = ((event.id, len(event.to_json().encode())) for event in events)
+        self._mark(written, "SET expires = :expires REMOVE unpublished", expires=expires)
 
     def again(self, since: datetime) -> int:
-        """Have all events recorded since then published once more, in calls of 100."""
+        """Have all events recorded since then published once more; answers how many."""
         # UUIDv7: the first 48 bits are the milliseconds.
-        milliseconds = f"{int(since.timestamp() * 1000):012x}"
+        milliseconds = f"{max(0, int(since.timestamp() * 1000)):012x}"
         first = f"{milliseconds[:8]}-{milliseconds[8:]}"
         count = 0
         for shard in map(str, range(SHARDS)):
             after = first
-            while True:
-                items = self._db.query(
-                    self._table,
-                    "shard = :shard AND id > :after",
-                    limit=100,
-                    ascending=True,
-                    shard=shard,
-                    after=after,
-                )
-                if not items:
-                    break
-                events = [from_json(item["event"]) for item in items]
-                self._mark(events, "SET unpublished = :shard", shard=shard)
-                count += len(events)
+            while items := self._db.query(
+                self._table,
+                "list_shard = :shard AND id > :after",
+                limit=100,
+                ascending=True,
+                shard=shard,
+                after=after,
+            ):
+                written = ((item["id"], len(item["event"].encode())) for item in items)
+                # Nothing may expire before it was published.
+                count += self._mark(written, "SET unpublished = :shard REMOVE expires", shard=shard)
                 after = items[-1]["id"]
         return count
 
@@ -163,16 +138,27 @@ class DynamoOutbox:
         item = self._db.get(self._table, _BEAT, consistent=False)
         return Beat(moment(item["at"]), item["lag_milliseconds"] / 1000) if item else None
 
-    def _mark(self, events: Sequence[Event], change: str, **values: Any) -> None:
-        self._db.transact(
-            [
+    def _mark(self, written: Iterable[tuple[str, int]], change: str, **values: Any) -> int:
+        """Change items, given by their ids and bytes; answers how many were still there."""
+        count = 0
+        for portion in cut(written, _MOST, _MOST_BYTES):
+            actions = [
                 self._db.update(
                     self._table,
-                    {"shard": list_shard(event.id, SHARDS), "id": event.id},
+                    {"list_shard": list_shard(event_id, SHARDS), "id": event_id},
                     change,
                     "attribute_exists(id)",
                     **values,
                 )
-                for event in events
+                for event_id, _ in portion
             ]
-        )
+            while actions:
+                try:
+                    self._db.transact(actions)
+                except NotApplied as refusal:
+                    # Its time had come, between its reading and now.
+                    actions = [one for n, one in enumerate(actions) if not refusal.failed(n)]
+                else:
+                    count += len(actions)
+                    break
+        return count

@@ -6,17 +6,17 @@ from threading import Event as Flag
 
 from chassis.bus import Topic
 from chassis.errors import Unavailable
-from chassis.outbox import Outbox
+from chassis.outbox_port import Outbox
 
 _LOG = logging.getLogger(__name__)
 BATCH = 25
-"""So many events are taken from each shard at a time."""
+"""So many events are asked for at a time; an outbox in shards gives as many of each."""
 _QUICK, _SLOWEST = 0.1, 1.0  # seconds between looks: after one that found something, at most
 _LONGEST_PAUSE = 10.0  # seconds, while something is down
 
 
 class Relay:
-    """Moves events from an outbox to the topic, at least once each."""
+    """Moves events from an outbox to the topic, at least once each; several may do so at once."""
 
     def __init__(self, outbox: Outbox, topic: Topic) -> None:
         self._outbox = outbox
@@ -27,7 +27,10 @@ class Relay:
         pause = _QUICK
         while not stop.is_set():
             try:
-                pause = _QUICK if self.once() else min(_SLOWEST, pause * 1.5)
+                count = self.once()
+                if count >= BATCH:
+                    continue  # there is more
+                pause = _QUICK if count else min(_SLOWEST, pause * 1.5)
             except Unavailable as failure:
                 pause = min(_LONGEST_PAUSE, max(pause, 0.5) * 2)
                 _LOG.warning("events wait in the outbox: %s", failure.detail)
@@ -40,10 +43,12 @@ class Relay:
             Unavailable: the outbox or the topic can't be reached.
         """
         events = self._outbox.pending(BATCH)
+        if not events:
+            return 0
         # Published first: an event that is published twice does no harm, one that is lost would.
         taken = self._topic.publish(events)
         if len(taken) < len(events):
-            _LOG.warning("%d events were refused and wait", len(events) - len(taken))
+            _LOG.warning("%d events were not taken and wait", len(events) - len(taken))
         if taken:
             self._outbox.published(taken)
         return len(taken)

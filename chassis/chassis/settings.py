@@ -12,7 +12,7 @@ import jwt
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SETTINGS = TypeVar("SETTINGS", bound="Settings")
+SETTINGS = TypeVar("SETTINGS", bound=BaseSettings)
 
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+$")]
 """Where another component is: scheme, host and port, without a path."""

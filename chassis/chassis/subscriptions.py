@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-VISIBILITY_SECONDS = 30
+VISIBILITY_SECONDS = 10
 """So long a message that was received is kept from others, unless its consumer asks for more."""
 MAX_RECEIVES = 50
 """A message that was received so often kills its consumer; SQS itself puts it aside."""
@@ -81,38 +81,40 @@ class Places:
 def provision(
     sns: SNSClient, sqs: SQSClient, prefix: str, subscriptions: Iterable[Subscription]
 ) -> dict[str, Places]:
-    """Bring topic, queues and subscriptions to what they are defined as; can be repeated."""
+    """Bring topic, queues and subscriptions to what they are defined as; can be repeated.
+
+    What is published to a topic before its subscriptions are there reaches nobody. So after a bus
+    was lost and is made anew under running workers, their outboxes have to publish once more.
+    """
+    made = [(subscription, *_queues(sqs, prefix, subscription)) for subscription in subscriptions]
     topic_arn = sns.create_topic(Name=topic(prefix))["TopicArn"]
-    places = {}
-    for subscription in subscriptions:
-        dead_url, dead_arn = _queue(
-            sqs,
-            subscription.dead_letters(prefix),
-            {"MessageRetentionPeriod": str(DEAD_RETENTION_SECONDS)},
-        )
-        url, arn = _queue(
-            sqs,
-            subscription.queue(prefix),
-            {
-                "MessageRetentionPeriod": str(RETENTION_SECONDS),
-                "VisibilityTimeout": str(VISIBILITY_SECONDS),
-                "RedrivePolicy": json.dumps(redrive(dead_arn)),
-            },
-        )
+    for subscription, url, arn, _ in made:
         policy = json.dumps(may_send(topic_arn, arn))
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-        made = sns.subscribe(
-            TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
-        )
-        for name, value in (
-            ("RawMessageDelivery", "true"),
-            ("FilterPolicy", json.dumps(subscription.filter_policy())),
-        ):
-            sns.set_subscription_attributes(
-                SubscriptionArn=made["SubscriptionArn"], AttributeName=name, AttributeValue=value
-            )
-        places[subscription.component] = Places(topic_arn, url, dead_url)
-    return places
+        _subscribe(sns, topic_arn, arn, subscription)
+    return {
+        subscription.component: Places(topic_arn, url, dead_url)
+        for subscription, url, _, dead_url in made
+    }
+
+
+def _queues(sqs: SQSClient, prefix: str, subscription: Subscription) -> tuple[str, str, str]:
+    """Make a component's queues; answers the URL and the ARN of one, and the URL of the other."""
+    dead_url, dead_arn = _queue(
+        sqs,
+        subscription.dead_letters(prefix),
+        {"MessageRetentionPeriod": str(DEAD_RETENTION_SECONDS)},
+    )
+    url, arn = _queue(
+        sqs,
+        subscription.queue(prefix),
+        {
+            "MessageRetentionPeriod": str(RETENTION_SECONDS),
+            "VisibilityTimeout": str(VISIBILITY_SECONDS),
+            "RedrivePolicy": json.dumps(redrive(dead_arn)),
+        },
+    )
+    return url, arn, dead_url
 
 
 def _queue(sqs: SQSClient, name: str, attributes: dict[str, str]) -> tuple[str, str]:
@@ -121,3 +123,29 @@ def _queue(sqs: SQSClient, name: str, attributes: dict[str, str]) -> tuple[str, 
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
     told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     return url, told["Attributes"]["QueueArn"]
+
+
+def _subscribe(sns: SNSClient, topic_arn: str, queue_arn: str, subscription: Subscription) -> None:
+    """Subscribe a queue, or bring its subscription up to date."""
+    attributes = {
+        "RawMessageDelivery": "true",
+        "FilterPolicy": json.dumps(subscription.filter_policy()),
+    }
+    try:
+        # With its attributes from the beginning: not an event may come in another shape.
+        made = sns.subscribe(
+            TopicArn=topic_arn,
+            Protocol="sqs",
+            Endpoint=queue_arn,
+            Attributes=attributes,
+            ReturnSubscriptionArn=True,
+        )
+    except sns.exceptions.InvalidParameterException:
+        # SNS says so of one that is there with other attributes.
+        made = sns.subscribe(
+            TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn, ReturnSubscriptionArn=True
+        )
+    for name, value in attributes.items():
+        sns.set_subscription_attributes(
+            SubscriptionArn=made["SubscriptionArn"], AttributeName=name, AttributeValue=value
+        )

@@ -13,13 +13,15 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 from werkzeug.wsgi import get_input_stream
 
-from chassis import logs, problems
+from chassis import deadline, draining, logs, problems
 from chassis.errors import Failure, FieldError, Invalid
 from chassis.problems import problem
 
 MAX_BODY = 64 * 1024
 MAX_DRAINED = 1024 * 1024
 MAX_DEPTH = 20  # of a JSON body
+# Lets Envoy send requests here nevertheless while no other instance is ready.
+_LAST_RESORT = {"X-Envoy-Degraded": "true"}
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -73,7 +75,8 @@ def create(
     _add_health(app, checks)
     # One proxy is in front of every component: it says who called, and by which scheme.
     proxied = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
-    app.wsgi_app = _reading_to_the_end(proxied)  # type: ignore[assignment, method-assign]
+    whole = _reading_to_the_end(proxied)
+    app.wsgi_app = deadline.install(whole)  # type: ignore[assignment, method-assign]
     return app
 
 
@@ -145,6 +148,8 @@ def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:
     @app.get("/readyz")
     def readyz() -> Response:
         """Say whether the component can do its work."""
+        if draining.begun():
+            return problem(503, "is stopping", headers=_LAST_RESORT)
         results = {}
         for name, check in checks.items():
             try:
@@ -152,5 +157,6 @@ def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:
             except Failure as failure:
                 results[name] = failure.detail
         if results:
-            return problem(503, "; ".join(f"{name}: {text}" for name, text in results.items()))
+            detail = "; ".join(f"{name}: {text}" for name, text in results.items())
+            return problem(503, detail, headers=_LAST_RESORT)
         return Response(json.dumps({"status": "ready"}), content_type="application/json")

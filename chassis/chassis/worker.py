@@ -2,53 +2,73 @@
 
 import logging
 import signal
+from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
 from types import FrameType
 
+from chassis import healthcheck
 from chassis.clock import Clock
 from chassis.consumer import Consumer
 from chassis.errors import Unavailable
-from chassis.outbox import Beat, Outbox
+from chassis.outbox_port import Beat, Outbox
 from chassis.relay import Relay
 
 _LOG = logging.getLogger(__name__)
 BEAT_SECONDS = 2.0
+_STOP, _CRASH = 0, 1
 
 
 def run(relay: Relay, consumer: Consumer, outbox: Outbox, clock: Clock) -> int:
     """Work until SIGTERM or SIGINT, then finish what is in hand; answers the exit code.
 
-    A part that dies ends the process, for whatever runs it to start it again.
+    A part that dies ends the process with 1, for whatever runs it to start it again.
     """
-    stop, crashed = Flag(), Flag()
+    stop = Flag()
+    # What ends the work: unlike a flag's, its lock is safe in a signal's handler.
+    ends: SimpleQueue[int] = SimpleQueue()
 
     def asked(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, asked)
+        ends.put(_STOP)
 
     def guarded(part: Relay | Consumer) -> None:
         try:
             part.run(stop)
-        except Exception:
-            _LOG.exception("a part of the worker died")
-            crashed.set()
-        finally:
-            stop.set()
+        except BaseException:
+            _LOG.exception("the %s died", type(part).__name__.lower())
+            ends.put(_CRASH)
 
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, asked)
     threads = [
         Thread(target=guarded, args=(part,), name=type(part).__name__.lower())
         for part in (relay, consumer)
     ]
     for thread in threads:
         thread.start()
-    while not stop.wait(BEAT_SECONDS):
+    _LOG.info("the worker is at work")
+    try:
+        code = _beat_until_ended(ends, consumer, outbox, clock)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    while not ends.empty():
+        code = max(code, ends.get())
+    _LOG.info("the worker has stopped")
+    return code
+
+
+def _beat_until_ended(
+    ends: SimpleQueue[int], consumer: Consumer, outbox: Outbox, clock: Clock
+) -> int:
+    while True:
         try:
             outbox.beat(Beat(clock(), consumer.lag_seconds))
+            healthcheck.beat()
         except Unavailable as failure:
             _LOG.warning("could not tell that the worker is at work: %s", failure.detail)
-    for thread in threads:
-        thread.join()
-    return 1 if crashed.is_set() else 0
+        try:
+            return ends.get(timeout=BEAT_SECONDS)
+        except Empty:
+            continue

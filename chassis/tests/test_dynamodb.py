@@ -185,6 +185,58 @@ def test_no_keys_are_no_call(far, scripted):
     assert scripted.asked == []
 
 
+def test_items_of_several_tables_are_read_in_one_call(database, dynamo):
+    part = {"note": "n1", "id": "p1", "text": "x"}
+    database.transact([database.put("notes", {"id": "n1"}), database.put("parts", part)])
+    note, missing = ("notes", {"id": "n1"}), ("notes", {"id": "n2"})
+    with dynamo.counted() as calls:
+        found = database.get_each(missing, ("parts", {"note": "n1", "id": "p1"}), note, note)
+    assert found == [None, part, {"id": "n1"}, {"id": "n1"}]
+    assert calls == {"BatchGetItem": 1}
+    with dynamo.counted() as none:
+        assert database.get_each() == []
+    assert none == {}
+
+
+def test_items_that_were_left_out_of_a_batch_are_read_again(far, scripted):
+    first, second = ({"id": {"S": f"n{number}"}} for number in (1, 2))
+    left = {"notes": {"Keys": [second], "ConsistentRead": True}}
+    scripted.answers = [
+        (200, {"Responses": {"notes": [first]}, "UnprocessedKeys": left}),
+        (200, {"Responses": {}, "UnprocessedKeys": left}),
+        (200, {"Responses": {"notes": [second]}, "UnprocessedKeys": {}}),
+    ]
+    found = far.get_each(*(("notes", {"id": f"n{number}"}) for number in (1, 2)))
+    assert found == [{"id": "n1"}, {"id": "n2"}]
+    assert scripted.asked == ["BatchGetItem"] * 3
+
+
+def test_items_that_are_never_read_are_unavailable_in_the_end(far, scripted, monkeypatch):
+    monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
+    left = {"notes": {"Keys": [{"id": {"S": "n1"}}]}}
+    scripted.answers = [(200, {"Responses": {}, "UnprocessedKeys": left})] * 20
+    with pytest.raises(Unavailable):
+        far.get_each(("notes", {"id": "n1"}))
+    assert len(scripted.asked) == 8
+
+
+def test_a_transaction_holds_on_what_it_only_checks(database):
+    database.transact([database.put("notes", {"id": "n1", "is_open": True})])
+
+    def write(part_id):
+        check = database.holds("notes", {"id": "n1"}, "is_open = :yes", yes=True)
+        database.transact([database.put("parts", {"note": "n1", "id": part_id}), check])
+
+    write("p1")
+    database.transact([database.put("notes", {"id": "n1", "is_open": False})])
+    with pytest.raises(NotApplied) as refusal:
+        write("p2")
+    assert [refusal.value.failed(position) for position in (0, 1)] == [False, True]
+    parts = database.query("parts", "note = :n", limit=9, ascending=True, n="n1")
+    assert [part["id"] for part in parts] == ["p1"]
+    assert database.get("notes", {"id": "n1"}) == {"id": "n1", "is_open": False}
+
+
 def test_a_query_reads_on_where_the_database_ended_a_page(database):
     # A page of DynamoDB ends at 1 MB.
     for number in range(8):

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from chassis import errors, peers
+from chassis import breaker, budget, connections, deadline, errors
 from chassis.peers import Peer, editing, once
 from tests.ports import free_port
 from tests.servers import Server, reply
@@ -104,13 +104,55 @@ def test_a_get_on_a_connection_that_the_peer_has_closed_is_made_again(server, pe
     assert peer.call("GET", "/api/notes").body == {"n": 2}
 
 
-def test_a_get_that_breaks_off_is_made_again_once(server, peer):
-    server.answers = [break_off, Answer(body={"n": 2})]
-    assert peer.call("GET", "/api/notes").body == {"n": 2}
-    server.answers = [break_off, break_off, Answer()]
+KEY = {"Idempotency-Key": "k1"}
+REPEATABLE = pytest.mark.parametrize(
+    ("method", "headers"), [("GET", {}), ("POST", KEY)], ids=["GET", "POST with a key"]
+)
+
+
+@REPEATABLE
+@pytest.mark.parametrize(
+    "passing",
+    [break_off, problem(503, [("Retry-After", "30")]), problem(504)],
+    ids=["broken", "503", "504"],
+)
+def test_what_fails_early_is_tried_three_times(server, peer, method, headers, passing):
+    server.answers = [passing, passing, Answer(body={"n": 3})]
+    assert peer.call(method, "/api/notes", headers=headers).body == {"n": 3}
+    server.answers = [passing, passing, passing, Answer()]
     with pytest.raises(errors.Unavailable):
-        peer.call("GET", "/api/notes")
-    assert len(server.asked) == 4
+        peer.call(method, "/api/notes", headers=headers)
+    assert len(server.asked) == 6
+
+
+@REPEATABLE
+def test_what_fails_late_is_not_tried_again(server, peer, method, headers):
+    server.answers = [Answer(503, after=1.1), Answer()]
+    with pytest.raises(errors.Unavailable):
+        peer.call(method, "/api/notes", headers=headers)
+    assert len(server.asked) == 1
+
+
+def test_retries_wait_for_a_random_time(monkeypatch):
+    assert len({budget.pause(1) for _ in range(20)}) == 20
+    assert all(0 <= budget.pause(1) <= 0.1 for _ in range(100))
+    assert any(0.1 < budget.pause(2) <= 0.2 for _ in range(100))
+
+
+def test_retries_stay_a_fifth_of_the_calls(server, peer, monkeypatch):
+    monkeypatch.setattr(budget, "pause", lambda retry: 0)
+    # Every second try fails, so that the breaker stays closed.
+    server.answers = [problem(503), Answer()] * 100
+    started, failed = time.monotonic(), 0
+    for _ in range(100):
+        try:
+            peer.call("GET", "/api/notes")
+        except errors.Unavailable:
+            failed += 1
+    retries = len(server.asked) - 100
+    allowed = budget.MOST + 100 * budget.SHARE + (time.monotonic() - started) * budget.FLOOR
+    assert 20 <= retries <= allowed
+    assert failed > 20
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
@@ -143,7 +185,7 @@ def test_a_peer_that_takes_no_connection_is_given_up_soon():
             start = time.monotonic()
             with pytest.raises(errors.Unavailable):
                 peer.call("GET", "/api/notes")
-            assert time.monotonic() - start < 3 * peers.CONNECT_TIMEOUT
+            assert time.monotonic() - start < 3 * connections.CONNECT_TIMEOUT
 
 
 def test_a_peer_that_is_down_is_unavailable_at_once():
@@ -199,13 +241,13 @@ def test_a_redirect_is_not_followed(server, peer):
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_what_the_peer_refuses_is_raised_as_here(server, peer, status, failure, method):
     headers = [("Retry-After", "30")] if status in {413, 503} else []
-    server.answers = [problem(status, headers, type="urn:problem:probe")]
+    server.answers = [problem(status, headers, type="urn:problem:probe")] * 3
     with pytest.raises(failure) as raised:
         peer.call(method, "/api/notes")
     assert type(raised.value) is failure
     if status in {401, 403, 404, 409}:
         assert (raised.value.detail, raised.value.kind) == ("why", "urn:problem:probe")
-    assert len(server.asked) == 1
+    assert len(server.asked) == (3 if (status, method) == (503, "GET") else 1)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -277,3 +319,200 @@ def test_edits_and_repeated_writes_have_headers(app):
     assert editing(None) == {}
     assert editing(frozenset({4, 3})) == {"If-Match": '"3", "4"'}
     assert editing(frozenset()) == {"If-Match": '""'}
+
+
+@pytest.mark.parametrize("body", [[], {}, {"n": "x"}, {"n": None}, "text", None, 7])
+def test_an_answer_of_another_form_is_no_answer(server, peer, body):
+    server.answers = [Answer(200, body)]
+    answered = peer.call("GET", "/api/notes")
+    with pytest.raises(errors.Unavailable) as failure:
+        answered.read(lambda reply: int(reply.body["n"]) + reply.version)
+    assert failure.value.detail == "The part that keeps notes answers in an unknown way."
+    assert peer.state == "closed"
+
+
+def test_an_answer_is_read(server, peer):
+    server.answers = [Answer(200, {"n": 3}, [("ETag", '"4"')])]
+    assert peer.call("GET", "/api/notes").read(lambda reply: reply.body["n"] + reply.version) == 7
+
+
+def test_a_trickle_does_not_outlast_the_whole(server):
+    def trickle(request):
+        request.send_response(200)
+        request.send_header("Content-Length", "100")
+        request.end_headers()
+        for _ in range(100):
+            request.wfile.write(b" ")
+            request.wfile.flush()
+            time.sleep(0.1)
+
+    server.answers = [trickle, Answer()]
+    peer = Peer("notes", server.url, read_timeout=0.5)
+    start = time.monotonic()
+    with pytest.raises(errors.Unavailable):
+        peer.call("GET", "/api/notes")
+    assert time.monotonic() - start < 1
+    assert len(server.asked) == 1
+    peer.call("GET", "/api/notes")
+
+
+def test_connections_are_bounded_and_waited_for(server):
+    peer = Peer("notes", server.url, connections=2)
+    server.answers = [Answer(after=0.2) for _ in range(6)]
+    callers = [threading.Thread(target=peer.call, args=("GET", "/api/notes")) for _ in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert (len(server.asked), server.connections) == (6, 2)
+
+
+def test_nobody_waits_long_for_a_connection(server):
+    peer = Peer("notes", server.url, connections=1)
+    server.answers = [Answer(after=2)]
+    caller = threading.Thread(target=peer.call, args=("GET", "/api/notes"))
+    caller.start()
+    while not server.asked:
+        time.sleep(0.01)
+    start = time.monotonic()
+    for _ in range(2):
+        with pytest.raises(errors.Unavailable):
+            peer.call("GET", "/api/notes")
+    assert time.monotonic() - start < 3 * connections.POOL_TIMEOUT
+    caller.join()
+    assert (len(server.asked), peer.state) == (1, "closed")
+
+
+def test_a_peer_that_is_down_costs_no_time_from_the_fifth_failure_on(caplog):
+    peer = Peer("notes", f"http://127.0.0.1:{free_port()}")
+    for _ in range(breaker.FAILURES):
+        assert peer.state == "closed"
+        with pytest.raises(errors.Unavailable):
+            peer.call("POST", "/api/notes", json={})
+    assert peer.state == "open"
+    start = time.monotonic()
+    for _ in range(100):
+        with pytest.raises(errors.Unavailable):
+            peer.call("GET", "/api/notes")
+    assert time.monotonic() - start < 0.1
+    (record,) = [record for record in caplog.records if record.name == "chassis.breaker"]
+    assert (record.message, record.peer) == ("peer is down", "notes")
+
+
+@pytest.mark.parametrize(
+    "failing", [break_off, Answer(500), problem(503)], ids=["broken", "500", "503"]
+)
+def test_failures_count_only_in_a_row(server, peer, failing):
+    server.answers = [*[failing] * 4, Answer(404, {}), *[failing] * 5, Answer()]
+    for _ in range(10):
+        assert peer.state == "closed"
+        with pytest.raises(errors.Failure):
+            peer.call("DELETE", "/api/notes/n1")
+    assert peer.state == "open"
+    with pytest.raises(errors.Unavailable):
+        peer.call("DELETE", "/api/notes/n1")
+    assert len(server.asked) == 10
+
+
+def test_slow_answers_open_the_breaker_too(server):
+    peer = Peer("notes", server.url, read_timeout=0.1)
+    server.answers = [Answer(after=0.3) for _ in range(5)]
+    for _ in range(5):
+        with pytest.raises(errors.Unavailable):
+            peer.call("POST", "/api/notes", json={})
+    assert peer.state == "open"
+
+
+def test_what_the_peer_refuses_says_that_it_is_there(server, peer):
+    server.answers = [problem(status) for status in (400, 401, 403, 404, 409, 412, 422, 429)] * 2
+    for _ in range(16):
+        with pytest.raises(errors.Failure):
+            peer.call("POST", "/api/notes", json={})
+    assert peer.state == "closed"
+
+
+def test_one_call_finds_out_whether_the_peer_is_back(server, peer, caplog):
+    caplog.set_level("INFO", logger="chassis.breaker")
+    server.answers = [Answer(500)] * 6
+    for _ in range(5):
+        with pytest.raises(errors.Unavailable):
+            peer.call("POST", "/api/notes", json={})
+    time.sleep(breaker.PAUSE + 0.05)
+    for _ in range(3):  # the first fails, and the others have to wait again
+        with pytest.raises(errors.Unavailable):
+            peer.call("POST", "/api/notes", json={})
+    assert (len(server.asked), peer.state) == (6, "open")
+    time.sleep(breaker.PAUSE + 0.05)
+    server.answers = [Answer(after=0.3), *[Answer() for _ in range(5)]]
+    trial = threading.Thread(target=peer.call, args=("POST", "/api/notes"))
+    trial.start()
+    while len(server.asked) < 7:
+        time.sleep(0.01)
+    assert peer.state == "half-open"
+    with pytest.raises(errors.Unavailable):
+        peer.call("GET", "/api/notes")
+    trial.join()
+    assert peer.state == "closed"
+    peer.call("GET", "/api/notes")
+    assert len(server.asked) == 8
+    assert [record.message for record in caplog.records if record.name == "chassis.breaker"] == [
+        "peer is down",
+        "peer answers again",
+    ]
+
+
+def test_calls_do_not_wait_for_each_other(server, peer):
+    server.answers = [Answer(after=0.4) for _ in range(8)]
+    callers = [threading.Thread(target=peer.call, args=("GET", "/api/notes")) for _ in range(8)]
+    start = time.monotonic()
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert time.monotonic() - start < 0.8
+
+
+def test_a_call_waits_no_longer_than_the_request_may_take(server, peer):
+    server.answers = [Answer(after=2), Answer()]
+    start = time.monotonic()
+    with deadline.within(0.4), pytest.raises(errors.Unavailable):
+        peer.call("GET", "/api/notes")
+    assert 0.35 < time.monotonic() - start < 0.8
+    assert len(server.asked) == 1
+
+
+def test_the_next_component_is_told_what_is_left(server, peer):
+    peer.call("GET", "/api/notes")
+    with deadline.within(2):
+        peer.call("GET", "/api/notes")
+    with deadline.within(60):
+        peer.call("GET", "/api/notes")
+    told = [int(headers[deadline.HEADER]) for _, _, headers, _ in server.asked]
+    # 3950: the call itself waits for 4 s, whatever the request may take.
+    assert (told[0], told[2]) == (3950, 3950)
+    assert 1500 < told[1] <= 1950
+
+
+def test_nobody_is_asked_when_nothing_is_left(server, peer):
+    with deadline.within(0.01), pytest.raises(errors.Unavailable):
+        peer.call("GET", "/api/notes")
+    assert (server.asked, peer.state) == ([], "closed")
+
+
+def test_short_deadlines_do_not_open_the_breaker(server, peer):
+    server.answers = [Answer(after=0.2), Answer(500), break_off] * 3
+    for _ in range(9):
+        with deadline.within(0.15), pytest.raises(errors.Unavailable):
+            peer.call("POST", "/api/notes")
+    assert (len(server.asked), peer.state) == (9, "closed")
+
+
+def test_a_short_deadline_leaves_the_breaker_open(server, peer):
+    server.answers = [Answer(500)] * 5 + [Answer(after=0.3)]
+    for _ in range(5):
+        with pytest.raises(errors.Unavailable):
+            peer.call("POST", "/api/notes", json={})
+    time.sleep(breaker.PAUSE + 0.05)
+    with deadline.within(0.15), pytest.raises(errors.Unavailable):
+        peer.call("POST", "/api/notes", json={})
+    assert (len(server.asked), peer.state) == (6, "open")

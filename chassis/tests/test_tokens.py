@@ -22,6 +22,7 @@ CLAIMS = {
     "username": "ann",
     "name": "Ann",
     "role": "member",
+    "suspended": False,
     "ver": 3,
     "jti": "session-id",
     "iat": int(NOW.timestamp()),
@@ -78,6 +79,7 @@ def test_an_issued_token_speaks_for_its_person(session_keys, verifier):
         username="ann",
         name="Ännchen",
         role="moderator",
+        suspended=True,
         version=7,
         session="s1",
         now=utc_now(),
@@ -85,6 +87,7 @@ def test_an_issued_token_speaks_for_its_person(session_keys, verifier):
     identity = verifier.verify(token)
     assert (identity.subject, identity.username, identity.name) == ("ann-id", "ann", "Ännchen")
     assert (identity.role, identity.version, identity.session) == ("moderator", 7, "s1")
+    assert identity.suspended is True
     assert identity.expires_at == expires_at
     assert abs(expires_at - datetime.now(UTC) - LIFETIME) < timedelta(seconds=5)
     assert token not in repr(identity)

@@ -30,10 +30,12 @@ def test_a_component_is_alive_whatever_it_depends_on(client, health):
 
 
 def test_a_component_is_ready_when_its_checks_pass(client, health):
-    assert client.get("/readyz").status_code == 200
+    response = client.get("/readyz")
+    assert (response.status_code, "X-Envoy-Degraded" in response.headers) == (200, False)
     health.broken = True
     response = client.get("/readyz")
-    assert response.status_code == 503
+    # Envoy asks it nevertheless while there is no other instance.
+    assert (response.status_code, response.headers["X-Envoy-Degraded"]) == (503, "true")
     assert response.get_json()["detail"] == "notes: The notes can't be reached right now."
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra import routes, stages
 from infra.local.runner import PartFailedError
-from infra.local.settings import DATASTORE, GATEWAY, HOST, Local
+from infra.local.settings import BUS, DATASTORE, GATEWAY, HOST, Local
 
 _LAST_LINES, _LONGEST_LINE = 10, 400
 
@@ -28,7 +28,10 @@ def overview(local: Local, seconds: float) -> str:
     tasks[stages.MONOLITH] = " ".join(["the pages", *apis])
     tasks[GATEWAY] = "sends each path to its owner"
     tasks[DATASTORE] = "the services' tables"
+    tasks[BUS] = "carries events between components"
     lines = [f"  {part:<9} {HOST}:{local.ports[part]:<6} {tasks[part]}" for part in local.parts]
+    if local.workers:
+        lines.append(f"  {'workers':<25} one beside each component, for its events")
     return "\n".join(
         [
             "",
@@ -38,6 +41,7 @@ def overview(local: Local, seconds: float) -> str:
             "",
             f"Data is in {_short(local.folder)}, logs in {_short(local.logs)} (make logs).",
             "Stop it with Ctrl-C, or with make stop from elsewhere.",
+            *(["Parts that die are started again."] if local.restart else []),
             "",
         ]
     )

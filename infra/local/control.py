@@ -1,10 +1,11 @@
-"""What `make` does to a forum that runs, or that does not: stop, reset, logs, moderator."""
+"""What `make` does to a forum that runs, or does not: stop, reset, logs, moderator, replay."""
 
 import os
 import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from infra import stages
@@ -62,9 +63,53 @@ def moderator(lock: Lock) -> int:
         print("The forum does not run; start it with `make run`.", file=sys.stderr)
         return 1
     owner = local.owner("users")
-    given = programs.base_environment() | programs.environment(local, owner)
     module = f"{programs.PACKAGES[owner]}.moderator"
-    os.execve(sys.executable, [sys.executable, "-m", module, *sys.argv[2:]], given)  # noqa: S606
+    command = [sys.executable, "-m", module, *sys.argv[2:]]
+    os.execve(sys.executable, command, _environment(local, owner))  # noqa: S606
+
+
+def replay(lock: Lock) -> int:
+    """Publish events again: `QUEUE=posts` its dead letters, `SINCE=10m` all recorded since then."""
+    wanted = dict(argument.split("=", 1) for argument in sys.argv[2:] if not argument.endswith("="))
+    local = _running(lock)
+    problem = None
+    if len(wanted) != 1 or not wanted.keys() <= {"QUEUE", "SINCE"}:
+        problem = "Say either QUEUE=<component>, for its dead letters, or SINCE=<10m|2h|a time>."
+    elif local is None:
+        problem = "The forum does not run; start it with `make run`."
+    elif not local.extracted:
+        problem = "Nothing is extracted, and so nothing is exchanged."
+    elif wanted.get("QUEUE", stages.MONOLITH) not in local.components:
+        running = ", ".join(local.components)
+        problem = f"There is no queue of {wanted['QUEUE']!r} at this stage, but those of {running}."
+    if problem or local is None:
+        print(problem, file=sys.stderr)
+        return 1
+    if "QUEUE" in wanted:
+        return _replay(local, [wanted["QUEUE"]], ["dead-letters"])
+    return _replay(local, local.components, ["since", wanted["SINCE"]])
+
+
+def _replay(local: Local, components: Iterable[str], arguments: list[str]) -> int:
+    """Run the components' own replay, side by side, and tell what each says."""
+    running = {
+        component: subprocess.Popen(
+            [sys.executable, "-m", programs.replay_module(component), *arguments],
+            env=_environment(local, component),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for component in components
+    }
+    for component, process in running.items():
+        for line in process.communicate()[0].splitlines():
+            print(f"{component}: {line}")
+    return int(any(process.returncode for process in running.values()))
+
+
+def _environment(local: Local, component: str) -> dict[str, str]:
+    return programs.base_environment() | programs.environment(local, component)
 
 
 def _running(lock: Lock) -> Local | None:
@@ -78,7 +123,7 @@ def _described(holder: Mapping[str, Any]) -> Local:
 
 
 COMMANDS: Mapping[str, Callable[[Lock], int]] = {
-    command.__name__: command for command in (stop, reset, logs, moderator)
+    command.__name__: command for command in (stop, reset, logs, moderator, replay)
 }
 
 

@@ -4,11 +4,13 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
+from chassis.clock import stamp
 from infra import gateway, stages
-from infra.local import keys
-from infra.local.settings import DATASTORE, GATEWAY, HOST, ROOT, Local
+from infra.local import bus, keys
+from infra.local.settings import BUS, DATASTORE, GATEWAY, HOST, ROOT, Local, worker
 
 PACKAGES = {stages.MONOLITH: "forum", "users": "users", "threads": "threads", "posts": "posts"}
 PEERS = {"threads": ("posts",), "posts": ("threads",)}
@@ -16,50 +18,59 @@ MIGRATE, PROVISION, DEMO = "migrate", "provision", "demo"
 
 # What stops first stands first. The seconds are how long a part may take before it is killed;
 # with one group after another they stay below the 15 s that a stop may take.
-GROUPS = {"setup": 1, "gateway": 1, "components": 9, "datastores": 3}
+GROUPS = {"setup": 1, "gateway": 1, "components": 6, "workers": 3, "datastores": 3}
+# So long a component finishes what it has in hand; then it still has to end.
+GRACEFUL_SECONDS = GROUPS["components"] - 2
 
 # What a component may be told from outside. Nothing else of the caller's environment reaches it:
 # a DATABASE_URL or an AWS_PROFILE of another project must not.
 _PASSED_ON = (
     *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"),
-    *("WEB_CONCURRENCY", "WORKER_THREADS", "REVISION"),
+    *("WEB_CONCURRENCY", "WORKER_THREADS", "REVISION", "DRAIN_SECONDS"),
     *("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS", "SIGN_IN_WINDOW_SECONDS"),
 )
 
 
 @dataclass(frozen=True)
 class Program:
-    """Something that the process runner starts and stops."""
+    """Something that the process runner starts and stops; `kept` is started again if it dies."""
 
     name: str
     group: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path = ROOT
+    kept: bool = False
 
 
-def of(local: Local, dynoxide: Path | None) -> tuple[Program, ...]:
-    """Give every program of the stage; `dynoxide` is the datastore's binary, if one is needed."""
-    services = stages.ordered(local.extracted)
+def of(
+    local: Local, dynoxide: Path | None, lost_since: datetime | None = None
+) -> tuple[Program, ...]:
+    """Give every program of the stage.
+
+    `dynoxide` is the datastore's binary, if one is needed; `lost_since` tells since when events
+    have to be published again, if so.
+    """
     programs = [
         Program(
             GATEWAY,
             "gateway",
             tuple(gateway.command(gateway_file(local))),
             folder=local.run,
+            kept=local.restart,
         ),
-        _component(local, stages.MONOLITH),
-        *(_component(local, service) for service in services),
+        *(_component(local, component) for component in local.components),
         _python(MIGRATE, "-m", "forum.migrate", environment=environment(local, stages.MONOLITH)),
         _python(DEMO, "-m", "infra.local.demo", "--url", local.url(GATEWAY)),
     ]
     if dynoxide is not None:
-        port = str(local.ports[DATASTORE])
-        file = str(local.folder / "dynamodb.sqlite")
-        serve = (str(dynoxide), "serve", "--host", HOST, "--port", port, "--db-path", file)
-        programs.append(Program(DATASTORE, "datastores", serve, folder=local.run))
-        tables = ("-m", "infra.local.provision", *services)
-        programs.append(_python(PROVISION, *tables, environment=_aws(local)))
+        programs += _datastores(local, dynoxide)
+        programs += [_worker(local, component) for component in local.components]
+        services = stages.ordered(local.extracted)
+        needed = ("-m", "infra.local.provision", *services)
+        programs.append(_python(PROVISION, *needed, environment=_aws(local) | _dynamodb(local)))
+    if lost_since is not None:
+        programs += [_replay(local, component, lost_since) for component in local.components]
     return tuple(programs)
 
 
@@ -71,7 +82,8 @@ def gateway_file(local: Local) -> Path:
 def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Give what every program gets."""
     passed = {name: environ[name] for name in _PASSED_ON if name in environ}
-    return passed | {"PYTHONUNBUFFERED": "1"}
+    # No load balancer here has to notice first that a component is about to stop.
+    return {"DRAIN_SECONDS": "0"} | passed | {"PYTHONUNBUFFERED": "1"}
 
 
 def environment(local: Local, component: str) -> dict[str, str]:
@@ -82,26 +94,69 @@ def environment(local: Local, component: str) -> dict[str, str]:
         given["EXTRACTED"] = stages.as_setting(local.extracted)
         peers = stages.ordered(local.extracted)
     else:
-        given |= _aws(local)
+        given |= _dynamodb(local)
         peers = PEERS.get(component, ())
-    return given | {f"{peer.upper()}_URL": local.url(local.owner(peer)) for peer in peers}
+    if local.extracted:
+        given |= _aws(local) | bus.addresses(local, component)
+    if component == local.owner("users"):
+        given["KEEPERS"] = ",".join(each for each in local.components if each != component)
+    return given | {f"{peer.upper()}_URL": local.way(local.owner(peer)) for peer in peers}
+
+
+def replay_module(component: str) -> str:
+    """Name the module that publishes a component's events once more."""
+    return f"{PACKAGES[component]}.replay"
+
+
+def replay(component: str) -> str:
+    """Name the program that publishes a component's events once more."""
+    return f"{component}-replay"
 
 
 def _component(local: Local, name: str) -> Program:
-    package = PACKAGES[name]
-    options = ("-c", "python:chassis.gunicorn_conf", "--bind", f"{HOST}:{local.ports[name]}")
-    command = (str(Path(sys.executable).with_name("gunicorn")), *options, f"{package}.wsgi:app")
-    return Program(name, "components", command, environment(local, name), folder=local.run)
+    address = f"{HOST}:{local.ports[name]}"
+    options = ("-c", "python:chassis.gunicorn_conf", "--bind", address)
+    bounds = ("--graceful-timeout", str(GRACEFUL_SECONDS))
+    gunicorn = str(Path(sys.executable).with_name("gunicorn"))
+    command = (gunicorn, *options, *bounds, f"{PACKAGES[name]}.wsgi:app")
+    told = environment(local, name)
+    return Program(name, "components", command, told, local.run, local.restart)
+
+
+def _worker(local: Local, component: str) -> Program:
+    command = (sys.executable, "-m", f"{PACKAGES[component]}.worker")
+    told = environment(local, component)
+    return Program(worker(component), "workers", command, told, local.run, local.restart)
+
+
+def _datastores(local: Local, dynoxide: Path) -> list[Program]:
+    port, file = str(local.ports[DATASTORE]), str(local.folder / "dynamodb.sqlite")
+    serve = (str(dynoxide), "serve", "--host", HOST, "--port", port, "--db-path", file)
+    commands = {DATASTORE: serve, BUS: bus.command()}
+    told = {DATASTORE: {}, BUS: bus.settings(local)}
+    return [
+        Program(name, "datastores", command, told[name], local.run, local.restart)
+        for name, command in commands.items()
+    ]
+
+
+def _replay(local: Local, component: str, since: datetime) -> Program:
+    arguments = ("-m", replay_module(component), "since", stamp(since))
+    return _python(replay(component), *arguments, environment=environment(local, component))
 
 
 def _python(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Program:
     return Program(name, "setup", (sys.executable, *arguments), environment or {})
 
 
+def _dynamodb(local: Local) -> dict[str, str]:
+    return {"AWS_ENDPOINT_URL_DYNAMODB": local.way(DATASTORE)}
+
+
 def _aws(local: Local) -> dict[str, str]:
     return {
-        "AWS_ENDPOINT_URL_DYNAMODB": local.url(DATASTORE),
-        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": local.way(BUS),
+        "AWS_DEFAULT_REGION": bus.REGION,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         # Not the person's own profile, credentials or instance role.

@@ -1,19 +1,23 @@
 """Run the forum: `python -m infra.local.run`, which is what `make run` does.
 
 The environment chooses the stage (EXTRACTED), the ports (PORT, USERS_PORT, ...), the folder
-(VAR_DIR) and whether there is demo content (DEMO=off). The launcher starts supervisord and, through
-it, every program. It ends when a signal asks for it (exit code 0) or when a part dies (1).
+(VAR_DIR), whether there is demo content (DEMO=off), and whether parts that die are started again
+(RESTART=on). The launcher starts supervisord and, through it, every program. It ends when a signal
+asks for it (exit code 0) or, without RESTART=on, when a part dies (1).
 """
 
 import os
 import sys
 import time
 
+from chassis.clock import utc_now
 from infra import gateway, routes, stages
 from infra.envoy import Address, Gateway
-from infra.local import console, dynoxide, keys, programs, taken
+from infra.local import bus, console, dynoxide, keys, programs, taken
+from infra.local.keep import Keeper
 from infra.local.lifeline import Lifeline
 from infra.local.lock import Lock, TakenError
+from infra.local.lost import Lost
 from infra.local.runner import PartFailedError, Runner
 from infra.local.settings import GATEWAY, HOST, Local, SettingsError, read
 from infra.local.signals import Signals, StopAskedError
@@ -34,7 +38,7 @@ def main() -> int:
         try:
             if problems := taken.problems(local):
                 raise SettingsError("\n".join(problems))
-            return _run(local, _prepare(local), lock, signals, began)
+            return _run(local, lock, signals, began)
         finally:
             lock.release()
     except (SettingsError, dynoxide.DynoxideError) as error:
@@ -66,7 +70,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _prepare(local: Local) -> Runner:
+def _prepare(local: Local, lost: Lost) -> Runner:
     """Make keys, folders and configurations; nothing runs yet."""
     binary = dynoxide.ensure() if local.extracted else None
     # Password hashes and everybody's words lie in here.
@@ -76,26 +80,41 @@ def _prepare(local: Local) -> Runner:
     keys.ensure(local.secrets)
     keys.hand_out(local)
     active = routes.load().at(local.extracted)
-    places = {name: [Address(HOST, local.ports[name])] for name in active.components}
+    places = {name: _instances(local, name) for name in active.components}
     listen = Address(HOST, local.ports[GATEWAY])
     revision = os.environ.get("REVISION", "dev")
     gateway.write(Gateway(active, places, listen, revision), programs.gateway_file(local))
-    return Runner(local.run, local.logs, programs.of(local, binary))
+    bus.move(local)
+    return Runner(local.run, local.logs, programs.of(local, binary, lost.since))
 
 
-def _run(local: Local, runner: Runner, lock: Lock, signals: Signals, began: float) -> int:
+def _instances(local: Local, component: str) -> list[Address]:
+    ports = [local.via.get(component, local.ports[component])]
+    if component in local.spares:
+        ports.append(local.spares[component])
+    return [Address(HOST, port) for port in ports]
+
+
+def _run(local: Local, lock: Lock, signals: Signals, began: float) -> int:
+    lost = Lost(bus.folder(local))
+    runner = _prepare(local, lost)
     console.say(f"Starting the forum, stage {stages.folder(local.extracted)} ...")
-    stage = Stage(local, runner, signals.pause)
+    stage = Stage(local, runner, lost, signals.pause)
+    keeper = Keeper(local, runner, lost, signals.pause)
     with Lifeline(lock.descriptor) as lifeline:
         try:
             lifeline.watch(runner.spawn())
             runner.wait(signals.pause)
             stage.start()
+            stage.replay(console.say)
             stage.load_demo(console.say)
             console.say(console.overview(local, time.monotonic() - began))
             while True:
                 signals.pause(LOOK_SECONDS)
-                stage.look()
+                if local.restart:
+                    keeper.look(console.say)
+                else:
+                    stage.look()
         except StopAskedError:
             console.say("Stopping ...")
             code = 0
@@ -103,7 +122,9 @@ def _run(local: Local, runner: Runner, lock: Lock, signals: Signals, began: floa
             console.say(console.failure(failure, runner.log(failure.part)))
             code = 1
         finally:
+            stopping = utc_now()
             runner.stop()
+            lost.end(stopping)
     console.say("Everything has stopped.")
     return code
 

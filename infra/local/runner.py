@@ -21,6 +21,8 @@ from infra.local.supervisord import configuration, log_file
 STOP_SECONDS = sum(GROUPS.values()) + 0.5
 _LONGEST_SOCKET = 90  # Of the 104 bytes that macOS allows; supervisord appends its process id.
 
+_RUNNING = {"STARTING", "RUNNING"}
+_ENDING = {"STOPPING", "STOPPED"}
 _SIGNALLED = -1  # supervisord's exit code for it
 SUPERVISORD = "supervisord"
 _UNREACHABLE = (OSError, HTTPException, Error)
@@ -36,13 +38,18 @@ class PartFailedError(Exception):
 
 @dataclass(frozen=True)
 class State:
-    """What supervisord knows of a program."""
+    """What supervisord knows of a program.
+
+    `stopped` is one that was asked to stop, `given_up` one that did not stay up.
+    """
 
     name: str
     running: bool
     pid: int
     exit_code: int
     error: str
+    stopped: bool = False
+    given_up: bool = False
 
     @property
     def end(self) -> str:
@@ -107,11 +114,33 @@ class Runner:
             return {name: State(name, False, 0, -1, "") for name in self._programs}
         states = {}
         for info in self._api.getAllProcessInfo():
-            name, running = info["name"], info["statename"] in {"STARTING", "RUNNING"}
+            name, state = info["name"], info["statename"]
             # After a start, supervisord tells an unexpected exit code here a second time.
-            error = "" if info["statename"] == "EXITED" else info["spawnerr"]
-            states[name] = State(name, running, info["pid"], info["exitstatus"], error)
+            error = "" if state == "EXITED" else info["spawnerr"]
+            states[name] = State(
+                name,
+                running=state in _RUNNING,
+                pid=info["pid"],
+                exit_code=info["exitstatus"],
+                error=error,
+                stopped=state in _ENDING,
+                given_up=state == "FATAL",
+            )
         return states
+
+    def replaced(self, states: Iterable[State]) -> list[str]:
+        """Name the programs that run as another process than before, and kill what those left.
+
+        A master that was killed leaves workers, which hold its port.
+        """
+        names = []
+        for state in states:
+            before = self._groups.get(state.name)
+            if state.pid and before is not None and state.pid != before:
+                _kill_group(before)
+                self._groups[state.name] = state.pid
+                names.append(state.name)
+        return names
 
     def alive(self) -> bool:
         """Tell whether supervisord runs."""
@@ -154,6 +183,7 @@ class Runner:
             states = self.states()
         except _UNREACHABLE:
             return
+        self.replaced(states.values())
         for name, state in states.items():
             if not state.running and not state.error and state.exit_code == 0:
                 self._groups.pop(name, None)
@@ -161,10 +191,12 @@ class Runner:
     def _sweep(self) -> None:
         """Kill what is left of the programs' process groups, such as workers without a master."""
         for pid in self._groups.values():
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
+            _kill_group(pid)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _socket_in(folder: Path) -> Path:

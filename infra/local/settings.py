@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra import stages
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
-GATEWAY, DATASTORE = "gateway", "dynamodb"
+GATEWAY, DATASTORE, BUS = "gateway", "dynamodb", "bus"
 # Each part's variable and the port it gets without one.
 PORTS = {
     GATEWAY: ("PORT", 8080),
@@ -18,7 +18,9 @@ PORTS = {
     "threads": ("THREADS_PORT", 8102),
     "posts": ("POSTS_PORT", 8103),
     DATASTORE: ("DYNAMODB_PORT", 8000),
+    BUS: ("BUS_PORT", 4566),
 }
+_SWITCH = {"on": True, "off": False}
 # Quotes, percent signs and comments mean something in supervisord's configuration, and a question
 # mark ends the path in a database's URL.
 _ODD_IN_PATHS = re.compile(r"[\"'?%\n]| [;#]")
@@ -30,18 +32,40 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Local:
-    """One local run: which stage, on which ports, with which folder."""
+    """One local run: which stage, on which ports, with which folder.
+
+    `restart` starts parts that die again, instead of stopping the rest. Tests may put something
+    between the parts: they find each other at the ports of `via`, where one is given, and the
+    gateway knows a second instance of a component at its port in `spares`.
+    """
 
     extracted: frozenset[str]
     ports: Mapping[str, int]
     var: Path
     demo: bool = True
+    restart: bool = False
+    via: Mapping[str, int] = field(default_factory=dict)
+    spares: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Name what serves the forum at this stage, the monolith first."""
+        return (stages.MONOLITH, *stages.ordered(self.extracted))
+
+    @property
+    def datastores(self) -> tuple[str, ...]:
+        """Name what keeps services' data and events; the monolith alone needs neither."""
+        return (DATASTORE, BUS) if self.extracted else ()
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Name everything that listens at this stage."""
-        services = stages.ordered(self.extracted)
-        return (GATEWAY, stages.MONOLITH, *services, *([DATASTORE] if services else []))
+        return (GATEWAY, *self.components, *self.datastores)
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """Name the workers, one for each component; where nothing is extracted, there is none."""
+        return tuple(map(worker, self.components)) if self.extracted else ()
 
     @property
     def folder(self) -> Path:
@@ -71,6 +95,15 @@ class Local:
         """Give the address of a part."""
         return f"http://{HOST}:{self.ports[part]}"
 
+    def way(self, part: str) -> str:
+        """Give the address at which other parts find a part."""
+        return f"http://{HOST}:{self.via.get(part, self.ports[part])}"
+
+
+def worker(component: str) -> str:
+    """Name a component's worker."""
+    return f"{component}-worker"
+
 
 def var_folder(environ: Mapping[str, str]) -> Path:
     """Give the folder that holds everything a run leaves behind."""
@@ -95,11 +128,35 @@ def read(environ: Mapping[str, str]) -> Local:
     var = var_folder(environ)
     if odd := _ODD_IN_PATHS.search(str(var)):
         problems.append(f"a folder whose name holds {odd[0]!r} does not work here: {var}")
+    if (restart := environ.get("RESTART") or "off") not in _SWITCH:
+        problems.append(f"RESTART is on or off, not {restart!r}")
+    others = {name: _parts(environ.get(name, ""), name, problems) for name in ("VIA", "SPARES")}
     if problems:
         raise SettingsError("\n".join(problems))
-    local = Local(extracted, ports, var, demo=environ.get("DEMO", "on") != "off")
+    demo = environ.get("DEMO", "on") != "off"
+    local = Local(
+        extracted,
+        ports,
+        var,
+        demo=demo,
+        restart=_SWITCH[restart],
+        via=others["VIA"],
+        spares=others["SPARES"],
+    )
     _no_port_twice(local)
     return local
+
+
+def _parts(text: str, variable: str, problems: list[str]) -> dict[str, int]:
+    """Read ports of parts: `users=9001,dynamodb=9002`."""
+    ports = {}
+    for entry in filter(None, text.split(",")):
+        part, _, port = entry.partition("=")
+        if part in PORTS and port.isdecimal():
+            ports[part] = int(port)
+        else:
+            problems.append(f"{variable} is a list such as users=9001,posts=9002, not {text!r}")
+    return ports
 
 
 def _no_port_twice(local: Local) -> None:

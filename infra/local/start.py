@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 
 from infra import stages
-from infra.local.programs import DEMO, MIGRATE, PROVISION
+from infra.local import bus
+from infra.local.lost import Lost
+from infra.local.programs import DEMO, MIGRATE, PROVISION, replay
 from infra.local.runner import SUPERVISORD, PartFailedError, Runner
-from infra.local.settings import DATASTORE, GATEWAY, HOST, Local
+from infra.local.settings import BUS, DATASTORE, GATEWAY, HOST, Local
 
 READY_SECONDS = 60
 _LOOK_SECONDS = 0.2
@@ -17,30 +19,51 @@ _LOOK_SECONDS = 0.2
 class Stage:
     """The programs of a stage, and which of them are up."""
 
-    def __init__(self, local: Local, runner: Runner, pause: Callable[[float], None]) -> None:
-        self._local, self._runner, self._pause = local, runner, pause
+    def __init__(
+        self, local: Local, runner: Runner, lost: Lost, pause: Callable[[float], None]
+    ) -> None:
+        self._local, self._runner, self._lost, self._pause = local, runner, lost, pause
         self._up: set[str] = set()
         self._looked = 0.0
 
     def start(self) -> None:
         """Start everything; parts that don't need each other start side by side."""
         services = stages.ordered(self._local.extracted)
-        if services:
-            self._begin(DATASTORE)
+        for datastore in self._local.datastores:
+            self._begin(datastore)
         self._runner.start(MIGRATE)
         for service in services:
             self._begin(service)
         if services:
-            self._until_answers(DATASTORE, "/")
+            self._until_answers(DATASTORE)
+            self._until_answers(BUS)
             self._runner.start(PROVISION)
         self._until_done(MIGRATE)
         self._begin(stages.MONOLITH)
         if services:
             self._until_done(PROVISION)
-        for component in (*services, stages.MONOLITH):
-            self._until_answers(component, "/readyz")
+        for component in self._local.components:
+            self._until_answers(component)
         self._begin(GATEWAY)
-        self._until_answers(GATEWAY, "/healthz")
+        if services:
+            self._lost.begin()
+        # Nobody waits for a worker: what is written meanwhile waits for it in the outbox.
+        for worker in self._local.workers:
+            self._begin(worker)
+        self._until_answers(GATEWAY)
+
+    def replay(self, say: Callable[[str], None]) -> None:
+        """Have all components publish once more what may have been lost, if anything."""
+        if (since := self._lost.since) is None:
+            return
+        moment = f"{since:%Y-%m-%d %H:%M} UTC"
+        say(f"The bus did not stop in order; publishing again what was recorded since {moment} ...")
+        tasks = [replay(component) for component in self._local.components]
+        for task in tasks:
+            self._runner.start(task)
+        for task in tasks:
+            self._until_done(task)
+        self._lost.mended()
 
     def load_demo(self, say: Callable[[str], None]) -> None:
         """Load the demo content into a stage that never had it."""
@@ -78,19 +101,23 @@ class Stage:
         if state.end:
             raise PartFailedError(task, state.end)
 
-    def _until_answers(self, part: str, path: str) -> None:
+    def _until_answers(self, part: str) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not _answers(self._local.ports[part], path):
+        while not answers(self._local.ports[part], part):
             if time.monotonic() > deadline:
                 message = f"was not ready within {READY_SECONDS} seconds"
                 raise PartFailedError(part, message)
             self._wait()
 
 
-def _answers(port: int, path: str) -> bool:
+_READY_PATHS = {DATASTORE: "/", BUS: bus.READY_PATH, GATEWAY: "/healthz"}
+
+
+def answers(port: int, part: str) -> bool:
+    """Tell whether a part can do its work."""
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
-        connection.request("GET", path)
+        connection.request("GET", _READY_PATHS.get(part, "/readyz"))
         return connection.getresponse().status < 500
     except (OSError, http.client.HTTPException):
         return False

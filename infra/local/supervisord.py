@@ -6,6 +6,8 @@ from pathlib import Path
 
 from infra.local.programs import GROUPS, Program
 
+_RETRIES = 3
+
 
 def log_file(logs: Path, name: str) -> Path:
     """Name the log file of a program."""
@@ -46,9 +48,11 @@ def _section(logs: Path, program: Program) -> list[str]:
         f"directory={program.folder}",
         f"environment={','.join(pairs)}",
         "autostart=false",
-        "autorestart=false",
-        # It counts as started once spawned; whether it is ready is asked over HTTP.
-        "startsecs=0",
+        f"autorestart={'true' if program.kept else 'false'}",
+        # It counts as started once spawned; whether it is ready is asked over HTTP. What is kept
+        # running has to stay for a second, or else is tried again ever later, and then given up.
+        f"startsecs={1 if program.kept else 0}",
+        f"startretries={_RETRIES}",
         f"stopwaitsecs={GROUPS[program.group]}",
         "killasgroup=true",
         "redirect_stderr=true",

@@ -1,16 +1,19 @@
 """What the gateway does besides routing: retries, its own answers, request ids, logs."""
 
 import json
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
+from chassis import deadline
 from infra import gateway as renderer
 from infra import stages
+from infra.envoy_http import ROUTE_TIMEOUT
 from infra.tests.upstreams import Behaviour, Running, Upstream, running, serving
 from tests.ports import free_port
 
@@ -24,6 +27,24 @@ def setting(folder: Path, behaviour: Behaviour) -> Iterator[tuple[Running, Upstr
         users = stack.enter_context(serving(Upstream("users", behaviour)))
         ports = {"monolith": free_port(), "users": users.port}
         yield stack.enter_context(running(USERS, ports, folder)), users
+
+
+@contextmanager
+def pair(folder: Path, first: Upstream, second: Upstream) -> Iterator[Running]:
+    """Run a gateway in front of two instances of the users service."""
+    with ExitStack() as stack:
+        both = [stack.enter_context(serving(each)).port for each in (first, second)]
+        ports: dict[str, int | list[int]] = {"monolith": free_port(), "users": both}
+        yield stack.enter_context(running(USERS, ports, folder))
+
+
+def until(state: Callable[[], bool], seconds: float) -> float:
+    """Wait for a state; answers the seconds that it took."""
+    started = time.monotonic()
+    while not state():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.02)
+    return time.monotonic() - started
 
 
 def first(count: int, action: str) -> Behaviour:
@@ -77,6 +98,96 @@ def test_no_client_steers_retries_or_timeouts(tmp_path: Path) -> None:
         assert len(users.received) == 1
         _, body = gateway.ask("/api/users", headers=asked)
         assert not asked.keys() & json.loads(body)["headers"].keys()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_instance_that_is_not_ready_is_spared(tmp_path: Path, method: str) -> None:
+    one, two = Upstream("one"), Upstream("two")
+    with pair(tmp_path, one, two) as gateway:
+        for _ in range(10):
+            assert gateway.ask("/api/users", method)[0].status == 200
+        assert len(one.received) == len(two.received) == 5
+        one.ready = False
+        time.sleep(1.5)
+        for _ in range(10):
+            assert gateway.ask("/api/users", method)[0].status == 200
+        assert (len(one.received), len(two.received)) == (5, 15)
+        # With no other left it is asked nevertheless, and says itself what it cannot do.
+        two.ready = False
+        time.sleep(1.5)
+        for _ in range(10):
+            assert gateway.ask("/api/users", method)[0].status == 200
+        assert (len(one.received), len(two.received)) == (10, 20)
+
+
+def test_the_only_instance_is_asked_even_if_it_is_not_ready(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, users):
+        users.ready = False
+        time.sleep(1.5)
+        assert gateway.ask("/api/users", "POST")[0].status == 200
+
+
+def test_a_read_is_tried_on_another_instance(tmp_path: Path) -> None:
+    one, two = Upstream("one", first(99, "drop")), Upstream("two")
+    with pair(tmp_path, one, two) as gateway:
+        for count in range(1, 11):
+            assert gateway.ask("/api/users")[0].status == 200
+            assert len(two.received) == count
+        assert len(one.received) >= 5
+
+
+def test_a_write_goes_to_another_instance_if_nobody_has_it(tmp_path: Path) -> None:
+    one, two = Upstream("one"), Upstream("two")
+    with serving(two), ExitStack() as stack:
+        stack.enter_context(serving(one))
+        ports: dict[str, int | list[int]] = {
+            "monolith": free_port(),
+            "users": [one.port, two.port],
+        }
+        with running(USERS, ports, tmp_path) as gateway:
+            stack.close()
+            for _ in range(10):
+                assert gateway.ask("/api/users", "POST", body=b"{}")[0].status == 200
+            assert (len(one.received), len(two.received)) == (0, 10)
+
+
+def test_a_write_that_an_instance_has_goes_to_no_other(tmp_path: Path) -> None:
+    one, two = Upstream("one", first(99, "drop")), Upstream("two", first(99, "drop"))
+    with pair(tmp_path, one, two) as gateway:
+        for _ in range(10):
+            assert gateway.ask("/api/users", "POST", body=b"{}")[0].status == 503
+        assert len(one.received) + len(two.received) == 10
+
+
+def test_a_component_that_comes_is_found_soon(tmp_path: Path) -> None:
+    users = Upstream("users", port=free_port())
+    ports = {"monolith": free_port(), "users": users.port}
+    with running(USERS, ports, tmp_path) as gateway:
+        assert gateway.ask("/api/users")[0].status == 503
+        for _ in range(2):  # at first, and after it went away
+            with serving(users):
+                assert until(lambda: gateway.ask("/api/users")[0].status == 200, 3) < 1
+            assert gateway.ask("/api/users")[0].status == 503
+
+
+def test_a_component_that_hangs_is_given_up_for_all(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        # It takes connections, and that is all.
+        hung = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        ports = {"monolith": free_port(), "users": hung.getsockname()[1]}
+        gateway = stack.enter_context(running(USERS, ports, tmp_path))
+        started = time.monotonic()
+        response, body = gateway.ask("/api/users")
+        assert_problem(response, body, 503, "Service Unavailable")
+        assert time.monotonic() - started < 1
+
+
+def test_no_client_says_how_long_a_request_may_take(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        _, body = gateway.ask("/api/users", headers={deadline.HEADER: "1"})
+        received = json.loads(body)["headers"]
+        assert deadline.HEADER.lower() not in {name.lower() for name in received}
+    assert float(ROUTE_TIMEOUT.removesuffix("s")) > deadline.MOST
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

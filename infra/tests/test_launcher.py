@@ -41,7 +41,7 @@ def assert_refused(stack: Stack, *expected: str) -> None:
     assert not stack.processes()
 
 
-@pytest.mark.parametrize("part", ["gateway", "monolith", "users", "dynamodb"])
+@pytest.mark.parametrize("part", ["gateway", "monolith", "users", "dynamodb", "bus"])
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path, part: str) -> None:
     stack = Stack(USERS, tmp_path, SMALL)
     with occupied(stack.local.ports[part]):
@@ -67,6 +67,7 @@ def test_a_port_that_the_stage_does_not_need_may_be_taken(stack: Stack) -> None:
         ({"EXTRACTED": "users,comments"}, "'comments'"),
         ({"PORT": "http"}, "PORT is a port from 1 to 65535, not 'http'"),
         ({"USERS_PORT": "0"}, "USERS_PORT is a port"),
+        ({"RESTART": "always"}, "RESTART is on or off, not 'always'"),
         ({"PORT": "8081", "MONOLITH_PORT": "8081"}, "PORT and MONOLITH_PORT are both 8081"),
     ],
 )
@@ -97,10 +98,11 @@ def test_a_signal_stops_everything_in_order(tmp_path: Path, number: int) -> None
         started = time.monotonic()
         assert stack.stop(number) == 0
         assert time.monotonic() - started < 15
-        stopped = re.findall(r"stopped: (\w+)", stack.log("supervisord"))
+        stopped = re.findall(r"stopped: (\S+) \(exit status 0\)", stack.log("supervisord"))
         assert stopped[0] == "gateway"
         assert set(stopped[1:3]) == {"monolith", "users"}
-        assert stopped[3] == "dynamodb"
+        assert set(stopped[3:5]) == {"monolith-worker", "users-worker"}
+        assert set(stopped[5:]) == {"dynamodb", "bus"}
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 0.7, 1.2])
@@ -130,7 +132,10 @@ def test_a_new_run_waits_for_the_end_of_a_killed_one(stack: Stack) -> None:
             assert listens(stack.local.ports["gateway"])
 
 
-@pytest.mark.parametrize("part", ["gateway", "monolith", "users", "dynamodb"])
+PARTS = ("gateway", "monolith", "users", "users-worker", "dynamodb", "bus")
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_a_part_that_dies_is_named_and_stops_the_rest(tmp_path: Path, part: str) -> None:
     with Stack(USERS, tmp_path, SMALL) as stack:
         stack.kill(part)

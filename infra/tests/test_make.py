@@ -114,11 +114,12 @@ def read_until(terminal: int, text: str, seconds: float = 60) -> str:
 def test_help_names_every_target() -> None:
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = (
-        *("help", "run", "stop", "reset", "logs", "moderator"),
+        *("help", "run", "stop", "reset", "logs", "moderator", "replay"),
         *("test", "check", "fmt", "lock", "clean"),
     )
     for target in targets:
         assert f"  {target} " in shown
+    assert "RESTART=on" in shown
 
 
 def test_an_old_python_is_refused(tmp_path: Path) -> None:
@@ -143,3 +144,26 @@ def test_a_moderator_needs_a_name() -> None:
     )
     assert done.returncode != 0
     assert "make moderator NAME=<username>" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ((), "either QUEUE="),
+        (("QUEUE=users", "SINCE=1h"), "either QUEUE="),
+        (("SINCE=1h",), "does not run"),
+    ],
+)
+def test_a_replay_is_told_what_to_publish_again(
+    tmp_path: Path, arguments: tuple[str, ...], answer: str
+) -> None:
+    done = subprocess.run(
+        [*MAKE, "replay", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert answer in done.stderr

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from chassis.subscriptions import Subscription
 from infra import stages
-from infra.local import keys, programs
+from infra.local import keys, programs, supervisord
+from infra.local.bus import PREFIX
 from infra.local.settings import Local, SettingsError, read
+from tests.bus import Bus
 
 DYNOXIDE = Path("/bin/dynoxide")
 CALLER = {
@@ -30,12 +33,70 @@ def environments(given: Local) -> dict[str, Mapping[str, str]]:
 
 def test_little_of_the_callers_environment_is_passed_on() -> None:
     passed = programs.base_environment(CALLER)
-    assert passed == {"PATH": "/bin", "WEB_CONCURRENCY": "3", "PYTHONUNBUFFERED": "1"}
+    assert passed == {
+        "PATH": "/bin",
+        "WEB_CONCURRENCY": "3",
+        "DRAIN_SECONDS": "0",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
-def test_the_monolith_alone_needs_no_datastore(tmp_path: Path) -> None:
-    named = {program.name for program in programs.of(local(tmp_path, ""), None)}
+def test_the_monolith_alone_needs_no_datastore_and_exchanges_nothing(tmp_path: Path) -> None:
+    given = local(tmp_path, "")
+    named = {program.name for program in programs.of(given, None)}
     assert named == {"gateway", "monolith", "migrate", "demo"}
+    told = programs.environment(given, "monolith")
+    assert not [name for name in told if name.startswith(("AWS_", "EVENTS_"))]
+
+
+def test_each_component_has_a_worker_with_its_settings(tmp_path: Path) -> None:
+    given = local(tmp_path, "users,posts")
+    running = {program.name: program for program in programs.of(given, DYNOXIDE)}
+    workers = [name for name, program in running.items() if program.group == "workers"]
+    assert workers == ["monolith-worker", "users-worker", "posts-worker"]
+    assert running["posts-worker"].command[1:] == ("-m", "posts.worker")
+    for name in workers:
+        assert running[name].environment == running[name.removesuffix("-worker")].environment
+
+
+def test_where_events_go_is_known_before_the_bus_runs(tmp_path: Path, bus: Bus) -> None:
+    port = bus.environment["AWS_ENDPOINT_URL_SQS"].rpartition(":")[2]
+    given = read({"EXTRACTED": "users", "VAR_DIR": str(tmp_path), "BUS_PORT": port})
+    made = bus.provision([Subscription("users", ("x",)), Subscription("monolith", ("y",))], PREFIX)
+    for component, places in made.items():
+        told = programs.environment(given, component)
+        assert told["EVENTS_TOPIC_ARN"] == places.topic_arn
+        assert told["EVENTS_QUEUE_URL"] == places.queue_url
+        assert told["EVENTS_DEAD_LETTERS_URL"] == places.dead_letters_url
+        assert told["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("extracted", "owner", "keepers"),
+    [
+        ("", "monolith", ""),
+        ("users", "users", "monolith"),
+        ("threads", "monolith", "threads"),
+        ("users,posts", "users", "monolith,posts"),
+        ("users,threads,posts", "users", "monolith,threads,posts"),
+    ],
+)
+def test_who_keeps_users_knows_who_keeps_copies(
+    tmp_path: Path, extracted: str, owner: str, keepers: str
+) -> None:
+    given = local(tmp_path, extracted)
+    assert programs.environment(given, owner)["KEEPERS"] == keepers
+    others = set(given.components) - {owner}
+    assert not [other for other in others if "KEEPERS" in programs.environment(given, other)]
+
+
+@pytest.mark.parametrize("restart", ["on", "off"])
+def test_only_what_is_kept_running_is_started_again(tmp_path: Path, restart: str) -> None:
+    given = read({"EXTRACTED": "users", "VAR_DIR": str(tmp_path), "RESTART": restart})
+    for program in programs.of(given, DYNOXIDE):
+        text = supervisord.configuration(tmp_path, tmp_path / "socket", tmp_path, [program])
+        kept = restart == "on" and program.group != "setup"
+        assert f"autorestart={'true' if kept else 'false'}" in text.splitlines()
 
 
 def test_each_component_knows_where_its_peers_are(tmp_path: Path) -> None:
@@ -64,7 +125,7 @@ def test_only_services_know_the_datastore_and_only_the_monolith_its_database(
         assert "DATABASE_URL" not in told[service]
     file = tmp_path / "stages" / "users+threads+posts" / "forum.sqlite"
     assert told["monolith"]["DATABASE_URL"] == f"sqlite:///{file}"
-    assert not any(name.startswith("AWS_") for name in told["monolith"])
+    assert "AWS_ENDPOINT_URL_DYNAMODB" not in told["monolith"]
 
 
 @pytest.mark.parametrize(("extracted", "signer"), [("", "monolith"), ("users", "users")])
@@ -107,8 +168,8 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
 
 def test_every_problem_of_the_environment_is_told_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
-        read({"EXTRACTED": "x", "PORT": "y", "USERS_PORT": "65536"})
-    assert len(str(caught.value).splitlines()) == 3
+        read({"EXTRACTED": "x", "PORT": "y", "USERS_PORT": "65536", "RESTART": "yes"})
+    assert len(str(caught.value).splitlines()) == 4
 
 
 def test_the_stage_is_read_however_it_is_written(tmp_path: Path) -> None:

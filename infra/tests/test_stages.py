@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from infra import stages
-from infra.local.settings import DATASTORE
+from infra.local.settings import BUS, DATASTORE
 from tests.harness import Stack, listens
 
 SMALL = {"WEB_CONCURRENCY": "1"}
@@ -30,7 +30,10 @@ def test_a_stage_starts_what_it_needs_and_nothing_else(
             assert listens(stack.local.ports[domain]) == (domain in extracted)
             own_copy = requests.get(f"{stack.urls['monolith']}/api/{domain}", timeout=10)
             assert own_copy.status_code == (404 if domain in extracted else 200)
-        assert listens(stack.local.ports[DATASTORE]) == bool(extracted)
+        for part in (DATASTORE, BUS):
+            assert listens(stack.local.ports[part]) == bool(extracted)
+        assert len(stack.local.workers) == (len(extracted) + 1 if extracted else 0)
+        assert all(stack.pid(worker) for worker in stack.local.workers)
         said = stack.said()
         assert stack.base_url in said
         assert all(part in said for part in stack.local.parts)

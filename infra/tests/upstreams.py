@@ -4,7 +4,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infra import gateway, routes
-from infra.envoy import Address, Gateway
+from infra.envoy import READY_PATH, Address, Gateway
 from tests.ports import free_port
 
 Behaviour = Callable[["Upstream", int], str]
@@ -22,10 +22,14 @@ Behaviour = Callable[["Upstream", int], str]
 
 @dataclass
 class Upstream:
-    """A component's stand-in that answers with its name and what it received."""
+    """A component's stand-in that answers with its name and what it received.
+
+    `ready` is what it says of itself when the gateway asks, which is not noted as received.
+    """
 
     name: str
     behaviour: Behaviour = lambda _upstream, _count: "answer"
+    ready: bool = True
     received: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
     released: threading.Event = field(default_factory=threading.Event)
@@ -42,6 +46,16 @@ def serving(upstream: Upstream) -> Iterator[Upstream]:
         def handle_any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             self.rfile.read(length)
+            if upstream.released.is_set():
+                self.close_connection = True  # the server is gone; so are kept connections
+                return
+            if self.path == READY_PATH:
+                self.send_response(200 if upstream.ready else 503)
+                if not upstream.ready:
+                    self.send_header("X-Envoy-Degraded", "true")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             upstream.received.append((self.command, self.path))
             action = upstream.behaviour(upstream, len(upstream.received))
             if action == "drop":
@@ -64,7 +78,8 @@ def serving(upstream: Upstream) -> Iterator[Upstream]:
 
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
         setattr(Handler, f"do_{method}", Handler.handle_any)
-    upstream.port = free_port()
+    upstream.port = upstream.port or free_port()
+    upstream.released.clear()
     server = ThreadingHTTPServer(("127.0.0.1", upstream.port), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -115,15 +130,22 @@ class Running:
 
 @contextmanager
 def running(
-    extracted: frozenset[str], ports: dict[str, int], folder: Path, revision: str = "test"
+    extracted: frozenset[str],
+    ports: Mapping[str, int | Sequence[int]],
+    folder: Path,
+    revision: str = "test",
 ) -> Iterator[Running]:
-    """Run the real Envoy for a stage in front of the given ports."""
+    """Run the real Envoy for a stage in front of the given ports, one or several a component."""
+    each = {name: [given] if isinstance(given, int) else given for name, given in ports.items()}
     port = free_port()
     file = folder / "envoy.json"
     gateway.write(
         Gateway(
             routes=routes.load().at(extracted),
-            addresses={name: [Address("127.0.0.1", number)] for name, number in ports.items()},
+            addresses={
+                name: [Address("127.0.0.1", number) for number in numbers]
+                for name, numbers in each.items()
+            },
             listen=Address("127.0.0.1", port),
             revision=revision,
         ),
@@ -134,14 +156,15 @@ def running(
     with log.open("wb") as out, (folder / "envoy.log").open("wb") as errors:
         process = subprocess.Popen(gateway.command(file), stdout=out, stderr=errors)
         try:
-            _wait(port, process)
+            wait_for(port, process)
             yield Running(port, log)
         finally:
             process.terminate()
             process.wait(10)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until an Envoy takes connections."""
     deadline = time.monotonic() + 10
     while process.poll() is None and time.monotonic() < deadline:
         connection = HTTPConnection("127.0.0.1", port, timeout=1)

@@ -2,45 +2,31 @@
 
 from flask_openapi3.openapi import OpenAPI
 
+from chassis import progress
 from chassis import web as component
 from chassis.api import Sessions
+from chassis.bus import Queue, connect_queue
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.idempotency import Fingerprints
-from chassis.paging import Cursors
 from chassis.peers import Peer
-from chassis.tokens import Issuer, Verifier
-from forum.database import Database
+from chassis.tokens import Verifier
+from forum.parts import COMPONENT, Parts
 from forum.posts import api as posts_api
-from forum.posts.gate import ElsewherePosts, OwnPosts, PostsGate
-from forum.posts.remote import RemotePosts
-from forum.posts.store import SqlPosts
+from forum.posts.port import Posts
 from forum.settings import ForumSettings
 from forum.threads import api as threads_api
-from forum.threads.gate import OwnThreads, ReplicaThreads, ThreadGate
-from forum.threads.remote import RemoteThreads
-from forum.threads.store import SqlThreads
+from forum.threads.fallback import ThreadsOrReplica
+from forum.threads.port import Threads
+from forum.threads.stored import StoredThreads
 from forum.users import api as users_api
-from forum.users.actors import Actors, OwnActors, ReplicaActors
-from forum.users.remote import RemoteUsers
-from forum.users.store import SqlUsers
+from forum.users.fallback import UsersOrReplica
+from forum.users.port import Users
+from forum.web.notices import behind
 from forum.web.pages import install as install_pages
 from forum.web.site import Site
 
-COMPONENT = "monolith"
-
-
-def own_users(
-    settings: ForumSettings, database: Database, clock: Clock = utc_now, new_id: NewId = uuid7
-) -> SqlUsers:
-    """Build users on the forum's own database."""
-    return SqlUsers(
-        database,
-        Issuer(settings.session_private_key.get_secret_value()),
-        settings.limits,
-        Cursors(settings.secret_key.get_secret_value()),
-        clock,
-        new_id,
-    )
+PROBE_SECONDS = 2.5
+"""So long the status page waits for an answer; a component waits for the bus up to 2 seconds."""
 
 
 def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = uuid7) -> OpenAPI:
@@ -49,44 +35,31 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
     A domain that is extracted is reached through its client only, and its API is gone from here,
     so that a wrong route shows at once.
     """
-    database = Database(settings.database_url.get_secret_value())
-    secret = settings.secret_key.get_secret_value()
-    cursors, fingerprints = Cursors(secret), Fingerprints(secret)
+    parts = Parts(settings, clock, new_id)
+    database, secret = parts.database, settings.secret_key.get_secret_value()
+    fingerprints = Fingerprints(secret)
     sessions = Sessions(Verifier(settings.session_public_keys))
     app = component.create(
         COMPONENT, settings.revision, {"database": database.check}, import_name="forum.web"
     )
-
     app.extensions["database"] = database
+    queue = _queue(settings)
+    progress.add(app, parts.outbox, queue, clock)
 
-    peers = {
-        "users": Peer("accounts", settings.users_url),
-        "threads": Peer("threads", settings.threads_url),
-        "posts": Peer("posts", settings.posts_url),
-    }
-    remote_users = RemoteUsers(peers["users"])
-    remote_threads = RemoteThreads(peers["threads"])
-    remote_posts = RemotePosts(peers["posts"])
-    users: SqlUsers | RemoteUsers = remote_users
-    threads: SqlThreads | RemoteThreads = remote_threads
-    posts: SqlPosts | RemotePosts = remote_posts
-    actors: Actors = ReplicaActors(clock)
-    thread_gate: ThreadGate = ReplicaThreads(remote_threads)
-    posts_gate: PostsGate = ElsewherePosts(remote_posts)
-
+    users: Users = UsersOrReplica(parts.remote_users, database, behind("accounts"))
+    threads: Threads = ThreadsOrReplica(
+        parts.remote_threads, StoredThreads(database, parts.cursors), behind("threads")
+    )
+    posts: Posts = parts.remote_posts
     if "users" not in settings.extracted:
-        users, actors = own_users(settings, database, clock, new_id), OwnActors()
-        keys = settings.session_public_keys
+        users, keys = parts.own_users, settings.session_public_keys
         app.register_api(users_api.blueprint(users, sessions, fingerprints, keys))
     if "threads" not in settings.extracted:
-        thread_gate = OwnThreads(database)
-    if "posts" not in settings.extracted:
-        posts_gate = OwnPosts()
-        posts = SqlPosts(database, actors, thread_gate, cursors, clock, new_id)
-        app.register_api(posts_api.blueprint(posts, sessions, fingerprints))
-    if "threads" not in settings.extracted:
-        threads = SqlThreads(database, actors, posts_gate, cursors, clock, new_id)
+        threads = parts.own_threads
         app.register_api(threads_api.blueprint(threads, sessions, fingerprints))
+    if "posts" not in settings.extracted:
+        posts = parts.own_posts
+        app.register_api(posts_api.blueprint(posts, sessions, fingerprints))
 
     install_pages(
         app,
@@ -96,8 +69,10 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             posts=posts,
             sessions=sessions,
             fingerprints=fingerprints,
-            services={domain: peers[domain] for domain in settings.extracted},
-            cursors=cursors,
+            services={domain: parts.peers[domain] for domain in settings.extracted},
+            probes=_probes(settings),
+            progress=lambda: progress.read(parts.outbox, queue, clock),
+            cursors=parts.cursors,
             served_by=f"{COMPONENT}/{settings.revision}",
             secret=secret,
             clock=clock,
@@ -105,3 +80,23 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
         ),
     )
     return app
+
+
+def _queue(settings: ForumSettings) -> Queue | None:
+    if not settings.extracted or not settings.events_queue_url:
+        return None
+    return Queue(connect_queue(), settings.events_queue_url, settings.events_dead_letters_url)
+
+
+def _probes(settings: ForumSettings) -> dict[str, Peer]:
+    """Build what the status page asks services by: soon at an end, and for nobody else's calls."""
+    urls = {
+        "users": ("accounts", settings.users_url),
+        "threads": ("threads", settings.threads_url),
+        "posts": ("posts", settings.posts_url),
+    }
+    return {
+        domain: Peer(name, url, read_timeout=PROBE_SECONDS)
+        for domain, (name, url) in urls.items()
+        if domain in settings.extracted
+    }

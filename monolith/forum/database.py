@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -73,6 +75,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
         self._writing = self.engine.execution_options(writing=True)
+        self._turn = Lock() if self.engine.dialect.name == "sqlite" else None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -93,10 +96,27 @@ class Database:
         """
         with (
             _told_as_unavailable(),
+            self._in_turn(),
             Session(self._writing, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let one thread of the process write after the other, where there is one writer at all.
+
+        SQLite's own waiters look again after a while, so one of many can be unlucky for long.
+        """
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT):
+            raise _unavailable()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def check(self) -> None:
         """Check that the database answers.
@@ -106,6 +126,12 @@ class Database:
         """
         with self.reading() as session:
             session.execute(text("SELECT 1"))
+
+
+def insert_into(session: Session, model: type[Base]) -> "postgresql.Insert | sqlite.Insert":
+    """Begin an INSERT that can say what to do about a row that is there already."""
+    on_postgresql = session.get_bind().dialect.name == "postgresql"
+    return postgresql.insert(model) if on_postgresql else sqlite.insert(model)
 
 
 def make_engine(url: str) -> Engine:

@@ -1,9 +1,14 @@
-"""Brings the database's schema up to date: `python -m forum.migrate`."""
+"""Brings the database's schema up to date: `python -m forum.migrate`.
 
+With `--create` it first makes the database, if PostgreSQL's server has none of that name.
+"""
+
+import sys
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import create_engine, make_url, text
 
 from chassis import settings
 from forum.settings import ForumSettings
@@ -19,5 +24,24 @@ def upgrade(url: str) -> None:
     command.upgrade(config, "head")
 
 
+def create(url: str) -> None:
+    """Make the database at `url` if it is missing, from within the server's own one."""
+    wanted = make_url(url)
+    if wanted.get_backend_name() != "postgresql":
+        return  # SQLite makes its file by itself
+    engine = create_engine(wanted.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        there = text("SELECT 1 FROM pg_database WHERE datname = :name")
+        if not connection.scalar(there, {"name": wanted.database}):
+            name = engine.dialect.identifier_preparer.quote(wanted.database or "")
+            # In UTF-8, whatever the server was set up with.
+            made = f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"
+            connection.execute(text(made))
+    engine.dispose()
+
+
 if __name__ == "__main__":
-    upgrade(settings.load(ForumSettings).database_url.get_secret_value())
+    place = settings.load(ForumSettings).database_url.get_secret_value()
+    if sys.argv[1:] == ["--create"]:
+        create(place)
+    upgrade(place)

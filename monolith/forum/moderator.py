@@ -4,8 +4,7 @@ import sys
 
 from chassis import settings
 from chassis.errors import NotFound
-from forum.app import own_users
-from forum.database import Database
+from forum.parts import Parts
 from forum.settings import ForumSettings
 
 
@@ -18,9 +17,8 @@ def main() -> int:
     if "users" in configured.extracted:
         sys.stderr.write("users is extracted: ask the users service\n")
         return 2
-    database = Database(configured.database_url.get_secret_value())
     try:
-        user = own_users(configured, database).appoint(sys.argv[1])
+        user = Parts(configured).own_users.appoint(sys.argv[1])
     except NotFound as failure:
         sys.stderr.write(f"{sys.argv[1]}: {failure.detail}\n")
         return 1

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from chassis.settings import HttpUrl, Settings
+from chassis.settings import BusSettings, HttpUrl, Settings
 from chassis.tokens import Issuer
 from forum.users.port import Limits
 
@@ -24,7 +24,7 @@ def _usable_key(value: SecretStr) -> SecretStr:
     return value
 
 
-class ForumSettings(Settings):
+class ForumSettings(Settings, BusSettings):
     """What the monolith needs to know."""
 
     database_url: SecretStr = SecretStr("sqlite:///forum.db")

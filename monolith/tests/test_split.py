@@ -5,8 +5,10 @@ import time
 import pytest
 
 from forum.app import create_app
+from forum.parts import Parts
 from monolith.tests.services import Services
 from services.posts.tests.crowd import fill
+from tests import telling
 
 STAGE = {"extracted": "users,threads,posts", "session_private_key": ""}
 
@@ -118,6 +120,31 @@ def test_without_posts_a_thread_shows_its_head_and_keeps_a_reply(
         assert back.post(f"/threads/{thread}", data=form).status_code == 303
     assert back.get(f"/threads/{thread}").text.count("Not lost") == 1
     lame.extensions["database"].engine.dispose()
+
+
+def test_without_threads_a_known_thread_shows_its_posts_and_takes_a_reply(
+    ada, services, thread, make_settings
+):
+    settings = make_settings(
+        **STAGE, threads_url="http://127.0.0.1:9", posts_url=services.posts_url
+    )
+    parts, lame = Parts(settings), create_app(settings)
+    mine = lame.test_client()
+    mine.set_cookie("forum_session", ada.token)
+    assert mine.get(f"/threads/{thread}").status_code == 503, "no event has told of it yet"
+    event = telling.of_thread(thread, title="Split")
+    parts.handlers()[event.type](event)
+    page = mine.get(f"/threads/{thread}")
+    assert page.status_code == 200
+    for text in ("Split", "First", "may be a little old"):
+        assert text in page.text
+    token = page.text.split('name="csrf_token" value="')[1].split('"')[0]
+    form = {"body": "Meanwhile", "csrf_token": token, "idempotency_key": "k"}
+    done = mine.post(f"/threads/{thread}", data=form)
+    assert done.status_code == 303, done.text
+    assert "Meanwhile" in mine.get(done.headers["Location"]).text
+    for database in (parts.database, lame.extensions["database"]):
+        database.engine.dispose()
 
 
 def test_a_thread_whose_first_post_failed_is_finished_by_sending_the_form_again(

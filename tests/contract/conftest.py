@@ -1,11 +1,9 @@
 """The stages, and what every test of the contract gets."""
 
 import difflib
-import os
 import secrets
 import string
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +11,20 @@ import pytest
 
 from infra import stages
 from tests.contract.client import Client
-from tests.contract.forum import Forum
-from tests.contract.lagging import LAGS, lagging_fields
+from tests.contract.forum import Forum, Settle
 from tests.contract.people import People, Person
+from tests.contract.selection import STAGES
 from tests.contract.transcript import UNCOMPARED, Transcript
 from tests.harness import Stack
 
 HERE = Path(__file__).parent
-DEFAULT_STAGES = "monolith users users+threads users+threads+posts"
 # Everybody in this suite signs in from one address; `test_limits` has a forum of its own.
 WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
 
-Lagging = Callable[[str], AbstractContextManager[bool]]
 _FIRST_STAGE: dict[str, Transcript] = {}
 
 
-def _stages() -> list[frozenset[str]]:
-    """Read CONTRACT_STAGES: names such as `monolith users+threads`, or `all`."""
-    every = {stages.folder(extracted): extracted for extracted in stages.every()}
-    wanted = os.environ.get("CONTRACT_STAGES", DEFAULT_STAGES).split()
-    unknown = set(wanted) - every.keys() - {"all"}
-    if unknown:
-        msg = f"CONTRACT_STAGES knows all, {', '.join(every)}; not {', '.join(sorted(unknown))}"
-        raise pytest.UsageError(msg)
-    return [extracted for name, extracted in every.items() if {name, "all"} & set(wanted)]
-
-
-@pytest.fixture(scope="session", params=_stages(), ids=stages.folder)
+@pytest.fixture(scope="session", params=STAGES, ids=stages.folder)
 def forum(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Forum]:
@@ -104,15 +89,9 @@ def mod(people: People) -> Person:
 
 
 @pytest.fixture
-def lag(forum: Forum, transcript: Transcript) -> Lagging:
-    """Mark the steps that show a lagging effect; gives whether it is behind at this stage."""
-
-    @contextmanager
-    def lagging(name: str) -> Iterator[bool]:
-        with transcript.lagging(name):
-            yield forum.lags(name)
-
-    return lagging
+def settle(forum: Forum) -> Settle:
+    """Wait between a write in one domain and a look at its effect in another."""
+    return forum.settle
 
 
 @pytest.hookimpl(wrapper=True)
@@ -127,17 +106,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 
 
 def _compare(item: pytest.Function, transcript: Transcript, forum: Forum) -> None:
-    name = item.nodeid.replace(f"[{forum.name}", "[")
+    given = {name: value for name, value in item.callspec.params.items() if name != "forum"}
+    name = f"{item.path}::{item.originalname}{given}"
     if not forum.extracted:
         _FIRST_STAGE[name] = transcript
         return
     if name not in _FIRST_STAGE:
         item.user_properties.append((UNCOMPARED, True))
         return
-    lags = [lag for lag, entry in LAGS.items() if entry.active(forum.extracted)]
-    fields = lagging_fields(forum.extracted)
-    before = _FIRST_STAGE[name].lines(lags, fields)
-    after = transcript.lines(lags, fields)
+    before, after = _FIRST_STAGE[name].lines(), transcript.lines()
     if before != after:
         difference = difflib.unified_diff(before, after, "monolith", forum.name, lineterm="", n=6)
         pytest.fail("the answers differ:\n" + "\n".join(difference), pytrace=False)

@@ -1,13 +1,16 @@
 """A running stage, as the suite sees it."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 import requests
 
+from chassis.tokens import Issuer
 from infra import stages
-from tests.contract.lagging import LAGS
 from tests.harness import Stack
+from tests.settling import Settling
 
+Settle = Callable[..., None]
 FOUNDER = {"username": "founder", "password": "the password of the founder"}
 
 
@@ -18,24 +21,36 @@ class Forum:
         self.stack = stack
         self.extracted = stack.local.extracted
         self.url = stack.base_url
+        self._settling = Settling(stack)
 
     @property
     def name(self) -> str:
         """The name of the stage: `monolith` or `users+threads`."""
         return stages.folder(self.extracted)
 
-    def lags(self, name: str) -> bool:
-        """Tell whether an effect of `lagging.LAGS` is behind at this stage."""
-        return LAGS[name].active(self.extracted)
+    def settle(self, *domains: str) -> None:
+        """Wait until what was written in one of these domains, or in any, shows in the others.
 
-    def appoint(self, user_id: str) -> None:
-        """Make somebody a moderator, as the forum's first moderator does it."""
-        requests.patch(
+        Where one component owns them all it has to show at once, so nothing is waited for.
+        """
+        if len({self.stack.local.owner(domain) for domain in domains or stages.DOMAINS}) > 1:
+            self._settling.wait()
+
+    def appoint(self, user_id: str) -> str:
+        """Make somebody a moderator, as the forum's first moderator does it; gives the ETag."""
+        response = requests.patch(
             f"{self.url}/api/users/{user_id}",
             json={"role": "moderator"},
             headers={"Authorization": f"Bearer {self._founder}"},
             timeout=30,
-        ).raise_for_status()
+        )
+        response.raise_for_status()
+        return response.headers["ETag"]
+
+    @cached_property
+    def issuer(self) -> Issuer:
+        """What signs the sessions of this stage."""
+        return Issuer((self.stack.local.secrets / "session_private_key").read_text("utf-8"))
 
     @cached_property
     def _founder(self) -> str:

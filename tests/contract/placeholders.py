@@ -31,6 +31,8 @@ class Placeholders:
         text = re.sub(r'(?<="next": ")[^"]+', self._cursor, text)
         # Of two sessions of one moment, one may end a whole second later.
         text = re.sub(r'(?<="expires_at": ")[^"]+', "<expiry>", text)
+        # An erasure that needs nobody else is finished the moment it is asked for.
+        text = re.sub(r'(?<="finished_at": ")[^"]+', "<end>", text)
         return _CHANGING.sub(self._placeholder, text)
 
     def _cursor(self, match: re.Match[str]) -> str:

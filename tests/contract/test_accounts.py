@@ -1,15 +1,19 @@
 """`/api/users/me` and `/api/users/{id}`: one's own account, profiles, roles, erasure."""
 
+import time
+from typing import Any
+
 from tests.contract.client import Answer, Client
-from tests.contract.conftest import Lagging
+from tests.contract.forum import Settle
 from tests.contract.people import PASSWORD, People, Person, sign_in
 from tests.contract.racing import RACERS, race
-from tests.contract.writing import NOWHERE, ODD_IDS, ODD_LINES
+from tests.contract.writing import NOWHERE, ODD_IDS, ODD_LINES, open_thread, reply
 
 ME = "/api/users/me"
 SESSIONS = "/api/users/sessions"
 SUSPENDED = "urn:problem:suspended"
 STALE = "urn:problem:stale"
+FORMER = "former member"
 ODD_CHANGES = (
     *(("display_name", odd) for odd in ("", "\t", "x" * 51, None, 7, *ODD_LINES)),
     *(("bio", odd) for odd in (None, "x" * 501, "nul\x00", "\x1b", ["a"])),
@@ -129,24 +133,56 @@ def test_a_suspended_person_reads_signs_in_and_leaves_but_does_not_edit(
 
 
 def test_a_suspended_person_does_not_write(
-    ada: Person, ben: Person, mod: Person, lag: Lagging
+    ada: Person, mod: Person, anyone: Client, settle: Settle
 ) -> None:
-    thread = ada.client.post("/api/threads", {"title": "Before"}).expect(201)
-    post = {"thread_id": thread["id"], "body": "Before"}
-    made = ada.client.post("/api/posts", post).expect(201)
+    thread = open_thread(ada, "Before")
+    post = reply(ada, thread, "Before")
     mod.client.patch(ada.path, {"suspended": True}).expect()
-    with lag("standing in threads") as behind:
-        if not behind:
-            ada.client.post("/api/threads", {"title": "After"}).refused(403, SUSPENDED)
-            ada.client.patch(f"/api/threads/{thread['id']}", {"title": "x"}).refused(403, SUSPENDED)
-            ada.client.delete(f"/api/threads/{thread['id']}").refused(403, SUSPENDED)
-    with lag("standing in posts") as behind:
-        if not behind:
-            path = f"/api/posts/{made['id']}"
-            ada.client.post("/api/posts", post).refused(403, SUSPENDED)
-            ada.client.patch(path, {"body": "After"}).refused(403, SUSPENDED)
-            ada.client.delete(path).refused(403, SUSPENDED)
-            assert ben.client.get(path).expect()["body"] == "Before"
+    settle("users", "threads", "posts")
+    path, post_path = f"/api/threads/{thread['id']}", f"/api/posts/{post['id']}"
+
+    def try_everything() -> None:
+        ada.client.post("/api/threads", {"title": "After"}).refused(403, SUSPENDED)
+        ada.client.patch(path, {"title": "After"}).refused(403, SUSPENDED)
+        ada.client.delete(path).refused(403, SUSPENDED)
+        new = {"thread_id": thread["id"], "body": "After"}
+        ada.client.post("/api/posts", new).refused(403, SUSPENDED)
+        ada.client.patch(post_path, {"body": "After"}).refused(403, SUSPENDED)
+        ada.client.delete(post_path).refused(403, SUSPENDED)
+
+    try_everything()
+    ada.sign_in()
+    try_everything()
+    settle("posts", "threads")
+    assert anyone.get(path).expect() == thread | {
+        "post_count": 1,
+        "last_activity_at": post["created_at"],
+    }
+    assert anyone.get(post_path).expect() == post
+
+
+def test_who_is_suspended_no_more_writes_again(ada: Person, mod: Person, settle: Settle) -> None:
+    thread = open_thread(ada, "Before")
+    for suspended in (True, False):
+        mod.client.patch(ada.path, {"suspended": suspended}).expect()
+    settle("users", "threads", "posts")
+    ada.client.patch(f"/api/threads/{thread['id']}", {"title": "After"}).expect()
+    reply(ada, thread, "After")
+
+
+def test_a_suspended_moderator_moderates_nobody(
+    ada: Person, ben: Person, mod: Person, people: People, settle: Settle
+) -> None:
+    thread = open_thread(ada, "Calm")
+    post = reply(ada, thread, "Calm words")
+    other = people.moderator("other")
+    other.client.patch(mod.path, {"suspended": True}).expect()
+    mod.client.patch(ben.path, {"suspended": True}).refused(403, SUSPENDED)
+    settle("users", "threads", "posts")
+    path = f"/api/threads/{thread['id']}"
+    mod.client.patch(path, {"locked": True}).refused(403, SUSPENDED)
+    mod.client.delete(path).refused(403, SUSPENDED)
+    mod.client.delete(f"/api/posts/{post['id']}").refused(403, SUSPENDED)
 
 
 def test_a_password_is_replaced(ada: Person, anyone: Client) -> None:
@@ -234,41 +270,128 @@ def test_nobody_erases_others(ada: Person, ben: Person, mod: Person, anyone: Cli
 
 
 def test_what_an_erased_person_wrote_stays_without_their_name(
-    ada: Person, anyone: Client, lag: Lagging
+    ada: Person, ben: Person, anyone: Client, settle: Settle
 ) -> None:
-    thread = ada.client.post("/api/threads", {"title": "Stays"}).expect(201)
-    made = {"thread_id": thread["id"], "body": "Stays too"}
-    post = ada.client.post("/api/posts", made).expect(201)
+    thread = open_thread(ada, f"Stays {anyone.transcript.mark}")
+    posts = [reply(person, thread, "Stays too") for person in (ada, ben, ada)]
+    ada.client.delete(f"/api/posts/{posts[2]['id']}").expect(204)
     ada.client.delete(ada.path).expect(202)
-    former = {"id": ada.id, "display_name": "former member"}
-    with lag("names in threads") as behind:
-        author = anyone.get(f"/api/threads/{thread['id']}").expect()["author"]
-        assert behind or author == former
-    with lag("names in posts") as behind:
-        author = anyone.get(f"/api/posts/{post['id']}").expect()["author"]
-        assert behind or author == former
-        listed = anyone.get(f"/api/posts/by-user/{ada.id}").expect()["items"]
-        assert [item["id"] for item in listed] == [post["id"]]
-    with lag("standing in threads") as behind:
-        if not behind:
-            ada.client.post("/api/threads", {"title": "A ghost"}).refused(401)
-    with lag("standing in posts") as behind:
-        if not behind:
-            ada.client.post("/api/posts", made).refused(401)
+    settle()
+    former = {"id": ada.id, "display_name": FORMER}
+    assert _authors(anyone, thread, posts, ada) == [former]
+    listed = anyone.get(f"/api/posts/in-thread/{thread['id']}").expect()["items"]
+    assert [post["author"] for post in listed] == [former, ben.author, former]
+    assert [post["body"] for post in listed] == ["Stays too", "Stays too", ""]
 
 
-def test_a_rename_shows_on_everything_written(ada: Person, anyone: Client, lag: Lagging) -> None:
-    thread = ada.client.post("/api/threads", {"title": "Signed"}).expect(201)
-    made = {"thread_id": thread["id"], "body": "Signed"}
-    post = ada.client.post("/api/posts", made).expect(201)
+def test_an_erased_person_does_not_write(ada: Person, anyone: Client, settle: Settle) -> None:
+    thread = open_thread(ada, "Before")
+    post = reply(ada, thread, "Before")
+    ada.client.delete(ada.path).expect(202)
+    settle()
+    path, post_path = f"/api/threads/{thread['id']}", f"/api/posts/{post['id']}"
+    ada.client.post("/api/threads", {"title": "A ghost"}).refused(401)
+    ada.client.patch(path, {"title": "A ghost"}).refused(401)
+    ada.client.delete(path).refused(401)
+    ada.client.post("/api/posts", {"thread_id": thread["id"], "body": "A ghost"}).refused(401)
+    ada.client.patch(post_path, {"body": "A ghost"}).refused(401)
+    ada.client.delete(post_path).refused(401)
+    assert anyone.get(path).expect()["title"] == "Before"
+    assert anyone.get(post_path).expect()["body"] == "Before"
+
+
+def test_how_far_an_erasure_is_can_be_asked_for(
+    ada: Person, ben: Person, anyone: Client, settle: Settle
+) -> None:
+    reply(ada, open_thread(ada, "Stays"), "Stays too")
+    anyone.get(f"{ada.path}/erasure").refused(404)
+    place = ada.client.delete(ada.path).headers["Location"]
+    assert place == f"{ada.path}/erasure"
+    with anyone.transcript.paused():
+        # Where one component knows the person, nobody else has to forget them.
+        begun = anyone.get(place).expect()
+        assert (begun["status"] == "erased") == (begun["finished_at"] is not None)
+    settle()
+    answer = anyone.get(place)
+    done = answer.expect()
+    assert list(done) == ["id", "status", "requested_at", "finished_at"]
+    assert (done["id"], done["status"]) == (ada.id, "erased")
+    assert done["finished_at"] >= done["requested_at"] == begun["requested_at"]
+    assert answer.headers["Cache-Control"] == "no-cache"
+    for other in (ben.id, *ODD_IDS):
+        anyone.get(f"/api/users/{other}/erasure").refused(404)
+
+
+def test_an_heir_to_a_name_is_somebody_else(
+    ada: Person, anyone: Client, people: People, settle: Settle
+) -> None:
+    thread = open_thread(ada, "Before")
+    post = reply(ada, thread, "Before")
+    ada.client.delete(ada.path).expect(202)
+    heir = people.member("ada")
+    settle()
+    assert _authors(anyone, thread, [post], ada) == [
+        {"id": ada.id, "display_name": "former member"}
+    ]
+    heir.client.patch(f"/api/threads/{thread['id']}", {"title": "Inherited"}).refused(403)
+    heir.client.delete(f"/api/posts/{post['id']}").refused(403)
+    assert anyone.get(f"/api/posts/by-user/{heir.id}").expect()["items"] == []
+    assert open_thread(heir, "After")["author"] == heir.author
+
+
+def test_a_rename_shows_on_everything_written(ada: Person, anyone: Client, settle: Settle) -> None:
+    thread = open_thread(ada, f"Signed {anyone.transcript.mark}")
+    post = reply(ada, thread, "Signed")
     assert thread["author"] == post["author"] == ada.author
-    ada.client.patch(ada.path, {"display_name": "Countess"}).expect()
-    with lag("names in threads") as behind:
-        author = anyone.get(f"/api/threads/{thread['id']}").expect()["author"]
-        assert behind or author["display_name"] == "Countess"
-    with lag("names in posts") as behind:
-        author = anyone.get(f"/api/posts/{post['id']}").expect()["author"]
-        assert behind or author["display_name"] == "Countess"
+    for name in ("Countess", "Countess of Lovelace"):
+        ada.client.patch(ada.path, {"display_name": name}).expect()
+        settle("users", "threads", "posts")
+        author = {"id": ada.id, "display_name": name}
+        assert _authors(anyone, thread, [post], ada) == [author]
+    # A session from before is no reason to go back to the old name.
+    again = open_thread(ada, "Signed anew")
+    assert again["author"] == reply(ada, again, "Signed anew")["author"] == author
     ada.sign_in()
-    again = ada.client.post("/api/threads", {"title": "Signed anew"}).expect(201)
-    assert again["author"]["display_name"] == "Countess"
+    assert open_thread(ada, "Signed a third time")["author"] == author
+
+
+def test_a_new_session_tells_of_a_rename_before_any_event(ada: Person, anyone: Client) -> None:
+    ada.client.patch(ada.path, {"display_name": "Countess"}).expect()
+    ada.sign_in()
+    thread = open_thread(ada, "Signed")
+    assert thread["author"]["display_name"] == "Countess"
+    assert reply(ada, thread, "Signed")["author"]["display_name"] == "Countess"
+
+
+def test_a_rename_shows_everywhere_within_five_seconds(ada: Person, anyone: Client) -> None:
+    thread = open_thread(ada, f"Signed {anyone.transcript.mark}")
+    post = reply(ada, thread, "Signed")
+    with anyone.transcript.paused():
+        renamed = time.monotonic()
+        ada.client.patch(ada.path, {"display_name": "Countess"}).expect()
+        author = {"id": ada.id, "display_name": "Countess"}
+        while _authors(anyone, thread, [post], ada) != [author]:
+            assert time.monotonic() - renamed < 5
+            time.sleep(0.05)
+
+
+def _authors(
+    client: Client, thread: dict[str, Any], posts: list[dict[str, Any]], person: Person
+) -> list[dict[str, str]]:
+    """Give the different ways in which a person is shown wherever they have written."""
+    shown = [client.get(f"/api/threads/{thread['id']}").expect()]
+    shown += [client.get(f"/api/posts/{post['id']}").expect() for post in posts]
+    for listing in (
+        "/api/threads?limit=100",
+        "/api/threads?sort=newest&limit=100",
+        f"/api/threads?q={client.transcript.mark}",
+        "/api/posts?limit=100",
+        f"/api/posts/in-thread/{thread['id']}",
+        f"/api/posts/by-user/{person.id}",
+    ):
+        shown += client.get(listing).expect()["items"]
+    found: list[dict[str, str]] = []
+    for one in shown:
+        if one["author"]["id"] == person.id and one["author"] not in found:
+            found.append(one["author"])
+    return found

@@ -14,6 +14,7 @@ OPERATIONS = {
         "/api/users/me": {"get"},
         "/api/users/me/password": {"put"},
         "/api/users/{user_id}": {"get", "patch", "delete"},
+        "/api/users/{user_id}/erasure": {"get"},
     },
     "threads": {
         "/api/threads": {"get", "post"},

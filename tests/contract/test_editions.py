@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contract.client import Answer
+from tests.contract.forum import Settle
 from tests.contract.people import Person
 from tests.contract.writing import open_thread, reply
 
@@ -18,10 +19,11 @@ Edit = Callable[[str | None], Answer]
 
 
 @pytest.fixture(params=["user", "thread", "post"])
-def edited(request: pytest.FixtureRequest, ada: Person) -> tuple[str, Edit]:
+def edited(request: pytest.FixtureRequest, ada: Person, settle: Settle) -> tuple[str, Edit]:
     """Give something, and a way to edit it."""
     thread = open_thread(ada, "A thread")
     post = reply(ada, thread, "A post")
+    settle("posts", "threads")
     path, change = {
         "user": (ada.path, {"bio": "changed"}),
         "thread": (f"/api/threads/{thread['id']}", {"title": "changed"}),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.contract.client import Answer, Client
+from tests.contract.forum import Settle
 from tests.contract.people import PASSWORD, People, Person
 from tests.contract.racing import race
 from tests.contract.writing import open_thread, reply
@@ -111,7 +112,7 @@ def test_racing_requests_that_differ_have_one_effect(creation: tuple[Client, str
 
 
 def test_the_answer_stays_the_first_whatever_happens_to_what_was_made(
-    ada: Person, ben: Person, mod: Person
+    ada: Person, ben: Person, mod: Person, settle: Settle
 ) -> None:
     new = {"title": "Repeated"}
     first = ada.client.post(THREADS, new, key="key")
@@ -123,9 +124,12 @@ def test_the_answer_stays_the_first_whatever_happens_to_what_was_made(
     answer = {"thread_id": thread["id"], "body": "Once"}
     post = ada.client.post(POSTS, answer, key="key")
     ada.client.delete(f"{POSTS}/{post.expect(201)['id']}").expect(204)
+    settle("posts", "threads")
     mod.client.patch(path, {"locked": True}).expect()
+    settle("threads", "posts")
     _same(post, ada.client.post(POSTS, answer, key="key"))
     mod.client.delete(path).expect(204)
+    settle("threads", "posts")
     _same(first, ada.client.post(THREADS, new, key="key"))
     _same(post, ada.client.post(POSTS, answer, key="key"))
     ada.client.get(path).refused(404)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.client import TIMEOUT, Answer
+from tests.contract.forum import Settle
 from tests.contract.people import PASSWORD, People, Person
 from tests.contract.writing import open_thread, reply
 
@@ -55,13 +56,14 @@ class Write:
 
 
 @pytest.fixture
-def writes(people: People) -> Iterator[list[Write]]:
+def writes(people: People, settle: Settle) -> Iterator[list[Write]]:
     """Give every operation; whatever is sent must leave everything as it was."""
     ada = people.member("ada")
     client = ada.client
     with client.transcript.paused():
         thread = open_thread(ada, "A thread")
         post = reply(ada, thread, "A post")
+    settle()
     thread_path, post_path = f"/api/threads/{thread['id']}", f"/api/posts/{post['id']}"
     new_user = {"username": people.name("new"), "password": PASSWORD}
     credentials = {"username": ada.username, "password": PASSWORD}

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.contract.client import Client
+from tests.contract.forum import Settle
 from tests.contract.people import People, Person
 from tests.contract.writing import open_thread, reply
 
@@ -29,7 +30,7 @@ ODD_CURSORS = (
 
 
 @pytest.fixture
-def listings(ada: Person, ben: Person, people: People) -> list[str]:
+def listings(ada: Person, ben: Person, people: People, settle: Settle) -> list[str]:
     """Give the target of every list, ready for a parameter; each holds three things or more."""
     mark = people.transcript.mark
     with people.transcript.paused():
@@ -39,6 +40,7 @@ def listings(ada: Person, ben: Person, people: People) -> list[str]:
         open_thread(ada, f"{mark} two")
         open_thread(ben, f"{mark} three")
         people.member("third")
+    settle()
     targets = [list.format(mark=mark, thread=thread["id"], ada=ada.id) for list in LISTS]
     return [target + ("&" if "?" in target else "?") for target in targets]
 

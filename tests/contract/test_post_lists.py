@@ -1,6 +1,7 @@
 """Lists of posts: over everything, in a thread, by a person."""
 
 from tests.contract.client import Client
+from tests.contract.forum import Settle
 from tests.contract.paging import walk
 from tests.contract.people import Person
 from tests.contract.writing import NOWHERE, open_thread, reply
@@ -79,9 +80,12 @@ def test_an_empty_thread_has_no_posts_and_an_unknown_one_is_not_found(
         anyone.get(f"{POSTS}/in-thread/{odd}").refused(404)
 
 
-def test_an_empty_thread_that_was_deleted_is_not_found(ada: Person, anyone: Client) -> None:
+def test_an_empty_thread_that_was_deleted_is_not_found(
+    ada: Person, anyone: Client, settle: Settle
+) -> None:
     thread = open_thread(ada, "Empty")
     ada.client.delete(f"/api/threads/{thread['id']}").expect(204)
+    settle("threads", "posts")
     anyone.get(f"{POSTS}/in-thread/{thread['id']}").refused(404)
 
 

@@ -16,6 +16,7 @@ ONE = READ | {"PATCH", "DELETE"}
 ALLOWED = {
     "/api/users": READ | {"POST"},
     f"/api/users/{NOWHERE}": ONE,
+    f"/api/users/{NOWHERE}/erasure": READ,
     "/api/users/me/password": {"PUT", "OPTIONS"},
     "/api/threads": READ | {"POST"},
     f"/api/threads/{NOWHERE}": ONE,

@@ -181,6 +181,7 @@ def _signed(ada: Person) -> dict[str, str]:
         "nobody": sign(sub=None),
         "no session": sign(jti=None),
         "no role": sign(role=None),
+        "nothing about a suspension": sign(suspended=None),
         "another algorithm": jwt.encode(claims, key, "RS512", headers={"kid": kid}),
     }
 

@@ -1,7 +1,7 @@
 """`GET /api/threads`: by activity, by age, and found by words of the title."""
 
 from tests.contract.client import Client
-from tests.contract.conftest import Lagging
+from tests.contract.forum import Settle
 from tests.contract.paging import walk
 from tests.contract.people import Person
 from tests.contract.writing import open_thread, reply
@@ -22,7 +22,11 @@ def test_threads_are_listed_newest_first_to_the_end(ada: Person, anyone: Client)
     assert small == listed
 
 
-def test_the_latest_activity_comes_first_by_default(ada: Person, anyone: Client) -> None:
+def test_the_latest_activity_comes_first_by_default(
+    ada: Person, anyone: Client, settle: Settle
+) -> None:
+    # What others wrote must not move threads from page to page.
+    settle("posts", "threads")
     made = [open_thread(ada, f"Thread {number}") for number in range(3)]
     page = anyone.get(THREADS, limit=3).expect()
     assert page["items"] == made[::-1]
@@ -35,16 +39,46 @@ def test_the_latest_activity_comes_first_by_default(ada: Person, anyone: Client)
 
 
 def test_a_reply_brings_a_thread_to_the_top(
-    ada: Person, ben: Person, anyone: Client, lag: Lagging
+    ada: Person, ben: Person, anyone: Client, settle: Settle
 ) -> None:
     old, new = open_thread(ada, "Old"), open_thread(ada, "New")
     assert _ids(anyone.get(THREADS, limit=2).expect()["items"]) == _ids([new, old])
     reply(ben, old, "Up")
-    with lag("activity") as behind:
-        listed = _ids(anyone.get(THREADS, limit=2).expect()["items"])
-        assert behind or listed == _ids([old, new])
+    settle("posts", "threads")
+    assert _ids(anyone.get(THREADS, limit=2).expect()["items"]) == _ids([old, new])
     by_age = anyone.get(THREADS, limit=2, sort="newest").expect()["items"]
     assert _ids(by_age) == _ids([new, old])
+
+
+def test_only_a_new_post_moves_a_thread(
+    ada: Person, ben: Person, mod: Person, anyone: Client, settle: Settle
+) -> None:
+    threads = [open_thread(ada, f"Thread {number}") for number in range(3)]
+    posts = [reply(ben, thread, "First") for thread in threads]
+    ben.client.patch(f"/api/posts/{posts[0]['id']}", {"body": "Edited"}).expect()
+    mod.client.delete(f"/api/posts/{posts[1]['id']}").expect(204)
+    settle("posts", "threads")
+    mod.client.patch(f"{THREADS}/{threads[0]['id']}", {"locked": True}).expect()
+    ada.client.patch(f"{THREADS}/{threads[1]['id']}", {"title": "Renamed"}).expect()
+    listed = anyone.get(THREADS, limit=3).expect()["items"]
+    assert _ids(listed) == _ids(threads[::-1])
+    assert [thread["post_count"] for thread in listed] == [1, 0, 1]
+    times = [thread["last_activity_at"] for thread in listed]
+    assert times == [post["created_at"] for post in posts[::-1]]
+
+
+def test_every_list_shows_a_thread_as_it_is_read_alone(
+    ada: Person, ben: Person, anyone: Client, settle: Settle
+) -> None:
+    word = anyone.transcript.mark
+    thread = open_thread(ada, f"Seen {word}")
+    for person in (ada, ben):
+        reply(person, thread, "A post")
+    settle("posts", "threads")
+    alone = anyone.get(f"{THREADS}/{thread['id']}").expect()
+    assert alone["post_count"] == 2
+    for target in (f"{THREADS}?limit=1", f"{THREADS}?limit=1&sort=newest", f"{THREADS}?q={word}"):
+        assert anyone.get(target).expect()["items"] == [alone]
 
 
 def test_small_pages_hold_what_large_ones_do(ada: Person, anyone: Client) -> None:

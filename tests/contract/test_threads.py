@@ -1,7 +1,8 @@
 """`/api/threads`: opening, reading, changing and deleting threads."""
 
 from tests.contract.client import Answer, Client
-from tests.contract.conftest import Lagging
+from tests.contract.forum import Settle
+from tests.contract.paging import walk
 from tests.contract.people import Person
 from tests.contract.racing import RACERS, race
 from tests.contract.writing import ODD_IDS, ODD_LINES, open_thread, reply
@@ -107,14 +108,30 @@ def test_only_a_moderator_locks_and_unlocks(
     assert (both["title"], both["locked"]) == ("Open", False)
 
 
-def test_a_role_that_was_taken_away_is_of_no_use(ada: Person, mod: Person, lag: Lagging) -> None:
-    path = f"{THREADS}/{open_thread(ada, 'Whose?')['id']}"
+def test_a_role_that_was_taken_away_is_of_no_use(
+    ada: Person, ben: Person, mod: Person, settle: Settle
+) -> None:
+    thread = open_thread(ada, "Whose?")
+    path, post = f"{THREADS}/{thread['id']}", reply(ben, thread, "Mine")
     assert mod.client.patch(mod.path, {"role": "member"}).expect()["role"] == "member"
-    with lag("standing in threads") as behind:
-        if not behind:
-            mod.client.patch(path, {"locked": True}).refused(403)
-    mod.sign_in()
-    mod.client.patch(path, {"locked": True}).refused(403)
+    settle("users", "threads", "posts")
+    for _ in range(2):
+        mod.client.patch(path, {"locked": True}).refused(403)
+        mod.client.patch(path, {"title": "Mine"}).refused(403)
+        mod.client.delete(path).refused(403)
+        mod.client.delete(f"/api/posts/{post['id']}").refused(403)
+        mod.sign_in()
+
+
+def test_a_role_that_was_given_is_of_use_in_the_same_session(
+    ada: Person, ben: Person, mod: Person, settle: Settle
+) -> None:
+    thread = open_thread(ada, "Whose?")
+    post = reply(ada, thread, "Mine")
+    mod.client.patch(ben.path, {"role": "moderator"}).expect()
+    settle()
+    assert ben.client.patch(f"{THREADS}/{thread['id']}", {"locked": True}).expect()["locked"]
+    ben.client.delete(f"/api/posts/{post['id']}").expect(204)
 
 
 def test_an_outdated_edit_is_refused(ada: Person, mod: Person, anyone: Client) -> None:
@@ -130,12 +147,17 @@ def test_an_outdated_edit_is_refused(ada: Person, mod: Person, anyone: Client) -
     anyone.get(path).refused(404)
 
 
-def test_a_reply_leaves_the_version_alone(ada: Person, ben: Person, anyone: Client) -> None:
+def test_a_reply_leaves_the_version_alone(
+    ada: Person, ben: Person, anyone: Client, settle: Settle
+) -> None:
     thread = open_thread(ada, "Lively")
     path = f"{THREADS}/{thread['id']}"
     tag = anyone.get(path).etag
     reply(ben, thread, "A reply")
-    assert anyone.get(path).etag == tag
+    settle("posts", "threads")
+    after = anyone.get(path)
+    assert after.expect()["post_count"] == 1
+    assert after.etag == tag
     ada.client.patch(path, {"title": "Still mine"}, if_match=tag).expect()
 
 
@@ -173,7 +195,7 @@ def test_the_author_deletes_a_thread_while_alone_in_it(
 
 
 def test_a_thread_with_others_in_it_is_a_moderators_to_delete(
-    ada: Person, ben: Person, mod: Person, anyone: Client
+    ada: Person, ben: Person, mod: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Shared")
     path = f"{THREADS}/{thread['id']}"
@@ -181,7 +203,8 @@ def test_a_thread_with_others_in_it_is_a_moderators_to_delete(
     reply(ben, thread, "Yours")
     ada.client.delete(path).refused(409, NOT_ALONE)
     ben.client.delete(path).refused(403)
-    anyone.get(path).expect()
+    settle("posts", "threads")
+    assert anyone.get(path).expect()["post_count"] == 2
     mod.client.delete(path).expect(204)
     anyone.get(path).refused(404)
 
@@ -204,41 +227,58 @@ def test_a_locked_thread_can_be_deleted(ada: Person, mod: Person, anyone: Client
 
 
 def test_posts_of_a_deleted_thread_go_with_it(
-    ada: Person, mod: Person, anyone: Client, lag: Lagging
+    ada: Person, ben: Person, mod: Person, anyone: Client, settle: Settle
 ) -> None:
-    thread = open_thread(ada, "Doomed")
-    post = reply(ada, thread, "Doomed too")
+    kept, thread = open_thread(ada, "Kept"), open_thread(ada, "Doomed")
+    post = reply(ada, kept, "Stays")
+    doomed = [reply(person, thread, "Doomed too") for person in (ada, ben, ada)]
+    ben.client.delete(f"/api/posts/{doomed[1]['id']}").expect(204)
     mod.client.delete(f"{THREADS}/{thread['id']}").expect(204)
-    answer = {"thread_id": thread["id"], "body": "Too late"}
-    ada.client.post("/api/posts", answer).refused(404)
-    with lag("deleted threads") as behind:
-        if not behind:
-            anyone.get(f"/api/posts/in-thread/{thread['id']}").refused(404)
-            anyone.get(f"/api/posts/{post['id']}").refused(404)
-            ada.client.patch(f"/api/posts/{post['id']}", {"body": "x"}).refused(404)
-            ada.client.delete(f"/api/posts/{post['id']}").refused(404)
-            assert anyone.get(f"/api/posts/by-user/{ada.id}").expect()["items"] == []
-            newest = anyone.get("/api/posts", limit=100).expect()["items"]
-            assert post["id"] not in [item["id"] for item in newest]
+    settle("threads", "posts")
+    ada.client.post("/api/posts", {"thread_id": thread["id"], "body": "Too late"}).refused(404)
+    for order in ("asc", "desc"):
+        anyone.get(f"/api/posts/in-thread/{thread['id']}", order=order).refused(404)
+    for gone, author in zip(doomed, (ada, ben, ada), strict=True):
+        path = f"/api/posts/{gone['id']}"
+        anyone.get(path).refused(404)
+        author.client.patch(path, {"body": "x"}).refused(404)
+        author.client.delete(path).refused(404)
+        mod.client.delete(path).refused(404)
+    assert anyone.get(f"/api/posts/by-user/{ada.id}").expect()["items"] == [post]
+    assert anyone.get(f"/api/posts/by-user/{ben.id}").expect()["items"] == []
+    assert anyone.get("/api/posts", limit=1).expect()["items"] == [post]
+    listed = walk(anyone, "/api/posts", limit=100)
+    assert not {gone["id"] for gone in doomed} & {one["id"] for one in listed}
 
 
 def test_posts_are_counted_and_move_the_last_activity(
-    ada: Person, ben: Person, anyone: Client, lag: Lagging
+    ada: Person, ben: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Counting")
     path = f"{THREADS}/{thread['id']}"
     reply(ada, thread, "One")
     second = reply(ben, thread, "Two")
-    with lag("counters") as behind:
-        if not behind:
-            read = anyone.get(path).expect()
-            assert read["post_count"] == 2
-            assert read["last_activity_at"] == second["created_at"]
+    settle("posts", "threads")
+    counted = thread | {"post_count": 2, "last_activity_at": second["created_at"]}
+    assert anyone.get(path).expect() == counted
     ben.client.patch(f"/api/posts/{second['id']}", {"body": "Two, edited"}).expect()
     ben.client.delete(f"/api/posts/{second['id']}").expect(204)
     ben.client.delete(f"/api/posts/{second['id']}").expect(204)
-    with lag("counters") as behind:
-        if not behind:
-            read = anyone.get(path).expect()
-            assert read["post_count"] == 1
-            assert read["last_activity_at"] == second["created_at"]
+    settle("posts", "threads")
+    assert anyone.get(path).expect() == counted | {"post_count": 1}
+    third = reply(ada, thread, "Three")
+    settle("posts", "threads")
+    assert anyone.get(path).expect() == thread | {
+        "post_count": 2,
+        "last_activity_at": third["created_at"],
+    }
+
+
+def test_an_edit_of_a_thread_shows_its_counts(ada: Person, mod: Person, settle: Settle) -> None:
+    thread = open_thread(ada, "First")
+    path, post = f"{THREADS}/{thread['id']}", reply(ada, thread, "One")
+    settle("posts", "threads")
+    counted = thread | {"post_count": 1, "last_activity_at": post["created_at"]}
+    renamed = ada.client.patch(path, {"title": "Second"}).expect()
+    assert renamed == counted | {"title": "Second"}
+    assert mod.client.patch(path, {"locked": True}).expect() == renamed | {"locked": True}

@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +39,6 @@ class Exchange:
     status: int
     headers: list[tuple[str, str]]
     body: Any
-    lag: str | None = None
 
 
 @dataclass
@@ -47,7 +46,6 @@ class Race:
     """Requests that ran at once: only how often each outcome came about can be compared."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    lag: str | None = None
 
 
 class Transcript:
@@ -60,7 +58,6 @@ class Transcript:
         self._aliases: dict[str, str] = {}
         self._lock = threading.Lock()
         self._race: Race | None = None
-        self._lag: str | None = None
         self._paused = False
 
     def alias(self, value: str, name: str) -> None:
@@ -75,7 +72,6 @@ class Transcript:
             if self._paused:
                 return
             if self._race is None:
-                exchange.lag = self._lag
                 self._entries.append(exchange)
                 return
             kind = exchange.body.get("type", "") if isinstance(exchange.body, dict) else ""
@@ -88,21 +84,12 @@ class Transcript:
     @contextmanager
     def race(self) -> Iterator[Counter[str]]:
         """Note the requests made inside as one race; gives its outcomes."""
-        self._race = Race(lag=self._lag)
+        self._race = Race()
         self._entries.append(self._race)
         try:
             yield self._race.outcomes
         finally:
             self._race = None
-
-    @contextmanager
-    def lagging(self, name: str) -> Iterator[None]:
-        """Note that the exchanges inside show an effect of `lagging.LAGS`."""
-        self._lag = name
-        try:
-            yield
-        finally:
-            self._lag = None
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -113,25 +100,23 @@ class Transcript:
         finally:
             self._paused = before
 
-    def lines(self, without: Collection[str] = (), fields: Collection[str] = ()) -> list[str]:
-        """Write the transcript, without what lags: the lags of these names, and these fields."""
+    def lines(self) -> list[str]:
+        """Write the transcript."""
         scrub = Placeholders(self.mark, self._aliases)
         written = []
         for entry in self._entries:
-            if entry.lag in without:
-                continue
             if isinstance(entry, Race):
                 written.append(f"race: {sorted(entry.outcomes.items())}")
             else:
-                written += self._write(entry, scrub, fields)
+                written += self._write(entry, scrub)
         return written
 
-    def _write(self, entry: Exchange, scrub: Placeholders, fields: Collection[str]) -> list[str]:
+    def _write(self, entry: Exchange, scrub: Placeholders) -> list[str]:
         asked = "".join(f" {name}: {value}" for name, value in sorted(entry.asked.items()))
         lines = [_cut(scrub(f"{entry.method} {entry.target}{asked} {entry.sent}".rstrip()))]
         for name, value in entry.headers:
             lines.append(scrub(f"  {name}: {value}"))
-        body = _without(self._own(entry), fields)
+        body = self._own(entry)
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
         return [lines[0], f"  {entry.status}", *lines[1:], _cut(scrub(f"  {text}"))]
 
@@ -145,17 +130,6 @@ class Transcript:
         items = [item for item in entry.body["items"] if item.get("id") in self.made]
         paging = {} if "q=" not in target.query else {"next": entry.body["next"]}
         return {"items": items, **paging}
-
-
-def _without(body: Any, fields: Collection[str]) -> Any:
-    if isinstance(body, dict):
-        return {
-            key: "(lags)" if key in fields else _without(value, fields)
-            for key, value in body.items()
-        }
-    if isinstance(body, list):
-        return [_without(value, fields) for value in body]
-    return body
 
 
 def _cut(text: str) -> str:

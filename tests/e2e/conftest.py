@@ -11,12 +11,14 @@ from playwright.sync_api import Browser, sync_playwright
 from infra import stages
 from tests.e2e.visitor import Visitor
 from tests.harness import Stack
+from tests.settling import Settling
 
 WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _numbers = itertools.count(1)
 
 NewVisitor = Callable[[], Visitor]
+Settle = Callable[[], None]
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +30,9 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run the monolith's pages on three services."""
-    extracted = frozenset(stages.DOMAINS)
-    with Stack(extracted, tmp_path_factory.mktemp("after"), WITHOUT_LIMITS) as stack:
+    """Run the monolith's pages on three services, of which a test may stop some."""
+    extracted, folder = frozenset(stages.DOMAINS), tmp_path_factory.mktemp("after")
+    with Stack(extracted, folder, WITHOUT_LIMITS, restart=True) as stack:
         yield stack
 
 
@@ -39,6 +41,12 @@ def stack(request: pytest.FixtureRequest) -> Stack:
     """Give each of the two in turn."""
     found: Stack = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def settle(stack: Stack) -> Settle:
+    """Wait until what was done in one domain shows in the others."""
+    return Settling(stack).wait
 
 
 @pytest.fixture

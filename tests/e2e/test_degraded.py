@@ -1,17 +1,16 @@
-"""While a component does not answer: pages say what is missing, and lose nothing that was typed."""
+"""While a part does not answer: pages say what is missing, and lose nothing that was typed."""
 
-import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
+from chassis.breaker import PAUSE
 from tests.e2e.conftest import new_name
 from tests.e2e.degraded import without
+from tests.e2e.html import Page
 from tests.e2e.visitor import Visitor
 from tests.harness import Stack
+from tests.settling import Settling
 
 TYPED = "Words that took me an hour,\nand more on a second line & <b>so on</b>."
 
@@ -20,122 +19,174 @@ TYPED = "Words that took me an hour,\nand more on a second line & <b>so on</b>."
 def person(after: Stack) -> Visitor:
     """Be somebody who has begun a thread while everything was fine."""
     made = Visitor(after.base_url)
-    made.register(new_name("steady"))
+    made.register(new_name("steady"), display_name="Steady")
     made.open_thread("A thread from before", "A post from before")
     return made
 
 
-@pytest.fixture(scope="module")
-def thread(person: Visitor) -> str:
-    """Give the path of that thread."""
-    return person.path.partition("?")[0]
+@pytest.fixture
+def thread(after: Stack, person: Visitor) -> str:
+    """Give the path of that thread, as every part knows it."""
+    Settling(after).wait()
+    person.open("/?q=from+before")
+    return person.page.links["A thread from before"]
 
 
-@contextmanager
-def _degraded(after: Stack, domain: str, person: Visitor) -> Iterator[Visitor]:
-    """Be the same person, with the same session, where a domain does not answer."""
-    with without(after, domain) as url:
-        there = Visitor(url)
-        there.http.cookies.update(person.http.cookies)
-        yield there
+@pytest.fixture
+def profile(person: Visitor) -> str:
+    """Give the path of that person's page."""
+    return person.open("/me").links["See your page as others do"]
+
+
+def _trouble(page: Page) -> str:
+    """Give what the status page says is degraded."""
+    return page.text.partition("Status")[2].partition("Components")[0]
 
 
 def test_threads_can_be_read_and_replies_are_kept_without_posts(
-    after: Stack, person: Visitor, thread: str
+    after: Stack, person: Visitor, thread: str, profile: str
 ) -> None:
-    with _degraded(after, "posts", person) as visitor:
-        page = visitor.open("/")
-        assert visitor.status == 200
+    with without(after, "posts"):
+        page = person.open("/")
+        assert person.status == 200
         assert "A thread from before" in page.text
 
-        page = visitor.open(thread)
-        assert visitor.status == 200
+        page = person.open(thread)
+        assert person.status == 200
         assert page.heading == "A thread from before"
         assert "can’t be reached right now" in page.text
         assert "A post from before" not in page.text
         assert "No posts yet" not in page.text, "nothing is claimed that is not known"
 
-        page = visitor.reply(TYPED)
-        assert visitor.status == 503
+        page = person.reply(TYPED)
+        assert person.status == 503
         assert page.form(thread).fields["body"] == TYPED
         assert "does not answer" in page.text
 
-        page = visitor.open("/status")
-        assert "posts did not answer" in page.text
-        assert visitor.open("/me").heading == "Your account"
+        assert "posts did not answer" in _trouble(person.open("/status"))
+        assert person.open("/me").heading == "Your account"
+        assert "Steady" in person.open(profile).text
         # The same form, sent again when posts is back, is one post.
-        form = visitor.open(thread).form(thread)
-        visitor.submit(form, body=TYPED)
-        assert visitor.status == 503
-        again = visitor.page.form(thread)
+        form = person.open(thread).form(thread)
+        person.submit(form, body=TYPED)
+        assert person.status == 503
+        again = person.page.form(thread)
     for _ in range(2):
         person.send(thread, again.fields)
         assert person.status == 200
     assert person.page.source.count("that took me an hour") == 1
+    assert "Every part of the forum answered" in person.open("/status").text
 
 
 def test_a_new_thread_whose_first_post_fails_is_finished_later(
     after: Stack, person: Visitor
 ) -> None:
-    with _degraded(after, "posts", person) as visitor:
-        page = visitor.open_thread("Half a thread", TYPED)
-        assert visitor.status == 503
+    with without(after, "posts"):
+        page = person.open_thread("Half a thread", TYPED)
+        assert person.status == 503
         form = page.form("/threads/new")
         assert form.fields["body"] == TYPED
         assert form.fields["title"] == "Half a thread"
         assert "its first post could not be saved" in page.text
         half = form.fields["thread_id"]
-        visitor.open(f"/threads/{half}")
-        assert visitor.page.heading == "Half a thread"
+        person.open(f"/threads/{half}")
+        assert person.page.heading == "Half a thread"
     person.send("/threads/new", form.fields)
     assert person.path.startswith(f"/threads/{half}")
     assert "that took me an hour" in person.page.text
     assert person.page.source.count('<article class="post') == 1
 
 
-def test_pages_say_so_without_threads(after: Stack, person: Visitor, thread: str) -> None:
-    with _degraded(after, "threads", person) as visitor:
-        page = visitor.open("/")
-        assert visitor.status == 503
-        assert "can’t be reached right now" in page.text
-        assert "No threads yet" not in page.text
+def test_known_threads_are_read_and_replied_to_without_threads(
+    after: Stack, person: Visitor, thread: str, profile: str
+) -> None:
+    nobody = Visitor(after.base_url)
+    with without(after, "threads"):
+        for path in ("/", "/?sort=newest", "/?q=from+before"):
+            page = nobody.open(path)
+            assert nobody.status == 200
+            assert "A thread from before" in page.links
+            assert "may be a little old" in page.text
 
-        page = visitor.open(thread)
-        assert visitor.status == 503
-        assert page.heading == "Not available right now"
-        assert int(visitor.response.headers["Retry-After"]) >= 1
+        page = nobody.open(thread)
+        assert nobody.status == 200
+        assert page.heading == "A thread from before"
+        assert "A post from before" in page.text
+        assert "may be a little old" in page.text
+        assert "A post from before" in nobody.open(profile).text
 
-        page = visitor.open_thread("A thread for later", TYPED)
-        assert visitor.status == 503
+        person.open(thread)
+        person.reply("Written while threads was away")
+        assert person.status == 200
+        assert "Written while threads was away" in person.page.text
+
+        trouble = _trouble(nobody.open("/status"))
+        assert "threads did not answer" in trouble
+        assert "Threads are shown as they were last known" in trouble
+        assert person.open("/me").heading == "Your account"
+    Settling(after).wait()
+    page = nobody.open(thread)
+    assert "may be a little old" not in page.text
+    shown = page.source.count('<article class="post')
+    assert f"{shown} posts" in page.text
+
+
+def test_what_only_threads_can_do_is_kept_in_its_form_without_threads(
+    after: Stack, person: Visitor, thread: str
+) -> None:
+    with without(after, "threads"):
+        page = person.open_thread("A thread for later", TYPED)
+        assert person.status == 503
         form = page.form("/threads/new")
         assert (form.fields["title"], form.fields["body"]) == ("A thread for later", TYPED)
-        assert "threads did not answer" in visitor.open("/status").text
-        assert visitor.open("/me").heading == "Your account"
+        assert "does not answer" in page.text
+        person.open("/threads/01890000-0000-7000-8000-000000000000")
+        assert person.status == 503, "nobody can tell whether there is such a thread"
+        assert person.page.heading == "Not available right now"
+        assert int(person.response.headers["Retry-After"]) >= 1
+    person.send("/threads/new", form.fields)
+    assert person.status == 200
+    assert person.page.heading == "A thread for later"
+    assert "that took me an hour" in person.page.text
 
 
 def test_reading_and_writing_go_on_without_users(
-    after: Stack, person: Visitor, thread: str
+    after: Stack, person: Visitor, thread: str, profile: str
 ) -> None:
-    with _degraded(after, "users", person) as visitor:
-        assert "A thread from before" in visitor.open("/").text
-        page = visitor.open(thread)
-        assert visitor.status == 200
+    with without(after, "users"):
+        assert "A thread from before" in person.open("/").text
+        page = person.open(thread)
+        assert person.status == 200
         assert "A post from before" in page.text
+        assert "Steady" in page.text
         assert "Sign out" in page.text, "a session needs nobody to verify it"
-        visitor.reply("Written while users was away")
-        assert visitor.status == 200
-        assert "Written while users was away" in visitor.page.text
+        person.reply("Written while users was away")
+        assert person.status == 200
+        assert "Written while users was away" in person.page.text
+        person.open_thread("Begun while users was away", "And its first post")
+        assert person.status == 200
+        assert person.page.heading == "Begun while users was away"
 
-        assert "users did not answer" in visitor.open("/status").text
+        page = person.open(profile)
+        assert person.status == 200
+        assert page.heading == "Steady"
+        assert "may be a little old" in page.text
+        assert "Written while users was away" in page.text
+
+        trouble = _trouble(person.open("/status"))
+        assert "users did not answer" in trouble
+        assert "Nobody can register, sign in or change an account." in trouble
         for path in ("/me", "/users/01890000-0000-7000-8000-000000000000"):
-            visitor.open(path)
-            assert visitor.status == 503
-            assert visitor.page.heading == "Not available right now"
+            person.open(path)
+            assert person.status == 503
+            assert person.page.heading == "Not available right now"
 
 
 def test_forms_of_accounts_keep_what_was_typed_without_users(after: Stack, person: Visitor) -> None:
-    with _degraded(after, "users", person) as signed_in:
-        visitor = Visitor(signed_in.url)
+    own = {"action": "profile", "display_name": "Typed name", "bio": TYPED}
+    account = person.open("/me").form("/me", action="profile")
+    visitor = Visitor(after.base_url)
+    with without(after, "users"):
         page = visitor.sign_in("steady-name")
         assert visitor.status == 503
         form = page.form("/sign-in")
@@ -149,20 +200,44 @@ def test_forms_of_accounts_keep_what_was_typed_without_users(after: Stack, perso
         assert form.fields["username"] == "a-new-name"
         assert form.fields["display_name"] == "A new name"
         assert form.fields["password"] == ""
+        assert not visitor.http.cookies
 
-        own = {"action": "profile", "display_name": "Typed name", "bio": TYPED}
+        person.send("/me", account.fields | own)
+        assert person.status == 503
+        assert "Words that took me an hour" in person.page.text
+        assert "Typed name" in person.page.source
+    visitor.register("a-new-name", display_name="A new name")
+    assert visitor.status == 200
+
+
+def test_everything_is_written_without_the_bus_and_shows_once_it_is_back(after: Stack) -> None:
+    person = Visitor(after.base_url)
+    with without(after, "bus"):
+        person.register(new_name("patient"), display_name="Patient")
+        assert person.status == 200
+        person.open_thread("Begun without the bus", "A first post")
+        assert person.status == 200
+        thread = person.path.partition("?")[0]
+        person.reply("A second post")
+        assert person.status == 200
         form = person.open("/me").form("/me", action="profile")
-        signed_in.send("/me", form.fields | own)
-        assert signed_in.status == 503
-        assert "Words that took me an hour" in signed_in.page.text
-        assert "Typed name" in signed_in.page.source
+        person.submit(form, display_name="Patience herself")
+        assert "Your profile is saved." in person.page.text
+        trouble = _trouble(person.open("/status"))
+        assert "The bus between components can’t be reached" in trouble
+        assert "is saved all the same" in trouble
+        assert "did not answer" not in trouble
+    Settling(after).wait(patience=30)
+    page = person.open(thread)
+    assert "2 posts" in page.text
+    assert page.text.count("Patience herself") == 3
+    assert "Every part of the forum answered" in person.open("/status").text
 
 
 def test_a_component_that_hangs_is_given_up_in_time(
     after: Stack, person: Visitor, thread: str
 ) -> None:
-    group = os.getpgid(after.pid("posts"))
-    os.killpg(group, signal.SIGSTOP)
+    after.pause("posts")
     try:
         started = time.monotonic()
         page = person.open(thread)
@@ -171,5 +246,6 @@ def test_a_component_that_hangs_is_given_up_in_time(
         assert page.heading == "A thread from before"
         assert "can’t be reached right now" in page.text
     finally:
-        os.killpg(group, signal.SIGCONT)
+        after.resume("posts")
+    time.sleep(PAUSE)
     assert "A post from before" in person.open(thread).text

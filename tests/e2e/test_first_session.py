@@ -36,18 +36,21 @@ def first_session(session: Session, name: str) -> None:
 
     session.type(Title=title, First_post="Along a **seam**.\n\nBut which?")
     session.press("Start the thread")
+    session.settled()
     seen = session.look("body")
     assert title in seen
     assert "Along a seam." in seen
 
     session.type(Your_reply="Perhaps where the *changes* are.\n\n> Along a seam.")
     session.press("Post reply")
+    session.settled()
     assert "Perhaps where the changes are." in session.look()
     session.type(Your_reply="   ")
     session.press("Post reply")
     assert "Please fill this in." in session.look()
     session.type(Your_reply="A third, to be deleted.")
     session.press("Post reply")
+    session.settled()
     session.look()
 
     session.follow("Newest first")
@@ -63,6 +66,7 @@ def first_session(session: Session, name: str) -> None:
     last = page.get_by_role("article").nth(2)
     last.locator("summary").click()
     last.get_by_role("button", name="Delete the post").click()
+    session.settled()
     assert "This post was deleted." in session.look()
 
     session.follow("Seams")
@@ -82,9 +86,15 @@ def first_session(session: Session, name: str) -> None:
     session.press("Save the profile")
     assert "Your profile is saved." in session.look()
     session.press("Sign out")
+    session.settled()
     session.look("header.top")
+    session.look("ol.threads > li:first-child")
     session.follow(title)
-    assert "Sign in to reply" in session.look("#reply")
+    seen = session.look()
+    assert "Sign in to reply" in seen
+    assert seen.count("Countess Ada") == 4, "the thread and its posts have her new name"
+    assert "Ada Lovelace" not in seen
+    assert "2 posts" in seen
     page.goto("/nothing/here")
     session.look()
 
@@ -96,7 +106,7 @@ def test_a_first_session_reads_the_same_before_and_after(
     seen = []
     name = "ada-with" if scripts else "ada-without"
     for stack in (before, after):
-        with opened(browser, stack.base_url, scripts=scripts) as session:
+        with opened(browser, stack, scripts=scripts) as session:
             first_session(session, name)
         seen.append("\n\n".join(session.seen))
     one, other = (text.splitlines() for text in seen)
@@ -106,7 +116,7 @@ def test_a_first_session_reads_the_same_before_and_after(
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_no_page_is_wider_than_the_window(width: int, browser: Browser, before: Stack) -> None:
-    with opened(browser, before.base_url, scripts=True) as session:
+    with opened(browser, before, scripts=True) as session:
         page = session.page
         page.set_viewport_size({"width": width, "height": 800})
         page.goto("/register")

@@ -14,7 +14,7 @@ LEFTOVERS = """() => document.querySelectorAll(
 
 
 def test_hostile_words_stay_words(browser: Browser, stack: Stack) -> None:
-    with opened(browser, stack.base_url, scripts=True) as session:
+    with opened(browser, stack, scripts=True) as session:
         page = session.page
         page.goto("/register")
         session.type(Username="mallory", Password=PASSWORD)

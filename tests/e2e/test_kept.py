@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.e2e.conftest import NewVisitor, new_name
+from tests.e2e.conftest import NewVisitor, Settle, new_name
 from tests.e2e.visitor import PASSWORD, Visitor
 from tests.harness import Stack
 
@@ -54,7 +54,7 @@ def test_a_new_thread_that_is_refused_stays_in_its_form(somebody: Visitor) -> No
 
 
 def test_a_reply_to_a_thread_that_was_locked_meanwhile_is_shown(
-    somebody: Visitor, stack: Stack, visitor: NewVisitor, thread: str
+    somebody: Visitor, stack: Stack, visitor: NewVisitor, thread: str, settle: Settle
 ) -> None:
     moderator, name = visitor(), new_name("moderator")
     moderator.register(name)
@@ -64,15 +64,18 @@ def test_a_reply_to_a_thread_that_was_locked_meanwhile_is_shown(
     form = somebody.open(thread).form(thread)
     moderator.submit(moderator.open(thread).form(f"{thread}/lock"))
     assert "The thread is locked." in moderator.page.text
+    settle()
     somebody.submit(form, body=TYPED)
     assert somebody.status == 409
     assert "not bold" in somebody.page.text
     assert "This thread is locked" in somebody.page.text
     moderator.submit(moderator.open(thread).form(f"{thread}/lock"))
+    settle()
     somebody.submit(form, body="After all")
     assert somebody.status == 200
     moderator.submit(moderator.open(thread).form(f"{thread}/delete"))
     assert moderator.path.startswith("/?")
+    settle()
     somebody.submit(form, body=TYPED)
     assert somebody.status == 404
     assert "not bold" in somebody.page.text

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.e2e.conftest import NewVisitor, new_name
+from tests.e2e.conftest import NewVisitor, Settle, new_name
 from tests.e2e.html import Page
 from tests.e2e.visitor import PASSWORD, Visitor
 from tests.harness import Stack
@@ -57,20 +57,25 @@ def test_a_persons_page_reads_the_same_to_a_moderator_before_and_after(
     assert seen[0] == seen[1]
 
 
-def test_who_is_suspended_cannot_write_and_is_told_so(before: Stack) -> None:
-    """Across components this is known by an event only, so before the split for now."""
-    person = Visitor(before.base_url)
+def test_who_is_suspended_cannot_write_and_is_told_so(
+    stack: Stack, visitor: NewVisitor, settle: Settle
+) -> None:
+    person = visitor()
     person.register(new_name("suspended"))
     person.open_thread("A thread of before", "A post of before")
     thread = person.path.partition("?")[0]
     form = person.page.form(thread)
-    moderator = _moderator(before, new_name("moderator"))
+    moderator = _moderator(stack, new_name("moderator"))
     path = _person(person)
     moderator.submit(moderator.open(path).form(f"{path}/moderate", suspended="true"))
+    settle()
     person.submit(form, body="Words that are kept")
     assert person.status == 403
     assert "Words that are kept" in person.page.source
     assert "suspended" in person.page.text
+    page = person.open_thread("A thread for later", "Words that are kept")
+    assert person.status == 403
+    assert "Words that are kept" in page.source
     person.http.cookies.clear()
     person.open(thread)
     assert person.status == 200
@@ -113,14 +118,15 @@ def test_an_odd_request_of_a_moderator_changes_nothing(
     assert moderator.status == 400
 
 
-def test_what_an_erased_person_wrote_stays_unsigned(before: Stack) -> None:
-    """Across components this is known by an event only, so before the split for now."""
-    person = Visitor(before.base_url)
-    person.register(new_name("leaving"), display_name="Leaving Soon")
+def test_what_an_erased_person_wrote_stays_unsigned(visitor: NewVisitor, settle: Settle) -> None:
+    person, name = visitor(), new_name("leaving")
+    person.register(name, display_name="Leaving Soon")
     person.open_thread("A thread that stays", "A post that stays")
     thread, path = person.path.partition("?")[0], _person(person)
     person.submit(person.open("/me").form("/me", action="erase"), confirm="yes")
-    nobody = Visitor(before.base_url)
+    settle()
+    nobody = visitor()
+    assert "Leaving Soon" not in nobody.open("/").source
     page = nobody.open(thread)
     assert "former member" in page.text
     assert "A post that stays" in page.text
@@ -128,5 +134,21 @@ def test_what_an_erased_person_wrote_stays_unsigned(before: Stack) -> None:
     assert path not in page.links.values()
     nobody.open(path)
     assert nobody.status == 404
-    nobody.sign_in("leaving", PASSWORD)
+    nobody.sign_in(name, PASSWORD)
     assert nobody.status == 401
+
+
+def test_a_deleted_thread_leaves_every_page(
+    stack: Stack, visitor: NewVisitor, somebody: Visitor, settle: Settle
+) -> None:
+    somebody.open_thread("A thread to be deleted", "A post to be deleted")
+    thread, path = somebody.path.partition("?")[0], _person(somebody)
+    moderator = _moderator(stack, new_name("moderator"))
+    moderator.submit(moderator.open(thread).form(f"{thread}/delete"))
+    settle()
+    nobody = visitor()
+    for page in (nobody.open("/"), nobody.open(path)):
+        assert nobody.status == 200
+        assert "to be deleted" not in page.text
+    nobody.open(thread)
+    assert nobody.status == 404

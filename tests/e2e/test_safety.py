@@ -6,7 +6,7 @@ from http.cookies import SimpleCookie
 import pytest
 import requests
 
-from tests.e2e.conftest import NewVisitor, new_name
+from tests.e2e.conftest import NewVisitor, Settle, new_name
 from tests.e2e.html import Page
 from tests.e2e.visitor import PASSWORD, Visitor
 from tests.harness import Stack
@@ -57,9 +57,10 @@ def _check_page(response: requests.Response) -> None:
 
 
 @pytest.fixture
-def thread(somebody: Visitor) -> str:
+def thread(somebody: Visitor, settle: Settle) -> str:
     """Give the path of a thread that holds hostile words."""
     somebody.open_thread(f"A thread {HOSTILE}", f"A post {HOSTILE}")
+    settle()
     return somebody.path.partition("?")[0]
 
 

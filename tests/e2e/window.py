@@ -6,12 +6,9 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page
 
-# Until posts' events reach threads, a split forum is behind with how many posts a thread has and
-# when the last one came; and with the offer to delete a thread, which hangs on it.
-LAGGING = (
-    (re.compile(r"( · |^)\d+ posts?$", re.MULTILINE), ""),
-    (re.compile(r"^Your thread\n+Delete the thread$", re.MULTILINE), ""),
-)
+from tests.harness import Stack
+from tests.settling import Settling
+
 TIME = re.compile(r"just now|\d+ (minute|hour)s? ago")
 PATH = re.compile(r"/(threads|posts|users)/[0-9a-f-]{36}")
 
@@ -21,22 +18,26 @@ _REFUSED = re.compile(r"the server responded with a status of 4\d\d")
 class Session:
     """A person in front of a browser; keeps what they see."""
 
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, stack: Stack) -> None:
         self.page = page
-        self.url = url
+        self.url = stack.base_url
         self.seen: list[str] = []
+        self._settling = Settling(stack)
 
     def look(self, at: str = "main") -> str:
-        """Keep the visible text of the page, but for times, ids and what lags."""
+        """Keep the visible text of the page, but for times and ids."""
         text = self.page.locator(at).inner_text()
-        for pattern, replacement in LAGGING:
-            text = pattern.sub(replacement, text)
         path = PATH.sub(r"/\1/ID", self.page.url.removeprefix(self.url))
         path = re.sub(r"at=[0-9a-f-]{36}#post-[0-9a-f-]{36}", "at=ID", path)
         lines = [line for line in TIME.sub("(a time)", text).splitlines() if line.strip()]
         seen = "\n".join([f"{path} · {self.page.title()}", *lines])
         self.seen.append(seen)
         return seen
+
+    def settled(self) -> None:
+        """Wait until what was done shows everywhere, and load the page once more."""
+        self._settling.wait()
+        self.page.reload()
 
     def follow(self, name: str) -> None:
         """Click on a link."""
@@ -53,9 +54,10 @@ class Session:
 
 
 @contextmanager
-def opened(browser: Browser, url: str, *, scripts: bool) -> Iterator[Session]:
+def opened(browser: Browser, stack: Stack, *, scripts: bool) -> Iterator[Session]:
     """Open a browser window of its own, on whose console nothing may go wrong."""
     complaints: list[str] = []
+    url = stack.base_url
     with browser.new_context(java_script_enabled=scripts, base_url=url) as context:
         page = context.new_page()
         page.set_default_timeout(10_000)
@@ -70,7 +72,7 @@ def opened(browser: Browser, url: str, *, scripts: bool) -> Iterator[Session]:
             "response",
             lambda answer: complaints.append(answer.url) if answer.status >= 500 else None,
         )
-        yield Session(page, url)
+        yield Session(page, stack)
     # The browser notes the answers that a form was refused with; these are asked for.
     unasked = [text for text in complaints if not _REFUSED.search(text)]
     assert not unasked, unasked

@@ -1,8 +1,5 @@
 """The API of posts: parse, call the use case, serialise."""
 
-import json
-from typing import Any
-
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
@@ -74,7 +71,7 @@ def blueprint(posts: SqlPosts, sessions: api.Sessions, fingerprints: Fingerprint
     @bp.get("/openapi.json", doc_ui=False)
     def openapi() -> Response:
         """Give the OpenAPI document of this API."""
-        return _json(document)
+        return api.public(document)
 
     @bp.get(
         "/<id:post_id>",
@@ -119,11 +116,3 @@ def blueprint(posts: SqlPosts, sessions: api.Sessions, fingerprints: Fingerprint
 def _post(post: PostOut, version: int, status: int = 200) -> Response:
     location = f"/api/posts/{post.id}" if status == 201 else None
     return api.answer(post, status, version=version, location=location)
-
-
-def _json(content: dict[str, Any]) -> Response:
-    return Response(
-        json.dumps(content),
-        content_type="application/json",
-        headers={"Cache-Control": "public, max-age=300"},
-    )

@@ -6,6 +6,7 @@ from chassis.clock import moment
 from chassis.errors import NotFound
 from chassis.idempotency import IdempotencyKey
 from chassis.peers import Peer, editing, once
+from chassis.replies import Reply, versioned
 from chassis.tokens import Identity
 from chassis.versions import Precondition
 from forum.listing import Listing
@@ -32,12 +33,12 @@ class RemotePosts:
             token=identity.token,
             headers=once(key),
         )
-        return {**reply.body, "version": reply.version}
+        return reply.read(versioned)
 
     def get(self, post_id: str) -> Post:
         """Read a post."""
         reply = self._peer.call("GET", f"{PATH}/{post_id}")
-        return _post(reply.body, reply.version)
+        return reply.read(_post)
 
     def in_thread(self, thread_id: str, order: str, limit: int, cursor: str) -> Listing[Post]:
         """List a thread's posts: `asc` oldest first, `desc` newest first."""
@@ -56,7 +57,7 @@ class RemotePosts:
             token=identity.token,
             headers=editing(expected),
         )
-        return _post(reply.body, reply.version)
+        return reply.read(_post)
 
     def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
         """Delete a post: by its author or a moderator."""
@@ -78,14 +79,23 @@ class RemotePosts:
         return False
 
     def _list(self, path: str, params: dict[str, Any], cursor: str) -> Listing[Post]:
-        body = self._peer.call(
+        reply = self._peer.call(
             "GET", PATH + path, params=params | ({"cursor": cursor} if cursor else {})
-        ).body
+        )
         # A list carries no ETags, and none is needed: whoever edits reads the post first.
-        return Listing([_post(item, version=0) for item in body["items"]], body["next"])
+        return reply.read(_listing)
 
 
-def _post(body: dict[str, Any], version: int) -> Post:
+def _post(reply: Reply) -> Post:
+    return _post_of(reply.body, reply.version)
+
+
+def _listing(reply: Reply) -> Listing[Post]:
+    items = [_post_of(item, version=0) for item in reply.body["items"]]
+    return Listing(items, reply.body["next"])
+
+
+def _post_of(body: dict[str, Any], version: int) -> Post:
     return Post(
         id=body["id"],
         thread_id=body["thread_id"],

@@ -15,7 +15,9 @@ from chassis.tokens import Identity
 from chassis.versions import Precondition, must_be_current
 from forum import answers
 from forum.database import Database
-from forum.listing import Listing
+from forum.listing import Listing, first_of
+from forum.outbox import Recorder
+from forum.posts import events
 from forum.posts.models import PostRow
 from forum.posts.port import Post
 from forum.posts.rules import fitting
@@ -35,6 +37,7 @@ class SqlPosts:
     cursors: Cursors
     clock: Clock
     new_id: NewId
+    recorder: Recorder
 
     def create(
         self, identity: Identity, thread_id: str, body: str, key: IdempotencyKey | None = None
@@ -51,28 +54,28 @@ class SqlPosts:
             if answer := answers.find(session, key, now):
                 return answer
         html = render(body)
-        learned = self.threads.look(thread_id)
+        self.threads.look(thread_id)
         try:
             with self.database.writing() as session:
                 actor = self.actors.writer(session, identity)
                 author = actor.author
                 post = Post(self.new_id(), thread_id, author, body, html, now, None, False, 1)
                 answers.keep(session, key, post.view(), now)
-                self.threads.enter(session, thread_id, learned)
-                session.add(
-                    PostRow(
-                        id=post.id,
-                        thread_id=thread_id,
-                        author_id=actor.id,
-                        body=body,
-                        html=html,
-                        created_at=now,
-                        edited_at=None,
-                        deleted=False,
-                        version=1,
-                    )
+                self.threads.enter(session, thread_id)
+                row = PostRow(
+                    id=post.id,
+                    thread_id=thread_id,
+                    author_id=actor.id,
+                    body=body,
+                    html=html,
+                    created_at=now,
+                    edited_at=None,
+                    deleted=False,
+                    version=1,
                 )
+                session.add(row)
                 self.threads.count(session, thread_id, 1, now)
+                self._tell(session, events.CREATED, row)
         except KeyTaken:
             with self.database.reading() as session:
                 return first_answer(answers.find(session, key, now))
@@ -134,6 +137,7 @@ class SqlPosts:
             row.edited_at = self.clock()
             row.version += 1
             session.flush()
+            self._tell(session, events.UPDATED, row)
             return row.seen()
 
     def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
@@ -156,6 +160,10 @@ class SqlPosts:
             row.deleted = True
             row.version += 1
             self.threads.count(session, row.thread_id, -1, None)
+            self._tell(session, events.DELETED, row)
+
+    def _tell(self, session: Session, kind: str, row: PostRow) -> None:
+        self.recorder.record(session, kind, row.id, row.version, events.state(row))
 
     def _page(
         self,
@@ -173,8 +181,7 @@ class SqlPosts:
         with self.database.reading() as session:
             posts = [row.seen() for row in session.scalars(query.limit(limit + 1))]
         count = fitting(posts[:limit])
-        last = (posts[count - 1].id,) if len(posts) > count else None
-        return Listing(posts[:count], self.cursors.encode(listing, last))
+        return first_of(posts, count, self.cursors, listing, lambda post: (post.id,))
 
 
 def _shown() -> Select[PostRow]:

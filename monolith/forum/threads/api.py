@@ -1,8 +1,5 @@
 """The API of threads: parse, call the use case, serialise."""
 
-import json
-from typing import Any
-
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
@@ -60,7 +57,7 @@ def blueprint(
     @bp.get("/openapi.json", doc_ui=False)
     def openapi() -> Response:
         """Give the OpenAPI document of this API."""
-        return _json(document)
+        return api.public(document)
 
     @bp.get(
         "/<id:thread_id>",
@@ -104,11 +101,3 @@ def blueprint(
 def _thread(thread: ThreadOut, version: int, status: int = 200) -> Response:
     location = f"/api/threads/{thread.id}" if status == 201 else None
     return api.answer(thread, status, version=version, location=location)
-
-
-def _json(content: dict[str, Any]) -> Response:
-    return Response(
-        json.dumps(content),
-        content_type="application/json",
-        headers={"Cache-Control": "public, max-age=300"},
-    )

@@ -4,34 +4,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import case, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from chassis.errors import Conflict, NotFound
+from chassis.errors import Conflict
 from forum.database import Database
 from forum.threads.models import ThreadRow
-from forum.threads.port import Thread
 from forum.threads.remote import RemoteThreads
-from forum.users.models import UserRow
+from forum.threads.replica import ThreadReplica
+from forum.threads.rows import existing, no_such_thread, stand_in
 
 
 class ThreadGate(Protocol):
-    """Lets posts into threads.
+    """Lets posts into threads, and keeps what threads show of their posts.
 
-    `look` is asked before a transaction, since no transaction may wait for another component;
-    `enter` within it, with what `look` learned.
+    `look` is asked before a transaction, since no transaction may wait for another component; all
+    else within one. Nobody who holds a thread's row waits for a post's.
     """
 
-    def look(self, thread_id: str) -> Thread | None:
-        """Learn about a thread what only another component knows.
+    def look(self, thread_id: str) -> None:
+        """Make sure that the thread is known here.
 
         Raises:
             NotFound: there is no such thread.
-            Unavailable: the other component does not answer.
+            Unavailable: the other component, which alone knows, does not answer.
         """
 
-    def enter(self, session: Session, thread_id: str, learned: Thread | None) -> None:
+    def enter(self, session: Session, thread_id: str) -> None:
         """Let one more post in.
 
         Raises:
@@ -39,105 +38,78 @@ class ThreadGate(Protocol):
             Conflict: it is locked.
         """
 
-    def count(self, session: Session, thread_id: str, change: int, now: datetime | None) -> None:
-        """Keep the thread's number of posts and, with `now`, its last activity."""
+    def hold(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
+        """Lock the thread's row for a post of another component: by somebody, of a time.
+
+        Raises:
+            LookupError: there is no row, and nobody who would tell of it later.
+        """
+
+    def count(self, session: Session, thread_id: str, change: int, at: datetime | None) -> None:
+        """Keep the thread's number of posts and, with `at`, its last activity."""
 
 
-@dataclass(frozen=True)
-class OwnThreads:
-    """Threads of the forum's own table."""
+class _Rows:
+    """What is the same whoever keeps threads: the forum's own table has a row of each."""
 
-    database: Database
-
-    def look(self, thread_id: str) -> Thread | None:
-        """Check that there is such a thread."""
-        with self.database.reading() as session:
-            _existing(session, thread_id)
-        return None
-
-    def enter(self, session: Session, thread_id: str, learned: Thread | None) -> None:  # noqa: ARG002
+    def enter(self, session: Session, thread_id: str) -> None:
         """Let one more post in, as the table is now."""
-        if _existing(session, thread_id, locked=True).locked:
-            raise locked()
+        if existing(session, thread_id, locked=True).locked:
+            raise Conflict("This thread is locked.", kind="urn:problem:thread-locked")
 
-    def count(self, session: Session, thread_id: str, change: int, now: datetime | None) -> None:
+    def count(self, session: Session, thread_id: str, change: int, at: datetime | None) -> None:
         """Keep the counter in the post's own transaction."""
         counted = update(ThreadRow).where(ThreadRow.id == thread_id)
         counted = counted.values(post_count=ThreadRow.post_count + change)
-        if now:
+        if at:
             # Another post may have come in since this one looked at the clock.
-            later = case((ThreadRow.last_activity_at < now, now), else_=ThreadRow.last_activity_at)
+            later = case((ThreadRow.last_activity_at < at, at), else_=ThreadRow.last_activity_at)
             counted = counted.values(last_activity_at=later)
         session.execute(counted.execution_options(synchronize_session=False))
 
 
 @dataclass(frozen=True)
-class ReplicaThreads:
-    """Threads of the threads service, kept here as far as joins and foreign keys need them."""
+class OwnThreads(_Rows):
+    """Threads of the forum's own table."""
 
+    database: Database
+
+    def look(self, thread_id: str) -> None:
+        """Check that there is such a thread."""
+        with self.database.reading() as session:
+            existing(session, thread_id)
+
+    def hold(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:  # noqa: ARG002
+        """Lock the thread's row."""
+        _lock(session, thread_id)
+
+
+@dataclass(frozen=True)
+class ReplicaThreads(_Rows):
+    """Threads of the threads service, as far as events or the service itself have told of them."""
+
+    database: Database
     threads: RemoteThreads
+    replica: ThreadReplica
 
-    def look(self, thread_id: str) -> Thread | None:
-        """Ask the threads service."""
-        return self.threads.get(thread_id)
+    def look(self, thread_id: str) -> None:
+        """Ask the threads service, if the thread is not known yet, and keep what it says."""
+        with self.database.reading() as session:
+            row = session.get(ThreadRow, thread_id)
+            if row and row.version:
+                if row.deleted:
+                    raise no_such_thread()
+                return
+        self.replica.learn(self.threads.get(thread_id))
 
-    def enter(self, session: Session, thread_id: str, learned: Thread | None) -> None:
-        """Let one more post in, as the service has just told."""
-        if learned is None:
-            raise no_such_thread()
-        if learned.locked:
-            raise locked()
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        author = {
-            "id": learned.author.id,
-            "username": "",
-            "username_key": None,
-            "display_name": learned.author.display_name,
-            "bio": "",
-            "role": "member",
-            "suspended": False,
-            "erased": False,
-            "created_at": learned.created_at,
-            # Older than anything that the person's session or an event will tell.
-            "version": 0,
-        }
-        session.execute(dialect.insert(UserRow).values(author).on_conflict_do_nothing())
-        known = {
-            "title": learned.title,
-            "locked": learned.locked,
-            "last_activity_at": learned.last_activity_at,
-            "post_count": learned.post_count,
-            "version": learned.version,
-        }
-        row = known | {
-            "id": thread_id,
-            "author_id": learned.author.id,
-            "created_at": learned.created_at,
-            "deleted": False,
-        }
-        session.execute(
-            dialect.insert(ThreadRow)
-            .values(row)
-            .on_conflict_do_update(index_elements=["id"], set_=known)
-        )
-
-    def count(self, session: Session, thread_id: str, change: int, now: datetime | None) -> None:
-        """Leave the counter to the service, which keeps it."""
+    def hold(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
+        """Lock the thread's row, even if its post came here first."""
+        stand_in(session, thread_id, author_id, at)
+        _lock(session, thread_id)
 
 
-def no_such_thread() -> NotFound:
-    """Say that there is no such thread."""
-    return NotFound("There is no such thread.")
-
-
-def locked() -> Conflict:
-    """Say that a thread is locked."""
-    return Conflict("This thread is locked.", kind="urn:problem:thread-locked")
-
-
-def _existing(session: Session, thread_id: str, *, locked: bool = False) -> ThreadRow:
-    lock = {"of": ThreadRow} if locked else None
-    row = session.get(ThreadRow, thread_id, with_for_update=lock, populate_existing=locked)
-    if row is None or row.deleted:
-        raise no_such_thread()
-    return row
+def _lock(session: Session, thread_id: str) -> None:
+    locked = select(ThreadRow.id).where(ThreadRow.id == thread_id).with_for_update()
+    if session.scalars(locked).one_or_none() is None:
+        message = f"there is no thread {thread_id}"
+        raise LookupError(message)

@@ -5,6 +5,7 @@ from typing import Any
 from chassis.clock import moment
 from chassis.idempotency import IdempotencyKey
 from chassis.peers import Peer, editing, once
+from chassis.replies import Reply, versioned
 from chassis.tokens import Identity
 from chassis.versions import Precondition
 from forum.listing import Listing
@@ -27,12 +28,12 @@ class RemoteThreads:
         reply = self._peer.call(
             "POST", PATH, json={"title": title}, token=identity.token, headers=once(key)
         )
-        return {**reply.body, "version": reply.version}
+        return reply.read(versioned)
 
     def get(self, thread_id: str) -> Thread:
         """Read a thread."""
         reply = self._peer.call("GET", f"{PATH}/{thread_id}")
-        return _thread(reply.body, reply.version)
+        return reply.read(_thread)
 
     def newest(self, sort: str, limit: int, cursor: str) -> Listing[Thread]:
         """List threads: by `activity`, or `newest` first."""
@@ -53,7 +54,7 @@ class RemoteThreads:
             token=identity.token,
             headers=editing(expected),
         )
-        return _thread(reply.body, reply.version)
+        return reply.read(_thread)
 
     def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
         """Delete a thread: by a moderator, or by its author while alone in it."""
@@ -62,14 +63,21 @@ class RemoteThreads:
         )
 
     def _list(self, params: dict[str, Any], cursor: str) -> Listing[Thread]:
-        body = self._peer.call(
-            "GET", PATH, params=params | ({"cursor": cursor} if cursor else {})
-        ).body
+        reply = self._peer.call("GET", PATH, params=params | ({"cursor": cursor} if cursor else {}))
         # A list carries no ETags, and none is needed: whoever edits reads the thread first.
-        return Listing([_thread(item, version=0) for item in body["items"]], body["next"])
+        return reply.read(_listing)
 
 
-def _thread(body: dict[str, Any], version: int) -> Thread:
+def _thread(reply: Reply) -> Thread:
+    return _thread_of(reply.body, reply.version)
+
+
+def _listing(reply: Reply) -> Listing[Thread]:
+    items = [_thread_of(item, version=0) for item in reply.body["items"]]
+    return Listing(items, reply.body["next"])
+
+
+def _thread_of(body: dict[str, Any], version: int) -> Thread:
     return Thread(
         id=body["id"],
         title=body["title"],

@@ -1,17 +1,18 @@
 """Who is about to write something: one of the forum's own people, or one of the users service."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from chassis.clock import Clock
-from chassis.errors import Forbidden, Unauthenticated
+from chassis.standing import refuse_erased, refuse_suspended
 from chassis.tokens import Identity
 from forum.users.models import UserRow
 from forum.users.port import Author
+from forum.users.rows import remember, stand_in
+from forum.users.rules import FORMER_MEMBER
 
 
 @dataclass(frozen=True)
@@ -38,56 +39,49 @@ class Actors(Protocol):
             Forbidden: they are suspended.
         """
 
+    def refer(
+        self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
+    ) -> None:
+        """Have a row for somebody of whom another component tells: by this name, if none else."""
+
 
 class OwnActors:
     """People of the forum's own table, as they are now."""
 
     def writer(self, session: Session, identity: Identity) -> Actor:
         """Let a person write, as the table knows them."""
-        row = session.get(UserRow, identity.subject)
-        if row is None or row.erased:
-            detail = "This account does not exist any more."
-            raise Unauthenticated(detail)
-        if row.suspended:
-            detail = "This account is suspended."
-            raise Forbidden(detail, kind="urn:problem:suspended")
-        return Actor(row.author(), row.role)
+        return _permitted(session.get(UserRow, identity.subject))
+
+    def refer(
+        self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
+    ) -> None:
+        """Leave it to the foreign key: who is not in the table is nobody."""
 
 
 class ReplicaActors:
-    """People of the users service, kept here as far as joins and foreign keys need them."""
+    """People of the users service, as far as events and their own sessions have told of them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def writer(self, session: Session, identity: Identity) -> Actor:
-        """Let a person write, as their session tells of them; remembers them first."""
-        remember(session, identity, self._clock)
-        row = session.get_one(UserRow, identity.subject, populate_existing=True)
-        return Actor(row.author(), identity.role)
+        """Let a person write, as of the newest that is known; keeps what only a session knows."""
+        row = session.get(UserRow, identity.subject)
+        if row is None or row.version < identity.version:
+            remember(session, identity, self._clock())
+            row = session.get_one(UserRow, identity.subject, populate_existing=True)
+        return _permitted(row)
+
+    def refer(
+        self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
+    ) -> None:
+        """Have a row that says no more than this, until an event says more."""
+        stand_in(session, user_id, at, name)
 
 
-def remember(session: Session, identity: Identity, clock: Clock) -> None:
-    """Keep what a session tells of a person, unless a newer version is known."""
-    learned = {
-        "username": identity.username,
-        "display_name": identity.name,
-        "role": identity.role,
-        "version": identity.version,
-    }
-    # The service makes names unique; a replica may see an old and a new holder at once.
-    new = learned | {
-        "id": identity.subject,
-        "username_key": None,
-        "bio": "",
-        "suspended": False,
-        "erased": False,
-        "created_at": clock(),
-    }
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    session.execute(dialect.insert(UserRow).values(new).on_conflict_do_nothing())
-    session.execute(
-        update(UserRow)
-        .where(UserRow.id == identity.subject, UserRow.version < identity.version)
-        .values(learned)
-    )
+def _permitted(row: UserRow | None) -> Actor:
+    if row is None or row.erased:
+        raise refuse_erased()
+    if row.suspended:
+        raise refuse_suspended()
+    return Actor(row.author(), row.role)

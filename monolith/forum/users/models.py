@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from forum.database import Base, Id, Moment
-from forum.users.port import Author, User
+from forum.users.port import Author, Erasure, User
 
 
 class UserRow(Base):
@@ -65,3 +65,19 @@ class SignInAttempts(Base):
     counter: Mapped[str] = mapped_column(String(300), primary_key=True)
     hits: Mapped[int]
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class ErasureRow(Base):
+    """An account's erasure: which components have yet to say that they forgot the person."""
+
+    __tablename__ = "erasures"
+
+    user_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id"), primary_key=True)
+    version: Mapped[int]
+    requested_at: Mapped[datetime] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    waiting_for: Mapped[list[str]] = mapped_column(JSON)
+
+    def seen(self) -> Erasure:
+        """Give the erasure as everybody may see it."""
+        return Erasure(self.user_id, self.requested_at, self.finished_at)

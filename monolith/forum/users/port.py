@@ -44,6 +44,24 @@ class Author:
 
 
 @dataclass(frozen=True)
+class Erasure:
+    """How far the erasure of an account is, as everybody may see it."""
+
+    id: str  # the person's
+    requested_at: datetime
+    finished_at: datetime | None
+
+    def view(self) -> dict[str, Any]:
+        """Give the erasure as JSON shows it."""
+        return {
+            "id": self.id,
+            "status": "erased" if self.finished_at else "erasing",
+            "requested_at": stamp(self.requested_at),
+            "finished_at": self.finished_at and stamp(self.finished_at),
+        }
+
+
+@dataclass(frozen=True)
 class Registration:
     """What somebody fills in to get an account; an empty display name means the username."""
 

@@ -5,6 +5,7 @@ from typing import Any
 from chassis.clock import moment
 from chassis.idempotency import IdempotencyKey
 from chassis.peers import Peer, editing, once
+from chassis.replies import Reply, versioned
 from chassis.tokens import Identity
 from chassis.versions import Precondition
 from forum.users.port import Registration, Session, User
@@ -24,7 +25,7 @@ class RemoteUsers:
         if new.display_name:
             body["display_name"] = new.display_name
         reply = self._peer.call("POST", PATH, json=body, headers=once(key))
-        return {**reply.body, "version": reply.version}
+        return reply.read(versioned)
 
     def sign_in(self, username: str, password: str, address: str) -> Session:
         """Open a session; the service counts attempts by the browser's address, not by ours."""
@@ -34,18 +35,17 @@ class RemoteUsers:
             json={"username": username, "password": password},
             headers={"X-Forwarded-For": address},
         )
-        user = _user(reply.body["user"], version=0)
-        return Session(user, moment(reply.body["expires_at"]), reply.body["token"])
+        return reply.read(_session)
 
     def get(self, user_id: str) -> User:
         """Read a person."""
         reply = self._peer.call("GET", f"{PATH}/{user_id}")
-        return _user(reply.body, reply.version)
+        return reply.read(_user)
 
     def me(self, identity: Identity) -> User:
         """Read the person who asks."""
         reply = self._peer.call("GET", f"{PATH}/me", token=identity.token)
-        return _user(reply.body, reply.version)
+        return reply.read(_user)
 
     def change(
         self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
@@ -58,7 +58,7 @@ class RemoteUsers:
             token=identity.token,
             headers=editing(expected),
         )
-        return _user(reply.body, reply.version)
+        return reply.read(_user)
 
     def change_password(self, identity: Identity, current: str, new: str) -> None:
         """Replace one's password."""
@@ -76,7 +76,16 @@ class RemoteUsers:
         )
 
 
-def _user(body: dict[str, Any], version: int) -> User:
+def _session(reply: Reply) -> Session:
+    user = _user_of(reply.body["user"], version=0)
+    return Session(user, moment(reply.body["expires_at"]), reply.body["token"])
+
+
+def _user(reply: Reply) -> User:
+    return _user_of(reply.body, reply.version)
+
+
+def _user_of(body: dict[str, Any], version: int) -> User:
     return User(
         id=body["id"],
         username=body["username"],

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as SqlSession
 
@@ -18,18 +17,27 @@ from chassis.passwords import hash_password, verify_password
 from chassis.tokens import Identity, Issuer
 from chassis.versions import Precondition, must_be_current
 from forum import answers
-from forum.database import Database
-from forum.listing import Listing
-from forum.users.models import Credential, SignInAttempts, UserRow
-from forum.users.port import Limits, Registration, Session, User
+from forum.database import Database, insert_into
+from forum.listing import Listing, first_of
+from forum.outbox import Recorder
+from forum.users import events
+from forum.users.models import Credential, ErasureRow, SignInAttempts, UserRow
+from forum.users.port import Erasure, Limits, Registration, Session, User
 from forum.users.rules import FORMER_MEMBER, MODERATOR, PROFILE, normal_username, username_key
 
 LISTING = "users"
 
 
+class UnknownErasure(Exception):
+    """Somebody forgot a person of whom no erasure is known."""
+
+
 @dataclass(frozen=True)
 class SqlUsers:
-    """What people can do with accounts, on the forum's own database."""
+    """What people can do with accounts, on the forum's own database.
+
+    `keepers` are the other components that keep copies of people.
+    """
 
     database: Database
     issuer: Issuer
@@ -37,6 +45,8 @@ class SqlUsers:
     cursors: Cursors
     clock: Clock
     new_id: NewId
+    recorder: Recorder
+    keepers: frozenset[str]
 
     def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
         """Open an account and answer its view.
@@ -70,6 +80,7 @@ class SqlUsers:
                 session.add(row)
                 session.flush()
                 session.add(Credential(user_id=row.id, password_hash=password_hash))
+                self._tell(session, events.REGISTERED, row)
         except KeyTaken:
             with self.database.reading() as session:
                 return first_answer(answers.find(session, key, now))
@@ -136,8 +147,7 @@ class SqlUsers:
             query = query.where(UserRow.id < after[0])
         with self.database.reading() as session:
             users = [row.seen() for row in session.scalars(query.limit(limit + 1))]
-        last = (users[limit - 1].id,) if len(users) > limit else None
-        return Listing(users[:limit], self.cursors.encode(LISTING, last))
+        return first_of(users, limit, self.cursors, LISTING, lambda user: (user.id,))
 
     def me(self, identity: Identity) -> User:
         """Read the person who asks.
@@ -171,10 +181,13 @@ class SqlUsers:
                 detail = "Only a moderator may change this."
                 raise Forbidden(detail)
             must_be_current(user.version, expected)
+            suspended = user.suspended
             for name, value in changes.items():
                 setattr(user, name, value)
             user.version += 1
             session.flush()
+            same = user.suspended == suspended
+            self._tell(session, events.UPDATED if same else events.SUSPENDED, user)
             return user.seen()
 
     def change_password(self, identity: Identity, current: str, new: str) -> None:
@@ -203,11 +216,12 @@ class SqlUsers:
             kept.password_hash = password_hash
 
     def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
-        """Erase one's own account and free its username.
+        """Erase one's own account, free its username and have other components forget the person.
 
         Raises:
             Forbidden, NotFound: as their names say.
         """
+        now = self.clock()
         with self.database.writing() as session:
             actor = _actor(session, identity, locked=True)
             if actor.id != user_id:
@@ -222,6 +236,45 @@ class SqlUsers:
             actor.erased = True
             actor.version += 1
             session.execute(delete(Credential).where(Credential.user_id == user_id))
+            session.add(
+                ErasureRow(
+                    user_id=user_id,
+                    version=actor.version,
+                    requested_at=now,
+                    finished_at=None if self.keepers else now,
+                    waiting_for=sorted(self.keepers),
+                )
+            )
+            self.recorder.record(session, events.ERASED, user_id, actor.version, {})
+
+    def erasure(self, user_id: str) -> Erasure:
+        """Tell how far a person's erasure is.
+
+        Raises:
+            NotFound: nobody with this id was erased.
+        """
+        with self.database.reading() as session:
+            row = session.get(ErasureRow, user_id)
+            if row is None:
+                detail = "There is no such erasure."
+                raise NotFound(detail)
+            return row.seen()
+
+    def confirm(self, user_id: str, component: str) -> None:
+        """Note that a component forgot an erased person; the last one finishes the erasure.
+
+        Who says so again, or never had to, changes nothing.
+
+        Raises:
+            UnknownErasure: nobody with this id was erased.
+        """
+        with self.database.writing() as session:
+            row = session.get(ErasureRow, user_id, with_for_update=True)
+            if row is None:
+                raise UnknownErasure(user_id)
+            if component in row.waiting_for:
+                row.waiting_for = [other for other in row.waiting_for if other != component]
+                row.finished_at = None if row.waiting_for else self.clock()
 
     def appoint(self, username: str) -> User:
         """Make the person with this username a moderator, by hand and without asking anybody.
@@ -237,7 +290,11 @@ class SqlUsers:
             user.role = MODERATOR
             user.version += 1
             session.flush()
+            self._tell(session, events.UPDATED, user)
             return user.seen()
+
+    def _tell(self, session: SqlSession, kind: str, row: UserRow) -> None:
+        self.recorder.record(session, kind, row.id, row.version, events.state(row))
 
     def _count_attempts(self, *limits: tuple[str, int], action: str) -> None:
         now = self.clock()
@@ -254,8 +311,7 @@ class SqlUsers:
 
 def _count(session: SqlSession, counter: str, expires_at: datetime) -> int:
     values = {"counter": counter, "hits": 1, "expires_at": expires_at}
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(SignInAttempts).values(values)
+    statement = insert_into(session, SignInAttempts).values(values)
     counted = statement.on_conflict_do_update(
         index_elements=["counter"], set_={"hits": SignInAttempts.hits + 1}
     ).returning(SignInAttempts.hits)

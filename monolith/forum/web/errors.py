@@ -12,6 +12,7 @@ from chassis.problems import DETAILS
 from chassis.web import of_api
 from forum.web.present import show
 
+FOR_MACHINES = ("/healthz", "/readyz", "/eventz")
 _TITLES = {
     400: "That did not work",
     401: "Please sign in",
@@ -52,7 +53,7 @@ def install(app: OpenAPI) -> None:
     """Show errors on pages as pages."""
 
     def for_page() -> bool:
-        return not of_api() and request.endpoint not in {"healthz", "readyz"}
+        return not of_api() and request.path not in FOR_MACHINES
 
     @app.errorhandler(Failure)
     def failed(failure: Failure) -> Response:

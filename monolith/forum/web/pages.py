@@ -4,20 +4,21 @@ from flask import Response, g, request
 from flask_openapi3.openapi import OpenAPI
 
 from chassis.web import of_api
-from forum.web import account, errors, guard, people, present, reading, status, writing
+from forum.web import account, errors, guard, notices, people, present, reading, status, writing
 from forum.web.site import Site
 
 MAX_FORM = 256 * 1024  # bytes
+_NO_PAGES = ("/static/", *errors.FOR_MACHINES)
 
 # A page can be asked to show these and no other text.
 _NOTICES = {
-    "profile": ("info", "Your profile is saved."),
-    "password": ("info", "Your password is changed."),
-    "erased": ("info", "Your account is being erased."),
-    "locked": ("info", "The thread is locked."),
-    "unlocked": ("info", "The thread is open again."),
-    "deleted": ("info", "It is deleted."),
-    "moderated": ("info", "Done."),
+    "profile": (notices.INFO, "Your profile is saved."),
+    "password": (notices.INFO, "Your password is changed."),
+    "erased": (notices.INFO, "Your account is being erased."),
+    "locked": (notices.INFO, "The thread is locked."),
+    "unlocked": (notices.INFO, "The thread is open again."),
+    "deleted": (notices.INFO, "It is deleted."),
+    "moderated": (notices.INFO, "Done."),
 }
 
 
@@ -35,7 +36,7 @@ def install(app: OpenAPI, site: Site) -> None:
         g.identity = site.sessions.of_browser()
         g.notices = []
         if notice := _NOTICES.get(request.args.get("done", "")):
-            g.notices.append(notice)
+            notices.add(*notice)
         if request.method == "POST" and request.url_rule is not None:
             guard.refuse_forgery(site.secret, g.identity)
 
@@ -54,4 +55,4 @@ def install(app: OpenAPI, site: Site) -> None:
 
 
 def _is_page() -> bool:
-    return not request.path.startswith(("/static/", "/healthz", "/readyz")) and not of_api()
+    return not request.path.startswith(_NO_PAGES) and not of_api()

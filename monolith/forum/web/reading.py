@@ -3,13 +3,14 @@
 import re
 from typing import Any
 
-from flask import Blueprint, g, request, url_for
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from chassis.errors import Invalid, Unavailable
 from forum.listing import Listing
 from forum.posts.port import Post
 from forum.threads.port import Thread
+from forum.web import notices
 from forum.web.forms import Form, plainly
 from forum.web.present import next_url, show
 from forum.web.site import Site
@@ -42,7 +43,7 @@ def blueprint(site: Site) -> Blueprint:
             # Too many words, or a cursor of another list: say so, and keep what was asked.
             status, page = failure.status, Listing([], None)
             for wrong in failure.errors:
-                g.notices.append(("warning", plainly(wrong.message, wrong.field)))
+                notices.add(notices.WARNING, plainly(wrong.message, wrong.field))
         chosen: dict[str, Any] = {"q": q} if q else {}
         if sort == "newest":
             chosen["sort"] = sort

@@ -1,11 +1,10 @@
 """What the pages are made of: the three domains, whoever keeps them, and a few keys."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import TypeVar
-
-from flask import copy_current_request_context
+from typing import Any, TypeVar
 
 from chassis.api import Sessions
 from chassis.clock import Clock, NewId
@@ -31,6 +30,12 @@ class Site:
     services: Mapping[str, Peer]
     """The components of the domains that are extracted, by domain."""
 
+    probes: Mapping[str, Peer]
+    """The same, for those who only want to know how they are."""
+
+    progress: Callable[[], dict[str, Any]]
+    """Tells how far the monolith's own events are."""
+
     sessions: Sessions
     cursors: Cursors
     fingerprints: Fingerprints
@@ -54,8 +59,12 @@ class Site:
         asked = _or_unavailable(second)
         if domain not in self.services:
             return first(), asked()
-        pending = self.pool.submit(copy_current_request_context(asked))
+        pending = self.aside(asked)
         return first(), pending.result()
+
+    def aside(self, question: Callable[[], SECOND]) -> "Future[SECOND]":
+        """Ask a question at the same time, for the same request and within its deadline."""
+        return self.pool.submit(copy_context().run, question)
 
 
 def _or_unavailable(question: Callable[[], SECOND]) -> Callable[[], SECOND | Unavailable]:

@@ -1,48 +1,78 @@
-"""The page that shows which component answers for what."""
+"""The page that shows which component answers for what, and how far their events are."""
 
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from chassis.errors import Failure
+from chassis.peers import Peer
+from chassis.progress import PATH as EVENTS
+from forum.web.degraded import Component, troubles
 from forum.web.present import show
 from forum.web.site import Site
 
 DOMAINS = ("users", "threads", "posts")
+PATIENCE = 4.0
+"""So many seconds the page waits for all answers; each probe ends by itself before that."""
 
 
 def blueprint(site: Site) -> Blueprint:
     """Make the blueprint of the status page."""
     bp = Blueprint("status", __name__)
+    # Not the pages' own pool: who asks for this while a part hangs must not stop other pages.
+    pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="status")
+
+    def aside(question: Callable[[], Component]) -> Future[Component]:
+        return pool.submit(copy_context().run, question)
 
     @bp.get("/status")
     def status() -> Response:
-        """Show which component answers for what, asked just now."""
-        own = [domain for domain in DOMAINS if domain not in site.services]
-        components: list[dict[str, Any]] = [
-            _component("monolith", own, served_by=site.served_by),
-        ]
-        components += [_ask(site, domain) for domain in DOMAINS if domain in site.services]
+        """Show how all components are, asked just now and all at once."""
+        stage = [domain for domain in DOMAINS if domain in site.services]
+        asked = {"monolith": aside(partial(_ourselves, site, stage))}
+        asked |= {domain: aside(partial(_ask, site, domain)) for domain in stage}
+        components = [_answer(name, future) for name, future in asked.items()]
         return show(
-            "status.html",
-            stage=[domain for domain in DOMAINS if domain in site.services],
-            components=components,
+            "status.html", stage=stage, components=components, troubles=troubles(components)
         )
 
     return bp
 
 
-def _ask(site: Site, domain: str) -> dict[str, Any]:
+def _ourselves(site: Site, stage: list[str]) -> Component:
+    owns = tuple(domain for domain in DOMAINS if domain not in stage)
+    # While nothing is extracted there are no events.
+    events = site.progress() if stage else None
+    return Component("monolith", owns, site.served_by, events=events)
+
+
+def _ask(site: Site, domain: str) -> Component:
+    probe = site.probes[domain]
     try:
-        reply = site.services[domain].call("GET", "/readyz")
+        ready = probe.call("GET", "/readyz")
     except Failure as failure:
-        return _component(domain, [domain], detail=failure.detail)
-    return _component(domain, [domain], served_by=reply.headers.get("X-Served-By", ""))
+        return Component(domain, (domain,), detail=failure.detail)
+    return Component(
+        domain, (domain,), ready.headers.get("X-Served-By", ""), events=_events_of(probe)
+    )
 
 
-def _component(
-    name: str, owns: list[str], *, served_by: str = "", detail: str = ""
-) -> dict[str, Any]:
-    state = "down" if detail else "ok"
-    return {"name": name, "owns": owns, "state": state, "served_by": served_by, "detail": detail}
+def _events_of(probe: Peer) -> Mapping[str, Any]:
+    """Ask how far events are; who does not tell still answers for what it owns."""
+    try:
+        told = probe.call("GET", EVENTS).body
+    except Failure:
+        return {}
+    return told if isinstance(told, Mapping) else {}
+
+
+def _answer(name: str, asked: Future[Component]) -> Component:
+    try:
+        return asked.result(PATIENCE)
+    except TimeoutError:
+        return Component(name, (name,), detail="It did not answer in time.")

@@ -2,20 +2,39 @@
 
 from flask import Flask
 
-from chassis import dynamodb, web
+from chassis import dynamodb, progress, web
 from chassis.api import Sessions
+from chassis.bus import Queue, connect_queue
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.idempotency import Fingerprints
+from chassis.outbox import DynamoOutbox
 from chassis.paging import Cursors
 from chassis.peers import INNER_READ_TIMEOUT, Peer
 from chassis.tokens import Verifier
-from posts import api
+from posts import api, tables
 from posts.clients import ThreadsClient
 from posts.service import Posts
 from posts.settings import PostsSettings
 from posts.store import DynamoStore
 
 COMPONENT = "posts"
+
+
+def build_database(settings: PostsSettings) -> dynamodb.Database:
+    """Build the database; opens no connection yet."""
+    return dynamodb.Database(dynamodb.connect(), settings.table_prefix)
+
+
+def build_outbox(
+    database: dynamodb.Database, clock: Clock = utc_now, new_id: NewId = uuid7
+) -> DynamoOutbox:
+    """Build the outbox."""
+    return DynamoOutbox(database, tables.OUTBOX.name, COMPONENT, clock, new_id)
+
+
+def build_store(database: dynamodb.Database, clock: Clock = utc_now) -> DynamoStore:
+    """Build the store."""
+    return DynamoStore(database, build_outbox(database, clock), clock)
 
 
 def use_cases(
@@ -26,14 +45,10 @@ def use_cases(
     return Posts(store, threads, clock, new_id)
 
 
-def build_store(settings: PostsSettings, clock: Clock = utc_now) -> DynamoStore:
-    """Build the store; opens no connection yet."""
-    return DynamoStore(dynamodb.Database(dynamodb.connect(), settings.table_prefix), clock)
-
-
 def create_app(settings: PostsSettings) -> Flask:
     """Build the whole service."""
-    store = build_store(settings)
+    database = build_database(settings)
+    store = build_store(database)
     secret = settings.secret_key.get_secret_value()
     app = web.create(COMPONENT, settings.revision, {"tables": store.check})
     app.register_api(
@@ -44,4 +59,10 @@ def create_app(settings: PostsSettings) -> Flask:
             Fingerprints(secret),
         )
     )
+    queue = (
+        Queue(connect_queue(), settings.events_queue_url, settings.events_dead_letters_url)
+        if settings.events_queue_url
+        else None
+    )
+    progress.add(app, build_outbox(database), queue, utc_now)
     return app

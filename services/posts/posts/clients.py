@@ -1,7 +1,10 @@
-"""Calls to other components: the posts service asks threads whether a thread is open."""
+"""Calls to other components: the posts service asks threads for a thread it does not know yet."""
+
+from contextlib import suppress
 
 from chassis.errors import NotFound, Unavailable
 from chassis.peers import Peer
+from posts.model import Thread
 
 NO_SUCH_THREAD = "There is no such thread."
 
@@ -12,8 +15,8 @@ class ThreadsClient:
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
 
-    def is_locked(self, thread_id: str) -> bool:
-        """Tell whether a thread takes no more posts, in one call.
+    def get(self, thread_id: str) -> Thread:
+        """Ask for a thread, in one call.
 
         Raises:
             NotFound: there is no such thread.
@@ -24,7 +27,8 @@ class ThreadsClient:
         except NotFound as failure:
             raise NotFound(NO_SUCH_THREAD) from failure
         match reply.body:
-            case {"locked": bool() as locked}:
-                return locked
+            case {"title": str() as title, "locked": bool() as locked}:
+                with suppress(ValueError):  # of an answer that names no version
+                    return Thread(thread_id, title, locked, deleted=False, version=reply.version)
         detail = "The part that keeps threads answers in an unknown way."
         raise Unavailable(detail)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 MODERATOR = "moderator"
+FORMER_MEMBER = "former member"
+"""Shown in place of somebody whose account was erased, or who is not known yet."""
 MAX_PAGE = 512 * 1024
 """So many characters of Markdown and HTML a page of posts may have; it ends early otherwise."""
 
@@ -35,14 +37,28 @@ class Post:
     version: int
 
 
-def fitting(posts: Sequence[Post]) -> int:
-    """Tell how many posts from the first on fit on one page: always one, and no huge pages."""
-    size = 0
-    for number, post in enumerate(posts):
-        size += len(post.body) + len(post.html)
-        if size > MAX_PAGE and number:
+@dataclass(frozen=True)
+class Thread:
+    """What is known here of a thread, as of a version of it."""
+
+    id: str
+    title: str
+    locked: bool
+    deleted: bool
+    version: int
+
+
+def fitting(sizes: Sequence[int]) -> int:
+    """Tell how many posts from the first on fit on one page: always one, and no huge pages.
+
+    A post's size is the number of characters of its Markdown and its HTML.
+    """
+    total = 0
+    for number, size in enumerate(sizes):
+        total += size
+        if total > MAX_PAGE and number:
             return number
-    return len(posts)
+    return len(sizes)
 
 
 def may_edit(actor_id: str, post: Post) -> bool:

@@ -4,45 +4,61 @@ from typing import Any, Protocol
 
 from chassis.idempotency import IdempotencyKey
 from chassis.paging import Key, Page
-from posts.model import Author, Post
+from chassis.tokens import Identity
+from posts.model import Post, Thread
 
 
 class Changed(Exception):
-    """Somebody else changed the post since it was read."""
+    """Somebody else changed the post since it was read, or whether its thread takes posts."""
 
 
 class Store(Protocol):
-    """Keeps posts."""
+    """Keeps posts, and tells others in the same step what becomes of them."""
 
     def get(self, post_id: str) -> Post | None:
-        """Read a post; strongly consistent."""
+        """Read a post, unless its thread is known to be deleted; strongly consistent."""
 
     def newest(self, limit: int, after: Key | None) -> Page[Post]:
         """List posts that are not deleted, newest first; may lag behind."""
 
     def in_thread(
         self, thread_id: str, limit: int, after: Key | None, *, ascending: bool
-    ) -> Page[Post]:
-        """List a thread's posts, deleted ones too, from either end; strongly consistent."""
+    ) -> tuple[Page[Post], Thread | None]:
+        """List a thread's posts, deleted ones too, from either end, and what is known of it.
+
+        Strongly consistent. The thread may be unknown here although it has posts.
+        """
 
     def by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
         """List a person's posts that are not deleted, newest first; may lag behind."""
 
-    def remember(self, author: Author, version: int) -> Author:
-        """Keep an author's name as of a version of theirs, and answer the newest name known."""
+    def actor(self, identity: Identity) -> Identity:
+        """Tell who is about to write, as they are known by now; strongly consistent.
+
+        Raises:
+            Unauthenticated: their account was erased.
+            Forbidden: it is suspended.
+        """
+
+    def actor_in(self, identity: Identity, thread_id: str) -> tuple[Identity, Thread | None]:
+        """Tell who is about to write, as `actor` does, and what is known of a thread."""
+
+    def learn(self, thread: Thread) -> Thread:
+        """Keep what was told of a thread, and answer the newest that is known."""
 
     def add(self, post: Post, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
-        """Add a post.
+        """Add a post to a thread that is known and takes posts.
 
         Raises:
             KeyTaken: another request with the key came first.
+            Changed: the thread takes no posts any more.
         """
 
-    def replace(self, post: Post, expected: int) -> None:
-        """Write a post's new state over the version that was expected.
+    def replace(self, post: Post, old: Post) -> None:
+        """Write a post's new state over the old one.
 
         Raises:
-            Changed: it is not that version any more.
+            Changed: it is not in the old state any more.
         """
 
     def answered(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
@@ -55,8 +71,8 @@ class Store(Protocol):
 class Threads(Protocol):
     """The threads component."""
 
-    def is_locked(self, thread_id: str) -> bool:
-        """Tell whether a thread takes no more posts.
+    def get(self, thread_id: str) -> Thread:
+        """Ask for a thread.
 
         Raises:
             NotFound: there is no such thread.

@@ -10,10 +10,11 @@ from chassis.markdown import render
 from chassis.paging import Key, Page
 from chassis.tokens import Identity
 from chassis.versions import Precondition, must_be_current, settle
-from posts.model import Author, Post, may_delete, may_edit
+from posts.model import Author, Post, Thread, may_delete, may_edit
 from posts.ports import Changed, Store, Threads
 
 NO_SUCH_POST = "There is no such post."
+NO_SUCH_THREAD = "There is no such thread."
 
 
 class Posts:
@@ -31,6 +32,7 @@ class Posts:
         """Write a post in an open thread and answer it as others see it.
 
         Raises:
+            Unauthenticated, Forbidden: whose session it is may not write any more.
             NotFound: there is no such thread.
             Conflict: the thread is locked.
             KeyReused: the idempotency key was used for another request.
@@ -40,31 +42,34 @@ class Posts:
         # First of all: a repeated request gets its answer whatever became of the thread.
         if answer := self._store.answered(key):
             return answer
-        if self._threads.is_locked(thread_id):
-            detail = "This thread is locked."
-            raise Conflict(detail, kind="urn:problem:thread-locked")
-        post = Post(
-            id=self._new_id(),
-            thread_id=thread_id,
-            author=self._author(identity),
-            body=body,
-            html=render(body),
-            created_at=self._clock(),
-            edited_at=None,
-            deleted=False,
-            version=1,
-        )
-        try:
+
+        def attempt() -> dict[str, Any]:
+            actor, thread = self._store.actor_in(identity, thread_id)
+            must_take_posts(thread or self._asked(thread_id))
+            post = Post(
+                id=self._new_id(),
+                thread_id=thread_id,
+                author=Author(actor.subject, actor.name),
+                body=body,
+                html=render(body),
+                created_at=self._clock(),
+                edited_at=None,
+                deleted=False,
+                version=1,
+            )
             self._store.add(post, key, view(post))
+            return view(post)
+
+        try:
+            return settle(attempt, Changed)
         except KeyTaken:
             return first_answer(self._store.answered(key))
-        return view(post)
 
     def get(self, post_id: str) -> Post:
         """Read a post.
 
         Raises:
-            NotFound: there is no such post.
+            NotFound: there is no such post, or its thread was deleted.
         """
         post = self._store.get(post_id)
         if post is None:
@@ -84,9 +89,11 @@ class Posts:
             NotFound: there is no such thread.
             Unavailable: there are no posts here, and nobody can tell whether there is a thread.
         """
-        page = self._store.in_thread(thread_id, limit, after, ascending=ascending)
-        if not page.items and after is None:
-            self._threads.is_locked(thread_id)
+        page, thread = self._store.in_thread(thread_id, limit, after, ascending=ascending)
+        if thread is None and not page.items and after is None:
+            thread = self._asked(thread_id)
+        if thread and thread.deleted:
+            raise NotFound(NO_SUCH_THREAD)
         return page
 
     def by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
@@ -97,13 +104,14 @@ class Posts:
         """Rewrite one's own post.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Unauthenticated, Forbidden, NotFound, Stale: as their names say.
             Conflict: the post is deleted.
         """
+        actor = self._store.actor(identity)
 
         def attempt() -> Post:
             post = self.get(post_id)
-            if not may_edit(identity.subject, post):
+            if not may_edit(actor.subject, post):
                 detail = "Only the author may rewrite this post."
                 raise Forbidden(detail)
             if post.deleted:
@@ -112,13 +120,12 @@ class Posts:
             must_be_current(post.version, expected)
             changed = replace(
                 post,
-                author=self._author(identity),
                 body=body,
                 html=render(body),
                 edited_at=self._clock(),
                 version=post.version + 1,
             )
-            self._store.replace(changed, post.version)
+            self._store.replace(changed, post)
             return changed
 
         return settle(attempt, Changed)
@@ -127,12 +134,13 @@ class Posts:
         """Take a post's text away, as its author or a moderator; it keeps its place.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Unauthenticated, Forbidden, NotFound, Stale: as their names say.
         """
+        actor = self._store.actor(identity)
 
         def attempt() -> None:
             post = self.get(post_id)
-            if not may_delete(identity.subject, identity.role, post):
+            if not may_delete(actor.subject, actor.role, post):
                 detail = "Only the author or a moderator may delete this post."
                 raise Forbidden(detail)
             if post.deleted:
@@ -141,12 +149,27 @@ class Posts:
             deleted = replace(
                 post, body="", html="", edited_at=None, deleted=True, version=post.version + 1
             )
-            self._store.replace(deleted, post.version)
+            self._store.replace(deleted, post)
 
         settle(attempt, Changed)
 
-    def _author(self, identity: Identity) -> Author:
-        return self._store.remember(Author(identity.subject, identity.name), identity.version)
+    def _asked(self, thread_id: str) -> Thread:
+        """Ask for a thread that is not known here, and keep what is told."""
+        return self._store.learn(self._threads.get(thread_id))
+
+
+def must_take_posts(thread: Thread) -> None:
+    """Let posts into an open thread only.
+
+    Raises:
+        NotFound: the thread was deleted.
+        Conflict: it is locked.
+    """
+    if thread.deleted:
+        raise NotFound(NO_SUCH_THREAD)
+    if thread.locked:
+        detail = "This thread is locked."
+        raise Conflict(detail, kind="urn:problem:thread-locked")
 
 
 def view(post: Post) -> dict[str, Any]:

@@ -1,41 +1,53 @@
-"""Posts in DynamoDB; `posts.tables` says which partition carries which load."""
+"""Posts in DynamoDB; `posts.tables` says which partition carries which load.
+
+What a write tells others is in the outbox by the same transaction.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
+from chassis.answers import Answers
 from chassis.clock import Clock, moment, stamp
-from chassis.dynamodb import Database, Item, NotApplied, list_shard
+from chassis.dynamodb import Action, Database, Item, NotApplied, list_shard
 from chassis.idempotency import IdempotencyKey, KeyTaken
-from chassis.names import Names
+from chassis.outbox import DynamoOutbox
 from chassis.paging import Key, Page
-from chassis.replay import Answers
-from posts import tables
-from posts.model import Author, Post, fitting
+from chassis.standing import People
+from chassis.tokens import Identity
+from posts import events, tables
+from posts.known_threads import KnownThreads
+from posts.model import FORMER_MEMBER, Author, Post, Thread, fitting
 from posts.ports import Changed
 
 POSTS = tables.POSTS.name
 PLACES = tables.PLACES.name
-AUTHORS = tables.AUTHORS.name
+PEOPLE = tables.PEOPLE.name
 BY_AUTHOR, RECENT = (index.name for index in tables.POSTS.indexes)
 UNCHANGED = "version = :expected"
+
+BATCH = 100  # the most items that DynamoDB reads by their keys in one call
 
 
 class DynamoStore:
     """Keeps posts in the service's own tables."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, outbox: DynamoOutbox, clock: Clock) -> None:
         self._db = database
+        self._outbox = outbox
         self._answers = Answers(database, tables.IDEMPOTENCY.name, clock)
-        self._names = Names(database, AUTHORS)
+        self._people = People(database, PEOPLE, FORMER_MEMBER)
+        self._threads = KnownThreads(database)
 
     def get(self, post_id: str) -> Post | None:
-        """Read a post and its author's name, in three calls; strongly consistent."""
+        """Read a post, its author's name and its thread, in three calls; strongly consistent."""
         place = self._db.get(PLACES, {"id": post_id})
         if place is None:
             return None
         item = self._db.get(POSTS, {"thread_id": place["thread_id"], "id": post_id})
-        return self._named([_post(item)])[0] if item else None
+        if item is None:
+            return None
+        [post], thread = self._named_in(place["thread_id"], [item])
+        return None if thread and thread.deleted else post
 
     def newest(self, limit: int, after: Key | None) -> Page[Post]:
         """List posts that are not deleted, in one query per shard; may lag behind."""
@@ -43,19 +55,25 @@ class DynamoStore:
         found = self._db.newest(
             POSTS, RECENT, "id", shards=tables.SHARDS, limit=limit + 1, before=before
         )
-        return self._page(found, limit)
+        shown = _shown(found, limit)
+        return _page(self._named(shown), found)
 
     def in_thread(
         self, thread_id: str, limit: int, after: Key | None, *, ascending: bool
-    ) -> Page[Post]:
-        """List a thread's posts from either end, in one query; strongly consistent."""
+    ) -> tuple[Page[Post], Thread | None]:
+        """List a thread's posts from either end, and what is known of it; strongly consistent.
+
+        One query, and one batch of who and what is shown. In this order: where a purge has begun,
+        the thread is then known to be deleted.
+        """
         condition = "thread_id = :thread"
         values = {"thread": thread_id}
         if after:
             condition += " AND id > :after" if ascending else " AND id < :after"
             values["after"] = after[0]
         found = self._db.query(POSTS, condition, limit=limit + 1, ascending=ascending, **values)
-        return self._page(found, limit)
+        posts, thread = self._named_in(thread_id, _shown(found, limit))
+        return _page(posts, found), thread
 
     def by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
         """List a person's posts that are not deleted, in one query; may lag behind."""
@@ -67,27 +85,44 @@ class DynamoStore:
         found = self._db.query(
             POSTS, condition, index=BY_AUTHOR, limit=limit + 1, ascending=False, **values
         )
-        return self._page(found, limit)
+        shown = _shown(found, limit)
+        return _page(self._named(shown), found)
 
-    def remember(self, author: Author, version: int) -> Author:
-        """Keep an author's name as of a version of theirs, and answer the newest name known."""
-        return Author(author.id, self._names.keep(author.id, author.display_name, version))
+    def actor(self, identity: Identity) -> Identity:
+        """Tell who is about to write, in one call unless their session tells something new."""
+        table, key = self._people.key(identity.subject)
+        return self._people.current(identity, self._db.get(table, key))
+
+    def actor_in(self, identity: Identity, thread_id: str) -> tuple[Identity, Thread | None]:
+        """Tell who is about to write, as `actor` does, and in what thread, in the same call."""
+        keys = self._people.key(identity.subject), self._threads.key(thread_id)
+        person, thread = self._db.get_each(*keys)
+        return self._people.current(identity, person), self._threads.read(thread)
+
+    def learn(self, thread: Thread) -> Thread:
+        """Keep what was told of a thread, and answer the newest that is known."""
+        return self._threads.learn(thread)
 
     def add(self, post: Post, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
-        """Add a post and its place in one transaction."""
+        """Add a post and its place in one transaction, in which the thread takes posts."""
         actions = [
             self._db.put(POSTS, _item(post)),
             self._db.put(PLACES, {"id": post.id, "thread_id": post.thread_id}),
+            self._threads.takes_posts(post.thread_id),
+            self._outbox.record(events.CREATED, post.id, post.version, events.state(post)),
         ]
         if key:
             actions.append(self._answers.keep(key, answer))
         try:
             self._db.transact(actions)
         except NotApplied as refusal:
-            raise KeyTaken from refusal
+            # The key first: who asks again gets the answer whatever became of the thread.
+            if key and refusal.failed(4):
+                raise KeyTaken from refusal
+            raise Changed from refusal
 
-    def replace(self, post: Post, expected: int) -> None:
-        """Write a post's new state over the version that was expected."""
+    def replace(self, post: Post, old: Post) -> None:
+        """Write a post's new state over the old one, in one transaction."""
         change = (
             "SET body = :body, html = :html, edited_at = :edited_at, "
             "deleted = :deleted, version = :version"
@@ -106,8 +141,9 @@ class DynamoStore:
                 edited_at=stamp(post.edited_at) if post.edited_at else None,
                 deleted=post.deleted,
                 version=post.version,
-                expected=expected,
-            )
+                expected=old.version,
+            ),
+            self._outbox.record(events.changed(post), post.id, post.version, events.state(post)),
         )
 
     def answered(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
@@ -118,27 +154,41 @@ class DynamoStore:
         """Check that the datastore answers."""
         self._db.ready(POSTS)
 
-    def _apply(self, *actions: dict[str, Any]) -> None:
+    def _named(self, items: Sequence[Item]) -> list[Post]:
+        """Give posts with the names that their authors have now, in one call."""
+        names = self._people.names(item["written_by"] for item in items)
+        return [_post(item, names.get(item["written_by"], FORMER_MEMBER)) for item in items]
+
+    def _named_in(self, thread_id: str, items: Sequence[Item]) -> tuple[list[Post], Thread | None]:
+        """Give posts of a thread as `_named` does, and what is known of the thread.
+
+        In one call, or two where a hundred people wrote a hundred posts.
+        """
+        authors = list(dict.fromkeys(item["written_by"] for item in items))
+        keys = [self._people.key(author) for author in authors]
+        known: list[Item | None] = []
+        thread, *known = self._db.get_each(self._threads.key(thread_id), *keys[: BATCH - 1])
+        if len(keys) >= BATCH:
+            known += self._db.get_each(*keys[BATCH - 1 :])
+        names = {person["id"]: person["display_name"] for person in known if person}
+        posts = [_post(item, names.get(item["written_by"], FORMER_MEMBER)) for item in items]
+        return posts, self._threads.read(thread)
+
+    def _apply(self, *actions: Action) -> None:
         try:
             self._db.transact(actions)
         except NotApplied as refusal:
             raise Changed from refusal
 
-    def _page(self, found: Sequence[Item], limit: int) -> Page[Post]:
-        posts = [_post(item) for item in found[:limit]]
-        count = fitting(posts)
-        named = self._named(posts[:count])
-        return Page(named, (named[-1].id,) if len(found) > count else None)
 
-    def _named(self, posts: Sequence[Post]) -> list[Post]:
-        """Give the posts the names that their authors have now, in one call."""
-        names = self._names.of(post.author.id for post in posts)
-        return [
-            replace(post, author=Author(post.author.id, names[post.author.id]))
-            if post.author.id in names
-            else post
-            for post in posts
-        ]
+def _shown(found: Sequence[Item], limit: int) -> Sequence[Item]:
+    """Take what a page holds of what was found for it."""
+    return found[: fitting([len(item["body"]) + len(item["html"]) for item in found[:limit]])]
+
+
+def _page(posts: list[Post], found: Sequence[Item]) -> Page[Post]:
+    """Make a page; more follows where more was found than it holds."""
+    return Page(posts, (posts[-1].id,) if len(found) > len(posts) else None)
 
 
 def _item(post: Post) -> Item:
@@ -146,8 +196,6 @@ def _item(post: Post) -> Item:
         "thread_id": post.thread_id,
         "id": post.id,
         "written_by": post.author.id,
-        # Shown only as long as the author's own item is not there.
-        "author_name": post.author.display_name,
         "body": post.body,
         "html": post.html,
         "created_at": stamp(post.created_at),
@@ -160,11 +208,11 @@ def _item(post: Post) -> Item:
     }
 
 
-def _post(item: Item) -> Post:
+def _post(item: Item, author_name: str) -> Post:
     return Post(
         id=item["id"],
         thread_id=item["thread_id"],
-        author=Author(item["written_by"], item["author_name"]),
+        author=Author(item["written_by"], author_name),
         body=item["body"],
         html=item["html"],
         created_at=moment(item["created_at"]),

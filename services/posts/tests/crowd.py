@@ -8,9 +8,10 @@ from flask.testing import FlaskClient
 
 from chassis.clock import uuid7
 from chassis.markdown import render
+from posts.known_threads import THREADS
 from posts.model import Author, Post
 from posts.service import view
-from posts.store import AUTHORS, PLACES, POSTS, _item
+from posts.store import PEOPLE, PLACES, POSTS, _item
 from tests.dynamo import Dynamo
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,10 +48,19 @@ def fill(
         )
         for number in range(count)
     ]
-    dynamo.fill(prefix + AUTHORS, (asdict(author) | {"version": 1} for author in authors))
+    dynamo.fill(prefix + THREADS, [_known(thread_id)])
+    dynamo.fill(prefix + PEOPLE, (_person(author) for author in authors))
     dynamo.fill(prefix + POSTS, (_item(post) for post in posts))
     dynamo.fill(prefix + PLACES, ({"id": post.id, "thread_id": thread_id} for post in posts))
     return posts, authors
+
+
+def _known(thread_id: str) -> dict[str, Any]:
+    return {"id": thread_id, "version": 1, "title": "Crowded", "locked": False, "deleted": False}
+
+
+def _person(author: Author) -> dict[str, Any]:
+    return asdict(author) | {"version": 1, "role": "member", "suspended": False, "erased": False}
 
 
 def make(client: FlaskClient, dynamo: Dynamo, prefix: str, count: int) -> Crowd:

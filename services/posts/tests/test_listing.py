@@ -172,6 +172,14 @@ def test_a_later_page_that_is_empty_asks_nobody(client, threads, thread, write):
     assert threads.asked == []
 
 
+def test_a_page_by_a_hundred_people_names_them_all(client, sign_in, thread, write):
+    people = [sign_in(f"Person {number}") for number in range(100)]
+    posts = [write("Me too", person) for person in people]
+    page = client.get(f"{PATH}/in-thread/{thread}", query_string={"limit": 100}).json
+    shown = [(post["id"], post["author"]["display_name"]) for post in page["items"]]
+    assert shown == [(post, person.name) for post, person in zip(posts, people, strict=True)]
+
+
 def test_a_cursor_that_was_tampered_with_or_is_of_another_list_is_refused(
     client, lists, bob, threads, write
 ):

@@ -7,6 +7,7 @@ import pytest
 from chassis.clock import uuid7
 from posts.app import create_app
 from tests.service import walk
+from tests.telling import of_thread
 
 PATH = "/api/posts"
 UNKNOWN = "01a20413-a0d3-76aa-8a50-eeadad140379"
@@ -117,7 +118,19 @@ def test_nothing_is_written_while_nobody_knows_the_thread(client, ada, threads, 
     assert client.get(PATH).json["items"] == []
 
 
-@pytest.mark.parametrize("odd", [b"[]", b"{}", b'{"locked": "no"}', b"<html>", b'{"locked": null}'])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"[]",
+        b"{}",
+        b"<html>",
+        b'{"title": "T"}',
+        b'{"title": "T", "locked": "no"}',
+        b'{"title": "T", "locked": null}',
+        b'{"title": null, "locked": false}',
+        b'{"locked": false}',
+    ],
+)
 def test_nothing_is_written_when_threads_speaks_in_riddles(client, ada, threads, thread, odd):
     threads.odd = odd
     new = {"thread_id": thread, "body": "Hello"}
@@ -125,8 +138,16 @@ def test_nothing_is_written_when_threads_speaks_in_riddles(client, ada, threads,
     assert client.get(PATH).json["items"] == []
 
 
+@pytest.mark.parametrize("headers", [(), (("ETag", "x"),), (("ETag", ""),)])
+def test_nothing_is_written_in_a_thread_of_no_version(client, ada, threads, thread, headers):
+    threads.odd, threads.odd_headers = b'{"title": "T", "locked": false}', headers
+    new = {"thread_id": thread, "body": "Hello"}
+    assert client.post(PATH, json=new, headers=ada.headers).status_code == 503
+    assert client.get(PATH).json["items"] == []
+
+
 def test_a_repeated_request_gets_the_first_answer_whatever_became_of_the_thread(
-    client, ada, threads, thread
+    client, ada, threads, thread, tell
 ):
     headers = ada.headers | {"Idempotency-Key": "k1"}
     new = {"thread_id": thread, "body": "Hello"}
@@ -135,6 +156,9 @@ def test_a_repeated_request_gets_the_first_answer_whatever_became_of_the_thread(
     replays = [client.post(PATH, json=new, headers=headers)]
     threads.stop()
     replays.append(client.post(PATH, json=new, headers=headers))
+    tell(of_thread(thread, 2, locked=True))
+    replays.append(client.post(PATH, json=new, headers=headers))
+    assert client.post(PATH, json=new, headers=ada.headers).status_code == 409
     for replay in replays:
         assert (replay.status_code, replay.data) == (201, made.data)
         assert replay.headers["ETag"] == made.headers["ETag"]
@@ -157,12 +181,12 @@ def test_a_key_belongs_to_one_person_and_one_request(client, ada, bob, thread):
     assert odd.status_code == 400
 
 
-def test_a_refused_request_leaves_its_key_free(client, ada, threads, thread):
+def test_a_refused_request_leaves_its_key_free(client, ada, threads, thread, tell):
     threads.lock(thread)
     headers = ada.headers | {"Idempotency-Key": "k1"}
     new = {"thread_id": thread, "body": "Hello"}
     assert client.post(PATH, json=new, headers=headers).status_code == 409
-    threads.threads[thread] = False
+    tell(of_thread(thread, 3, locked=False))
     assert client.post(PATH, json=new, headers=headers).status_code == 201
 
 
@@ -303,12 +327,24 @@ def test_a_usual_write_costs_three_calls_at_most(client, ada, dynamo, thread):
         assert made.status_code == 201
         return calls
 
-    assert cost("k1") == {"GetItem": 1, "PutItem": 1, "TransactWriteItems": 1}
-    assert cost("k2") == {"GetItem": 1, "TransactWriteItems": 1}
+    # Once, what is not known yet: the person, and the thread.
+    once = {"PutItem": 1, "TransactWriteItems": 2}
+    assert cost("k1") == {"GetItem": 1, "BatchGetItem": 1} | once
+    # The key, the person and the thread, and the write with its event.
+    assert cost("k2") == {"GetItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1}
     assert cost("k2") == {"GetItem": 1}
     with dynamo.counted() as calls:
-        client.post(PATH, json=new, headers=ada.headers)
-    assert calls == {"TransactWriteItems": 1}
+        path = client.post(PATH, json=new, headers=ada.headers).headers["Location"]
+    assert calls == {"BatchGetItem": 1, "TransactWriteItems": 1}
+    # The person, the post in two, the name of its author with the thread, and the write.
+    edit = {"GetItem": 3, "BatchGetItem": 1, "TransactWriteItems": 1}
+    for change in (
+        lambda: client.patch(path, json={"body": "Better"}, headers=ada.headers),
+        lambda: client.delete(path, headers=ada.headers),
+    ):
+        with dynamo.counted() as calls:
+            assert change().status_code in {200, 204}
+        assert calls == edit
 
 
 def test_a_new_name_shows_on_old_posts_too(client, sign_in, ada, write):
@@ -327,6 +363,22 @@ def test_an_old_session_does_not_bring_an_old_name_back(client, settings, sign_i
         made = server.post(PATH, json=new, headers=ada.headers)
         assert made.json["author"]["display_name"] == "Ada Lovelace"
     assert {post["author"]["display_name"] for post in walk(client, PATH)} == {"Ada Lovelace"}
+
+
+def test_an_author_who_is_not_known_shows_as_a_former_member(client, dynamo, settings, ada, write):
+    post = write("Hello")
+    dynamo.client.delete_item(
+        TableName=f"{settings.table_prefix}posts-people", Key={"id": {"S": ada.id}}
+    )
+    for shown in (client.get(f"{PATH}/{post}").json, *walk(client, PATH)):
+        assert shown["author"] == {"id": ada.id, "display_name": "former member"}
+
+
+def test_no_name_is_kept_with_a_post(client, database, ada, thread, write):
+    post = write("Hello")
+    item = database.get("posts", {"thread_id": thread, "id": post})
+    assert ada.name not in str(item)
+    assert ada.username not in str(item)
 
 
 def test_the_service_is_ready_without_threads(client, threads):

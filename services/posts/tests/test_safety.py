@@ -36,7 +36,7 @@ def test_a_name_is_given_as_text(client, sign_in, write):
     assert name == "<script>alert(1)</script>"
 
 
-def test_logs_hold_no_token_no_cookie_and_no_text(client, ada, threads, thread, write, logged):
+def test_logs_hold_no_token_no_cookie_and_no_text(client, ada, threads, write, logged):
     path = f"{PATH}/{write('my password is hunter2')}"
     client.set_cookie(COOKIE, ada.token)
     client.patch(path, json={"body": "it was hunter2"})
@@ -45,8 +45,9 @@ def test_logs_hold_no_token_no_cookie_and_no_text(client, ada, threads, thread, 
     client.get(f"{PATH}?cursor=hunter2")
     client.get(f"{PATH}/hunter2")
     client.delete(path, headers={"Authorization": f"Bearer {ada.token}hunter2"})
+    unknown = threads.begin()
     threads.stop()
-    client.post(PATH, json={"thread_id": thread, "body": "hunter2"})
+    client.post(PATH, json={"thread_id": unknown, "body": "hunter2"})
     client.delete(path)
     lines, text = logged()
     requests = [line for line in lines if line["logger"] == "access"]

@@ -1,6 +1,7 @@
 """A real HTTP server that stands for the threads component."""
 
 import json
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
 from chassis.clock import uuid7
@@ -15,32 +16,36 @@ class ThreadsServer(Server):
     def __init__(self) -> None:
         super().__init__(self._answer)
         self.asked: list[str] = []
-        self.threads: dict[str, bool] = {}
+        self._threads: dict[str, tuple[int, bool]] = {}
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Happens while an answer, which says how things were before, is on its way."""
         self.odd: bytes | None = None
+        self.odd_headers: tuple[tuple[str, str], ...] = (("ETag", '"1"'),)
 
     def begin(self) -> str:
         """Begin a thread and give its id."""
         thread_id = uuid7()
-        self.threads[thread_id] = False
+        self._threads[thread_id] = (1, False)
         return thread_id
 
     def lock(self, thread_id: str) -> None:
         """Let nobody write in a thread any more."""
-        self.threads[thread_id] = True
+        self._threads[thread_id] = (self._threads[thread_id][0] + 1, True)
 
     def delete(self, thread_id: str) -> None:
         """Forget a thread."""
-        del self.threads[thread_id]
+        del self._threads[thread_id]
 
     def _answer(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
         self.asked.append(f"{request.command} {request.path}")
         thread_id = request.path.removeprefix(PREFIX)
-        locked = self.threads.get(thread_id)
+        version, locked = self._threads.get(thread_id, (0, False))
+        self.meanwhile()
         if self.odd is not None:
-            reply(request, 200, self.odd)
-        elif locked is None:
+            reply(request, 200, self.odd, self.odd_headers)
+        elif not version:
             body = {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "No."}
             reply(request, 404, json.dumps(body).encode())
         else:
             body = {"id": thread_id, "title": "T", "locked": locked, "post_count": 1}
-            reply(request, 200, json.dumps(body).encode())
+            reply(request, 200, json.dumps(body).encode(), (("ETag", f'"{version}"'),))

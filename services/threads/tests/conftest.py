@@ -7,15 +7,22 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from chassis.dynamodb import Database
+from chassis.events import Event, from_json
+from chassis.outbox import DynamoOutbox
 from services.threads.tests.crowd import Crowd, fill
 from services.threads.tests.posts_server import PostsServer
+from tests import schemas
 from tests.dynamo import Dynamo
-from tests.people import SECRET_KEY, Keys, Person, SignIn
-from threads.app import create_app
+from tests.people import SECRET_KEY, Keys, Person
+from threads.app import build_outbox, create_app
+from threads.replicas import Replicas
 from threads.settings import ThreadsSettings
 from threads.tables import TABLES
 
 Begin = Callable[..., str]
+Tell = Callable[..., None]
+Recorded = Callable[[], list[Event]]
 
 
 @pytest.fixture
@@ -44,6 +51,42 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+@pytest.fixture
+def database(dynamo: Dynamo, settings: ThreadsSettings) -> Database:
+    return dynamo.database(settings.table_prefix)
+
+
+@pytest.fixture
+def outbox(database: Database) -> DynamoOutbox:
+    return build_outbox(database)
+
+
+@pytest.fixture
+def tell(database: Database, outbox: DynamoOutbox) -> Tell:
+    """Apply events as a worker does, in the form in which a queue delivers them."""
+    handlers = Replicas(database, outbox).handlers()
+
+    def tell(*events: Event) -> None:
+        for event in events:
+            handlers[event.type](from_json(event.to_json()))
+
+    return tell
+
+
+@pytest.fixture
+def recorded(outbox: DynamoOutbox) -> Recorded:
+    """Read what waits to be published, in the order of its recording; all of it fits its schema."""
+
+    def recorded() -> list[Event]:
+        waiting = sorted(outbox.pending(100), key=lambda event: event.id)
+        for event in waiting:
+            schemas.validate(event)
+            assert event.source == "/threads"
+        return waiting
+
+    return recorded
+
+
 @pytest.fixture(scope="session")
 def crowds(dynamo: Dynamo, session_keys: Keys) -> Callable[[int], Crowd]:
     """Give a service with so many threads, the same one each time."""
@@ -65,21 +108,6 @@ def crowds(dynamo: Dynamo, session_keys: Keys) -> Callable[[int], Crowd]:
 @pytest.fixture(params=[100, 10_000])
 def crowd(crowds: Callable[[int], Crowd], request: pytest.FixtureRequest) -> Crowd:
     return crowds(request.param)
-
-
-@pytest.fixture
-def ada(sign_in: SignIn) -> Person:
-    return sign_in("Ada")
-
-
-@pytest.fixture
-def bob(sign_in: SignIn) -> Person:
-    return sign_in("Bob")
-
-
-@pytest.fixture
-def moderator(sign_in: SignIn) -> Person:
-    return sign_in("Mo", role="moderator")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from chassis.clock import uuid7
 from tests.dynamo import Dynamo
 from threads.model import Author, Thread, title_words
 from threads.service import view
-from threads.store import AUTHORS, THREADS, WORDS, _item
+from threads.store import PEOPLE, THREADS, WORDS, _item
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def fill(dynamo: Dynamo, prefix: str, count: int) -> tuple[list[dict[str, Any]],
     """Put threads by seven authors into the tables; gives them as seen, and the names."""
     authors = [Author(uuid7(), f"Author {number}") for number in range(7)]
     threads = [_thread(number, count, authors[number % 7]) for number in range(count)]
-    dynamo.fill(prefix + AUTHORS, (asdict(author) | {"version": 1} for author in authors))
+    dynamo.fill(prefix + PEOPLE, (_person(author) for author in authors))
     dynamo.fill(prefix + THREADS, (_item(thread) for thread in threads))
     dynamo.fill(prefix + WORDS, _postings(threads))
     return [view(thread) for thread in threads], [author.display_name for author in authors]
@@ -57,6 +57,10 @@ def _thread(number: int, count: int, author: Author) -> Thread:
         locked=False,
         version=1,
     )
+
+
+def _person(author: Author) -> dict[str, Any]:
+    return asdict(author) | {"version": 1, "role": "member", "suspended": False, "erased": False}
 
 
 def _postings(threads: list[Thread]) -> Iterator[dict[str, str]]:

@@ -164,21 +164,25 @@ def test_an_older_session_does_not_bring_the_old_name_back(client, settings, ada
     }
 
 
-def test_an_author_whose_name_is_not_kept_shows_by_the_name_of_that_time(
-    client, dynamo, settings, ada, begin
-):
+def test_an_author_who_is_not_known_shows_as_a_former_member(client, dynamo, settings, ada, begin):
     thread = begin("Hello")
     dynamo.client.delete_item(
-        TableName=f"{settings.table_prefix}threads-authors", Key={"id": {"S": ada.id}}
+        TableName=f"{settings.table_prefix}threads-people", Key={"id": {"S": ada.id}}
     )
-    assert client.get(f"{PATH}/{thread}").json["author"] == {"id": ada.id, "display_name": "Ada"}
+    shown = client.get(f"{PATH}/{thread}").json["author"]
+    assert shown == {"id": ada.id, "display_name": "former member"}
 
 
-def test_a_usual_write_is_two_calls_to_the_datastore(client, dynamo, ada, begin):
-    begin("The first one makes Ada known")
+def test_a_usual_write_is_three_calls_to_the_datastore(client, dynamo, ada, begin):
+    thread = begin("The first one makes Ada known")
+    # The key, the person, and the write with its event.
     with dynamo.counted() as calls:
         client.post(PATH, json={"title": "Next"}, headers=ada.headers | {"Idempotency-Key": "n"})
-    assert calls == {"GetItem": 1, "TransactWriteItems": 1}
+    assert calls == {"GetItem": 2, "TransactWriteItems": 1}
+    # The person, the thread, the name of its author, and the write with its event.
+    with dynamo.counted() as calls:
+        client.patch(f"{PATH}/{thread}", json={"title": "Other"}, headers=ada.headers)
+    assert calls == {"GetItem": 2, "BatchGetItem": 1, "TransactWriteItems": 1}
 
 
 def test_the_document_names_the_operations(client):

@@ -2,6 +2,7 @@
 
 from chassis.errors import NotFound
 from chassis.peers import Peer
+from chassis.replies import Reply
 
 PAGE = 100
 
@@ -17,12 +18,18 @@ class PostsClient:
         params: dict[str, str | int] = {"limit": PAGE}
         while True:
             try:
-                page = self._peer.call("GET", f"/api/posts/in-thread/{thread_id}", params=params)
+                reply = self._peer.call("GET", f"/api/posts/in-thread/{thread_id}", params=params)
             except NotFound:
                 return True  # no post was ever written there
-            for post in page.body["items"]:
-                if not post["deleted"] and post["author"]["id"] != author_id:
-                    return False
-            if page.body["next"] is None:
+            authors, cursor = reply.read(_authors)
+            if authors - {author_id}:
+                return False
+            if cursor is None:
                 return True
-            params["cursor"] = page.body["next"]
+            params["cursor"] = cursor
+
+
+def _authors(reply: Reply) -> tuple[set[str], str | None]:
+    """Read who wrote what is not deleted on a page of posts, and where the next page begins."""
+    posts = reply.body["items"]
+    return {post["author"]["id"] for post in posts if not post["deleted"]}, reply.body["next"]

@@ -7,6 +7,8 @@ from datetime import datetime
 from hashlib import sha256
 
 MODERATOR = "moderator"
+FORMER_MEMBER = "former member"
+"""Shown in place of somebody whose account was erased, or who is not known yet."""
 MAX_INDEXED_WORDS = 40
 """So many different words of a title can be searched for: a bound for one transaction."""
 

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from chassis.idempotency import IdempotencyKey
 from chassis.paging import Key, Page
-from threads.model import Author, Thread
+from chassis.tokens import Identity
+from threads.model import Thread
 
 
 class Changed(Exception):
@@ -13,7 +14,7 @@ class Changed(Exception):
 
 
 class Store(Protocol):
-    """Keeps threads."""
+    """Keeps threads, and tells others in the same step what becomes of them."""
 
     def get(self, thread_id: str) -> Thread | None:
         """Read a thread; strongly consistent."""
@@ -30,8 +31,13 @@ class Store(Protocol):
         A page may hold fewer than `limit` threads although more follow.
         """
 
-    def remember(self, author: Author, version: int) -> Author:
-        """Keep an author's name as of a version of theirs, and answer the newest name known."""
+    def actor(self, identity: Identity) -> Identity:
+        """Tell who is about to write, as they are known by now; strongly consistent.
+
+        Raises:
+            Unauthenticated: their account was erased.
+            Forbidden: it is suspended.
+        """
 
     def add(self, thread: Thread, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
         """Add a thread.

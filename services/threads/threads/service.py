@@ -40,15 +40,17 @@ class Threads:
         """Begin a thread and answer it as others see it.
 
         Raises:
+            Unauthenticated, Forbidden: whose session it is may not write any more.
             KeyReused: the idempotency key was used for another request.
         """
         if answer := self._store.answered(key):
             return answer
+        actor = self._store.actor(identity)
         now = self._clock()
         thread = Thread(
             id=self._new_id(),
             title=title,
-            author=self._author(identity),
+            author=Author(actor.subject, actor.name),
             created_at=now,
             last_activity_at=now,
             post_count=0,
@@ -90,21 +92,20 @@ class Threads:
         """Change a thread: its title by the author or a moderator, its lock by a moderator.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Unauthenticated, Forbidden, NotFound, Stale: as their names say.
         """
+        actor = self._store.actor(identity)
 
         def attempt() -> Thread:
             thread = self.get(thread_id)
-            if not may_rename(identity.subject, identity.role, thread):
+            if not may_rename(actor.subject, actor.role, thread):
                 detail = "Only the author or a moderator may change this thread."
                 raise Forbidden(detail)
-            if "locked" in changes and not may_lock(identity.role):
+            if "locked" in changes and not may_lock(actor.role):
                 detail = "Only a moderator may lock or unlock a thread."
                 raise Forbidden(detail)
             must_be_current(thread.version, expected)
             changed = replace(thread, **changes, version=thread.version + 1)
-            if identity.subject == thread.author.id:
-                changed = replace(changed, author=self._author(identity))
             self._store.replace(changed, thread)
             return changed
 
@@ -115,27 +116,23 @@ class Threads:
 
         Raises:
             Conflict: others have written in it.
-            Forbidden, NotFound, Stale: as their names say.
+            Unauthenticated, Forbidden, NotFound, Stale: as their names say.
             Unavailable: whether others have written in it can't be known right now.
         """
+        actor = self._store.actor(identity)
 
         def attempt() -> None:
             thread = self.get(thread_id)
-            if not may_delete(identity.subject, identity.role, thread):
+            if not may_delete(actor.subject, actor.role, thread):
                 detail = "Only the author or a moderator may delete this thread."
                 raise Forbidden(detail)
-            if must_be_alone(identity.role) and not self._posts.only_by(
-                identity.subject, thread_id
-            ):
+            if must_be_alone(actor.role) and not self._posts.only_by(actor.subject, thread_id):
                 detail = "Others have written in this thread; only a moderator may delete it."
                 raise Conflict(detail, kind="urn:problem:not-alone")
             must_be_current(thread.version, expected)
             self._store.delete(thread)
 
         settle(attempt, Changed)
-
-    def _author(self, identity: Identity) -> Author:
-        return self._store.remember(Author(identity.subject, identity.name), identity.version)
 
 
 def view(thread: Thread) -> dict[str, Any]:

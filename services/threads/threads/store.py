@@ -1,22 +1,27 @@
-"""Threads in DynamoDB; `threads.tables` says which partition carries which load."""
+"""Threads in DynamoDB; `threads.tables` says which partition carries which load.
+
+What a write tells others is in the outbox by the same transaction. What the posts of a thread
+change of it (`threads.replicas`) is never written here, so neither overwrites the other.
+"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
+from chassis.answers import Answers
 from chassis.clock import Clock, moment, stamp
 from chassis.dynamodb import Action, Database, Item, NotApplied, list_shard
 from chassis.idempotency import IdempotencyKey, KeyTaken
-from chassis.names import Names
+from chassis.outbox import DynamoOutbox
 from chassis.paging import Key, Page
-from chassis.replay import Answers
-from threads import tables
-from threads.model import Author, Thread, title_words
+from chassis.standing import People
+from chassis.tokens import Identity
+from threads import events, tables
+from threads.model import FORMER_MEMBER, Author, Thread, title_words
 from threads.ports import Changed
 
 THREADS = tables.THREADS.name
 WORDS = tables.WORDS.name
-AUTHORS = tables.AUTHORS.name
+PEOPLE = tables.PEOPLE.name
 UNCHANGED = "version = :expected"
 
 SEARCH_ROUNDS = 3
@@ -28,15 +33,16 @@ BATCH = 100  # the most items that DynamoDB reads by their keys in one call
 class DynamoStore:
     """Keeps threads in the service's own tables."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, outbox: DynamoOutbox, clock: Clock) -> None:
         self._db = database
+        self._outbox = outbox
         self._answers = Answers(database, tables.IDEMPOTENCY.name, clock)
-        self._names = Names(database, AUTHORS)
+        self._people = People(database, PEOPLE, FORMER_MEMBER)
 
     def get(self, thread_id: str) -> Thread | None:
         """Read a thread and its author's name, in two calls; strongly consistent."""
         item = self._db.get(THREADS, {"id": thread_id})
-        return self._named([_thread(item)])[0] if item and _live(item) else None
+        return self._named([item])[0] if item and _live(item) else None
 
     def active(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads by activity, in a query per shard and one batch; may lag behind."""
@@ -58,28 +64,30 @@ class DynamoStore:
         before = after[0] if after else None
         pages = {word: self._postings(word, before, size) for word in wanted}
         rarest = min(wanted, key=lambda word: (_reach(pages[word], size), len(pages[word])))
-        found: list[Thread] = []
+        found: list[Item] = []
         for rounds_left in reversed(range(SEARCH_ROUNDS)):
             page = pages[rarest]
             found += self._with_words(
                 wanted, [one for one in page if _may_be_in_all(one, pages.values(), size)]
             )
             if len(found) > limit:
-                return Page(self._named(found[:limit]), (found[limit - 1].id,))
+                return Page(self._named(found[:limit]), (found[limit - 1]["id"],))
             if len(page) < size:
                 return Page(self._named(found), None)
             if rounds_left:
                 pages[rarest] = self._postings(rarest, page[-1], size)
         return Page(self._named(found), (page[-1],))
 
-    def remember(self, author: Author, version: int) -> Author:
-        """Keep an author's name as of a version of theirs, and answer the newest name known."""
-        return Author(author.id, self._names.keep(author.id, author.display_name, version))
+    def actor(self, identity: Identity) -> Identity:
+        """Tell who is about to write, in one call unless their session tells something new."""
+        table, key = self._people.key(identity.subject)
+        return self._people.current(identity, self._db.get(table, key))
 
     def add(self, thread: Thread, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
         """Add a thread and the postings of its title in one transaction."""
         actions = [
             self._db.put(THREADS, _item(thread)),
+            self._outbox.record(events.CREATED, thread.id, thread.version, events.state(thread)),
             *self._post(thread, title_words(thread.title)),
         ]
         if key:
@@ -104,6 +112,7 @@ class DynamoStore:
                 version=thread.version,
                 expected=old.version,
             ),
+            self._outbox.record(events.UPDATED, thread.id, thread.version, events.state(thread)),
             *self._post(thread, words - old_words),
             *self._unpost(thread, old_words - words),
         )
@@ -113,9 +122,11 @@ class DynamoStore:
 
         The item goes on telling a thread that was deleted from one that is not known yet.
         """
-        left = {"id": thread.id, "deleted": True, "version": thread.version + 1}
+        version = thread.version + 1
+        left = {"id": thread.id, "deleted": True, "version": version}
         self._apply(
             self._db.put(THREADS, left, UNCHANGED, expected=thread.version),
+            self._outbox.record(events.DELETED, thread.id, version, events.remains(thread)),
             *self._unpost(thread, title_words(thread.title)),
         )
 
@@ -132,24 +143,19 @@ class DynamoStore:
         found = self._db.newest(
             THREADS, index, sort, shards=tables.SHARDS, limit=limit + 1, before=before
         )
-        threads = self._named([_thread(item) for item in found[:limit]])
+        threads = self._named(found[:limit])
         return Page(threads, (found[limit - 1][sort],) if len(found) > limit else None)
 
-    def _with_words(self, wanted: frozenset[str], thread_ids: Sequence[str]) -> list[Thread]:
+    def _with_words(self, wanted: frozenset[str], thread_ids: Sequence[str]) -> list[Item]:
         """Read those of up to 100 threads that have these words in their titles right now."""
         items = self._db.get_many(THREADS, "id", thread_ids)
-        live = [_thread(items[one]) for one in thread_ids if one in items and _live(items[one])]
-        return [thread for thread in live if wanted <= title_words(thread.title)]
+        live = [items[one] for one in thread_ids if one in items and _live(items[one])]
+        return [item for item in live if wanted <= title_words(item["title"])]
 
-    def _named(self, threads: Sequence[Thread]) -> list[Thread]:
-        """Give the threads the names that their authors have now, in one call."""
-        names = self._names.of(thread.author.id for thread in threads)
-        return [
-            replace(thread, author=Author(thread.author.id, names[thread.author.id]))
-            if thread.author.id in names
-            else thread
-            for thread in threads
-        ]
+    def _named(self, items: Sequence[Item]) -> list[Thread]:
+        """Give threads with the names that their authors have now, in one call."""
+        names = self._people.names(item["author_id"] for item in items)
+        return [_thread(item, names.get(item["author_id"], FORMER_MEMBER)) for item in items]
 
     def _postings(self, word: str, before: str | None, size: int) -> list[str]:
         """Read a page of the ids of threads that have a word in their titles, newest first."""
@@ -188,28 +194,25 @@ def _live(item: Item) -> bool:
 
 
 def _item(thread: Thread) -> Item:
-    activity = stamp(thread.last_activity_at)
     return {
         "id": thread.id,
         "title": thread.title,
         "author_id": thread.author.id,
-        # Shown only as long as the author's own item is not there.
-        "author_name": thread.author.display_name,
         "created_at": stamp(thread.created_at),
-        "last_activity_at": activity,
+        "last_activity_at": stamp(thread.last_activity_at),
         "post_count": thread.post_count,
         "locked": thread.locked,
         "version": thread.version,
-        "activity_key": f"{activity}#{thread.id}",
+        "activity_key": tables.activity_key(stamp(thread.last_activity_at), thread.id),
         "list_shard": list_shard(thread.id, tables.SHARDS),
     }
 
 
-def _thread(item: Item) -> Thread:
+def _thread(item: Item, author_name: str) -> Thread:
     return Thread(
         id=item["id"],
         title=item["title"],
-        author=Author(item["author_id"], item["author_name"]),
+        author=Author(item["author_id"], author_name),
         created_at=moment(item["created_at"]),
         last_activity_at=moment(item["last_activity_at"]),
         post_count=item["post_count"],

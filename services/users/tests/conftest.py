@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from tests.dynamo import Dynamo
 from tests.people import SECRET_KEY, Keys
-from users.app import build_store, create_app, use_cases
+from users.app import build_database, build_store, create_app, use_cases
 from users.settings import UsersSettings
 from users.tables import TABLES
 
@@ -62,7 +62,7 @@ def join(client: FlaskClient, settings: UsersSettings) -> Join:
         made = client.post("/api/users", json=new)
         assert made.status_code == 201, made.json
         if moderator:
-            use_cases(settings, build_store(settings)).appoint(username)
+            use_cases(settings, build_store(build_database(settings))).appoint(username)
         opened = client.post(
             "/api/users/sessions", json={"username": username, "password": PASSWORD}
         )

@@ -215,4 +215,5 @@ def test_the_document_names_the_operations(client):
         "getUser",
         "changeUser",
         "eraseUser",
+        "getErasure",
     }

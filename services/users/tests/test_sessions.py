@@ -10,7 +10,7 @@ import pytest
 from chassis.errors import TooMany, Unauthenticated
 from chassis.tokens import Verifier
 from services.users.tests.conftest import PASSWORD
-from users.app import build_store, create_app, use_cases
+from users.app import build_database, build_store, create_app, use_cases
 
 PATH = "/api/users"
 SESSIONS = f"{PATH}/sessions"
@@ -134,7 +134,7 @@ def test_too_many_attempts_from_an_address_have_to_wait(settings, ada):
 def test_a_new_window_lets_people_in_again(settings, ada):
     now = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
     strict = settings.model_copy(update={"sign_in_limit_per_name": 1})
-    users = use_cases(strict, build_store(strict), clock=lambda: now)
+    users = use_cases(strict, build_store(build_database(strict)), clock=lambda: now)
     with pytest.raises(Unauthenticated):
         users.sign_in("ada", "wrong", "192.0.2.1")
     with pytest.raises(TooMany) as refused:

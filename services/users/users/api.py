@@ -1,7 +1,6 @@
 """The API of users: parse, call the use case, serialise."""
 
 import json
-from typing import Any
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
@@ -14,6 +13,7 @@ from chassis.paging import Cursors
 from users.model import User, username_key
 from users.schemas import (
     Credentials,
+    ErasingOut,
     ErasureOut,
     NewPassword,
     NewUser,
@@ -24,7 +24,7 @@ from users.schemas import (
     UsersOut,
     UsersQuery,
 )
-from users.service import Registration, Users, refuse_ids_with_paging, view
+from users.service import Registration, Users, progress, refuse_ids_with_paging, view
 
 LISTING = "users"
 
@@ -122,12 +122,12 @@ def blueprint(
     @bp.get("/jwks.json", doc_ui=False)
     def jwks() -> Response:
         """Give the public keys that verify sessions."""
-        return _json(json.loads(public_keys))
+        return api.public(json.loads(public_keys))
 
     @bp.get("/openapi.json", doc_ui=False)
     def openapi() -> Response:
         """Give the OpenAPI document of this API."""
-        return _json(document)
+        return api.public(document)
 
     @bp.get(
         "/<id:user_id>",
@@ -157,14 +157,28 @@ def blueprint(
         "/<id:user_id>",
         operation_id="eraseUser",
         security=SECURITY,
-        responses=responses(202, ErasureOut, 401, 403, 404, 409, 412, 503),
+        responses=responses(202, ErasingOut, 401, 403, 404, 409, 412, 503, headers=("Location",)),
     )
     def erase_user(path: UserPath) -> Response:
         """Erase one's own account and free its username."""
         users.erase(sessions.required(), path.user_id, api.precondition())
-        return api.answer(ErasureOut(id=path.user_id, status="erasing"), 202, private=True)
+        return api.answer(
+            ErasingOut(id=path.user_id, status="erasing"),
+            202,
+            location=f"/api/users/{path.user_id}/erasure",
+            private=True,
+        )
 
-    document = build(bp, "Users", UserOut, UsersOut, SessionOut, ErasureOut)
+    @bp.get(
+        "/<id:user_id>/erasure",
+        operation_id="getErasure",
+        responses=responses(200, ErasureOut, 404, 503),
+    )
+    def get_erasure(path: UserPath) -> Response:
+        """Read how far the erasure of an account is."""
+        return api.answer(ErasureOut(**progress(users.erasure(path.user_id))))
+
+    document = build(bp, "Users", UserOut, UsersOut, SessionOut, ErasingOut, ErasureOut)
     return bp
 
 
@@ -175,11 +189,3 @@ def _out(users: list[User]) -> list[UserOut]:
 def _user(user: UserOut, version: int, status: int = 200) -> Response:
     location = f"/api/users/{user.id}" if status == 201 else None
     return api.answer(user, status, version=version, location=location)
-
-
-def _json(content: dict[str, Any]) -> Response:
-    return Response(
-        json.dumps(content),
-        content_type="application/json",
-        headers={"Cache-Control": "public, max-age=300"},
-    )

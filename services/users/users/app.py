@@ -2,13 +2,15 @@
 
 from flask import Flask
 
-from chassis import dynamodb, web
+from chassis import dynamodb, progress, web
 from chassis.api import Sessions
+from chassis.bus import Queue, connect_queue
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.idempotency import Fingerprints
+from chassis.outbox import DynamoOutbox
 from chassis.paging import Cursors
 from chassis.tokens import Issuer, Verifier
-from users import api
+from users import api, tables
 from users.service import Users
 from users.settings import UsersSettings
 from users.store import DynamoStore
@@ -16,22 +18,35 @@ from users.store import DynamoStore
 COMPONENT = "users"
 
 
+def build_database(settings: UsersSettings) -> dynamodb.Database:
+    """Build the database; opens no connection yet."""
+    return dynamodb.Database(dynamodb.connect(), settings.table_prefix)
+
+
+def build_outbox(
+    database: dynamodb.Database, clock: Clock = utc_now, new_id: NewId = uuid7
+) -> DynamoOutbox:
+    """Build the outbox."""
+    return DynamoOutbox(database, tables.OUTBOX.name, COMPONENT, clock, new_id)
+
+
+def build_store(database: dynamodb.Database, clock: Clock = utc_now) -> DynamoStore:
+    """Build the store."""
+    return DynamoStore(database, build_outbox(database, clock), clock)
+
+
 def use_cases(
     settings: UsersSettings, store: DynamoStore, clock: Clock = utc_now, new_id: NewId = uuid7
 ) -> Users:
     """Build the use cases on a store."""
     issuer = Issuer(settings.session_private_key.get_secret_value())
-    return Users(store, issuer, settings.limits, clock, new_id)
-
-
-def build_store(settings: UsersSettings, clock: Clock = utc_now) -> DynamoStore:
-    """Build the store; opens no connection yet."""
-    return DynamoStore(dynamodb.Database(dynamodb.connect(), settings.table_prefix), clock)
+    return Users(store, issuer, settings.limits, clock, new_id, keepers=settings.keepers)
 
 
 def create_app(settings: UsersSettings) -> Flask:
     """Build the whole service."""
-    store = build_store(settings)
+    database = build_database(settings)
+    store = build_store(database)
     secret = settings.secret_key.get_secret_value()
     app = web.create(COMPONENT, settings.revision, {"tables": store.check})
     app.register_api(
@@ -43,4 +58,10 @@ def create_app(settings: UsersSettings) -> Flask:
             settings.session_public_keys,
         )
     )
+    queue = (
+        Queue(connect_queue(), settings.events_queue_url, settings.events_dead_letters_url)
+        if settings.events_queue_url
+        else None
+    )
+    progress.add(app, build_outbox(database), queue, utc_now)
     return app

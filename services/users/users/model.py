@@ -1,7 +1,7 @@
 """People and the rules about them; the standard library only."""
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 MEMBER = "member"
@@ -24,6 +24,36 @@ class User:
     suspended: bool
     created_at: datetime
     version: int
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """An account that was erased, and who has yet to forget the person.
+
+    `version` is that of the person's end: one more than the last one that others saw.
+    """
+
+    id: str  # the person's
+    version: int
+    requested_at: datetime
+    waiting_for: frozenset[str]  # components
+    finished_at: datetime | None
+
+
+def erase(user: User, keepers: frozenset[str], now: datetime) -> Erasure:
+    """Begin to erase a person whom these components keep copies of."""
+    return Erasure(user.id, user.version + 1, now, keepers, None if keepers else now)
+
+
+def forgotten(erasure: Erasure, component: str, now: datetime) -> Erasure:
+    """Note that a component forgot the person; the last one finishes the erasure.
+
+    Who says so again, or never had to, changes nothing.
+    """
+    if component not in erasure.waiting_for:
+        return erasure
+    left = erasure.waiting_for - {component}
+    return replace(erasure, waiting_for=left, finished_at=None if left else now)
 
 
 def normal_username(text: str) -> str:

@@ -4,7 +4,7 @@ import sys
 
 from chassis import settings
 from chassis.errors import NotFound
-from users.app import build_store, use_cases
+from users.app import build_database, build_store, use_cases
 from users.settings import UsersSettings
 
 
@@ -15,7 +15,7 @@ def main() -> int:
         return 2
     configured = settings.load(UsersSettings)
     try:
-        user = use_cases(configured, build_store(configured)).appoint(sys.argv[1])
+        user = use_cases(configured, build_store(build_database(configured))).appoint(sys.argv[1])
     except NotFound as failure:
         sys.stderr.write(f"{sys.argv[1]}: {failure.detail}\n")
         return 1

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from chassis.idempotency import IdempotencyKey
 from chassis.paging import Key, Page
-from users.model import User
+from users.model import Erasure, User
 
 
 class NameTaken(Exception):
@@ -27,7 +27,7 @@ class Account:
 
 
 class Store(Protocol):
-    """Keeps people."""
+    """Keeps people, and tells others in the same step what becomes of them."""
 
     def get(self, user_id: str) -> Account | None:
         """Read a person; strongly consistent."""
@@ -51,8 +51,8 @@ class Store(Protocol):
             KeyTaken: another request with the key came first.
         """
 
-    def replace(self, user: User, expected: int) -> None:
-        """Write a person's new state over the version that was expected.
+    def replace(self, before: User, after: User) -> None:
+        """Write a person's new state over the one that was read.
 
         Raises:
             Changed: it is not that version any more.
@@ -65,11 +65,21 @@ class Store(Protocol):
             Changed: it is another by now, or the person is gone.
         """
 
-    def erase(self, user: User, name: str) -> None:
-        """Remove a person and free their name.
+    def erase(self, user: User, name: str, erasure: Erasure) -> None:
+        """Remove a person, free their name and begin the erasure.
 
         Raises:
             Changed: the person was changed or erased meanwhile.
+        """
+
+    def erasure(self, user_id: str) -> Erasure | None:
+        """Read how far a person's erasure is; strongly consistent."""
+
+    def go_on(self, before: Erasure, after: Erasure) -> None:
+        """Write an erasure's new state over the one that was read.
+
+        Raises:
+            Changed: it is another by now.
         """
 
     def count_attempt(self, counter: str, expires: datetime) -> int:

@@ -104,8 +104,17 @@ class SessionOut(BaseModel):
     user: UserOut
 
 
-class ErasureOut(BaseModel):
-    """An account that is being erased."""
+class ErasingOut(BaseModel):
+    """An account that is being erased from now on."""
 
     id: str
     status: Literal["erasing"]
+
+
+class ErasureOut(BaseModel):
+    """How far an erasure is: `erased` once no component knows the person any more."""
+
+    id: str
+    status: Literal["erasing", "erased"]
+    requested_at: str
+    finished_at: str | None

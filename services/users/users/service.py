@@ -23,7 +23,10 @@ from chassis.versions import Precondition, must_be_current, settle
 from users.model import (
     MEMBER,
     MODERATOR,
+    Erasure,
     User,
+    erase,
+    forgotten,
     may_edit_profile,
     may_moderate,
     normal_username,
@@ -33,6 +36,10 @@ from users.ports import Account, Changed, NameTaken, Store
 
 PROFILE = {"display_name", "bio"}
 NO_SUCH_USER = "There is no such user."
+
+
+class UnknownErasure(Exception):
+    """Somebody forgot a person of whom no erasure is known."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +73,20 @@ class Users:
     """What people can do with accounts."""
 
     def __init__(
-        self, store: Store, issuer: Issuer, limits: Limits, clock: Clock, new_id: NewId
+        self,
+        store: Store,
+        issuer: Issuer,
+        limits: Limits,
+        clock: Clock,
+        new_id: NewId,
+        *,
+        keepers: frozenset[str],
     ) -> None:
+        """Take the components that keep copies of people as `keepers`."""
         self._store = store
         self._issuer = issuer
         self._limits = limits
+        self._keepers = keepers
         self._clock = clock
         self._new_id = new_id
 
@@ -185,7 +201,7 @@ class Users:
                 raise Forbidden(detail)
             must_be_current(user.version, expected)
             changed = replace(user, **changes, version=user.version + 1)
-            self._store.replace(changed, user.version)
+            self._store.replace(user, changed)
             return changed
 
         return settle(attempt, Changed)
@@ -225,7 +241,37 @@ class Users:
                 detail = "Only the person themselves may erase their account."
                 raise Forbidden(detail)
             must_be_current(actor.version, expected)
-            self._store.erase(actor, username_key(actor.username))
+            erasure = erase(actor, self._keepers, self._clock())
+            self._store.erase(actor, username_key(actor.username), erasure)
+
+        settle(attempt, Changed)
+
+    def erasure(self, user_id: str) -> Erasure:
+        """Tell how far a person's erasure is.
+
+        Raises:
+            NotFound: nobody with this id was erased.
+        """
+        erasure = self._store.erasure(user_id)
+        if erasure is None:
+            detail = "There is no such erasure."
+            raise NotFound(detail)
+        return erasure
+
+    def confirm(self, user_id: str, component: str) -> None:
+        """Note that a component forgot an erased person; the same again changes nothing.
+
+        Raises:
+            UnknownErasure: nobody with this id was erased.
+        """
+
+        def attempt() -> None:
+            before = self._store.erasure(user_id)
+            if before is None:
+                raise UnknownErasure(user_id)
+            after = forgotten(before, component, self._clock())
+            if after != before:
+                self._store.go_on(before, after)
 
         settle(attempt, Changed)
 
@@ -241,7 +287,7 @@ class Users:
             if account is None:
                 raise NotFound(NO_SUCH_USER)
             user = replace(account.user, role=MODERATOR, version=account.user.version + 1)
-            self._store.replace(user, account.user.version)
+            self._store.replace(account.user, user)
             return user
 
         return settle(attempt, Changed)
@@ -281,6 +327,16 @@ def view(user: User) -> dict[str, Any]:
     seen = asdict(user) | {"created_at": stamp(user.created_at)}
     del seen["suspended"]
     return seen
+
+
+def progress(erasure: Erasure) -> dict[str, Any]:
+    """Give what everybody may see of an erasure."""
+    return {
+        "id": erasure.id,
+        "status": "erased" if erasure.finished_at else "erasing",
+        "requested_at": stamp(erasure.requested_at),
+        "finished_at": erasure.finished_at and stamp(erasure.finished_at),
+    }
 
 
 def refuse_ids_with_paging(paged: bool) -> None:

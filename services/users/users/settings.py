@@ -4,12 +4,14 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from chassis.settings import ServiceSettings
 from chassis.tokens import Issuer
 from users.service import Limits
 
 Positive = Annotated[int, Field(ge=1)]
+Component = Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,31}$")]
 
 
 class UsersSettings(ServiceSettings):
@@ -18,9 +20,22 @@ class UsersSettings(ServiceSettings):
     session_private_key: SecretStr
     """The RSA key in PEM that signs sessions."""
 
+    keepers: Annotated[frozenset[Component], NoDecode] = frozenset({"monolith", "threads", "posts"})
+    """The components that keep copies of people, separated by commas.
+
+    An erasure is finished when each of them has confirmed that it forgot the person.
+    """
+
     sign_in_limit_per_name: Positive = 10
     sign_in_limit_per_address: Positive = 100
     sign_in_window_seconds: Positive = 300
+
+    @field_validator("keepers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return frozenset(name.strip() for name in value.split(",") if name.strip())
 
     @field_validator("session_private_key")
     @classmethod

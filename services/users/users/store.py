@@ -1,29 +1,35 @@
-"""People in DynamoDB; `users.tables` says which partition carries which load."""
+"""People in DynamoDB; `users.tables` says which partition carries which load.
+
+What a write tells others is in the outbox by the same transaction.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from chassis.answers import Answers
 from chassis.clock import Clock, moment, stamp
 from chassis.dynamodb import Database, Item, NotApplied, list_shard
 from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.outbox import DynamoOutbox
 from chassis.paging import Key, Page
-from chassis.replay import Answers
-from users import tables
-from users.model import User
+from users import events, tables
+from users.model import Erasure, User
 from users.ports import Account, Changed, NameTaken
 
 USERS = tables.USERS.name
 NAMES = tables.NAMES.name
+ERASURES = tables.ERASURES.name
 UNCHANGED = "version = :expected"
 
 
 class DynamoStore:
     """Keeps people in the service's own tables."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, outbox: DynamoOutbox, clock: Clock) -> None:
         self._db = database
+        self._outbox = outbox
         self._answers = Answers(database, tables.IDEMPOTENCY.name, clock)
 
     def get(self, user_id: str) -> Account | None:
@@ -59,37 +65,39 @@ class DynamoStore:
         actions = [
             self._db.put(NAMES, claim, "attribute_not_exists(id)"),
             self._db.put(USERS, _item(user) | {"password_hash": account.password_hash}),
+            self._outbox.record(events.REGISTERED, user.id, user.version, events.state(user)),
         ]
         if key:
             actions.append(self._answers.keep(key, answer))
         try:
             self._db.transact(actions)
         except NotApplied as refusal:
-            if key and refusal.failed(2):
+            if key and refusal.failed(3):
                 raise KeyTaken from refusal
             raise NameTaken from refusal
 
-    def replace(self, user: User, expected: int) -> None:
-        """Write a person's new state over the version that was expected."""
+    def replace(self, before: User, after: User) -> None:
+        """Write a person's new state over the one that was read, in one transaction."""
         change = (
             "SET display_name = :display_name, bio = :bio, #role = :role, "
             "suspended = :suspended, version = :version"
         )
         action = self._db.update(
             USERS,
-            {"id": user.id},
+            {"id": after.id},
             change,
             UNCHANGED,
-            display_name=user.display_name,
-            bio=user.bio,
-            role=user.role,
-            suspended=user.suspended,
-            version=user.version,
-            expected=expected,
+            display_name=after.display_name,
+            bio=after.bio,
+            role=after.role,
+            suspended=after.suspended,
+            version=after.version,
+            expected=before.version,
         )
         # `role` is a reserved word of DynamoDB's expressions.
         action["Update"]["ExpressionAttributeNames"] = {"#role": "role"}
-        self._apply(action)
+        kind = events.changed(before, after)
+        self._apply(action, self._outbox.record(kind, after.id, after.version, events.state(after)))
 
     def set_password(self, account: Account, password_hash: str) -> None:
         """Replace the password's hash that an account was read with."""
@@ -104,12 +112,27 @@ class DynamoStore:
             )
         )
 
-    def erase(self, user: User, name: str) -> None:
-        """Remove a person and free their name in one transaction."""
+    def erase(self, user: User, name: str, erasure: Erasure) -> None:
+        """Remove a person, free their name and begin the erasure, in one transaction."""
         self._apply(
             self._db.delete(USERS, {"id": user.id}, UNCHANGED, expected=user.version),
             self._db.delete(NAMES, {"name": name}),
+            self._db.put(ERASURES, _erasure_item(erasure)),
+            self._outbox.record(events.ERASED, erasure.id, erasure.version, {}),
         )
+
+    def erasure(self, user_id: str) -> Erasure | None:
+        """Read how far a person's erasure is; strongly consistent."""
+        item = self._db.get(ERASURES, {"id": user_id})
+        return _erasure(item) if item else None
+
+    def go_on(self, before: Erasure, after: Erasure) -> None:
+        """Write an erasure's new state over the one that was read."""
+        awaited = _erasure_item(before)["waiting_for"]
+        if not self._db.put_if(
+            ERASURES, _erasure_item(after), "waiting_for = :awaited", awaited=awaited
+        ):
+            raise Changed
 
     def count_attempt(self, counter: str, expires: datetime) -> int:
         """Count one more attempt, atomically, and answer how many there were."""
@@ -151,4 +174,24 @@ def _user(item: Item) -> User:
         suspended=item["suspended"],
         created_at=moment(item["created_at"]),
         version=item["version"],
+    )
+
+
+def _erasure_item(erasure: Erasure) -> Item:
+    return {
+        "id": erasure.id,
+        "version": erasure.version,
+        "requested_at": stamp(erasure.requested_at),
+        "waiting_for": sorted(erasure.waiting_for),
+        "finished_at": erasure.finished_at and stamp(erasure.finished_at),
+    }
+
+
+def _erasure(item: Item) -> Erasure:
+    return Erasure(
+        id=item["id"],
+        version=item["version"],
+        requested_at=moment(item["requested_at"]),
+        waiting_for=frozenset(item["waiting_for"]),
+        finished_at=moment(item["finished_at"]) if item["finished_at"] else None,
     )

@@ -10,9 +10,11 @@ Which partition carries which load, and its ceiling (a DynamoDB partition serves
   names unique.
 - `users-sign-ins`: a partition per name and address, and one per address, and window of time.
 - `users-idempotency`: a partition per key.
+- `users-erasures`: a partition per person who was erased; others confirm in it, one after another.
+- `users-outbox`: see `chassis.outbox.table`.
 """
 
-from chassis import replay
+from chassis import answers, outbox
 from chassis.tables import Index, Table
 
 SHARDS = 4
@@ -22,6 +24,8 @@ USERS = Table(
 )
 NAMES = Table("users-names", partition="name")
 SIGN_INS = Table("users-sign-ins", partition="counter", expires="expires")
-IDEMPOTENCY = replay.table("users")
+IDEMPOTENCY = answers.table("users")
+ERASURES = Table("users-erasures", partition="id")
+OUTBOX = outbox.table("users")
 
-TABLES = (USERS, NAMES, SIGN_INS, IDEMPOTENCY)
+TABLES = (USERS, NAMES, SIGN_INS, IDEMPOTENCY, ERASURES, OUTBOX)

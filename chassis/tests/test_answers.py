@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis import replay
+from chassis import answers
+from chassis.answers import Answers
 from chassis.dynamodb import NotApplied
 from chassis.errors import KeyReused
 from chassis.idempotency import IdempotencyKey
-from chassis.replay import Answers
 
-NOTES = replay.table("notes")
+NOTES = answers.table("notes")
 KEY = IdempotencyKey("ann", "/api/notes", "k1", "fingerprint-1")
 
 

@@ -1,0 +1,91 @@
+"""A circuit breaker: calls to a part that is down fail at once instead of after a wait."""
+
+import logging
+import threading
+import time
+from contextlib import suppress
+
+from pybreaker import (
+    STATE_CLOSED,
+    STATE_HALF_OPEN,
+    STATE_OPEN,
+    CircuitBreaker,
+    CircuitBreakerError,
+    CircuitBreakerListener,
+    CircuitBreakerState,
+)
+
+FAILURES = 5  # in a row
+PAUSE = 1.0  # seconds
+
+log = logging.getLogger(__name__)
+
+
+class _Down(Exception):
+    """Tells pybreaker of a failure."""
+
+
+class Breaker(CircuitBreakerListener):
+    """Opens after a few failures in a row, and after a pause lets one call find out.
+
+    pybreaker's own `call` holds a lock for as long as the call takes, one call at a time in the
+    whole process. So a call is made outside of it: `admit` before, `report` after.
+    """
+
+    def __init__(self, name: str, *, pause: float = PAUSE) -> None:
+        self._pause = pause
+        self._lock = threading.Lock()
+        # Not pybreaker's own time of opening, which is the wall clock's and may jump.
+        self._next_try = 0.0
+        self._circuit = CircuitBreaker(
+            fail_max=FAILURES,
+            reset_timeout=pause,
+            name=name,
+            listeners=[self],
+            throw_new_error_on_trip=False,
+        )
+
+    @property
+    def state(self) -> str:
+        """The state: `closed` is the good one, then `open` and `half-open`."""
+        return self._circuit.current_state
+
+    def admit(self) -> bool:
+        """Tell whether a call may be made now; each that is made must be reported."""
+        with self._lock:
+            if self.state == STATE_CLOSED:
+                return True
+            if self.state == STATE_HALF_OPEN or time.monotonic() < self._next_try:
+                return False
+            self._circuit.half_open()
+            return True
+
+    def report(self, answers: bool | None) -> None:
+        """Tell how a call went; None if it says nothing about the part."""
+        if answers is None:
+            with self._lock:
+                if self.state == STATE_HALF_OPEN:
+                    self._circuit.open()
+            return
+
+        def outcome() -> None:
+            if not answers:
+                raise _Down
+
+        # Open already: this call began before that, and changes nothing.
+        with suppress(_Down, CircuitBreakerError):
+            self._circuit.call(outcome)
+
+    def state_change(
+        self,
+        cb: CircuitBreaker,
+        old_state: CircuitBreakerState | None,
+        new_state: CircuitBreakerState,
+    ) -> None:
+        """Remember when it opened, and log what somebody who reads the log wants to know."""
+        if new_state.name == STATE_OPEN:
+            self._next_try = time.monotonic() + self._pause
+        if new_state.name == STATE_CLOSED:
+            log.info("peer answers again", extra={"peer": cb.name})
+        elif old_state is not None and old_state.name == STATE_CLOSED:
+            log.warning("peer is down", extra={"peer": cb.name, "failures": FAILURES})

@@ -1,0 +1,121 @@
+"""How long a request may take: taken from the caller, bounded, kept by everything it asks."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+import pytest
+from flask import Flask, g, request
+
+from chassis import deadline, web
+from chassis.dynamodb import Database
+from chassis.errors import Unavailable
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = web.create("notes", "r1", {})
+
+    @app.get("/left")
+    def left():
+        return {"left": deadline.left()}
+
+    @app.get("/elsewhere")
+    def elsewhere():
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(
+                copy_context().run, lambda: (deadline.left(), request.path, g.request_id)
+            )
+            seconds, path, request_id = asked.result()
+        return {"left": seconds, "path": path, "id": request_id}
+
+    @app.get("/late")
+    def late():
+        time.sleep(0.05)
+        deadline.check()
+        return {}
+
+    return app
+
+
+def seconds_left(client, given=None):
+    headers = {} if given is None else {deadline.HEADER: given}
+    return client.get("/left", headers=headers).json["left"]
+
+
+def test_a_request_has_ten_seconds(client):
+    assert 9.5 < seconds_left(client) <= 10
+
+
+def test_the_caller_may_say_less(client):
+    assert 2 < seconds_left(client, "2500") <= 2.5
+    assert 9.5 < seconds_left(client, "10000") <= 10
+    assert seconds_left(client, "1") <= 0.001
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["0", "10001", "99999999999", "-5", "1.5", "1e3", "", "x", "٣٠٠", "2500, 3", " ", "0x9"],
+)
+def test_anything_else_is_ignored(client, given):
+    assert 9.5 < seconds_left(client, given) <= 10
+
+
+def test_requests_one_after_another_have_their_own(client):
+    assert seconds_left(client, "50") < 0.06
+    time.sleep(0.1)
+    assert seconds_left(client) > 9.5
+    assert deadline.left() is None
+
+
+def test_outside_of_a_request_there_is_none():
+    assert deadline.left() is None
+    deadline.check()
+
+
+def test_another_thread_has_none_of_its_own_accord():
+    seen = []
+    with deadline.within(5):
+        thread = threading.Thread(target=lambda: seen.append(deadline.left()))
+        thread.start()
+        thread.join()
+    assert seen == [None]
+
+
+def test_a_thread_that_helps_a_request_keeps_its_deadline_and_id(client):
+    headers = {deadline.HEADER: "3000", "X-Request-Id": "trace-9"}
+    seen = client.get("/elsewhere", headers=headers).json
+    assert 2.5 < seen["left"] <= 3
+    assert (seen["path"], seen["id"]) == ("/elsewhere", "trace-9")
+
+
+def test_an_inner_deadline_never_outlasts_the_outer():
+    with deadline.within(1):
+        with deadline.within(5):
+            assert deadline.left() <= 1
+        with deadline.within(0.1):
+            assert deadline.left() <= 0.1
+        assert 0.5 < deadline.left() <= 1
+
+
+def test_late_work_is_a_503(client):
+    answer = client.get("/late", headers={deadline.HEADER: "20"})
+    assert (answer.status_code, answer.json["detail"]) == (503, "This took too long.")
+    assert answer.headers["Retry-After"]
+    assert client.get("/late").status_code == 200
+
+
+def test_the_datastore_is_not_asked_when_nothing_is_left():
+    class Client:
+        asked = 0
+
+        def describe_table(self, **_):
+            self.asked += 1
+
+    client = Client()
+    database = Database(client, "t-")
+    with deadline.within(0), pytest.raises(Unavailable):
+        database.ready("notes")
+    database.ready("notes")
+    assert client.asked == 1

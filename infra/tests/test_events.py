@@ -1,0 +1,187 @@
+"""Events in a running stage: they arrive, outlive an orderly stop, and are published again."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+
+from infra.local import programs
+from infra.local.settings import BUS, PORTS
+from tests.harness import Stack
+from tests.ports import free_port
+
+USERS = frozenset({"users"})
+SMALL = {"WEB_CONCURRENCY": "1"}
+UNCLEAN = "The bus did not stop in order"
+
+
+class Forum:
+    """A person with a thread of their own, whose name the monolith shows from its replica."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        account = {"username": "ada", "password": "correct horse battery"}
+        self._user = self._send("POST", "users", account)["id"]
+        self._token = self._send("POST", "users/sessions", account)["token"]
+        self._thread = self._send("POST", "threads", {"title": "Names"})["id"]
+
+    def rename(self, name: str) -> None:
+        self._send("PATCH", f"users/{self._user}", {"display_name": name})
+
+    def name(self) -> str:
+        return str(self._send("GET", f"threads/{self._thread}")["author"]["display_name"])
+
+    def is_shown_as(self, name: str) -> bool:
+        return self.name() == name
+
+    def _send(self, method: str, path: str, body: object = None) -> Any:
+        token = getattr(self, "_token", None)
+        answer = requests.request(
+            method,
+            f"{self._stack.base_url}/api/{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=10,
+        )
+        assert answer.ok, answer.text
+        return answer.json()
+
+
+def eventz(stack: Stack, component: str) -> dict[str, Any]:
+    told: dict[str, Any] = requests.get(f"{stack.urls[component]}/eventz", timeout=5).json()
+    return told
+
+
+def until(done: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def rename_unseen(stack: Stack, forum: Forum, name: str) -> None:
+    """Rename somebody while the monolith does not look; the event waits in its queue."""
+    before = eventz(stack, "monolith")["waiting"]
+    forum.rename(name)
+    until(lambda: eventz(stack, "monolith")["waiting"] > before)
+    until(lambda: eventz(stack, "users")["outbox_seconds"] == 0)
+    assert forum.name() != name
+
+
+def test_a_new_name_shows_within_seconds(tmp_path: Path) -> None:
+    with Stack(USERS, tmp_path, SMALL) as stack:
+        forum = Forum(stack)
+        waited = []
+        # The best of three, and longer where more is going on than there are processors for.
+        for name in ("Ada", "Augusta", "Countess"):
+            forum.rename(name)
+            began = time.monotonic()
+            until(partial(forum.is_shown_as, name))
+            crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+            waited.append((time.monotonic() - began) / crowd)
+        assert min(waited) < 5
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["same-port", "other-port"])
+def test_what_waits_at_an_orderly_stop_is_there_at_the_next_start(
+    tmp_path: Path, moves: bool
+) -> None:
+    stack = Stack(USERS, tmp_path, SMALL, restart=True)
+    with stack:
+        forum = Forum(stack)
+        stack.stop_part("monolith-worker")
+        rename_unseen(stack, forum, "Countess")
+        assert stack.stop() == 0
+    if moves:
+        stack.environment = {**stack.environment, PORTS[BUS][0]: str(free_port())}
+    with stack:
+        until(lambda: forum.name() == "Countess")
+        assert UNCLEAN not in stack.said()
+
+
+def test_what_a_killed_bus_has_lost_is_published_again_by_the_next_run(tmp_path: Path) -> None:
+    stack = Stack(USERS, tmp_path, SMALL)
+    with stack:
+        forum = Forum(stack)
+        stack.pause("monolith-worker")
+        rename_unseen(stack, forum, "Countess")
+        stack.kill("bus")
+        assert stack.process is not None
+        assert stack.process.wait(20) == 1
+    with stack:
+        assert UNCLEAN in stack.said()
+        until(lambda: forum.name() == "Countess")
+    with stack:
+        assert UNCLEAN not in stack.said()
+
+
+def test_what_a_bus_that_was_started_again_has_lost_is_published_again_on_demand(
+    tmp_path: Path,
+) -> None:
+    stack = Stack(USERS, tmp_path, SMALL, restart=True)
+    with stack:
+        forum = Forum(stack)
+        stack.stop_part("monolith-worker")
+        rename_unseen(stack, forum, "Countess")
+        stack.kill("bus")
+        until(lambda: "make replay SINCE=" in stack.said())
+        assert eventz(stack, "monolith")["waiting"] == 0
+        stack.start_part("monolith-worker")
+        done = stack.control("replay", "SINCE=1h")
+        assert done.returncode == 0, done.stderr
+        assert {line.partition(":")[0] for line in done.stdout.splitlines()} == {
+            "monolith",
+            "users",
+        }
+        until(lambda: forum.name() == "Countess")
+    # Nobody told the launcher whether that was enough.
+    with stack:
+        assert UNCLEAN in stack.said()
+
+
+def test_a_replay_that_was_cut_short_is_done_by_the_next_run(tmp_path: Path) -> None:
+    stack = Stack(USERS, tmp_path, SMALL)
+    with stack:
+        stack.kill("bus")
+        assert stack.process is not None
+        stack.process.wait(20)
+    process = stack.spawn()
+    until(lambda: UNCLEAN in stack.said(), 60)
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+    with stack:
+        assert UNCLEAN in stack.said()
+
+
+def test_dead_letters_go_back_to_their_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Stack(USERS, tmp_path, SMALL) as stack:
+        told = programs.environment(stack.local, "monolith")
+        for name in (name for name in told if name.startswith("AWS_")):
+            monkeypatch.setenv(name, told[name])
+        queue = boto3.client("sqs")
+        queue.send_message(QueueUrl=told["EVENTS_QUEUE_URL"], MessageBody="no event")
+        until(lambda: eventz(stack, "monolith")["dead"] == 1)
+        done = stack.control("replay", "QUEUE=monolith")
+        assert done.stdout == "monolith: 1 dead letter went back to the queue\n"
+        # It is as wrong as before.
+        until(lambda: eventz(stack, "monolith")["dead"] == 1)
+        refused = stack.control("replay", "QUEUE=posts")
+        assert refused.returncode == 1
+        assert "those of monolith, users" in refused.stderr
+
+
+def test_at_the_first_stage_nothing_is_exchanged(tmp_path: Path) -> None:
+    with Stack(frozenset(), tmp_path, SMALL) as stack:
+        refused = stack.control("replay", "SINCE=1h")
+        assert refused.returncode == 1
+        assert "nothing is exchanged" in refused.stderr
+        assert not (stack.local.folder / "bus").exists()

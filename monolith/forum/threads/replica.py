@@ -1,0 +1,58 @@
+"""Threads of the threads service, kept here as events tell of them, by version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chassis.events import Event, Handler, body
+from forum.database import Database
+from forum.threads import events
+from forum.threads.port import Thread
+from forum.threads.rows import bury, put
+from forum.users.actors import Actors
+
+
+@dataclass(frozen=True)
+class ThreadReplica:
+    """Keeps threads; what it is told may come in any order and any number of times.
+
+    A person's row is written before a thread's, here as everywhere, so that nobody waits for one
+    who waits for them.
+    """
+
+    database: Database
+    actors: Actors
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Give what applies each type of event."""
+        return {
+            events.CREATED: self._put,
+            events.UPDATED: self._put,
+            events.DELETED: self._bury,
+        }
+
+    def learn(self, thread: Thread) -> None:
+        """Keep what the service has just told of a thread."""
+        with self.database.writing() as session:
+            author = thread.author
+            self.actors.refer(session, author.id, thread.created_at, author.display_name)
+            put(
+                session,
+                thread.id,
+                thread.version,
+                title=thread.title,
+                author_id=author.id,
+                created_at=thread.created_at,
+                locked=thread.locked,
+            )
+
+    def _put(self, event: Event) -> None:
+        thread = body(events.ThreadBody, event)
+        with self.database.writing() as session:
+            self.actors.refer(session, thread.author_id, thread.created_at)
+            put(session, event.subject, event.version, **thread.model_dump())
+
+    def _bury(self, event: Event) -> None:
+        thread = body(events.RemainsBody, event)
+        with self.database.writing() as session:
+            self.actors.refer(session, thread.author_id, thread.created_at)
+            bury(session, event.subject, event.version, thread.author_id, thread.created_at)

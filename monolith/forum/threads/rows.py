@@ -1,0 +1,129 @@
+"""Rows of threads: looked up, put in place as a replica, and indexed for the search."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session, lazyload
+
+from chassis.errors import NotFound
+from forum.database import insert_into
+from forum.threads.models import ThreadRow, ThreadWord
+from forum.threads.rules import INDEXED_WORDS, words
+
+
+def no_such_thread() -> NotFound:
+    """Say that there is no such thread."""
+    return NotFound("There is no such thread.")
+
+
+def existing(session: Session, thread_id: str, *, locked: bool = False) -> ThreadRow:
+    """Read a thread, and with `locked` keep others from changing it meanwhile.
+
+    Raises:
+        NotFound: there is no such thread.
+    """
+    row = _locked(session, thread_id) if locked else session.get(ThreadRow, thread_id)
+    if row is None or row.deleted:
+        raise no_such_thread()
+    return row
+
+
+def stand_in(session: Session, thread_id: str, author_id: str, at: datetime) -> None:
+    """Have a row for posts to refer to, of a thread of which nothing else is known yet.
+
+    It counts as deleted, so that nobody is shown it, and is older than anything that will be told.
+    `author_id` and `at` are those of a post in it, as good as any until then.
+    """
+    row = _deleted(author_id, at) | {
+        "id": thread_id,
+        "last_activity_at": at,
+        "post_count": 0,
+        "version": 0,
+    }
+    session.execute(insert_into(session, ThreadRow).values(row).on_conflict_do_nothing())
+
+
+def put(
+    session: Session,
+    thread_id: str,
+    version: int,
+    *,
+    title: str,
+    author_id: str,
+    created_at: datetime,
+    locked: bool,
+) -> None:
+    """Keep what was told of a thread, unless as much or more is known."""
+    state = {
+        "title": title,
+        "author_id": author_id,
+        "created_at": created_at,
+        "locked": locked,
+        "deleted": False,
+    }
+    if _put(session, thread_id, version, state):
+        index(session, thread_id, title)
+
+
+def bury(
+    session: Session, thread_id: str, version: int, author_id: str, created_at: datetime
+) -> None:
+    """Keep of a thread only that it was deleted, unless more is known."""
+    if _put(session, thread_id, version, _deleted(author_id, created_at)):
+        index(session, thread_id, "")
+
+
+def index(session: Session, thread_id: str, title: str) -> None:
+    """Have a thread found by the words of its title."""
+    session.execute(delete(ThreadWord).where(ThreadWord.thread_id == thread_id))
+    session.add_all(
+        ThreadWord(word=word, thread_id=thread_id) for word in words(title)[:INDEXED_WORDS]
+    )
+
+
+def _locked(session: Session, thread_id: str) -> ThreadRow | None:
+    """Read a thread's row as it is, once nobody else changes it."""
+    # Without its author: PostgreSQL, which waits for the row, would look for the new row's author
+    # among the old row's, and find none where a stand-in was replaced meanwhile.
+    return session.get(
+        ThreadRow,
+        thread_id,
+        options=[lazyload(ThreadRow.author)],
+        with_for_update=True,
+        populate_existing=True,
+    )
+
+
+def _deleted(author_id: str, created_at: datetime) -> dict[str, Any]:
+    return {
+        "title": "",
+        "author_id": author_id,
+        "created_at": created_at,
+        "locked": False,
+        "deleted": True,
+    }
+
+
+def _put(session: Session, thread_id: str, version: int, state: dict[str, Any]) -> bool:
+    """Bring a row to a state, unless it is of this version or newer; answers whether it was."""
+    began = state["created_at"]
+    new = state | {
+        "id": thread_id,
+        "last_activity_at": began,
+        "post_count": 0,
+        "version": version,
+    }
+    added = insert_into(session, ThreadRow).values(new).on_conflict_do_nothing()
+    if session.execute(added.returning(ThreadRow.id)).first():
+        return True
+    row = _locked(session, thread_id)
+    if row is None or row.version >= version:
+        return False
+    for name, value in state.items():
+        setattr(row, name, value)
+    row.version = version
+    # What is counted from posts stays; they may have come first.
+    row.last_activity_at = max(row.last_activity_at, began)
+    session.flush()
+    return True

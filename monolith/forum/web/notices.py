@@ -1,0 +1,22 @@
+"""What a page says about itself above its content."""
+
+from collections.abc import Callable
+
+from flask import g
+
+INFO, WARNING = "info", "warning"
+
+
+def add(level: str, text: str) -> None:
+    """Have the page that is being made say something, once."""
+    if (level, text) not in g.notices:
+        g.notices.append((level, text))
+
+
+def behind(what: str) -> Callable[[], None]:
+    """Make what has a page say that it shows older data, since the part that keeps it is down."""
+    text = (
+        f"The part of the forum that keeps {what} does not answer right now."
+        " What is shown of them here may be a little old."
+    )
+    return lambda: add(WARNING, text)

@@ -1,0 +1,200 @@
+"""Erasing an account of the forum's own: at once, or with the services that keep copies."""
+
+import itertools
+
+import pytest
+
+from chassis.clock import utc_now, uuid7
+from chassis.events import Event
+from forum.outbox import SqlOutbox
+from forum.parts import Parts
+from forum.users.store import UnknownErasure
+from tests import schemas
+
+PATH = "/api/users"
+PASSWORD = "correct horse"
+STAGES = ("threads", "posts", "threads,posts")
+
+
+@pytest.fixture
+def settings(make_settings, request):
+    """Have people here, and the services of the test's stage elsewhere."""
+    return make_settings(
+        extracted=getattr(request, "param", ""),
+        sign_in_limit_per_address=100_000,
+        sign_in_limit_per_name=100_000,
+    )
+
+
+@pytest.fixture
+def parts(settings):
+    parts = Parts(settings)
+    yield parts
+    parts.database.engine.dispose()
+
+
+@pytest.fixture
+def confirm(parts):
+    """Apply a component's confirmation that it forgot somebody."""
+    apply = parts.handlers()["user.forgotten"]
+
+    def confirm(person_id, component):
+        event = Event(uuid7(), "user.forgotten", f"/{component}", person_id, 2, utc_now(), {})
+        schemas.validate(event)
+        apply(event)
+
+    return confirm
+
+
+@pytest.fixture
+def recorded(database):
+    """Read what waits to be published; all of it fits its schema."""
+    outbox = SqlOutbox(database, utc_now)
+
+    def recorded():
+        waiting = outbox.pending(100)
+        for event in waiting:
+            schemas.validate(event)
+            assert event.source == "/monolith"
+        return waiting
+
+    return recorded
+
+
+@pytest.fixture
+def erased(client, ada):
+    """Erase Ada, and give the address where to ask how far that is."""
+    answer = client.delete(f"{PATH}/{ada.id}", headers=ada.headers)
+    assert (answer.status_code, answer.json) == (202, {"id": ada.id, "status": "erasing"})
+    return answer.headers["Location"]
+
+
+def test_an_erasure_that_concerns_nobody_else_is_finished_at_once(client, erased, ada, recorded):
+    assert erased == f"{PATH}/{ada.id}/erasure"
+    asked = client.get(erased)
+    assert (asked.status_code, asked.headers["Cache-Control"]) == (200, "no-cache")
+    assert asked.json == {
+        "id": ada.id,
+        "status": "erased",
+        "requested_at": asked.json["requested_at"],
+        "finished_at": asked.json["requested_at"],
+    }
+    assert recorded() == [], "nobody is there to be told"
+
+
+def test_there_is_none_of_who_has_an_account_or_never_had_one(client, ada):
+    for person_id in (ada.id, uuid7(), "nonsense"):
+        answer = client.get(f"{PATH}/{person_id}/erasure")
+        assert answer.status_code == 404
+        assert answer.json["detail"] == "There is no such erasure."
+
+
+@pytest.mark.parametrize("settings", STAGES, indirect=True)
+def test_it_waits_for_each_service_that_keeps_copies(client, erased, confirm, settings, ada):
+    orders = list(itertools.permutations(settings.extracted))
+    for component in orders[0]:
+        for _ in range(2):
+            assert client.get(erased).json["status"] == "erasing"
+            assert client.get(erased).json["finished_at"] is None
+            confirm(ada.id, "search")
+        confirm(ada.id, component)
+    done = client.get(erased).json
+    assert done["status"] == "erased"
+    assert done["finished_at"] >= done["requested_at"]
+    for component in orders[-1]:
+        confirm(ada.id, component)
+    assert client.get(erased).json == done
+
+
+@pytest.mark.parametrize("settings", ["threads,posts"], indirect=True)
+def test_what_comes_twice_changes_nothing(client, erased, confirm, ada):
+    for _ in range(3):
+        confirm(ada.id, "posts")
+        assert client.get(erased).json["status"] == "erasing"
+
+
+def test_a_confirmation_of_an_unknown_erasure_is_a_fault(confirm, ada):
+    for person_id in (ada.id, uuid7()):
+        with pytest.raises(UnknownErasure):
+            confirm(person_id, "posts")
+
+
+@pytest.mark.parametrize("settings", ["posts"], indirect=True)
+def test_each_write_tells_the_whole_public_state(client, parts, recorded, ada, bob):
+    parts.own_users.appoint("bob")
+    path = f"{PATH}/{ada.id}"
+    for person, change in (
+        (ada, {"display_name": "Ada 🌊", "bio": "Notes.\nMore."}),
+        (bob, {"suspended": True}),
+        (bob, {"suspended": True, "role": "moderator"}),
+        (bob, {"suspended": False, "role": "member"}),
+    ):
+        assert client.patch(path, json=change, headers=person.headers).status_code == 200
+    assert client.delete(path, headers=ada.headers).status_code == 202
+    told = [
+        (event.type, event.version, event.data.get("role"), event.data.get("suspended"))
+        for event in recorded()
+        if event.subject == ada.id
+    ]
+    assert told == [
+        ("user.registered", 1, "member", False),
+        ("user.updated", 2, "member", False),
+        ("user.suspended", 3, "member", True),
+        ("user.updated", 4, "moderator", True),
+        ("user.suspended", 5, "member", False),
+        ("user.erased", 6, None, None),
+    ]
+    [appointed] = [event for event in recorded() if event.subject == bob.id and event.version == 2]
+    assert (appointed.type, appointed.data["role"]) == ("user.updated", "moderator")
+    shown = client.get(f"{PATH}/{bob.id}").json
+    assert appointed.data == {name: shown[name] for name in shown if name != "id"} | {
+        "suspended": False
+    }
+    [changed] = [event for event in recorded() if event.subject == ada.id and event.version == 2]
+    assert (changed.data["display_name"], changed.data["bio"]) == ("Ada 🌊", "Notes.\nMore.")
+
+
+@pytest.mark.parametrize("settings", ["posts"], indirect=True)
+def test_what_is_refused_or_repeated_tells_nothing(client, recorded, ada, bob):
+    new, key = {"username": "grace", "password": PASSWORD}, {"Idempotency-Key": "once"}
+    assert client.post(PATH, json=new, headers=key).status_code == 201
+    before = recorded()
+    assert client.post(PATH, json=new, headers=key).status_code == 201
+    assert client.post(PATH, json=new | {"username": "GRACE"}).status_code == 409
+    path = f"{PATH}/{ada.id}"
+    for headers in (bob.headers, ada.headers | {"If-Match": '"7"'}):
+        client.patch(path, json={"bio": "x"}, headers=headers)
+        client.delete(path, headers=headers)
+    body = {"current": PASSWORD, "new": "another horse"}
+    assert client.put(f"{PATH}/me/password", json=body, headers=ada.headers).status_code == 204
+    assert recorded() == before
+
+
+@pytest.mark.parametrize("settings", ["posts"], indirect=True)
+def test_what_is_told_can_be_read_in_one_state_only(app, recorded, ada, monkeypatch):
+    """A crash between a write and its event leaves neither."""
+
+    def crash(*_):
+        raise RuntimeError
+
+    app.testing = False
+    monkeypatch.setattr("forum.outbox.OutboxRecorder.record", crash)
+    client = app.test_client()
+    path = f"{PATH}/{ada.id}"
+    for answer in (
+        client.delete(path, headers=ada.headers),
+        client.patch(path, json={"bio": "x"}, headers=ada.headers),
+        client.post(PATH, json={"username": "grace", "password": PASSWORD}),
+    ):
+        assert answer.status_code == 500
+    monkeypatch.undo()
+    shown = client.get(path)
+    assert (shown.status_code, shown.json["bio"], shown.headers["ETag"]) == (200, "", '"1"')
+    assert client.get(f"{path}/erasure").status_code == 404
+    assert len(client.get(PATH).json["items"]) == 1
+    assert [event.type for event in recorded()] == ["user.registered"]
+
+
+def test_the_forum_alone_tells_nobody(app, client, recorded, ada, bob):
+    client.patch(f"{PATH}/{ada.id}", json={"bio": "x"}, headers=ada.headers)
+    assert recorded() == []

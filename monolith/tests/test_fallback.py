@@ -1,0 +1,136 @@
+"""Pages while a service is down: what is read goes on from the replica and says so."""
+
+from dataclasses import replace
+
+import pytest
+
+from chassis.clock import uuid7
+from forum.parts import Parts
+from tests import telling
+
+DOWN = "http://127.0.0.1:9"
+OLD = "may be a little old"
+
+
+@pytest.fixture
+def settings(make_settings):
+    urls = {f"{domain}_url": DOWN for domain in ("users", "threads")}
+    return make_settings(extracted="users,threads", session_private_key="", **urls)
+
+
+@pytest.fixture
+def tell(settings):
+    """Apply events, as the worker would."""
+    parts = Parts(settings)
+
+    def tell(*events):
+        for event in events:
+            parts.handlers()[event.type](event)
+
+    yield tell
+    parts.database.engine.dispose()
+
+
+@pytest.fixture
+def ada(sign_in, tell):
+    ada = sign_in("Ada")
+    tell(telling.of_person(ada, 1, "user.registered"))
+    return ada
+
+
+@pytest.fixture
+def start(tell, ada):
+    """Tell of a thread that Ada began."""
+
+    def start(title):
+        told = telling.of_thread(uuid7(), title=title)
+        tell(replace(told, data=told.data | {"author_id": ada.id}))
+        return told.subject
+
+    return start
+
+
+@pytest.fixture
+def thread(start):
+    return start("Told of")
+
+
+def test_a_known_thread_is_shown_and_can_be_replied_to_while_threads_are_down(
+    browser, token_of, ada, thread, client
+):
+    mine = browser(ada)
+    page = mine.get(f"/threads/{thread}")
+    assert page.status_code == 200
+    for text in ("Told of", "Ada", "0 posts", OLD, "No posts yet"):
+        assert text in page.text
+    assert page.text.count(OLD) == 1
+    form = {"body": "Written meanwhile", "csrf_token": token_of(mine), "idempotency_key": "k"}
+    done = mine.post(f"/threads/{thread}", data=form)
+    assert done.status_code == 303
+    page = client.get(done.headers["Location"]).text
+    assert "Written meanwhile" in page
+    assert "1 post" in page
+
+
+def test_a_locked_thread_is_shown_locked(client, tell, thread):
+    tell(telling.of_thread(thread, 2, title="Closed", locked=True))
+    page = client.get(f"/threads/{thread}").text
+    assert "Closed" in page
+    assert "This thread is locked" in page
+
+
+def test_the_list_and_the_search_go_on_while_threads_are_down(client, start):
+    threads = [start(f"Thread number {number}") for number in range(25)]
+    first = client.get("/")
+    assert first.status_code == 200
+    assert OLD in first.text
+    onward = first.text.split('rel="next"')[0].rpartition('href="')[2].partition('"')[0]
+    pages = first.text + client.get(onward.replace("&amp;", "&")).text
+    assert all(f"/threads/{thread}" in pages for thread in threads)
+    newest = client.get("/?sort=newest").text
+    assert newest.index("number 24") < newest.index("number 23")
+    found = client.get("/?q=number+7").text
+    assert "Thread number 7" in found
+    assert "Thread number 8" not in found
+    assert OLD in found
+
+
+def test_a_thread_that_is_not_known_or_deleted_is_not_made_up(client, tell, thread):
+    assert client.get(f"/threads/{uuid7()}").status_code == 503
+    tell(telling.of_thread(thread, 2, "thread.deleted"))
+    assert client.get(f"/threads/{thread}").status_code == 404
+    page = client.get("/")
+    assert page.status_code == 503, "nothing is known, which does not mean that there is nothing"
+    assert "can’t be reached" in page.text
+
+
+def test_threads_are_not_written_while_they_are_down(browser, token_of, sign_in, thread):
+    moderator = browser(sign_in("Mo", role="moderator"))
+    form = {"csrf_token": token_of(moderator)}
+    assert moderator.post(f"/threads/{thread}/lock", data=form).status_code == 503
+    assert moderator.post(f"/threads/{thread}/delete", data=form).status_code == 503
+    form |= {"title": "New", "body": "First"}
+    page = moderator.post("/threads/new", data=form)
+    assert page.status_code == 503
+    assert 'value="New"' in page.text
+    assert "First" in page.text
+
+
+def test_profiles_are_shown_while_users_are_down(client, tell, ada):
+    tell(telling.of_person(ada, 2, name="Ada L."))
+    page = client.get(f"/users/{ada.id}")
+    assert page.status_code == 200
+    for text in ("Ada L.", f"@{ada.username}", OLD):
+        assert text in page.text
+    assert client.get(f"/users/{uuid7()}").status_code == 503
+    tell(telling.of_person(ada, 3, "user.erased"))
+    assert client.get(f"/users/{ada.id}").status_code == 404
+
+
+def test_accounts_are_not_touched_while_users_are_down(browser, client, ada):
+    assert browser(ada).get("/me").status_code == 503
+    form = {"username": "grace", "password": "correct horse"}
+    for path in ("/sign-in", "/register"):
+        page = client.post(path, data=form)
+        assert page.status_code == 503
+        assert "grace" in page.text

@@ -1,0 +1,131 @@
+"""The outbox: what waits, what is kept, and what is published once more."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from chassis.clock import uuid7
+from chassis.outbox import KEPT_FOR, Beat
+from forum import outbox as outboxes
+from forum.outbox import OutboxRecorder, OutboxRow, SqlOutbox
+
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class Now:
+    def __init__(self):
+        self.now = START
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def now():
+    return Now()
+
+
+@pytest.fixture
+def outbox(database, now):
+    return SqlOutbox(database, now)
+
+
+@pytest.fixture
+def record(database, now):
+    recorder = OutboxRecorder("monolith", now, uuid7)
+
+    def record(count=1):
+        with database.writing() as session:
+            for number in range(count):
+                recorder.record(session, "thread.updated", "t", number + 1, {"title": "ü"})
+
+    return record
+
+
+def test_what_is_recorded_waits_with_the_oldest_first_until_it_is_published(outbox, record):
+    assert outbox.oldest() is None
+    record(3)
+    events = outbox.pending(10)
+    assert [event.version for event in events] == [1, 2, 3]
+    assert {event.source for event in events} == {"/monolith"}
+    assert events[0].data == {"title": "ü"}
+    assert outbox.pending(2) == events[:2]
+    outbox.published(events[:2])
+    assert outbox.pending(10) == events[2:]
+    outbox.published(events)
+    assert outbox.pending(10) == []
+    assert outbox.oldest() is None
+
+
+def test_what_a_transaction_undoes_was_never_recorded(outbox, database, now):
+    recorder = OutboxRecorder("monolith", now, uuid7)
+    with suppress(RuntimeError), database.writing() as session:
+        recorder.record(session, "thread.updated", "t", 1, {})
+        raise RuntimeError
+    assert outbox.pending(10) == []
+
+
+def test_the_oldest_is_told_by_when_it_was_recorded(outbox, record, now):
+    record()
+    now.now += timedelta(minutes=1)
+    record()
+    assert outbox.oldest() == START
+
+
+def test_published_events_are_deleted_when_they_were_kept_long_enough(
+    outbox, record, database, now, monkeypatch
+):
+    def kept():
+        with database.reading() as session:
+            return session.scalar(select(func.count()).select_from(OutboxRow))
+
+    monkeypatch.setattr(outboxes, "OUTDATED", 2)
+    record(3)
+    outbox.published(outbox.pending(10))
+    record()
+    [waiting] = outbox.pending(10)
+    now.now += KEPT_FOR
+    outbox.published([])
+    assert kept() == 4, "not a moment too early"
+    now.now += timedelta(seconds=1)
+    outbox.published([])
+    assert kept() == 2, "some at a time"
+    outbox.published([])
+    assert kept() == 1
+    assert outbox.pending(10) == [waiting], "what waits is kept however old it is"
+
+
+def test_what_was_recorded_since_a_moment_is_published_once_more(outbox, record, now, monkeypatch):
+    monkeypatch.setattr(outboxes, "REPLAYED", 2)
+    record()
+    now.now += timedelta(minutes=1)
+    record(5)
+    events = outbox.pending(10)
+    outbox.published(events)
+    assert outbox.again(START + timedelta(seconds=1)) == 5
+    assert outbox.pending(10) == events[1:]
+    outbox.published(events)
+    assert outbox.again(START) == 6
+    assert outbox.again(now.now + timedelta(seconds=1)) == 0
+
+
+def test_relays_that_publish_the_same_events_do_not_wait_for_each_other(outbox, record, database):
+    record(3)
+    events = outbox.pending(10)
+    with database.reading() as other:
+        # Another relay is about to mark the first one.
+        other.scalars(select(OutboxRow).where(OutboxRow.id == events[0].id).with_for_update()).one()
+        outbox.published(events)
+    left = outbox.pending(10)
+    assert left in ([], events[:1])
+    outbox.published(left)
+    assert outbox.pending(10) == []
+
+
+def test_the_workers_beat_is_the_last_one(outbox):
+    assert outbox.last_beat() is None
+    for number in range(2):
+        outbox.beat(Beat(START + timedelta(seconds=number), 0.25))
+    assert outbox.last_beat() == Beat(START + timedelta(seconds=1), 0.25)

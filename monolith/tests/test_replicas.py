@@ -1,0 +1,182 @@
+"""Events of others: whatever order they come in, and however often, the rows end up the same."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select
+
+from chassis.clock import moment, stamp, uuid7
+from chassis.errors import Failure
+from chassis.events import Event, Malformed, from_json
+from chassis.markdown import render
+from chassis.tokens import Identity
+from forum.outbox import OutboxRow
+from forum.parts import Parts
+from forum.posts.models import PostRow
+from forum.subscription import at
+from forum.threads.models import ThreadRow, ThreadWord
+from forum.threads.rules import words
+from forum.users.models import UserRow
+from monolith.tests.histories import START, happen
+from tests.schemas import examples
+
+ALL = frozenset({"users", "threads", "posts"})
+
+
+@pytest.fixture
+def parts(make_settings):
+    parts = Parts(make_settings(extracted="users,threads,posts", session_private_key=""))
+    yield parts
+    parts.database.engine.dispose()
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_events_in_any_order_and_any_number_of_times_end_in_the_same_rows(parts, data, seed):
+    _empty(parts)
+    history = happen(seed, people=2, threads=2, posts=3)
+    twice = data.draw(st.lists(st.sampled_from(history.events), max_size=8), label="twice")
+    order = data.draw(st.permutations(history.events + twice), label="order")
+    handlers = parts.handlers()
+    for event in order:
+        if data.draw(st.booleans(), label="somebody writes first"):
+            _write(parts, data.draw(st.sampled_from(history.events), label="session"))
+        handlers[event.type](event)
+    _must_hold(parts, history)
+
+
+def test_events_at_the_same_moment_end_in_the_same_rows_and_wait_for_nobody_for_ever(parts):
+    history = happen(1, people=6, threads=4, posts=60)
+    chance = random.Random(1)
+    order = history.events * 2
+    chance.shuffle(order)
+    handlers = parts.handlers()
+
+    def apply(event):
+        if chance.random() < 0.2:
+            _write(parts, event)
+        handlers[event.type](event)
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(apply, order))
+    _must_hold(parts, history)
+
+
+def _write(parts, event):
+    """Let somebody write in a session of this version of theirs."""
+    if event.type == "user.erased" or not event.type.startswith("user"):
+        return
+    identity = Identity(
+        subject=event.subject,
+        username=event.data["username"],
+        name=event.data["display_name"],
+        role=event.data["role"],
+        suspended=event.data["suspended"],
+        version=event.version,
+        session="s",
+        expires_at=START,
+        token="",
+    )
+    with suppress(Failure), parts.database.writing() as session:
+        parts.actors.writer(session, identity)
+
+
+def _must_hold(parts, history):
+    with parts.database.reading() as session:
+        people = {row.id: row for row in session.scalars(select(UserRow))}
+        threads = {row.id: row for row in session.scalars(select(ThreadRow))}
+        posts = {row.id: row for row in session.scalars(select(PostRow))}
+        found = {(word.thread_id, word.word) for word in session.scalars(select(ThreadWord))}
+        told = [from_json(text) for text in session.scalars(select(OutboxRow.event))]
+    erased = {}
+    assert people.keys() == history.last("user").keys()
+    for person, event in history.last("user").items():
+        row = people[person]
+        if event.type == "user.erased":
+            erased[person] = event.version
+            assert (row.erased, row.display_name, row.username) == (True, "former member", "")
+            assert (row.bio, row.role, row.suspended) == ("", "member", False)
+        else:
+            assert not row.erased
+            shown = {name: getattr(row, name) for name in event.data}
+            assert shown | {"created_at": stamp(row.created_at)} == event.data
+        assert row.version == event.version
+        assert row.username_key is None
+    assert {event.subject: event.version for event in told} == erased
+    assert len(told) == len(erased), "each is told of once"
+    assert {(event.type, event.source) for event in told} <= {("user.forgotten", "/monolith")}
+    newest = history.last("post")
+    assert posts.keys() == newest.keys()
+    for post, event in newest.items():
+        row = posts[post]
+        shown = {name: getattr(row, name) for name in event.data}
+        shown["created_at"] = stamp(row.created_at)
+        shown["edited_at"] = row.edited_at and stamp(row.edited_at)
+        assert shown == event.data
+        assert row.html == (render(row.body) if row.body else "")
+    indexed = set()
+    assert threads.keys() == history.last("thread").keys()
+    for thread, event in history.last("thread").items():
+        row = threads[thread]
+        within = [post.data for post in newest.values() if post.data["thread_id"] == thread]
+        assert row.version == event.version
+        assert row.deleted == (event.type == "thread.deleted")
+        assert row.title == event.data.get("title", "")
+        assert row.locked == event.data.get("locked", False)
+        assert row.author_id == event.data["author_id"]
+        assert stamp(row.created_at) == event.data["created_at"]
+        assert row.post_count == sum(not post["deleted"] for post in within)
+        times = [post["created_at"] for post in within]
+        assert row.last_activity_at == moment(max([*times, event.data["created_at"]]))
+        indexed |= {(thread, word) for word in words(row.title)}
+    assert found == indexed
+
+
+def _empty(parts):
+    with parts.database.writing() as session:
+        for model in (OutboxRow, PostRow, ThreadWord, ThreadRow, UserRow):
+            session.execute(delete(model))
+
+
+@pytest.mark.parametrize("kind", sorted(set(at(ALL).types) - {"user.forgotten"}))
+def test_the_producers_examples_can_be_applied(parts, kind):
+    for event in examples(kind):
+        parts.handlers()[kind](event)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("user.updated", {"display_name": "No more than this"}),
+        ("thread.created", {"title": "T", "author_id": "a", "created_at": 5, "locked": False}),
+        ("post.created", {"thread_id": "t"}),
+    ],
+)
+def test_an_event_that_lacks_something_is_malformed(parts, kind, data):
+    event = Event(uuid7(), kind, "/elsewhere", uuid7(), 1, START, data)
+    with pytest.raises(Malformed):
+        parts.handlers()[kind](event)
+
+
+def test_a_post_by_nobody_is_a_fault_where_the_forum_keeps_people(make_settings):
+    parts = Parts(make_settings(extracted="posts"))
+    [event] = happen(1, people=1, threads=1, posts=1).last("post").values()
+    with pytest.raises(LookupError):
+        parts.handlers()[event.type](event)
+    parts.database.engine.dispose()
+
+
+def test_the_monolith_takes_what_it_does_not_keep():
+    assert at(frozenset()).types == ("user.forgotten",)
+    assert set(at(ALL).types) == {
+        *(f"user.{what}" for what in ("registered", "updated", "suspended", "erased")),
+        *(f"thread.{what}" for what in ("created", "updated", "deleted")),
+        *(f"post.{what}" for what in ("created", "updated", "deleted")),
+    }
+    assert at({"threads"}).component == "monolith"

@@ -1,0 +1,126 @@
+"""The worker as it is run, between a real bus and a real database."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select
+
+from chassis.clock import utc_now
+from chassis.subscriptions import Subscription
+from forum.parts import Parts
+from forum.posts.models import PostRow
+from forum.subscription import at
+from forum.threads.models import ThreadRow
+from forum.users.models import UserRow
+from monolith.tests.histories import happen
+from tests.people import SECRET_KEY
+
+DOMAINS = "users,threads,posts"
+PATIENCE = 20  # seconds
+
+
+@pytest.fixture
+def places(bus):
+    users = Subscription("users", ("user.forgotten",))
+    return bus.provision([at(frozenset(DOMAINS.split(","))), users])
+
+
+@pytest.fixture
+def environment(places, url, session_keys):
+    monolith = places["monolith"]
+    return os.environ | {
+        "DATABASE_URL": url,
+        "EXTRACTED": DOMAINS,
+        "SECRET_KEY": SECRET_KEY,
+        "SESSION_PUBLIC_KEYS": session_keys.public,
+        "EVENTS_TOPIC_ARN": monolith.topic_arn,
+        "EVENTS_QUEUE_URL": monolith.queue_url,
+        "EVENTS_DEAD_LETTERS_URL": monolith.dead_letters_url,
+        "EVENTS_WAIT_SECONDS": "1",
+    }
+
+
+@pytest.fixture
+def parts(make_settings):
+    parts = Parts(make_settings(extracted=DOMAINS, session_private_key=""))
+    yield parts
+    parts.database.engine.dispose()
+
+
+@contextmanager
+def working(environment):
+    """Run the worker; it has to end well when it is asked to."""
+    command = [sys.executable, "-m", "forum.worker"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    try:
+        yield process
+        process.terminate()
+        _, told = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, told.decode()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "nothing came of it in time"
+        time.sleep(0.05)
+
+
+def test_events_of_others_arrive_and_an_erasure_is_confirmed(bus, places, environment, parts):
+    history = happen(3, people=12, threads=3, posts=8)
+    newest = {event.subject: event.version for event in history.events}
+    erased = {s for s, event in history.last("user").items() if event.type == "user.erased"}
+    bus.publish(places["monolith"], *history.events)
+    bus.send(places["monolith"], "not an event")
+    confirmed = []
+
+    def versions():
+        with parts.database.reading() as session:
+            return {
+                row.id: row.version
+                for model in (UserRow, ThreadRow, PostRow)
+                for row in session.scalars(select(model))
+            }
+
+    def told():
+        confirmed.extend(event.subject for event in bus.held(places["users"]))
+        return set(confirmed) == erased
+
+    with working(environment):
+        wait_for(lambda: versions() == newest)
+        wait_for(told)
+        wait_for(lambda: parts.outbox.last_beat() is not None)
+        wait_for(lambda: parts.outbox.oldest() is None)
+    [(reason, body)] = bus.dead(places["monolith"])
+    assert body == "not an event"
+    assert reason.startswith("malformed")
+    assert (utc_now() - parts.outbox.last_beat().at).total_seconds() < PATIENCE
+
+
+def test_what_was_published_is_published_again_on_demand(bus, places, environment, parts):
+    with parts.database.writing() as session:
+        parts.recorder.record(session, "user.forgotten", "somebody", 2, {})
+    with working(environment):
+        wait_for(lambda: parts.outbox.oldest() is None)
+        [first] = bus.held(places["users"])
+        replay = [sys.executable, "-m", "forum.replay", "since", "10m"]
+        done = subprocess.run(replay, env=environment, capture_output=True, text=True, check=True)
+        assert "1 event " in done.stdout
+        again = []
+        wait_for(lambda: again.extend(bus.held(places["users"])) or again)
+    assert again == [first]
+
+
+def test_a_worker_with_nobody_to_talk_to_says_so(environment, session_keys):
+    alone = environment | {"EXTRACTED": "", "SESSION_PRIVATE_KEY": session_keys.private}
+    command = [sys.executable, "-m", "forum.worker"]
+    done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "nothing is extracted" in done.stderr

@@ -1,0 +1,203 @@
+"""What becomes of posts when their thread is deleted: nobody reads them, and in the end they go."""
+
+from itertools import permutations
+
+import pytest
+
+from chassis.clock import uuid7
+from chassis.dynamodb import Database
+from chassis.errors import Unavailable
+from chassis.paging import Cursors
+from posts.replicas import PURGED_AT_ONCE
+from posts.store import DynamoStore
+from tests.people import SECRET_KEY
+from tests.service import race, walk
+from tests.telling import of_thread
+
+PATH = "/api/posts"
+DELETED = "thread.deleted"
+
+
+@pytest.fixture
+def kept(dynamo, settings):
+    """Count what the tables hold of posts and of their places."""
+
+    def kept():
+        return [
+            dynamo.client.scan(TableName=settings.table_prefix + table)["Count"]
+            for table in ("posts", "posts-places")
+        ]
+
+    return kept
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Have the datastore fail after so many more transactions; a lower number comes first."""
+
+    def broken(count):
+        transact, left = Database.transact, [count]
+
+        def failing(*arguments):
+            left[0] -= 1
+            if left[0] < 0:
+                detail = "The data can't be reached right now."
+                raise Unavailable(detail)
+            transact(*arguments)
+
+        monkeypatch.setattr(Database, "transact", failing)
+
+    return broken
+
+
+def test_its_posts_leave_everything_and_others_stay(
+    client, ada, bob, threads, thread, write, tell, kept
+):
+    other = write("Elsewhere", ada, threads.begin())
+    gone = [write(f"Number {number}", person) for number in range(3) for person in (ada, bob)]
+    client.delete(f"{PATH}/{gone[0]}", headers=ada.headers)
+    tell(of_thread(thread, 2, DELETED))
+    assert kept() == [1, 1]
+    for path in (PATH, f"{PATH}/by-user/{ada.id}"):
+        assert [post["id"] for post in walk(client, path)] == [other]
+    assert walk(client, f"{PATH}/by-user/{bob.id}") == []
+    assert client.get(f"{PATH}/in-thread/{thread}").status_code == 404
+    assert {client.get(f"{PATH}/{post}").status_code for post in gone} == {404}
+
+
+def test_its_posts_are_404_at_once_however_long_their_purge_takes(
+    client, ada, moderator, thread, write, tell, broken, kept, recorded
+):
+    posts = [write(f"Number {number}") for number in range(3)]
+    first = client.get(f"{PATH}/in-thread/{thread}", query_string={"limit": 1}).json
+    before = recorded()
+    broken(1)
+    with pytest.raises(Unavailable):
+        tell(of_thread(thread, 2, DELETED))
+    assert kept() == [3, 3]
+    in_thread, path = f"{PATH}/in-thread/{thread}", f"{PATH}/{posts[0]}"
+    for answer in (
+        client.get(in_thread),
+        client.get(in_thread, query_string={"order": "desc"}),
+        client.get(in_thread, query_string={"limit": 1, "cursor": first["next"]}),
+        client.get(path),
+        client.patch(path, json={"body": "Still there?"}, headers=ada.headers),
+        client.delete(path, headers=ada.headers),
+        client.delete(path, headers=moderator.headers),
+        client.post(PATH, json={"thread_id": thread, "body": "x"}, headers=ada.headers),
+    ):
+        assert answer.status_code == 404
+        assert answer.json["detail"] in {"There is no such thread.", "There is no such post."}
+    assert recorded() == before
+
+
+def test_a_purge_that_breaks_off_anywhere_goes_on_when_it_is_told_again(
+    client, thread, write, tell, broken, monkeypatch, kept
+):
+    count = 2 * PURGED_AT_ONCE + 3
+    posts = [write(f"Number {number}") for number in range(count)]
+    deleted = of_thread(thread, 2, DELETED)
+    left = count
+    for transactions in (0, 1, 2):
+        broken(transactions)
+        with pytest.raises(Unavailable):
+            tell(deleted)
+        monkeypatch.undo()
+        # The first one says that the thread is deleted.
+        left -= PURGED_AT_ONCE if transactions == 2 else 0
+        assert kept() == [left, left]
+    tell(deleted)
+    assert kept() == [0, 0]
+    tell(deleted)
+    assert client.get(f"{PATH}/{posts[-1]}").status_code == 404
+
+
+def test_longest_posts_are_purged_too(client, ada, thread, tell, kept):
+    body = "&" * 16_000
+    for _ in range(PURGED_AT_ONCE + 1):
+        new = {"thread_id": thread, "body": body}
+        assert client.post(PATH, json=new, headers=ada.headers).status_code == 201
+    tell(of_thread(thread, 2, DELETED))
+    assert kept() == [0, 0]
+
+
+def test_a_deletion_is_final_in_whatever_order_it_is_told(client, ada, threads, tell, kept):
+    for order in permutations((1, 2, 3, 4)):
+        thread = threads.begin()
+        new = {"thread_id": thread, "body": "Hello"}
+        assert client.post(PATH, json=new, headers=ada.headers).status_code == 201
+        told = [of_thread(thread, version, locked=version == 2) for version in (1, 2, 3)]
+        told.append(of_thread(thread, 4, DELETED))
+        for version in (*order, *order):
+            tell(told[version - 1])
+        assert client.post(PATH, json=new, headers=ada.headers).status_code == 404
+        assert client.get(f"{PATH}/in-thread/{thread}").status_code == 404
+    assert kept() == [0, 0]
+
+
+def test_a_deletion_that_is_told_before_anything_else_keeps_posts_out(client, ada, threads, tell):
+    thread = threads.begin()  # and threads itself would still say that it is there
+    tell(of_thread(thread, 2, DELETED), of_thread(thread, 1))
+    new = {"thread_id": thread, "body": "Hello"}
+    assert client.post(PATH, json=new, headers=ada.headers).status_code == 404
+    assert threads.asked == []
+
+
+def test_a_thread_without_posts_is_deleted_too(client, tell):
+    thread = uuid7()
+    tell(of_thread(thread, 2, DELETED))
+    assert client.get(f"{PATH}/in-thread/{thread}").status_code == 404
+
+
+def test_a_cursor_from_before_does_not_open_a_deleted_thread(client, thread, write, tell):
+    last = write()
+    tell(of_thread(thread, 2, DELETED))
+    cursor = Cursors(SECRET_KEY).encode(f"posts:in-thread:{thread}:asc", (last,))
+    answer = client.get(f"{PATH}/in-thread/{thread}", query_string={"cursor": cursor})
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("method", ["patch", "delete"])
+def test_an_edit_that_meets_the_purge_finds_nothing_and_tells_nothing(
+    client, ada, thread, write, tell, kept, recorded, monkeypatch, method
+):
+    path, replace = f"{PATH}/{write()}", DynamoStore.replace
+    before = recorded()
+
+    def interrupted(*arguments):
+        tell(of_thread(thread, 2, DELETED))
+        replace(*arguments)
+
+    monkeypatch.setattr(DynamoStore, "replace", interrupted)
+    body = {"json": {"body": "Too late"}} if method == "patch" else {}
+    assert getattr(client, method)(path, headers=ada.headers, **body).status_code == 404
+    assert kept() == [0, 0]
+    assert recorded() == before
+
+
+def test_of_posts_that_race_with_a_deletion_none_is_left_behind(
+    app, ada, thread, tell, kept, recorded
+):
+    tell(of_thread(thread))
+
+    def create_or_delete(racer, number):
+        if number % 10 == 5:
+            tell(of_thread(thread, 2, DELETED))
+        new = {"thread_id": thread, "body": f"Number {number}"}
+        return racer.post(PATH, json=new, headers=ada.headers)
+
+    answers = race(app, create_or_delete)
+    assert {answer.status_code for answer in answers} <= {201, 404}
+    assert kept() == [0, 0]
+    written = {answer.json["id"] for answer in answers if answer.status_code == 201}
+    # What was answered was told as well, though it is gone by now.
+    assert {event.subject for event in recorded()} == written
+
+
+def test_a_first_answer_outlives_the_thread(client, ada, thread, tell):
+    headers = ada.headers | {"Idempotency-Key": "once"}
+    new = {"thread_id": thread, "body": "Once"}
+    first = client.post(PATH, json=new, headers=headers)
+    tell(of_thread(thread, 2, DELETED))
+    again = client.post(PATH, json=new, headers=headers)
+    assert (again.status_code, again.data) == (201, first.data)

@@ -1,0 +1,132 @@
+"""What the service tells others: recorded with each write, as its schemas say."""
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from chassis.clock import moment, uuid7
+from chassis.events import from_json
+from posts import events
+from posts.replicas import Replicas
+from posts.subscription import SUBSCRIPTION
+from tests import schemas
+from tests.telling import of_person, of_thread
+
+PATH = "/api/posts"
+OWN = {events.CREATED, events.UPDATED, events.DELETED}
+
+
+def told(event):
+    return event.type, event.subject, event.version
+
+
+def test_every_event_of_a_post_has_a_schema_whose_examples_fit():
+    assert set(schemas.kinds("posts")) == OWN
+    for kind in OWN:
+        Draft202012Validator.check_schema(schemas.schema(kind))
+        assert schemas.examples(kind)
+        for example in schemas.examples(kind):
+            schemas.validate(example)
+            assert example.type == kind
+
+
+def test_a_schema_lets_others_be_added_to_an_event():
+    for kind in OWN:
+        for example in schemas.examples(kind):
+            more = from_json(example.to_json())
+            more.data["colour"] = "green"
+            schemas.validate(more)
+
+
+def test_the_service_takes_what_it_can_apply(database, outbox):
+    assert SUBSCRIPTION.component == "posts"
+    assert set(SUBSCRIPTION.types) == Replicas(database, outbox).handlers().keys()
+    assert len(set(SUBSCRIPTION.types)) == len(SUBSCRIPTION.types) == 7
+
+
+def test_a_new_post_tells_its_whole_public_state(client, ada, thread, write, recorded):
+    post = write("Hello, **you** 🧭\n<b>")
+    shown = client.get(f"{PATH}/{post}").json
+    [event] = recorded()
+    assert told(event) == ("post.created", post, 1)
+    assert event.data == {
+        "thread_id": thread,
+        "author_id": ada.id,
+        "body": "Hello, **you** 🧭\n<b>",
+        "created_at": shown["created_at"],
+        "edited_at": None,
+        "deleted": False,
+    }
+    assert event.time >= moment(shown["created_at"])
+
+
+def test_each_change_tells_the_new_state_and_version(client, ada, moderator, write, recorded):
+    path = f"{PATH}/{write('One')}"
+    changed = [
+        client.patch(path, json={"body": body}, headers=ada.headers).json
+        for body in ("Two", "Three")
+    ]
+    assert client.delete(path, headers=moderator.headers).status_code == 204
+    created, *edited, deleted = recorded()
+    assert [told(event) for event in edited] == [
+        ("post.updated", changed[0]["id"], version) for version in (2, 3)
+    ]
+    for event, seen in zip(edited, changed, strict=True):
+        assert event.data == created.data | {name: seen[name] for name in ("body", "edited_at")}
+    assert told(deleted) == ("post.deleted", changed[0]["id"], 4)
+    assert deleted.data == created.data | {"body": "", "deleted": True}
+
+
+@pytest.mark.parametrize("body", ["𝕏" * 16_000, "\n" * 15_999 + "x", "&" * 16_000])
+def test_a_longest_post_is_told_whole(client, ada, thread, recorded, body):
+    # As it is, since escapes would make it longer than a request may be.
+    data = f'{{"thread_id": "{thread}", "body": "{body}"}}'.replace("\n", "\\n").encode()
+    made = client.post(PATH, data=data, headers=ada.headers, content_type="application/json")
+    assert made.status_code == 201
+    [event] = recorded()
+    assert event.data["body"] == body
+
+
+def test_what_is_refused_or_repeated_tells_nothing(client, ada, bob, thread, write, tell, recorded):
+    new = {"thread_id": thread, "body": "Once"}
+    key = ada.headers | {"Idempotency-Key": "once"}
+    for _ in range(2):
+        assert client.post(PATH, json=new, headers=key).status_code == 201
+    path, gone = f"{PATH}/{write()}", f"{PATH}/{write()}"
+    assert client.delete(gone, headers=ada.headers).status_code == 204
+    before = recorded()
+    assert len(before) == 4
+    assert client.delete(gone, headers=ada.headers).status_code == 204
+    tell(of_thread(thread, 2, locked=True))
+    for answer in (
+        client.post(PATH, json=new | {"body": "Other"}, headers=key),
+        client.post(PATH, json=new, headers=ada.headers),
+        client.post(PATH, json=new | {"thread_id": uuid7()}, headers=ada.headers),
+        client.post(PATH, json=new | {"body": ""}, headers=ada.headers),
+        client.patch(path, json={"body": "Bob's"}, headers=bob.headers),
+        client.patch(path, json={"body": "x"}, headers=ada.headers | {"If-Match": '"7"'}),
+        client.patch(gone, json={"body": "x"}, headers=ada.headers),
+        client.delete(path, headers=bob.headers),
+        client.delete(f"{PATH}/{uuid7()}", headers=ada.headers),
+    ):
+        assert answer.status_code >= 400
+    assert recorded() == before
+
+
+def test_what_others_tell_of_threads_and_people_is_not_told_again(
+    ada, thread, write, tell, recorded
+):
+    post = write()
+    tell(
+        of_thread(thread, 2),
+        of_person(ada, 2, name="Ada L."),
+        of_thread(thread, 3, events.THREAD_DELETED),
+    )
+    assert [told(event) for event in recorded()] == [("post.created", post, 1)]
+
+
+def test_no_event_of_a_post_names_a_person(client, ada, moderator, write, recorded):
+    path = f"{PATH}/{write('Some text')}"
+    client.patch(path, json={"body": "Other text"}, headers=ada.headers)
+    client.delete(path, headers=moderator.headers)
+    for event in recorded():
+        assert ada.name not in event.to_json()

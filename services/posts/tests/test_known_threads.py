@@ -1,0 +1,200 @@
+"""What the service knows of threads by events: which are there, and which take posts."""
+
+from itertools import permutations
+
+import pytest
+
+from chassis.clock import uuid7
+from chassis.events import Malformed
+from posts import events
+from posts.store import DynamoStore
+from tests import schemas
+from tests.service import walk
+from tests.telling import of_thread
+
+PATH = "/api/posts"
+THREAD = (events.THREAD_CREATED, events.THREAD_UPDATED)
+EXAMPLES = [one for kind in (*THREAD, events.THREAD_DELETED) for one in schemas.examples(kind)]
+
+
+@pytest.fixture
+def post_in(client, ada):
+    """Try to write in a thread, and give the answer."""
+
+    def post_in(thread, **more):
+        new = {"thread_id": thread, "body": "Hello"}
+        return client.post(PATH, json=new, headers=ada.headers | more)
+
+    return post_in
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(one, id=one.id) for kind in THREAD for one in schemas.examples(kind)]
+)
+def test_what_threads_tells_of_a_thread_is_known(example, tell, database, post_in, threads):
+    tell(example)
+    assert database.get("posts-threads", {"id": example.subject}) == {
+        "id": example.subject,
+        "version": example.version,
+        "title": example.data["title"],
+        "locked": example.data["locked"],
+        "deleted": False,
+        "event_id": example.id,
+    }
+    assert post_in(example.subject).status_code == (409 if example.data["locked"] else 201)
+    assert threads.asked == []
+
+
+@pytest.mark.parametrize("example", schemas.examples(events.THREAD_DELETED), ids=lambda one: one.id)
+def test_a_deletion_is_taken_of_threads_that_are_not_known_too(example, tell, database, post_in):
+    tell(example)
+    assert database.get("posts-threads", {"id": example.subject}) == {
+        "id": example.subject,
+        "version": example.version,
+        "title": "",
+        "locked": False,
+        "deleted": True,
+        "event_id": example.id,
+    }
+    assert post_in(example.subject).status_code == 404
+
+
+@pytest.mark.parametrize("subject", sorted({example.subject for example in EXAMPLES}))
+def test_what_threads_tells_ends_alike_in_any_order(subject, dynamo, settings, database, tell):
+    told = [example for example in EXAMPLES if example.subject == subject]
+    newest = max(told, key=lambda example: example.version)
+    table, key = f"{settings.table_prefix}posts-threads", {"id": {"S": subject}}
+    for order in permutations(told):
+        dynamo.client.delete_item(TableName=table, Key=key)
+        tell(*order, *order)
+        assert database.get("posts-threads", {"id": subject})["event_id"] == newest.id
+
+
+def test_a_thread_that_was_told_of_takes_posts_while_threads_is_down(post_in, threads, tell):
+    thread = uuid7()
+    threads.stop()
+    assert post_in(thread).status_code == 503
+    tell(of_thread(thread))
+    assert post_in(thread).status_code == 201
+    assert threads.asked == []
+
+
+def test_a_thread_that_was_asked_for_is_asked_for_once(client, post_in, threads, thread):
+    assert client.get(f"{PATH}/in-thread/{thread}").json["items"] == []
+    assert post_in(thread).status_code == 201
+    threads.stop()
+    assert post_in(thread).status_code == 201
+    assert threads.asked == [f"GET /api/threads/{thread}"]
+
+
+def test_an_empty_thread_is_known_to_be_empty_while_threads_is_down(client, threads, tell):
+    thread = uuid7()
+    threads.stop()
+    tell(of_thread(thread, 2, locked=True))
+    answer = client.get(f"{PATH}/in-thread/{thread}")
+    assert (answer.status_code, answer.json["items"]) == (200, [])
+
+
+def test_posts_of_a_thread_that_nobody_told_of_are_listed(client, dynamo, settings, write, thread):
+    post = write()
+    dynamo.client.delete_item(
+        TableName=f"{settings.table_prefix}posts-threads", Key={"id": {"S": thread}}
+    )
+    assert [one["id"] for one in walk(client, f"{PATH}/in-thread/{thread}")] == [post]
+    assert client.get(f"{PATH}/{post}").status_code == 200
+
+
+def test_a_lock_and_its_end_arrive_by_events(post_in, thread, tell, client, write, ada):
+    path = f"{PATH}/{write()}"
+    tell(of_thread(thread, 2, locked=True))
+    refused = post_in(thread)
+    assert (refused.status_code, refused.json["type"]) == (409, "urn:problem:thread-locked")
+    assert client.patch(path, json={"body": "Better"}, headers=ada.headers).status_code == 200
+    tell(of_thread(thread, 3))
+    assert post_in(thread).status_code == 201
+
+
+ENDS = {
+    "locked": ({"locked": True}, 409),
+    "deleted": ({"kind": "thread.deleted"}, 404),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_threads_answered_counts_less_than_a_newer_event(
+    client, threads, thread, tell, post_in, recorded, end
+):
+    change, expected = ENDS[end]
+    threads.meanwhile = lambda: tell(of_thread(thread, 2, **change))
+    assert post_in(thread).status_code == expected
+    assert walk(client, PATH) == []
+    assert recorded() == []
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_post_that_is_being_written_does_not_get_in_behind_the_end(
+    client, monkeypatch, thread, tell, post_in, recorded, end
+):
+    change, expected = ENDS[end]
+    tell(of_thread(thread))
+    add = DynamoStore.add
+
+    def interrupted(*arguments):
+        tell(of_thread(thread, 2, **change))
+        add(*arguments)
+
+    monkeypatch.setattr(DynamoStore, "add", interrupted)
+    refused = post_in(thread, **{"Idempotency-Key": "k"})
+    assert refused.status_code == expected
+    assert walk(client, PATH) == []
+    assert recorded() == []
+    if end == "locked":
+        # The refusal is not what the key stands for.
+        monkeypatch.undo()
+        tell(of_thread(thread, 3))
+        assert post_in(thread, **{"Idempotency-Key": "k"}).status_code == 201
+
+
+def test_a_thread_that_opens_again_meanwhile_takes_the_post(monkeypatch, thread, tell, post_in):
+    tell(of_thread(thread))
+    add, told = DynamoStore.add, []
+
+    def interrupted(*arguments):
+        if not told:
+            told.append(of_thread(thread, 2, locked=True))
+            tell(*told)
+            try:
+                add(*arguments)
+            finally:
+                tell(of_thread(thread, 3))
+        else:
+            add(*arguments)
+
+    monkeypatch.setattr(DynamoStore, "add", interrupted)
+    assert post_in(thread).status_code == 201
+
+
+def test_who_asks_again_while_the_thread_ends_gets_the_first_answer(
+    monkeypatch, thread, tell, post_in, recorded
+):
+    key, first, add = {"Idempotency-Key": "k"}, [], DynamoStore.add
+
+    def interrupted(*arguments):
+        monkeypatch.undo()
+        first.append(post_in(thread, **key))
+        tell(of_thread(thread, 2, locked=True))
+        add(*arguments)
+
+    monkeypatch.setattr(DynamoStore, "add", interrupted)
+    again = post_in(thread, **key)
+    assert (again.status_code, again.data) == (201, first[0].data)
+    assert len(recorded()) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"title": None}, {"title": ""}, {"locked": "no"}, {"locked": 0}])
+def test_what_can_not_be_understood_of_a_thread_is_refused(wrong, thread, tell, database):
+    event = of_thread(thread)
+    event.data.update(wrong)
+    with pytest.raises(Malformed):
+        tell(event)
+    assert database.get("posts-threads", {"id": thread}) is None

@@ -1,0 +1,207 @@
+"""What the service knows of people by events: their names, and whether they may write."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
+
+import pytest
+
+from chassis.events import Malformed
+from posts import events
+from tests import schemas
+from tests.service import walk
+from tests.telling import of_person
+
+PATH = "/api/posts"
+PERSON = (events.USER_REGISTERED, events.USER_UPDATED, events.USER_SUSPENDED)
+
+
+@pytest.fixture
+def writes(client, thread):
+    """Try every kind of write."""
+
+    def writes(post, person):
+        path, headers = f"{PATH}/{post}", person.headers
+        return [
+            client.post(PATH, json={"thread_id": thread, "body": "More"}, headers=headers),
+            client.patch(path, json={"body": "Other"}, headers=headers),
+            client.delete(path, headers=headers),
+        ]
+
+    return writes
+
+
+def names(client):
+    return {post["author"]["display_name"] for post in walk(client, PATH, limit=100)}
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(one, id=one.id) for kind in PERSON for one in schemas.examples(kind)]
+)
+def test_what_users_tells_of_a_person_is_known(example, tell, database):
+    tell(example)
+    assert database.get("posts-people", {"id": example.subject}) == {
+        "id": example.subject,
+        "version": example.version,
+        "display_name": example.data["display_name"],
+        "role": example.data["role"],
+        "suspended": example.data["suspended"],
+        "erased": False,
+        "event_id": example.id,
+    }
+
+
+@pytest.mark.parametrize("example", schemas.examples(events.USER_ERASED), ids=lambda one: one.id)
+def test_an_erasure_is_taken_of_people_who_are_not_known_too(example, tell, database, recorded):
+    tell(example)
+    assert database.get("posts-people", {"id": example.subject})["erased"] is True
+    [forgotten] = recorded()
+    assert (forgotten.type, forgotten.subject, forgotten.version) == (
+        "user.forgotten",
+        example.subject,
+        example.version,
+    )
+
+
+def test_somebody_suspended_writes_nothing_until_it_is_over(client, write, writes, ada, tell):
+    post = write("Before")
+    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    for answer in writes(post, ada):
+        assert answer.status_code == 403
+        assert answer.json["type"] == "urn:problem:suspended"
+    assert client.get(f"{PATH}/{post}").json["body"] == "Before"
+    tell(of_person(ada, 3, "user.suspended"))
+    assert [answer.status_code for answer in writes(post, ada)] == [201, 200, 204]
+
+
+def test_a_session_opened_while_suspended_writes_nothing(write, writes, ada, sign_in):
+    post = write("Before")
+    for answer in writes(post, sign_in("Ada", person=ada, version=2, suspended=True)):
+        assert answer.json["type"] == "urn:problem:suspended"
+    # Now it is known of the older session too.
+    assert {answer.status_code for answer in writes(post, ada)} == {403}
+
+
+def test_a_session_that_is_newer_than_the_events_counts(write, ada, tell, sign_in):
+    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    write("Again", sign_in("Ada", person=ada, version=3))
+    # The older session is the same person, who may write again.
+    write("Again", ada)
+
+
+def test_somebody_erased_writes_nothing_more(client, write, writes, ada, tell):
+    post = write("Before")
+    tell(of_person(ada, 2, "user.erased"))
+    for answer in writes(post, ada):
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    shown = client.get(f"{PATH}/{post}").json
+    assert shown["author"] == {"id": ada.id, "display_name": "former member"}
+    assert shown["body"] == "Before"
+
+
+def test_who_may_not_write_is_told_so_even_of_a_post_that_is_not_there(writes, ada, tell, threads):
+    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    threads.stop()
+    assert [answer.status_code for answer in writes("nowhere", ada)] == [403, 403, 403]
+    # On their behalf nobody else is asked.
+    assert threads.asked == []
+
+
+def test_a_moderator_who_is_none_any_more_moderates_nothing(client, write, moderator, tell):
+    path = f"{PATH}/{write('Calm')}"
+    tell(of_person(moderator, 2, role="member"))
+    assert client.delete(path, headers=moderator.headers).status_code == 403
+    assert client.get(path).headers["ETag"] == '"1"'
+
+
+def test_a_new_moderator_needs_no_new_session(client, write, bob, tell):
+    path = f"{PATH}/{write('Heated')}"
+    assert client.delete(path, headers=bob.headers).status_code == 403
+    tell(of_person(bob, 2, role="moderator"))
+    assert client.delete(path, headers=bob.headers).status_code == 204
+
+
+def test_a_new_name_is_one_write_and_shows_everywhere(
+    client, write, ada, bob, thread, dynamo, tell
+):
+    post, *_ = [write(f"Number {number}") for number in range(30)]
+    write("Bob's", bob)
+    with dynamo.counted() as calls:
+        tell(of_person(ada, 2, name="Ada L."))
+    assert calls == {"PutItem": 1}
+    assert names(client) == {"Ada L.", "Bob"}
+    for path in (f"{PATH}/in-thread/{thread}", f"{PATH}/by-user/{ada.id}"):
+        shown = {
+            (post["author"]["id"], post["author"]["display_name"]) for post in walk(client, path)
+        }
+        assert (ada.id, "Ada L.") in shown <= {(ada.id, "Ada L."), (bob.id, "Bob")}
+    assert client.get(f"{PATH}/{post}").json["author"]["display_name"] == "Ada L."
+    # Also for what is written with a session of before.
+    new = {"thread_id": thread, "body": "New"}
+    made = client.post(PATH, json=new, headers=ada.headers)
+    assert made.json["author"]["display_name"] == "Ada L."
+    changed = client.patch(f"{PATH}/{post}", json={"body": "Edited"}, headers=ada.headers)
+    assert changed.json["author"]["display_name"] == "Ada L."
+
+
+def test_the_newest_name_shows_in_whatever_order_it_is_told(client, write, sign_in, tell):
+    for order in permutations((2, 3, 4)):
+        person = sign_in("First")
+        post = write("Hello", person)
+        for version in (*order, *order):
+            tell(of_person(person, version, name=f"Name {version}"))
+        assert client.get(f"{PATH}/{post}").json["author"]["display_name"] == "Name 4"
+
+
+def test_nothing_brings_an_erased_person_back(client, write, ada, thread, tell):
+    write("Left behind")
+    late = [of_person(ada, 1, "user.registered"), of_person(ada, 2, name="Ada L.")]
+    tell(late[0], of_person(ada, 3, "user.erased"), *late)
+    assert names(client) == {"former member"}
+    new = {"thread_id": thread, "body": "I am back"}
+    assert client.post(PATH, json=new, headers=ada.headers).status_code == 401
+    assert names(client) == {"former member"}
+
+
+def test_nothing_of_an_erased_person_is_left_in_the_replica(write, ada, tell, database):
+    write("Left behind")
+    tell(of_person(ada, 2, role="moderator"), erased := of_person(ada, 3, "user.erased"))
+    assert database.get("posts-people", {"id": ada.id}) == {
+        "id": ada.id,
+        "version": 3,
+        "display_name": "former member",
+        "role": "",
+        "suspended": False,
+        "erased": True,
+        "event_id": erased.id,
+    }
+
+
+def test_that_somebody_is_forgotten_is_told_exactly_once(ada, tell, recorded):
+    erased = of_person(ada, 3, "user.erased")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(tell, [erased] * 24))
+    tell(of_person(ada, 2), erased)
+    [forgotten] = recorded()
+    assert (forgotten.type, forgotten.subject, forgotten.version) == ("user.forgotten", ada.id, 3)
+    assert forgotten.data == {}
+
+
+def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, thread, tell):
+    headers = ada.headers | {"Idempotency-Key": "once"}
+    new = {"thread_id": thread, "body": "Once"}
+    first = client.post(PATH, json=new, headers=headers)
+    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    again = client.post(PATH, json=new, headers=headers)
+    assert (again.status_code, again.data) == (201, first.data)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"display_name": None}, {"display_name": ""}, {"suspended": "no"}, {"role": 1}]
+)
+def test_what_can_not_be_understood_of_a_person_is_refused(wrong, ada, tell, database):
+    event = of_person(ada, 2)
+    event.data.update(wrong)
+    with pytest.raises(Malformed):
+        tell(event)
+    assert database.get("posts-people", {"id": ada.id}) is None

@@ -1,0 +1,317 @@
+"""The service between the outbox and the bus: nothing lost, nothing applied twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from chassis.bus import Queue
+from chassis.clock import utc_now, uuid7
+from chassis.consumer import MAX_ATTEMPTS, Consumer
+from chassis.errors import Unavailable
+from chassis.events import Event
+from chassis.relay import Relay
+from chassis.subscriptions import Subscription
+from posts import events, replay
+from posts.app import build_store, create_app
+from posts.known_threads import KnownThreads
+from posts.replicas import Replicas
+from posts.subscription import SUBSCRIPTION
+from tests import schemas
+from tests.service import walk
+from tests.telling import of_person, of_thread
+
+PATH = "/api/posts"
+OTHERS = Subscription("others", (events.CREATED, events.UPDATED, events.DELETED, events.FORGOTTEN))
+
+
+class Impatient(Queue):
+    """A queue that gives back at once what is to be tried again later."""
+
+    def hide(self, messages, seconds):
+        super().hide(messages, 0)
+
+
+@pytest.fixture
+def places(bus):
+    return bus.provision([SUBSCRIPTION, OTHERS])
+
+
+@pytest.fixture
+def settings(settings, places):
+    mine = places["posts"]
+    return settings.model_copy(
+        update={
+            "events_topic_arn": mine.topic_arn,
+            "events_queue_url": mine.queue_url,
+            "events_dead_letters_url": mine.dead_letters_url,
+            "events_wait_seconds": 1,
+        }
+    )
+
+
+@pytest.fixture
+def relay(bus, places, outbox):
+    return Relay(outbox, bus.topic(places["posts"]))
+
+
+@pytest.fixture
+def consume(bus, places, database, outbox):
+    """Apply what is in the service's queue."""
+    mine = places["posts"]
+    consumer = Consumer(
+        Impatient(bus.sqs, mine.queue_url, mine.dead_letters_url),
+        Replicas(database, outbox).handlers(),
+        build_store(database).check,
+        utc_now,
+        wait_seconds=0,
+    )
+    return consumer.once
+
+
+def told(found):
+    return sorted((event.subject, event.version, event.type) for event in found)
+
+
+def test_what_happens_to_a_post_reaches_whoever_takes_it(
+    client, bus, places, relay, write, ada, moderator
+):
+    one, two = write("One"), write("Two 🧭")
+    client.patch(f"{PATH}/{one}", json={"body": "Uno"}, headers=ada.headers)
+    client.delete(f"{PATH}/{two}", headers=moderator.headers)
+    assert relay.once() == 4
+    found = bus.held(places["others"])
+    for event in found:
+        schemas.validate(event)
+    assert told(found) == sorted(
+        [
+            (one, 1, "post.created"),
+            (one, 2, "post.updated"),
+            (two, 1, "post.created"),
+            (two, 2, "post.deleted"),
+        ]
+    )
+    assert relay.once() == 0
+    assert bus.held(places["posts"]) == []
+
+
+def test_a_longest_post_goes_over_the_bus(client, bus, places, relay, ada, thread):
+    body = "𝕏" * 8_000 + "\n" * 7_999 + "x"
+    data = f'{{"thread_id": "{thread}", "body": "{body}"}}'.replace("\n", "\\n").encode()
+    made = client.post(PATH, data=data, headers=ada.headers, content_type="application/json")
+    assert made.status_code == 201
+    relay.once()
+    [event] = bus.held(places["others"])
+    assert event.data["body"] == body
+
+
+def test_a_relay_that_dies_before_it_marks_publishes_again(bus, places, outbox, relay, write):
+    write("Once")
+    bus.topic(places["posts"]).publish(outbox.pending(100))
+    assert relay.once() == 1
+    first, second = bus.held(places["others"])
+    assert first == second
+
+
+def test_threads_and_people_are_known_whatever_comes_twice_or_early(
+    client, bus, places, consume, relay, write, ada, bob, thread
+):
+    gone = uuid7()
+    post = write("Before")
+    relay.once()
+    bus.held(places["others"])
+    erased = of_person(ada, 3, "user.erased")
+    arriving = [of_thread(gone, 2, "thread.deleted"), of_thread(thread, 3), erased]
+    arriving += [of_person(ada, 2), of_thread(thread, 2, locked=True), of_thread(gone)]
+    bus.publish(places["others"], *arriving, *arriving)
+    while bus.queue(places["posts"]).depth().waiting:
+        consume()
+    shown = client.get(f"{PATH}/{post}").json
+    assert shown["author"] == {"id": ada.id, "display_name": "former member"}
+    write("After", bob)
+    new = {"thread_id": gone, "body": "Hello"}
+    assert client.post(PATH, json=new, headers=bob.headers).status_code == 404
+    assert bus.dead(places["posts"]) == []
+    relay.once()
+    [forgotten] = [one for one in bus.held(places["others"]) if one.type == events.FORGOTTEN]
+    schemas.validate(forgotten)
+    assert forgotten.source == "/posts"
+    assert (forgotten.subject, forgotten.version) == (ada.id, erased.version)
+
+
+def test_a_purge_that_fails_is_given_again_until_it_is_done(
+    client, bus, places, consume, thread, write, monkeypatch
+):
+    post = write("Before")
+    bus.publish(places["others"], of_thread(thread, 2, "thread.deleted"))
+    with monkeypatch.context() as broken:
+
+        def fail(*_):
+            detail = "The data can't be reached right now."
+            raise Unavailable(detail)
+
+        broken.setattr(Replicas, "_delete", fail)
+        for _ in range(MAX_ATTEMPTS + 1):
+            assert not consume()
+    assert [one["id"] for one in walk(client, PATH)] == [post]
+    assert client.get(f"{PATH}/{post}").status_code == 404
+    assert consume()
+    assert walk(client, PATH) == []
+    assert bus.dead(places["posts"]) == []
+
+
+@pytest.mark.parametrize("body", ["x", "{}", '{"specversion": "1.0"}'])
+def test_what_is_no_event_goes_there_at_once(bus, places, consume, body):
+    bus.send(places["posts"], body)
+    consume()
+    [(reason, _)] = bus.dead(places["posts"])
+    assert reason.startswith("malformed: ")
+
+
+def test_so_does_what_can_not_be_understood_of_a_thread(bus, places, consume, thread):
+    event = of_thread(thread)
+    event.data["locked"] = "perhaps"
+    bus.publish(places["others"], event)
+    consume()
+    [(reason, _)] = bus.dead(places["posts"])
+    assert reason.startswith("malformed: locked: ")
+
+
+def test_an_unknown_type_is_let_pass(bus, places, consume):
+    event = Event(uuid7(), "thread.praised", "/threads", uuid7(), 1, utc_now(), {})
+    bus.send(places["posts"], event.to_json())
+    consume()
+    assert bus.queue(places["posts"]).depth().waiting == 0
+    assert bus.dead(places["posts"]) == []
+
+
+def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, write):
+    write("Hello")
+    client = create_app(settings).test_client()
+    before = client.get("/eventz").json
+    assert before["outbox_seconds"] >= 0
+    assert (before["waiting"], before["in_flight"], before["dead"]) == (0, 0, 0)
+    assert before["worker_seconds"] is None
+    bus.publish(places["others"], of_thread(uuid7()))
+    relay.once()
+    after = client.get("/eventz").json
+    assert (after["outbox_seconds"], after["waiting"]) == (0, 1)
+
+
+def test_without_a_queue_there_is_nothing_to_count(settings):
+    alone = settings.model_copy(update={"events_queue_url": ""})
+    told = create_app(alone).test_client().get("/eventz").json
+    assert (told["waiting"], told["dead"], told["outbox_seconds"]) == (None, None, 0)
+
+
+@pytest.fixture
+def environment(settings, monkeypatch):
+    """Give a process of its own the same settings."""
+    for name, value in {
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "SESSION_PUBLIC_KEYS": settings.session_public_keys,
+        "THREADS_URL": settings.threads_url,
+        "TABLE_PREFIX": settings.table_prefix,
+        "EVENTS_TOPIC_ARN": settings.events_topic_arn,
+        "EVENTS_QUEUE_URL": settings.events_queue_url,
+        "EVENTS_DEAD_LETTERS_URL": settings.events_dead_letters_url,
+        "EVENTS_WAIT_SECONDS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_worker_runs_on_its_own_and_ends_when_asked(
+    client, bus, places, threads, thread, write, ada, bob, database
+):
+    def arrived(*told_of):
+        known = database.get_many("posts-threads", "id", told_of)
+        names = [one["author"]["display_name"] for one in walk(client, PATH)]
+        return len(known) == len(told_of) and names == ["Bob B."]
+
+    gone, post = write("Going"), write("Staying", bob, other := threads.begin())
+    threads.stop()
+    with subprocess.Popen(
+        [sys.executable, "-m", "posts.worker"], env=os.environ, stdout=subprocess.DEVNULL
+    ) as worker:
+        try:
+            found = []
+            end = time.monotonic() + 20
+            while len(found) < 2 and time.monotonic() < end:
+                found += bus.held(places["others"])
+            assert told(found) == [(gone, 1, "post.created"), (post, 1, "post.created")]
+            new = uuid7()
+            bus.publish(
+                places["others"],
+                of_thread(thread, 2, "thread.deleted"),
+                of_thread(other, 2, locked=True),
+                of_thread(new),
+                of_person(bob, 2, name="Bob B."),
+            )
+            while not arrived(thread, other, new) and time.monotonic() < end:
+                time.sleep(0.1)
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(10) == 0
+        finally:
+            worker.kill()
+    assert [
+        client.post(PATH, json={"thread_id": one, "body": "x"}, headers=ada.headers).status_code
+        for one in (thread, other, new)
+    ] == [404, 409, 201]
+    shown = [(one["id"], one["author"]["display_name"]) for one in walk(client, PATH)][1:]
+    assert shown == [(post, "Bob B.")]
+    assert client.get("/eventz").json["worker_seconds"] < 20
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_lost_queue_is_filled_again_from_the_outbox(
+    bus, places, relay, write, monkeypatch, capsys
+):
+    post = write("Hello")
+    relay.once()
+    assert len(bus.held(places["others"])) == 1
+    monkeypatch.setattr(sys, "argv", ["replay", "since", "10m"])
+    assert replay.main() == 0
+    assert capsys.readouterr().out.startswith("1 event ")
+    relay.once()
+    assert told(bus.held(places["others"])) == [(post, 1, "post.created")]
+
+
+@pytest.mark.usefixtures("environment")
+def test_dead_letters_are_tried_again_by_hand(
+    bus, places, consume, database, thread, monkeypatch, capsys
+):
+    with monkeypatch.context() as broken:
+        # As a fault in the service would that somebody mends later.
+        broken.setattr(KnownThreads, "learn", None)
+        bus.publish(places["others"], of_thread(thread))
+        for _ in range(MAX_ATTEMPTS):
+            consume()
+    monkeypatch.setattr(sys, "argv", ["replay", "dead-letters"])
+    assert replay.main() == 0
+    assert capsys.readouterr().out.startswith("1 dead letter ")
+    consume()
+    assert bus.queue(places["posts"]).depth().waiting == 0
+    assert bus.dead(places["posts"]) == []
+    assert database.get("posts-threads", {"id": thread})["version"] == 1
+
+
+def test_a_post_is_written_and_told_of_while_the_bus_is_down(
+    settings, ada, relay, bus, places, outbox, thread, monkeypatch
+):
+    with monkeypatch.context() as down:
+        for name in ("AWS_ENDPOINT_URL_SNS", "AWS_ENDPOINT_URL_SQS"):
+            down.setenv(name, "http://127.0.0.1:9")
+        client = create_app(settings).test_client()
+        new = {"thread_id": thread, "body": "All the same"}
+        made = client.post(PATH, json=new, headers=ada.headers)
+        assert made.status_code == 201
+        far = client.get("/eventz").json
+        assert (far["waiting"], far["dead"]) == (None, None)
+        assert far["outbox_seconds"] >= 0
+    assert len(outbox.pending(10)) == 1
+    relay.once()
+    assert told(bus.held(places["others"])) == [(made.json["id"], 1, "post.created")]

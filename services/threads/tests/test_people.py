@@ -1,0 +1,191 @@
+"""What the service knows of people by events: their names, and whether they may write."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
+
+import pytest
+
+from chassis.events import Malformed
+from tests import schemas
+from tests.service import walk
+from tests.telling import of_person
+from threads import events
+
+PATH = "/api/threads"
+PERSON = (events.USER_REGISTERED, events.USER_UPDATED, events.USER_SUSPENDED)
+
+
+def writes(client, thread, person):
+    """Try every kind of write."""
+    path, headers = f"{PATH}/{thread}", person.headers
+    return [
+        client.post(PATH, json={"title": "More"}, headers=headers),
+        client.patch(path, json={"title": "Other"}, headers=headers),
+        client.delete(path, headers=headers),
+    ]
+
+
+def names(client):
+    return {thread["author"]["display_name"] for thread in walk(client, PATH, limit=100)}
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(one, id=one.id) for kind in PERSON for one in schemas.examples(kind)]
+)
+def test_what_users_tells_of_a_person_is_known(example, tell, database):
+    tell(example)
+    assert database.get("threads-people", {"id": example.subject}) == {
+        "id": example.subject,
+        "version": example.version,
+        "display_name": example.data["display_name"],
+        "role": example.data["role"],
+        "suspended": example.data["suspended"],
+        "erased": False,
+        "event_id": example.id,
+    }
+
+
+@pytest.mark.parametrize("example", schemas.examples(events.USER_ERASED), ids=lambda one: one.id)
+def test_an_erasure_is_taken_of_people_who_are_not_known_too(example, tell, database, recorded):
+    tell(example)
+    assert database.get("threads-people", {"id": example.subject})["erased"] is True
+    [forgotten] = recorded()
+    assert (forgotten.type, forgotten.subject, forgotten.version) == (
+        "user.forgotten",
+        example.subject,
+        example.version,
+    )
+
+
+def test_somebody_suspended_writes_nothing_until_it_is_over(client, begin, ada, tell):
+    thread = begin("Before")
+    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    for answer in writes(client, thread, ada):
+        assert answer.status_code == 403
+        assert answer.json["type"] == "urn:problem:suspended"
+    assert client.get(f"{PATH}/{thread}").json["title"] == "Before"
+    tell(of_person(ada, 3, "user.suspended"))
+    assert [answer.status_code for answer in writes(client, thread, ada)] == [201, 200, 204]
+
+
+def test_a_session_opened_while_suspended_writes_nothing(client, begin, ada, sign_in):
+    thread = begin("Before")
+    for answer in writes(client, thread, sign_in("Ada", person=ada, version=2, suspended=True)):
+        assert answer.json["type"] == "urn:problem:suspended"
+    # Now it is known of the older session too.
+    assert {answer.status_code for answer in writes(client, thread, ada)} == {403}
+
+
+def test_a_session_that_is_newer_than_the_events_counts(client, ada, tell, sign_in):
+    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    forgiven = sign_in("Ada", person=ada, version=3)
+    assert client.post(PATH, json={"title": "Again"}, headers=forgiven.headers).status_code == 201
+    # The older session is the same person, who may write again.
+    assert client.post(PATH, json={"title": "Again"}, headers=ada.headers).status_code == 201
+
+
+def test_somebody_erased_writes_nothing_more(client, begin, ada, tell):
+    thread = begin("Before")
+    tell(of_person(ada, 2, "user.erased"))
+    for answer in writes(client, thread, ada):
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    shown = client.get(f"{PATH}/{thread}").json
+    assert shown["author"] == {"id": ada.id, "display_name": "former member"}
+
+
+def test_who_may_not_write_is_told_so_even_of_a_thread_that_is_not_there(client, ada, tell):
+    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    assert [answer.status_code for answer in writes(client, "nowhere", ada)] == [403, 403, 403]
+
+
+def test_a_moderator_who_is_none_any_more_moderates_nothing(client, begin, moderator, tell):
+    path = f"{PATH}/{begin('Calm')}"
+    tell(of_person(moderator, 2, role="member"))
+    for body in ({"locked": True}, {"title": "Mine now"}):
+        assert client.patch(path, json=body, headers=moderator.headers).status_code == 403
+    assert client.delete(path, headers=moderator.headers).status_code == 403
+    assert client.get(path).headers["ETag"] == '"1"'
+
+
+def test_a_new_moderator_needs_no_new_session(client, begin, bob, tell):
+    path = f"{PATH}/{begin('Heated')}"
+    tell(of_person(bob, 2, role="moderator"))
+    assert client.patch(path, json={"locked": True}, headers=bob.headers).status_code == 200
+    assert client.delete(path, headers=bob.headers).status_code == 204
+
+
+def test_a_new_name_is_one_write_and_shows_everywhere(client, begin, ada, bob, dynamo, tell):
+    threads = [begin(f"Number {number}") for number in range(30)] + [begin("Bob's", bob)]
+    with dynamo.counted() as calls:
+        tell(of_person(ada, 2, name="Ada L."))
+    assert calls == {"PutItem": 1}
+    assert names(client) == {"Ada L.", "Bob"}
+    found = walk(client, PATH, q="number")
+    assert {thread["author"]["display_name"] for thread in found} == {"Ada L."}
+    assert client.get(f"{PATH}/{threads[0]}").json["author"]["display_name"] == "Ada L."
+    # Also for what is written with a session of before.
+    made = client.post(PATH, json={"title": "New"}, headers=ada.headers)
+    assert made.json["author"]["display_name"] == "Ada L."
+
+
+def test_the_newest_name_shows_in_whatever_order_it_is_told(client, begin, sign_in, tell):
+    for order in permutations((2, 3, 4)):
+        person = sign_in("First")
+        thread = begin("Hello", person)
+        for version in (*order, *order):
+            tell(of_person(person, version, name=f"Name {version}"))
+        assert client.get(f"{PATH}/{thread}").json["author"]["display_name"] == "Name 4"
+
+
+def test_nothing_brings_an_erased_person_back(client, begin, ada, tell):
+    begin("Left behind")
+    late = [of_person(ada, 1, "user.registered"), of_person(ada, 2, name="Ada L.")]
+    tell(late[0], of_person(ada, 3, "user.erased"), *late)
+    assert names(client) == {"former member"}
+    refused = client.post(PATH, json={"title": "I am back"}, headers=ada.headers)
+    assert refused.status_code == 401
+    assert names(client) == {"former member"}
+
+
+def test_nothing_of_an_erased_person_is_left_in_the_replica(begin, ada, tell, database):
+    begin("Left behind")
+    tell(of_person(ada, 2, role="moderator"), erased := of_person(ada, 3, "user.erased"))
+    assert database.get("threads-people", {"id": ada.id}) == {
+        "id": ada.id,
+        "version": 3,
+        "display_name": "former member",
+        "role": "",
+        "suspended": False,
+        "erased": True,
+        "event_id": erased.id,
+    }
+
+
+def test_that_somebody_is_forgotten_is_told_exactly_once(ada, tell, recorded):
+    erased = of_person(ada, 3, "user.erased")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(tell, [erased] * 24))
+    tell(of_person(ada, 2), erased)
+    [forgotten] = recorded()
+    assert (forgotten.type, forgotten.subject, forgotten.version) == ("user.forgotten", ada.id, 3)
+    assert forgotten.data == {}
+
+
+def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, tell):
+    headers = ada.headers | {"Idempotency-Key": "once"}
+    first = client.post(PATH, json={"title": "Once"}, headers=headers)
+    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    again = client.post(PATH, json={"title": "Once"}, headers=headers)
+    assert (again.status_code, again.data) == (201, first.data)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"display_name": None}, {"display_name": ""}, {"suspended": "no"}, {"role": 1}]
+)
+def test_what_can_not_be_understood_of_a_person_is_refused(wrong, ada, tell, database):
+    event = of_person(ada, 2)
+    event.data.update(wrong)
+    with pytest.raises(Malformed):
+        tell(event)
+    assert database.get("threads-people", {"id": ada.id}) is None

@@ -1,0 +1,386 @@
+"""What a thread shows of its posts: counted from events in any order, twice, and all at once."""
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chassis.clock import moment, stamp, utc_now, uuid7
+from chassis.dynamodb import Database
+from chassis.errors import Unavailable
+from chassis.events import Event, Malformed
+from tests import schemas
+from tests.service import walk
+from tests.telling import of_post
+from threads import events, tables
+from threads.app import build_outbox, build_store
+from threads.model import Author, Thread
+from threads.replicas import Replicas, UnknownThread
+from threads.store import _item
+
+PATH = "/api/threads"
+POST = (events.POST_CREATED, events.POST_UPDATED, events.POST_DELETED)
+
+
+def shown(client, thread):
+    """Give what everybody sees of a thread's posts."""
+    seen = client.get(f"{PATH}/{thread}").json
+    return seen["post_count"], seen["last_activity_at"]
+
+
+def truth(began: str, history: list[Event]) -> tuple[int, str]:
+    """Work out what a thread should show, from all the events of its posts."""
+    newest: dict[str, Event] = {}
+    for event in sorted(history, key=lambda event: event.version):
+        newest[event.subject] = event
+    count = sum(not event.data["deleted"] for event in newest.values())
+    return count, max([began, *(event.data["created_at"] for event in newest.values())])
+
+
+def life(thread, created_at, edits=0, *, deleted=False):
+    """Tell of a post from its beginning on."""
+    kinds = ["post.created", *["post.updated"] * edits, *["post.deleted"] * deleted]
+    post = uuid7()
+    return [
+        of_post(thread, kind, post_id=post, version=version, created_at=created_at)
+        for version, kind in enumerate(kinds, 1)
+    ]
+
+
+@pytest.fixture
+def later():
+    """Give moments after now, one each second."""
+    start = utc_now()
+    return lambda seconds: start + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(one, id=one.id) for kind in POST for one in schemas.examples(kind)]
+)
+def test_what_posts_tells_counts(example, client, database, tell):
+    thread_id, began = example.data["thread_id"], moment("2020-01-01T00:00:00.000Z")
+    thread = Thread(thread_id, "T", Author("a", ""), began, began, 0, locked=False, version=1)
+    assert database.put_if("threads", _item(thread), "")
+    tell(example)
+    count = 0 if example.type == "post.deleted" else 1
+    assert shown(client, thread_id) == (count, example.data["created_at"])
+
+
+def test_a_post_counts_and_moves_its_thread_up(client, begin, later, tell):
+    old, new = begin("Old"), begin("New")
+    assert [thread["id"] for thread in walk(client, PATH)] == [new, old]
+    tell(of_post(old, created_at=later(1)))
+    assert shown(client, old) == (1, stamp(later(1)))
+    assert [thread["id"] for thread in walk(client, PATH)] == [old, new]
+    assert [thread["id"] for thread in walk(client, PATH, sort="newest")] == [new, old]
+    tell(of_post(new, created_at=later(2)))
+    assert [thread["id"] for thread in walk(client, PATH, limit=1)] == [new, old]
+
+
+def test_a_deleted_post_does_not_count_and_takes_no_activity_back(client, begin, later, tell):
+    thread, other = begin("Quiet"), begin("Other")
+    kept = life(thread, later(1))
+    gone = life(thread, later(3), deleted=True)
+    tell(*life(other, later(2)), *kept, *gone)
+    assert shown(client, thread) == (1, stamp(later(3)))
+    assert [one["id"] for one in walk(client, PATH)] == [thread, other]
+
+
+def test_an_edited_post_counts_once_and_is_no_activity(client, begin, later, tell, dynamo):
+    thread = begin("Edited")
+    first, *edits = life(thread, later(1), edits=3)
+    tell(first)
+    with dynamo.counted() as calls:
+        tell(*edits)
+    assert shown(client, thread) == (1, stamp(later(1)))
+    assert calls == {"BatchGetItem": 3, "TransactWriteItems": 3}
+
+
+def test_posts_change_neither_the_version_nor_what_was_written(client, begin, ada, later, tell):
+    path = f"{PATH}/{(thread := begin('Mine'))}"
+    before = client.get(path)
+    tell(*life(thread, later(1), edits=1))
+    after = client.get(path)
+    assert after.headers["ETag"] == before.headers["ETag"] == '"1"'
+    assert after.json == before.json | {"post_count": 1, "last_activity_at": stamp(later(1))}
+    headers = ada.headers | {"If-Match": '"1"'}
+    edited = client.patch(path, json={"title": "Still mine"}, headers=headers)
+    assert edited.json == after.json | {"title": "Still mine"}
+    assert client.get(path).json == edited.json
+
+
+def test_what_was_counted_is_read_and_not_written_again(begin, later, tell, dynamo):
+    thread = begin("Counted")
+    old, new = life(thread, later(1), deleted=True)
+    with dynamo.counted() as calls:
+        tell(new)
+    assert calls == {"BatchGetItem": 1, "TransactWriteItems": 1}
+    with dynamo.counted() as calls:
+        tell(new, old, new)
+    assert calls == {"BatchGetItem": 3}
+
+
+def test_threads_and_posts_are_counted_apart(client, begin, later, tell):
+    one, two = begin("One"), begin("Two")
+    tell(*life(one, later(1)), *life(one, later(2)), *life(two, later(1), deleted=True))
+    assert (shown(client, one)[0], shown(client, two)[0]) == (2, 0)
+
+
+@st.composite
+def histories(draw: Callable[..., list[tuple[int, int, bool, list[int]]]]):
+    """Draw posts: when each was written, how it went on, and which of its events come how often."""
+    posts = draw(
+        st.lists(
+            st.tuples(
+                st.integers(-5, 20),
+                st.integers(0, 2),
+                st.booleans(),
+                st.lists(st.integers(0, 3), max_size=4),
+            ),
+            max_size=6,
+        )
+    )
+    return posts, draw(st.randoms(use_true_random=False))
+
+
+@given(drawn=histories())
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_whatever_comes_in_whatever_order_the_truth_shows_in_the_end(
+    drawn, client, begin, later, tell
+):
+    posts, chance = drawn
+    thread = begin("Converging")
+    began = shown(client, thread)[1]
+    history, arriving = [], []
+    for seconds, edits, deleted, chosen in posts:
+        told = life(thread, later(seconds), edits, deleted=deleted)
+        history += told
+        # The newest comes at least once; of the others each may come often or never.
+        arriving += [told[-1], *(told[number % len(told)] for number in chosen)]
+    chance.shuffle(arriving)
+    active = began
+    for event in arriving:
+        tell(event)
+        before, active = active, shown(client, thread)[1]
+        assert active >= before
+    assert shown(client, thread) == truth(began, history)
+    [listed] = [one for one in walk(client, PATH, limit=100) if one["id"] == thread]
+    assert (listed["post_count"], listed["last_activity_at"]) == truth(began, history)
+
+
+def crowding(apply, deliveries, consumers=8):
+    """Have so many consumers share deliveries; what is busy comes again, as from a queue."""
+    start = Barrier(consumers)
+
+    def consume(number):
+        start.wait(30)
+        for event in deliveries[number::consumers]:
+            for _ in range(20):
+                with suppress(Unavailable):
+                    apply(event)
+                    break
+            else:
+                pytest.fail("stayed busy")
+
+    with ThreadPoolExecutor(consumers) as pool:
+        list(pool.map(consume, range(consumers)))
+
+
+def test_consumers_of_one_thread_lose_and_double_nothing(client, begin, later, tell):
+    thread, other = begin("Hot"), begin("Warm")
+    began = shown(client, thread)[1]
+    chance = random.Random(7)
+    history = [
+        event
+        for number in range(30)
+        for event in life(thread, later(number), number % 3, deleted=number % 4 == 3)
+    ]
+    deliveries = [*history, *history]
+    chance.shuffle(deliveries)
+    crowding(tell, deliveries)
+    assert shown(client, thread) == truth(began, history)
+    assert [one["id"] for one in walk(client, PATH)] == [thread, other]
+
+
+def test_edits_and_counts_at_the_same_moment_lose_nothing(app, client, begin, ada, later, tell):
+    path = f"{PATH}/{(thread := begin('Number 0'))}"
+    history = [event for number in range(24) for event in life(thread, later(number))]
+    edits = 12
+
+    def edit():
+        racer, answers = app.test_client(), []
+        for number in range(1, edits + 1):
+            answers.append(
+                racer.patch(path, json={"title": f"Number {number}"}, headers=ada.headers)
+            )
+        return answers
+
+    with ThreadPoolExecutor(1) as pool:
+        editing = pool.submit(edit)
+        crowding(tell, history, consumers=4)
+        answers = editing.result()
+    assert {answer.status_code for answer in answers} == {200}
+    read = client.get(path)
+    assert read.headers["ETag"] == f'"{1 + edits}"'
+    assert read.json["title"] == f"Number {edits}"
+    assert shown(client, thread) == (24, stamp(later(23)))
+    assert [one["id"] for one in walk(client, PATH, q=f"number {edits}")] == [thread]
+
+
+class Meddled(Database):
+    """A database where something happens once, right after a read of several items."""
+
+    meddle: Callable[[], None] | None = None
+    written: tuple[str, ...] = ()
+    """The tables that the last transaction was about."""
+
+    def transact(self, actions):
+        super().transact(actions)
+        self.written = tuple(
+            what["TableName"].removeprefix(self._prefix)
+            for action in actions
+            for what in action.values()
+        )
+
+    def get_each(self, *wanted):
+        found = super().get_each(*wanted)
+        meddle, self.meddle = self.meddle, None
+        if meddle:
+            meddle()
+        return found
+
+
+@pytest.fixture
+def meddled(dynamo, settings):
+    """Give a database between whose reads and writes something can happen."""
+    return Meddled(dynamo.client, settings.table_prefix)
+
+
+def test_neither_an_edit_nor_a_count_makes_the_other_try_again(
+    client, begin, ada, later, meddled, dynamo
+):
+    store, thread_id = build_store(meddled), begin("As it was")
+    replicas = Replicas(meddled, build_outbox(meddled)).handlers()
+    read = store.get(thread_id)
+    # A count between an edit's read and its write.
+    replicas["post.created"](of_post(thread_id, created_at=later(1)))
+    store.replace(replace(read, title="Edited", version=2), read)
+    assert shown(client, thread_id) == (1, stamp(later(1)))
+
+    def edit():
+        body = {"title": "Edited again"}
+        answer = client.patch(f"{PATH}/{thread_id}", json=body, headers=ada.headers)
+        assert answer.status_code == 200
+
+    # An edit between a count's read and its write.
+    meddled.meddle = edit
+    with dynamo.counted() as calls:
+        replicas["post.created"](of_post(thread_id, created_at=later(2)))
+    # Two of each: one read is the edit's, of the author's name, and one write is.
+    assert (calls["BatchGetItem"], calls["TransactWriteItems"]) == (2, 2)
+    assert shown(client, thread_id) == (2, stamp(later(2)))
+    assert client.get(f"{PATH}/{thread_id}").json["title"] == "Edited again"
+
+
+def test_a_thread_is_written_only_where_something_of_it_changes(begin, later, meddled):
+    thread = begin("Seldom written")
+    replicas = Replicas(meddled, build_outbox(meddled)).handlers()
+    for event, tables_written in zip(
+        life(thread, later(1), edits=1, deleted=True),
+        [(tables.TALLY.name, "threads"), (tables.TALLY.name,), (tables.TALLY.name, "threads")],
+        strict=True,
+    ):
+        replicas[event.type](event)
+        assert meddled.written == tables_written
+
+
+def test_a_count_that_was_overtaken_does_not_take_the_activity_back(
+    client, begin, later, meddled, tell
+):
+    thread = begin("Overtaken")
+    meddled.meddle = lambda: tell(of_post(thread, created_at=later(9)))
+    replicas = Replicas(meddled, build_outbox(meddled)).handlers()
+    replicas["post.created"](of_post(thread, created_at=later(5)))
+    assert shown(client, thread) == (2, stamp(later(9)))
+
+
+def test_the_same_post_counted_by_two_at_once_counts_once(client, begin, later, meddled, tell):
+    thread = begin("Twice")
+    created, deleted = life(thread, later(1), deleted=True)
+    replicas = Replicas(meddled, build_outbox(meddled)).handlers()
+    for first, second, count in ((created, created, 1), (created, deleted, 0)):
+        meddled.meddle = lambda second=second: tell(second)
+        replicas[first.type](first)
+        assert shown(client, thread) == (count, stamp(later(1)))
+
+
+def test_posts_of_a_deleted_thread_bring_nothing_back(
+    client, begin, moderator, later, tell, meddled, database
+):
+    thread = begin("Going")
+    mark = {"id": thread, "deleted": True, "version": 2}
+
+    def delete():
+        path = f"{PATH}/{thread}"
+        assert client.delete(path, headers=moderator.headers).status_code == 204
+
+    # The first is being counted while the thread goes, the second comes afterwards.
+    meddled.meddle = delete
+    Replicas(meddled, build_outbox(meddled)).handlers()["post.created"](of_post(thread))
+    tell(of_post(thread, created_at=later(1)))
+    assert database.get("threads", {"id": thread}) == mark
+    left = database.query(
+        tables.TALLY.name, "thread_id = :thread", limit=10, ascending=True, thread=thread
+    )
+    assert left == []
+    assert walk(client, PATH) == []
+
+
+def test_a_post_of_a_thread_that_never_was_is_somebodys_fault(tell, database):
+    event = of_post(uuid7())
+    with pytest.raises(UnknownThread):
+        tell(event)
+    place = {"thread_id": event.data["thread_id"], "post_id": event.subject}
+    assert database.get(tables.TALLY.name, place) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"thread_id": ""},
+        {"thread_id": 7},
+        {"deleted": "no"},
+        {"deleted": None},
+        {"created_at": "yesterday"},
+        {"created_at": 1_700_000_000},
+        {"created_at": "2026-13-01T00:00:00.000Z"},
+        {"created_at": "2026-01-01T00:00:00"},
+    ],
+)
+def test_what_can_not_be_understood_of_a_post_is_refused(wrong, client, begin, tell):
+    thread = begin("Unharmed")
+    before = shown(client, thread)
+    event = of_post(thread)
+    event.data.update(wrong)
+    with pytest.raises(Malformed):
+        tell(event)
+    assert shown(client, thread) == before
+
+
+def test_what_is_not_known_of_a_post_is_ignored(client, begin, later, tell):
+    thread = begin("Fine")
+    event = of_post(thread, created_at=later(1))
+    event.data["mood"] = {"is": "good"}
+    tell(event)
+    assert shown(client, thread) == (1, stamp(later(1)))

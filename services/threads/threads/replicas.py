@@ -1,0 +1,106 @@
+"""Applies what other components tell: who people are by now, and which posts a thread has.
+
+Each event may come in any order, any number of times, and at the same moment as others.
+"""
+
+from collections.abc import Mapping
+
+from chassis.clock import stamp
+from chassis.dynamodb import Action, Database, Item, NotApplied
+from chassis.events import Event, Handler, body
+from chassis.outbox import DynamoOutbox
+from chassis.standing import People, PersonBody
+from chassis.versions import settle
+from threads import events, tables
+from threads.model import FORMER_MEMBER
+
+THREADS = tables.THREADS.name
+TALLY = tables.TALLY.name
+# Only a thread that is not deleted has a count.
+LIVE = "attribute_exists(post_count)"
+AS_READ = "attribute_not_exists(version) OR version = :known"
+
+
+class UnknownThread(Exception):
+    """A post was written in a thread that never was here."""
+
+
+class Overtaken(Exception):
+    """Somebody else counted in the thread, or deleted it, since it was read."""
+
+
+class Replicas:
+    """Applies events to the service's own tables."""
+
+    def __init__(self, database: Database, outbox: DynamoOutbox) -> None:
+        self._db = database
+        self._outbox = outbox
+        self._people = People(database, tables.PEOPLE.name, FORMER_MEMBER)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Give what applies each type of event."""
+        return {
+            events.USER_REGISTERED: self._learn,
+            events.USER_UPDATED: self._learn,
+            events.USER_SUSPENDED: self._learn,
+            events.USER_ERASED: self._forget,
+            events.POST_CREATED: self._count,
+            events.POST_UPDATED: self._count,
+            events.POST_DELETED: self._count,
+        }
+
+    def _learn(self, event: Event) -> None:
+        self._people.learn(event, body(PersonBody, event))
+
+    def _forget(self, event: Event) -> None:
+        """Forget an erased person and say so, both or neither, and only once."""
+        forgotten = self._outbox.record(events.FORGOTTEN, event.subject, event.version, {})
+        try:
+            self._db.transact([self._people.forget(event), forgotten])
+        except NotApplied:
+            return  # it was done, and said, before
+
+    def _count(self, event: Event) -> None:
+        post = body(events.PostBody, event)
+        settle(lambda: self._try_to_count(event, post), Overtaken)
+
+    def _try_to_count(self, event: Event, post: events.PostBody) -> None:
+        """Bring the tally of a thread's posts, and what the thread shows of it, up to an event."""
+        place = {"thread_id": post.thread_id, "post_id": event.subject}
+        thread, known = self._db.get_each((THREADS, {"id": post.thread_id}), (TALLY, place))
+        if thread is None:
+            # Threads are there before their posts: somebody must look why this one is not.
+            raise UnknownThread(post.thread_id)
+        if "deleted" in thread or (known and known["version"] >= event.version):
+            return
+        counted = {"version": event.version, "event_id": event.id, "deleted": post.deleted}
+        version = known["version"] if known else 0
+        actions = [self._db.put(TALLY, place | counted, AS_READ, known=version)]
+        more = int(not post.deleted) - int(known is not None and not known["deleted"])
+        actions += self._show(thread, more, stamp(post.created_at))
+        try:
+            self._db.transact(actions)
+        except NotApplied as refusal:
+            raise Overtaken from refusal
+
+    def _show(self, thread: Item, more: int, active: str) -> list[Action]:
+        """Change what a thread shows of its posts, where there is something to change.
+
+        Counts add up whoever comes first, so they need no condition on what was read. The latest
+        activity does, or it could go back. Neither touches what people edit, nor its version.
+        """
+        key = {"id": thread["id"]}
+        change = "SET post_count = post_count + :more"
+        if active > thread["last_activity_at"]:
+            return [
+                self._db.update(
+                    THREADS,
+                    key,
+                    f"{change}, last_activity_at = :active, activity_key = :place",
+                    f"{LIVE} AND last_activity_at < :active",
+                    more=more,
+                    active=active,
+                    place=tables.activity_key(active, thread["id"]),
+                )
+            ]
+        return [self._db.update(THREADS, key, change, LIVE, more=more)] if more else []

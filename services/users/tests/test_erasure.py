@@ -1,0 +1,166 @@
+"""Erasing an account: what is told, who confirms, and how far it is."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+
+from chassis.clock import utc_now, uuid7
+from chassis.events import Event
+from services.users.tests.conftest import PASSWORD
+from tests import schemas
+from tests.service import race
+from users.app import build_database, build_store, create_app, use_cases
+from users.replicas import Replicas
+from users.service import UnknownErasure
+from users.settings import UsersSettings
+
+PATH = "/api/users"
+KEEPERS = ("monolith", "posts", "threads")
+
+
+@pytest.fixture
+def apply(settings):
+    """Apply a component's confirmation that it forgot somebody."""
+    users = use_cases(settings, build_store(build_database(settings)))
+    handlers = Replicas(users).handlers()
+
+    def apply(person_id, component, event_id=None):
+        event = Event(
+            event_id or uuid7(), "user.forgotten", f"/{component}", person_id, 2, utc_now(), {}
+        )
+        schemas.validate(event)
+        handlers[event.type](event)
+
+    return apply
+
+
+@pytest.fixture
+def erased(client, ada):
+    """Erase Ada, and give the address where to ask how far that is."""
+    answer = client.delete(ada.path, headers=ada.headers)
+    assert answer.status_code == 202
+    return answer.headers["Location"]
+
+
+def test_the_answer_says_where_to_ask(client, ada):
+    answer = client.delete(ada.path, headers=ada.headers)
+    assert answer.headers["Location"] == f"{ada.path}/erasure"
+    asked = client.get(answer.headers["Location"])
+    assert asked.status_code == 200
+    assert asked.headers["Cache-Control"] == "no-cache"
+    assert asked.json == {
+        "id": ada.id,
+        "status": "erasing",
+        "requested_at": asked.json["requested_at"],
+        "finished_at": None,
+    }
+
+
+def test_there_is_none_of_who_has_an_account_or_never_had_one(client, ada):
+    for person_id in (ada.id, uuid7(), "nonsense"):
+        answer = client.get(f"{PATH}/{person_id}/erasure")
+        assert answer.status_code == 404
+        assert answer.json["detail"] == "There is no such erasure."
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(KEEPERS)))
+def test_it_is_finished_when_every_keeper_has_confirmed_in_any_order(
+    client, erased, apply, ada, order
+):
+    for component in order:
+        assert client.get(erased).json["status"] == "erasing"
+        apply(ada.id, component)
+    done = client.get(erased).json
+    assert done["status"] == "erased"
+    assert done["finished_at"] >= done["requested_at"]
+
+
+def test_what_comes_twice_or_from_strangers_changes_nothing(client, erased, apply, ada):
+    once = uuid7()
+    for component in ("threads", "threads", "users", "search", "posts", "posts"):
+        apply(ada.id, component, once)
+        assert client.get(erased).json["status"] == "erasing"
+    apply(ada.id, "monolith")
+    done = client.get(erased).json
+    assert done["status"] == "erased"
+    for component in (*KEEPERS, "search"):
+        apply(ada.id, component)
+    assert client.get(erased).json == done
+
+
+def test_the_erasures_of_two_people_are_apart(client, apply, ada, bob):
+    for person in (ada, bob):
+        client.delete(person.path, headers=person.headers)
+    for component in KEEPERS:
+        apply(ada.id, component)
+    assert client.get(f"{ada.path}/erasure").json["status"] == "erased"
+    assert client.get(f"{bob.path}/erasure").json["status"] == "erasing"
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_confirmation_of_an_unknown_erasure_is_a_fault(apply, ada, existing):
+    with pytest.raises(UnknownErasure):
+        apply(ada.id if existing else uuid7(), "posts")
+
+
+def test_confirmations_at_the_same_moment_are_all_counted(app, client, erased, apply, ada):
+    def confirm(racer, number):
+        apply(ada.id, KEEPERS[number % len(KEEPERS)])
+        return racer.get(erased)
+
+    race(app, confirm)
+    assert client.get(erased).json["status"] == "erased"
+
+
+def test_who_takes_the_name_is_another_person(client, erased, apply, ada):
+    new = {"username": "ada", "password": PASSWORD}
+    heir = client.post(PATH, json=new).json
+    for component in KEEPERS:
+        apply(ada.id, component)
+    assert client.get(f"{PATH}/{heir['id']}").json == heir
+    assert client.get(f"{PATH}/{heir['id']}/erasure").status_code == 404
+
+
+def test_it_is_finished_at_once_where_nobody_keeps_copies(settings, ada):
+    alone = settings.model_copy(update={"keepers": frozenset()})
+    client = create_app(alone).test_client(use_cookies=False)
+    client.delete(ada.path, headers=ada.headers)
+    done = client.get(f"{ada.path}/erasure").json
+    assert (done["status"], done["finished_at"]) == ("erased", done["requested_at"])
+
+
+def test_of_many_requests_to_erase_one_begins_it(app, client, settings, ada):
+    answers = race(app, lambda racer, _: racer.delete(ada.path, headers=ada.headers))
+    assert sorted({answer.status_code for answer in answers}) == [202, 401]
+    assert [answer.status_code for answer in answers].count(202) == 1
+
+
+def test_its_end_is_the_time_of_the_last_confirmation(settings, ada, client):
+    now = utc_now()
+    users = use_cases(settings, build_store(build_database(settings)), clock=lambda: now)
+    client.delete(ada.path, headers=ada.headers)
+    for component in KEEPERS:
+        now += timedelta(minutes=1)
+        users.confirm(ada.id, component)
+    assert users.erasure(ada.id).finished_at == now
+
+
+@pytest.mark.parametrize(
+    ("text", "keepers"),
+    [
+        ("", set()),
+        ("monolith", {"monolith"}),
+        (" monolith, threads,posts ,", {"monolith", "threads", "posts"}),
+    ],
+)
+def test_keepers_are_a_list_with_commas(monkeypatch, settings, text, keepers):
+    monkeypatch.setenv("KEEPERS", text)
+    assert UsersSettings(**settings.model_dump(exclude={"keepers"})).keepers == keepers
+
+
+@pytest.mark.parametrize("text", ["/posts", "Posts", "a b"])
+def test_odd_keepers_are_refused(monkeypatch, settings, text):
+    monkeypatch.setenv("KEEPERS", text)
+    with pytest.raises(ValueError, match="keepers"):
+        UsersSettings(**settings.model_dump(exclude={"keepers"}))

@@ -1,0 +1,141 @@
+"""What the service tells others: recorded with each write, as its schemas say."""
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from chassis.clock import moment
+from services.users.tests.conftest import PASSWORD
+from tests import schemas
+from users import events
+from users.app import build_database, build_outbox
+from users.subscription import SUBSCRIPTION
+
+PATH = "/api/users"
+ALL = {events.REGISTERED, events.UPDATED, events.SUSPENDED, events.ERASED, events.FORGOTTEN}
+
+
+@pytest.fixture
+def recorded(settings):
+    """Read what waits to be published, in the order of its recording; all of it fits its schema."""
+    outbox = build_outbox(build_database(settings))
+
+    def recorded():
+        waiting = sorted(outbox.pending(100), key=lambda event: event.id)
+        for event in waiting:
+            schemas.validate(event)
+            assert event.source == "/users"
+        return waiting
+
+    return recorded
+
+
+def told(event):
+    return event.type, event.subject, event.version
+
+
+def test_every_event_has_a_schema_whose_examples_fit():
+    assert set(schemas.kinds("users")) == ALL
+    for kind in ALL:
+        Draft202012Validator.check_schema(schemas.schema(kind))
+        assert schemas.examples(kind)
+        for example in schemas.examples(kind):
+            schemas.validate(example)
+
+
+def test_the_service_takes_confirmations_only():
+    assert SUBSCRIPTION.component == "users"
+    assert SUBSCRIPTION.types == (events.FORGOTTEN,)
+
+
+def test_a_registration_tells_the_whole_public_state(client, recorded):
+    new = {"username": "grace", "password": PASSWORD, "display_name": "Grace 🌊"}
+    made = client.post(PATH, json=new).json
+    [event] = recorded()
+    assert told(event) == ("user.registered", made["id"], 1)
+    assert event.data == {name: made[name] for name in made if name != "id"} | {"suspended": False}
+    assert event.time >= moment(made["created_at"])
+
+
+def test_a_refused_or_repeated_registration_tells_nothing(client, recorded):
+    new, key = {"username": "grace", "password": PASSWORD}, {"Idempotency-Key": "once"}
+    for expected, body, headers in (
+        (201, new, key),
+        (201, new, key),
+        (409, new | {"username": "Grace"}, {}),
+        (400, new | {"username": "x"}, {}),
+    ):
+        assert client.post(PATH, json=body, headers=headers).status_code == expected
+    assert len(recorded()) == 1
+
+
+def test_each_change_tells_the_new_state_and_version(client, recorded, ada, moderator):
+    for person, change in (
+        (ada, {"display_name": "Ada L.", "bio": "Notes.\nMore."}),
+        (moderator, {"suspended": True}),
+        (moderator, {"suspended": True, "role": "moderator"}),
+        (moderator, {"suspended": False, "role": "member"}),
+    ):
+        assert client.patch(ada.path, json=change, headers=person.headers).status_code == 200
+    of_ada = [event for event in recorded() if event.subject == ada.id]
+    assert [(event.type, event.version) for event in of_ada] == [
+        ("user.registered", 1),
+        ("user.updated", 2),
+        ("user.suspended", 3),
+        ("user.updated", 4),
+        ("user.suspended", 5),
+    ]
+    states = [
+        (event.data["display_name"], event.data["role"], event.data["suspended"])
+        for event in of_ada[1:]
+    ]
+    assert states == [
+        ("Ada L.", "member", False),
+        ("Ada L.", "member", True),
+        ("Ada L.", "moderator", True),
+        ("Ada L.", "member", False),
+    ]
+    assert {event.data["bio"] for event in of_ada[1:]} == {"Notes.\nMore."}
+
+
+def test_a_refused_change_tells_nothing(client, recorded, ada, bob):
+    before = recorded()
+    for headers in (bob.headers, ada.headers | {"If-Match": '"7"'}):
+        client.patch(ada.path, json={"bio": "x"}, headers=headers)
+        client.delete(ada.path, headers=headers)
+    assert recorded() == before
+
+
+def test_an_appointment_by_hand_is_told_too(recorded, moderator):
+    event = recorded()[-1]
+    assert told(event) == ("user.updated", moderator.id, 2)
+    assert event.data["role"] == "moderator"
+
+
+def test_a_new_password_is_nobodys_business(client, recorded, ada):
+    body = {"current": PASSWORD, "new": "another horse"}
+    path = f"{PATH}/me/password"
+    assert client.put(path, json=body, headers=ada.headers).status_code == 204
+    assert [event.type for event in recorded()] == ["user.registered"]
+
+
+def test_an_erasure_is_told_as_the_last_version(client, recorded, ada):
+    client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
+    client.delete(ada.path, headers=ada.headers)
+    event = recorded()[-1]
+    assert told(event) == ("user.erased", ada.id, 3)
+    assert event.data == {}
+
+
+def test_no_event_carries_a_password_or_its_hash(client, recorded, ada):
+    for event in recorded():
+        assert PASSWORD not in event.to_json()
+        assert "argon2" not in event.to_json()
+
+
+def test_a_write_costs_no_call_more_for_its_event(client, dynamo, ada):
+    with dynamo.counted() as calls:
+        client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
+    assert calls == {"GetItem": 1, "TransactWriteItems": 1}
+    with dynamo.counted() as calls:
+        client.delete(ada.path, headers=ada.headers)
+    assert calls == {"GetItem": 1, "TransactWriteItems": 1}

@@ -1,0 +1,274 @@
+"""The service between the outbox and the bus: nothing lost, nothing applied twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from chassis.bus import Queue
+from chassis.clock import utc_now, uuid7
+from chassis.consumer import MAX_ATTEMPTS, Consumer
+from chassis.events import Event
+from chassis.relay import Relay
+from chassis.subscriptions import Subscription
+from services.users.tests.conftest import PASSWORD
+from tests import schemas
+from users import events, replay
+from users.app import build_database, build_outbox, build_store, create_app, use_cases
+from users.replicas import Replicas
+from users.subscription import SUBSCRIPTION
+
+PATH = "/api/users"
+KEEPERS = ("monolith", "posts", "threads")
+OTHERS = Subscription(
+    "others", (events.REGISTERED, events.UPDATED, events.SUSPENDED, events.ERASED)
+)
+
+
+class Impatient(Queue):
+    """A queue that gives back at once what is to be tried again later."""
+
+    def hide(self, messages, seconds):
+        super().hide(messages, 0)
+
+
+@pytest.fixture
+def places(bus):
+    return bus.provision([SUBSCRIPTION, OTHERS])
+
+
+@pytest.fixture
+def settings(settings, places):
+    mine = places["users"]
+    return settings.model_copy(
+        update={
+            "events_topic_arn": mine.topic_arn,
+            "events_queue_url": mine.queue_url,
+            "events_dead_letters_url": mine.dead_letters_url,
+            "events_wait_seconds": 1,
+        }
+    )
+
+
+@pytest.fixture
+def outbox(settings):
+    return build_outbox(build_database(settings))
+
+
+@pytest.fixture
+def relay(bus, places, outbox):
+    return Relay(outbox, bus.topic(places["users"]))
+
+
+@pytest.fixture
+def consume(bus, places, settings):
+    """Apply what is in the service's queue."""
+    store = build_store(build_database(settings))
+    mine = places["users"]
+    consumer = Consumer(
+        Impatient(bus.sqs, mine.queue_url, mine.dead_letters_url),
+        Replicas(use_cases(settings, store)).handlers(),
+        store.check,
+        utc_now,
+        wait_seconds=0,
+    )
+    return consumer.once
+
+
+def forgotten(person_id, component, version=2):
+    return Event(uuid7(), events.FORGOTTEN, f"/{component}", person_id, version, utc_now(), {})
+
+
+def told(found):
+    return sorted((event.subject, event.version, event.type) for event in found)
+
+
+def test_what_happens_to_people_reaches_whoever_takes_it(client, bus, places, relay, ada, bob):
+    client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
+    client.delete(bob.path, headers=bob.headers)
+    assert relay.once() == 4
+    found = bus.held(places["others"])
+    for event in found:
+        schemas.validate(event)
+    assert told(found) == sorted(
+        [
+            (ada.id, 1, "user.registered"),
+            (ada.id, 2, "user.updated"),
+            (bob.id, 1, "user.registered"),
+            (bob.id, 2, "user.erased"),
+        ]
+    )
+    assert relay.once() == 0
+    assert bus.held(places["users"]) == []
+
+
+def test_a_relay_that_dies_before_it_marks_publishes_again(client, bus, places, outbox, relay, ada):
+    bus.topic(places["users"]).publish(outbox.pending(100))
+    assert relay.once() == 1
+    first, second = bus.held(places["others"])
+    assert first == second
+
+
+def test_an_erasure_goes_round_whatever_comes_twice_or_early(
+    client, bus, places, relay, consume, ada
+):
+    erased = client.delete(ada.path, headers=ada.headers).headers["Location"]
+    assert client.get(erased).json["status"] == "erasing", "the queue may be down"
+    relay.once()
+    [event] = [one for one in bus.held(places["others"]) if one.type == events.ERASED]
+    confirmations = [forgotten(event.subject, keeper, event.version) for keeper in KEEPERS]
+    bus.publish(places["others"], *confirmations[1:], *confirmations[1:])
+    consume()
+    assert client.get(erased).json["status"] == "erasing"
+    bus.publish(places["others"], *confirmations)
+    consume()
+    done = client.get(erased).json
+    assert done["status"] == "erased"
+    # A worker that died before it acknowledged is given all of it again.
+    bus.publish(places["others"], *reversed(confirmations))
+    consume()
+    assert client.get(erased).json == done
+    assert bus.queue(places["users"]).depth().waiting == 0
+    assert bus.dead(places["users"]) == []
+
+
+def test_a_confirmation_of_an_unknown_erasure_ends_among_the_dead_letters(
+    bus, places, consume, ada
+):
+    event = forgotten(ada.id, "posts")
+    bus.publish(places["others"], event)
+    for _ in range(MAX_ATTEMPTS):
+        assert bus.dead(places["users"]) == []
+        consume()
+    [(reason, body)] = bus.dead(places["users"])
+    assert reason == f"UnknownErasure: {ada.id}"
+    assert body == event.to_json()
+
+
+@pytest.mark.parametrize("body", ["", "{}", '{"specversion": "1.0"}'])
+def test_what_is_no_event_goes_there_at_once(bus, places, consume, body):
+    bus.send(places["users"], body or "x")
+    consume()
+    [(reason, _)] = bus.dead(places["users"])
+    assert reason.startswith("malformed: ")
+
+
+@pytest.mark.parametrize("example", schemas.examples(events.FORGOTTEN), ids=lambda e: e.source)
+def test_confirmations_are_read_as_the_schema_shows_them(
+    client, settings, bus, places, consume, ada, example
+):
+    location = client.delete(ada.path, headers=ada.headers).headers["Location"]
+    text = example.to_json().replace(example.subject, ada.id)
+    more = text.replace('"data":{}', '"data":{"new":1},"traceparent":"00-1"')
+    assert more != text
+    bus.send(places["users"], text, more)
+    consume()
+    assert bus.dead(places["users"]) == []
+    store = build_store(build_database(settings))
+    keeper = example.source.removeprefix("/")
+    assert store.erasure(ada.id).waiting_for == frozenset(KEEPERS) - {keeper}
+    assert client.get(location).json["status"] == "erasing"
+
+
+def test_an_unknown_type_is_let_pass(bus, places, consume, ada):
+    event = Event(uuid7(), "user.praised", "/monolith", ada.id, 1, utc_now(), {})
+    bus.send(places["users"], event.to_json())
+    consume()
+    assert bus.queue(places["users"]).depth().waiting == 0
+    assert bus.dead(places["users"]) == []
+
+
+def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, ada):
+    client = create_app(settings).test_client()
+    before = client.get("/eventz").json
+    assert before["outbox_seconds"] >= 0
+    assert (before["waiting"], before["in_flight"], before["dead"]) == (0, 0, 0)
+    assert before["worker_seconds"] is None
+    bus.publish(places["others"], forgotten(ada.id, "posts"))
+    relay.once()
+    after = client.get("/eventz").json
+    assert (after["outbox_seconds"], after["waiting"]) == (0, 1)
+
+
+def test_without_a_queue_there_is_nothing_to_count(settings):
+    alone = settings.model_copy(update={"events_queue_url": ""})
+    told = create_app(alone).test_client().get("/eventz").json
+    assert (told["waiting"], told["dead"], told["outbox_seconds"]) == (None, None, 0)
+
+
+@pytest.fixture
+def environment(settings, monkeypatch):
+    """Give a process of its own the same settings."""
+    for name, value in {
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "SESSION_PUBLIC_KEYS": settings.session_public_keys,
+        "SESSION_PRIVATE_KEY": settings.session_private_key.get_secret_value(),
+        "TABLE_PREFIX": settings.table_prefix,
+        "EVENTS_TOPIC_ARN": settings.events_topic_arn,
+        "EVENTS_QUEUE_URL": settings.events_queue_url,
+        "EVENTS_DEAD_LETTERS_URL": settings.events_dead_letters_url,
+        "EVENTS_WAIT_SECONDS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, ada):
+    location = client.delete(ada.path, headers=ada.headers).headers["Location"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "users.worker"], env=os.environ, stdout=subprocess.DEVNULL
+    ) as worker:
+        try:
+            found = []
+            end = time.monotonic() + 20
+            while len(found) < 2 and time.monotonic() < end:
+                found += bus.held(places["others"])
+            assert told(found) == [(ada.id, 1, "user.registered"), (ada.id, 2, "user.erased")]
+            bus.publish(places["others"], *(forgotten(ada.id, keeper) for keeper in KEEPERS))
+            while client.get(location).json["status"] == "erasing" and time.monotonic() < end:
+                time.sleep(0.1)
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(10) == 0
+        finally:
+            worker.kill()
+    assert client.get(location).json["status"] == "erased"
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_lost_queue_is_filled_again_from_the_outbox(bus, places, relay, ada, monkeypatch, capsys):
+    relay.once()
+    assert len(bus.held(places["others"])) == 1
+    monkeypatch.setattr(sys, "argv", ["replay", "since", "10m"])
+    assert replay.main() == 0
+    assert capsys.readouterr().out.startswith("1 event ")
+    relay.once()
+    assert told(bus.held(places["others"])) == [(ada.id, 1, "user.registered")]
+
+
+@pytest.mark.usefixtures("environment")
+def test_dead_letters_are_tried_again_by_hand(
+    client, bus, places, consume, ada, monkeypatch, capsys
+):
+    early = forgotten(ada.id, "posts")
+    bus.publish(places["others"], early)
+    for _ in range(MAX_ATTEMPTS):
+        consume()
+    client.delete(ada.path, headers=ada.headers)
+    monkeypatch.setattr(sys, "argv", ["replay", "dead-letters"])
+    assert replay.main() == 0
+    assert capsys.readouterr().out.startswith("1 dead letter ")
+    consume()
+    assert bus.dead(places["users"]) == []
+    assert bus.queue(places["users"]).depth().waiting == 0
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_person_is_made_and_told_of_while_the_bus_is_down(client, monkeypatch, outbox):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
+    new = {"username": "grace", "password": PASSWORD}
+    assert client.post(PATH, json=new).status_code == 201
+    assert len(outbox.pending(10)) == 1

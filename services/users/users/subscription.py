@@ -1,0 +1,6 @@
+"""Which events the service takes."""
+
+from chassis.subscriptions import Subscription
+from users.events import FORGOTTEN
+
+SUBSCRIPTION = Subscription("users", (FORGOTTEN,))

@@ -1,0 +1,117 @@
+"""What can go wrong: each fault begins and ends within a block."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import boto3
+
+from infra import stages
+from tests.faults.mesh import Mesh
+from tests.harness import Stack
+
+Fault = Callable[[], AbstractContextManager[None]]
+PAUSE_SECONDS = float(os.environ.get("PAUSE_SECONDS", "10"))
+NETWORK_SECONDS = 4.0
+
+
+class Faults:
+    """The faults of a stage, by name."""
+
+    def __init__(self, stack: Stack, mesh: Mesh, dice: random.Random) -> None:
+        self._stack = stack
+        self._mesh = mesh
+        self._dice = dice
+        parts = (*stack.local.components, *stack.local.workers)
+        self.named: dict[str, Fault] = {
+            **{f"kill {part}": self._bound(self._kill, part) for part in (*parts, "dynamodb")},
+            **{f"pause {part}": self._bound(self._pause, part) for part in parts},
+            **{f"drop {way}": self._bound(self._drop, way) for way in mesh.ways},
+            **{f"delay {way}": self._bound(self._delay, way) for way in mesh.ways},
+            "throttle dynamodb": self._throttle,
+            "repeat messages": self._repeat,
+        }
+
+    def pair(self) -> tuple[str, str]:
+        """Pick two faults that happen one within the other."""
+        first, second = self._dice.sample(sorted(self.named), 2)
+        return first, second
+
+    def _bound(self, fault: Callable[[str], AbstractContextManager[None]], part: str) -> Fault:
+        return lambda: fault(part)
+
+    @contextmanager
+    def _kill(self, part: str) -> Iterator[None]:
+        """Kill -9 a part with all of its processes; it is started again by whoever watches it."""
+        self._stack.kill_group(part)
+        yield
+
+    @contextmanager
+    def _pause(self, part: str) -> Iterator[None]:
+        """Stop a part without it noticing (SIGSTOP), for some seconds."""
+        self._stack.pause(part)
+        try:
+            time.sleep(PAUSE_SECONDS)
+        finally:
+            self._stack.resume(part)
+        yield
+
+    @contextmanager
+    def _drop(self, name: str) -> Iterator[None]:
+        """Close every connection to a part."""
+        with self._mesh.dropping(name):
+            time.sleep(NETWORK_SECONDS)
+        yield
+
+    @contextmanager
+    def _delay(self, name: str) -> Iterator[None]:
+        """Let every second call to a part arrive late."""
+        with self._mesh.delaying(name):
+            time.sleep(NETWORK_SECONDS)
+        yield
+
+    @contextmanager
+    def _throttle(self) -> Iterator[None]:
+        """Let DynamoDB refuse half of all calls for their number."""
+        with self._mesh.throttling():
+            time.sleep(NETWORK_SECONDS)
+        yield
+
+    @contextmanager
+    def _repeat(self) -> Iterator[None]:
+        """Publish every event of the services once more, in random order."""
+        republish(self._stack, self._dice)
+        yield
+
+
+def republish(stack: Stack, dice: random.Random) -> int:
+    """Publish the events in all outboxes in DynamoDB again, in random order; answers how many."""
+    session = boto3.Session("local", "local", region_name="eu-central-1")
+    dynamo = session.client("dynamodb", endpoint_url=stack.local.url("dynamodb"))
+    sns = session.client("sns", endpoint_url=stack.local.url("bus"))
+    topic = sns.list_topics()["Topics"][0]["TopicArn"]
+    events: list[tuple[str, str]] = []
+    for service in stages.ordered(stack.local.extracted):
+        for page in dynamo.get_paginator("scan").paginate(TableName=f"forum-{service}-outbox"):
+            events += [
+                (item["event"]["S"], item["event"]["S"].split('"type":"')[1].split('"')[0])
+                for item in page["Items"]
+                if "event" in item
+            ]
+    dice.shuffle(events)
+    events = events[:500]
+    for start in range(0, len(events), 10):
+        sns.publish_batch(
+            TopicArn=topic,
+            PublishBatchRequestEntries=[
+                {
+                    "Id": str(place),
+                    "Message": text,
+                    "MessageAttributes": {"type": {"DataType": "String", "StringValue": kind}},
+                }
+                for place, (text, kind) in enumerate(events[start : start + 10])
+            ],
+        )
+    return len(events)

@@ -1,0 +1,198 @@
+"""A steady mixed load: people who read, write, edit, delete, rename themselves and register."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from chassis.clock import uuid7
+from tests.faults.client import Client, Records
+from tests.faults.ledger import Ledger, WrittenPost, WrittenThread
+
+THINK_SECONDS = 0.12
+_EDITED = " (edited)"
+
+
+class Member:
+    """One person, who does one thing after another."""
+
+    def __init__(self, client: Client, ledger: Ledger) -> None:
+        self.client = client
+        self.ledger = ledger
+        self.dice = client.dice
+        self.own: list[str] = []
+        self.alone: list[WrittenThread] = []
+
+    def start(self) -> None:
+        """Open an account and a first thread."""
+        name = self.client.register()
+        self.ledger.person(self.client.id, name)
+        self.open_thread()
+
+    def act(self) -> None:
+        """Do one thing, picked at random."""
+        actions: list[tuple[int, Callable[[], None]]] = [
+            (30, self.reply),
+            (25, self.read),
+            (10, self.edit),
+            (6, self.open_thread),
+            (5, self.delete_post),
+            (3, self.rename),
+            (2, self.delete_thread),
+            (1, self.register_another),
+        ]
+        weights, choices = zip(*actions, strict=True)
+        self.dice.choices(choices, weights)[0]()
+
+    def read(self) -> None:
+        """Look at a page or an answer of the API."""
+        thread = self.dice.choice(self.ledger.open_threads())
+        paths = (
+            "/",
+            f"/threads/{thread.id}",
+            f"/users/{self.client.id}",
+            "/api/threads",
+            f"/api/threads/{thread.id}",
+            f"/api/posts/in-thread/{thread.id}?order=desc",
+            f"/api/posts/by-user/{self.client.id}",
+            f"/api/users/{self.client.id}",
+        )
+        self.client.ask("GET", self.dice.choice(paths))
+
+    def open_thread(self) -> None:
+        """Begin a thread with a first post."""
+        thread = self._thread()
+        self.ledger.thread(thread)
+        self._post(thread.id)
+
+    def reply(self) -> None:
+        """Write in a thread of anybody's."""
+        self._post(self.dice.choice(self.ledger.open_threads()).id)
+
+    def edit(self) -> None:
+        """Rewrite one of one's own posts."""
+        if not self.own:
+            return
+        post = self.ledger.posts[self.dice.choice(self.own)]
+        body = post.body + _EDITED if len(post.body) < 300 else post.mark
+        self._change(f"/api/posts/{post.id}", "body", body)
+        self.ledger.post(replace(post, body=body))
+
+    def delete_post(self) -> None:
+        """Delete one of one's own posts."""
+        if len(self.own) < 3:
+            return
+        post = self.ledger.posts[self.own.pop(self.dice.randrange(len(self.own)))]
+        answer = self.client.insist("DELETE", f"/api/posts/{post.id}")
+        assert answer.status_code == 204, answer.text
+        self.ledger.post(replace(post, deleted=True))
+
+    def delete_thread(self) -> None:
+        """Open a thread that nobody else knows of, and delete the one before it."""
+        if self.alone:
+            thread = self.alone.pop()
+            answer = self.client.insist("DELETE", f"/api/threads/{thread.id}")
+            # 404: an answer was lost, and the deletion had taken place.
+            assert answer.status_code in {204, 404}, answer.text
+            self.ledger.thread(replace(thread, deleted=True))
+        made = self._thread()
+        self.client.insist("POST", "/api/posts", *_new_post(made.id, "alone"))
+        # Not in the ledger until it is deleted: nobody else may write in it.
+        self.alone.append(made)
+
+    def rename(self) -> None:
+        """Take another display name."""
+        name = f"Name {self.dice.getrandbits(40):x}"
+        self._change(f"/api/users/{self.client.id}", "display_name", name)
+        self.ledger.person(self.client.id, name)
+
+    def register_another(self) -> None:
+        """Let a newcomer register, who writes one post."""
+        newcomer = Client(self.client.url, self.client.records, self.client.stop, self.dice)
+        other = Member(newcomer, self.ledger)
+        name = newcomer.register()
+        self.ledger.person(newcomer.id, name)
+        other.reply()
+
+    def _thread(self) -> WrittenThread:
+        title = f"Thread {self.dice.getrandbits(48):x}"
+        answer = self.client.insist(
+            "POST", "/api/threads", {"title": title}, {"Idempotency-Key": uuid7()}
+        )
+        assert answer.status_code == 201, answer.text
+        return WrittenThread(answer.json()["id"], title, self.client.id)
+
+    def _post(self, thread_id: str) -> None:
+        mark = f"mark{self.dice.getrandbits(64):016x}"
+        answer = self.client.insist("POST", "/api/posts", *_new_post(thread_id, mark))
+        assert answer.status_code == 201, answer.text
+        post = WrittenPost(answer.json()["id"], thread_id, self.client.id, mark, mark)
+        self.ledger.post(post)
+        self.own.append(post.id)
+
+    def _change(self, path: str, field: str, value: str) -> None:
+        """Bring a field to a value; what another attempt did meanwhile is found out by reading."""
+        while True:
+            seen = self.client.insist("GET", path)
+            assert seen.status_code == 200, seen.text
+            if seen.json()[field] == value:
+                return
+            headers = {"If-Match": seen.headers["ETag"]}
+            answer = self.client.ask("PATCH", path, {field: value}, headers)
+            if answer is not None and answer.status_code == 200:
+                return
+            if answer is not None and answer.status_code not in {412} and answer.status_code < 500:
+                raise AssertionError(answer.text)
+            time.sleep(0.1)
+
+
+class Load:
+    """Members who act at the same time, each at a steady pace, until they are stopped."""
+
+    def __init__(self, url: str, ledger: Ledger, seed: int, members: int = 6) -> None:
+        self.records = Records()
+        self.ledger = ledger
+        self.stop = threading.Event()
+        self.failures: list[BaseException] = []
+        self.members = [
+            Member(Client(url, self.records, self.stop, random.Random(f"{seed} {number}")), ledger)
+            for number in range(members)
+        ]
+
+    def prepare(self) -> None:
+        """Let everybody open an account."""
+        for member in self.members:
+            member.start()
+
+    @contextmanager
+    def running(self, think: float = THINK_SECONDS) -> Iterator["Load"]:
+        """Run the load during the block; raises at its end what went wrong for a member."""
+        self.stop.clear()
+        threads = [
+            threading.Thread(target=self._run, args=(member, think)) for member in self.members
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self.stop.set()
+            for thread in threads:
+                thread.join()
+        if self.failures:
+            raise self.failures[0]
+
+    def _run(self, member: Member, think: float) -> None:
+        try:
+            while not self.stop.is_set():
+                member.act()
+                self.stop.wait(member.dice.uniform(0, 2 * think))
+        except Exception as error:
+            self.failures.append(error)
+            self.stop.set()
+
+
+def _new_post(thread_id: str, body: str) -> tuple[dict[str, str], dict[str, str]]:
+    return {"thread_id": thread_id, "body": body}, {"Idempotency-Key": uuid7()}

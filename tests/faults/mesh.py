@@ -1,0 +1,70 @@
+"""The network between the parts of a stage: an Envoy on every way, which breaks what it is told."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import requests
+
+from infra import faults, gateway
+from infra.envoy import Address
+from infra.local.settings import HOST
+from tests.ports import free_port
+
+LATE_SECONDS = 1.5
+READY_SECONDS = 10
+
+
+class Mesh:
+    """Stands between callers and the parts that they call."""
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        """Take the ports of the parts that stand behind it."""
+        self.ways = {part: free_port() for part in ports}
+        self._admin = Address(HOST, free_port())
+        self._lines = {
+            part: faults.Line(Address(HOST, self.ways[part]), Address(HOST, port))
+            for part, port in ports.items()
+        }
+        self._faults = faults.Faults(self._admin)
+
+    @contextmanager
+    def running(self, folder: Path) -> Iterator["Mesh"]:
+        """Run it during the block."""
+        file = folder / "mesh.json"
+        file.write_text(json.dumps(faults.render(self._lines, self._admin)), encoding="utf-8")
+        with (folder / "mesh.log").open("wb") as log:
+            process = subprocess.Popen(gateway.command(file), stdout=log, stderr=log)
+        try:
+            self._wait(process)
+            yield self
+        finally:
+            process.terminate()
+            process.wait(10)
+
+    def dropping(self, part: str) -> AbstractContextManager[None]:
+        """Close every connection to a part."""
+        return self._faults.drop(part)
+
+    def delaying(self, part: str) -> AbstractContextManager[None]:
+        """Let every second call to a part arrive late."""
+        return self._faults.delay(part, LATE_SECONDS, percent=50)
+
+    def throttling(self) -> AbstractContextManager[None]:
+        """Let the datastore refuse every second call for their number."""
+        return self._faults.throttle(percent=50)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                requests.get(f"http://{HOST}:{self._admin.port}/ready", timeout=1)
+            except requests.ConnectionError:
+                time.sleep(0.05)
+            else:
+                return
+        msg = "the Envoy between the parts did not start"
+        raise RuntimeError(msg)

@@ -1,0 +1,146 @@
+"""One run of a stage under load and faults, and the proof after each that nothing is wrong."""
+
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from chassis.clock import utc_now, uuid7
+from chassis.tokens import LIFETIME, Issuer, Verifier
+from infra.local import keys
+from tests.faults.client import Exchange
+from tests.faults.faults import Fault, Faults
+from tests.faults.ledger import Ledger
+from tests.faults.load import Load
+from tests.faults.mesh import Mesh
+from tests.faults.truth import Truth, settle
+from tests.harness import Stack
+
+QUIET_SECONDS = 1.5
+"""The forum has recovered when nothing has failed for so long."""
+RECOVERY_SECONDS = 60.0
+
+
+@dataclass
+class Report:
+    """What a fault did to the people at the gateway."""
+
+    name: str
+    requests: int
+    writes: int
+    failed: int
+    recovery: float  # seconds from the end of the fault until the last failure
+    settling: float  # seconds until no event was under way
+
+    def line(self) -> str:
+        """Write it as a line of a table."""
+        return (
+            f"{self.name:<42} {self.requests:>6} {self.writes:>6} {self.failed:>6}"
+            f" {self.recovery:>7.1f} s {self.settling:>7.1f} s"
+        )
+
+
+HEADING = f"{'fault':<42} {'asked':>6} {'writes':>6} {'failed':>6} {'recovery':>9} {'settled':>9}"
+
+
+@dataclass
+class Run:
+    """A stage with its mesh, its load, and what it has acknowledged so far."""
+
+    stack: Stack
+    mesh: Mesh
+    seed: int
+    reports: list[Report] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
+        self.ledger = Ledger()
+        self.load = Load(self.stack.base_url, self.ledger, self.seed)
+        self.faults = Faults(self.stack, self.mesh, self.dice)
+        self.truth = Truth(self.stack, self.ledger)
+
+    def endure(self, name: str, *faults: Fault) -> Report:
+        """Let faults happen under load, wait until the forum has recovered, and check it."""
+        began, writes = time.monotonic(), self.ledger.writes
+        with self.load.running(), ExitStack() as together:
+            time.sleep(0.5)
+            for fault in faults:
+                together.enter_context(fault())
+            ended = time.monotonic()
+            last = self._recovered(ended)
+        return self.check(name, began, writes, max(0.0, last - ended))
+
+    @contextmanager
+    def skewed(self, seconds: int) -> Iterator[None]:
+        """Give everybody a session that was issued by a clock which is so many seconds ahead."""
+        secrets = self.stack.local.secrets
+        issuer = Issuer((secrets / keys.PRIVATE).read_text(encoding="utf-8"))
+        verifier = Verifier((secrets / keys.PUBLIC).read_text(encoding="utf-8"))
+        before = [member.client.token for member in self.load.members]
+        ends = utc_now() + timedelta(seconds=seconds) - (LIFETIME if seconds < 0 else timedelta())
+        for member, token in zip(self.load.members, before, strict=True):
+            who = verifier.verify(token)
+            member.client.token, _ = issuer.issue(
+                subject=who.subject,
+                username=who.username,
+                name=who.name,
+                role=who.role,
+                suspended=who.suspended,
+                version=who.version,
+                session=uuid7(),
+                now=ends,
+            )
+        try:
+            yield
+        finally:
+            for member, token in zip(self.load.members, before, strict=True):
+                member.client.token = token
+
+    def check(self, name: str, began: float, writes: int, recovery: float) -> Report:
+        """Wait until no event is under way, and assert that everything is as acknowledged."""
+        settling = settle(self.stack)
+        exchanges = self.load.records.since(began)
+        report = Report(
+            name,
+            len(exchanges),
+            self.ledger.writes - writes,
+            sum(_failed(one) for one in exchanges),
+            recovery,
+            settling,
+        )
+        self.reports.append(report)
+        wrong = self.truth.wrong()
+        assert not wrong, f"seed {self.seed}, {name}:\n" + "\n".join(wrong[:20])
+        odd = [one for one in exchanges if not one.problem]
+        assert not odd, f"seed {self.seed}, {name}: errors that are no problem+json: {odd[:5]}"
+        return report
+
+    def _recovered(self, since: float) -> float:
+        """Wait until requests have gone well for a while; answers when the last one failed."""
+        while True:
+            failures = self.load.records.failures(since)
+            last = max((one.at + one.seconds for one in failures), default=since)
+            now = time.monotonic()
+            if now - last > QUIET_SECONDS:
+                return last
+            if now - since > RECOVERY_SECONDS:
+                msg = f"seed {self.seed}: no recovery within {RECOVERY_SECONDS} s: {failures[-1]}"
+                raise AssertionError(msg)
+            time.sleep(0.1)
+
+
+def write_seconds(exchanges: list[Exchange]) -> float:
+    """Give the median seconds of the writes of posts that went well."""
+    took = [
+        one.seconds
+        for one in exchanges
+        if one.method == "POST" and one.path == "/api/posts" and one.status == 201
+    ]
+    return statistics.median(took)
+
+
+def _failed(one: Exchange) -> bool:
+    return one.status == 0 or one.status >= 500

@@ -1,0 +1,98 @@
+"""Every fault once under load: nothing that was acknowledged is lost, doubled or shown wrongly."""
+
+import time
+
+import pytest
+
+from chassis.clock import stamp, utc_now
+from infra import stages
+from tests.faults.run import Run, write_seconds
+
+COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
+PARTS = (*COMPONENTS, *(f"{component}-worker" for component in COMPONENTS))
+BUS_SECONDS = 30
+
+
+@pytest.mark.parametrize("part", [*PARTS, "dynamodb"])
+def test_a_part_is_killed(run: Run, part: str) -> None:
+    run.endure(f"kill {part}", run.faults.named[f"kill {part}"])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_stands_still_for_ten_seconds(run: Run, part: str) -> None:
+    run.endure(f"pause {part}", run.faults.named[f"pause {part}"])
+
+
+@pytest.mark.parametrize("part", [*stages.DOMAINS, "dynamodb", "bus"])
+def test_the_network_to_a_part_is_cut(run: Run, part: str) -> None:
+    run.endure(f"drop {part}", run.faults.named[f"drop {part}"])
+
+
+@pytest.mark.parametrize("part", [*stages.DOMAINS, "dynamodb"])
+def test_the_network_to_a_part_is_slow(run: Run, part: str) -> None:
+    run.endure(f"delay {part}", run.faults.named[f"delay {part}"])
+
+
+def test_the_datastore_refuses_every_second_call(run: Run) -> None:
+    run.endure("throttle dynamodb", run.faults.named["throttle dynamodb"])
+
+
+def test_messages_come_again_and_in_another_order(run: Run) -> None:
+    run.endure("repeat messages", run.faults.named["repeat messages"])
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_two_faults_at_once(run: Run, number: int) -> None:
+    first, second = run.faults.pair()
+    run.endure(f"{first} + {second}", run.faults.named[first], run.faults.named[second])
+
+
+def test_no_write_waits_for_the_bus(run: Run) -> None:
+    began, writes = time.monotonic(), run.ledger.writes
+    with run.load.running():
+        time.sleep(5)
+        run.stack.pause("bus")
+        paused = time.monotonic()
+        try:
+            time.sleep(5)
+        finally:
+            run.stack.resume("bus")
+    before = [one for one in run.load.records.since(began) if one.at < paused - 0.5]
+    without = [one for one in run.load.records.since(paused) if one.at < paused + 5]
+    ratio = write_seconds(without) / write_seconds(before)
+    report = run.check(f"pause bus: writes take {ratio:.2f} times as long", began, writes, 0.0)
+    assert report.failed == 0
+    assert ratio < 2
+
+
+def test_a_bus_that_was_killed_is_filled_again_from_the_outboxes(run: Run) -> None:
+    since = stamp(utc_now())
+    began, writes = time.monotonic(), run.ledger.writes
+    with run.load.running():
+        time.sleep(1)
+        known = run.stack.said()
+        run.stack.kill_group("bus")
+        _until_said(run, known, "has its topic and queues again")
+        time.sleep(1)
+    done = run.stack.control("replay", f"SINCE={since}")
+    assert done.returncode == 0, done.stderr
+    report = run.check("kill bus, make replay SINCE=", began, writes, 0.0)
+    assert report.failed == 0
+
+
+@pytest.mark.parametrize("seconds", [-60, 60])
+def test_a_minute_of_clock_skew_signs_nobody_out(run: Run, seconds: int) -> None:
+    began, writes = time.monotonic(), run.ledger.writes
+    with run.skewed(seconds), run.load.running():
+        time.sleep(2)
+    refused = [one for one in run.load.records.since(began) if one.status == 401]
+    report = run.check(f"tokens {seconds:+} s", began, writes, 0.0)
+    assert report.failed == 0
+    assert not refused
+
+
+def _until_said(run: Run, known: str, text: str) -> None:
+    deadline = time.monotonic() + BUS_SECONDS
+    while text not in run.stack.said().removeprefix(known):
+        assert time.monotonic() < deadline, run.stack.said()
+        time.sleep(0.1)

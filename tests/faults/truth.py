@@ -1,0 +1,161 @@
+"""Compares what the forum shows with what it acknowledged, and each copy with its original."""
+
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import requests
+
+from infra import stages
+from tests.faults.ledger import Ledger, WrittenThread
+from tests.harness import Stack
+
+
+class Truth:
+    """Everything that is wrong, as lines; an empty list is what a test wants."""
+
+    def __init__(self, stack: Stack, ledger: Ledger) -> None:
+        self._url = stack.base_url
+        self._stack = stack
+        self._ledger = ledger
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._posts: dict[str, dict[str, Any]] = {}
+        self._threads: dict[str, dict[str, Any] | None] = {}
+
+    def wrong(self) -> list[str]:
+        """Check the threads that were touched since the last call, and everybody's name."""
+        self._posts, self._threads = {}, {}
+        found: list[str] = []
+        for thread in self._ledger.take_touched():
+            found += self._thread(thread)
+        found += self._names()
+        if "posts" in self._stack.local.extracted:
+            found += self._copies()
+        return found
+
+    def _thread(self, thread: WrittenThread) -> Iterator[str]:
+        answer = self._http.get(f"{self._url}/api/threads/{thread.id}", timeout=20)
+        listed = self._http.get(f"{self._url}/api/posts/in-thread/{thread.id}", timeout=20)
+        acknowledged = self._ledger.posts_in(thread.id)
+        if thread.deleted:
+            self._threads[thread.id] = None
+            if answer.status_code != 404:
+                yield f"thread {thread.id} was deleted, and answers {answer.status_code}"
+            if listed.status_code != 404:
+                yield f"the posts of deleted thread {thread.id} answer {listed.status_code}"
+            return
+        if answer.status_code != 200 or listed.status_code != 200:
+            yield f"thread {thread.id}: {answer.status_code}, its posts: {listed.status_code}"
+            return
+        shown = answer.json()
+        self._threads[thread.id] = shown
+        posts = {post["id"]: post for post in self._walk(f"/api/posts/in-thread/{thread.id}")}
+        self._posts |= posts
+        yield from self._twice(thread.id, posts)
+        for written in acknowledged:
+            post = posts.get(written.id)
+            if post is None:
+                yield f"post {written.id} in thread {thread.id} is lost"
+            elif post["deleted"] != written.deleted:
+                yield f"post {written.id}: deleted is {post['deleted']}, not {written.deleted}"
+            elif not written.deleted and post["body"] != written.body:
+                yield f"post {written.id}: {post['body']!r} instead of {written.body!r}"
+        alive = [post for post in posts.values() if not post["deleted"]]
+        if shown["post_count"] != len(alive):
+            yield f"thread {thread.id}: post_count {shown['post_count']}, in truth {len(alive)}"
+        latest = max((post["created_at"] for post in posts.values()), default=shown["created_at"])
+        if shown["last_activity_at"] != latest:
+            yield f"thread {thread.id}: active {shown['last_activity_at']}, in truth {latest}"
+
+    def _twice(self, thread_id: str, posts: dict[str, dict[str, Any]]) -> Iterator[str]:
+        marks = Counter(post["body"].split(" ")[0] for post in posts.values() if post["body"])
+        for mark, number in marks.items():
+            if number > 1 and mark.startswith("mark"):
+                yield f"{mark} exists {number} times in thread {thread_id}"
+
+    def _names(self) -> Iterator[str]:
+        names = self._ledger.names
+        for what, things in (("post", self._posts), ("thread", self._threads)):
+            for identifier, thing in things.items():
+                author = thing["author"] if thing else {"id": ""}
+                if author["id"] in names and author["display_name"] != names[author["id"]]:
+                    yield (
+                        f"{what} {identifier} shows {author['display_name']!r},"
+                        f" its author is {names[author['id']]!r}"
+                    )
+
+    def _copies(self) -> Iterator[str]:
+        """Compare the monolith's rows, which are a copy by now, with what the owners show."""
+        file = self._stack.local.folder / "forum.sqlite"
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            posts = {
+                row[0]: row[1:]
+                for row in database.execute("SELECT id, body, deleted, thread_id FROM posts")
+            }
+            threads = {
+                row[0]: row[1:]
+                for row in database.execute("SELECT id, title, post_count, deleted FROM threads")
+            }
+            people = dict(database.execute("SELECT id, display_name FROM users"))
+        for identifier, post in self._posts.items():
+            expected = (post["body"], post["deleted"], post["thread_id"])
+            if posts.get(identifier) != expected:
+                copy = posts.get(identifier)
+                yield f"the monolith's copy of post {identifier}: {copy}, not {expected}"
+        for identifier, thread in self._threads.items():
+            copy = threads.get(identifier)
+            if thread is None:
+                if copy is not None and not copy[2]:
+                    yield f"the monolith's copy of thread {identifier} is not deleted"
+            elif copy != (thread["title"], thread["post_count"], 0):
+                yield f"the monolith's copy of thread {identifier}: {copy}, not {thread}"
+        for identifier, name in self._ledger.names.items():
+            if people.get(identifier) != name:
+                yield f"monolith's copy of {identifier}: {people.get(identifier)!r}, not {name!r}"
+
+    def _walk(self, path: str) -> Iterator[dict[str, Any]]:
+        params: dict[str, str] = {"limit": "100"}
+        while True:
+            answer = self._http.get(self._url + path, params=params, timeout=20)
+            answer.raise_for_status()
+            page = answer.json()
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            params["cursor"] = page["next"]
+
+
+def settle(stack: Stack, seconds: float = 60) -> float:
+    """Wait until no event is under way any more; answers how long that took.
+
+    A consumer may record events itself, so all has to be quiet twice in a row.
+    """
+    began = time.monotonic()
+    quiet = 0
+    told: dict[str, Any] = {}
+    components = [stages.MONOLITH, *stages.ordered(stack.local.extracted)]
+    while quiet < 2:
+        if time.monotonic() - began > seconds:
+            msg = f"events are still under way after {seconds} s: {told}"
+            raise AssertionError(msg)
+        told = {name: _progress(stack.local.url(name)) for name in components}
+        quiet = quiet + 1 if all(map(_is_quiet, told.values())) else 0
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def _progress(url: str) -> dict[str, Any]:
+    try:
+        answer = requests.get(f"{url}/eventz", timeout=5)
+    except requests.RequestException as error:
+        return {"error": repr(error)}
+    found: dict[str, Any] = answer.json() if answer.ok else {"error": answer.status_code}
+    return found
+
+
+def _is_quiet(told: dict[str, Any]) -> bool:
+    return all(told.get(name) == 0 for name in ("outbox_seconds", "waiting", "in_flight"))

@@ -1,0 +1,60 @@
+"""A worker process for tests: `python -m tests.working PREFIX`, in the environment of a worker.
+
+It publishes what is in the outbox of notes, and applies `note.created` by adding to a table; a
+`note.slow` takes two seconds, and a `note.deadly` ends the consumer.
+"""
+
+import sys
+import time
+
+from chassis import logs, outbox, settings, worker
+from chassis.bus import Queue, Topic, connect_queue, connect_topic
+from chassis.clock import utc_now, uuid7
+from chassis.consumer import Consumer
+from chassis.dynamodb import Database, connect
+from chassis.events import Event
+from chassis.outbox import DynamoOutbox
+from chassis.relay import Relay
+from chassis.settings import BusSettings
+from chassis.tables import Table
+
+OUTBOX = outbox.table("notes")
+APPLIED = Table("notes-applied", "id")
+TABLES = (OUTBOX, APPLIED)
+SLOW_SECONDS = 2.0
+
+
+def main() -> int:
+    """Work until asked to stop."""
+    logs.configure("notes")
+    configured = settings.load(BusSettings)
+    database = Database(connect(), sys.argv[1])
+
+    def apply(event: Event) -> None:
+        item = {"id": event.id, "note": event.subject}
+        database.put_if(APPLIED.name, item, "attribute_not_exists(id)")
+
+    def slowly(event: Event) -> None:
+        item = {"id": f"began {event.subject}"}
+        database.put_if(APPLIED.name, item, "")
+        time.sleep(SLOW_SECONDS)
+        apply(event)
+
+    def deadly(event: Event) -> None:
+        sys.exit(f"{event.subject} was too much")
+
+    wait = configured.events_wait_seconds
+    box = DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7)
+    consumer = Consumer(
+        Queue(connect_queue(wait), configured.events_queue_url, configured.events_dead_letters_url),
+        {"note.created": apply, "note.slow": slowly, "note.deadly": deadly},
+        lambda: database.ready(APPLIED.name),
+        utc_now,
+        wait,
+    )
+    relay = Relay(box, Topic(connect_topic(), configured.events_topic_arn))
+    return worker.run(relay, consumer, box, utc_now)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
