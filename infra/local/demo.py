@@ -8,24 +8,22 @@ what is there already is answered again and not written twice.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+import urllib3
 
 from infra.local.demo_content import Content, Person, read
 
 PASSWORD = "demo-password"  # noqa: S105 - published on purpose
 
 _LOCALLY = "http://127.0.0.1:8080"
-_TIMEOUT = (2.0, 10.0)  # seconds to connect, and between bytes of an answer
+_TIMEOUT = urllib3.Timeout(connect=2, read=10)  # seconds; to read, between bytes of an answer
 _AT_ONCE = 4  # people registered in parallel; each costs the forum two slow password hashes
 _HINTS = {
     401: " A demo name is taken here by somebody else, or its password was changed.",
@@ -42,37 +40,34 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._session = requests.Session()
-        self._session.trust_env = False  # neither a proxy nor ~/.netrc has a say in this
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._headers: dict[str, str] = {}
         # Each write here may be repeated: it carries a key, or says what is to be.
-        retry = Retry(4, backoff_factor=0.1, status_forcelist=[503], allowed_methods=None)
+        retry = urllib3.Retry(4, backoff_factor=0.1, status_forcelist=[503], allowed_methods=None)
         retry.raise_on_status = False
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+        # Neither a proxy nor a cookie has a say in this.
+        self._http = urllib3.PoolManager(retries=retry, timeout=_TIMEOUT)
 
     def close(self) -> None:
         """Close the connection."""
-        self._session.close()
+        self._http.clear()
 
     def send(
         self, method: str, path: str, body: dict[str, str], *accept: int, key: str = ""
     ) -> dict[str, Any]:
         """Send JSON and return the answer's; raise DemoError unless its status is accepted."""
-        headers = {"Idempotency-Key": key} if key else {}
+        headers = self._headers | ({"Idempotency-Key": key} if key else {})
         what, url = f"{method} {path} {key}".rstrip(), self._url + path
         try:
-            answer = self._session.request(
-                method, url, json=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
-            )
-        except requests.RequestException as error:
+            answer = self._http.request(method, url, json=body, headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
             raise DemoError(f"{what} got no answer from {self._url}: {error}") from error
-        if answer.status_code not in accept:
-            hint = _HINTS.get(answer.status_code, "")
-            raise DemoError(f"{what} was answered {answer.status_code}.{hint}\n{answer.text[:500]}")
+        text = answer.data.decode(errors="replace")
+        if answer.status not in accept:
+            hint = _HINTS.get(answer.status, "")
+            raise DemoError(f"{what} was answered {answer.status}.{hint}\n{text[:500]}")
         try:
-            found = answer.json()
-        except requests.JSONDecodeError:
+            found = json.loads(text)
+        except ValueError:
             found = None
         if not isinstance(found, dict):
             raise DemoError(f"{what} was not answered with a JSON object. Is {self._url} a forum?")
@@ -84,7 +79,7 @@ class Client:
         user = credentials | {"display_name": person.display_name}
         self.send("POST", "/api/users", user, 201, 409)
         session = self.send("POST", "/api/users/sessions", credentials, 201)
-        self._session.headers["Authorization"] = f"Bearer {session['token']}"
+        self._headers["Authorization"] = f"Bearer {session['token']}"
         self.send("PATCH", f"/api/users/{session['user']['id']}", {"bio": person.bio}, 200)
 
 

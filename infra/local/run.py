@@ -89,10 +89,10 @@ def _prepare(local: Local, lost: Lost) -> Runner:
 
 
 def _instances(local: Local, component: str) -> list[Address]:
-    ports = [local.via.get(component, local.ports[component])]
+    own = local.ports[component]
     if component in local.spares:
-        ports.append(local.spares[component])
-    return [Address(HOST, port) for port in ports]
+        return [Address(HOST, port) for port in (own, local.spares[component])]
+    return [Address(HOST, local.via.get(component, own))]
 
 
 def _run(local: Local, lock: Lock, signals: Signals, began: float) -> int:

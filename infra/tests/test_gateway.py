@@ -12,12 +12,14 @@ import pytest
 
 from chassis import deadline
 from infra import gateway as renderer
-from infra import stages
+from infra import routes, stages
+from infra.envoy import Address, Gateway, render
 from infra.envoy_http import ROUTE_TIMEOUT
 from infra.tests.upstreams import Behaviour, Running, Upstream, running, serving
 from tests.ports import free_port
 
 USERS = frozenset({"users"})
+LOCAL = Address("127.0.0.1", 1)
 
 
 @contextmanager
@@ -300,7 +302,6 @@ def test_the_command_line_writes_what_envoy_accepts(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--extracted", "users,comments"], "'comments'"),
-        (["--extracted", "users", "--address", "monolith=127.0.0.1:1"], "given for users"),
         (["--address", "monolith:1"], "component=host:port"),
         (["--extracted", "", "--address", "monolith=127.0.0.1:99999"], "port_value"),
     ],
@@ -310,6 +311,26 @@ def test_the_command_line_says_what_is_wrong(
 ) -> None:
     assert renderer.main([*options, "--output", str(tmp_path / "envoy.json")]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_component_that_nobody_placed_is_where_containers_have_it(tmp_path: Path) -> None:
+    file = tmp_path / "envoy.json"
+    options = ["--extracted", "users", "--address", "monolith=127.0.0.1:1", "--output", str(file)]
+    assert renderer.main(options) == 0
+    _, users = json.loads(file.read_text())["static_resources"]["clusters"]
+    (endpoint,) = users["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    place = endpoint["endpoint"]["address"]["socket_address"]
+    assert (users["type"], place["address"], place["port_value"]) == (
+        "STRICT_DNS",
+        "users.forum.local",
+        8080,
+    )
+
+
+def test_a_component_needs_an_address() -> None:
+    nowhere = Gateway(routes.load().at(USERS), {"monolith": [LOCAL]}, LOCAL)
+    with pytest.raises(ValueError, match="given for users"):
+        render(nowhere)
 
 
 def test_every_stage_has_a_name() -> None:

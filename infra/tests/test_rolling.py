@@ -21,7 +21,7 @@ from tests.ports import free_port
 NOTES = "tests.notes:app"
 ROUNDS = 4
 # The gateway asks every 1.2 s at most; the rest is for a machine that is busy.
-DRAIN_SECONDS = 2.5
+DRAIN_SECONDS = 3.0
 # Pauses between two requests of a caller, in seconds: some never rest, some leave their
 # connection alone for longer than it takes to replace an instance.
 PAUSES = (0.005, 0.005, 0.005, 0.02, 0.02, 0.3, 1.5, 4.0)

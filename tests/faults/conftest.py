@@ -12,7 +12,7 @@ from tests.faults.run import HEADING, Run
 from tests.harness import Stack
 
 GENEROUS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
-_RUNS: list[Run] = []
+RUNS: list[Run] = []
 
 
 @pytest.fixture(scope="session")
@@ -27,14 +27,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     stack.environment["VIA"] = ",".join(f"{part}={port}" for part, port in mesh.ways.items())
     with mesh.running(tmp_path_factory.mktemp("mesh")), stack:
         made = Run(stack, mesh, seed)
-        _RUNS.append(made)
+        RUNS.append(made)
         made.load.prepare()
         yield made
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what each fault did, and the seed that repeats the run."""
-    for made in _RUNS:
+    for made in RUNS:
         terminalreporter.section("faults")
         terminalreporter.write_line(HEADING)
         for report in made.reports:

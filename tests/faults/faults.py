@@ -1,9 +1,9 @@
 """What can go wrong: each fault begins and ends within a block."""
 
-import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 
 import boto3
@@ -13,8 +13,8 @@ from tests.faults.mesh import Mesh
 from tests.harness import Stack
 
 Fault = Callable[[], AbstractContextManager[None]]
-PAUSE_SECONDS = float(os.environ.get("PAUSE_SECONDS", "10"))
-NETWORK_SECONDS = 4.0
+PAUSE_SECONDS = 10.0
+NETWORK_SECONDS = 3.0
 
 
 class Faults:
@@ -38,6 +38,23 @@ class Faults:
         """Pick two faults that happen one within the other."""
         first, second = self._dice.sample(sorted(self.named), 2)
         return first, second
+
+    def one_after_another(self, parts: Sequence[str]) -> Fault:
+        """Pause parts, each a second after the one before, so that some stand still together."""
+
+        @contextmanager
+        def paused() -> Iterator[None]:
+            with ThreadPoolExecutor(len(parts)) as pool:
+                for place, part in enumerate(parts):
+                    pool.submit(self._pause_later, part, place)
+            yield
+
+        return paused
+
+    def _pause_later(self, part: str, seconds: float) -> None:
+        time.sleep(seconds)
+        with self._pause(part):
+            pass
 
     def _bound(self, fault: Callable[[str], AbstractContextManager[None]], part: str) -> Fault:
         return lambda: fault(part)

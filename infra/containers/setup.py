@@ -1,0 +1,88 @@
+"""Make what the containers must know and nobody else may: `python -m infra.containers.setup`.
+
+`/keys` holds what is made once: the keys of sessions and the database's password. Each component
+finds its share in a volume of its own, here `/shares/<component>`, and beside it those of its
+settings that depend on the stage.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra import stages
+from infra.containers.stage import database_name, extracted
+from infra.local import keys
+from infra.local.programs import PEERS
+
+KEYS, SHARES = Path("/keys"), Path("/shares")
+PASSWORD = "database_password"  # noqa: S105
+POSTGRES, KEEPER = "postgres", "keeper"
+# PostgreSQL runs as a user of its own image; nobody else can open that volume.
+_MODES = {POSTGRES: 0o444}
+
+
+def main() -> int:
+    """Make what is missing, and hand it out anew."""
+    try:
+        stage = extracted()
+    except stages.UnknownDomainError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    keys.ensure(KEYS)
+    _ensure_password(KEYS / PASSWORD)
+    made = {file.name: file.read_text(encoding="utf-8") for file in KEYS.iterdir()}
+    given = shares(stage, made)
+    for folder in SHARES.iterdir():
+        _fill(folder, given.get(folder.name, {}))
+    return 0
+
+
+def shares(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Tell what each container finds in its volume, file by file."""
+
+    def owner(domain: str) -> str:
+        return domain if domain in stage else stages.MONOLITH
+
+    components = (stages.MONOLITH, *stages.ordered(stage))
+    given = {name: {each: made[each] for each in (keys.SECRET, keys.PUBLIC)} for name in components}
+    given[owner("users")] |= {
+        keys.PRIVATE: made[keys.PRIVATE],
+        "keepers": ",".join(name for name in components if name != owner("users")),
+    }
+    for name in stages.ordered(stage):
+        for peer in PEERS.get(name, ()):
+            given[name][f"{peer}_url"] = f"http://{owner(peer)}.forum.local:8080"
+    password = made[PASSWORD]
+    url = f"postgresql+psycopg://forum:{password}@{POSTGRES}:5432/{database_name(stage)}"
+    given[stages.MONOLITH]["database_url"] = url
+    given[KEEPER] = {"database_url": url}
+    given[POSTGRES] = {PASSWORD: password}
+    return given
+
+
+def _ensure_password(file: Path) -> None:
+    if not file.exists():
+        partial = file.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+        partial.replace(file)
+
+
+def _fill(folder: Path, given: Mapping[str, str]) -> None:
+    """Let a folder hold just this; what is there already is not touched."""
+    for file in folder.iterdir():
+        if file.name not in given or file.read_text(encoding="utf-8") != given[file.name]:
+            file.unlink()
+    for name, text in given.items():
+        file = folder / name
+        if not file.exists():
+            mode = _MODES.get(folder.name, 0o400)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, mode)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+                opened.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

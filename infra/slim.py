@@ -1,0 +1,47 @@
+"""Take out of an image's libraries what nothing here ever imports.
+
+    python slim.py dynamodb sns sqs
+
+botocore carries the interface of every AWS service as data, some 20 MB: the named ones stay, and
+boto3's resources, which nobody uses, go. So do the libraries' own tests, SQLAlchemy's dialects for
+other databases, what compilers and type checkers read, and cffi apart from its binary module, which
+is all that argon2 and cryptography need of it.
+"""
+
+import shutil
+import site
+import sys
+from pathlib import Path
+
+UNUSED = (
+    "*/tests",
+    "*/testing",
+    "boto3/data/*",
+    "boto3/examples",
+    "sqlalchemy/dialects/mssql",
+    "sqlalchemy/dialects/mysql",
+    "sqlalchemy/dialects/oracle",
+    "cffi",
+    "pycparser",
+    "**/*.pyi",
+    "**/*.pyx",
+    "**/*.pxd",
+    "**/*.h",
+)
+
+
+def main(services: list[str]) -> None:
+    """Remove the files and folders that are not needed."""
+    libraries = Path(site.getsitepackages()[0])
+    described = (path for path in libraries.glob("botocore/data/*") if path.is_dir())
+    unused = [path for path in described if path.name not in services]
+    unused += [path for pattern in UNUSED for path in libraries.glob(pattern)]
+    for path in unused:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)  # gone with its folder
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

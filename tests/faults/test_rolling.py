@@ -1,0 +1,124 @@
+"""Each component is replaced under load, as a deployment does it, and no request fails."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from infra import stages
+from infra.local import programs
+from infra.local.settings import GATEWAY, HOST
+from tests.faults.conftest import GENEROUS, RUNS
+from tests.faults.mesh import Mesh
+from tests.faults.run import Run
+from tests.harness import Stack
+from tests.ports import free_port
+
+COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
+DRAIN_SECONDS = 2.5
+SEEN_SECONDS = 1.0
+"""The gateway asks for a new instance four times a second, so it knows one by then."""
+READY_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run the full split; calls between components pass the gateway, which knows two instances."""
+    spares = {component: free_port() for component in COMPONENTS}
+    environment = {**GENEROUS, "DRAIN_SECONDS": str(DRAIN_SECONDS)}
+    everything = frozenset(stages.DOMAINS)
+    stack = Stack(everything, tmp_path_factory.mktemp("rolling"), environment, restart=True)
+    gateway = stack.local.ports[GATEWAY]
+    stack.environment["VIA"] = ",".join(f"{domain}={gateway}" for domain in stages.DOMAINS)
+    stack.environment["SPARES"] = ",".join(f"{part}={port}" for part, port in spares.items())
+    with stack:
+        made = Run(stack, Mesh({}), 1)
+        RUNS.append(made)
+        made.load.prepare()
+        yield made
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_component_is_replaced_twice_and_no_request_fails(rolling: Run, component: str) -> None:
+    began, writes = time.monotonic(), rolling.ledger.writes
+    with rolling.load.running(think=0.05):
+        with _spare(rolling.stack, component):
+            _settle_in()
+            old = rolling.stack.pid(component)
+            rolling.stack.kill(component, signal.SIGTERM)
+            _until_replaced(rolling.stack, component, old)
+            _settle_in()
+        time.sleep(0.5)
+    report = rolling.check(f"replace {component} twice", began, writes, 0.0)
+    failures = rolling.load.records.failures(began)
+    assert report.writes > 20
+    assert not failures, failures[:5]
+
+
+def test_a_worker_is_replaced_and_no_request_fails(rolling: Run) -> None:
+    began, writes = time.monotonic(), rolling.ledger.writes
+    with rolling.load.running(think=0.05):
+        for worker in rolling.stack.local.workers:
+            rolling.stack.kill(worker, signal.SIGTERM)
+            time.sleep(0.5)
+    report = rolling.check("replace each worker", began, writes, 0.0)
+    assert report.failed == 0
+
+
+@contextmanager
+def _spare(stack: Stack, component: str) -> Iterator[None]:
+    """Run a second instance; it is asked to stop at the end, and drains as the first did."""
+    local = stack.local
+    url = f"http://{HOST}:{_port(stack, component)}"
+    command = (
+        str(Path(sys.executable).with_name("gunicorn")),
+        *("-c", "python:chassis.gunicorn_conf", "--bind", url.removeprefix("http://")),
+        f"{programs.PACKAGES[component]}.wsgi:app",
+    )
+    told = {**os.environ, **programs.environment(local, component)}
+    told["DRAIN_SECONDS"] = str(DRAIN_SECONDS)
+    with (local.logs / f"{component}-spare.log").open("wb") as log:
+        process = subprocess.Popen(command, env=told, stdout=log, stderr=log)
+        try:
+            _until_ready(url)
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _port(stack: Stack, component: str) -> int:
+    spares = dict(entry.split("=") for entry in stack.environment["SPARES"].split(","))
+    return int(spares[component])
+
+
+def _until_ready(url: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            if requests.get(f"{url}/readyz", timeout=2).ok:
+                return
+        except requests.RequestException:
+            pass
+        assert time.monotonic() < deadline, f"{url} is not ready"
+        time.sleep(0.1)
+
+
+def _until_replaced(stack: Stack, component: str, old: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while Path(f"/proc/{old}").exists():
+        assert time.monotonic() < deadline, f"{component} did not stop"
+        time.sleep(0.1)
+    stack.wait_for(component)
+    _until_ready(stack.local.url(component))
+
+
+def _settle_in() -> None:
+    time.sleep(SEEN_SECONDS)
