@@ -84,6 +84,7 @@ def thread_page(site: Site, thread_id: str, form: Form) -> Response:
         "thread.html",
         form.status,
         thread=thread,
+        post_count=_count(thread, page, is_first=is_first),
         posts=page.items if page else None,
         order=order,
         form=form,
@@ -92,6 +93,16 @@ def thread_page(site: Site, thread_id: str, form: Form) -> Response:
         next_url=next_url(page, "reading.thread", **chosen),
         newest_url=url_for("reading.thread", thread_id=thread_id, order="newest"),
     )
+
+
+def _count(thread: Thread, page: Listing[Post] | None, *, is_first: bool) -> int:
+    """Tell the number of posts: that of the page where it shows all, and so one's own reply too.
+
+    Whoever keeps threads may hear of a post a moment later than the page that follows it is read.
+    """
+    if page is None or not is_first or page.next is not None:
+        return thread.post_count
+    return sum(not post.deleted for post in page.items)
 
 
 def _posts(
