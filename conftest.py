@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.bus",
     "tests.dynamo",
+    "tests.exchange",
     "tests.logged",
     "tests.people",
     "tests.schedule",

@@ -8,14 +8,11 @@ import sys
 import time
 
 from chassis import logs, outbox, settings, worker
-from chassis.bus import Queue, Topic, connect_queue, connect_topic
 from chassis.clock import utc_now, uuid7
-from chassis.consumer import Consumer
 from chassis.dynamodb import Database, connect
 from chassis.events import Event
 from chassis.outbox import DynamoOutbox
-from chassis.relay import Relay
-from chassis.settings import BusSettings
+from chassis.settings import BUS, BusSettings
 from chassis.tables import Table
 
 OUTBOX = outbox.table("notes")
@@ -27,7 +24,7 @@ SLOW_SECONDS = 2.0
 def main() -> int:
     """Work until asked to stop."""
     logs.configure("notes")
-    configured = settings.load(BusSettings)
+    configured = settings.load(BusSettings, needed=BUS)
     database = Database(connect(), sys.argv[1])
 
     def apply(event: Event) -> None:
@@ -43,17 +40,13 @@ def main() -> int:
     def deadly(event: Event) -> None:
         sys.exit(f"{event.subject} was too much")
 
-    wait = configured.events_wait_seconds
-    box = DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7)
-    consumer = Consumer(
-        Queue(connect_queue(wait), configured.events_queue_url, configured.events_dead_letters_url),
+    return worker.main(
+        configured,
+        DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7),
         {"note.created": apply, "note.slow": slowly, "note.deadly": deadly},
         lambda: database.ready(APPLIED.name),
         utc_now,
-        wait,
     )
-    relay = Relay(box, Topic(connect_topic(), configured.events_topic_arn))
-    return worker.run(relay, consumer, box, utc_now)
 
 
 if __name__ == "__main__":

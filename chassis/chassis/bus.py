@@ -6,6 +6,7 @@ person uses this: writes go to the outbox, and only workers and status pages com
 
 from chassis.buscalls import connect_queue, connect_topic
 from chassis.queues import LONGEST_REASON, Depth, Message, Queue
+from chassis.settings import BusSettings
 from chassis.topics import BATCH, Topic
 
 __all__ = [
@@ -17,4 +18,17 @@ __all__ = [
     "Topic",
     "connect_queue",
     "connect_topic",
+    "own_queue",
+    "own_queue_if_any",
 ]
+
+
+def own_queue(settings: BusSettings, wait_seconds: int = 0) -> Queue:
+    """Build a component's own queue; opens no connection yet."""
+    client = connect_queue(wait_seconds)
+    return Queue(client, settings.events_queue_url, settings.events_dead_letters_url)
+
+
+def own_queue_if_any(settings: BusSettings) -> Queue | None:
+    """Build it for who only looks; None where nothing is exchanged."""
+    return own_queue(settings) if settings.events_queue_url else None

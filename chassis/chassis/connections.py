@@ -3,8 +3,12 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
+import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
     ConnectTimeoutError,
     EmptyPoolError,
@@ -45,9 +49,12 @@ class Connections:
     """At most so many connections to one base URL."""
 
     def __init__(self, url: str, most: int) -> None:
-        self._path = (urllib3.util.parse_url(url).path or "").rstrip("/")
-        # Plain urllib3: neither a proxy, a .netrc nor a cookie of another person's call has a say.
-        self._pool = urllib3.connection_from_url(url, maxsize=most, block=True)
+        self._base = url.rstrip("/")
+        self._session = _Session()
+        # Peers decide on retries, so what went wrong comes as urllib3 tells it.
+        adapter = _Adapter(1, most, max_retries=urllib3.Retry(total=False), pool_block=True)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter)
 
     def exchange(
         self,
@@ -63,39 +70,67 @@ class Connections:
             NoAnswerError: there is none.
         """
         end = time.monotonic() + seconds
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=seconds, total=seconds)
         try:
-            response = self._pool.urlopen(
-                method,
-                self._path + target,
-                body=body,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=seconds, total=seconds),
-                pool_timeout=min(POOL_TIMEOUT, seconds),  # type: ignore[arg-type]  # takes floats too
-                preload_content=False,
-            )
-            try:
-                read = self._read(response, end)
-            except BaseException:
-                response.close()
-                raise
-            finally:
-                response.release_conn()
-        except (HTTPError, OSError) as error:
+            # Prepared on its own: the session adds nothing, such as a wish for compression.
+            request = requests.Request(method, self._base + target, headers, data=body).prepare()
+            with self._session.send(
+                request,
+                stream=True,
+                timeout=timeout,  # type: ignore[arg-type]  # takes urllib3's own, which has a total
+                allow_redirects=False,
+            ) as response:
+                read = _read(response.raw, end)
+        except (HTTPError, OSError) as error:  # what requests raises is an OSError
+            cause = error.args[0] if isinstance(error, requests.ConnectionError) else error
             raise NoAnswerError(
                 # A slow answer is not waited for twice.
-                again=isinstance(error, ConnectTimeoutError | ProtocolError),
-                refused=isinstance(error, NewConnectionError),
-                busy=isinstance(error, EmptyPoolError),
+                again=isinstance(cause, ConnectTimeoutError | ProtocolError),
+                refused=isinstance(cause, NewConnectionError),
+                busy=isinstance(cause, EmptyPoolError),
             ) from error
-        return Answer(response.status, response.headers, read)
+        return Answer(response.status_code, response.headers, read)
 
-    def _read(self, response: urllib3.BaseHTTPResponse, end: float) -> bytes:
-        pieces = []
-        # The read timeout is that of each piece; a trickle must not outlast the whole.
-        while piece := response.read1(_PIECE):
-            pieces.append(piece)
-            if time.monotonic() > end:
-                raise NoAnswerError
-        return b"".join(pieces)
+
+def _read(raw: urllib3.BaseHTTPResponse, end: float) -> bytes:
+    pieces = []
+    # The read timeout is that of each piece; a trickle must not outlast the whole.
+    while piece := raw.read1(_PIECE, decode_content=True):
+        pieces.append(piece)
+        if time.monotonic() > end:
+            raise NoAnswerError
+    return b"".join(pieces)
+
+
+class _Session(requests.Session):
+    """A session in which neither a proxy, a .netrc nor a cookie of another's call has a say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Find none: to prepare the next request, requests would read the body without an end."""
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    """A pool in which nobody waits long; requests itself can only wait for ever."""
+
+    def urlopen(self, *args: Any, **options: Any) -> urllib3.BaseHTTPResponse:
+        """Send one request."""
+        options["pool_timeout"] = min(POOL_TIMEOUT, options["timeout"].total)
+        return super().urlopen(*args, **options)
+
+
+class _TlsPool(_Pool, urllib3.HTTPSConnectionPool):
+    """The same with TLS."""
+
+
+class _Adapter(HTTPAdapter):
+    """Makes those pools."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Build what makes pools."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

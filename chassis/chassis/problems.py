@@ -1,7 +1,6 @@
 """Failures as `application/problem+json` (RFC 9457)."""
 
 import logging
-from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, json
@@ -10,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
 from chassis.errors import Failure, FieldError, Invalid, TooMany, Unauthenticated, Unavailable
+from chassis.statuses import phrase
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def problem(
     """Make the answer for one failure."""
     content: dict[str, Any] = {
         "type": kind,
-        "title": HTTPStatus(status).phrase,
+        "title": phrase(status),
         "status": status,
         "detail": detail,
     }

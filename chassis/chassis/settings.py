@@ -6,10 +6,11 @@ name in lower case in the folder that `SECRETS_DIR` names (Docker's and Kubernet
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 import jwt
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SETTINGS = TypeVar("SETTINGS", bound=BaseSettings)
@@ -66,6 +67,10 @@ class BusSettings(BaseSettings):
     """So long a worker waits for messages in one call; it takes as long to stop."""
 
 
+BUS = ("events_topic_arn", "events_queue_url", "events_dead_letters_url")
+"""What a worker can't do without."""
+
+
 class ServiceSettings(Settings, BusSettings):
     """What a service with tables in DynamoDB needs beside that."""
 
@@ -73,8 +78,14 @@ class ServiceSettings(Settings, BusSettings):
     """Put before each table's name. boto3 itself reads its `AWS_` variables."""
 
 
-def load(kind: type[SETTINGS]) -> SETTINGS:
-    """Read the settings, or print everything that is wrong with them and exit with 78."""
+def load(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTINGS:
+    """Read the settings, or print everything that is wrong with them and exit with 78.
+
+    `needed` are texts that may be empty elsewhere but not for who asks, such as `BUS`.
+    """
+    if needed:
+        filled: dict[str, Any] = dict.fromkeys(needed, (Annotated[str, Field(min_length=1)], ...))
+        kind = create_model(kind.__name__, __base__=kind, **filled)
     # Passed at run time because pydantic-settings knows no stub for its own extra arguments.
     sources: dict[str, Any] = {"_secrets_dir": os.environ.get("SECRETS_DIR")}
     try:

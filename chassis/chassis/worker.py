@@ -2,21 +2,39 @@
 
 import logging
 import signal
+from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
 from types import FrameType
 
 from chassis import healthcheck
+from chassis.bus import Topic, connect_topic, own_queue
 from chassis.clock import Clock
 from chassis.consumer import Consumer
 from chassis.errors import Unavailable
+from chassis.events import Handler
 from chassis.outbox_port import Beat, Outbox
 from chassis.relay import Relay
+from chassis.settings import BusSettings
 
 _LOG = logging.getLogger(__name__)
 BEAT_SECONDS = 2.0
 _STOP, _CRASH = 0, 1
+
+
+def main(
+    settings: BusSettings,
+    outbox: Outbox,
+    handlers: Mapping[str, Handler],
+    check: Callable[[], None],
+    clock: Clock,
+) -> int:
+    """Publish what is in the outbox and apply what is in the queue, as `run` does."""
+    wait = settings.events_wait_seconds
+    relay = Relay(outbox, Topic(connect_topic(), settings.events_topic_arn))
+    consumer = Consumer(own_queue(settings, wait), handlers, check, clock, wait)
+    return run(relay, consumer, outbox, clock)
 
 
 def run(relay: Relay, consumer: Consumer, outbox: Outbox, clock: Clock) -> int:

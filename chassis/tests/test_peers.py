@@ -73,6 +73,7 @@ def test_a_call_carries_what_it_is_given_and_gives_the_answer(server, peer):
     assert headers["Authorization"] == "Bearer t1"
     assert headers["Content-Type"] == "application/json"
     assert headers["X-Probe"] == "1"
+    assert headers["Accept-Encoding"] == "identity"
 
 
 def test_a_long_text_of_any_script_stays_within_64_kib(server, peer):
@@ -336,9 +337,11 @@ def test_an_answer_is_read(server, peer):
     assert peer.call("GET", "/api/notes").read(lambda reply: reply.body["n"] + reply.version) == 7
 
 
-def test_a_trickle_does_not_outlast_the_whole(server):
+@pytest.mark.parametrize("status", [200, 302, 503])
+def test_a_trickle_does_not_outlast_the_whole(server, status):
     def trickle(request):
-        request.send_response(200)
+        request.send_response(status)
+        request.send_header("Location", "/elsewhere")
         request.send_header("Content-Length", "100")
         request.end_headers()
         for _ in range(100):

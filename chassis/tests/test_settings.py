@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from chassis.settings import EXIT_CONFIG, HttpUrl, ServiceSettings, Settings, load
+from chassis.settings import BUS, EXIT_CONFIG, HttpUrl, ServiceSettings, Settings, load
 from tests.people import SECRET_KEY, Keys
 
 
@@ -64,6 +64,31 @@ def test_report_what_is_missing(monkeypatch, capsys):
         "SECRET_KEY",
         "SESSION_PUBLIC_KEYS",
     ]
+
+
+def test_say_what_only_some_need_with_all_else(monkeypatch, capsys):
+    monkeypatch.setenv("EVENTS_TOPIC_ARN", "")
+    monkeypatch.delenv("EVENTS_QUEUE_URL", raising=False)
+    monkeypatch.setenv("EVENTS_DEAD_LETTERS_URL", "http://bus/1/dead-letters")
+    assert load(Probe).events_topic_arn == ""
+    monkeypatch.delenv("PEER_URL")
+    with pytest.raises(SystemExit) as exit_:
+        load(Probe, needed=BUS)
+    assert exit_.value.code == EXIT_CONFIG
+    lines = capsys.readouterr().err.splitlines()
+    assert sorted(line.split(":")[0].strip() for line in lines[1:]) == [
+        "EVENTS_QUEUE_URL",
+        "EVENTS_TOPIC_ARN",
+        "PEER_URL",
+    ]
+
+
+def test_are_the_same_for_who_needs_more(monkeypatch):
+    for name in BUS:
+        monkeypatch.setenv(name.upper(), f"http://bus/1/{name}")
+    settings = load(Probe, needed=BUS)
+    assert isinstance(settings, Probe)
+    assert settings.model_dump() == load(Probe).model_dump()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from flask_openapi3.openapi import OpenAPI
 from chassis import progress
 from chassis import web as component
 from chassis.api import Sessions
-from chassis.bus import Queue, connect_queue
+from chassis.bus import own_queue_if_any
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.idempotency import Fingerprints
 from chassis.peers import Peer
@@ -43,7 +43,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
         COMPONENT, settings.revision, {"database": database.check}, import_name="forum.web"
     )
     app.extensions["database"] = database
-    queue = _queue(settings)
+    queue = own_queue_if_any(settings) if settings.extracted else None
     progress.add(app, parts.outbox, queue, clock)
 
     users: Users = UsersOrReplica(parts.remote_users, database, behind("accounts"))
@@ -80,12 +80,6 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
         ),
     )
     return app
-
-
-def _queue(settings: ForumSettings) -> Queue | None:
-    if not settings.extracted or not settings.events_queue_url:
-        return None
-    return Queue(connect_queue(), settings.events_queue_url, settings.events_dead_letters_url)
 
 
 def _probes(settings: ForumSettings) -> dict[str, Peer]:

@@ -11,12 +11,14 @@ from sqlalchemy import select
 
 from chassis.clock import utc_now
 from chassis.subscriptions import Subscription
+from forum import replay, worker
 from forum.parts import Parts
 from forum.posts.models import PostRow
 from forum.subscription import at
 from forum.threads.models import ThreadRow
 from forum.users.models import UserRow
 from monolith.tests.histories import happen
+from tests.exchange import needs_the_bus
 from tests.people import SECRET_KEY
 
 DOMAINS = "users,threads,posts"
@@ -124,3 +126,10 @@ def test_a_worker_with_nobody_to_talk_to_says_so(environment, session_keys):
     done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "nothing is extracted" in done.stderr
+
+
+@pytest.mark.parametrize("module", [worker, replay])
+def test_nothing_is_exchanged_without_a_bus(environment, module, monkeypatch, capsys):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    needs_the_bus(module.main, monkeypatch, capsys)

@@ -8,31 +8,24 @@ import time
 
 import pytest
 
-from chassis.bus import Queue
 from chassis.clock import utc_now, uuid7
-from chassis.consumer import MAX_ATTEMPTS, Consumer
+from chassis.consumer import MAX_ATTEMPTS
 from chassis.errors import Unavailable
 from chassis.events import Event
 from chassis.relay import Relay
 from chassis.subscriptions import Subscription
-from posts import events, replay
+from posts import events, replay, worker
 from posts.app import build_store, create_app
 from posts.known_threads import KnownThreads
 from posts.replicas import Replicas
 from posts.subscription import SUBSCRIPTION
 from tests import schemas
+from tests.exchange import consuming, needs_the_bus, on_bus, told
 from tests.service import walk
 from tests.telling import of_person, of_thread
 
 PATH = "/api/posts"
 OTHERS = Subscription("others", (events.CREATED, events.UPDATED, events.DELETED, events.FORGOTTEN))
-
-
-class Impatient(Queue):
-    """A queue that gives back at once what is to be tried again later."""
-
-    def hide(self, messages, seconds):
-        super().hide(messages, 0)
 
 
 @pytest.fixture
@@ -42,15 +35,7 @@ def places(bus):
 
 @pytest.fixture
 def settings(settings, places):
-    mine = places["posts"]
-    return settings.model_copy(
-        update={
-            "events_topic_arn": mine.topic_arn,
-            "events_queue_url": mine.queue_url,
-            "events_dead_letters_url": mine.dead_letters_url,
-            "events_wait_seconds": 1,
-        }
-    )
+    return on_bus(settings, places["posts"])
 
 
 @pytest.fixture
@@ -61,19 +46,8 @@ def relay(bus, places, outbox):
 @pytest.fixture
 def consume(bus, places, database, outbox):
     """Apply what is in the service's queue."""
-    mine = places["posts"]
-    consumer = Consumer(
-        Impatient(bus.sqs, mine.queue_url, mine.dead_letters_url),
-        Replicas(database, outbox).handlers(),
-        build_store(database).check,
-        utc_now,
-        wait_seconds=0,
-    )
-    return consumer.once
-
-
-def told(found):
-    return sorted((event.subject, event.version, event.type) for event in found)
+    handlers = Replicas(database, outbox).handlers()
+    return consuming(bus, places["posts"], handlers, build_store(database).check)
 
 
 def test_what_happens_to_a_post_reaches_whoever_takes_it(
@@ -207,20 +181,10 @@ def test_without_a_queue_there_is_nothing_to_count(settings):
     assert (told["waiting"], told["dead"], told["outbox_seconds"]) == (None, None, 0)
 
 
-@pytest.fixture
-def environment(settings, monkeypatch):
-    """Give a process of its own the same settings."""
-    for name, value in {
-        "SECRET_KEY": settings.secret_key.get_secret_value(),
-        "SESSION_PUBLIC_KEYS": settings.session_public_keys,
-        "THREADS_URL": settings.threads_url,
-        "TABLE_PREFIX": settings.table_prefix,
-        "EVENTS_TOPIC_ARN": settings.events_topic_arn,
-        "EVENTS_QUEUE_URL": settings.events_queue_url,
-        "EVENTS_DEAD_LETTERS_URL": settings.events_dead_letters_url,
-        "EVENTS_WAIT_SECONDS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("module", [worker, replay])
+def test_nothing_is_exchanged_without_a_bus(module, monkeypatch, capsys):
+    needs_the_bus(module.main, monkeypatch, capsys)
 
 
 @pytest.mark.usefixtures("environment")

@@ -4,7 +4,7 @@ from flask import Flask
 
 from chassis import dynamodb, progress, web
 from chassis.api import Sessions
-from chassis.bus import Queue, connect_queue
+from chassis.bus import own_queue_if_any
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.idempotency import Fingerprints
 from chassis.outbox import DynamoOutbox
@@ -59,10 +59,5 @@ def create_app(settings: ThreadsSettings) -> Flask:
             Fingerprints(secret),
         )
     )
-    queue = (
-        Queue(connect_queue(), settings.events_queue_url, settings.events_dead_letters_url)
-        if settings.events_queue_url
-        else None
-    )
-    progress.add(app, build_outbox(database), queue, utc_now)
+    progress.add(app, build_outbox(database), own_queue_if_any(settings), utc_now)
     return app

@@ -3,10 +3,7 @@
 import sys
 
 from chassis import logs, settings, worker
-from chassis.bus import Queue, Topic, connect_queue, connect_topic
 from chassis.clock import utc_now
-from chassis.consumer import Consumer
-from chassis.relay import Relay
 from threads.app import COMPONENT, build_database, build_outbox, build_store
 from threads.replicas import Replicas
 from threads.settings import ThreadsSettings
@@ -14,20 +11,12 @@ from threads.settings import ThreadsSettings
 
 def main() -> int:
     """Publish the service's events and apply those of others, until asked to stop."""
+    configured = settings.load(ThreadsSettings, needed=settings.BUS)
     logs.configure(COMPONENT)
-    configured = settings.load(ThreadsSettings)
-    wait = configured.events_wait_seconds
     database = build_database(configured)
     outbox, store = build_outbox(database), build_store(database)
-    consumer = Consumer(
-        Queue(connect_queue(wait), configured.events_queue_url, configured.events_dead_letters_url),
-        Replicas(database, outbox).handlers(),
-        store.check,
-        utc_now,
-        wait,
-    )
-    topic = Topic(connect_topic(), configured.events_topic_arn)
-    return worker.run(Relay(outbox, topic), consumer, outbox, utc_now)
+    handlers = Replicas(database, outbox).handlers()
+    return worker.main(configured, outbox, handlers, store.check, utc_now)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,15 @@ import time
 
 import pytest
 
-from chassis.bus import Queue
 from chassis.clock import utc_now, uuid7
-from chassis.consumer import MAX_ATTEMPTS, Consumer
+from chassis.consumer import MAX_ATTEMPTS
 from chassis.events import Event
 from chassis.relay import Relay
 from chassis.subscriptions import Subscription
 from services.users.tests.conftest import PASSWORD
 from tests import schemas
-from users import events, replay
+from tests.exchange import consuming, needs_the_bus, on_bus, told
+from users import events, replay, worker
 from users.app import build_database, build_outbox, build_store, create_app, use_cases
 from users.replicas import Replicas
 from users.subscription import SUBSCRIPTION
@@ -28,13 +28,6 @@ OTHERS = Subscription(
 )
 
 
-class Impatient(Queue):
-    """A queue that gives back at once what is to be tried again later."""
-
-    def hide(self, messages, seconds):
-        super().hide(messages, 0)
-
-
 @pytest.fixture
 def places(bus):
     return bus.provision([SUBSCRIPTION, OTHERS])
@@ -42,15 +35,7 @@ def places(bus):
 
 @pytest.fixture
 def settings(settings, places):
-    mine = places["users"]
-    return settings.model_copy(
-        update={
-            "events_topic_arn": mine.topic_arn,
-            "events_queue_url": mine.queue_url,
-            "events_dead_letters_url": mine.dead_letters_url,
-            "events_wait_seconds": 1,
-        }
-    )
+    return on_bus(settings, places["users"])
 
 
 @pytest.fixture
@@ -67,23 +52,12 @@ def relay(bus, places, outbox):
 def consume(bus, places, settings):
     """Apply what is in the service's queue."""
     store = build_store(build_database(settings))
-    mine = places["users"]
-    consumer = Consumer(
-        Impatient(bus.sqs, mine.queue_url, mine.dead_letters_url),
-        Replicas(use_cases(settings, store)).handlers(),
-        store.check,
-        utc_now,
-        wait_seconds=0,
-    )
-    return consumer.once
+    handlers = Replicas(use_cases(settings, store)).handlers()
+    return consuming(bus, places["users"], handlers, store.check)
 
 
 def forgotten(person_id, component, version=2):
     return Event(uuid7(), events.FORGOTTEN, f"/{component}", person_id, version, utc_now(), {})
-
-
-def told(found):
-    return sorted((event.subject, event.version, event.type) for event in found)
 
 
 def test_what_happens_to_people_reaches_whoever_takes_it(client, bus, places, relay, ada, bob):
@@ -199,20 +173,10 @@ def test_without_a_queue_there_is_nothing_to_count(settings):
     assert (told["waiting"], told["dead"], told["outbox_seconds"]) == (None, None, 0)
 
 
-@pytest.fixture
-def environment(settings, monkeypatch):
-    """Give a process of its own the same settings."""
-    for name, value in {
-        "SECRET_KEY": settings.secret_key.get_secret_value(),
-        "SESSION_PUBLIC_KEYS": settings.session_public_keys,
-        "SESSION_PRIVATE_KEY": settings.session_private_key.get_secret_value(),
-        "TABLE_PREFIX": settings.table_prefix,
-        "EVENTS_TOPIC_ARN": settings.events_topic_arn,
-        "EVENTS_QUEUE_URL": settings.events_queue_url,
-        "EVENTS_DEAD_LETTERS_URL": settings.events_dead_letters_url,
-        "EVENTS_WAIT_SECONDS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("module", [worker, replay])
+def test_nothing_is_exchanged_without_a_bus(module, monkeypatch, capsys):
+    needs_the_bus(module.main, monkeypatch, capsys)
 
 
 @pytest.mark.usefixtures("environment")

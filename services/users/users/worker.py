@@ -3,10 +3,7 @@
 import sys
 
 from chassis import logs, settings, worker
-from chassis.bus import Queue, Topic, connect_queue, connect_topic
 from chassis.clock import utc_now
-from chassis.consumer import Consumer
-from chassis.relay import Relay
 from users.app import COMPONENT, build_database, build_outbox, build_store, use_cases
 from users.replicas import Replicas
 from users.settings import UsersSettings
@@ -14,20 +11,12 @@ from users.settings import UsersSettings
 
 def main() -> int:
     """Publish the service's events and apply those of others, until asked to stop."""
+    configured = settings.load(UsersSettings, needed=settings.BUS)
     logs.configure(COMPONENT)
-    configured = settings.load(UsersSettings)
-    wait = configured.events_wait_seconds
     database = build_database(configured)
     outbox, store = build_outbox(database), build_store(database)
-    consumer = Consumer(
-        Queue(connect_queue(wait), configured.events_queue_url, configured.events_dead_letters_url),
-        Replicas(use_cases(configured, store)).handlers(),
-        store.check,
-        utc_now,
-        wait,
-    )
-    topic = Topic(connect_topic(), configured.events_topic_arn)
-    return worker.run(Relay(outbox, topic), consumer, outbox, utc_now)
+    handlers = Replicas(use_cases(configured, store)).handlers()
+    return worker.main(configured, outbox, handlers, store.check, utc_now)
 
 
 if __name__ == "__main__":
