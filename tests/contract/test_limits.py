@@ -10,7 +10,7 @@ import requests
 from infra import stages
 from tests.harness import Stack
 
-PER_NAME, PER_ADDRESS, WINDOW = 4, 40, 6  # the window in seconds
+PER_NAME, PER_ADDRESS, WINDOW = 4, 40, 12  # the window in seconds
 PASSWORD = "correct horse battery"
 
 

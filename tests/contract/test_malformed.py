@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.contract.client import TIMEOUT, Answer
-from tests.contract.forum import Settle
 from tests.contract.people import PASSWORD, People, Person
 from tests.contract.writing import open_thread, reply
 
@@ -56,19 +55,19 @@ class Write:
 
 
 @pytest.fixture
-def writes(people: People, settle: Settle) -> Iterator[list[Write]]:
+def writes(people: People) -> Iterator[list[Write]]:
     """Give every operation; whatever is sent must leave everything as it was."""
     ada = people.member("ada")
     client = ada.client
     with client.transcript.paused():
-        thread = open_thread(ada, "A thread")
-        post = reply(ada, thread, "A post")
-    settle()
+        home = open_thread(ada, "A thread")
+        post = reply(ada, home, "A post")
+        thread = open_thread(ada, "Another, without posts")
     thread_path, post_path = f"/api/threads/{thread['id']}", f"/api/posts/{post['id']}"
     new_user = {"username": people.name("new"), "password": PASSWORD}
     credentials = {"username": ada.username, "password": PASSWORD}
     passwords = {"current": PASSWORD, "new": "another password"}
-    new_post = {"thread_id": thread["id"], "body": "x"}
+    new_post = {"thread_id": home["id"], "body": "x"}
     shown = (
         "/api/users?limit=1",
         ada.path,

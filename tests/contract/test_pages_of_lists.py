@@ -6,7 +6,6 @@ from urllib.parse import quote
 import pytest
 
 from tests.contract.client import Client
-from tests.contract.forum import Settle
 from tests.contract.people import People, Person
 from tests.contract.writing import open_thread, reply
 
@@ -30,7 +29,7 @@ ODD_CURSORS = (
 
 
 @pytest.fixture
-def listings(ada: Person, ben: Person, people: People, settle: Settle) -> list[str]:
+def listings(ada: Person, ben: Person, people: People) -> list[str]:
     """Give the target of every list, ready for a parameter; each holds three things or more."""
     mark = people.transcript.mark
     with people.transcript.paused():
@@ -40,7 +39,6 @@ def listings(ada: Person, ben: Person, people: People, settle: Settle) -> list[s
         open_thread(ada, f"{mark} two")
         open_thread(ben, f"{mark} three")
         people.member("third")
-    settle()
     targets = [list.format(mark=mark, thread=thread["id"], ada=ada.id) for list in LISTS]
     return [target + ("&" if "?" in target else "?") for target in targets]
 

@@ -148,8 +148,8 @@ def test_no_secret_is_logged(ada: Person) -> None:
     ada.client.get("/api/users/me", headers={"Cookie": f"forum_session={ada.client.token}"})
     ada.client.get("/api/threads", q=secrets[0]).expect()
     secrets += str(ada.client.token).split(".")[1:]
-    local = ada.client.forum.stack.local
-    for part in local.parts:
-        log = (local.logs / f"{part}.log").read_text(encoding="utf-8")
+    stack = ada.client.forum.stack
+    for part in stack.local.parts:
+        log = stack.log(part)
         for secret in secrets:
             assert secret not in log, f"in the log of {part}"

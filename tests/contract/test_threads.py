@@ -274,6 +274,27 @@ def test_posts_are_counted_and_move_the_last_activity(
     }
 
 
+def test_counts_are_right_after_replies_and_deletions_that_race(
+    ada: Person, anyone: Client, settle: Settle
+) -> None:
+    thread = open_thread(ada, "Busy")
+    posts = [reply(ada, thread, f"Post {number}") for number in range(5)]
+
+    def write_or_delete(client: Client, number: int) -> Answer:
+        if number % 2:
+            return client.delete(f"/api/posts/{posts[number % 5]['id']}")
+        return client.post("/api/posts", {"thread_id": thread["id"], "body": f"Racer {number}"})
+
+    answers = race(ada.client, write_or_delete)
+    made = [answer.expect(201) for answer in answers if answer.content]
+    assert len(made) == RACERS / 2
+    assert all(answer.status == 204 for answer in answers if not answer.content)
+    settle("posts", "threads")
+    counted = anyone.get(f"{THREADS}/{thread['id']}").expect()
+    assert counted["post_count"] == len(made)
+    assert counted["last_activity_at"] == max(post["created_at"] for post in made)
+
+
 def test_an_edit_of_a_thread_shows_its_counts(ada: Person, mod: Person, settle: Settle) -> None:
     thread = open_thread(ada, "First")
     path, post = f"{THREADS}/{thread['id']}", reply(ada, thread, "One")
