@@ -33,7 +33,7 @@ class Exchange:
     seconds: float
     method: str
     path: str
-    status: int  # 0: no answer at all
+    status: int  # 0: no answer, or one that broke off
     problem: bool
     """Whether an error came as problem+json, or as a page where a page was asked for."""
     detail: str = ""
@@ -141,7 +141,7 @@ class Client:
         status = response.status_code if response is not None else 0
         kind = response.headers.get("Content-Type", "") if response is not None else ""
         wanted = "application/problem+json" if path.startswith("/api") else "text/html"
-        well = 0 < status < 400 or kind.startswith(wanted) or kind == "application/problem+json"
+        well = status < 400 or kind.startswith(wanted) or kind == "application/problem+json"
         seconds = time.monotonic() - at
         said = detail if status >= 500 or not status else ""
         # `list.append` is atomic; the records are read when the load is over or by time.

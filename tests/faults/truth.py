@@ -1,10 +1,8 @@
 """Compares what the forum shows with what it acknowledged, and each copy with its original."""
 
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import requests
@@ -90,17 +88,11 @@ class Truth:
 
     def _copies(self) -> Iterator[str]:
         """Compare the monolith's rows, which are a copy by now, with what the owners show."""
-        file = self._stack.local.folder / "forum.sqlite"
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-            posts = {
-                row[0]: row[1:]
-                for row in database.execute("SELECT id, body, deleted, thread_id FROM posts")
-            }
-            threads = {
-                row[0]: row[1:]
-                for row in database.execute("SELECT id, title, post_count, deleted FROM threads")
-            }
-            people = dict(database.execute("SELECT id, display_name FROM users"))
+        query = self._stack.query
+        posts = {row[0]: row[1:] for row in query("SELECT id, body, deleted, thread_id FROM posts")}
+        rows = query("SELECT id, title, post_count, deleted FROM threads")
+        threads = {row[0]: row[1:] for row in rows}
+        people = dict(query("SELECT id, display_name FROM users"))
         for identifier, post in self._posts.items():
             expected = (post["body"], post["deleted"], post["thread_id"])
             if posts.get(identifier) != expected:
@@ -130,7 +122,7 @@ class Truth:
 
 
 def settle(stack: Stack, seconds: float = 60) -> float:
-    """Wait until no event is under way any more; answers how long that took.
+    """Wait until no event is under way and none was given up; answers how long that took.
 
     A consumer may record events itself, so all has to be quiet twice in a row.
     """
@@ -158,4 +150,4 @@ def _progress(url: str) -> dict[str, Any]:
 
 
 def _is_quiet(told: dict[str, Any]) -> bool:
-    return all(told.get(name) == 0 for name in ("outbox_seconds", "waiting", "in_flight"))
+    return all(told.get(name) == 0 for name in ("outbox_seconds", "waiting", "in_flight", "dead"))
