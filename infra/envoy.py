@@ -15,6 +15,7 @@ DNS_REFRESH = "1s"
 # component that closes one while a request is on its way.
 UPSTREAM_IDLE = "30s"
 MAX_CONNECTIONS = 10_000
+MAX_RETRIES = 1_000  # at a time, to one component
 READY_PATH = "/readyz"
 ALL_TO_THE_HEALTHY = 100_000  # percent: even one in a thousand counts as enough
 
@@ -92,10 +93,9 @@ def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
     endpoints = [{"endpoint": {"address": socket_address(address)}} for address in addresses]
     return {
         "name": name,
-        "type": "STATIC" if literal else "STRICT_DNS",
-        # Instances come and go.
-        "dns_refresh_rate": DNS_REFRESH,
-        "dns_failure_refresh_rate": {"base_interval": DNS_REFRESH, "max_interval": DNS_REFRESH},
+        **({"type": "STATIC"} if literal else {"cluster_type": _by_name()}),
+        # Whoever has no name any more has gone, and need not be asked how it is.
+        "ignore_health_on_host_removal": True,
         "connect_timeout": CONNECT_TIMEOUT,
         "load_assignment": {
             "cluster_name": name,
@@ -104,6 +104,9 @@ def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
             "policy": {"overprovisioning_factor": ALL_TO_THE_HEALTHY},
         },
         "health_checks": [_health_check()],
+        # A request is tried again twice at most. By default only three of them may be, all in
+        # all: with an instance gone, the fourth reader would get its error.
+        "circuit_breakers": {"thresholds": [{"max_retries": MAX_RETRIES}]},
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
@@ -113,6 +116,17 @@ def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
             }
         },
     }
+
+
+def _by_name() -> dict[str, Any]:
+    """Look a name up again and again: instances come and go, and each address is one of them."""
+    return typed(
+        "envoy.clusters.dns",
+        "extensions.clusters.dns.v3.DnsCluster",
+        dns_refresh_rate=DNS_REFRESH,
+        dns_failure_refresh_rate={"base_interval": DNS_REFRESH, "max_interval": DNS_REFRESH},
+        dns_lookup_family="V4_PREFERRED",
+    )
 
 
 def _health_check() -> dict[str, Any]:

@@ -4,6 +4,8 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+from chassis.statuses import phrase
+
 RETRY_AFTER_SECONDS = 2
 
 _UNAVAILABLE = "This part of the forum does not answer at the moment. Try again shortly."
@@ -106,7 +108,7 @@ def _reply(when: dict[str, Any], status: int, revision: str) -> dict[str, Any]:
             }
             for key, value in headers.items()
         ],
-        "body_format_override": _body(HTTPStatus(status).phrase, _DETAILS[status]),
+        "body_format_override": _body(phrase(status), _DETAILS[status]),
     }
 
 

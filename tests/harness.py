@@ -1,13 +1,17 @@
-"""Runs a whole stage of the forum for a test, through the launcher that `make run` uses."""
+"""Runs a whole stage of the forum for a test, through the launcher that `make run` uses.
+
+With FORUM_STACK=compose, `Stack` runs it in containers instead.
+"""
 
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,7 +26,7 @@ LAUNCHER = (sys.executable, "-m", "infra.local.run")
 CONTROL = (sys.executable, "-m", "infra.local.control")
 
 
-class Stack:
+class Launched:
     """A stage that runs in a folder of its own, on free ports, without demo content.
 
     `environment` overrides what the launcher is told, such as `SIGN_IN_LIMIT_PER_NAME`. With
@@ -74,6 +78,12 @@ class Stack:
         """What the launcher has printed."""
         return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
 
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Read from the monolith's database."""
+        file = self.local.folder / "forum.sqlite"
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            return database.execute(sql).fetchall()
+
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the launcher without waiting for anything."""
         self.output.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +99,7 @@ class Stack:
             )
         return self.process
 
-    def start(self) -> "Stack":
+    def start(self) -> "Launched":
         """Start the stage, and wait until it is ready."""
         process = self.spawn()
         deadline = time.monotonic() + START_SECONDS
@@ -210,7 +220,7 @@ class Stack:
                 raise AssertionError(msg)
             time.sleep(0.02)
 
-    def __enter__(self) -> "Stack":
+    def __enter__(self) -> "Launched":
         return self.start()
 
     def __exit__(
@@ -244,3 +254,14 @@ def listens(port: int) -> bool:
     """Tell whether something takes connections on a port."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
+
+
+def _chosen() -> Any:
+    if os.environ.get("FORUM_STACK") != "compose":
+        return Launched
+    from tests.compose.stack import Composed  # noqa: PLC0415  (needs an engine)
+
+    return Composed
+
+
+Stack = _chosen()

@@ -291,10 +291,11 @@ def test_the_command_line_writes_what_envoy_accepts(tmp_path: Path) -> None:
     asked = ["--extracted", " threads ,", *options, "--admin-port", "9901", "--output", str(file)]
     assert renderer.main(asked) == 0
     rendered = json.loads(file.read_text())
-    kinds = {
-        cluster["name"]: cluster["type"] for cluster in rendered["static_resources"]["clusters"]
+    looked_up = {
+        cluster["name"]: "cluster_type" in cluster
+        for cluster in rendered["static_resources"]["clusters"]
     }
-    assert kinds == {"monolith": "STRICT_DNS", "threads": "STATIC"}
+    assert looked_up == {"monolith": True, "threads": False}
     assert rendered["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
 
 
@@ -320,11 +321,15 @@ def test_a_component_that_nobody_placed_is_where_containers_have_it(tmp_path: Pa
     _, users = json.loads(file.read_text())["static_resources"]["clusters"]
     (endpoint,) = users["load_assignment"]["endpoints"][0]["lb_endpoints"]
     place = endpoint["endpoint"]["address"]["socket_address"]
-    assert (users["type"], place["address"], place["port_value"]) == (
-        "STRICT_DNS",
-        "users.forum.local",
-        8080,
-    )
+    assert users["cluster_type"]["name"] == "envoy.clusters.dns"
+    assert (place["address"], place["port_value"]) == ("users.forum.local", 8080)
+
+
+def test_nobody_is_logged_who_only_asks_for_health(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        for path in ("/healthz", "/readyz", "/readyzz"):
+            gateway.ask(path)
+        assert [line["path"] for line in gateway.logged(1)] == ["/readyzz"]
 
 
 def test_a_component_needs_an_address() -> None:

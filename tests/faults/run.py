@@ -44,7 +44,10 @@ class Report:
         )
 
 
-HEADING = f"{'fault':<42} {'asked':>6} {'writes':>6} {'failed':>6} {'cut':>4} {'recovery':>9} {'settled':>9}"
+HEADING = (
+    f"{'fault':<42} {'asked':>6} {'writes':>6} {'failed':>6} {'cut':>4}"
+    f" {'recovery':>9} {'settled':>9}"
+)
 
 
 @dataclass

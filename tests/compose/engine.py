@@ -1,0 +1,62 @@
+"""The container engine, by its command line."""
+
+import http.client
+import subprocess
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from infra.local.settings import ROOT
+
+_LABEL = "label=com.docker.compose.project="
+BASE = "python:3.13-slim"
+
+
+def run(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run docker; answers what came of it."""
+    return subprocess.run(
+        ["docker", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def docker(*arguments: str) -> str:
+    """Run docker, which must succeed; answers what it printed."""
+    done = run(*arguments)
+    assert done.returncode == 0, f"docker {' '.join(arguments)}:\n{done.stderr}"
+    return done.stdout
+
+
+def as_root_of_the_machine(command: str) -> None:
+    """Run a command beside all of the engine's processes."""
+    root = ("--rm", "--privileged", "--pid=host", "--user=0")
+    docker("run", *root, "forum-tools", "sh", "-c", command)
+
+
+def left_of(project: str) -> list[str]:
+    """Name the containers, networks and volumes of a Compose project."""
+    label = _LABEL + project
+    return [
+        line
+        for listed in (("ps", "-a"), ("network", "ls"), ("volume", "ls"))
+        for line in docker(*listed, "-q", "--filter", label).split()
+    ]
+
+
+def status_of(url: str) -> int:
+    """Ask; answers the status, 0 if there is no answer."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port or 80, timeout=2)
+    try:
+        connection.request("GET", f"{parts.path}?{parts.query}")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()

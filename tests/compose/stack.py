@@ -1,0 +1,203 @@
+"""Runs a whole stage of the forum in containers, for suites that otherwise use the launcher."""
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from infra import stages
+from infra.containers.stage import database_name
+from infra.local import keys
+from infra.local.programs import PACKAGES
+from infra.local.settings import BUS, GATEWAY, PORTS, Local
+from infra.local.start import answers
+from tests.compose import engine
+from tests.ports import free_port
+
+FILES = ("-f", "compose.yaml", "-f", "tests/compose/published.yaml")
+START_SECONDS, PART_SECONDS = 180, 60
+
+
+class Composed:
+    """A stage in a Compose project of its own, on free ports, without demo content.
+
+    It has what `tests.harness.Launched` has, as far as suites need it. The images have to be built.
+    Leaving the block removes containers, networks and volumes, and asserts that none is left.
+    """
+
+    def __init__(
+        self,
+        extracted: frozenset[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        restart: bool = True,
+        files: tuple[str, ...] = FILES,
+    ) -> None:
+        """Take the stage; `restart` is what containers always do."""
+        ports = {part: free_port() for part in PORTS}
+        self.local = Local(extracted, ports, directory, demo=False, restart=restart)
+        self.project = f"forum-test-{secrets.token_hex(4)}"
+        self._files = files
+        self.environment = {
+            **os.environ,
+            "EXTRACTED": stages.as_setting(extracted),
+            "DEMO": "off",
+            **{PORTS[part][0]: str(port) for part, port in ports.items()},
+            **(environment or {}),
+        }
+
+    @property
+    def base_url(self) -> str:
+        """The gateway's address."""
+        return self.local.url(GATEWAY)
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Each component's own address, past the gateway."""
+        return {component: self.local.url(component) for component in self.local.components}
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        """Run `docker compose` for this project; answers what it printed."""
+        done = engine.run(
+            "compose", "-p", self.project, *self._files, *arguments, environment=self.environment
+        )
+        assert done.returncode == 0 or not check, f"{arguments}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def start(self) -> "Composed":
+        """Start the stage, and wait until it is ready."""
+        try:
+            self.compose("up", "--wait", "--no-build", "--quiet-pull")
+            self.copy_keys()
+        except BaseException:
+            self._remember()
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> int:
+        """Remove everything of the stage, and assert that nothing is left."""
+        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans")
+        left = engine.left_of(self.project)
+        assert not left, f"still there: {left}"
+        return 0
+
+    def copy_keys(self) -> None:
+        """Put the keys where the launcher has them."""
+        self.local.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in (keys.PRIVATE, keys.PUBLIC, keys.SECRET):
+            volume = f"{self.project}_keys:/keys:ro"
+            text = engine.docker("run", "--rm", "-v", volume, "forum-tools", "cat", f"/keys/{name}")
+            (self.local.secrets / name).write_text(text, encoding="utf-8")
+
+    def log(self, part: str) -> str:
+        """Everything that a part has logged."""
+        return self.compose("logs", "--no-log-prefix", "--no-color", part)
+
+    def said(self) -> str:
+        """Tell how the containers are."""
+        return self.compose("ps", "-a", "--format", "{{.Name}}: {{.Status}}", check=False)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Read from the monolith's database."""
+        name = database_name(self.local.extracted)
+        asked = f"SELECT coalesce(json_agg(found), '[]') FROM ({sql}) AS found"
+        read = f'PGPASSWORD="$(cat /secrets/database_password)" psql -U forum -d {name} -At -c "$0"'
+        rows = json.loads(self.compose("exec", "-T", "postgres", "sh", "-c", read, asked))
+        return [tuple(row.values()) for row in rows]
+
+    def containers(self, part: str) -> list[str]:
+        """Name the containers of a part, those included that have stopped."""
+        return self.compose("ps", "-a", "-q", part).split()
+
+    def inspect(self, part: str) -> dict[str, Any]:
+        """Give all that the engine knows of a part's first container."""
+        found: list[dict[str, Any]] = json.loads(
+            engine.docker("inspect", *self.containers(part)[:1])
+        )
+        return found[0]
+
+    def pid(self, part: str) -> int:
+        """The process id of a part's first process, as the engine's machine sees it."""
+        return int(self.inspect(part)["State"]["Pid"])
+
+    def kill(self, part: str) -> None:
+        """Kill a part as a crash does: unlike after `docker kill`, the engine starts it again."""
+        engine.as_root_of_the_machine(f"kill -9 {self.pid(part)}")
+
+    # A container's first process takes all others with it.
+    kill_group = kill
+
+    def pause(self, part: str) -> None:
+        """Have a part do nothing until `resume`; its connections stay open."""
+        self.compose("pause", part)
+
+    def resume(self, part: str) -> None:
+        """Have a part go on."""
+        self.compose("unpause", part)
+
+    def stop_part(self, part: str) -> None:
+        """Stop a part in order, and keep it down."""
+        self.compose("stop", part)
+
+    def start_part(self, part: str) -> None:
+        """Start a part that was kept down, and wait until it can do its work."""
+        self.compose("start", part)
+        self.wait_for(part)
+
+    def wait_for(self, part: str) -> None:
+        """Wait until a part can do its work; a worker, until it says so."""
+        if part == BUS:
+            self.until(self._bus_is_complete, "the bus has its queues again")
+        elif part in self.local.ports:
+            port = self.local.ports[part]
+            self.until(lambda: answers(port, part), f"{part} answers")
+        else:
+            self.until(lambda: self._health(part) == "healthy", f"{part} is healthy")
+
+    def moderator(self, username: str) -> None:
+        """Make somebody a moderator."""
+        owner = self.local.owner("users")
+        self.compose("exec", "-T", owner, "python", "-m", f"{PACKAGES[owner]}.moderator", username)
+
+    def until(self, done: Callable[[], bool], what: str, seconds: float = PART_SECONDS) -> None:
+        """Wait for a state."""
+        deadline = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > deadline:
+                msg = f"waited {seconds} seconds until {what}:\n{self.said()}"
+                raise AssertionError(msg)
+            time.sleep(0.1)
+
+    def _health(self, part: str) -> str:
+        return str(self.inspect(part)["State"].get("Health", {}).get("Status"))
+
+    def _bus_is_complete(self) -> bool:
+        queue = f"{self.local.url(BUS)}/?Action=GetQueueUrl&QueueName=forum-complete"
+        return engine.status_of(queue) == 200
+
+    def _remember(self) -> None:
+        """Keep what the containers said, since they go."""
+        self.local.var.mkdir(parents=True, exist_ok=True)
+        told = self.said() + self.compose("logs", "--no-color", check=False)
+        (self.local.var / "compose.log").write_text(told, encoding="utf-8")
+        sys.stderr.write(told[-20_000:])
+
+    def __enter__(self) -> "Composed":
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._remember()
+        self.stop()

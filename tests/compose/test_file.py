@@ -1,0 +1,120 @@
+"""What compose.yaml and the Dockerfiles say, at every stage; nothing runs."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import stages
+from infra.local.settings import ROOT
+from tests.compose import engine
+
+ONCE = {"setup", "migrate", "provision", "demo"}
+ALWAYS = {"gateway", "monolith", "postgres", "setup", "migrate", "demo", "ready"}
+SPLIT = {"monolith-worker", "dynamodb", "bus", "keeper", "provision"}
+DOCKERFILES = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("*/**/Dockerfile"))
+IMAGES = ("users", "threads", "posts", "monolith", "gateway", "bus")
+AARCH64 = ("--python-platform", "aarch64-manylinux_2_40", "--python-version", "3.13")
+
+
+def read(extracted: str | None) -> dict[str, Any]:
+    """Give what Compose makes of the file for a value of EXTRACTED; None leaves it unset."""
+    environment = {name: value for name, value in os.environ.items() if name != "EXTRACTED"}
+    if extracted is not None:
+        environment["EXTRACTED"] = extracted
+    done = engine.run("compose", "config", "--format", "json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("extracted", stages.every(), ids=stages.folder)
+def test_a_stage_has_just_its_own_containers(extracted: frozenset[str]) -> None:
+    services = read(stages.as_setting(extracted))["services"]
+    expected = ALWAYS | extracted | {f"{name}-worker" for name in extracted}
+    assert services.keys() == expected | (SPLIT if extracted else set())
+    if not extracted:
+        told = services["monolith"]["environment"]
+        assert {
+            told[name] for name in told if name.startswith("EVENTS_") and "WAIT" not in name
+        } == {""}
+
+
+def test_without_a_word_everything_is_extracted() -> None:
+    assert read(None)["services"].keys() == read("users,threads,posts")["services"].keys()
+
+
+@pytest.mark.parametrize("name", sorted(read(None)["services"].keys() - {"ready"}))
+def test_a_container_can_do_little(name: str) -> None:
+    service = read(None)["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+    assert service["restart"] == ("no" if name in ONCE else "unless-stopped")
+    assert service["stop_grace_period"] == "15s"
+    assert "privileged" not in service
+    mounted = [each for each in service.get("volumes", ()) if each["type"] != "volume"]
+    assert not mounted, "nothing of the machine is mounted"
+
+
+def test_only_the_gateway_is_reached_from_outside_and_only_from_this_machine() -> None:
+    published = {
+        name: service["ports"]
+        for name, service in read(None)["services"].items()
+        if service.get("ports")
+    }
+    assert published.keys() == {"gateway"}
+    (port,) = published["gateway"]
+    assert (port["host_ip"], port["target"]) == ("127.0.0.1", 8080)
+
+
+def test_secrets_reach_only_those_who_need_them_and_cannot_be_changed_by_them() -> None:
+    seen: dict[str, set[str]] = {}
+    for name, service in read(None)["services"].items():
+        for volume in service.get("volumes", ()):
+            if volume["source"].startswith("secrets-") and name != "setup":
+                seen.setdefault(volume["source"], set()).add(name)
+                assert volume["read_only"] is True
+            assert volume["source"] != "keys" or name == "setup"
+    for owner in stages.DOMAINS:
+        assert seen[f"secrets-{owner}"] == {owner, f"{owner}-worker"}
+    assert seen["secrets-monolith"] == {"monolith", "monolith-worker", "migrate"}
+    assert seen["secrets-keeper"] == {"keeper"}
+    assert seen["secrets-postgres"] == {"postgres"}
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_hadolint_finds_nothing(dockerfile: str) -> None:
+    hadolint = str(Path(sys.executable).with_name("hadolint"))
+    done = subprocess.run(
+        [hadolint, dockerfile], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_every_wheel_is_there_for_aarch64(image: str, tmp_path: Path) -> None:
+    lock = ("--require-hashes", "-r", f"requirements/{image}.txt")
+    uv = (str(Path(sys.executable).with_name("uv")), "pip", "install", "--dry-run")
+    target = ("--python", sys.executable, "--target", str(tmp_path), "--only-binary", ":all:")
+    done = subprocess.run(
+        [*uv, *target, *AARCH64, *lock], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    count = re.search(r"Would install (\d+)", done.stderr)
+    assert count, done.stderr
+
+
+def test_the_context_holds_code_only() -> None:
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    assert rules[-2:] == ["**/__pycache__", "**/.*"]
+    assert not [rule for rule in rules if "var" in rule or "tests" in rule or ".git" in rule]

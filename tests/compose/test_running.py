@@ -1,0 +1,206 @@
+"""The full split as a newcomer starts it: how fast, how large, how safe, and what stays."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from infra import stages
+from infra.local import keys
+from infra.local.demo import PASSWORD
+from infra.local.demo_content import read
+from tests.compose import engine
+from tests.compose.stack import Composed
+
+FIRST_PAGE_SECONDS, MEBIBYTES = 20, 1024
+ONCE = {"setup", "migrate", "provision", "demo"}
+EVERYTHING = frozenset(stages.DOMAINS)
+
+
+class Started(Composed):
+    """Knows how long it took until the first page, and until all was well."""
+
+    first_page = 0.0
+    well = 0.0
+
+    def start(self) -> "Started":
+        """Start it like anybody, and look at its front page meanwhile."""
+        began = time.monotonic()
+        stop = threading.Event()
+
+        def look() -> None:
+            while not stop.wait(0.05):
+                if engine.status_of(f"{self.base_url}/") == 200:
+                    self.first_page = time.monotonic() - began
+                    return
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        try:
+            super().start()
+        finally:
+            self.well = time.monotonic() - began
+            stop.set()
+            looking.join()
+        return self
+
+
+@pytest.fixture(scope="module")
+def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """Start everything, demo content included."""
+    with Started(EVERYTHING, tmp_path_factory.mktemp("forum"), {"DEMO": "on"}) as started:
+        yield started
+
+
+def sign_in(forum: Composed) -> str:
+    """Sign in as somebody of the demo; gives the token."""
+    who = {"username": read().people[0].username, "password": PASSWORD}
+    answer = requests.post(f"{forum.base_url}/api/users/sessions", json=who, timeout=20)
+    answer.raise_for_status()
+    return str(answer.json()["token"])
+
+
+def threads(forum: Composed) -> list[str]:
+    """Name all threads, by title."""
+    answer = requests.get(f"{forum.base_url}/api/threads?limit=100", timeout=20)
+    answer.raise_for_status()
+    return sorted(thread["title"] for thread in answer.json()["items"])
+
+
+def names(forum: Composed) -> list[str]:
+    """Name the services that have containers."""
+    return forum.compose("ps", "-a", "--services").split()
+
+
+def test_the_first_page_is_there_in_time(forum: Started, record_property: Any) -> None:
+    for what, seconds in (("the first page", forum.first_page), ("all, with demo", forum.well)):
+        record_property("table", ("seconds from `docker compose up`", what, f"{seconds:.1f}"))
+    assert 0 < forum.first_page < FIRST_PAGE_SECONDS
+
+
+def test_the_demo_content_is_there(forum: Started) -> None:
+    assert threads(forum) == sorted(thread.title for thread in read().threads)
+
+
+def test_all_of_it_fits_in_a_gibibyte(forum: Started, record_property: Any) -> None:
+    time.sleep(5)
+    ids = forum.compose("ps", "-q").split()
+    rows = engine.docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", *ids)
+    total = 0.0
+    for row in sorted(rows.splitlines()):
+        name, used, *_ = row.split()
+        mebibytes = in_mebibytes(used)
+        total += mebibytes
+        short = name.removeprefix(f"{forum.project}-").removesuffix("-1")
+        record_property("table", ("MiB of memory, idle", short, f"{mebibytes:.0f}"))
+    record_property("table", ("MiB of memory, idle", "in all", f"{total:.0f}"))
+    assert total < MEBIBYTES
+
+
+def test_nobody_is_root(forum: Started) -> None:
+    for part in set(names(forum)) - ONCE:
+        assert forum.compose("exec", "-T", part, "id", "-u").strip() != "0", part
+
+
+def test_a_container_writes_nothing_but_its_data(forum: Started) -> None:
+    for part in set(names(forum)) - ONCE:
+        tried = forum.compose("exec", "-T", part, "sh", "-c", "touch /app/x /x /etc/x 2>&1 || true")
+        assert tried.count("Read-only file system") + tried.count("No such file") == 3, part
+    # And with its data, nothing of it stays in the container itself.
+    for container in forum.compose("ps", "-a", "-q").split():
+        changed = engine.docker("diff", container).split("\n")
+        kinds = {line.split(" ")[0] for line in changed if line and not mount_point(line)}
+        assert not kinds, changed
+
+
+def mount_point(line: str) -> bool:
+    """Tell whether a change is only a folder that the engine mounts something on."""
+    roots = ("/secrets", "/data", "/keys", "/shares", "/state", "/run", "/var", "/dev", "/etc")
+    return line.split(" ")[1].startswith(roots)
+
+
+def test_no_secret_is_seen_from_outside(forum: Started) -> None:
+    secret = {
+        name: (forum.local.secrets / name).read_text(encoding="utf-8")
+        for name in (keys.PRIVATE, keys.SECRET)
+    }
+    volume = f"{forum.project}_keys:/keys:ro"
+    password = engine.docker(
+        "run", "--rm", "-v", volume, "forum-tools", "cat", "/keys/database_password"
+    )
+    lines = [*secret[keys.PRIVATE].splitlines()[1:3], secret[keys.SECRET], password]
+    told = engine.docker("inspect", *forum.compose("ps", "-a", "-q").split())
+    told += forum.compose("logs", "--no-color") + forum.compose("config")
+    for line in lines:
+        assert len(line) > 30
+        assert line not in told
+
+
+def test_only_the_owner_of_users_can_sign_sessions(forum: Started) -> None:
+    for component in (stages.MONOLITH, *stages.DOMAINS):
+        held = forum.compose("exec", "-T", component, "ls", "/secrets").split()
+        assert (keys.PRIVATE in held) == (component == "users")
+        assert ("database_url" in held) == (component == stages.MONOLITH)
+
+
+def test_everything_stops_when_it_is_asked_to(forum: Started) -> None:
+    session = sign_in(forum)
+    before = threads(forum)
+    running = forum.compose("ps", "-q").split()
+    began = time.monotonic()
+    forum.compose("stop")
+    assert time.monotonic() - began < 40
+    for container in json.loads(engine.docker("inspect", *running)):
+        state = container["State"]
+        # 137 is what is left of a program that did not listen.
+        assert state["ExitCode"] in {0, 143}, f"{container['Name']}: {state['ExitCode']}"
+    forum.compose("down")
+    forum.compose("up", "--wait", "--no-build")
+    assert threads(forum) == before, "the data stays, and the demo content comes once"
+    me = {"Authorization": f"Bearer {session}"}
+    assert requests.get(f"{forum.base_url}/api/users/me", headers=me, timeout=20).status_code == 200
+
+
+def test_each_stage_has_data_of_its_own(forum: Started) -> None:
+    before, session = threads(forum), sign_in(forum)
+    forum.compose("down")
+    alone = {"EXTRACTED": "", "DEMO": "off"}
+    split = {name: forum.environment[name] for name in alone}
+    forum.environment |= alone
+    forum.compose("up", "--wait", "--no-build")
+    assert set(names(forum)) == {"gateway", "monolith", "postgres", "setup", "migrate", "demo"}
+    assert threads(forum) == []
+    held = forum.compose("exec", "-T", stages.MONOLITH, "ls", "/secrets").split()
+    assert keys.PRIVATE in held
+    me = {"Authorization": f"Bearer {session}"}
+    answer = requests.get(f"{forum.base_url}/api/threads", headers=me, timeout=20)
+    assert answer.headers["X-Served-By"].startswith("monolith/")
+    forum.compose("down")
+    forum.environment |= split
+    forum.compose("up", "--wait", "--no-build")
+    assert threads(forum) == before
+
+
+def in_mebibytes(text: str) -> float:
+    """Read what `docker stats` writes, such as 81.2MiB."""
+    units = {"GiB": 1024, "MiB": 1, "KiB": 1 / 1024, "B": 1 / 1024**2}
+    unit = next(unit for unit in units if text.endswith(unit))
+    return float(text.removesuffix(unit)) * units[unit]
+
+
+def test_a_name_that_is_no_domain_is_refused(tmp_path: Path) -> None:
+    stack = Composed(frozenset(), tmp_path, {"EXTRACTED": "comments"})
+    try:
+        done = engine.run(
+            *("compose", "-p", stack.project, "-f", "compose.yaml", "up", "--wait", "--no-build"),
+            environment=stack.environment,
+        )
+        assert done.returncode != 0
+        assert "'comments'" in stack.log("setup")
+    finally:
+        stack.stop()
