@@ -12,6 +12,8 @@ from tests.faults.run import HEADING, Run
 from tests.harness import Stack
 
 GENEROUS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
+BEHIND = (stages.MONOLITH, *stages.DOMAINS, "dynamodb", "bus")
+"""The parts between which and their callers the network is broken."""
 RUNS: list[Run] = []
 
 
@@ -22,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     stack = Stack(
         frozenset(stages.DOMAINS), tmp_path_factory.mktemp("stage"), GENEROUS, restart=True
     )
-    behind = {part: stack.local.ports[part] for part in (*stages.DOMAINS, "dynamodb", "bus")}
+    behind = {part: stack.local.ports[part] for part in BEHIND}
     mesh = Mesh(behind)
     stack.environment["VIA"] = ",".join(f"{part}={port}" for part, port in mesh.ways.items())
     with mesh.running(tmp_path_factory.mktemp("mesh")), stack:

@@ -6,6 +6,7 @@ import pytest
 
 from chassis.clock import stamp, utc_now
 from infra import stages
+from tests.faults.conftest import BEHIND
 from tests.faults.run import Run, write_seconds
 
 COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
@@ -27,7 +28,7 @@ def test_workers_stand_still_for_ten_seconds_each(run: Run) -> None:
     run.endure("pause each worker", run.faults.one_after_another(WORKERS))
 
 
-@pytest.mark.parametrize("part", [*stages.DOMAINS, "dynamodb", "bus"])
+@pytest.mark.parametrize("part", BEHIND)
 def test_the_network_to_a_part_is_cut_and_then_slow(run: Run, part: str) -> None:
     cut, slow = f"drop {part}", f"delay {part}"
     run.endure(f"{cut}, {slow}", run.faults.named[cut], run.faults.named[slow])
