@@ -15,7 +15,7 @@ from infra import gateway as renderer
 from infra import routes, stages
 from infra.envoy import Address, Gateway, render
 from infra.envoy_http import ROUTE_TIMEOUT
-from infra.tests.upstreams import Behaviour, Running, Upstream, running, serving
+from infra.tests.upstreams import Behaviour, Running, Upstream, running, serving, unready
 from tests.ports import free_port
 
 USERS = frozenset({"users"})
@@ -109,14 +109,12 @@ def test_an_instance_that_is_not_ready_is_spared(tmp_path: Path, method: str) ->
         for _ in range(10):
             assert gateway.ask("/api/users", method)[0].status == 200
         assert len(one.received) == len(two.received) == 5
-        one.ready = False
-        time.sleep(1.5)
+        unready(one)
         for _ in range(10):
             assert gateway.ask("/api/users", method)[0].status == 200
         assert (len(one.received), len(two.received)) == (5, 15)
         # With no other left it is asked nevertheless, and says itself what it cannot do.
-        two.ready = False
-        time.sleep(1.5)
+        unready(two)
         for _ in range(10):
             assert gateway.ask("/api/users", method)[0].status == 200
         assert (len(one.received), len(two.received)) == (10, 20)
@@ -124,8 +122,7 @@ def test_an_instance_that_is_not_ready_is_spared(tmp_path: Path, method: str) ->
 
 def test_the_only_instance_is_asked_even_if_it_is_not_ready(tmp_path: Path) -> None:
     with setting(tmp_path, first(0, "answer")) as (gateway, users):
-        users.ready = False
-        time.sleep(1.5)
+        unready(users)
         assert gateway.ask("/api/users", "POST")[0].status == 200
 
 

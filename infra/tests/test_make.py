@@ -115,7 +115,7 @@ def test_help_names_every_target() -> None:
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = (
         *("help", "run", "stop", "reset", "logs", "moderator", "replay"),
-        *("test", "check", "fmt", "lock", "clean"),
+        *("test", "test-faults", "test-compose", "audit", "check", "fmt", "lock", "clean"),
     )
     for target in targets:
         assert f"  {target} " in shown

@@ -30,9 +30,21 @@ class Upstream:
     name: str
     behaviour: Behaviour = lambda _upstream, _count: "answer"
     ready: bool = True
+    looks: int = 0
     received: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
     released: threading.Event = field(default_factory=threading.Event)
+
+
+def unready(upstream: Upstream) -> None:
+    """Let a stand-in say that it is not ready, and wait until the gateway has heard so."""
+    upstream.ready = False
+    # A look that was under way may still have found it ready; the one after the next comes when
+    # the next is settled.
+    deadline, enough = time.monotonic() + 30, upstream.looks + 3
+    while upstream.looks < enough:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -50,6 +62,7 @@ def serving(upstream: Upstream) -> Iterator[Upstream]:
                 self.close_connection = True  # the server is gone; so are kept connections
                 return
             if self.path == READY_PATH:
+                upstream.looks += 1
                 self.send_response(200 if upstream.ready else 503)
                 if not upstream.ready:
                     self.send_header("X-Envoy-Degraded", "true")
