@@ -8,13 +8,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay test test-faults check fmt lock clean
+.PHONY: help run stop reset logs moderator replay test test-faults test-compose audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
 help: ## list what make can do
 	@printf 'Usage: make <what> [EXTRACTED=users,threads,posts] [PORT=8080]\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@printf '\nEXTRACTED names the domains that run as services: any of users, threads and posts,\n'
 	@printf 'separated by commas; empty for the monolith alone. Without it all three do.\n'
 	@printf 'RESTART=on starts parts again that die, instead of stopping the rest: kill one and watch.\n'
@@ -44,6 +44,12 @@ test: $(VENV)/dev.stamp ## run every test
 test-faults: $(VENV)/dev.stamp ## break each part under load (FULL=1 for 10,000 writes, SEED=n to repeat)
 	@$(BIN)/python -m infra.local.dynoxide
 	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
+	@$(BIN)/python -m tests.compose $(ARGS)
+
+audit: $(VENV)/dev.stamp ## look for known vulnerabilities in what is pinned
+	@$(BIN)/python -m infra.audit
 
 check: $(VENV)/dev.stamp ## lint, types and the direction of imports
 	$(BIN)/ruff check

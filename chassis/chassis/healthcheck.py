@@ -1,6 +1,6 @@
 """Tell whether what runs in this container is well, for images without curl.
 
-    python -m chassis.healthcheck               GET /readyz on port 8080 is no 5xx
+    python -m chassis.healthcheck               GET /readyz on $PORT (8080) is no 5xx
     python -m chassis.healthcheck 8000 /        another port and path
     python -m chassis.healthcheck --beat        a worker was at work within BEAT_SECONDS
 
@@ -13,14 +13,14 @@ import socket
 import sys
 import time
 
-PORT, PATH = 8080, "/readyz"
+PORT, PATH = os.environ.get("PORT", "8080"), "/readyz"
 SECONDS = 2.0
 BEAT_SECONDS = 15.0
 BEAT_FILE = "BEAT_FILE"
 """Names the environment variable with the file that a worker touches while it is at work."""
 
 
-def ready(port: int = PORT, path: str = PATH) -> bool:
+def ready(port: int, path: str) -> bool:
     """Ask what listens on this port whether it can do its work."""
     asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     """Answer the exit code."""
     if arguments == ["--beat"]:
         return 0 if beats() else 1
-    port, path = [*arguments, *(str(PORT), PATH)[len(arguments) :]]
+    port, path = [*arguments, *(PORT, PATH)[len(arguments) :]]
     return 0 if ready(int(port), path) else 1
 
 

@@ -7,6 +7,7 @@ goes is noted whenever nothing is under way: every event recorded until then has
 
 import logging
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -28,7 +29,6 @@ from forum.outbox import SqlOutbox
 from infra import stages
 from infra.containers.stage import extracted
 from infra.local.bus import PREFIX
-from infra.local.provision import make_queues
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -38,6 +38,7 @@ NOTES = Path("/state/keeper")
 DATABASE_URL = Path("/secrets/database_url")
 # Made last: as long as it is there, nothing was lost.
 COMPLETE = f"{PREFIX}complete"
+PROVISION = (sys.executable, "-m", "infra.containers.provision")
 _LOG = logging.getLogger(__name__)
 
 
@@ -89,14 +90,15 @@ def main() -> int:
     while True:
         try:
             if not keeper.is_complete():
-                make_queues(stages.ordered(stage))
+                # A program of its own takes along what it needed in memory.
+                subprocess.run(PROVISION, check=True)  # noqa: S603
                 count = keeper.complete(utc_now)
                 _LOG.info("the bus has topic and queues; %d events are published again", count)
             if time.monotonic() > noted + NOTE_SECONDS:
                 keeper.note(utc_now())
                 noted = time.monotonic()
             healthcheck.beat()
-        except (Unavailable, BotoCoreError, ClientError) as error:
+        except (Unavailable, BotoCoreError, ClientError, subprocess.CalledProcessError) as error:
             _LOG.warning("the bus has to wait: %s", error)
         time.sleep(LOOK_SECONDS)
 

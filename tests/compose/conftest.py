@@ -5,11 +5,14 @@ from collections import defaultdict
 
 import pytest
 
+from tests.faults import conftest as faults
+
 collect_ignore_glob = [] if os.environ.get("FORUM_STACK") == "compose" else ["test_*.py"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was measured."""
+    """Print what was measured, and what each crash did."""
+    faults.pytest_terminal_summary(terminalreporter)
     tables: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for reports in terminalreporter.stats.values():
         for report in reports:

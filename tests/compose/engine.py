@@ -35,7 +35,7 @@ def docker(*arguments: str) -> str:
 
 def as_root_of_the_machine(command: str) -> None:
     """Run a command beside all of the engine's processes."""
-    root = ("--rm", "--privileged", "--pid=host", "--user=0")
+    root = ("--rm", "--pid=host", "--user=0")
     docker("run", *root, "forum-tools", "sh", "-c", command)
 
 

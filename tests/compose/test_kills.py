@@ -39,7 +39,7 @@ def test_a_crash_loses_nothing(run: Run, part: str) -> None:
         run.stack.wait_for(part)
         yield
 
-    assert run.endure(f"crash of {part}", crash).writes > 0
+    assert run.endure(f"kill {part}", crash).writes > 0
 
 
 def test_a_crash_of_everything_at_once_loses_nothing(run: Run) -> None:
@@ -52,7 +52,7 @@ def test_a_crash_of_everything_at_once_loses_nothing(run: Run) -> None:
             run.stack.wait_for(part)
         yield
 
-    run.endure("crash of everything", crash)
+    run.endure("kill everything at once", crash)
 
 
 def test_what_waits_on_the_bus_survives_its_crash(run: Run) -> None:
@@ -69,4 +69,4 @@ def test_what_waits_on_the_bus_survives_its_crash(run: Run) -> None:
             run.stack.start_part(worker)
         yield
 
-    assert run.endure("crash of the bus with readers down", crash).writes > 0
+    assert run.endure("kill bus, its readers down", crash).writes > 0

@@ -1,0 +1,76 @@
+import http.server
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chassis import healthcheck
+
+
+@contextmanager
+def serving(status: int, seconds: float = 0) -> Iterator[int]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(seconds)
+            self.send_response(status if self.path == "/well" else 500)
+            self.end_headers()
+            self.wfile.write(b"told")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("status", "well"), [(200, True), (404, True), (503, False), (500, False)])
+def test_what_answers_without_a_fault_is_well(status: int, well: bool) -> None:
+    with serving(status) as port:
+        assert healthcheck.ready(port, "/well") is well
+
+
+def test_the_path_that_was_asked_for_counts() -> None:
+    with serving(200) as port:
+        assert not healthcheck.ready(port, "/elsewhere")
+
+
+def test_what_does_not_listen_or_does_not_answer_is_not_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(healthcheck, "SECONDS", 0.2)
+    with serving(200, seconds=1) as port:
+        assert not healthcheck.ready(port, "/well")
+    assert not healthcheck.ready(port, "/well")
+
+
+def test_a_worker_is_well_as_long_as_it_beats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEAT_FILE", str(tmp_path / "beat"))
+    assert healthcheck.main(["--beat"]) == 1
+    healthcheck.beat()
+    assert healthcheck.main(["--beat"]) == 0
+    monkeypatch.setattr(healthcheck, "BEAT_SECONDS", 0.0)
+    assert healthcheck.main(["--beat"]) == 1
+    healthcheck.beat()
+    monkeypatch.delenv("BEAT_FILE")
+    healthcheck.beat()
+    assert healthcheck.main(["--beat"]) == 1
+
+
+def test_it_runs_without_any_library() -> None:
+    with serving(200) as port:
+        command = [sys.executable, "-S", healthcheck.__file__, str(port), "/well"]
+        assert subprocess.run(command, check=False).returncode == 0
