@@ -14,7 +14,7 @@ from tests.harness import Stack
 
 Fault = Callable[[], AbstractContextManager[None]]
 PAUSE_SECONDS = 10.0
-NETWORK_SECONDS = 3.0
+NETWORK_SECONDS = 2.0
 
 
 class Faults:
@@ -39,7 +39,19 @@ class Faults:
         first, second = self._dice.sample(sorted(self.named), 2)
         return first, second
 
-    def one_after_another(self, parts: Sequence[str]) -> Fault:
+    def kills(self, parts: Sequence[str]) -> Fault:
+        """Kill parts, each when the one before has had a second to come back."""
+
+        @contextmanager
+        def killed() -> Iterator[None]:
+            for part in parts:
+                self._stack.kill_group(part)
+                time.sleep(1)
+            yield
+
+        return killed
+
+    def pauses(self, parts: Sequence[str]) -> Fault:
         """Pause parts, each a second after the one before, so that some stand still together."""
 
         @contextmanager

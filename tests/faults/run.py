@@ -19,7 +19,7 @@ from tests.faults.mesh import Mesh
 from tests.faults.truth import Truth, settle
 from tests.harness import Stack
 
-QUIET_SECONDS = 1.5
+QUIET_SECONDS = 1.0
 """The forum has recovered when nothing has failed for so long."""
 RECOVERY_SECONDS = 60.0
 

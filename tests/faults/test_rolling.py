@@ -48,7 +48,7 @@ def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_component_is_replaced_twice_and_no_request_fails(rolling: Run, component: str) -> None:
     began, writes = time.monotonic(), rolling.ledger.writes
-    with rolling.load.running(think=0.05):
+    with rolling.load.running():
         with _spare(rolling.stack, component):
             _settle_in()
             old = rolling.stack.pid(component)
@@ -64,7 +64,7 @@ def test_a_component_is_replaced_twice_and_no_request_fails(rolling: Run, compon
 
 def test_a_worker_is_replaced_and_no_request_fails(rolling: Run) -> None:
     began, writes = time.monotonic(), rolling.ledger.writes
-    with rolling.load.running(think=0.05):
+    with rolling.load.running():
         for worker in rolling.stack.local.workers:
             rolling.stack.kill(worker, signal.SIGTERM)
             time.sleep(0.5)

@@ -4,12 +4,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
 from infra import stages
 from tests.faults.ledger import Ledger, WrittenThread
 from tests.harness import Stack
+
+PAGE = {"limit": "100"}
 
 
 class Truth:
@@ -37,7 +40,7 @@ class Truth:
 
     def _thread(self, thread: WrittenThread) -> Iterator[str]:
         answer = self._http.get(f"{self._url}/api/threads/{thread.id}", timeout=20)
-        listed = self._http.get(f"{self._url}/api/posts/in-thread/{thread.id}", timeout=20)
+        listed = self._page(f"/api/posts/in-thread/{thread.id}", PAGE)
         acknowledged = self._ledger.posts_in(thread.id)
         if thread.deleted:
             self._threads[thread.id] = None
@@ -51,7 +54,7 @@ class Truth:
             return
         shown = answer.json()
         self._threads[thread.id] = shown
-        posts = {post["id"]: post for post in self._walk(f"/api/posts/in-thread/{thread.id}")}
+        posts = {post["id"]: post for post in self._walk(listed)}
         self._posts |= posts
         yield from self._twice(thread.id, posts)
         for written in acknowledged:
@@ -109,16 +112,19 @@ class Truth:
             if people.get(identifier) != name:
                 yield f"monolith's copy of {identifier}: {people.get(identifier)!r}, not {name!r}"
 
-    def _walk(self, path: str) -> Iterator[dict[str, Any]]:
-        params: dict[str, str] = {"limit": "100"}
+    def _page(self, path: str, params: dict[str, str]) -> requests.Response:
+        return self._http.get(self._url + path, params=params, timeout=20)
+
+    def _walk(self, answer: requests.Response) -> Iterator[dict[str, Any]]:
+        """Give the items of a page and of all that follow it."""
         while True:
-            answer = self._http.get(self._url + path, params=params, timeout=20)
             answer.raise_for_status()
             page = answer.json()
             yield from page["items"]
             if page["next"] is None:
                 return
-            params["cursor"] = page["next"]
+            path = urlsplit(answer.url).path
+            answer = self._page(path, {**PAGE, "cursor": page["next"]})
 
 
 def settle(stack: Stack, seconds: float = 60) -> float:
