@@ -51,11 +51,12 @@ test-compose: $(VENV)/dev.stamp ## build the images and test the forum in contai
 audit: $(VENV)/dev.stamp ## look for known vulnerabilities in what is pinned
 	@$(BIN)/python -m infra.audit
 
-check: $(VENV)/dev.stamp ## lint, types and the direction of imports
+check: $(VENV)/dev.stamp ## lint, types, the direction of imports, Dockerfiles
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint monolith/Dockerfile services/*/Dockerfile infra/Dockerfile
 
 fmt: $(VENV)/dev.stamp ## format the code and mend what ruff can
 	$(BIN)/ruff check --fix
