@@ -36,6 +36,8 @@ class Session:
 
     def settled(self) -> None:
         """Wait until what was done shows everywhere, and load the page once more."""
+        # First the browser: its answer may still be on its way, and what it asked for not yet done.
+        self.page.wait_for_load_state("networkidle")
         self._settling.wait()
         self.page.reload()
 
