@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.what == STATUS:
             show(place, console)
             return 0
-        return _go(place, chosen, console)
+        with place.alone():
+            return _go(place, chosen, console)
     except (StoppedError, PlaceError) as error:
         console.say(f"Stopped: {error}")
         return 1
@@ -58,6 +59,9 @@ def _go(place: Place, chosen: argparse.Namespace, console: Console) -> int:
     noted = move.moved()
     under_way = noted is not None and noted.state != "settled"
     gone = chosen.domain in place.extracted
+    if noted and noted.state == "settled" and gone != (noted.owner == chosen.domain):
+        msg = f"The forum's database says that {noted.owner} keeps {chosen.domain}, its routes not."
+        raise StoppedError(msg)
     direction = noted.progress.get("direction") if noted and under_way else None
     if direction and direction != chosen.what:
         return _turn_back(move, str(direction), noted.phase if noted else "")
@@ -72,6 +76,9 @@ def _go(place: Place, chosen: argparse.Namespace, console: Console) -> int:
     first = (noted.phase if noted and under_way else "") or "prepare"
     way: Out | Back = Out(move) if chosen.what == EXTRACT else Back(move)
     wanted = PHASES[PHASES.index(first) :]
+    if chosen.phase and first == "watch" != chosen.phase:
+        msg = f"The owner of {chosen.domain} has changed; only `watch` is left."
+        raise StoppedError(msg)
     if chosen.phase:
         if PHASES.index(chosen.phase) > PHASES.index(first):
             msg = f"{chosen.domain} is at {first}; {chosen.phase} comes later."

@@ -55,8 +55,7 @@ class Back:
             total,
             lambda after: self._copier.copy_differing(after, move.console.advance),
         )
-        for records in self._ends.copies[self._domain].beside(None):
-            self._ends.rows[self._domain].put_beside(records)
+        move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
         move.note("catch-up")
 
     def catch_up(self) -> None:
@@ -80,6 +79,7 @@ class Back:
         if move.ledger is None:
             self.verify()
         move.wait_until_known(THROUGH_SECONDS)
+        move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
         began_at = time.monotonic()
         sealed = self._standings.read().state == SEALED
         if not sealed:
@@ -141,8 +141,7 @@ class Back:
         since = move.verified_from - MARGIN
         self._copier.bring_up(self._ends.changes(self._domain, since), ledger)
         move.report(ledger)
-        for records in self._ends.copies[self._domain].beside(since):
-            self._ends.rows[self._domain].put_beside(records)
+        move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
 
     def _follow(self, ledger: Ledger | None) -> int:
         """Copy what has changed since the backfill began, until little is left."""

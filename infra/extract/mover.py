@@ -8,6 +8,7 @@ from typing import Any
 
 from chassis import deadline
 from chassis.clock import moment, stamp, utc_now
+from chassis.copying import Copy
 from chassis.moving import BELIEVED
 from forum.moves import Moved
 from infra.extract.console import Console
@@ -78,6 +79,15 @@ class Move:
                 self.progress["after"][name] = after
                 self.note("backfill")
 
+    def copy_beside(self, source: Copy, target: Copy) -> None:
+        """Copy what belongs to the domain beside its records, as far as that was not done yet."""
+        told = self.progress.get("beside_from")
+        since = moment(told) - MARGIN if told else None
+        now = began()
+        for records in source.beside(since):
+            target.put_beside(records)
+        self.progress["beside_from"] = now
+
     def verify(self, copier: Copier, total: int) -> Ledger:
         """Compare everything; raise StoppedError if something is not alike."""
         self.verified_from = utc_now()
@@ -87,18 +97,18 @@ class Move:
             f"{ledger.count} {self.domain} compared by hash, sum of versions {ledger.versions};"
             f" {ledger.behind} were behind and are copied."
         )
-        self.report(ledger)
+        self.report(ledger, mended=self.mend)
         return ledger
 
-    def report(self, ledger: Ledger) -> None:
-        """Name what is not alike; raise StoppedError unless it was mended."""
+    def report(self, ledger: Ledger, *, mended: bool = False) -> None:
+        """Name what is not alike; raise StoppedError unless that could be `mended`."""
         if not ledger.different:
             return
         shown = [f"  {difference}" for difference in ledger.different[:SHOWN_DIFFERENCES]]
         if (more := len(ledger.different) - len(shown)) > 0:
             shown.append(f"  and {more} more")
         self.console.say("\n".join([f"{len(ledger.different)} {self.domain} differ:", *shown]))
-        if not self.mend:
+        if not mended:
             msg = (
                 "Nothing was switched. Look at them; `MEND=on` replaces the copies by what"
                 " their owner knows."

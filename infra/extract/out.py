@@ -14,7 +14,6 @@ from infra.extract.ends import Keep, Rows
 from infra.extract.mover import (
     KNOWN_SECONDS,
     LEASE_SECONDS,
-    MARGIN,
     Move,
     StoppedError,
     began,
@@ -60,8 +59,7 @@ class Out:
         for other, keep in self._ends.besides(self._domain).items():
             page = partial(self._beside, rows[other], keep)
             move.in_pages(f"{other}, for its copies", rows[other].totals()[0], page)
-        for records in rows[self._domain].beside(None):
-            self._ends.copies[self._domain].put_beside(records)
+        move.copy_beside(rows[self._domain], self._ends.copies[self._domain])
         move.note("catch-up")
 
     def catch_up(self) -> None:
@@ -88,13 +86,11 @@ class Out:
         if move.ledger is None:
             self.verify()
         ledger = move.ledger
-        if ledger is None or move.verified_from is None:
+        if ledger is None:
             raise AssertionError
         move.place.work(self._domain)
+        move.copy_beside(self._ends.rows[self._domain], self._ends.copies[self._domain])
         self._follow(ledger)
-        since = move.verified_from - MARGIN
-        for records in self._ends.rows[self._domain].beside(since):
-            self._ends.copies[self._domain].put_beside(records)
         began_at = time.monotonic()
         self._moves.hold(self._domain, LEASE_SECONDS)
         decided = False
@@ -163,10 +159,7 @@ class Out:
         if held != ledger.totals:
             msg = f"The monolith counts {held} (number, sum of versions), the copy {ledger.totals}."
             raise StoppedError(msg)
-        if move.verified_from is None:
-            raise AssertionError
-        for records in self._ends.rows[self._domain].beside(move.verified_from - MARGIN):
-            self._ends.copies[self._domain].put_beside(records)
+        move.copy_beside(self._ends.rows[self._domain], self._ends.copies[self._domain])
 
     def _follow(self, ledger: Ledger | None) -> int:
         """Copy what events tell of that nobody has looked at; answers how many there were."""
