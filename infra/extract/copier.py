@@ -151,7 +151,7 @@ def _version(record: Record | None) -> int:
 
 
 def _is_newer(found: Record | None, record: Record) -> bool:
-    return _version(found) > record["version"]
+    return _version(found) > _version(record)
 
 
 def _portions(records: Sequence[Record]) -> list[Sequence[Record]]:
