@@ -19,12 +19,14 @@ KNOWN_SECONDS = BELIEVED + 0.2
 """After so long, every process knows that a domain moves."""
 THROUGH_SECONDS = KNOWN_SECONDS + deadline.MOST + 1
 """After so long, every request has ended that began before it could know."""
-LEASE_SECONDS = 8.0
+LEASE_SECONDS = 5.0
 """So long a hold lasts if its holder dies; if the last steps take longer, it is given up."""
 MARGIN = timedelta(seconds=15)
 """An event's id is older than its transaction by less than this."""
 REPLAYED = timedelta(minutes=2)
 WATCH_SECONDS = 10.0
+TRIES = 3
+"""So often a switch is tried whose hold ran out before it could be decided."""
 
 
 class StoppedError(Exception):
@@ -43,7 +45,6 @@ class Move:
     watch_seconds: float = WATCH_SECONDS
     progress: dict[str, Any] = field(default_factory=dict)
     ledger: Ledger | None = None
-    verified_from: datetime | None = None
 
     def note(self, phase: str, **progress: Any) -> None:
         """Note how far the move is."""
@@ -90,7 +91,6 @@ class Move:
 
     def verify(self, copier: Copier, total: int) -> Ledger:
         """Compare everything; raise StoppedError if something is not alike."""
-        self.verified_from = utc_now()
         with self.console.bar("compared", total):
             ledger = copier.verify(self.console.advance, mend=self.mend)
         self.console.say(
