@@ -64,6 +64,7 @@ def test_a_thread_page_is_two_calls_at_the_same_time_and_as_many_reads(
     client, services, dynamo, thread, count
 ):
     fill(dynamo, services.posts_prefix, thread, count)
+    client.set_cookie("somebody", "who gets pages of their own")
     first = f"/threads/{thread}"
     pages = [client.get(first).text, client.get(f"{first}?order=newest").text]
     onward = pages[1].split('rel="next"')[0].rpartition('href="')[2].partition('"')[0]
