@@ -52,7 +52,9 @@ class Scenarios:
             Scenario("list", "List of threads, page", self._one("/")),
             Scenario("profile", "Profile, page", self._one(f"/users/{self.content.people[0].id}")),
             Scenario("api-thread", "`GET /api/threads/{id}`", self._each(self.api_thread)),
-            Scenario("api-first", "Posts of the longest thread, first page", self._one(self.first())),
+            Scenario(
+                "api-first", "Posts of the longest thread, first page", self._one(self.first())
+            ),
             Scenario("api-last", "Posts of it, deepest page", self._one(self.deepest())),
             Scenario("sign-in", "Sign-in", self._sign_ins(), writes=True),
             Scenario("post", "Create a post", self._posts(), writes=True),

@@ -70,9 +70,7 @@ def run(
 ) -> Load:
     """Send the requests, again and again, for so many seconds."""
     with tempfile.NamedTemporaryFile("w", suffix=".requests", encoding="utf-8") as file:
-        file.writelines(
-            f"{one.method}\t{one.path}\t{one.token}\t{one.body}\n" for one in requests
-        )
+        file.writelines(f"{one.method}\t{one.path}\t{one.token}\t{one.body}\n" for one in requests)
         file.flush()
         shape = ("-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s")
         options = ("--timeout", f"{TIMEOUT}s", "-s", str(SCRIPT), url)
