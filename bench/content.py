@@ -11,9 +11,10 @@ from chassis.markdown import render
 PAGE = 20
 """Posts on a page, and so in each of the threads that are read as a page of their own."""
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+TALKATIVE = 0.3  # of all posts are by the first of all people
 SECONDS_APART = 40  # from one post of the forum to the next
 
-_WORDS = (
+_WORDS = (  # noqa: SIM905 - to be read
     "a about after again all and answer any as ask at back before between both boundary call cart"
     " change choose cluster commit consistent copy could cut data database deploy domain each edge"
     " event every fail few first for from good have here how index into join keep key late learn"
@@ -27,17 +28,16 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything; `longest` posts are in one thread, the first."""
+    """How much of everything.
+
+    `longest` posts are in one thread, the first; `pages` threads have just one full page.
+    """
 
     users: int
     threads: int
     posts: int
     longest: int
-
-    @property
-    def pages(self) -> int:
-        """So many threads have just one full page of posts."""
-        return max(1, self.threads // 10)
+    pages: int
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ class Content:
         for place in range(topic.posts):
             at = _cut(topic.at + (NOW - topic.at) * (place / topic.posts))
             body, html = dice.choice(self._bodies)
-            yield Text(_id(at, dice), topic, dice.choice(self.people), at, body, html)
+            talkative = dice.random() < TALKATIVE
+            author = self.people[0] if talkative else dice.choice(self.people)
+            yield Text(_id(at, dice), topic, author, at, body, html)
 
     @cached_property
     def _bodies(self) -> list[tuple[str, str]]:
@@ -145,8 +147,8 @@ class Content:
         size = self.size
         left = size.posts - size.longest - size.pages * PAGE
         others = size.threads - 1 - size.pages
-        if left < others:
-            msg = f"{size.posts} posts are too few for {size.threads} threads"
+        if left < 0:
+            msg = f"{size.posts} posts are too few"
             raise ValueError(msg)
         each, more = divmod(left, others)
         small = [each + (number < more) for number in range(others)]

@@ -59,37 +59,53 @@ def fight(
     measured = []
     for scenario in scenarios:
         for side in sides:
+            # Warm, before anything counts.
             wrk.run(side.url, scenario.requests, 16, max(1.0, seconds / 3), cookie=scenario.cookie)
-            usage.calm(groups[side.name], CALM_SECONDS)
+            if scenario.writes:
+                usage.calm(groups[side.name], CALM_SECONDS)
         for count in connections:
             pair = [Measured(scenario.name, side.name, count) for side in sides]
             for number in range(rounds):
                 for side, one in zip(sides, pair, strict=True):
-                    _measure(side, groups[side.name], scenario, one, seconds, number)
+                    load, spent = _measure(
+                        groups[side.name], Burst(side.url, scenario, count, seconds, number)
+                    )
+                    one.loads.append(load)
+                    one.cpu.append(spent)
             measured += pair
             told(_line(scenario, pair))
     return measured
 
 
-def _measure(
-    side: Side,
-    groups: Mapping[int, str],
-    scenario: Scenario,
-    into: Measured,
-    seconds: float,
-    seed: int,
-) -> None:
+@dataclass(frozen=True)
+class Burst:
+    """One load: requests to an address, with so many connections, for so many seconds."""
+
+    url: str
+    scenario: Scenario
+    connections: int
+    seconds: float
+    number: int
+
+
+def _measure(groups: Mapping[int, str], burst: Burst) -> tuple[wrk.Load, Mapping[str, float]]:
+    """Load one side; answers also the CPU milliseconds a request by part."""
+    scenario = burst.scenario
     before = usage.cpu(groups)
     load = wrk.run(
-        side.url, scenario.requests, into.connections, seconds, cookie=scenario.cookie, seed=seed
+        burst.url,
+        scenario.requests,
+        burst.connections,
+        burst.seconds,
+        cookie=scenario.cookie,
+        seed=burst.number,
     )
     if scenario.writes:
         # What a write costs ends only when everybody has heard of it.
         usage.calm(groups, CALM_SECONDS)
     after = usage.cpu(groups)
-    into.loads.append(load)
     answered = max(1, load.requests)
-    into.cpu.append({part: 1000 * (after[part] - before[part]) / answered for part in after})
+    return load, {part: 1000 * (after[part] - before[part]) / answered for part in after}
 
 
 def _line(scenario: Scenario, pair: Sequence[Measured]) -> str:

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from bench.content import PAGE, Content, Person, Topic
@@ -42,7 +43,7 @@ class Scenarios:
         spread = self._spread()
         return [
             Scenario("thread", "Thread page, one thread", self._one(f"/threads/{self._page().id}")),
-            Scenario("threads", "Thread page, 500 threads in turn", [Request(p) for p in spread]),
+            Scenario("threads", "Thread page, shared with nobody", self._apart(spread)),
             Scenario(
                 "signed-in",
                 "Thread page, signed in",
@@ -93,10 +94,12 @@ class Scenarios:
         )
         return token
 
+    @cached_property
+    def _sessions(self) -> list[str]:
+        people = self.dice.sample(self.content.people, min(_SESSIONS, self.content.size.users))
+        return [self.session(person) for person in people]
+
     def _session(self) -> str:
-        if not hasattr(self, "_sessions"):
-            people = self.dice.sample(self.content.people, min(_SESSIONS, self.content.size.users))
-            self._sessions = [self.session(person) for person in people]
         return self.dice.choice(self._sessions)
 
     def _page(self) -> Topic:
@@ -107,6 +110,10 @@ class Scenarios:
 
     def _each(self, path: Callable[[Topic], str]) -> list[Request]:
         return [Request(path(self.dice.choice(self.content.pages))) for _ in range(_LINES)]
+
+    def _apart(self, paths: Sequence[str]) -> list[Request]:
+        """Ask for every page under so many addresses that none is asked for twice in a second."""
+        return [Request(f"{paths[n % len(paths)]}?n={n}") for n in range(5 * _LINES)]
 
     def _spread(self) -> list[str]:
         paths = [f"/threads/{topic.id}" for topic in self.content.pages]

@@ -31,6 +31,6 @@ def newest(query: Query, sort: str, *, shards: int, limit: int, before: str | No
     for name, page in zip(names, pages, strict=True):
         more_may_belong = len(page) == share and page[-1][sort] >= found[-1][sort]
         if share < limit and more_may_belong:
-            page += query(name, limit - share, page[-1][sort])
+            page.extend(query(name, limit - share, page[-1][sort]))
             found = nlargest(limit, chain(*pages), key=itemgetter(sort))
     return found
