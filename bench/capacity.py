@@ -95,9 +95,7 @@ class _Bench:
         thread_path, posts_path = f"/api/threads/{page.id}", f"/api/posts/in-thread/{page.id}"
         by_user = f"/api/posts/by-user/{content.people[0].id}"
         done = [
-            self._reads(
-                "Thread page", f"/api/threads/{page.id}", f"/api/posts/in-thread/{page.id}"
-            ),
+            self._reads("Thread page", thread_path, posts_path),
             self._reads("List page", "/api/threads"),
             self._reads("Profile page", f"/api/users/{content.people[0].id}", by_user),
             self._reads("`GET /api/threads/{id}`", thread_path),

@@ -104,7 +104,7 @@ class Content:
         span = SECONDS_APART * self.size.posts
         topics = []
         for number, count in enumerate(counts):
-            at = self._start + timedelta(seconds=span * number / (2 * len(counts)))
+            at = _cut(self._start + timedelta(seconds=span * number / (2 * len(counts))))
             author = dice.choice(self.people)
             title = " ".join(dice.choices(_WORDS, k=dice.randint(4, 8))).capitalize()
             active = at + (NOW - at) * (max(0, count - 1) / max(1, count))
