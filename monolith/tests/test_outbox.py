@@ -34,7 +34,8 @@ def outbox(database, now):
 
 @pytest.fixture
 def record(database, now):
-    recorder = OutboxRecorder("monolith", now, uuid7)
+    telling = Stages(database, frozenset({"posts"}), movable=False)
+    recorder = OutboxRecorder("monolith", telling, now, uuid7)
 
     def record(count=1):
         with database.writing() as session:
@@ -60,7 +61,8 @@ def test_what_is_recorded_waits_with_the_oldest_first_until_it_is_published(outb
 
 
 def test_what_a_transaction_undoes_was_never_recorded(outbox, database, now):
-    recorder = OutboxRecorder("monolith", now, uuid7)
+    telling = Stages(database, frozenset({"posts"}), movable=False)
+    recorder = OutboxRecorder("monolith", telling, now, uuid7)
     with suppress(RuntimeError), database.writing() as session:
         recorder.record(session, "thread.updated", "t", 1, {})
         raise RuntimeError
