@@ -10,6 +10,7 @@ from chassis.clock import uuid7
 from chassis.outbox import KEPT_FOR, Beat
 from forum import outbox as outboxes
 from forum.outbox import OutboxRecorder, OutboxRow, SqlOutbox
+from forum.stage import Stages
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -12,6 +12,7 @@ from chassis.clock import utc_now
 from chassis.outbox import Beat
 from forum.app import create_app
 from forum.outbox import OutboxRecorder, SqlOutbox
+from forum.stage import Stages
 from forum.web.degraded import Component, troubles
 
 WELL = {
