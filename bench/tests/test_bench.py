@@ -1,5 +1,8 @@
 """The bench from end to end, on a small forum: both sides hold the same and are measured alike."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 import requests
 
@@ -12,11 +15,12 @@ from bench.wrk import Request
 from chassis.api import COOKIE
 from infra.local import keys
 
+Arena = tuple[tuple[Side, Side], Scenarios]
 SMALL = Size(users=20, threads=60, posts=300, longest=100, pages=3)
 
 
 @pytest.fixture(scope="module")
-def arena(tmp_path_factory):
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     """Give both sides, filled, and their scenarios."""
     folder = tmp_path_factory.mktemp("bench")
     keys.ensure(folder / "secrets")
@@ -30,13 +34,14 @@ def arena(tmp_path_factory):
         yield (before, after), Scenarios(content, folder / "secrets")
 
 
-def _get(side: Side, path: str) -> dict:
+def _get(side: Side, path: str) -> dict[str, Any]:
     answer = requests.get(side.url + path, timeout=10)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
-def test_both_sides_hold_the_same(arena):
+def test_both_sides_hold_the_same(arena: Arena) -> None:
     sides, scenarios = arena
     content = scenarios.content
     for path in (
@@ -71,7 +76,7 @@ def _send(side: Side, scenario: Scenario, one: Request) -> requests.Response:
     )
 
 
-def test_every_scenario_asks_for_what_is_there(arena):
+def test_every_scenario_asks_for_what_is_there(arena: Arena) -> None:
     sides, scenarios = arena
     for scenario in scenarios.all():
         for side in sides:
@@ -80,7 +85,7 @@ def test_every_scenario_asks_for_what_is_there(arena):
                 assert answer.ok, (scenario.name, side.name, answer.text)
 
 
-def test_a_load_goes_to_both_sides_in_turn_and_is_told_with_its_cost(arena):
+def test_a_load_goes_to_both_sides_in_turn_and_is_told_with_its_cost(arena: Arena) -> None:
     sides, scenarios = arena
     lines: list[str] = []
     chosen = [one for one in scenarios.all() if one.name == "signed-in"]

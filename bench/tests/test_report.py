@@ -1,5 +1,7 @@
 """What was measured, written down: figures in their place, and targets told as they are."""
 
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -8,19 +10,19 @@ from bench import plot, report, tables
 from bench.targets import targets
 
 
-def _load(scenario: str, side: str, connections: int, rate: float, p50: float) -> dict:
+def _load(scenario: str, side: str, connections: int, rate: float, p50: float) -> dict[str, Any]:
     times = {"p50": p50, "p95": 2 * p50, "p99": 3 * p50, "longest": 9 * p50}
     cpu = {"gateway": 0.25, "monolith": 1.0}
     who = {"scenario": scenario, "side": side, "connections": connections}
     return who | times | {"rate": rate, "broken": 0, "refused": 0, "cpu_ms": cpu}
 
 
-def _seen(side: str, case: str, domain: str, good: float) -> dict:
+def _seen(side: str, case: str, domain: str, good: float) -> dict[str, Any]:
     return {"side": side, "case": case, "domain": domain, "asked": 9, "good": good, "p95": 12.3}
 
 
 @pytest.fixture
-def results() -> dict:
+def results() -> dict[str, Any]:
     return {
         "about": {"when": "today", "machine": "m", "content": "c", "how": "h"},
         "titles": {"thread": "Thread page <one>"},
@@ -40,7 +42,7 @@ def results() -> dict:
     }
 
 
-def test_both_sides_stand_side_by_side_with_their_ratio(results):
+def test_both_sides_stand_side_by_side_with_their_ratio(results: dict[str, Any]) -> None:
     assert "| Thread page <one> | 16 | 1,000 | 500 | 0.50 |" in tables.loads(results)
     assert "| **all** | **100** | **140** |" in tables.memory(results)
     assert "| before | dead | 0 %, 12 ms | 0 %, 12 ms |" in tables.availability(results)
@@ -49,13 +51,15 @@ def test_both_sides_stand_side_by_side_with_their_ratio(results):
 @pytest.mark.parametrize(
     ("rate", "verdict"), [(650, "reached"), (400, "floor reached"), (399, "missed")]
 )
-def test_a_target_that_is_missed_is_told_so(results, rate, verdict):
+def test_a_target_that_is_missed_is_told_so(
+    results: dict[str, Any], rate: int, verdict: str
+) -> None:
     results["loads"][-1]["rate"] = float(rate)
     line = next(one for one in targets(results).splitlines() if "split, 16 conn" in one)
     assert line.endswith(f"{rate} req/s | {verdict} |")
 
 
-def test_pictures_are_well_formed_and_show_every_figure(results):
+def test_pictures_are_well_formed_and_show_every_figure(results: dict[str, Any]) -> None:
     for picture, words in (
         (plot.loads(results), ["1,000", "500", "Thread page <one>"]),
         (plot.availability(results), ["posts dead", "100 %", "0 %"]),
@@ -64,7 +68,7 @@ def test_pictures_are_well_formed_and_show_every_figure(results):
         assert all(word in texts for word in words), texts
 
 
-def test_results_are_kept_in_a_folder(results, tmp_path):
+def test_results_are_kept_in_a_folder(results: dict[str, Any], tmp_path: Path) -> None:
     files = report.write(results, tmp_path / "bench")
     assert sorted(file.name for file in files) == [
         "performance-availability.svg",
@@ -76,8 +80,8 @@ def test_results_are_kept_in_a_folder(results, tmp_path):
 
 
 def test_the_docs_get_new_results_in_the_place_of_the_old_and_keep_their_words(
-    results, tmp_path, monkeypatch
-):
+    results: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = tmp_path / "performance.md"
     page.write_text(f"# Words\n\n{report.BEGIN}old\n{report.END}\nMore words\n", encoding="utf-8")
     monkeypatch.setattr(report, "DOCS", tmp_path)

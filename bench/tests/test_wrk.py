@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
@@ -30,12 +32,12 @@ class Echo(Server):
 
 
 @pytest.fixture
-def echo():
+def echo() -> Iterator[Echo]:
     with Echo() as server:
         yield server
 
 
-def test_every_request_of_a_list_is_sent_and_counted(echo):
+def test_every_request_of_a_list_is_sent_and_counted(echo: Echo) -> None:
     requests = [
         Request("/a"),
         Request("/nowhere"),
@@ -52,12 +54,14 @@ def test_every_request_of_a_list_is_sent_and_counted(echo):
     assert load.rate < load.requests / load.seconds
 
 
-def test_a_session_can_be_sent_as_a_browser_does(echo):
+def test_a_session_can_be_sent_as_a_browser_does(echo: Echo) -> None:
     wrk.run(echo.url, [Request("/a", token="token")], 1, 1, cookie=True)
     assert echo.sessions == {"forum_session=token"}
 
 
-def test_who_lacks_wrk_is_told_how_to_get_it(monkeypatch, tmp_path):
+def test_who_lacks_wrk_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(wrk.WrkError, match="apt install wrk"):
         wrk.ensure()
