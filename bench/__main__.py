@@ -2,7 +2,7 @@
 
 QUICK=1 measures less, in under three minutes. PARTS picks of loads, availability, growth and
 capacity; ONLY picks scenarios of the load; ROUNDS, SECONDS and CONNECTIONS (1,16,64) shape it.
-RECORD=1 writes the results into docs/performance.md.
+RECORD=1 writes the results into docs/performance.md; parts that are not measured stay as they were.
 """
 
 import logging
@@ -74,12 +74,13 @@ def main() -> int:
     began = time.monotonic()
     # What runs in this process logs its requests like any component.
     logging.getLogger("access").setLevel(logging.ERROR)
-    results: dict[str, Any] = {"about": _about(shape), "titles": {}, "memory_mib": {}}
-    results |= {part: [] for part in PARTS}
+    results = report.read(folder, PARTS)
+    results["about"] |= dict.fromkeys(parts, _about(shape))
+    results["prices"] = capacity.prices()
     if "growth" in parts:
         results["growth"] = growth.told(growth.measure(shape.grown))
     if "capacity" in parts:
-        prices = capacity.prices()["million"]
+        prices = results["prices"]["million"]
         results["capacity"] = [
             asdict(one) | {"dollars": one.dollars(prices)} for one in capacity.measure()
         ]
@@ -142,18 +143,14 @@ def _load(results: dict[str, Any], shape: Shape, folder: Path, parts: list[str])
             results["availability"] = availability.told(seen)
 
 
-def _about(shape: Shape) -> dict[str, str]:
+def _about(shape: Shape) -> str:
+    """Say under what circumstances something was measured."""
     size = shape.size
-    return {
-        "when": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
-        "content": f"{size.users:,} people, {size.threads:,} threads, {size.posts:,} posts",
-        "how": (
-            f"wrk, {WORKERS} gunicorn workers a component, all on the same cores;"
-            f" {shape.rounds} × {shape.seconds:g} s for each figure, before and after in turn,"
-            " medians."
-        ),
-    }
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f} before"
+        f" it began), Python {platform.python_version()}, {WORKERS} gunicorn workers a component; {size.users:,} people, {size.threads:,} threads, {size.posts:,} posts;"
+        f" {shape.rounds} × {shape.seconds:g} s a figure, before and after in turn."
+    )
 
 
 def _say(line: str) -> None:

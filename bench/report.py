@@ -1,7 +1,9 @@
 """Writes down what was measured: JSON and pictures under var, and on request into the docs."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from bench import plot, tables
 from bench.tables import Results
@@ -33,21 +35,27 @@ def record(results: Results) -> list[Path]:
     return [PAGE, *_draw(results, DOCS)]
 
 
+def read(folder: Path, parts: Iterable[str]) -> dict[str, Any]:
+    """Read what the folder keeps of the last run; nothing of any part where there was none."""
+    file = folder / "results.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    empty: dict[str, Any] = {part: [] for part in parts}
+    return {"about": {}, "titles": {}, "memory_mib": {}, **empty, **kept}
+
+
 def markdown(results: Results) -> str:
     """Write everything that was measured."""
     about = results["about"]
-    parts = [
-        f"{about['when']}, {about['machine']}; {about['content']}. {about['how']}\n",
-        "### Targets\n",
-        targets(results),
-    ]
+    parts = ["### Targets\n", targets(results)]
     if results["loads"]:
         parts += [
             "### Before and after, under load\n",
+            f"{about['loads']}\n",
             f"![Requests a second before and after the split]({PICTURES['loads']})\n",
             tables.loads(results),
             "CPU milliseconds of a request, at 16 connections; of a write with all that follows"
-            " from its event:\n",
+            " from its event. The last columns are the dollars of a million requests on Fargate"
+            " with cores like these, fully used:\n",
             tables.costs(results),
             "Memory after the load, what processes share divided among them:\n",
             tables.memory(results),
@@ -55,6 +63,7 @@ def markdown(results: Results) -> str:
     if results["availability"]:
         parts += [
             "### While a part is overloaded or dead\n",
+            f"{about['availability']}\n",
             f"![Who is answered within a second]({PICTURES['availability']})\n",
             "Answers without an error within a second, and the time of 95 % of all:\n",
             tables.availability(results),
@@ -65,14 +74,15 @@ def markdown(results: Results) -> str:
             "Half of all posts are in one thread, a third are by one person. On the left what the"
             " services ask of DynamoDB, on the right what the monolith asks of SQLite (steps are"
             " those of its virtual machine); both in one process, without the network between"
-            " components.\n",
+            " components, so the times are there for their proportions.\n",
             tables.growth(results),
         ]
     if results["capacity"]:
         parts += [
             "### What it consumes\n",
             "Units of DynamoDB for one operation, and for what follows from its events in the"
-            " relay and in consumers. The price of a million adds SNS and SQS.\n",
+            " relay and in consumers. The price of a million holds these, SNS and SQS, in"
+            f" {results['prices']['region']}; a page is the calls of the API that it makes.\n",
             tables.capacity(results),
         ]
     return "\n".join(parts)

@@ -49,8 +49,10 @@ def costs(results: Results, connections: int = 16) -> str:
         shown = ", ".join(f"{part} {after[part]:.2f}" for part in parts if after[part] >= 0.05)
         before = sum(first["cpu_ms"].values())
         title = results["titles"][first["scenario"]]
-        rows.append((title, shown, f"{before:.2f}", f"{sum(after.values()):.2f}"))
-    return table(("", "after, by part", "before", "after"), rows, left=2)
+        spent = before, sum(after.values())
+        dollars = (f"{ms * 1e3 / 3600 * results['prices']['hour']['vcpu']:.2f}" for ms in spent)
+        rows.append((title, shown, *(f"{ms:.2f}" for ms in spent), *dollars))
+    return table(("", "after, by part", "before", "after", "$ before", "$ after"), rows, left=2)
 
 
 def memory(results: Results) -> str:

@@ -24,7 +24,8 @@ def _seen(side: str, case: str, domain: str, good: float) -> dict[str, Any]:
 @pytest.fixture
 def results() -> dict[str, Any]:
     return {
-        "about": {"when": "today", "machine": "m", "content": "c", "how": "h"},
+        "about": {"loads": "today", "availability": "today"},
+        "prices": {"region": "here", "hour": {"vcpu": 0.04}, "million": {}},
         "titles": {"thread": "Thread page <one>"},
         "memory_mib": {"monolith": {"monolith": 100.0}, "split": {"monolith": 90.0, "posts": 50.0}},
         "loads": [
@@ -44,6 +45,8 @@ def results() -> dict[str, Any]:
 
 def test_both_sides_stand_side_by_side_with_their_ratio(results: dict[str, Any]) -> None:
     assert "| Thread page <one> | 16 | 1,000 | 500 | 0.50 |" in tables.loads(results)
+    # 1.25 ms of a million requests are 0.35 hours.
+    assert "1.25 | 1.25 | 0.01 | 0.01 |" in tables.costs(results)
     assert "| **all** | **100** | **140** |" in tables.memory(results)
     assert "| before | dead | 0 %, 12 ms | 0 %, 12 ms |" in tables.availability(results)
 
@@ -77,6 +80,16 @@ def test_results_are_kept_in_a_folder(results: dict[str, Any], tmp_path: Path) -
         "results.md",
     ]
     assert all(file.stat().st_size for file in files)
+
+
+def test_what_is_not_measured_again_stays_as_it_was(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    report.write(results, tmp_path)
+    kept = report.read(tmp_path, ["loads", "growth", "more"])
+    assert kept["loads"] == results["loads"]
+    assert kept["more"] == []
+    assert report.read(tmp_path / "nowhere", ["loads"])["loads"] == []
 
 
 def test_the_docs_get_new_results_in_the_place_of_the_old_and_keep_their_words(
