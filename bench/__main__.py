@@ -145,10 +145,11 @@ def _load(results: dict[str, Any], shape: Shape, folder: Path, parts: list[str])
 
 def _about(shape: Shape) -> str:
     """Say under what circumstances something was measured."""
-    size = shape.size
+    size, busy = shape.size, os.getloadavg()[0]
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f} before"
-        f" it began), Python {platform.python_version()}, {WORKERS} gunicorn workers a component; {size.users:,} people, {size.threads:,} threads, {size.posts:,} posts;"
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {busy:.1f} before it began),"
+        f" Python {platform.python_version()}, {WORKERS} gunicorn workers a component;"
+        f" {size.users:,} people, {size.threads:,} threads, {size.posts:,} posts;"
         f" {shape.rounds} × {shape.seconds:g} s a figure, before and after in turn."
     )
 
