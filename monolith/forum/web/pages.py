@@ -4,7 +4,18 @@ from flask import Response, g, request
 from flask_openapi3.openapi import OpenAPI
 
 from chassis.web import of_api
-from forum.web import account, errors, guard, notices, people, present, reading, status, writing
+from forum.web import (
+    account,
+    errors,
+    guard,
+    notices,
+    people,
+    present,
+    reading,
+    shared,
+    status,
+    writing,
+)
 from forum.web.site import Site
 
 MAX_FORM = 256 * 1024  # bytes
@@ -24,6 +35,7 @@ _NOTICES = {
 
 def install(app: OpenAPI, site: Site) -> None:
     """Add all pages to the application."""
+    shared.install(app)
     present.install(app, site)
     errors.install(app)
 
@@ -42,7 +54,9 @@ def install(app: OpenAPI, site: Site) -> None:
 
     @app.after_request
     def _protect(response: Response) -> Response:
-        return guard.add_headers(response) if _is_page() else response
+        if shared.is_shared() or not _is_page():
+            return response
+        return guard.add_headers(response)
 
     for blueprint in (
         reading.blueprint(site),
