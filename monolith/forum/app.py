@@ -72,6 +72,8 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             services={domain: parts.peers[domain] for domain in settings.extracted},
             probes=_probes(settings),
             progress=lambda: progress.read(parts.outbox, queue, clock),
+            titles=StoredThreads(database, parts.cursors).titles,
+            badge=settings.split_badge,
             cursors=parts.cursors,
             served_by=f"{COMPONENT}/{settings.revision}",
             secret=secret,

@@ -24,6 +24,7 @@ from forum.users.actors import Actors, OwnActors, ReplicaActors
 from forum.users.remote import RemoteUsers
 from forum.users.replica import Erasures, UserReplica
 from forum.users.store import SqlUsers
+from forum.web.served import noted
 
 COMPONENT = "monolith"
 
@@ -62,9 +63,9 @@ class Parts:
     def peers(self) -> dict[str, Peer]:
         """The services, by the domain of each."""
         return {
-            "users": Peer("accounts", self.settings.users_url),
-            "threads": Peer("threads", self.settings.threads_url),
-            "posts": Peer("posts", self.settings.posts_url),
+            "users": noted("users", "accounts", self.settings.users_url),
+            "threads": noted("threads", "threads", self.settings.threads_url),
+            "posts": noted("posts", "posts", self.settings.posts_url),
         }
 
     @cached_property

@@ -41,6 +41,9 @@ class ForumSettings(Settings, BusSettings):
     posts_url: HttpUrl = "http://posts.forum.local:8080"
     """Where the services are; used for those domains that are extracted."""
 
+    split_badge: bool = False
+    """Whether pages show by which component each part of them was answered."""
+
     sign_in_limit_per_name: Positive = 10
     sign_in_limit_per_address: Positive = 100
     sign_in_window_seconds: Positive = 300
