@@ -73,7 +73,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             probes=_probes(settings),
             progress=lambda: progress.read(parts.outbox, queue, clock),
             titles=StoredThreads(database, parts.cursors).titles,
-            badge=settings.split_badge,
+            badge=settings.split_badge == "on",
             cursors=parts.cursors,
             served_by=f"{COMPONENT}/{settings.revision}",
             secret=secret,
