@@ -59,6 +59,19 @@ def test_one_goes_on_from_page_to_page_in_both_directions(client, thread, posts)
     assert _numbers(client.get(_link(older, "Newer posts")))[-1] == 25
 
 
+def test_long_posts_make_more_pages_instead_of_larger_ones(client, ada, thread):
+    words = "Many words about nothing. " * 600
+    for number in range(5):
+        _post(client, ada, thread, f"number {number}\n\n{words}")
+    path = f"/threads/{thread}"
+    page = client.get(path)
+    assert _numbers(page) == [0, 1]
+    assert _numbers(client.get(_link(page, "Newer posts"))) == [2, 3]
+    newest = client.get(f"{path}?at=newest")
+    assert _numbers(newest) == [3, 4]
+    assert _numbers(client.get(_link(newest, "Older posts").partition("#")[0])) == [1, 2]
+
+
 def test_a_page_keeps_its_place_while_others_write(client, ada, thread, posts):
     address = _link(client.get(f"/threads/{thread}"), "Newer posts")
     before = _numbers(client.get(address))

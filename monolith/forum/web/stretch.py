@@ -3,12 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from forum.posts.port import Post
 from forum.web.site import Site
 
 PAGE = 20
 AROUND = PAGE // 2
+ROOM = 40_000
+"""So many characters of HTML are on a page, but for a single longer post: long threads of long
+posts have more pages instead of larger ones."""
 OLDEST, NEWEST = "oldest", "newest"
 _AN_ID = re.compile(r"[0-9a-z-]{36}")
 
@@ -49,12 +53,16 @@ def read(site: Site, thread_id: str, place: Place) -> Stretch:
     """Read the posts of a place: one call, or two around a post."""
 
     def ascending(limit: int = PAGE, after: str = "") -> tuple[list[Post], bool]:
-        page = site.posts.in_thread(thread_id, "asc", limit, cursor("asc", after))
-        return page.items, page.next is not None
+        return ask("asc", limit, after)
 
     def descending(limit: int = PAGE, before: str = "") -> tuple[list[Post], bool]:
-        page = site.posts.in_thread(thread_id, "desc", limit, cursor("desc", before))
-        return page.items[::-1], page.next is not None
+        posts, more = ask("desc", limit, before)
+        return posts[::-1], more
+
+    def ask(direction: str, limit: int, key: str) -> tuple[list[Post], bool]:
+        page = site.posts.in_thread(thread_id, direction, limit, cursor(direction, key))
+        posts = _fitting(page.items, ROOM * limit // PAGE)
+        return posts, page.next is not None or len(posts) < len(page.items)
 
     def cursor(direction: str, key: str) -> str:
         listing = f"posts:in-thread:{thread_id}:{direction}"
@@ -73,3 +81,10 @@ def read(site: Site, thread_id: str, place: Place) -> Stretch:
         return Stretch(posts, earlier, later=True)
     posts, later = ascending(after=place.after)
     return Stretch(posts, bool(place.after), later)
+
+
+def _fitting(posts: list[Post], room: int) -> list[Post]:
+    """Give as many of the first posts as there is room for, one at least."""
+    sizes = accumulate(len(post.html) for post in posts)
+    number = sum(size <= room for size in sizes)
+    return posts[: max(1, number)]

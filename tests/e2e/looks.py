@@ -1,0 +1,42 @@
+"""Looks at a page: for those who cannot see it well, by axe-core, and for everybody, in pictures."""
+
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from infra.local.settings import ROOT
+
+PICTURES = ROOT / "var" / "screenshots"
+WIDE, NARROW = 1280, 360
+# Everything that axe-core knows of WCAG 2.2 AA, and of good practice.
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+OPTIONS = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": TAGS}}
+
+
+def look(page: Page, name: str, folder: str) -> list[str]:
+    """Judge a page in light and dark, wide and narrow; keeps pictures, gives what is wrong."""
+    wrong = []
+    PICTURES.joinpath(folder).mkdir(parents=True, exist_ok=True)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for width in (WIDE, NARROW):
+            page.set_viewport_size({"width": width, "height": 800})
+            picture = PICTURES / folder / f"{name}-{width}-{scheme}.png"
+            page.screenshot(path=picture, full_page=True)
+            scrolls = page.evaluate("document.documentElement.scrollWidth")
+            if scrolls > width:
+                wrong.append(f"{name} at {width} px is {scrolls} px wide")
+            if width == WIDE or scheme == "light":
+                wrong += [f"{name} {width} {scheme}: {text}" for text in judged(page)]
+    return wrong
+
+
+def judged(page: Page) -> list[str]:
+    """Give what axe-core finds wrong with a page, each with the element that it is about."""
+    found = Axe().run(page, options=OPTIONS).response["violations"]
+    return [
+        f"{violation['id']}: {violation['help']}: {node['html']} {node.get('failureSummary', '')}"
+        for violation in found
+        for node in violation["nodes"]
+    ]
