@@ -39,7 +39,9 @@ def fill(stack: Stack) -> Content:
     for other in threads[1:]:
         _make(api, "/api/posts", thread_id=other, body=bodies[0])
     table = "|a|b|c|d|e|f|\n|-|-|-|-|-|-|\n|one|two|three|four|five|six|"
-    _make(api, "/api/posts", thread_id=odd, body=f"{LONG_WORD * 3}\n\n    {LONG_WORD * 3}\n\n{table}")
+    _make(
+        api, "/api/posts", thread_id=odd, body=f"{LONG_WORD * 3}\n\n    {LONG_WORD * 3}\n\n{table}"
+    )
     other = Visitor(stack.base_url)
     other.register(moderator, display_name=LONG_WORD[:50])
     stack.moderator(moderator)

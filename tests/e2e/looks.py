@@ -1,6 +1,4 @@
-"""Looks at a page: for those who cannot see it well, by axe-core, and for everybody, in pictures."""
-
-from pathlib import Path
+"""Looks at a page: by axe-core, for who cannot see it well, and in pictures, for everybody."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -36,7 +34,8 @@ def judged(page: Page) -> list[str]:
     """Give what axe-core finds wrong with a page, each with the element that it is about."""
     found = Axe().run(page, options=OPTIONS).response["violations"]
     return [
-        f"{violation['id']}: {violation['help']}: {node['html']} {node.get('failureSummary', '')}"
+        f"{violation['id']}, {len(violation['nodes'])} times, first {node['html']}:"
+        f" {node.get('failureSummary', '')}"
         for violation in found
-        for node in violation["nodes"]
+        for node in violation["nodes"][:1]
     ]

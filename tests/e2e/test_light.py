@@ -1,4 +1,4 @@
-"""What a visit costs, as the browser's network counts it: bytes, requests, and nothing that moves."""
+"""What a visit costs, as the browser counts it: bytes, requests, and nothing that moves."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -112,4 +112,3 @@ def test_a_visit_is_light_and_nothing_moves(page: Page, content: Content) -> Non
         assert 0 < later <= LATER, f"{path}: {later} bytes later"
         assert page.evaluate(MOVES) == 0, f"{path} moved on a phone"
         page.set_viewport_size({"width": 1280, "height": 800})
-        print(f"{path:110} {first:6} bytes at first, {later:6} later, {len(kinds)} requests")

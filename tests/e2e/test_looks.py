@@ -138,7 +138,9 @@ def test_what_is_left_while_parts_are_down(
         _enter(page, content.member)
         wrong = []
         with without(after, "posts"):
-            wrong += _looked(page, {"no-posts": content.thread, "no-posts-status": "/status"}, "down")
+            wrong += _looked(
+                page, {"no-posts": content.thread, "no-posts-status": "/status"}, "down"
+            )
         with without(after, "threads"):
             nowhere = "/threads/01890000-0000-7000-8000-000000000000"
             wrong += _looked(page, {"no-threads": "/", "unavailable": nowhere}, "down")

@@ -61,19 +61,21 @@ function keep(form) {
     form.querySelector(".row").append(note);
   }
 
-  let timer;
+  let timer = 0;
+  function settle() {
+    clearTimeout(timer);
+    timer = 0;
+  }
   form.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(write, 300);
+    settle();
+    timer = setTimeout(() => { settle(); write(); }, 300);
   });
-  addEventListener("pagehide", () => { if (timer) write(submitted); });
-  let submitted = false;
-  form.addEventListener("submit", (event) => {
-    if (event.submitter?.name === "preview" || event.defaultPrevented) return;
-    submitted = true;
-    clearTimeout(timer);
+  addEventListener("pagehide", () => { if (timer) write(); });
+  form.addEventListener("submit", () => {
+    settle();
     write(true);
   });
+  document.querySelector("form[action='/sign-out']")?.addEventListener("submit", settle);
   for (const [old, { at }] of drafts()) if (Date.now() - at > WEEKS) store(old, null);
 }
 
