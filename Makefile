@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay test test-faults test-compose audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay extract return status test test-faults test-compose audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -36,6 +36,19 @@ moderator: $(VENV)/run.stamp ## make somebody a moderator: make moderator NAME=a
 
 replay: $(VENV)/run.stamp ## publish events again: make replay SINCE=10m, or QUEUE=posts for its dead letters
 	@$(BIN)/python -m infra.local.control replay "QUEUE=$${QUEUE-}" "SINCE=$${SINCE-}"
+
+MOVE = $(BIN)/python -m infra.extract
+HOW = "$${DOMAIN:?say which: DOMAIN=users, threads or posts}" $${PHASE:+--phase "$$PHASE"} \
+  $${WATCH:+--watch "$$WATCH"} $(if $(filter on,$(DRY_RUN)),--dry-run) $(if $(filter on,$(MEND)),--mend)
+
+extract: $(VENV)/run.stamp ## move a domain of the running forum to its service: make extract DOMAIN=posts
+	@$(MOVE) extract $(HOW)
+
+return: $(VENV)/run.stamp ## move it back: make return DOMAIN=posts (DRY_RUN=on, MEND=on, PHASE=verify)
+	@$(MOVE) return $(HOW)
+
+status: $(VENV)/run.stamp ## say where each domain stands
+	@$(MOVE) status
 
 test: $(VENV)/dev.stamp ## run every test
 	@$(BIN)/python -m infra.local.dynoxide

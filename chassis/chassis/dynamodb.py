@@ -170,6 +170,46 @@ class Database:
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
             arguments["Limit"] = limit - len(items)
 
+    def scan(
+        self, table: str, after: Item | None, *, keys: Sequence[str] = (), limit: int = 500
+    ) -> tuple[list[Item], Item | None]:
+        """Read a page of a whole table, for whoever moves or checks all of it; never for a request.
+
+        Strongly consistent. Answers what to go on after, None at the end; with `keys` only these
+        attributes.
+        """
+        arguments: dict[str, Any] = {
+            "TableName": self._prefix + table,
+            "ConsistentRead": True,
+            "Limit": limit,
+        }
+        if keys:
+            arguments["ProjectionExpression"] = ", ".join(f"#{name}" for name in keys)
+            arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in keys}
+        if after is not None:
+            arguments["ExclusiveStartKey"] = self.pack(after)
+        answer = self._call("scan", **arguments)
+        last = answer.get("LastEvaluatedKey")
+        return [self.unpack(raw) for raw in answer["Items"]], self.unpack(last) if last else None
+
+    def remove(self, table: str, keys: Sequence[Item]) -> None:
+        """Delete items by their keys, 25 in a call, without a condition."""
+        name = self._prefix + table
+        for first in range(0, len(keys), 25):
+            left: Any = {
+                name: [
+                    {"DeleteRequest": {"Key": self.pack(key)}} for key in keys[first : first + 25]
+                ]
+            }
+            for attempt in range(_ATTEMPTS):
+                if attempt:
+                    _wait(attempt)
+                left = self._call("batch_write_item", RequestItems=left).get("UnprocessedItems")
+                if not left:
+                    break
+            else:
+                raise _busy()
+
     def newest(
         self, table: str, index: str, sort: str, *, shards: int, limit: int, before: str | None
     ) -> list[Item]:

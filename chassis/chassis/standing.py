@@ -104,6 +104,17 @@ class People:
         }
         return self._db.put(self._table, self._item(event, gone), NEWER, version=event.version)
 
+    def put(self, records: Iterable[Item]) -> None:
+        """Keep people, as whoever moves a domain knows them, unless a newer version is known.
+
+        A record has `id`, `version`, `erased` and, unless that is true, what an event tells.
+        """
+        for record in records:
+            gone = {"display_name": self._former, "role": "", "suspended": False}
+            shown = gone if record["erased"] else {name: record[name] for name in gone}
+            kept = {"id": record["id"], "version": record["version"], "erased": record["erased"]}
+            self._keep(kept | shown)
+
     def _item(self, event: Event, state: Item) -> Item:
         return {
             "id": event.subject,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.errors import NotFound, Unavailable
+from chassis.errors import Moving, NotFound, Unavailable
 from chassis.idempotency import IdempotencyKey
 from chassis.tokens import Identity
 from chassis.versions import Precondition
@@ -28,6 +28,8 @@ class UsersOrReplica:
         """Read a person."""
         try:
             return self.service.get(user_id)
+        except Moving:
+            raise  # it is about to be somewhere else
         except Unavailable:
             with self.database.reading() as session:
                 row = session.get(UserRow, user_id)

@@ -10,6 +10,7 @@ from chassis.api import COOKIE, clear_session_cookie
 from chassis.errors import Failure, TooMany, Unauthenticated, Unavailable
 from chassis.problems import DETAILS
 from chassis.web import of_api
+from forum.web.forms import again
 from forum.web.kept import of_request
 from forum.web.present import show
 
@@ -39,7 +40,7 @@ def page(status: int, detail: str, retry_after: int | None = None) -> Response:
         status=status,
         title=title,
         detail=detail,
-        retry_after=retry_after,
+        again=again(retry_after) if retry_after is not None else None,
         kept=kept,
     )
     if retry_after is not None:

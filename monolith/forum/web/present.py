@@ -74,6 +74,7 @@ def install(app: Flask, site: Site) -> None:
             "username": identity.username,
             "display_name": identity.name,
             "role": identity.role,
+            "suspended": identity.suspended,
         }
         return here | {"viewer": viewer, "csrf_token": csrf_token(site.secret, identity)}
 
