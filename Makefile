@@ -84,6 +84,11 @@ $(VENV)/run.stamp: requirements/run.txt $(PROJECTS) | $(VENV)/pyvenv.cfg
 	@$(PIP) install --no-deps --no-build-isolation $(EDITABLE:%=-e %)
 	@touch $@
 
+$(VENV)/cdk.stamp: requirements/cdk.txt $(VENV)/run.stamp
+	@echo 'Installing what makes templates for the cloud ...'
+	@$(PIP) install --require-hashes -r requirements/cdk.txt
+	@touch $@
+
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	@echo 'Installing what tests and checks need ...'
 	@$(PIP) install --require-hashes -r requirements/dev.txt
