@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay test test-faults test-compose audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay synth test test-faults test-compose audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -36,6 +36,13 @@ moderator: $(VENV)/run.stamp ## make somebody a moderator: make moderator NAME=a
 
 replay: $(VENV)/run.stamp ## publish events again: make replay SINCE=10m, or QUEUE=posts for its dead letters
 	@$(BIN)/python -m infra.local.control replay "QUEUE=$${QUEUE-}" "SINCE=$${SINCE-}"
+
+# What `make synth` passes on to the CDK app, each only if it is set.
+CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
+  $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ASLEEP,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
+
+synth: $(VENV)/cdk.stamp ## make the cloud's templates: make synth ENVIRONMENT=lab STRATEGY=rolling
+	@$(BIN)/python -m infra.app $(CONTEXT)
 
 test: $(VENV)/dev.stamp ## run every test
 	@$(BIN)/python -m infra.local.dynoxide
