@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aws_cdk import App, Tags
 
+from infra import stages
 from infra.cloud import acknowledged, names
 from infra.cloud.component import Component
 from infra.cloud.data import Data
@@ -23,7 +24,6 @@ FLAGS = {
     "@aws-cdk/aws-ecs:reduceEc2FargateCloudWatchPermissions": True,
     "@aws-cdk/core:checkSecretUsage": True,
     "@aws-cdk/core:validateAgainstDefaultRules": True,
-    "aws:cdk:disable-asset-staging": True,
 }
 
 
@@ -58,6 +58,9 @@ def build(app: App, options: Options) -> Forum:
     for each in components:
         # It reads names in the data's stack only, so nothing else says that it comes later.
         each.add_stack_dependency(data)
+        # A service takes its paths before the monolith lets go of them.
+        if each.name != stages.MONOLITH:
+            components[0].add_stack_dependency(each)
     watch = Watch(
         app, names.stack(options, WATCH), options=options, edge=edge, watched=list(components)
     )

@@ -16,8 +16,8 @@ SHELL = ("CMD", "python", "-S", "-m", "chassis.healthcheck")
 BEAT_FILE = "/dev/shm/beat"  # noqa: S108 - memory of the container's own
 
 # After SIGTERM a task answers for so long: as long as others may remember its address.
-DNS_SECONDS = 10
-DRAIN_SECONDS = 10
+DNS_SECONDS = 5
+DRAIN_SECONDS = 5
 # Draining, gunicorn's 8 seconds for what is left then, and some more.
 STOP_SECONDS = 30
 # Before that, the load balancer lets requests end; none takes longer.

@@ -39,6 +39,8 @@ class Edge(Stack):
             drop_invalid_header_fields=True,
             deletion_protection=options.production,
         )
+        # The pages compare a browser's Origin with the Host that it named, port included.
+        self.balancer.set_attribute("routing.http.preserve_host_header.enabled", "true")
         # What two servers may read in two ways is refused (request smuggling).
         self.balancer.set_attribute("routing.http.desync_mitigation_mode", "strictest")
         self._log_access()

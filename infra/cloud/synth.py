@@ -4,6 +4,7 @@ The CDK's command line passes the context by itself (`cdk deploy -c extracted=us
 """
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ FOLDER = "cdk.out"
 def main(arguments: Sequence[str]) -> int:
     """Synthesise; answers the exit code."""
     began = time.monotonic()
+    if "CDK_OUTDIR" not in os.environ:  # the CDK's command line names a folder of its own
+        shutil.rmtree(FOLDER, ignore_errors=True)
     app = App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR", FOLDER))
     try:
         options = choices.read(_context(app, arguments))
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     build(app, options)
     made = app.synth()
-    if "CDK_OUTDIR" not in os.environ:  # the CDK's command line says enough
+    if "CDK_OUTDIR" not in os.environ:
         for stack in made.stacks:
             resources = len(stack.template.get("Resources", {}))
             sys.stdout.write(f"  {stack.stack_name:<20} {resources:>3} resources\n")
