@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay synth test test-faults test-compose audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay synth deploy-local destroy-local test test-faults test-compose audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -43,6 +43,12 @@ CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)'
 
 synth: $(VENV)/cdk.stamp ## make the cloud's templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.app $(CONTEXT)
+
+deploy-local: $(VENV)/cdk.stamp ## deploy those templates here, in containers: make deploy-local EXTRACTED=users
+	@$(BIN)/python -m infra.offline.deploy
+
+destroy-local: $(VENV)/cdk.stamp ## remove that deployment, and list what is left of it
+	@$(BIN)/python -m infra.offline.destroy
 
 test: $(VENV)/dev.stamp ## run every test
 	@$(BIN)/python -m infra.local.dynoxide

@@ -1,0 +1,72 @@
+"""What the emulator can't take of the templates: the one transformation before an offline deployment.
+
+Whole resources go, each for its reason; what is left is what AWS gets, unchanged.
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+Template = dict[str, Any]
+
+REASONS = {
+    "AWS::EC2::SecurityGroupIngress": "containers on one network may all reach each other",
+    "AWS::EC2::SecurityGroupEgress": "containers on one network may all reach each other",
+    "AWS::EC2::FlowLog": "there is no traffic of a VPC to log",
+    "AWS::ApplicationAutoScaling::ScalableTarget": "nothing scales by itself here",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "nothing scales by itself here",
+}
+
+
+class StillNeededError(Exception):
+    """Something that stays refers to what would go."""
+
+
+def leave_out(template: Template) -> tuple[Template, dict[str, str]]:
+    """Give the template without what the emulator rejects, and what that is: id and type.
+
+    Raises:
+        StillNeededError: a resource or an output that stays refers to it.
+    """
+    made = copy.deepcopy(template)
+    resources = made.get("Resources", {})
+    gone = {
+        logical_id: resource["Type"]
+        for logical_id, resource in resources.items()
+        if resource["Type"] in REASONS
+    }
+    for logical_id in gone:
+        del resources[logical_id]
+    for resource in resources.values():
+        _forget(resource, gone)
+    needed = set(_references(made)).intersection(gone)
+    if needed:
+        msg = f"still referred to: {', '.join(sorted(needed))}"
+        raise StillNeededError(msg)
+    return made, gone
+
+
+def _forget(resource: dict[str, Any], gone: dict[str, str]) -> None:
+    """Let a resource wait for what is there only."""
+    before = resource.get("DependsOn", [])
+    before = [before] if isinstance(before, str) else before
+    after = [each for each in before if each not in gone]
+    if len(after) == len(before):
+        return
+    resource.pop("DependsOn")
+    if after:
+        resource["DependsOn"] = after
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if name == "Ref" and isinstance(part, str):
+                yield part
+            elif name == "Fn::GetAtt":
+                yield part[0] if isinstance(part, list) else str(part).partition(".")[0]
+            else:
+                yield from _references(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _references(part)
