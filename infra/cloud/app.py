@@ -62,7 +62,7 @@ def build(app: App, options: Options) -> Forum:
         if each.name != stages.MONOLITH:
             components[0].add_stack_dependency(each)
     watch = Watch(
-        app, names.stack(options, WATCH), options=options, edge=edge, watched=list(components)
+        app, names.stack(options, WATCH), options=options, watched=list(components)
     )
     Tags.of(app).add("forum", options.name)
     Tags.of(app).add("environment", options.environment)

@@ -2,12 +2,11 @@
 
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from constructs import Construct, IConstruct
+from constructs import Construct
 
 from chassis import subscriptions
 from infra.cloud import alarms, components, names
 from infra.cloud.component import Component
-from infra.cloud.edge import Edge
 from infra.cloud.options import Options
 
 _WIDTH = 24
@@ -22,7 +21,6 @@ class Watch(Stack):
         construct_id: str,
         *,
         options: Options,
-        edge: Edge,
         watched: list[Component],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -32,7 +30,7 @@ class Watch(Stack):
             cloudwatch.AlarmStatusWidget(
                 title="Alarms",
                 width=_WIDTH,
-                alarms=[alarm for each in [edge, *watched] for alarm in _alarms(each)],
+                alarms=self._alarms(watched),
             )
         )
         board.add_widgets(
@@ -68,6 +66,15 @@ class Watch(Stack):
                 f"?region={self.region}#dashboards/dashboard/{options.name}"
             ),
         )
+
+    def _alarms(self, watched: list[Component]) -> list[cloudwatch.IAlarm]:
+        """Find all alarms, by name: a component can go without asking the dashboard."""
+        found = (each for component in watched for each in component.node.find_all())
+        return [
+            cloudwatch.Alarm.from_alarm_name(self, name, name)
+            for each in found
+            if isinstance(each, cloudwatch.CfnAlarm) and (name := each.alarm_name)
+        ]
 
     def _events(self, names_: list[str]) -> list[cloudwatch.IWidget]:
         def queue(metric: str, *, dead: bool = False) -> dict[str, cloudwatch.IMetric]:
@@ -112,7 +119,3 @@ class Watch(Stack):
             width=_WIDTH // 3,
             left=[metric.with_(label=name) for name, metric in metrics.items()]  # type: ignore[attr-defined]
         )
-
-
-def _alarms(construct: IConstruct) -> list[cloudwatch.IAlarm]:
-    return [each for each in construct.node.find_all() if isinstance(each, cloudwatch.Alarm)]

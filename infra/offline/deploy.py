@@ -82,7 +82,7 @@ class Rollout:
         """
         options = self._options
         self._stacks.bootstrap()
-        there = self._stacks.names()
+        there = self._stacks.made()
         before = {d for d in stages.DOMAINS if names.stack(options, d) in there}
         over = [names.stack(options, each) for each in sorted(before - options.extracted)]
         self._deploy(NETWORK)

@@ -13,7 +13,7 @@ from typing import Any
 from ministack import app
 from ministack.core import responses
 from ministack.services import alb, ecs, servicediscovery
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import provisioners, stacks
 
 from infra.offline import health
 
@@ -21,6 +21,8 @@ NAMES = "-names"
 """Ends the name of the network on which tasks find each other."""
 STEADY_SECONDS = 180.0
 STOP_SECONDS = 30
+LOOK_SECONDS = 1.0
+FAILURES = {"EssentialContainerExited", "TaskFailedToStart"}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 # What is replaced, as it was.
@@ -28,6 +30,8 @@ _attach = ecs._attach_started_container
 _run_kwargs = ecs._build_run_kwargs
 _running = ecs._mark_task_running
 _run = ecs._run_docker_container
+_own_thread = stacks._runs_on_worker_thread
+_look = ecs._maybe_mark_stopped
 _definitions = provisioners._normalize_container_defs
 _service = provisioners._RESOURCE_HANDLERS["AWS::ECS::Service"]
 _created, _updated = _service["create"], _service["update"]
@@ -36,13 +40,17 @@ _created, _updated = _service["create"], _service["update"]
 def definitions(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Read all of a template's container definitions: secrets, checks and the order of starts.
 
-    MiniStack reads `Secrets` but not `ValueFrom` in it, and so gives a container none.
+    MiniStack reads `Secrets` but not `ValueFrom` in it, and so gives a container none. What refers
+    to a secret is its ARN on AWS, and its name there.
     """
     found = _definitions(given)
     for each in found:
         for name in ("secrets", "dependsOn"):
             if name in each:
                 each[name] = [_camel(entry) for entry in each[name]]
+        for secret in each.get("secrets", ()):
+            if not secret["valueFrom"].startswith("arn:"):
+                secret["valueFrom"] = f"{_secret_arn()}{secret['valueFrom']}"
         if "healthCheck" in each:
             each["healthCheck"] = _camel(each["healthCheck"])
     return found
@@ -133,6 +141,13 @@ def running(arn: str, task: dict[str, Any]) -> bool:
     return bool(_running(arn, task))
 
 
+def look(task: dict[str, Any], docker: Any = None) -> None:
+    """Look after a task's containers once a second; ten times is a load of its own for the engine."""
+    if time.monotonic() - task.get("_looked", 0.0) >= LOOK_SECONDS:
+        task["_looked"] = time.monotonic()
+        _look(task, docker)
+
+
 def register(docker: Any, name: str, container: Any) -> None:
     """Let a task be found by the name that Cloud Map has for it, and let it find others.
 
@@ -178,6 +193,11 @@ def updated(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: s
     return made
 
 
+def own_thread(kind: str) -> bool:
+    """Wait for services beside everything else, which would stand still meanwhile."""
+    return kind == "AWS::ECS::Service" or bool(_own_thread(kind))
+
+
 def _steady(arn: str, definition: str) -> None:
     """Wait for a service's deployment."""
     key = arn.partition(":service/")[2]
@@ -195,9 +215,29 @@ def _steady(arn: str, definition: str) -> None:
             for deployment in mine
         ):
             return
+        failed = [task for task in _stopped(key, definition) if task["stopCode"] in FAILURES]
+        if len(failed) >= 3:
+            msg = f"{key}: three tasks failed, the last with: {failed[-1]['stoppedReason']}"
+            raise ValueError(msg)
         time.sleep(0.1)
     msg = f"{key}: not stable after {STEADY_SECONDS:g} s"
     raise ValueError(msg)
+
+
+def _stopped(service: str, definition: str) -> list[dict[str, Any]]:
+    """Give the tasks of a definition that have stopped, the first first."""
+    name = service.partition("/")[2]
+    return [
+        task
+        for task in ecs._tasks.values()
+        if task["group"] == f"service:{name}"
+        and task["taskDefinitionArn"] == definition
+        and task["lastStatus"] == "STOPPED"
+    ]
+
+
+def _secret_arn() -> str:
+    return f"arn:aws:secretsmanager:{responses.get_region()}:{responses.get_account_id()}:secret:"
 
 
 def _defined(task: dict[str, Any]) -> list[dict[str, Any]]:
@@ -228,17 +268,18 @@ def _camel(entry: dict[str, Any]) -> dict[str, Any]:
 def install() -> None:
     """Put everything in its place."""
     provisioners._normalize_container_defs = definitions
+    stacks._runs_on_worker_thread = own_thread
     _service["create"], _service["update"] = created, updated
     ecs._build_run_kwargs = run_kwargs
     ecs._run_docker_container = run
     ecs._attach_started_container = attach
     ecs._mark_task_running = running
     ecs._remove_docker_container = remove
+    ecs._maybe_mark_stopped = look
     # Nobody knows a digest of an image that is in no registry.
     ecs._deployment_needs_first_task = lambda *_: False
 
 
 if __name__ == "__main__":
-    assert responses  # noqa: S101 - its context has to be there before the services
     install()
     app.main()

@@ -57,7 +57,7 @@ def start_database(place: Place, options: Options) -> None:
         *("run", "--detach", "--name", name, "--label", f"{LABEL}={place.project}"),
         *("--network", place.network, "--network-alias", instance["Endpoint"]["Address"]),
         *("--env", f"POSTGRES_USER={USER}", "--env", f"POSTGRES_DB={components.DATABASE}"),
-        *("--env", "POSTGRES_PASSWORD", "--tmpfs", "/var/lib/postgresql/data"),
+        *("--env", "LANG=C.UTF-8", "--env", "POSTGRES_PASSWORD"),
         POSTGRES_IMAGE,
         secrets={"POSTGRES_PASSWORD": password},
     )

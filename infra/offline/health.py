@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-INTERVAL = 0.2
+INTERVAL = 0.5
 # ECS allows this for a task behind a load balancer that names no grace period of its own.
 GRACE_SECONDS = 60.0
 

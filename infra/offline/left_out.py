@@ -15,6 +15,7 @@ REASONS = {
     "AWS::EC2::FlowLog": "there is no traffic of a VPC to log",
     "AWS::ApplicationAutoScaling::ScalableTarget": "nothing scales by itself here",
     "AWS::ApplicationAutoScaling::ScalingPolicy": "nothing scales by itself here",
+    "AWS::CloudWatch::Alarm of several metrics": "the emulator does not add metrics up",
 }
 
 
@@ -23,18 +24,15 @@ class StillNeededError(Exception):
 
 
 def leave_out(template: Template) -> tuple[Template, dict[str, str]]:
-    """Give the template without what the emulator rejects, and what that is: id and type.
+    """Give the template without what the emulator rejects, and what that is: id and kind.
 
     Raises:
         StillNeededError: a resource or an output that stays refers to it.
     """
     made = copy.deepcopy(template)
     resources = made.get("Resources", {})
-    gone = {
-        logical_id: resource["Type"]
-        for logical_id, resource in resources.items()
-        if resource["Type"] in REASONS
-    }
+    kinds = {logical_id: kind(resource) for logical_id, resource in resources.items()}
+    gone = {logical_id: found for logical_id, found in kinds.items() if found in REASONS}
     for logical_id in gone:
         del resources[logical_id]
     for resource in resources.values():
@@ -44,6 +42,12 @@ def leave_out(template: Template) -> tuple[Template, dict[str, str]]:
         msg = f"still referred to: {', '.join(sorted(needed))}"
         raise StillNeededError(msg)
     return made, gone
+
+
+def kind(resource: dict[str, Any]) -> str:
+    """Name a resource's type, more closely where only some of a type are rejected."""
+    several = " of several metrics" if "Metrics" in resource.get("Properties", {}) else ""
+    return f"{resource['Type']}{several}"
 
 
 def _forget(resource: dict[str, Any], gone: dict[str, str]) -> None:

@@ -38,6 +38,10 @@ class Stacks:
         pages = self._client.get_paginator("describe_stacks").paginate()
         return {stack["StackName"] for page in pages for stack in page["Stacks"]}
 
+    def made(self) -> set[str]:
+        """Name the stacks that were made; one that failed at that is only waiting to be deleted."""
+        return {name for name in self.names() if self._status(name) != "ROLLBACK_COMPLETE"}
+
     def deploy(self, name: str, template: dict[str, Any]) -> bool:
         """Make a stack, or bring it up to date; answers whether anything had to change.
 
@@ -49,6 +53,9 @@ class Stacks:
             "TemplateBody": json.dumps(template),
             "Capabilities": list(_CAPABILITIES),
         }
+        if self._status(name) == "ROLLBACK_COMPLETE":
+            # It was never made, and CloudFormation takes no update of it.
+            self.delete([name])
         if name not in self.names():
             self._client.create_stack(**arguments)
             self._settled(name, "CREATE_COMPLETE")
