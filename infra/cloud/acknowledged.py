@@ -62,7 +62,9 @@ LIST = (
         "*-data/Database/Instance/Resource",
         "Only the monolith's tasks reach the port; another number would hide nothing.",
     ),
-    Acknowledged("S1", "*-edge/Logs/Resource", "It is the bucket of logs; its own would be endless."),
+    Acknowledged(
+        "S1", "*-edge/Logs/Resource", "It is the bucket of logs; its own would be endless."
+    ),
     Acknowledged(
         "ECS2",
         "*/Definition/Resource",

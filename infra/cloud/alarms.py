@@ -104,7 +104,9 @@ class Worker(Construct):
             alarm(
                 "DeadLetters",
                 "gave up events",
-                queue_metric(own.dead_letters(options.prefix), "ApproximateNumberOfMessagesVisible"),
+                queue_metric(
+                    own.dead_letters(options.prefix), "ApproximateNumberOfMessagesVisible"
+                ),
                 threshold=0,
                 of=(1, 1),
             ),
@@ -217,5 +219,3 @@ def running_tasks(options: Options, program: str) -> cloudwatch.Metric:
         statistic="Average",
         period=MINUTE,
     )
-
-

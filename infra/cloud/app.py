@@ -61,9 +61,7 @@ def build(app: App, options: Options) -> Forum:
         # A service takes its paths before the monolith lets go of them.
         if each.name != stages.MONOLITH:
             components[0].add_stack_dependency(each)
-    watch = Watch(
-        app, names.stack(options, WATCH), options=options, watched=list(components)
-    )
+    watch = Watch(app, names.stack(options, WATCH), options=options, watched=list(components))
     Tags.of(app).add("forum", options.name)
     Tags.of(app).add("environment", options.environment)
     acknowledged.acknowledge(app, options)

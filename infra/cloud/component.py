@@ -1,17 +1,16 @@
 """One component: its tasks, its worker, its place at the load balancer. It is deployed alone."""
 
-from aws_cdk import CfnOutput, Fn, Stack
+from aws_cdk import CfnOutput, Duration, Fn, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_servicediscovery as servicediscovery
-from aws_cdk import Duration
 from constructs import Construct
 
 from chassis import subscriptions
 from infra import stages
-from infra.cloud import alarms, components, grants, names, routing, scaling, strategy
+from infra.cloud import alarms, components, grants, routing, scaling, strategy
 from infra.cloud.data import Data
 from infra.cloud.edge import Edge, target_group
 from infra.cloud.images import Image
@@ -139,9 +138,7 @@ class Component(Stack):
             dns_ttl=Duration.seconds(components.DNS_SECONDS),
         )
 
-    def _balance(
-        self, made: ecs.FargateService, task: Task, group: elb.CfnTargetGroup
-    ) -> None:
+    def _balance(self, made: ecs.FargateService, task: Task, group: elb.CfnTargetGroup) -> None:
         """Hang the service at the load balancer, and give it its paths when it answers."""
         if self.options.weighted:
             self._balance_by_weight(made, task, group)
@@ -153,9 +150,7 @@ class Component(Stack):
         self._attach(made, task, known)
         if self.name == stages.MONOLITH:
             return  # the default action
-        held = routing.hold(
-            self, component=self.name, listener=listener, target_group=group.ref
-        )
+        held = routing.hold(self, component=self.name, listener=listener, target_group=group.ref)
         made.node.add_dependency(held)
         for rule in routing.route(
             self, component=self.name, listener=listener, target_group=group.ref
@@ -244,9 +239,7 @@ class Component(Stack):
         )
         # The monolith's first task brings the schema that its worker needs.
         made.node.add_dependency(self.service)
-        alarms.Worker(
-            self, "WorkerAlarms", options=options, component=self.name, log=task.log
-        )
+        alarms.Worker(self, "WorkerAlarms", options=options, component=self.name, log=task.log)
         if not options.asleep:
             queue = subscriptions.Subscription(self.name, ()).queue(options.prefix)
             scaling.worker(made, options=options, size=size, queue=queue, program=name)

@@ -103,7 +103,7 @@ def settings(options: Options, component: str, revision: str) -> dict[str, str]:
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
         "WEB_CONCURRENCY": str(max(1, 2 * size(options, component).cpu // 1024)),
     }
-    peers = PEERS.get(component, ())
+    peers: tuple[str, ...] = PEERS.get(component, ())
     if component == stages.MONOLITH:
         told["EXTRACTED"] = stages.as_setting(options.extracted)
         peers = stages.ordered(options.extracted)

@@ -57,9 +57,7 @@ class Data(Stack):
         self.shared = self._secret(
             "Shared", names.shared_secret(options), "secret_key, session_public_keys"
         )
-        self.signing = self._secret(
-            "Signing", names.signing_secret(options), "session_private_key"
-        )
+        self.signing = self._secret("Signing", names.signing_secret(options), "session_private_key")
         self.database = Postgres(
             self,
             "Database",
@@ -95,9 +93,7 @@ class Data(Stack):
     def _bus(self) -> None:
         """Make the topic of all events, and a queue with dead letters for each that takes some."""
         prefix = self.options.prefix
-        topic = sns.Topic(
-            self, "Events", topic_name=subscriptions.topic(prefix), enforce_ssl=True
-        )
+        topic = sns.Topic(self, "Events", topic_name=subscriptions.topic(prefix), enforce_ssl=True)
         for taken in wanted(self.options):
             name = taken.component.capitalize()
             dead = sqs.Queue(

@@ -1,4 +1,4 @@
-"""The way in: the load balancer, its listener, and the monolith as the owner of what no route takes.
+"""The way in: the load balancer and its listener, whose default is the monolith.
 
 The listener rules of a service stand in the service's own stack (see `routing`).
 """
@@ -21,7 +21,7 @@ IDLE_SECONDS = 60  # gunicorn keeps idle connections longer (chassis.gunicorn_co
 
 
 class Edge(Stack):
-    """HTTPS with the given certificate and a redirect from HTTP; plain HTTP in a lab without one."""
+    """HTTPS by the given certificate, and a redirect to it; a lab without one has plain HTTP."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, options: Options, network: Network
@@ -59,9 +59,7 @@ class Edge(Stack):
         )
 
     def _listen(self) -> elb.CfnListener:
-        forward = elb.CfnListener.ActionProperty(
-            type="forward", target_group_arn=self.monolith.ref
-        )
+        forward = elb.CfnListener.ActionProperty(type="forward", target_group_arn=self.monolith.ref)
         if not self.options.certificate:
             return self._listener("Listener", 80, "HTTP", forward)
         redirect = elb.CfnListener.ActionProperty(

@@ -87,9 +87,7 @@ class Network(Stack):
     @property
     def task_subnets(self) -> ec2.SubnetSelection:
         """Say where tasks run."""
-        kind = (
-            ec2.SubnetType.PRIVATE_ISOLATED if self.options.production else ec2.SubnetType.PUBLIC
-        )
+        kind = ec2.SubnetType.PRIVATE_ISOLATED if self.options.production else ec2.SubnetType.PUBLIC
         return ec2.SubnetSelection(subnet_type=kind)
 
     def _group(self, name: str, what: str, *, outbound: bool = True) -> ec2.SecurityGroup:

@@ -1,6 +1,7 @@
 """A program of a component as a Fargate service: its task definition, its log, its container."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Size
 from aws_cdk import aws_ec2 as ec2
@@ -25,7 +26,7 @@ LOG_BUFFER = Size.mebibytes(4)
 
 
 class Task(Construct):
-    """A program's task definition: without root, on a read-only file system, secrets by reference."""
+    """A program's task definition: no root, a read-only file system, secrets by reference."""
 
     def __init__(
         self,
@@ -53,9 +54,7 @@ class Task(Construct):
             retention=(
                 logs.RetentionDays.ONE_MONTH if options.production else logs.RetentionDays.ONE_WEEK
             ),
-            removal_policy=(
-                RemovalPolicy.RETAIN if options.production else RemovalPolicy.DESTROY
-            ),
+            removal_policy=(RemovalPolicy.RETAIN if options.production else RemovalPolicy.DESTROY),
         )
         self.definition = ecs.FargateTaskDefinition(
             self,
@@ -88,11 +87,12 @@ class Task(Construct):
         serves: bool = False,
     ) -> ecs.ContainerDefinition:
         check = [*components.SHELL, "--beat"] if beats else [*components.SHELL]
-        mapping = ecs.PortMapping(
-            container_port=components.PORT,
-            name=PORT_NAME if self.options.weighted else None,
-            app_protocol=ecs.AppProtocol.http if self.options.weighted else None,
-        )
+        mapping = ecs.PortMapping(container_port=components.PORT)
+        if self.options.weighted:
+            http: Any = ecs.AppProtocol.http  # a value, though the library's types say a method
+            mapping = ecs.PortMapping(
+                container_port=components.PORT, name=PORT_NAME, app_protocol=http
+            )
         return self.definition.add_container(
             name,
             image=ecs.ContainerImage.from_docker_image_asset(self.image.asset),
@@ -143,7 +143,7 @@ def service(
     connect: ecs.ServiceConnectProps | None = None,
     strategy: Mapping[str, object] | None = None,
 ) -> ecs.FargateService:
-    """Run a task: replaced only by what is healthy, rolled back by the circuit breaker otherwise."""
+    """Run a task, which only what is healthy replaces; the circuit breaker undoes the rest."""
     return ecs.FargateService(
         scope,
         construct_id,

@@ -98,9 +98,7 @@ def _metric(
     )
 
 
-def _target(
-    service: ecs.FargateService, *, options: Options, size: Size
-) -> scaling.ScalableTarget:
+def _target(service: ecs.FargateService, *, options: Options, size: Size) -> scaling.ScalableTarget:
     """Let a service be scaled, by the role that AWS makes for that itself."""
     role = (
         f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/aws-service-role"

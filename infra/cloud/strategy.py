@@ -24,8 +24,7 @@ def arguments(options: Options) -> dict[str, Any]:
     """Give what the strategy adds to an ECS service behind the load balancer."""
     if not options.weighted:
         return {}
-    bake: dict[str, Any] = {"bake_time": Duration.minutes(BAKE_MINUTES)}
-    return bake | {
+    kinds: dict[str, dict[str, Any]] = {
         BLUE_GREEN: {"deployment_strategy": ecs.DeploymentStrategy.BLUE_GREEN},
         CANARY: {
             "deployment_strategy": ecs.DeploymentStrategy.CANARY,
@@ -39,7 +38,8 @@ def arguments(options: Options) -> dict[str, Any]:
                 step_percent=LINEAR_PERCENT, step_bake_time=Duration.minutes(LINEAR_MINUTES)
             ),
         },
-    }[options.strategy]
+    }
+    return {"bake_time": Duration.minutes(BAKE_MINUTES), **kinds[options.strategy]}
 
 
 def connect(component: str) -> ecs.ServiceConnectProps:

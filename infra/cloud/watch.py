@@ -1,5 +1,7 @@
 """One dashboard for all: what people get, what the parts do, and every alarm."""
 
+from collections.abc import Mapping
+
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
@@ -51,9 +53,7 @@ class Watch(Stack):
             programs += [components.worker_name(c.name) for c in watched]
             board.add_widgets(*self._events([c.name for c in watched]))
         board.add_widgets(
-            self._graph(
-                "Tasks", {name: alarms.running_tasks(options, name) for name in programs}
-            ),
+            self._graph("Tasks", {name: alarms.running_tasks(options, name) for name in programs}),
             self._graph("CPU, percent", {name: self._used(name, "CPU") for name in programs}),
             self._graph("Memory, percent", {name: self._used(name, "Memory") for name in programs}),
         )
@@ -113,9 +113,11 @@ class Watch(Stack):
             period=alarms.MINUTE,
         )
 
-    def _graph(self, title: str, metrics: dict[str, cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
+    def _graph(
+        self, title: str, metrics: Mapping[str, cloudwatch.IMetric]
+    ) -> cloudwatch.GraphWidget:
         return cloudwatch.GraphWidget(
             title=title,
             width=_WIDTH // 3,
-            left=[metric.with_(label=name) for name, metric in metrics.items()]  # type: ignore[attr-defined]
+            left=[metric.with_(label=name) for name, metric in metrics.items()],  # type: ignore[attr-defined]
         )

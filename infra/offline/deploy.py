@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from infra import stages
-from infra.cloud import keys, names, options as choices
+from infra.cloud import keys, names
+from infra.cloud import options as choices
 from infra.cloud.app import DATA, EDGE, NETWORK, WATCH
 from infra.cloud.options import Options, OptionsError
 from infra.cloud.synth import synthesise
-from infra.offline import engine, images, place as places
+from infra.offline import engine, images
+from infra.offline import place as places
 from infra.offline.left_out import REASONS, Template, leave_out
 from infra.offline.place import EngineError, Place
 from infra.offline.stacks import StackError, Stacks

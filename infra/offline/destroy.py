@@ -14,7 +14,8 @@ from infra import stages
 from infra.cloud import names
 from infra.cloud.app import DATA, EDGE, NETWORK, WATCH
 from infra.cloud.options import Options
-from infra.offline import engine, place as places
+from infra.offline import engine
+from infra.offline import place as places
 from infra.offline.place import EMULATOR, EngineError, Place
 from infra.offline.stacks import StackError, Stacks
 

@@ -43,7 +43,7 @@ def definitions(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     MiniStack reads `Secrets` but not `ValueFrom` in it, and so gives a container none. What refers
     to a secret is its ARN on AWS, and its name there.
     """
-    found = _definitions(given)
+    found: list[dict[str, Any]] = _definitions(given)
     for each in found:
         for name in ("secrets", "dependsOn"):
             if name in each:
@@ -120,9 +120,7 @@ def running(arn: str, task: dict[str, Any]) -> bool:
         if not all(health.answers(*target) for target in targets):
             return False
         commands = ((health.checked(each.get("healthCheck")), made) for each, made in pairs)
-        return all(
-            made.exec_run(command).exit_code == 0 for command, made in commands if command
-        )
+        return all(made.exec_run(command).exit_code == 0 for command, made in commands if command)
 
     def ended() -> str:
         for each, made in pairs:
@@ -142,7 +140,7 @@ def running(arn: str, task: dict[str, Any]) -> bool:
 
 
 def look(task: dict[str, Any], docker: Any = None) -> None:
-    """Look after a task's containers once a second; ten times is a load of its own for the engine."""
+    """Look after a task's containers once a second; ten times would be a load of its own."""
     if time.monotonic() - task.get("_looked", 0.0) >= LOOK_SECONDS:
         task["_looked"] = time.monotonic()
         _look(task, docker)
@@ -170,12 +168,12 @@ def remove(docker: Any, container: Any) -> None:
     if isinstance(container, str):
         try:
             container = docker.containers.get(container)
-        except Exception:  # noqa: BLE001 - gone, or about to be
+        except Exception:
             return
     try:
         container.stop(timeout=STOP_SECONDS)
         container.remove(v=True, force=True)
-    except Exception as error:  # noqa: BLE001 - the engine's own; it may be gone already
+    except Exception as error:
         sys.stderr.write(f"{container.name} is not removed: {error}\n")
 
 

@@ -51,7 +51,9 @@ def start_database(place: Place, options: Options) -> None:
     _remove(name)
     told = place.client("rds").describe_db_instances(DBInstanceIdentifier=options.name)
     (instance,) = told["DBInstances"]
-    secret = place.client("secretsmanager").get_secret_value(SecretId=names.database_secret(options))
+    secret = place.client("secretsmanager").get_secret_value(
+        SecretId=names.database_secret(options)
+    )
     password = json.loads(secret["SecretString"])["password"]
     docker(
         *("run", "--detach", "--name", name, "--label", f"{LABEL}={place.project}"),

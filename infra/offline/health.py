@@ -1,4 +1,4 @@
-"""When a task may get requests: ECS' and the load balancer's rules, for an emulator without them."""
+"""When a task may get requests: the rules of ECS and of the load balancer."""
 
 import http.client
 import time

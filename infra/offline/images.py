@@ -35,9 +35,7 @@ def assets(assembly: Path, stacks: Iterable[str]) -> Iterator[Asset]:
             source = image["source"]
             (destination,) = image["destinations"].values()
             tag = _filled(f"{destination['repositoryName']}:{destination['imageTag']}")
-            yield Asset(
-                f"{registry()}/{tag}", assembly / source["directory"], source["dockerFile"]
-            )
+            yield Asset(f"{registry()}/{tag}", assembly / source["directory"], source["dockerFile"])
 
 
 def build_emulator() -> None:

@@ -1,4 +1,4 @@
-"""What the emulator can't take of the templates: the one transformation before an offline deployment.
+"""What the emulator can't take: the one transformation of the templates before they go there.
 
 Whole resources go, each for its reason; what is left is what AWS gets, unchanged.
 """

@@ -51,7 +51,7 @@ class Place:
         return f"{self.project}-{part}"
 
     def address(self, balancer: str) -> str:
-        """Give the forum's address: the emulator takes a load balancer's requests by such a host."""
+        """Give the forum's address: by such a host the emulator knows a load balancer."""
         return f"http://{balancer}.alb.localhost:{self.port}"
 
     def client(self, service: str) -> Any:
