@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.cloud import names
-from infra.cloud.options import Options, read
+from infra.cloud.options import PRODUCTION, Options, read
 from infra.cloud.synth import synthesise
-from infra.cloud.options import PRODUCTION
 
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0f1e2d3c"
 EVERYTHING = "users,threads,posts"

@@ -61,11 +61,10 @@ def test_a_path_reaches_its_owner(entry: dict[str, str], stage: Templates) -> No
 
 def test_every_route_of_the_stage_is_a_rule_and_nothing_else_is(stage: Templates) -> None:
     wanted = {
-        (route.prefix, route.component) for route in routes.load().at(stage.options.extracted).routes
+        (route.prefix, route.component)
+        for route in routes.load().at(stage.options.extracted).routes
     }
-    found = {
-        (patterns(rule)[0], owner_of(rule, stage)) for rule in stage.rules() if patterns(rule)
-    }
+    found = {(patterns(rule)[0], owner_of(rule, stage)) for rule in stage.rules() if patterns(rule)}
     assert found == wanted
     for rule in stage.rules():
         if paths := patterns(rule):
@@ -97,7 +96,8 @@ def test_paths_are_given_when_tasks_answer_and_taken_before_they_go(stage: Templ
         (service,) = (
             logical_id
             for logical_id, each in resources.items()
-            if each["Type"] == "AWS::ECS::Service" and each["Properties"]["ServiceName"] == component
+            if each["Type"] == "AWS::ECS::Service"
+            and each["Properties"]["ServiceName"] == component
         )
         held = []
         for logical_id, each in resources.items():
