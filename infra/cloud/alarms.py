@@ -89,7 +89,7 @@ class Worker(Construct):
             self,
             "OutboxFilter",
             log_group=log,
-            filter_pattern=logs.FilterPattern.exists("$.outbox_seconds"),
+            filter_pattern=logs.FilterPattern.literal("{ $.outbox_seconds = * }"),
             metric_namespace=names.metrics(options),
             metric_name=f"{component}-{OUTBOX}",
             metric_value="$.outbox_seconds",

@@ -11,7 +11,7 @@ from infra.cloud import components, names
 from infra.cloud.options import Options
 
 USER = "forum"
-ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
+ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17_6)
 
 
 class Postgres(Construct):

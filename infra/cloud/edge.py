@@ -48,6 +48,8 @@ class Edge(Stack):
             self, "Monolith", options=options, network=network, component=stages.MONOLITH
         )
         self.listener = self._listen()
+        # Whoever is extracted or not: an export in use can't be taken away.
+        self.export_value(self.listener.ref)
         scheme = "https" if options.certificate else "http"
         self.url = f"{scheme}://{self.balancer.load_balancer_dns_name}"
         CfnOutput(self, "Url", value=self.url, description="The forum")

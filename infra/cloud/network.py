@@ -71,6 +71,9 @@ class Network(Stack):
         }
         self.database_group = self._group("Database", "PostgreSQL", outbound=False)
         self._let_in()
+        for group in self.component_groups.values():
+            # Also those that no service uses at this stage: an export in use can't be taken away.
+            self.export_value(group.security_group_id)
         if options.production:
             self._endpoints()
         self.namespace = servicediscovery.PrivateDnsNamespace(

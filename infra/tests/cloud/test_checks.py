@@ -2,9 +2,9 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_every_acknowledgement_has_a_reason_and_is_needed(
         app = App(context=FLAGS, outdir=str(folder))
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         build(app, read(context))
-        with pytest.raises(RuntimeError, match="Validation failed"):
+        with pytest.raises(RuntimeError, match="ValidationFailed"):
             app.synth()
         report: dict[str, Any] = json.loads((folder / "validation-report.json").read_text("utf-8"))
         found = {
@@ -80,7 +80,7 @@ def test_every_acknowledgement_has_a_reason_and_is_needed(
 
 
 def test_templates_are_made_without_node_and_without_an_account(tmp_path: Path) -> None:
-    began = time.monotonic()
+    before = _processor_seconds()
     done = subprocess.run(
         [sys.executable, "-m", "infra.app", "extracted=users,threads"],
         cwd=ROOT,
@@ -91,8 +91,15 @@ def test_templates_are_made_without_node_and_without_an_account(tmp_path: Path) 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - began < SYNTH_SECONDS
+    # Of a processor, so that it does not matter what else the machine does.
+    assert _processor_seconds() - before < SYNTH_SECONDS
     made = {file.name.partition(".")[0] for file in (tmp_path / "out").glob("*.template.json")}
     assert {"forum-network", "forum-users", "forum-threads", "forum-monolith"} <= made
     assert "forum-posts" not in made
     assert "AWS_PROFILE" not in os.environ
+
+
+def _processor_seconds() -> float:
+    """Tell how long processors worked for programs that this one started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -47,8 +47,8 @@ def test_what_others_refer_to_is_not_left_out_in_silence() -> None:
     bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Ref": "Flow"}}}
     with pytest.raises(StillNeededError, match="Flow"):
         leave_out({"Resources": {"Flow": flow, "Bucket": bucket}})
+    out = {"Value": {"Fn::GetAtt": ["Flow", "Id"]}}
     with pytest.raises(StillNeededError, match="Flow"):
-        out = {"Value": {"Fn::GetAtt": ["Flow", "Id"]}}
         leave_out({"Resources": {"Flow": flow}, "Outputs": {"It": out}})
 
 

@@ -177,9 +177,8 @@ def test_no_nat_gateway_is_paid_for() -> None:
 
 
 def test_production_speaks_https_and_sends_everybody_there() -> None:
-    by_port = {
-        each["Port"]: each for each in PRODUCTION.all("AWS::ElasticLoadBalancingV2::Listener")
-    }
+    listeners = PRODUCTION.all("AWS::ElasticLoadBalancingV2::Listener")
+    by_port = {each["Port"]: each for each in listeners}
     assert by_port[443]["Certificates"] == [{"CertificateArn": CERTIFICATE}]
     assert by_port[443]["SslPolicy"].startswith("ELBSecurityPolicy-TLS13")
     (action,) = by_port[80]["DefaultActions"]
