@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay synth deploy-local destroy-local test test-faults test-compose audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay synth deploy-local destroy-local test test-faults test-compose test-deploy audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -60,6 +60,9 @@ test-faults: $(VENV)/dev.stamp ## break each part under load (FULL=1 for 10,000 
 
 test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)
+
+test-deploy: $(VENV)/dev.stamp ## deploy the templates here and test the forum there (needs Docker)
+	@$(BIN)/python -m tests.deploy $(ARGS)
 
 audit: $(VENV)/dev.stamp ## look for known vulnerabilities in what is pinned
 	@$(BIN)/python -m infra.audit

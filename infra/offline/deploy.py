@@ -42,8 +42,12 @@ def main() -> int:
     return 0
 
 
-def deploy(place: Place, options: Options, *, say: Say) -> str:
+def deploy(
+    place: Place, options: Options, *, say: Say, environment: Mapping[str, str] | None = None
+) -> str:
     """Bring the deployment to a stage; answers the forum's address.
+
+    `environment` is what containers are told beside what their definitions say.
 
     Raises:
         EngineError: there is no container engine, or an image can't be built.
@@ -58,7 +62,7 @@ def deploy(place: Place, options: Options, *, say: Say) -> str:
         images.build_emulator()
         built = [asset.build() for asset in images.assets(assembly, sorted(wanted))]
         say(f"{sum(built)} images of {len(built)} are new")
-        engine.start_emulator(place)
+        engine.start_emulator(place, environment or {})
         Rollout(place, options, templates, say).run()
     outputs = Stacks(place).outputs(names.stack(options, EDGE))
     say(f"deployed in {time.monotonic() - began:.0f} s")

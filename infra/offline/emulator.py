@@ -6,6 +6,7 @@ templates can be deployed as they are. Each docstring says what AWS does and Min
 `require` stops at once if another version of MiniStack no longer has what is replaced here.
 """
 
+import os
 import sys
 import time
 from typing import Any
@@ -23,6 +24,12 @@ STEADY_SECONDS = 180.0
 STOP_SECONDS = 30
 LOOK_SECONDS = 1.0
 FAILURES = {"EssentialContainerExited", "TaskFailedToStart"}
+# What `make deploy-local` has tasks told beside their definitions: limits, for a test.
+TOLD = {
+    name.removeprefix("TASK_"): value
+    for name, value in os.environ.items()
+    if name.startswith("TASK_")
+}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 # What is replaced, as it was.
@@ -63,7 +70,7 @@ def run_kwargs(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], *m
     botocore does not believe in; any others do.
     """
     env.pop("AWS_CONTAINER_CREDENTIALS_FULL_URI", None)
-    env.update(CREDENTIALS)
+    env.update(CREDENTIALS | TOLD)
     kwargs = _run_kwargs(cdef, td, env, *more)
     limits = cdef.get("linuxParameters") or {}
     dropped = (limits.get("Capabilities") or {}).get("Drop") or []

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from infra.cloud import components, names
 from infra.cloud.database import USER
@@ -20,11 +20,12 @@ from infra.offline.place import (
 
 SOCKET = "/var/run/docker.sock"
 LABEL = "forum.project"
+TASKS_ARE_TOLD = "TASK_"
 SECONDS = 90.0
 
 
-def start_emulator(place: Place) -> None:
-    """Start the emulator, unless it runs."""
+def start_emulator(place: Place, environment: Mapping[str, str]) -> None:
+    """Start the emulator, unless it runs; it tells all tasks what is in `environment`."""
     name = place.container(EMULATOR)
     if _runs(name):
         return
@@ -38,6 +39,7 @@ def start_emulator(place: Place) -> None:
         # It drives the engine, as root of its container, which has no other right.
         *("--user", "0", "--cap-drop", "ALL", "--volume", f"{SOCKET}:{SOCKET}"),
         *("--env", f"MINISTACK_HOSTNAME={place.project}", "--env", f"MINISTACK_HOST={EMULATOR}"),
+        *(f"--env={TASKS_ARE_TOLD}{name}={value}" for name, value in environment.items()),
         EMULATOR_IMAGE,
     )
     _until(lambda: _health(name) == "healthy", "the emulator answers", name)
