@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay extract return status test test-faults test-compose audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay extract return status test test-faults test-compose bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -60,6 +60,10 @@ test-faults: $(VENV)/dev.stamp ## break each part under load (FULL=1 for 10,000 
 
 test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)
+
+bench: $(VENV)/dev.stamp ## measure before against after the split (QUICK=1; RECORD=1 into docs; needs wrk)
+	@$(BIN)/python -m infra.local.dynoxide
+	@$(BIN)/python -m bench
 
 audit: $(VENV)/dev.stamp ## look for known vulnerabilities in what is pinned
 	@$(BIN)/python -m infra.audit

@@ -46,7 +46,6 @@ class Back:
         if "began" not in move.progress:
             move.progress |= {"direction": move.direction, "began": began()}
             self._moves.begin(self._domain, self._domain, move.progress)
-        move.note("backfill")
 
     def backfill(self) -> None:
         """Copy what the monolith's rows lack."""
@@ -59,7 +58,6 @@ class Back:
             lambda after: self._copier.copy_differing(after, move.console.advance),
         )
         move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
-        move.note("catch-up")
 
     def catch_up(self) -> None:
         """Copy what has changed since, ahead of the events that tell of it."""
@@ -68,7 +66,6 @@ class Back:
         count = self._follow()
         move.wait_until_known(THROUGH_SECONDS)
         move.console.say(f"{count} changes caught up with.")
-        move.note("verify")
 
     def verify(self) -> None:
         """Compare everything by hash."""
@@ -76,7 +73,6 @@ class Back:
         total = self._ends.rows[self._domain].totals()[0]
         self._since = utc_now() - MARGIN
         move.ledger = move.verify(self._copier, total)
-        move.note("switch")
 
     def switch(self) -> None:
         """Hold the service's writes for a moment, prove that nothing is missing, and decide."""

@@ -44,12 +44,13 @@ class Move:
     mend: bool = False
     watch_seconds: float = WATCH_SECONDS
     progress: dict[str, Any] = field(default_factory=dict)
+    phase: str = "prepare"
     ledger: Ledger | None = None
 
-    def note(self, phase: str, **progress: Any) -> None:
-        """Note how far the move is."""
-        self.progress |= progress
-        self.place.ends.moves.note(self.domain, phase, self.progress)
+    def note(self, phase: str = "") -> None:
+        """Note how far the move is, and the phase that it is in from now on."""
+        self.phase = phase or self.phase
+        self.place.ends.moves.note(self.domain, self.phase, self.progress)
 
     def moved(self) -> Moved | None:
         """Read what is noted of the domain."""
@@ -78,7 +79,7 @@ class Move:
             while after is not None:
                 after = page(after)
                 self.progress["after"][name] = after
-                self.note("backfill")
+                self.note()
 
     def copy_beside(self, source: Copy, target: Copy) -> None:
         """Copy what belongs to the domain beside its records, as far as that was not done yet."""

@@ -48,7 +48,6 @@ class Out:
         move.wait_until_known(KNOWN_SECONDS)
         self._moves.barrier(self._domain)
         move.replay()
-        move.note("backfill")
 
     def backfill(self) -> None:
         """Copy the rows, and those of others of which the service keeps something."""
@@ -61,7 +60,6 @@ class Out:
             page = partial(self._beside, rows[other], keep)
             move.in_pages(f"{other}, for its copies", rows[other].totals()[0], page)
         move.copy_beside(rows[self._domain], self._ends.copies[self._domain])
-        move.note("catch-up")
 
     def catch_up(self) -> None:
         """Copy what has changed meanwhile, until little is left."""
@@ -70,7 +68,6 @@ class Out:
             self._move.place.work(self._domain)
         count = self._follow(None)
         self._move.console.say(f"{count} changes caught up with.")
-        self._move.note("verify")
 
     def verify(self) -> None:
         """Compare everything by hash, then what changed meanwhile."""
@@ -79,7 +76,6 @@ class Out:
         move.ledger = move.verify(self._copier, total)
         self._follow(move.ledger)
         move.report(move.ledger)
-        move.note("switch")
 
     def switch(self) -> None:
         """Hold the domain's writes for a moment, prove that nothing is missing, and decide."""
