@@ -35,7 +35,13 @@ class Back:
         self._moves = self._ends.moves
         self._standings = self._ends.standings(self._domain)
         self._since = utc_now() - MARGIN
-        self._copier = Copier(self._ends.copies[self._domain], self._ends.rows[self._domain])
+        self._copier = Copier(
+            self._ends.copies[self._domain],
+            self._ends.rows[self._domain],
+            target_learns=True,
+            # Of a thread that came and went before it was told of, nothing is left to know.
+            may_lack=lambda record: self._domain == "threads" and record["deleted"],
+        )
 
     def prepare(self) -> None:
         """Have every write of the service checked from now on."""
@@ -86,7 +92,7 @@ class Back:
             began_at = time.monotonic()
             if self._seal():
                 # From here on there is only one way: writes wait until the monolith takes them.
-                self._moves.hand_over(self._domain, "monolith", HELD_ROW, "watch")
+                self._moves.hand_over(self._domain, "monolith", HELD_ROW, "watch", held=False)
                 self.route()
                 seconds = time.monotonic() - began_at
                 move.console.say(
@@ -134,15 +140,17 @@ class Back:
                 break
             time.sleep(0.25)
         self._until_published()
-        self._moves.settle(self._domain)
+        if count := self._ends.empty(self._domain):
+            move.console.say(f"{count} items are removed that the service does not need any more.")
         move.place.clear(self._domain)
+        self._moves.settle(self._domain)
         move.console.say(f"{self._domain} is answered by the monolith. The move is over.")
 
     def cancel(self) -> None:
         """Give up before the switch: the service goes on as before."""
         self._stand(OPEN)
-        self._moves.settle(self._domain)
         self._move.place.keep(self._domain)
+        self._moves.settle(self._domain)
         self._move.console.say(f"The return of {self._domain} is given up.")
 
     def _prove(self) -> None:

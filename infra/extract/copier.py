@@ -31,6 +31,9 @@ class Ledger:
     versions: int = 0
     behind: int = 0
     different: list[Difference] = field(default_factory=list)
+    extras: list[str] = field(default_factory=list)
+    """The ids of what only the copy knows."""
+
     _changed: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -56,8 +59,17 @@ class Ledger:
 class Copier:
     """Copies the records of a domain from where they are kept to where they will be."""
 
-    def __init__(self, source: Copy, target: Copy) -> None:
+    def __init__(
+        self,
+        source: Copy,
+        target: Copy,
+        *,
+        target_learns: bool = False,
+        may_lack: Callable[[Record], bool] = lambda _: False,
+    ) -> None:
+        """Take whether events keep the target too, and which records it may lack."""
         self._source, self._target = source, target
+        self._target_learns, self._may_lack = target_learns, may_lack
 
     def copy(self, after: str, seen: Seen) -> str | None:
         """Copy one page; answers where the next one begins."""
@@ -89,6 +101,20 @@ class Copier:
                 return ledger
             after = following
 
+    def find_extras(self, ledger: Ledger, seen: Seen) -> None:
+        """Name what only the target knows: nobody has written that."""
+        after: str | None = ""
+        while after is not None:
+            records, after = self._target.page(after, PAGE)
+            shown = [one for one in records if GONE not in one and not self._may_lack(one)]
+            for portion in _portions(shown):
+                known = self._source.read([one["id"] for one in portion])
+                unknown = [one["id"] for one in portion if one["id"] not in known]
+                # Looked at again: it may be on its way here by an event.
+                known = self._source.read(unknown) if unknown else {}
+                ledger.extras += [one for one in unknown if one not in known]
+            seen(len(records))
+
     def bring_up(self, ids: Sequence[str], ledger: Ledger | None = None) -> None:
         """Copy things as they are now, and prove that both ends know the same of them.
 
@@ -101,10 +127,9 @@ class Copier:
             self._put_changed(wanted, before)
             after = self._target.read(portion)
             for one, record in wanted.items():
-                found = after.get(one)
                 if ledger is not None:
                     ledger.change(record, before.get(one))
-                    if not _is_newer(found, record) and (fields := differences(record, found)):
+                    if fields := self._wrong(record, after.get(one)):
                         ledger.different.append(Difference(one, fields))
 
     def _put_changed(self, wanted: dict[str, Record], before: dict[str, Record]) -> None:
@@ -114,10 +139,25 @@ class Copier:
         if same:
             self._target.put(same, force=True)
 
+    def _wrong(self, record: Record, found: Record | None) -> list[str]:
+        """Name the fields in which a copy is not as it should be."""
+        if found is None and self._may_lack(record):
+            return []
+        if self._target_learns and _version(found) > record["version"]:
+            return []  # it has heard of what came since
+        return differences(record, found)
+
     def _verify(self, portion: Sequence[Record], ledger: Ledger, *, mend: bool) -> None:
-        for record, found in self._pairs(portion):
+        pairs = self._pairs(portion)
+        for record, _ in pairs:
             ledger.add(record)
-            if differences(record, found):
+        wrong = [(record, found) for record, found in pairs if self._wrong(record, found)]
+        behind = [record for record, found in wrong if _version(found) < record["version"]]
+        if behind:
+            ledger.behind += len(behind)
+            self._target.put(behind)
+        for record, found in self._pairs([record for record, _ in wrong]):
+            if self._wrong(record, found):
                 self._look_again(record["id"], ledger, mend=mend)
 
     def _look_again(self, one: str, ledger: Ledger, *, mend: bool) -> None:
@@ -125,7 +165,9 @@ class Copier:
         for _ in range(LOOKS):
             # In this order: what is read last is the owner's, so the copy is never rightly newer.
             found, record = self._target.read([one]).get(one), self._source.read([one]).get(one)
-            if record is None or not (fields := differences(record, found)):
+            if record is None or (found is None and self._may_lack(record)):
+                return
+            if not (fields := differences(record, found)):
                 return
             if _version(found) >= record["version"]:
                 ledger.different.append(Difference(one, fields))
@@ -148,10 +190,6 @@ def differs(record: Record, found: Record | None) -> bool:
 
 def _version(record: Record | None) -> int:
     return int(record["version"]) if record else 0
-
-
-def _is_newer(found: Record | None, record: Record) -> bool:
-    return _version(found) > _version(record)
 
 
 def _portions(records: Sequence[Record]) -> list[Sequence[Record]]:

@@ -96,11 +96,12 @@ class LocalPlace:
 
     def route(self, extracted: frozenset[str]) -> None:
         """Give the gateway other routes, and wait until it uses them."""
+        changed = extracted ^ self._local.extracted
         self._note(replace(self._local, extracted=extracted, born=self._born))
         gateway.write_routes(routes.load().at(extracted), programs.routes_file(self._local))
         deadline = time.monotonic() + ROUTED
-        wanted = {name: name if name in extracted else stages.MONOLITH for name in stages.DOMAINS}
-        while self.served_by(frozenset(stages.DOMAINS)) != wanted:
+        wanted = {name: name if name in extracted else stages.MONOLITH for name in changed}
+        while self.served_by(changed) != wanted:
             if time.monotonic() > deadline:
                 msg = f"The gateway did not take its new routes within {ROUTED} seconds."
                 raise PlaceError(msg)
@@ -131,8 +132,12 @@ class LocalPlace:
         found = {}
         for domain in domains:
             url = f"{self._local.url(GATEWAY)}/api/{domain}/openapi.json"
-            answer = self._http.request("GET", url)
-            found[domain] = answer.headers.get("X-Served-By", "nobody").partition("/")[0]
+            try:
+                answer = self._http.request("GET", url)
+            except urllib3.exceptions.HTTPError:
+                found[domain] = "nobody"
+            else:
+                found[domain] = answer.headers.get("X-Served-By", "nobody").partition("/")[0]
         return found
 
     @property
