@@ -1,8 +1,8 @@
 """What a deployment costs while nobody uses it, computed from the templates: `make cost`.
 
-It counts what is paid by the hour or the month, whoever comes: tasks at their fewest, load balancer,
-addresses, database, endpoints, secrets, alarms. Requests, traffic, logs and stored data come on top;
-for a class of students they are cents.
+It counts what is paid by the hour or the month, whoever comes: tasks at their fewest, the load
+balancer, addresses, database, endpoints, secrets, alarms. Requests, traffic, logs and stored data
+come on top; for a class of students they are cents.
 """
 
 import sys
@@ -100,7 +100,7 @@ def table(known: Mapping[str, Price], counted: Mapping[str, Counter[str]]) -> st
     lines.append(f"\nNot known, so not in the sum: {', '.join(blank) or 'nothing'}.")
     lines.append(f"Prices and their sources: {FILE.name}. By use, on top: requests, traffic, logs,")
     lines.append(
-        "DynamoDB, SNS, SQS, backups. `lab idle` has its database stopped (docs/deploy.md)."
+        "DynamoDB, SNS, SQS, backups. `lab idle`: the database is stopped (docs/deploy.md)."
     )
     return "\n".join(lines) + "\n"
 

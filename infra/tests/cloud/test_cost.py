@@ -1,4 +1,4 @@
-"""The computed costs: everything with a price by the hour or the month is counted, from templates."""
+"""The computed costs: everything that has a price by the hour or the month is counted."""
 
 from collections import Counter
 from pathlib import Path
