@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay synth cost deploy-local destroy-local test test-faults test-compose test-deploy audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay extract return status synth cost deploy-local destroy-local test test-faults test-compose test-deploy bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -37,6 +37,19 @@ moderator: $(VENV)/run.stamp ## make somebody a moderator: make moderator NAME=a
 replay: $(VENV)/run.stamp ## publish events again: make replay SINCE=10m, or QUEUE=posts for its dead letters
 	@$(BIN)/python -m infra.local.control replay "QUEUE=$${QUEUE-}" "SINCE=$${SINCE-}"
 
+MOVE = $(BIN)/python -m infra.extract
+HOW = "$${DOMAIN:?say which: DOMAIN=users, threads or posts}" $${PHASE:+--phase "$$PHASE"} \
+  $${WATCH:+--watch "$$WATCH"} $(if $(filter on,$(DRY_RUN)),--dry-run) $(if $(filter on,$(MEND)),--mend)
+
+extract: $(VENV)/run.stamp ## move a domain of the running forum to its service: make extract DOMAIN=posts
+	@$(MOVE) extract $(HOW)
+
+return: $(VENV)/run.stamp ## move it back: make return DOMAIN=posts (DRY_RUN=on, MEND=on, PHASE=verify)
+	@$(MOVE) return $(HOW)
+
+status: $(VENV)/run.stamp ## say where each domain stands
+	@$(MOVE) status
+
 # What `make synth` passes on to the CDK app, each only if it is set.
 CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
   $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ASLEEP,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
@@ -63,6 +76,10 @@ test-faults: $(VENV)/dev.stamp ## break each part under load (FULL=1 for 10,000 
 
 test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)
+
+bench: $(VENV)/dev.stamp ## measure before against after the split (QUICK=1; RECORD=1 into docs; needs wrk)
+	@$(BIN)/python -m infra.local.dynoxide
+	@$(BIN)/python -m bench
 
 test-deploy: $(VENV)/dev.stamp ## deploy the templates here and test the forum there (needs Docker)
 	@$(BIN)/python -m tests.deploy $(ARGS)

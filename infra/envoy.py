@@ -3,9 +3,10 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from infra.envoy_http import TYPES, connection_manager, typed
+from infra.envoy_http import ROUTES, TYPES, connection_manager, route_configuration, typed
 from infra.envoy_replies import APPLICATION_LOG
 from infra.routes import Routes
 
@@ -33,6 +34,8 @@ class Gateway:
     """What a gateway listens on, and where the components are.
 
     `admin_port` opens Envoy's admin interface on the loopback address; without it there is none.
+    With a `routes_file` Envoy takes the routes from there, and anew whenever another file is moved
+    into its place, so that domains can move while it runs.
     """
 
     routes: Routes
@@ -40,12 +43,14 @@ class Gateway:
     listen: Address
     revision: str = "dev"
     admin_port: int | None = None
+    routes_file: Path | None = None
 
 
 def render(gateway: Gateway) -> dict[str, Any]:
     """Give the whole configuration; the components it routes to must have addresses."""
-    used = gateway.routes.components
-    missing = [name for name in used if not gateway.addresses.get(name)]
+    routed = gateway.routes.components
+    used = routed if gateway.routes_file is None else tuple(gateway.addresses)
+    missing = [name for name in routed if not gateway.addresses.get(name)]
     if missing:
         msg = f"no address is given for {', '.join(missing)}"
         raise ValueError(msg)
@@ -66,6 +71,9 @@ def render(gateway: Gateway) -> dict[str, Any]:
             ]
         },
     }
+    if gateway.routes_file is not None:
+        # Envoy wants to be somebody as soon as it takes anything from outside its configuration.
+        configuration["node"] = {"id": "gateway", "cluster": "forum"}
     if gateway.admin_port is not None:
         admin = Address("127.0.0.1", gateway.admin_port)
         configuration["admin"] = {"address": socket_address(admin)}
@@ -84,8 +92,21 @@ def _listener(gateway: Gateway) -> dict[str, Any]:
         # A second gateway on the same port has to fail, not to take a share of the requests.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": 32 * 1024,
-        "filter_chains": [{"filters": [connection_manager(gateway.routes, gateway.revision)]}],
+        "filter_chains": [{"filters": [connection_manager(*_how(gateway))]}],
     }
+
+
+def _how(gateway: Gateway) -> tuple[dict[str, Any], str]:
+    if gateway.routes_file is None:
+        return {"route_config": route_configuration(gateway.routes)}, gateway.revision
+    source = {
+        "resource_api_version": "V3",
+        "path_config_source": {
+            "path": str(gateway.routes_file),
+            "watched_directory": {"path": str(gateway.routes_file.parent)},
+        },
+    }
+    return {"rds": {"route_config_name": ROUTES, "config_source": source}}, gateway.revision
 
 
 def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from infra.envoy_replies import access_log, local_replies
 from infra.routes import Route, Routes
 
 TYPES = "type.googleapis.com/envoy."
+ROUTES = "forum"
 # Longer than the 10 s that components give a request, so that theirs is the answer.
 ROUTE_TIMEOUT = "15s"
 DEADLINE_HEADER = "x-request-deadline-ms"
@@ -20,8 +21,11 @@ def typed(name: str, kind: str, **fields: Any) -> dict[str, Any]:
     return {"name": name, "typed_config": {"@type": TYPES + kind, **fields}}
 
 
-def connection_manager(routes: Routes, revision: str) -> dict[str, Any]:
-    """Give the filter that turns connections into requests and sends them on."""
+def connection_manager(routes: dict[str, Any], revision: str) -> dict[str, Any]:
+    """Give the filter that turns connections into requests and sends them on.
+
+    `routes` says where the routes are from: `route_config` or `rds`.
+    """
     return typed(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -54,13 +58,25 @@ def connection_manager(routes: Routes, revision: str) -> dict[str, Any]:
                 suppress_envoy_headers=True,
             ),
         ],
-        route_config={
-            "response_headers_to_remove": ["server"],
-            # The components' own: how long a request may take is not for clients to say.
-            "request_headers_to_remove": [DEADLINE_HEADER],
-            "virtual_hosts": [{"name": "forum", "domains": ["*"], "routes": _routes(routes)}],
-        },
+        **routes,
     )
+
+
+def route_configuration(routes: Routes) -> dict[str, Any]:
+    """Give the routes of a stage."""
+    return {
+        "name": ROUTES,
+        "response_headers_to_remove": ["server"],
+        # The components' own: how long a request may take is not for clients to say.
+        "request_headers_to_remove": [DEADLINE_HEADER],
+        "virtual_hosts": [{"name": "forum", "domains": ["*"], "routes": _routes(routes)}],
+    }
+
+
+def discovered(routes: Routes) -> dict[str, Any]:
+    """Give the routes of a stage as Envoy reads them from a file while it runs."""
+    kind = TYPES + "config.route.v3.RouteConfiguration"
+    return {"resources": [{"@type": kind, **route_configuration(routes)}]}
 
 
 def _request_id() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from infra import routes, stages
 from infra.envoy import Address, Gateway, render
+from infra.envoy_http import discovered
 
 
 class InvalidConfigurationError(Exception):
@@ -24,7 +25,16 @@ class InvalidConfigurationError(Exception):
 
 def write(gateway: Gateway, file: Path) -> None:
     """Render a gateway's configuration into a file (JSON, which Envoy reads as well as YAML)."""
+    if gateway.routes_file is not None:
+        write_routes(gateway.routes, gateway.routes_file)
     file.write_text(json.dumps(render(gateway), indent=2) + "\n", encoding="utf-8")
+
+
+def write_routes(active: routes.Routes, file: Path) -> None:
+    """Give a gateway its routes; one that runs takes them at once, all or none."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_text(json.dumps(discovered(active), indent=2) + "\n", encoding="utf-8")
+    partial.replace(file)
 
 
 def executable() -> str:

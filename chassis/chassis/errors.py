@@ -10,6 +10,7 @@ Failure
  ├── KeyReused           an idempotency key came back with another request
  ├── TooMany             over a rate limit; says when to come back
  └── Unavailable         a part that this needs does not answer; says when to come back
+      └── Moving         nothing was done: the domain is on its way to another component
 
 `chassis.problems` turns each into `application/problem+json`.
 """
@@ -107,3 +108,12 @@ class Unavailable(Failure):
     def __init__(self, detail: str, *, retry_after: int = 2) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class Moving(Unavailable):
+    """Nothing was done: the domain is on its way to another component, for a moment."""
+
+    kind = "urn:problem:moving"
+
+    def __init__(self, detail: str, *, retry_after: int = 1) -> None:
+        super().__init__(detail, retry_after=retry_after)

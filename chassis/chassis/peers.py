@@ -12,7 +12,7 @@ from chassis import budget, deadline, errors, replies
 from chassis.breaker import Breaker
 from chassis.connections import Answer, Connections, NoAnswerError
 from chassis.idempotency import IdempotencyKey
-from chassis.replies import Reply
+from chassis.replies import Reply, is_moving
 from chassis.versions import Precondition
 
 READ_TIMEOUT = 4.0  # seconds
@@ -93,7 +93,9 @@ class Peer:
                 if not (more and error.again and self._pause(tries, late)):
                     raise self._unavailable() from error
             else:
-                if not (more and answer.status in _PASSING and self._pause(tries, late)):
+                # Who is on the move says so after a while already.
+                passing = answer.status in _PASSING and not is_moving(answer)
+                if not (more and passing and self._pause(tries, late)):
                     return answer
 
     def _pause(self, tries: int, late: float) -> bool:
@@ -116,7 +118,7 @@ class Peer:
         well: bool | None = None
         try:
             answer = self._connections.exchange(method, target, data, headers | until, seconds)
-            well = answer.status < 500 or (False if patient else None)
+            well = answer.status < 500 or is_moving(answer) or (False if patient else None)
         except NoAnswerError as error:
             well = False if error.refused or (patient and not error.busy) else None
             raise

@@ -8,10 +8,21 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
-from chassis.errors import Failure, FieldError, Invalid, TooMany, Unauthenticated, Unavailable
+from chassis.errors import (
+    Failure,
+    FieldError,
+    Invalid,
+    Moving,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
 from chassis.statuses import phrase
 
 log = logging.getLogger(__name__)
+
+MOVING = "X-Moving"
+"""Marks a 503 of a component that is well, and did nothing: its domain is on the move."""
 
 DETAILS = {
     404: "There is nothing at this address.",
@@ -79,6 +90,8 @@ def from_failure(failure: Failure) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(failure, TooMany | Unavailable):
         headers["Retry-After"] = str(failure.retry_after)
+    if isinstance(failure, Moving):
+        headers[MOVING] = "true"
     errors = failure.errors if isinstance(failure, Invalid) else ()
     return problem(
         failure.status, failure.detail, kind=failure.kind, errors=errors, headers=headers

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from chassis import errors
 from chassis.connections import Answer
+from chassis.problems import MOVING
 
 T = TypeVar("T")
 
@@ -68,7 +69,14 @@ def unavailable(peer: str) -> errors.Unavailable:
     return errors.Unavailable(f"The part that keeps {peer} does not answer right now.")
 
 
+def is_moving(answer: Answer) -> bool:
+    """Tell whether a peer is well and did nothing, since its domain is on the move."""
+    return answer.status == 503 and MOVING in answer.headers
+
+
 def _failure(peer: str, answer: Answer, body: Any) -> errors.Failure:
+    if is_moving(answer):
+        return errors.Moving(f"The part that keeps {peer} is being moved; try again in a moment.")
     if not isinstance(body, dict) or answer.status >= 500:
         return unavailable(peer)
     detail = str(body.get("detail", ""))

@@ -77,6 +77,12 @@ class ServiceSettings(Settings, BusSettings):
     table_prefix: Annotated[str, Field(pattern=r"^[\w.-]{0,64}$")] = "forum-"
     """Put before each table's name. boto3 itself reads its `AWS_` variables."""
 
+    movable: bool = False
+    """Whether the domain may move from and to the monolith while the service runs."""
+
+    gateway_url: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+)?$")] = ""
+    """Where every domain is answered, for what is on its way here when the domain has moved."""
+
 
 def load(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTINGS:
     """Read the settings, or print everything that is wrong with them and exit with 78.

@@ -10,4 +10,4 @@ if __name__ == "__main__":
     services = stages.ordered(extracted())
     for name in make_tables(services):
         sys.stdout.write(f"created {name}\n")
-    make_queues(services)
+    make_queues(extracted())

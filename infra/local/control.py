@@ -11,7 +11,7 @@ from typing import Any
 from infra import stages
 from infra.local import programs
 from infra.local.lock import Lock
-from infra.local.settings import Local, SettingsError, read, var_folder
+from infra.local.settings import Local, SettingsError, by_now, read, var_folder
 
 STOP_SECONDS = 20
 
@@ -77,7 +77,7 @@ def replay(lock: Lock) -> int:
         problem = "Say either QUEUE=<component>, for its dead letters, or SINCE=<10m|2h|a time>."
     elif local is None:
         problem = "The forum does not run; start it with `make run`."
-    elif not local.extracted:
+    elif not local.services:
         problem = "Nothing is extracted, and so nothing is exchanged."
     elif wanted.get("QUEUE", stages.MONOLITH) not in local.components:
         running = ", ".join(local.components)
@@ -119,7 +119,7 @@ def _running(lock: Lock) -> Local | None:
 
 def _described(holder: Mapping[str, Any]) -> Local:
     extracted = stages.parse(holder["extracted"])
-    return Local(extracted, holder["ports"], var_folder(os.environ))
+    return by_now(Local(extracted, holder["ports"], var_folder(os.environ)))
 
 
 COMMANDS: Mapping[str, Callable[[Lock], int]] = {

@@ -47,6 +47,14 @@ def ensure(environ: Mapping[str, str] = os.environ) -> Path:
     return binary
 
 
+def place(environ: Mapping[str, str] = os.environ) -> Path:
+    """Give the path that the binary has or will have; installs nothing."""
+    if named := environ.get("DYNOXIDE"):
+        return Path(named).absolute()
+    pins = tomllib.loads(PINS.read_text(encoding="utf-8"))
+    return BIN / f"dynoxide-{pins['version']}"
+
+
 def platform_name() -> str:
     """Name this machine the way npm does: `linux-x64`."""
     system, machine = platform.system(), platform.machine().lower()

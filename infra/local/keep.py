@@ -24,6 +24,11 @@ class Keeper:
         self._parts = sorted([*local.parts, *local.workers])
         self._bus_is_new = False
 
+    def adopt(self, local: Local) -> None:
+        """Look after the parts of another stage."""
+        self._local = local
+        self._parts = sorted([*local.parts, *local.workers])
+
     def look(self, say: Callable[[str], None]) -> None:
         """Help whatever died; raise PartFailedError if nothing can."""
         states = self._runner.states()

@@ -7,6 +7,8 @@ from pathlib import Path
 from infra import stages
 from infra.local.settings import Local
 
+SIGNERS = (stages.MONOLITH, "users")
+"""Who signs sessions, now or once users have moved."""
 PRIVATE, PUBLIC, SECRET = "session_private_key", "session_public_keys", "secret_key"
 
 
@@ -20,10 +22,10 @@ def ensure(folder: Path) -> None:
 
 
 def hand_out(local: Local) -> None:
-    """Give each component of the stage a folder with just the keys that it needs."""
-    for component in (stages.MONOLITH, *stages.ordered(local.extracted)):
+    """Give each component a folder with just the keys that it needs, at this stage or another."""
+    for component in (stages.MONOLITH, *stages.DOMAINS):
         names = [SECRET, PUBLIC]
-        if component == local.owner("users"):
+        if component in SIGNERS:
             names.append(PRIVATE)
         folder = folder_of(local, component)
         shutil.rmtree(folder, ignore_errors=True)

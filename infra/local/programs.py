@@ -26,7 +26,7 @@ GRACEFUL_SECONDS = GROUPS["components"] - 2
 # a DATABASE_URL or an AWS_PROFILE of another project must not.
 _PASSED_ON = (
     *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"),
-    *("WEB_CONCURRENCY", "WORKER_THREADS", "REVISION", "DRAIN_SECONDS"),
+    *("WEB_CONCURRENCY", "WORKER_THREADS", "REVISION", "DRAIN_SECONDS", "SPLIT_BADGE"),
     *("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS", "SIGN_IN_WINDOW_SECONDS"),
 )
 
@@ -43,14 +43,13 @@ class Program:
     kept: bool = False
 
 
-def of(
-    local: Local, dynoxide: Path | None, lost_since: datetime | None = None
-) -> tuple[Program, ...]:
-    """Give every program of the stage.
+def of(local: Local, dynoxide: Path, lost_since: datetime | None = None) -> tuple[Program, ...]:
+    """Give every program of the forum, those too that only another stage needs.
 
-    `dynoxide` is the datastore's binary, if one is needed; `lost_since` tells since when events
-    have to be published again, if so.
+    Domains can move while the forum runs, and their services then start. `dynoxide` is the
+    datastore's binary; `lost_since` tells since when events have to be published again, if so.
     """
+    components = (stages.MONOLITH, *stages.DOMAINS)
     programs = [
         Program(
             GATEWAY,
@@ -59,16 +58,13 @@ def of(
             folder=local.run,
             kept=local.restart,
         ),
-        *(_component(local, component) for component in local.components),
+        *(_component(local, component) for component in components),
+        *(_worker(local, component) for component in components),
+        *_datastores(local, dynoxide),
         _python(MIGRATE, "-m", "forum.migrate", environment=environment(local, stages.MONOLITH)),
+        _python(PROVISION, "-m", "infra.local.provision", environment=provisioning(local)),
         _python(DEMO, "-m", "infra.local.demo", "--url", local.url(GATEWAY)),
     ]
-    if dynoxide is not None:
-        programs += _datastores(local, dynoxide)
-        programs += [_worker(local, component) for component in local.components]
-        services = stages.ordered(local.extracted)
-        needed = ("-m", "infra.local.provision", *services)
-        programs.append(_python(PROVISION, *needed, environment=_aws(local) | _dynamodb(local)))
     if lost_since is not None:
         programs += [_replay(local, component, lost_since) for component in local.components]
     return tuple(programs)
@@ -79,28 +75,45 @@ def gateway_file(local: Local) -> Path:
     return local.run / "envoy.json"
 
 
+def routes_file(local: Local) -> Path:
+    """Name the gateway's routes, which it takes anew whenever they change."""
+    return local.run / "routes" / "routes.json"
+
+
+def provisioning(local: Local) -> dict[str, str]:
+    """Give what provisioning needs: where the datastores are, and for whom."""
+    services = {"SERVICES": ",".join(local.services), "STAGE_FILE": str(local.stage_file)}
+    return _aws(local) | _dynamodb(local) | services
+
+
 def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Give what every program gets."""
     passed = {name: environ[name] for name in _PASSED_ON if name in environ}
-    # No load balancer here has to notice first that a component is about to stop.
-    return {"DRAIN_SECONDS": "0"} | passed | {"PYTHONUNBUFFERED": "1"}
+    # No load balancer here has to notice first that a component is about to stop. And who takes a
+    # forum apart wants to see it.
+    return {"DRAIN_SECONDS": "0", "SPLIT_BADGE": "on"} | passed | {"PYTHONUNBUFFERED": "1"}
 
 
 def environment(local: Local, component: str) -> dict[str, str]:
     """Give the settings of a component, apart from `base_environment`."""
-    given = {"SECRETS_DIR": str(keys.folder_of(local, component))}
+    given = {"SECRETS_DIR": str(keys.folder_of(local, component)), "MOVABLE": "true"}
+    given |= _aws(local) | bus.addresses(local, component)
     if component == stages.MONOLITH:
         given["DATABASE_URL"] = f"sqlite:///{local.folder / 'forum.sqlite'}"
         given["EXTRACTED"] = stages.as_setting(local.extracted)
-        peers = stages.ordered(local.extracted)
+        given |= {f"{domain.upper()}_URL": local.way(domain) for domain in stages.DOMAINS}
     else:
-        given |= _dynamodb(local)
-        peers = PEERS.get(component, ())
-    if local.extracted:
-        given |= _aws(local) | bus.addresses(local, component)
+        given |= _dynamodb(local) | {"GATEWAY_URL": local.url(GATEWAY)}
+        given |= {f"{peer.upper()}_URL": _way(local, peer) for peer in PEERS.get(component, ())}
     if component == local.owner("users"):
         given["KEEPERS"] = ",".join(each for each in local.components if each != component)
-    return given | {f"{peer.upper()}_URL": local.way(local.owner(peer)) for peer in peers}
+    return given
+
+
+def _way(local: Local, domain: str) -> str:
+    """Give the address at which services find a domain, whoever keeps it by then."""
+    owner = local.owner(domain)
+    return local.way(owner) if owner in local.via else local.url(GATEWAY)
 
 
 def replay_module(component: str) -> str:

@@ -1,26 +1,40 @@
-"""Create what the named services need: `python -m infra.local.provision users threads`.
+"""Create what services need: `SERVICES=users,threads python -m infra.local.provision`.
 
-That is their tables, and for them and the monolith the topic and the queues of events.
+That is their tables, and for them and the monolith the topic and the queues of events. Where
+domains were moved, the file that STAGE_FILE names says which services there are by now.
 """
 
 import importlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import boto3
 
 from chassis import subscriptions, tables
+from infra import stages
 from infra.local.bus import PREFIX
 
 
 def main() -> int:
     """Create whatever is missing; can be repeated at any time."""
-    services = sys.argv[1:]
+    extracted, moving = _stage()
+    services = stages.ordered(extracted | moving)
     for name in make_tables(services):
         print(f"created {name}")
-    make_queues(services)
+    make_queues(extracted, moving)
     return 0
+
+
+def _stage() -> tuple[frozenset[str], frozenset[str]]:
+    """Tell the domains that services keep, and those that are on the move."""
+    file = Path(os.environ.get("STAGE_FILE", ""))
+    if file.is_file():
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return frozenset(told["extracted"]), frozenset(told["moving"])
+    return stages.parse(os.environ["SERVICES"]), frozenset()
 
 
 def make_tables(services: Sequence[str]) -> Iterator[str]:
@@ -32,10 +46,10 @@ def make_tables(services: Sequence[str]) -> Iterator[str]:
         yield from tables.provision(database, prefix, owned)
 
 
-def make_queues(services: Sequence[str]) -> None:
+def make_queues(extracted: frozenset[str], moving: frozenset[str] = frozenset()) -> None:
     """Make the topic, and the queues of services and of the monolith beside them."""
-    wanted = [_subscription(service) for service in services]
-    wanted.append(importlib.import_module("forum.subscription").at(frozenset(services)))
+    wanted = [_subscription(service) for service in stages.ordered(extracted | moving)]
+    wanted.append(importlib.import_module("forum.subscription").at(extracted, moving))
     subscriptions.provision(boto3.client("sns"), boto3.client("sqs"), PREFIX, wanted)
 
 

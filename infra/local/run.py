@@ -19,7 +19,7 @@ from infra.local.lifeline import Lifeline
 from infra.local.lock import Lock, TakenError
 from infra.local.lost import Lost
 from infra.local.runner import PartFailedError, Runner
-from infra.local.settings import GATEWAY, HOST, Local, SettingsError, read
+from infra.local.settings import GATEWAY, HOST, Local, SettingsError, by_now, read
 from infra.local.signals import Signals, StopAskedError
 from infra.local.start import Stage
 
@@ -47,7 +47,8 @@ def main() -> int:
 
 
 def _take(lock: Lock, local: Local) -> None:
-    description = {"extracted": stages.as_setting(local.extracted), "ports": dict(local.ports)}
+    born = local.extracted if local.born is None else local.born
+    description = {"extracted": stages.as_setting(born), "ports": dict(local.ports)}
     holder = lock.holder() or {}
     if holder and not _exists(holder["pid"]):
         console.say("The last run was killed and is still stopping ...")
@@ -72,18 +73,20 @@ def _exists(pid: int) -> bool:
 
 def _prepare(local: Local, lost: Lost) -> Runner:
     """Make keys, folders and configurations; nothing runs yet."""
-    binary = dynoxide.ensure() if local.extracted else None
+    binary = dynoxide.ensure() if local.services else dynoxide.place()
     # Password hashes and everybody's words lie in here.
     local.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for folder in (local.run, local.logs):
+    for folder in (local.run, local.logs, programs.routes_file(local).parent):
         folder.mkdir(parents=True, exist_ok=True)
     keys.ensure(local.secrets)
     keys.hand_out(local)
     active = routes.load().at(local.extracted)
-    places = {name: _instances(local, name) for name in active.components}
+    places = {name: _instances(local, name) for name in (stages.MONOLITH, *stages.DOMAINS)}
     listen = Address(HOST, local.ports[GATEWAY])
     revision = os.environ.get("REVISION", "dev")
-    gateway.write(Gateway(active, places, listen, revision), programs.gateway_file(local))
+    file = programs.routes_file(local)
+    made = Gateway(active, places, listen, revision, routes_file=file)
+    gateway.write(made, programs.gateway_file(local))
     bus.move(local)
     return Runner(local.run, local.logs, programs.of(local, binary, lost.since))
 
@@ -99,6 +102,8 @@ def _run(local: Local, lock: Lock, signals: Signals, began: float) -> int:
     lost = Lost(bus.folder(local))
     runner = _prepare(local, lost)
     console.say(f"Starting the forum, stage {stages.folder(local.extracted)} ...")
+    if local.born is not None:
+        console.say(f"Its data began at stage {stages.folder(local.born)} and was moved since.")
     stage = Stage(local, runner, lost, signals.pause)
     keeper = Keeper(local, runner, lost, signals.pause)
     with Lifeline(lock.descriptor) as lifeline:
@@ -111,6 +116,10 @@ def _run(local: Local, lock: Lock, signals: Signals, began: float) -> int:
             console.say(console.overview(local, time.monotonic() - began))
             while True:
                 signals.pause(LOOK_SECONDS)
+                if (fresh := by_now(local)) != local:
+                    local = fresh
+                    stage.adopt(local, console.say)
+                    keeper.adopt(local)
                 if local.restart:
                     keeper.look(console.say)
                 else:

@@ -1,8 +1,9 @@
 """What a local run is told by its environment, and the folders that follow from it."""
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from infra import stages
@@ -34,6 +35,9 @@ class SettingsError(Exception):
 class Local:
     """One local run: which stage, on which ports, with which folder.
 
+    `extracted` are the domains that services keep, `moving` those that are on the move: their
+    services run, too. `born` is the stage that the data began with, if it was another one.
+
     `restart` starts parts that die again, instead of stopping the rest. Tests may put something
     between the parts: they find each other at the ports of `via`, where one is given, and the
     gateway knows a second instance of a component at its port in `spares`.
@@ -46,16 +50,23 @@ class Local:
     restart: bool = False
     via: Mapping[str, int] = field(default_factory=dict)
     spares: Mapping[str, int] = field(default_factory=dict)
+    moving: frozenset[str] = frozenset()
+    born: frozenset[str] | None = None
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Name the services that run at this stage."""
+        return stages.ordered(self.extracted | self.moving)
 
     @property
     def components(self) -> tuple[str, ...]:
         """Name what serves the forum at this stage, the monolith first."""
-        return (stages.MONOLITH, *stages.ordered(self.extracted))
+        return (stages.MONOLITH, *self.services)
 
     @property
     def datastores(self) -> tuple[str, ...]:
         """Name what keeps services' data and events; the monolith alone needs neither."""
-        return (DATASTORE, BUS) if self.extracted else ()
+        return (DATASTORE, BUS) if self.services else ()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -65,12 +76,18 @@ class Local:
     @property
     def workers(self) -> tuple[str, ...]:
         """Name the workers, one for each component; where nothing is extracted, there is none."""
-        return tuple(map(worker, self.components)) if self.extracted else ()
+        return tuple(map(worker, self.components)) if self.services else ()
 
     @property
     def folder(self) -> Path:
-        """The stage's own data."""
-        return self.var / "stages" / stages.folder(self.extracted)
+        """The data, under the name of the stage that it began with."""
+        born = self.extracted if self.born is None else self.born
+        return self.var / "stages" / stages.folder(born)
+
+    @property
+    def stage_file(self) -> Path:
+        """Where it says which stage this is by now, if domains were moved."""
+        return self.folder / "stage.json"
 
     @property
     def logs(self) -> Path:
@@ -144,7 +161,26 @@ def read(environ: Mapping[str, str]) -> Local:
         spares=others["SPARES"],
     )
     _no_port_twice(local)
-    return local
+    return by_now(local)
+
+
+def by_now(local: Local) -> Local:
+    """Give the stage that a run is at by now: domains may have moved since its data began."""
+    try:
+        told = json.loads(local.stage_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return local
+    born = local.extracted if local.born is None else local.born
+    extracted, moving = frozenset(told["extracted"]), frozenset(told["moving"])
+    return replace(local, born=born, extracted=extracted, moving=moving)
+
+
+def note(local: Local) -> None:
+    """Write down which stage a run is at by now."""
+    told = {"extracted": sorted(local.extracted), "moving": sorted(local.moving)}
+    partial = local.stage_file.with_suffix(".partial")
+    partial.write_text(json.dumps(told), encoding="utf-8")
+    partial.replace(local.stage_file)
 
 
 def _parts(text: str, variable: str, problems: list[str]) -> dict[str, int]:

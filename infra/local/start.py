@@ -28,7 +28,7 @@ class Stage:
 
     def start(self) -> None:
         """Start everything; parts that don't need each other start side by side."""
-        services = stages.ordered(self._local.extracted)
+        services = self._local.services
         for datastore in self._local.datastores:
             self._begin(datastore)
         self._runner.start(MIGRATE)
@@ -74,6 +74,17 @@ class Stage:
             self._runner.start(DEMO)
             self._until_done(DEMO)
             marker.touch()
+
+    def adopt(self, local: Local, say: Callable[[str], None]) -> None:
+        """Look after the parts of another stage, which were started or are about to stop."""
+        if not self._local.datastores and local.datastores:
+            self._lost.begin()
+        wanted, states = {*local.parts, *local.workers}, self._runner.states()
+        # A worker is started later than its service, when there is something for it to do.
+        self._up = {name for name in wanted if name in self._up or states[name].running}
+        if local.extracted != self._local.extracted:
+            say(f"The forum is at stage {stages.folder(local.extracted)} now.")
+        self._local = local
 
     def look(self) -> None:
         """Raise PartFailedError if a part that was started does not run any more."""

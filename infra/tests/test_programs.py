@@ -37,23 +37,30 @@ def test_little_of_the_callers_environment_is_passed_on() -> None:
         "PATH": "/bin",
         "WEB_CONCURRENCY": "3",
         "DRAIN_SECONDS": "0",
+        "SPLIT_BADGE": "on",
         "PYTHONUNBUFFERED": "1",
     }
 
 
-def test_the_monolith_alone_needs_no_datastore_and_exchanges_nothing(tmp_path: Path) -> None:
+def test_the_monolith_alone_needs_no_datastore_and_no_worker(tmp_path: Path) -> None:
     given = local(tmp_path, "")
-    named = {program.name for program in programs.of(given, None)}
-    assert named == {"gateway", "monolith", "migrate", "demo"}
-    told = programs.environment(given, "monolith")
-    assert not [name for name in told if name.startswith(("AWS_", "EVENTS_"))]
+    assert given.parts == ("gateway", "monolith")
+    assert given.workers == ()
+
+
+def test_what_another_stage_needs_can_be_started_at_any(tmp_path: Path) -> None:
+    everything = {program.name for program in programs.of(local(tmp_path), DYNOXIDE)}
+    for extracted in ("", "users", "threads,posts"):
+        given = local(tmp_path, extracted)
+        assert {program.name for program in programs.of(given, DYNOXIDE)} == everything
 
 
 def test_each_component_has_a_worker_with_its_settings(tmp_path: Path) -> None:
     given = local(tmp_path, "users,posts")
     running = {program.name: program for program in programs.of(given, DYNOXIDE)}
     workers = [name for name, program in running.items() if program.group == "workers"]
-    assert workers == ["monolith-worker", "users-worker", "posts-worker"]
+    assert workers == ["monolith-worker", "users-worker", "threads-worker", "posts-worker"]
+    assert given.workers == ("monolith-worker", "users-worker", "posts-worker")
     assert running["posts-worker"].command[1:] == ("-m", "posts.worker")
     for name in workers:
         assert running[name].environment == running[name.removesuffix("-worker")].environment
@@ -106,9 +113,14 @@ def test_each_component_knows_where_its_peers_are(tmp_path: Path) -> None:
         for name in ("monolith", "users", "posts")
     }
     assert urls == {
-        "monolith": {"USERS_URL": "http://127.0.0.1:8101", "POSTS_URL": "http://127.0.0.1:8103"},
+        "monolith": {
+            "USERS_URL": "http://127.0.0.1:8101",
+            "THREADS_URL": "http://127.0.0.1:8102",
+            "POSTS_URL": "http://127.0.0.1:8103",
+        },
         "users": {},
-        "posts": {"THREADS_URL": "http://127.0.0.1:8100"},
+        # Whoever keeps threads by then.
+        "posts": {"THREADS_URL": "http://127.0.0.1:8080"},
     }
     assert told["monolith"]["EXTRACTED"] == "users,posts"
 
@@ -128,25 +140,26 @@ def test_only_services_know_the_datastore_and_only_the_monolith_its_database(
     assert "AWS_ENDPOINT_URL_DYNAMODB" not in told["monolith"]
 
 
-@pytest.mark.parametrize(("extracted", "signer"), [("", "monolith"), ("users", "users")])
-def test_the_signing_key_goes_to_one_component_only(
-    tmp_path: Path, extracted: str, signer: str
+@pytest.mark.parametrize("extracted", ["", "users", "users,threads,posts"])
+def test_the_signing_key_goes_to_those_only_who_keep_users_now_or_later(
+    tmp_path: Path, extracted: str
 ) -> None:
     given = local(tmp_path, extracted)
     keys.ensure(given.secrets)
     keys.hand_out(given)
-    for component in ("monolith", *stages.ordered(given.extracted)):
+    for component in ("monolith", *stages.DOMAINS):
         folder = keys.folder_of(given, component)
         names = {file.name for file in folder.iterdir()}
         expected = {"secret_key", "session_public_keys"}
-        assert names == (expected | {"session_private_key"} if component == signer else expected)
+        signs = component in {"monolith", "users"}
+        assert names == (expected | {"session_private_key"} if signs else expected)
         assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
 
 
 def test_a_component_loses_the_signing_key_when_it_should_not_have_it(tmp_path: Path) -> None:
     given = local(tmp_path, "users")
     keys.ensure(given.secrets)
-    stray = keys.folder_of(given, "monolith") / "session_private_key"
+    stray = keys.folder_of(given, "posts") / "session_private_key"
     stray.parent.mkdir(parents=True)
     stray.write_text("left by an older run")
     keys.hand_out(given)

@@ -1,14 +1,19 @@
 """The answers to idempotency keys, written in the write's own transaction."""
 
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, String, delete
+from sqlalchemy import JSON, String, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from chassis.clock import Clock
 from chassis.idempotency import KEPT_FOR, IdempotencyKey, KeyTaken
-from forum.database import Base, Moment
+from forum.database import Base, Database, Moment, insert_into
+
+PAGE = 500
 
 
 class Answer(Base):
@@ -58,3 +63,61 @@ def keep(
         session.flush()
     except IntegrityError as error:
         raise KeyTaken from error
+
+
+@dataclass(frozen=True)
+class KeptAnswers:
+    """The answers to idempotency keys on one path, for whoever moves its domain."""
+
+    database: Database
+    path: str
+    clock: Clock
+
+    def since(self, since: datetime | None) -> Iterator[list[dict[str, Any]]]:
+        """Give the answers that were given since then and are not outdated, in pages."""
+        first = max(self.clock(), since + KEPT_FOR) if since else self.clock()
+        after = ""
+        while True:
+            query = (
+                select(Answer)
+                # A scope is the owner, the path and the key, none of which holds a space.
+                .where(Answer.expires_at >= first, Answer.scope.contains(f" {self.path} "))
+                .where(Answer.scope > after)
+                .order_by(Answer.scope)
+                .limit(PAGE)
+            )
+            with self.database.reading() as session:
+                rows = session.scalars(query).all()
+            yield [
+                {
+                    "kind": "answer",
+                    "scope": row.scope,
+                    "fingerprint": row.fingerprint,
+                    "answer": row.answer,
+                    "expires": int(row.expires_at.timestamp()),
+                }
+                for row in rows
+            ]
+            if len(rows) < PAGE:
+                return
+            after = rows[-1].scope
+
+    def put(self, records: Sequence[dict[str, Any]]) -> None:
+        """Keep answers."""
+        kept = [
+            {
+                "scope": record["scope"],
+                "fingerprint": record["fingerprint"],
+                "answer": record["answer"],
+                "expires_at": datetime.fromtimestamp(record["expires"], UTC),
+            }
+            for record in records
+            if record["kind"] == "answer"
+        ]
+        with self.database.writing() as session:
+            for values in kept:
+                session.execute(
+                    insert_into(session, Answer)
+                    .values(values)
+                    .on_conflict_do_update(index_elements=["scope"], set_=values)
+                )

@@ -1,5 +1,9 @@
 """Puts the forum together: each domain from its own database, or from its service."""
 
+from collections.abc import Mapping
+from functools import partial
+from typing import cast
+
 from flask_openapi3.openapi import OpenAPI
 
 from chassis import progress
@@ -10,10 +14,12 @@ from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.idempotency import Fingerprints
 from chassis.peers import Peer
 from chassis.tokens import Verifier
-from forum.parts import COMPONENT, Parts
+from forum import handover
+from forum.parts import COMPONENT, NAMES, Parts
 from forum.posts import api as posts_api
 from forum.posts.port import Posts
-from forum.settings import ForumSettings
+from forum.settings import ForumSettings, may_be_own
+from forum.stage import Extracted, Switched
 from forum.threads import api as threads_api
 from forum.threads.fallback import ThreadsOrReplica
 from forum.threads.port import Threads
@@ -32,8 +38,8 @@ PROBE_SECONDS = 2.5
 def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = uuid7) -> OpenAPI:
     """Build the whole application at its stage of the split.
 
-    A domain that is extracted is reached through its client only, and its API is gone from here,
-    so that a wrong route shows at once.
+    A domain that is extracted is reached through its client only, and its API is not answered
+    here, so that a wrong route shows at once.
     """
     parts = Parts(settings, clock, new_id)
     database, secret = parts.database, settings.secret_key.get_secret_value()
@@ -43,23 +49,25 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
         COMPONENT, settings.revision, {"database": database.check}, import_name="forum.web"
     )
     app.extensions["database"] = database
-    queue = own_queue_if_any(settings) if settings.extracted else None
+    queue = own_queue_if_any(settings) if settings.extracted or settings.movable else None
     progress.add(app, parts.outbox, queue, clock)
+    handover.install(app, parts.stages, parts.urls)
 
-    users: Users = UsersOrReplica(parts.remote_users, database, behind("accounts"))
-    threads: Threads = ThreadsOrReplica(
-        parts.remote_threads, StoredThreads(database, parts.cursors), behind("threads")
-    )
-    posts: Posts = parts.remote_posts
-    if "users" not in settings.extracted:
-        users, keys = parts.own_users, settings.session_public_keys
-        app.register_api(users_api.blueprint(users, sessions, fingerprints, keys))
-    if "threads" not in settings.extracted:
-        threads = parts.own_threads
-        app.register_api(threads_api.blueprint(threads, sessions, fingerprints))
-    if "posts" not in settings.extracted:
-        posts = parts.own_posts
-        app.register_api(posts_api.blueprint(posts, sessions, fingerprints))
+    switched = partial(Switched, parts.stages)
+    remote_users = UsersOrReplica(parts.remote_users, database, behind("accounts"))
+    stored = StoredThreads(database, parts.cursors)
+    remote_threads = ThreadsOrReplica(parts.remote_threads, stored, behind("threads"))
+    users = cast("Users", remote_users)
+    threads = cast("Threads", switched("threads", parts.own_threads, remote_threads))
+    posts = cast("Posts", switched("posts", parts.own_posts, parts.remote_posts))
+    if may_be_own(settings, "users"):
+        keys = settings.session_public_keys
+        users = cast("Users", switched("users", parts.own_users, remote_users))
+        app.register_api(users_api.blueprint(parts.own_users, sessions, fingerprints, keys))
+    if may_be_own(settings, "threads"):
+        app.register_api(threads_api.blueprint(parts.own_threads, sessions, fingerprints))
+    if may_be_own(settings, "posts"):
+        app.register_api(posts_api.blueprint(parts.own_posts, sessions, fingerprints))
 
     install_pages(
         app,
@@ -69,9 +77,11 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             posts=posts,
             sessions=sessions,
             fingerprints=fingerprints,
-            services={domain: parts.peers[domain] for domain in settings.extracted},
-            probes=_probes(settings),
+            services=Extracted(parts.stages, parts.peers),
+            probes=Extracted(parts.stages, _probes(parts.urls)),
             progress=lambda: progress.read(parts.outbox, queue, clock),
+            titles=stored.titles,
+            badge=settings.split_badge == "on",
             cursors=parts.cursors,
             served_by=f"{COMPONENT}/{settings.revision}",
             secret=secret,
@@ -82,15 +92,8 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
     return app
 
 
-def _probes(settings: ForumSettings) -> dict[str, Peer]:
+def _probes(urls: Mapping[str, str]) -> dict[str, Peer]:
     """Build what the status page asks services by: soon at an end, and for nobody else's calls."""
-    urls = {
-        "users": ("accounts", settings.users_url),
-        "threads": ("threads", settings.threads_url),
-        "posts": ("posts", settings.posts_url),
-    }
     return {
-        domain: Peer(name, url, read_timeout=PROBE_SECONDS)
-        for domain, (name, url) in urls.items()
-        if domain in settings.extracted
+        domain: Peer(NAMES[domain], url, read_timeout=PROBE_SECONDS) for domain, url in urls.items()
     }

@@ -3,7 +3,7 @@
 import sys
 
 from chassis import settings
-from chassis.errors import NotFound
+from chassis.errors import Moving, NotFound
 from forum.parts import Parts
 from forum.settings import ForumSettings
 
@@ -14,12 +14,13 @@ def main() -> int:
         sys.stderr.write("usage: python -m forum.moderator USERNAME\n")
         return 2
     configured = settings.load(ForumSettings)
-    if "users" in configured.extracted:
+    parts = Parts(configured)
+    if "users" in parts.stages.now().extracted:
         sys.stderr.write("users is extracted: ask the users service\n")
         return 2
     try:
-        user = Parts(configured).own_users.appoint(sys.argv[1])
-    except NotFound as failure:
+        user = parts.own_users.appoint(sys.argv[1])
+    except (NotFound, Moving) as failure:
         sys.stderr.write(f"{sys.argv[1]}: {failure.detail}\n")
         return 1
     sys.stdout.write(f"{user.username} is a moderator, everywhere from the next sign-in on.\n")

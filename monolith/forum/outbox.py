@@ -11,12 +11,26 @@ from chassis.clock import Clock, NewId
 from chassis.events import Event, from_json
 from chassis.outbox import KEPT_FOR, Beat
 from forum.database import Base, Database, Id, Moment, insert_into
+from forum.stage import Stages
 
+TOUCHED = "touched"
+"""The type of an event that is for whoever moves a domain only, and never published."""
 REPLAYED = 500
 """So many events a transaction marks to be published again, so that others' writes get through."""
 OUTDATED = 200
 """So many events are deleted at a time, at most, after they were kept long enough."""
+# The domain that a write changes; that somebody was forgotten changes a copy.
+_OF = {
+    f"{thing}.{what}": f"{thing}s"
+    for thing, happened in {
+        "user": ("registered", "updated", "suspended", "erased"),
+        "thread": ("created", "updated", "deleted"),
+        "post": ("created", "updated", "deleted"),
+    }.items()
+    for what in happened
+}
 _WAITING = text("published_at IS NULL")
+_TO_COPY = text("to_copy IS NOT NULL")
 
 
 class OutboxRow(Base):
@@ -28,10 +42,15 @@ class OutboxRow(Base):
     event: Mapped[str] = mapped_column(Text)
     recorded_at: Mapped[datetime] = mapped_column(Moment)
     published_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    to_copy: Mapped[str | None] = mapped_column(String(16))
+    """The domain that is on the move, until whoever moves it has looked at the event."""
 
     __table_args__ = (
-        # Holds only what waits, so it stays small however many events are kept.
+        # These hold only what waits, so they stay small however many events are kept.
         Index("ix_outbox_waiting", "id", postgresql_where=_WAITING, sqlite_where=_WAITING),
+        Index(
+            "ix_outbox_to_copy", "to_copy", "id", postgresql_where=_TO_COPY, sqlite_where=_TO_COPY
+        ),
     )
 
 
@@ -53,30 +72,55 @@ class Recorder(Protocol):
     ) -> None:
         """Record that something happened to `subject`, which is now of this version."""
 
-
-class NothingRecorded:
-    """Records nothing: there is nobody to tell while one component keeps everything."""
-
-    def record(
-        self, session: Session, kind: str, subject: str, version: int, data: dict[str, Any]
-    ) -> None:
-        """Let it pass."""
+    def touch(self, session: Session, kind: str, subject: str, version: int) -> None:
+        """Say only to whoever moves the domain that something changed which is nobody else's."""
 
 
 class OutboxRecorder:
-    """Records events in the outbox."""
+    """Records events in the outbox, while there is anybody to tell.
 
-    def __init__(self, source: str, clock: Clock, new_id: NewId) -> None:
+    An event of a domain stands for a write of it, so this is also where a write is refused while
+    its domain is on its way to another component.
+    """
+
+    def __init__(self, source: str, stages: Stages, clock: Clock, new_id: NewId) -> None:
         self._source = f"/{source}"
+        self._stages = stages
         self._clock = clock
         self._new_id = new_id
 
     def record(
         self, session: Session, kind: str, subject: str, version: int, data: dict[str, Any]
     ) -> None:
-        """Add an event to the session's transaction."""
+        """Add an event to the session's transaction.
+
+        Raises:
+            Moving: the event's domain may not be written right now.
+        """
+        domain = _OF.get(kind)
+        moves = domain is not None and self._stages.enter(session, domain)
+        if not self._stages.look().tells:
+            return  # one component keeps everything
         event = Event(self._new_id(), kind, self._source, subject, version, self._clock(), data)
-        session.add(OutboxRow(id=event.id, event=event.to_json(), recorded_at=event.time))
+        session.add(_row(event, domain if moves else None))
+
+    def touch(self, session: Session, kind: str, subject: str, version: int) -> None:
+        """Say only to whoever moves the domain that something changed which is nobody else's.
+
+        Raises:
+            Moving: the event's domain may not be written right now.
+        """
+        domain = _OF[kind]
+        if self._stages.enter(session, domain):
+            now = self._clock()
+            told = Event(self._new_id(), TOUCHED, self._source, subject, version, now, {})
+            row = _row(told, domain)
+            row.published_at = now  # as far as others are concerned
+            session.add(row)
+
+
+def _row(event: Event, to_copy: str | None) -> OutboxRow:
+    return OutboxRow(id=event.id, event=event.to_json(), recorded_at=event.time, to_copy=to_copy)
 
 
 class SqlOutbox:
@@ -105,7 +149,7 @@ class SqlOutbox:
         )
         outdated = (
             select(OutboxRow.id)
-            .where(OutboxRow.published_at < now - KEPT_FOR)
+            .where(OutboxRow.published_at < now - KEPT_FOR, OutboxRow.to_copy.is_(None))
             .order_by(OutboxRow.published_at)
             .limit(OUTDATED)
             .with_for_update(skip_locked=True)
@@ -126,6 +170,7 @@ class SqlOutbox:
             found = (
                 select(OutboxRow.id)
                 .where(OutboxRow.id > after, OutboxRow.recorded_at >= since)
+                .where(OutboxRow.event.not_like(f'%"type":"{TOUCHED}"%'))
                 .order_by(OutboxRow.id)
                 .limit(REPLAYED)
                 .with_for_update()

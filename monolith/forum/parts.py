@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import cast
 
 from chassis.clock import Clock, NewId, utc_now, uuid7
-from chassis.events import Handler
+from chassis.events import Event, Handler
+from chassis.moving import moving
 from chassis.paging import Cursors
 from chassis.peers import Peer
 from chassis.tokens import Issuer
 from forum.database import Database
-from forum.outbox import NothingRecorded, OutboxRecorder, Recorder, SqlOutbox
+from forum.outbox import OutboxRecorder, Recorder, SqlOutbox
 from forum.posts.gate import ElsewherePosts, OwnPosts, PostsGate
 from forum.posts.remote import RemotePosts
 from forum.posts.replica import PostReplica
 from forum.posts.store import SqlPosts
-from forum.settings import ForumSettings
+from forum.settings import ForumSettings, may_be_own
+from forum.stage import SETTLED, Chosen, Stages
 from forum.threads.gate import OwnThreads, ReplicaThreads, ThreadGate
 from forum.threads.remote import RemoteThreads
 from forum.threads.replica import ThreadReplica
@@ -24,8 +27,11 @@ from forum.users.actors import Actors, OwnActors, ReplicaActors
 from forum.users.remote import RemoteUsers
 from forum.users.replica import Erasures, UserReplica
 from forum.users.store import SqlUsers
+from forum.web.served import noted
 
 COMPONENT = "monolith"
+NAMES = {"users": "accounts", "threads": "threads", "posts": "posts"}
+"""What people call what a domain keeps."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +58,29 @@ class Parts:
         return SqlOutbox(self.database, self.clock)
 
     @cached_property
+    def stages(self) -> Stages:
+        """What knows which domains are the forum's own."""
+        return Stages(self.database, self.settings.extracted, movable=self.settings.movable)
+
+    @cached_property
     def recorder(self) -> Recorder:
-        """What records events: nothing does while one component keeps everything."""
-        if not self.settings.extracted:
-            return NothingRecorded()
-        return OutboxRecorder(COMPONENT, self.clock, self.new_id)
+        """What records events."""
+        return OutboxRecorder(COMPONENT, self.stages, self.clock, self.new_id)
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where the services are, by the domain of each."""
+        settings = self.settings
+        return {
+            "users": settings.users_url,
+            "threads": settings.threads_url,
+            "posts": settings.posts_url,
+        }
 
     @cached_property
     def peers(self) -> dict[str, Peer]:
         """The services, by the domain of each."""
-        return {
-            "users": Peer("accounts", self.settings.users_url),
-            "threads": Peer("threads", self.settings.threads_url),
-            "posts": Peer("posts", self.settings.posts_url),
-        }
+        return {domain: noted(domain, NAMES[domain], url) for domain, url in self.urls.items()}
 
     @cached_property
     def remote_users(self) -> RemoteUsers:
@@ -93,15 +108,14 @@ class Parts:
             self.clock,
             self.new_id,
             self.recorder,
-            keepers=self.settings.extracted,
+            keepers=lambda: self.stages.now().extracted,
         )
 
     @cached_property
     def own_threads(self) -> SqlThreads:
         """Threads on the forum's own database."""
-        posts: PostsGate = OwnPosts()
-        if "posts" in self.settings.extracted:
-            posts = ElsewherePosts(self.remote_posts)
+        elsewhere = ElsewherePosts(self.remote_posts)
+        posts = cast("PostsGate", Chosen(self.stages, "posts", OwnPosts(), elsewhere))
         return SqlThreads(
             self.database,
             self.cursors,
@@ -128,14 +142,15 @@ class Parts:
     @cached_property
     def actors(self) -> Actors:
         """Who may write."""
-        return ReplicaActors(self.clock) if "users" in self.settings.extracted else OwnActors()
+        elsewhere = ReplicaActors(self.clock)
+        return cast("Actors", Chosen(self.stages, "users", OwnActors(), elsewhere))
 
     @cached_property
     def thread_gate(self) -> ThreadGate:
         """Where one may write."""
-        if "threads" not in self.settings.extracted:
-            return OwnThreads(self.database)
-        return ReplicaThreads(self.database, self.remote_threads, self.thread_replica)
+        own = OwnThreads(self.database)
+        elsewhere = ReplicaThreads(self.database, self.remote_threads, self.thread_replica)
+        return cast("ThreadGate", Chosen(self.stages, "threads", own, elsewhere))
 
     @cached_property
     def thread_replica(self) -> ThreadReplica:
@@ -143,14 +158,33 @@ class Parts:
         return ThreadReplica(self.database, self.actors)
 
     def handlers(self) -> Mapping[str, Handler]:
-        """Give what applies each type of event that the monolith takes."""
-        handlers: dict[str, Handler] = {}
-        if "users" in self.settings.extracted:
-            handlers |= UserReplica(self.database, self.recorder, self.clock).handlers()
-        else:
-            handlers |= Erasures(self.own_users).handlers()
-        if "threads" in self.settings.extracted:
-            handlers |= self.thread_replica.handlers()
-        if "posts" in self.settings.extracted:
-            handlers |= PostReplica(self.database, self.actors, self.thread_gate).handlers()
+        """Give what applies each type of event that the monolith takes at any stage."""
+        people = UserReplica(self.database, self.recorder, self.clock)
+        posts = PostReplica(self.database, self.actors, self.thread_gate)
+        replicas = {
+            "users": people.handlers(),
+            "threads": self.thread_replica.handlers(),
+            "posts": posts.handlers(),
+        }
+        handlers: dict[str, Handler] = {
+            kind: partial(self._keep_copy, domain, handler)
+            for domain, of_domain in replicas.items()
+            for kind, handler in of_domain.items()
+        }
+        if may_be_own(self.settings, "users"):
+            for kind, handler in Erasures(self.own_users).handlers().items():
+                handlers[kind] = partial(self._take_word, handler)
         return handlers
+
+    def _keep_copy(self, domain: str, handler: Handler, event: Event) -> None:
+        """Apply what a service tells of its own domain; of the forum's own it need not be told."""
+        if not self.stages.look().domains[domain].is_own:
+            handler(event)
+
+    def _take_word(self, handler: Handler, event: Event) -> None:
+        """Take the word of somebody who forgot one of the forum's own people."""
+        users = self.stages.look().domains["users"]
+        if users.is_own:
+            handler(event)
+        elif users.state != SETTLED:
+            raise moving()  # whether it is for the forum is not decided yet

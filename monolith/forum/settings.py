@@ -1,16 +1,16 @@
 """The settings of the monolith."""
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from chassis.settings import BusSettings, HttpUrl, Settings
 from chassis.tokens import Issuer
+from forum.stage import DOMAINS
 from forum.users.port import Limits
 
-DOMAINS = ("users", "threads", "posts")
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -31,15 +31,24 @@ class ForumSettings(Settings, BusSettings):
     """SQLAlchemy's URL of the database: SQLite or `postgresql+psycopg://…`."""
 
     extracted: Annotated[frozenset[str], NoDecode] = frozenset()
-    """The domains that services of their own have taken over, separated by commas."""
+    """The domains that services of their own have taken over, separated by commas.
+
+    Where a domain was moved since, the database knows better.
+    """
+
+    movable: bool = False
+    """Whether domains may move to services and back while the forum runs."""
 
     session_private_key: Annotated[SecretStr, AfterValidator(_usable_key)] = SecretStr("")
-    """The RSA key in PEM that signs sessions; needed while users is not extracted."""
+    """The RSA key in PEM that signs sessions; needed unless users is extracted for good."""
 
     users_url: HttpUrl = "http://users.forum.local:8080"
     threads_url: HttpUrl = "http://threads.forum.local:8080"
     posts_url: HttpUrl = "http://posts.forum.local:8080"
     """Where the services are; used for those domains that are extracted."""
+
+    split_badge: Literal["on", "off"] = "off"
+    """Whether pages show by which component each part of them was answered."""
 
     sign_in_limit_per_name: Positive = 10
     sign_in_limit_per_address: Positive = 100
@@ -60,8 +69,10 @@ class ForumSettings(Settings, BusSettings):
 
     @model_validator(mode="after")
     def _key_for_own_users(self) -> Self:
-        if "users" not in self.extracted and not self.session_private_key.get_secret_value():
-            msg = "SESSION_PRIVATE_KEY is required while users is not extracted"
+        if (
+            self.movable or "users" not in self.extracted
+        ) and not self.session_private_key.get_secret_value():
+            msg = "SESSION_PRIVATE_KEY is required while users is not extracted, or may come back"
             raise ValueError(msg)
         return self
 
@@ -73,3 +84,8 @@ class ForumSettings(Settings, BusSettings):
             per_address=self.sign_in_limit_per_address,
             window=timedelta(seconds=self.sign_in_window_seconds),
         )
+
+
+def may_be_own(settings: ForumSettings, domain: str) -> bool:
+    """Tell whether a domain is the forum's own, or may become so while it runs."""
+    return settings.movable or domain not in settings.extracted

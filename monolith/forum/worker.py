@@ -9,7 +9,8 @@ from forum.settings import ForumSettings
 
 def main() -> int:
     """Publish the monolith's events and apply those of others, until asked to stop."""
-    if not settings.load(ForumSettings).extracted:
+    configured = settings.load(ForumSettings)
+    if not configured.extracted and not configured.movable:
         sys.stderr.write("nothing is extracted: there is nobody to exchange events with\n")
         return 2
     # Not before: where nothing is extracted nobody should be asked for the addresses of a bus.

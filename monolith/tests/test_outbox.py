@@ -10,6 +10,7 @@ from chassis.clock import uuid7
 from chassis.outbox import KEPT_FOR, Beat
 from forum import outbox as outboxes
 from forum.outbox import OutboxRecorder, OutboxRow, SqlOutbox
+from forum.stage import Stages
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -34,7 +35,8 @@ def outbox(database, now):
 
 @pytest.fixture
 def record(database, now):
-    recorder = OutboxRecorder("monolith", now, uuid7)
+    telling = Stages(database, frozenset({"posts"}), movable=False)
+    recorder = OutboxRecorder("monolith", telling, now, uuid7)
 
     def record(count=1):
         with database.writing() as session:
@@ -60,7 +62,8 @@ def test_what_is_recorded_waits_with_the_oldest_first_until_it_is_published(outb
 
 
 def test_what_a_transaction_undoes_was_never_recorded(outbox, database, now):
-    recorder = OutboxRecorder("monolith", now, uuid7)
+    telling = Stages(database, frozenset({"posts"}), movable=False)
+    recorder = OutboxRecorder("monolith", telling, now, uuid7)
     with suppress(RuntimeError), database.writing() as session:
         recorder.record(session, "thread.updated", "t", 1, {})
         raise RuntimeError

@@ -12,6 +12,7 @@ from chassis.clock import utc_now
 from chassis.outbox import Beat
 from forum.app import create_app
 from forum.outbox import OutboxRecorder, SqlOutbox
+from forum.stage import Stages
 from forum.web.degraded import Component, troubles
 
 WELL = {
@@ -156,7 +157,9 @@ def test_events_that_wait_are_told_of_without_a_bus(status, database):
         return utc_now().replace(year=2025)
 
     with database.writing() as session:
-        OutboxRecorder("monolith", earlier, lambda: "e").record(session, "a.b", "s", 1, {})
+        telling = Stages(database, frozenset({"posts"}), movable=False)
+        recorder = OutboxRecorder("monolith", telling, earlier, lambda: "e")
+        recorder.record(session, "a.b", "s", 1, {})
     page = status("users", users_url=DOWN)
     assert "Events of monolith have been waiting for" in page
     assert "The worker of monolith has not been at work yet." in page

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.errors import Unavailable
+from chassis.errors import Moving, Unavailable
 from chassis.idempotency import IdempotencyKey
 from chassis.tokens import Identity
 from chassis.versions import Precondition
@@ -28,6 +28,8 @@ class ThreadsOrReplica:
         """Read a thread."""
         try:
             return self.service.get(thread_id)
+        except Moving:
+            raise  # it is about to be somewhere else
         except Unavailable:
             if not self.replica.knows(thread_id):
                 raise
@@ -38,6 +40,8 @@ class ThreadsOrReplica:
         """List threads: by `activity`, or `newest` first."""
         try:
             return self.service.newest(sort, limit, cursor)
+        except Moving:
+            raise  # it is about to be somewhere else
         except Unavailable:
             page = self.replica.newest(sort, limit, cursor)
             if not page.items and not cursor:
@@ -50,6 +54,8 @@ class ThreadsOrReplica:
         """List the threads whose titles hold all words, newest first."""
         try:
             return self.service.search(words, limit, cursor)
+        except Moving:
+            raise  # it is about to be somewhere else
         except Unavailable:
             self.behind()
             return self.replica.search(words, limit, cursor)

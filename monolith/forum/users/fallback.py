@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.errors import NotFound, Unavailable
+from chassis.errors import Moving, NotFound, Unavailable
 from chassis.idempotency import IdempotencyKey
 from chassis.tokens import Identity
 from chassis.versions import Precondition
 from forum.database import Database
 from forum.users.models import UserRow
-from forum.users.port import Registration, Session, User, Users
+from forum.users.port import Erasure, Registration, Session, User, Users
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class UsersOrReplica:
         """Read a person."""
         try:
             return self.service.get(user_id)
+        except Moving:
+            raise  # it is about to be somewhere else
         except Unavailable:
             with self.database.reading() as session:
                 row = session.get(UserRow, user_id)
@@ -63,3 +65,7 @@ class UsersOrReplica:
     def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
         """Erase one's own account."""
         self.service.erase(identity, user_id, expected)
+
+    def erasure(self, user_id: str) -> Erasure:
+        """Tell how far a person's erasure is."""
+        return self.service.erasure(user_id)

@@ -54,7 +54,8 @@ def put(session: Session, user_id: str, version: int, state: dict[str, Any]) -> 
 
     Of the same version as well: a session knows less of it than an event.
     """
-    new = state | {"username_key": None, "version": version}
+    # The key of a name stays: it was the forum's to give when it was given.
+    new = state | {"version": version}
     statement = insert_into(session, UserRow).values(_UNKNOWN | new | {"id": user_id})
     session.execute(
         statement.on_conflict_do_update(

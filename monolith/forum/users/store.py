@@ -1,6 +1,6 @@
 """Users in the forum's own database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,7 +36,7 @@ class UnknownErasure(Exception):
 class SqlUsers:
     """What people can do with accounts, on the forum's own database.
 
-    `keepers` are the other components that keep copies of people.
+    `keepers` tells the other components that keep copies of people.
     """
 
     database: Database
@@ -46,7 +46,7 @@ class SqlUsers:
     clock: Clock
     new_id: NewId
     recorder: Recorder
-    keepers: frozenset[str]
+    keepers: Callable[[], frozenset[str]]
 
     def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
         """Open an account and answer its view.
@@ -208,12 +208,13 @@ class SqlUsers:
             raise _wrong_password()
         password_hash = hash_password(new)
         with self.database.writing() as session:
-            _actor(session, identity, locked=True)
+            actor = _actor(session, identity, locked=True)
             kept = session.get_one(Credential, identity.subject)
             if kept.password_hash != credential.password_hash:
                 # Somebody with the same password was faster.
                 raise _wrong_password()
             kept.password_hash = password_hash
+            self.recorder.touch(session, events.UPDATED, actor.id, actor.version)
 
     def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
         """Erase one's own account, free its username and have other components forget the person.
@@ -221,7 +222,7 @@ class SqlUsers:
         Raises:
             Forbidden, NotFound: as their names say.
         """
-        now = self.clock()
+        now, keepers = self.clock(), self.keepers()
         with self.database.writing() as session:
             actor = _actor(session, identity, locked=True)
             if actor.id != user_id:
@@ -241,8 +242,8 @@ class SqlUsers:
                     user_id=user_id,
                     version=actor.version,
                     requested_at=now,
-                    finished_at=None if self.keepers else now,
-                    waiting_for=sorted(self.keepers),
+                    finished_at=None if keepers else now,
+                    waiting_for=sorted(keepers),
                 )
             )
             self.recorder.record(session, events.ERASED, user_id, actor.version, {})

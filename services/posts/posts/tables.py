@@ -23,6 +23,7 @@ transaction costs two):
   second that one person is on.
 - `posts-idempotency`: a partition per key.
 - `posts-outbox`: see `chassis.outbox.table`.
+- `posts-moving`: see `chassis.moving.table`.
 
 What it costs a hot thread that no post gets in behind its end. Each new post checks the thread's
 item in its own transaction, for 2 write units: that alone would allow 500 posts a second. But
@@ -41,7 +42,7 @@ that an item may have. A page of DynamoDB ends at 1 MB: a page of 50 posts is on
 20 KB each, and one more for every further MB.
 """
 
-from chassis import answers, outbox, standing
+from chassis import answers, moving, outbox, standing
 from chassis.tables import Index, Table
 
 SHARDS = 4
@@ -60,5 +61,6 @@ THREADS = Table("posts-threads", partition="id")
 PEOPLE = standing.table("posts")
 IDEMPOTENCY = answers.table("posts")
 OUTBOX = outbox.table("posts")
+MOVING = moving.table("posts")
 
-TABLES = (POSTS, PLACES, THREADS, PEOPLE, IDEMPOTENCY, OUTBOX)
+TABLES = (POSTS, PLACES, THREADS, PEOPLE, IDEMPOTENCY, OUTBOX, MOVING)

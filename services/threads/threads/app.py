@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from chassis import dynamodb, progress, web
+from chassis import dynamodb, moved, moving, progress, web
 from chassis.api import Sessions
 from chassis.bus import own_queue_if_any
 from chassis.clock import Clock, NewId, utc_now, uuid7
@@ -32,9 +32,21 @@ def build_outbox(
     return DynamoOutbox(database, tables.OUTBOX.name, COMPONENT, clock, new_id)
 
 
-def build_store(database: dynamodb.Database, clock: Clock = utc_now) -> DynamoStore:
+def build_standings(
+    settings: ThreadsSettings, database: dynamodb.Database
+) -> moving.Standings | None:
+    """Build what tells whether the domain is the service's own right now, where it may move."""
+    return moving.Standings(database, COMPONENT) if settings.movable else None
+
+
+def build_store(
+    database: dynamodb.Database,
+    clock: Clock = utc_now,
+    standings: moving.Standings | None = None,
+) -> DynamoStore:
     """Build the store."""
-    return DynamoStore(database, build_outbox(database, clock), clock)
+    own = moving.GuardedDatabase(database, standings) if standings else database
+    return DynamoStore(own, build_outbox(database, clock), clock)
 
 
 def use_cases(
@@ -48,7 +60,8 @@ def use_cases(
 def create_app(settings: ThreadsSettings) -> Flask:
     """Build the whole service."""
     database = build_database(settings)
-    store = build_store(database)
+    standings = build_standings(settings, database)
+    store = build_store(database, standings=standings)
     secret = settings.secret_key.get_secret_value()
     app = web.create(COMPONENT, settings.revision, {"tables": store.check})
     app.register_api(
@@ -60,4 +73,6 @@ def create_app(settings: ThreadsSettings) -> Flask:
         )
     )
     progress.add(app, build_outbox(database), own_queue_if_any(settings), utc_now)
+    if standings:
+        moved.install(app, f"/api/{COMPONENT}", standings, settings.gateway_url)
     return app

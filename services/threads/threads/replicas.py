@@ -3,11 +3,13 @@
 Each event may come in any order, any number of times, and at the same moment as others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from chassis.clock import stamp
 from chassis.dynamodb import Action, Database, Item, NotApplied
 from chassis.events import Event, Handler, body
+from chassis.moving import CLOSED, Standings, moving
 from chassis.outbox import DynamoOutbox
 from chassis.standing import People, PersonBody
 from chassis.versions import settle
@@ -29,12 +31,34 @@ class Overtaken(Exception):
     """Somebody else counted in the thread, or deleted it, since it was read."""
 
 
+@dataclass(frozen=True)
+class Counted:
+    """A version of a post, to be counted in its thread; `event_id` is that of the event that told.
+
+    `created_at` is written as `chassis.clock.stamp` does.
+    """
+
+    id: str
+    version: int
+    deleted: bool
+    created_at: str
+    event_id: str = ""
+
+    def item(self) -> Item:
+        """Give what the tally keeps of it."""
+        told = {"event_id": self.event_id} if self.event_id else {}
+        return {"version": self.version, "deleted": self.deleted} | told
+
+
 class Replicas:
     """Applies events to the service's own tables."""
 
-    def __init__(self, database: Database, outbox: DynamoOutbox) -> None:
+    def __init__(
+        self, database: Database, outbox: DynamoOutbox, standings: Standings | None = None
+    ) -> None:
         self._db = database
         self._outbox = outbox
+        self._standings = standings
         self._people = People(database, tables.PEOPLE.name, FORMER_MEMBER)
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -60,24 +84,46 @@ class Replicas:
         except NotApplied:
             return  # it was done, and said, before
 
+    def count(self, thread_id: str, posts: Sequence[Counted]) -> None:
+        """Bring the tally of up to 98 posts of a thread, and what it shows, up to these versions.
+
+        Raises:
+            UnknownThread: there is no such thread, nor was there one.
+        """
+        settle(lambda: self._try_to_count(thread_id, posts), Overtaken)
+
     def _count(self, event: Event) -> None:
         post = body(events.PostBody, event)
-        settle(lambda: self._try_to_count(event, post), Overtaken)
+        counted = Counted(event.subject, event.version, post.deleted, stamp(post.created_at))
+        try:
+            self.count(post.thread_id, [replace(counted, event_id=event.id)])
+        except UnknownThread:
+            if self._standings and self._standings.look().state == CLOSED:
+                # Not yet moved here.
+                raise moving() from None
+            raise
 
-    def _try_to_count(self, event: Event, post: events.PostBody) -> None:
-        """Bring the tally of a thread's posts, and what the thread shows of it, up to an event."""
-        place = {"thread_id": post.thread_id, "post_id": event.subject}
-        thread, known = self._db.get_each((THREADS, {"id": post.thread_id}), (TALLY, place))
+    def _try_to_count(self, thread_id: str, posts: Sequence[Counted]) -> None:
+        places = [{"thread_id": thread_id, "post_id": post.id} for post in posts]
+        thread, *found = self._db.get_each(
+            (THREADS, {"id": thread_id}), *((TALLY, place) for place in places)
+        )
         if thread is None:
             # Threads are there before their posts: somebody must look why this one is not.
-            raise UnknownThread(post.thread_id)
-        if "deleted" in thread or (known and known["version"] >= event.version):
+            raise UnknownThread(thread_id)
+        if "deleted" in thread:
             return
-        counted = {"version": event.version, "event_id": event.id, "deleted": post.deleted}
-        version = known["version"] if known else 0
-        actions = [self._db.put(TALLY, place | counted, AS_READ, known=version)]
-        more = int(not post.deleted) - int(known is not None and not known["deleted"])
-        actions += self._show(thread, more, stamp(post.created_at))
+        actions, more, active = list[Action](), 0, ""
+        for post, place, known in zip(posts, places, found, strict=True):
+            if known and known["version"] >= post.version:
+                continue
+            version = known["version"] if known else 0
+            actions.append(self._db.put(TALLY, place | post.item(), AS_READ, known=version))
+            more += int(not post.deleted) - int(known is not None and not known["deleted"])
+            active = max(active, post.created_at)
+        if not actions:
+            return
+        actions += self._show(thread, more, active)
         try:
             self._db.transact(actions)
         except NotApplied as refusal:

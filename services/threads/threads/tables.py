@@ -18,6 +18,7 @@ transaction costs two):
   second that one person is on.
 - `threads-idempotency`: a partition per key.
 - `threads-outbox`: see `chassis.outbox.table`.
+- `threads-moving`: see `chassis.moving.table`.
 
 What the tally costs. A post that is written or deleted costs 2 read units, and in one transaction
 2 write units on its tally and 2 on the thread's item, and what that changes in the indexes: 1 in
@@ -34,7 +35,7 @@ that come later leave nothing), nobody reads it, and it names nobody. Removing i
 worker through up to all posts of a thread for 200 bytes each.
 """
 
-from chassis import answers, outbox, standing
+from chassis import answers, moving, outbox, standing
 from chassis.tables import Index, Table
 
 SHARDS = 4
@@ -52,8 +53,9 @@ TALLY = Table("threads-posts", partition="thread_id", sort="post_id")
 PEOPLE = standing.table("threads")
 IDEMPOTENCY = answers.table("threads")
 OUTBOX = outbox.table("threads")
+MOVING = moving.table("threads")
 
-TABLES = (THREADS, WORDS, TALLY, PEOPLE, IDEMPOTENCY, OUTBOX)
+TABLES = (THREADS, WORDS, TALLY, PEOPLE, IDEMPOTENCY, OUTBOX, MOVING)
 
 
 def activity_key(active: str, thread_id: str) -> str:

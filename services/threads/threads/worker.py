@@ -4,7 +4,7 @@ import sys
 
 from chassis import logs, settings, worker
 from chassis.clock import utc_now
-from threads.app import COMPONENT, build_database, build_outbox, build_store
+from threads.app import COMPONENT, build_database, build_outbox, build_standings, build_store
 from threads.replicas import Replicas
 from threads.settings import ThreadsSettings
 
@@ -15,7 +15,8 @@ def main() -> int:
     logs.configure(COMPONENT)
     database = build_database(configured)
     outbox, store = build_outbox(database), build_store(database)
-    handlers = Replicas(database, outbox).handlers()
+    standings = build_standings(configured, database)
+    handlers = Replicas(database, outbox, standings).handlers()
     return worker.main(configured, outbox, handlers, store.check, utc_now)
 
 

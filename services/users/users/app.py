@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from chassis import dynamodb, progress, web
+from chassis import dynamodb, moved, moving, progress, web
 from chassis.api import Sessions
 from chassis.bus import own_queue_if_any
 from chassis.clock import Clock, NewId, utc_now, uuid7
@@ -30,28 +30,51 @@ def build_outbox(
     return DynamoOutbox(database, tables.OUTBOX.name, COMPONENT, clock, new_id)
 
 
-def build_store(database: dynamodb.Database, clock: Clock = utc_now) -> DynamoStore:
+def build_standings(
+    settings: UsersSettings, database: dynamodb.Database
+) -> moving.Standings | None:
+    """Build what tells whether the domain is the service's own right now, where it may move."""
+    return moving.Standings(database, COMPONENT) if settings.movable else None
+
+
+def build_store(
+    database: dynamodb.Database,
+    clock: Clock = utc_now,
+    standings: moving.Standings | None = None,
+) -> DynamoStore:
     """Build the store."""
-    return DynamoStore(database, build_outbox(database, clock), clock)
+    own = moving.GuardedDatabase(database, standings) if standings else database
+    return DynamoStore(own, build_outbox(database, clock), clock)
 
 
 def use_cases(
-    settings: UsersSettings, store: DynamoStore, clock: Clock = utc_now, new_id: NewId = uuid7
+    settings: UsersSettings,
+    store: DynamoStore,
+    clock: Clock = utc_now,
+    new_id: NewId = uuid7,
+    standings: moving.Standings | None = None,
 ) -> Users:
     """Build the use cases on a store."""
     issuer = Issuer(settings.session_private_key.get_secret_value())
-    return Users(store, issuer, settings.limits, clock, new_id, keepers=settings.keepers)
+
+    def keepers() -> frozenset[str]:
+        """Tell who keeps copies of people: as of the last domain that moved, if any did."""
+        told = standings.look().components if standings else frozenset()
+        return told - {COMPONENT} if told else settings.keepers
+
+    return Users(store, issuer, settings.limits, clock, new_id, keepers=keepers)
 
 
 def create_app(settings: UsersSettings) -> Flask:
     """Build the whole service."""
     database = build_database(settings)
-    store = build_store(database)
+    standings = build_standings(settings, database)
+    store = build_store(database, standings=standings)
     secret = settings.secret_key.get_secret_value()
     app = web.create(COMPONENT, settings.revision, {"tables": store.check})
     app.register_api(
         api.blueprint(
-            use_cases(settings, store),
+            use_cases(settings, store, standings=standings),
             Sessions(Verifier(settings.session_public_keys)),
             Cursors(secret),
             Fingerprints(secret),
@@ -59,4 +82,6 @@ def create_app(settings: UsersSettings) -> Flask:
         )
     )
     progress.add(app, build_outbox(database), own_queue_if_any(settings), utc_now)
+    if standings:
+        moved.install(app, f"/api/{COMPONENT}", standings, settings.gateway_url)
     return app

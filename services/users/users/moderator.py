@@ -3,8 +3,8 @@
 import sys
 
 from chassis import settings
-from chassis.errors import NotFound
-from users.app import build_database, build_store, use_cases
+from chassis.errors import Moving, NotFound
+from users.app import build_database, build_standings, build_store, use_cases
 from users.settings import UsersSettings
 
 
@@ -14,9 +14,11 @@ def main() -> int:
         sys.stderr.write("usage: python -m users.moderator USERNAME\n")
         return 2
     configured = settings.load(UsersSettings)
+    database = build_database(configured)
+    store = build_store(database, standings=build_standings(configured, database))
     try:
-        user = use_cases(configured, build_store(build_database(configured))).appoint(sys.argv[1])
-    except NotFound as failure:
+        user = use_cases(configured, store).appoint(sys.argv[1])
+    except (NotFound, Moving) as failure:
         sys.stderr.write(f"{sys.argv[1]}: {failure.detail}\n")
         return 1
     sys.stdout.write(f"{user.username} is a moderator, everywhere from the next sign-in on.\n")

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 
 from chassis.events import Event, Handler
+from chassis.moving import CLOSED, Standings, moving
 from users.events import FORGOTTEN
-from users.service import Users
+from users.service import UnknownErasure, Users
 
 
 class Replicas:
     """Applies events; each may come in any order and any number of times."""
 
-    def __init__(self, users: Users) -> None:
+    def __init__(self, users: Users, standings: Standings | None = None) -> None:
         self._users = users
+        self._standings = standings
 
     def handlers(self) -> Mapping[str, Handler]:
         """Give what applies each type of event."""
@@ -20,4 +22,10 @@ class Replicas:
     def _forgotten(self, event: Event) -> None:
         # An erasure and its event are one write, so a confirmation of an unknown one is a fault
         # that somebody must see: it fails until it is a dead letter.
-        self._users.confirm(event.subject, event.source.removeprefix("/"))
+        try:
+            self._users.confirm(event.subject, event.source.removeprefix("/"))
+        except UnknownErasure:
+            if self._standings and self._standings.look().state == CLOSED:
+                # Not yet moved here; it comes with the people.
+                raise moving() from None
+            raise

@@ -1,6 +1,6 @@
 """The use cases of users; knows ports, neither Flask nor boto3."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -80,9 +80,9 @@ class Users:
         clock: Clock,
         new_id: NewId,
         *,
-        keepers: frozenset[str],
+        keepers: Callable[[], frozenset[str]],
     ) -> None:
-        """Take the components that keep copies of people as `keepers`."""
+        """Take what tells the components that keep copies of people as `keepers`."""
         self._store = store
         self._issuer = issuer
         self._limits = limits
@@ -241,7 +241,7 @@ class Users:
                 detail = "Only the person themselves may erase their account."
                 raise Forbidden(detail)
             must_be_current(actor.version, expected)
-            erasure = erase(actor, self._keepers, self._clock())
+            erasure = erase(actor, self._keepers(), self._clock())
             self._store.erase(actor, username_key(actor.username), erasure)
 
         settle(attempt, Changed)

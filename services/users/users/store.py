@@ -12,6 +12,7 @@ from chassis.answers import Answers
 from chassis.clock import Clock, moment, stamp
 from chassis.dynamodb import Database, Item, NotApplied, list_shard
 from chassis.idempotency import IdempotencyKey, KeyTaken
+from chassis.moving import touched
 from chassis.outbox import DynamoOutbox
 from chassis.paging import Key, Page
 from users import events, tables
@@ -30,6 +31,7 @@ class DynamoStore:
     def __init__(self, database: Database, outbox: DynamoOutbox, clock: Clock) -> None:
         self._db = database
         self._outbox = outbox
+        self._clock = clock
         self._answers = Answers(database, tables.IDEMPOTENCY.name, clock)
 
     def get(self, user_id: str) -> Account | None:
@@ -100,7 +102,10 @@ class DynamoStore:
         self._apply(action, self._outbox.record(kind, after.id, after.version, events.state(after)))
 
     def set_password(self, account: Account, password_hash: str) -> None:
-        """Replace the password's hash that an account was read with."""
+        """Replace the password's hash that an account was read with.
+
+        That is nobody else's to know, so no event tells of it but to whoever moves people.
+        """
         self._apply(
             self._db.update(
                 USERS,
@@ -109,7 +114,8 @@ class DynamoStore:
                 "password_hash = :old",
                 new=password_hash,
                 old=account.password_hash,
-            )
+            ),
+            self._db.put(tables.MOVING.name, touched(account.user.id, self._clock())),
         )
 
     def erase(self, user: User, name: str, erasure: Erasure) -> None:

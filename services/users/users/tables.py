@@ -12,9 +12,10 @@ Which partition carries which load, and its ceiling (a DynamoDB partition serves
 - `users-idempotency`: a partition per key.
 - `users-erasures`: a partition per person who was erased; others confirm in it, one after another.
 - `users-outbox`: see `chassis.outbox.table`.
+- `users-moving`: see `chassis.moving.table`.
 """
 
-from chassis import answers, outbox
+from chassis import answers, moving, outbox
 from chassis.tables import Index, Table
 
 SHARDS = 4
@@ -27,5 +28,6 @@ SIGN_INS = Table("users-sign-ins", partition="counter", expires="expires")
 IDEMPOTENCY = answers.table("users")
 ERASURES = Table("users-erasures", partition="id")
 OUTBOX = outbox.table("users")
+MOVING = moving.table("users")
 
-TABLES = (USERS, NAMES, SIGN_INS, IDEMPOTENCY, ERASURES, OUTBOX)
+TABLES = (USERS, NAMES, SIGN_INS, IDEMPOTENCY, ERASURES, OUTBOX, MOVING)

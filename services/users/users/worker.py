@@ -4,7 +4,14 @@ import sys
 
 from chassis import logs, settings, worker
 from chassis.clock import utc_now
-from users.app import COMPONENT, build_database, build_outbox, build_store, use_cases
+from users.app import (
+    COMPONENT,
+    build_database,
+    build_outbox,
+    build_standings,
+    build_store,
+    use_cases,
+)
 from users.replicas import Replicas
 from users.settings import UsersSettings
 
@@ -15,7 +22,8 @@ def main() -> int:
     logs.configure(COMPONENT)
     database = build_database(configured)
     outbox, store = build_outbox(database), build_store(database)
-    handlers = Replicas(use_cases(configured, store)).handlers()
+    standings = build_standings(configured, database)
+    handlers = Replicas(use_cases(configured, store), standings).handlers()
     return worker.main(configured, outbox, handlers, store.check, utc_now)
 
 

@@ -1,0 +1,158 @@
+"""Copying records from one end to the other, and proving that both know the same."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from chassis.copying import GONE, READ_AT_ONCE, Copy, Record, differences, in_portions
+
+PAGE = 500
+SHOWN_DIFFERENCES = 20
+LOOKS = 5
+Seen = Callable[[int], None]
+"""Is told how many records more were dealt with."""
+
+
+@dataclass
+class Difference:
+    """One thing of which the two ends do not know the same, though one end has as new a version."""
+
+    id: str
+    fields: list[str]
+
+    def __str__(self) -> str:
+        return f"{self.id}: {', '.join(self.fields)}"
+
+
+@dataclass
+class Ledger:
+    """How many things were proved to be alike, the sum of their versions, and what was not."""
+
+    count: int = 0
+    versions: int = 0
+    behind: int = 0
+    different: list[Difference] = field(default_factory=list)
+    _changed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """Give the number of things and the sum of their versions."""
+        return self.count, self.versions
+
+    def add(self, record: Record) -> None:
+        """Count a record for the first time."""
+        self.count += 1
+        self.versions += record["version"]
+
+    def change(self, record: Record, before: Record | None) -> None:
+        """Count a record of something that has changed since; `before` is what the copy had."""
+        known = self._changed.get(record["id"])
+        if known is None and before is not None:
+            known = before["version"]
+        self.count += known is None
+        self.versions += record["version"] - (known or 0)
+        self._changed[record["id"]] = record["version"]
+
+
+class Copier:
+    """Copies the records of a domain from where they are kept to where they will be."""
+
+    def __init__(self, source: Copy, target: Copy) -> None:
+        self._source, self._target = source, target
+
+    def copy(self, after: str, seen: Seen) -> str | None:
+        """Copy one page; answers where the next one begins."""
+        records, following = self._source.page(after, PAGE)
+        self._target.put(records)
+        seen(len(records))
+        return following
+
+    def copy_differing(self, after: str, seen: Seen) -> str | None:
+        """Copy of one page what the target does not know yet, which is little."""
+        records, following = self._source.page(after, PAGE)
+        for portion in _portions(records):
+            self._target.put([one for one, found in self._pairs(portion) if differs(one, found)])
+        seen(len(records))
+        return following
+
+    def verify(self, seen: Seen, *, mend: bool) -> Ledger:
+        """Compare every record by its hash, and copy what the target is behind with.
+
+        What differs although the target has as new a version is named, and with `mend` replaced.
+        """
+        ledger, after = Ledger(), ""
+        while True:
+            records, following = self._source.page(after, PAGE)
+            for portion in _portions(records):
+                self._verify(portion, ledger, mend=mend)
+            seen(len(records))
+            if following is None:
+                return ledger
+            after = following
+
+    def bring_up(self, ids: Sequence[str], ledger: Ledger | None = None) -> None:
+        """Copy things as they are now, and prove that both ends know the same of them.
+
+        They are known to have changed. What changed without a new version, such as a password, is
+        written over the copy.
+        """
+        for portion in in_portions(ids):
+            before = self._target.read(portion)
+            wanted = self._source.read(portion)
+            self._put_changed(wanted, before)
+            after = self._target.read(portion)
+            for one, record in wanted.items():
+                found = after.get(one)
+                if ledger is not None:
+                    ledger.change(record, before.get(one))
+                    if not _is_newer(found, record) and (fields := differences(record, found)):
+                        ledger.different.append(Difference(one, fields))
+
+    def _put_changed(self, wanted: dict[str, Record], before: dict[str, Record]) -> None:
+        differing = [one for key, one in wanted.items() if differs(one, before.get(key))]
+        same = [one for one in differing if _version(before.get(one["id"])) == one["version"]]
+        self._target.put([one for one in differing if one not in same])
+        if same:
+            self._target.put(same, force=True)
+
+    def _verify(self, portion: Sequence[Record], ledger: Ledger, *, mend: bool) -> None:
+        for record, found in self._pairs(portion):
+            ledger.add(record)
+            if differences(record, found):
+                self._look_again(record["id"], ledger, mend=mend)
+
+    def _look_again(self, one: str, ledger: Ledger, *, mend: bool) -> None:
+        """Look at a thing until its copy is alike; it may have changed while it was looked at."""
+        for _ in range(LOOKS):
+            # In this order: what is read last is the owner's, so the copy is never rightly newer.
+            found, record = self._target.read([one]).get(one), self._source.read([one]).get(one)
+            if record is None or not (fields := differences(record, found)):
+                return
+            if _version(found) >= record["version"]:
+                ledger.different.append(Difference(one, fields))
+                if mend:
+                    self._target.put([record], force=True)
+                return
+            ledger.behind += 1
+            self._target.put([record])
+        ledger.different.append(Difference(one, ["changes all the time"]))
+
+    def _pairs(self, records: Sequence[Record]) -> list[tuple[Record, Record | None]]:
+        found = self._target.read([one["id"] for one in records])
+        return [(one, found.get(one["id"])) for one in records]
+
+
+def differs(record: Record, found: Record | None) -> bool:
+    """Tell whether a record should be copied over what was found of it."""
+    return GONE not in record and bool(differences(record, found))
+
+
+def _version(record: Record | None) -> int:
+    return int(record["version"]) if record else 0
+
+
+def _is_newer(found: Record | None, record: Record) -> bool:
+    return _version(found) > _version(record)
+
+
+def _portions(records: Sequence[Record]) -> list[Sequence[Record]]:
+    return [records[at : at + READ_AT_ONCE] for at in range(0, len(records), READ_AT_ONCE)]

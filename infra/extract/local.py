@@ -1,0 +1,193 @@
+"""A forum that `make run` has started: its parts are supervisord's, its routes a file."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import urllib3
+
+from chassis.subscriptions import Subscription, topic
+from infra import gateway, routes, stages
+from infra.extract.ends import Ends
+from infra.extract.place import PlaceError
+from infra.local import dynoxide, programs, provision, rpc, taken
+from infra.local.bus import PREFIX
+from infra.local.lock import Lock
+from infra.local.settings import (
+    BUS,
+    DATASTORE,
+    GATEWAY,
+    Local,
+    by_now,
+    note,
+    var_folder,
+    worker,
+)
+from infra.local.start import answers
+
+PATIENCE = 60  # seconds until a part answers
+LAUNCHER_LOOKS = 1.2  # seconds after which the launcher knows what is noted
+ROUTED = 10  # seconds until the gateway has new routes
+
+
+class LocalPlace:
+    """The forum that runs from a folder."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        holder = Lock(var_folder(environ)).holder()
+        if not holder:
+            msg = "The forum does not run; start it with `make run EXTRACTED=`."
+            raise PlaceError(msg)
+        born = stages.parse(holder["extracted"])
+        self._local = by_now(Local(born, holder["ports"], var_folder(environ)))
+        self._http = urllib3.PoolManager(retries=False, timeout=5)
+        # The mover is one of the forum's programs: it gets what they get, and nothing else.
+        told = programs.environment(self._local, stages.MONOLITH)
+        told |= programs.provisioning(self._local)
+        os.environ.update({name: text for name, text in told.items() if name.startswith("AWS_")})
+        self._url = told["DATABASE_URL"]
+
+    @cached_property
+    def ends(self) -> Ends:
+        """Where its data is."""
+        return Ends(self._url)
+
+    @property
+    def extracted(self) -> frozenset[str]:
+        """Which domains services keep, by the routes."""
+        return self._local.extracted
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else move a domain of this forum during the block."""
+        with (self._local.folder / "moving.lock").open("w") as file:
+            try:
+                # It ends with this process, however that ends.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                msg = "Another move is under way; see `make status`."
+                raise PlaceError(msg) from None
+            yield
+
+    def prepare(self, domain: str) -> None:
+        """Bring up the datastores, the service's tables and queue, the service itself."""
+        after = replace(self._local, moving=self._local.moving | {domain}, born=self._born)
+        self._check_ports(after)
+        dynoxide.ensure()
+        for part in (DATASTORE, BUS):
+            self._start(part)
+        for _ in provision.make_tables([domain]):
+            pass
+        provision.make_queues(after.extracted, after.moving)
+        self._start(worker(stages.MONOLITH))
+        self._start(domain)
+        self._note(after)
+
+    def work(self, domain: str) -> None:
+        """Start the service's worker."""
+        self._start(worker(domain))
+
+    def route(self, extracted: frozenset[str]) -> None:
+        """Give the gateway other routes, and wait until it uses them."""
+        self._note(replace(self._local, extracted=extracted, born=self._born))
+        gateway.write_routes(routes.load().at(extracted), programs.routes_file(self._local))
+        deadline = time.monotonic() + ROUTED
+        wanted = {name: name if name in extracted else stages.MONOLITH for name in stages.DOMAINS}
+        while self.served_by(frozenset(stages.DOMAINS)) != wanted:
+            if time.monotonic() > deadline:
+                msg = f"The gateway did not take its new routes within {ROUTED} seconds."
+                raise PlaceError(msg)
+            time.sleep(0.01)
+
+    def clear(self, domain: str) -> None:
+        """Stop a service, drop its queue's subscription, and stop what nobody needs then."""
+        after = replace(self._local, moving=self._local.moving - {domain}, born=self._born)
+        self._note(after)
+        time.sleep(LAUNCHER_LOOKS)
+        _unsubscribe(domain)
+        for part in (worker(domain), domain):
+            self._stop(part)
+        if not after.services:
+            for part in (worker(stages.MONOLITH), DATASTORE, BUS):
+                self._stop(part)
+        else:
+            provision.make_queues(after.extracted, after.moving)
+
+    def keep(self, domain: str) -> None:
+        """Note that a domain stays at its service."""
+        after = replace(self._local, moving=self._local.moving - {domain}, born=self._born)
+        provision.make_queues(after.extracted, after.moving)
+        self._note(after)
+
+    def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
+        """Tell which component answers for each domain."""
+        found = {}
+        for domain in domains:
+            url = f"{self._local.url(GATEWAY)}/api/{domain}/openapi.json"
+            answer = self._http.request("GET", url)
+            found[domain] = answer.headers.get("X-Served-By", "nobody").partition("/")[0]
+        return found
+
+    @property
+    def _born(self) -> frozenset[str]:
+        return self._local.extracted if self._local.born is None else self._local.born
+
+    def _note(self, local: Local) -> None:
+        note(local)
+        self._local = local
+
+    def _check_ports(self, after: Local) -> None:
+        new = set(after.parts) - set(self._local.parts)
+        problems = [text for text in taken.problems(after) if any(part in text for part in new)]
+        running = {name for name, info in self._infos().items() if info["pid"]}
+        if problems and not new <= running:
+            raise PlaceError("\n".join(problems))
+
+    def _start(self, part: str) -> None:
+        info = self._infos()[part]
+        if not info["pid"]:
+            with rpc.proxy(self._socket) as server:
+                server.supervisor.startProcess(f"{info['group']}:{part}", False)
+        deadline = time.monotonic() + PATIENCE
+        ports = self._local.ports
+        while not (answers(ports[part], part) if part in ports else self._infos()[part]["pid"]):
+            if time.monotonic() > deadline:
+                msg = f"{part} did not get ready; its log is {self._local.logs / part}.log"
+                raise PlaceError(msg)
+            time.sleep(0.02)
+
+    def _stop(self, part: str) -> None:
+        info = self._infos()[part]
+        if info["pid"]:
+            with rpc.proxy(self._socket) as server:
+                server.supervisor.stopProcess(f"{info['group']}:{part}", True)
+
+    def _infos(self) -> dict[str, Any]:
+        with rpc.proxy(self._socket) as server:
+            found: Any = server.supervisor.getAllProcessInfo()
+        return {info["name"]: info for info in found}
+
+    @cached_property
+    def _socket(self) -> Path:
+        lines = (self._local.run / "supervisord.conf").read_text(encoding="utf-8").splitlines()
+        return Path(next(line[5:] for line in lines if line.startswith("file=")))
+
+
+def _unsubscribe(domain: str) -> None:
+    """Let nothing more go to a queue that nobody reads."""
+    sns: Any = boto3.client("sns")
+    name = Subscription(domain, ()).queue(PREFIX)
+    pages = sns.get_paginator("list_subscriptions").paginate()
+    for subscription in (one for page in pages for one in page["Subscriptions"]):
+        of_ours = subscription["TopicArn"].endswith(f":{topic(PREFIX)}")
+        if of_ours and subscription["Endpoint"].endswith(f":{name}"):
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    sqs: Any = boto3.client("sqs")
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
