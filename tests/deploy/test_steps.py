@@ -77,11 +77,11 @@ def test_a_container_runs_as_its_definition_says(forum: Deployed) -> None:
 
 
 def test_a_new_revision_rolls_out_without_a_failed_read(forum: Deployed) -> None:
-    before = set(forum.tasks("posts"))
+    before = forum.alone("posts")
     with Readers(forum.base_url, PATHS) as readers:
         forum.deploy(revision="second")
     assert not readers.failed
-    assert not before.intersection(forum.tasks("posts"))
+    assert forum.alone("posts") != before
     for path in PATHS:
         assert readers.servers(path)[-1].endswith("/second")
 
@@ -90,7 +90,7 @@ def test_a_broken_image_leaves_the_old_revision_serving(forum: Deployed) -> None
     """It starts, and its program ends at once: what a wrong build looks like."""
     image = forum.image("posts")
     whole = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
-    serving = forum.tasks("posts")
+    serving = forum.alone("posts")
     broken = docker("create", "--entrypoint", "false", image).strip()
     try:
         docker("commit", "--change", 'ENTRYPOINT ["false"]', broken, image)
@@ -103,7 +103,7 @@ def test_a_broken_image_leaves_the_old_revision_serving(forum: Deployed) -> None
         docker("tag", whole, image)
         docker("rm", broken)
     assert not readers.failed
-    assert forum.tasks("posts") == serving
+    assert forum.alone("posts") == serving
     assert readers.servers(POSTS) == ["posts/second"]
 
 
@@ -113,7 +113,7 @@ def test_a_step_back_takes_paths_and_data_away_again(forum: Deployed) -> None:
     assert not readers.failed
     assert component(forum, USERS) == "monolith"
     assert component(forum, POSTS) == "posts"
-    assert not forum.tasks("users")
+    assert not forum.tasks("users"), "its stack is deleted after its tasks"
     tables = forum.place.client("dynamodb").list_tables()["TableNames"]
     assert tables
     assert all(name.startswith("forum-posts") for name in tables)
