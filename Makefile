@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay extract return status synth deploy-local destroy-local test test-faults test-extract test-compose test-deploy bench audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay extract return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -56,6 +56,9 @@ CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)'
 
 synth: $(VENV)/cdk.stamp ## make the cloud's templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.app $(CONTEXT)
+
+cost: $(VENV)/cdk.stamp ## compute what a lab and production cost in a month
+	@$(BIN)/python -m infra.cloud.cost
 
 deploy-local: $(VENV)/cdk.stamp ## deploy those templates here, in containers: make deploy-local EXTRACTED=users
 	@$(BIN)/python -m infra.offline.deploy

@@ -81,6 +81,8 @@ def run_kwargs(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], *m
         "init": bool(limits.get("InitProcessEnabled")),
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": f"{td['memory']}m",
+        # ECS does not look at an image's own check.
+        "healthcheck": {"test": ["NONE"]},
     }
 
 

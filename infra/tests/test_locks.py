@@ -13,9 +13,11 @@ GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups
 EXPECTED = {
     **{name: (folders, ()) for name, folders in COMPONENTS.items()},
     "run": (EVERYTHING, ("run", "gateway", "bus")),
-    "dev": (EVERYTHING, ("run", "dev")),
+    "dev": (EVERYTHING, ("run", "dev", "cdk", "emulator")),
     "gateway": ((), ("gateway",)),
     "bus": ((), ("bus",)),
+    "cdk": ((), ("cdk", "node")),
+    "emulator": ((), ("emulator", "bus")),
     "node": ((), ("node",)),
 }
 

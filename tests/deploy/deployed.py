@@ -3,6 +3,7 @@
 import json
 import secrets
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from infra.offline.destroy import destroy
 from infra.offline.place import Place, docker
 from tests.deploy import names
 from tests.ports import free_port
+
+LEAVING_SECONDS = 60
 
 
 class Deployed:
@@ -79,6 +82,14 @@ class Deployed:
         label = f"label=com.amazonaws.ecs.container-name={program}"
         listed = ("ps", "--filter", mine, "--filter", label, "--format", "{{.Names}}")
         return docker(*listed).split()
+
+    def alone(self, program: str) -> str:
+        """Wait until one task runs a program, and name it: those before it may still be leaving."""
+        deadline = time.monotonic() + LEAVING_SECONDS
+        while len(found := self.tasks(program)) != 1:
+            assert time.monotonic() < deadline, f"{program}: {found}"
+            time.sleep(0.2)
+        return found[0]
 
     def moderator(self, username: str) -> None:
         """Make somebody a moderator."""

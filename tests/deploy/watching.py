@@ -8,7 +8,7 @@ from types import TracebackType
 
 import requests
 
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.1
 
 
 class Readers:

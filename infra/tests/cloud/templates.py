@@ -34,7 +34,8 @@ class Templates:
         for stack in stacks:
             for resource in stack.get("Resources", {}).values():
                 if resource["Type"] == kind:
-                    yield resource.get("Properties", {})
+                    properties: Resource = resource.get("Properties", {})
+                    yield properties
 
     def one(self, kind: str, what: str | None = None) -> Resource:
         """Give the properties of the one resource of a type."""
@@ -51,7 +52,8 @@ class Templates:
 
     def container(self, program: str) -> Resource:
         """Give a program's own container."""
-        (found,) = (c for c in self.task(program)["ContainerDefinitions"] if c["Name"] == program)
+        defined: list[Resource] = self.task(program)["ContainerDefinitions"]
+        (found,) = (each for each in defined if each["Name"] == program)
         return found
 
     def service(self, program: str) -> Resource:
