@@ -15,6 +15,7 @@ from forum.web import (
     present,
     reading,
     sending,
+    shared,
     status,
     theme,
     thread,
@@ -39,6 +40,7 @@ _NOTICES = {
 
 def install(app: OpenAPI, site: Site) -> None:
     """Add all pages to the application."""
+    shared.install(app)
     present.install(app, site)
     errors.install(app)
 
@@ -57,7 +59,9 @@ def install(app: OpenAPI, site: Site) -> None:
 
     @app.after_request
     def _protect(response: Response) -> Response:
-        return sending.send(guard.add_headers(response)) if _is_page() else response
+        if shared.is_shared() or not _is_page():
+            return response
+        return sending.send(guard.add_headers(response))
 
     for blueprint in (
         reading.blueprint(site),
