@@ -56,7 +56,7 @@ QUICK = Shape(
     rounds=1,
     grown=(100, 1000),
     watched=2,
-    only="thread,threads,signed-in,list,api-first,sign-in,post,mix",
+    only="thread,threads,signed-in,api-first,sign-in,post",
 )
 
 
