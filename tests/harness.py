@@ -54,6 +54,8 @@ class Launched:
             "EXTRACTED": ",".join(extracted),
             "VAR_DIR": str(directory),
             "DEMO": "off",
+            # Pages of different stages are compared.
+            "SPLIT_BADGE": "off",
             "RESTART": "on" if restart else "off",
             **{PORTS[part][0]: str(port) for part, port in ports.items()},
             **(environment or {}),

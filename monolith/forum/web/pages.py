@@ -6,14 +6,19 @@ from flask_openapi3.openapi import OpenAPI
 from chassis.web import of_api
 from forum.web import (
     account,
+    caring,
+    erasing,
     errors,
     guard,
     notices,
     people,
     present,
     reading,
+    sending,
     shared,
     status,
+    theme,
+    thread,
     writing,
 )
 from forum.web.site import Site
@@ -25,10 +30,10 @@ _NO_PAGES = ("/static/", *errors.FOR_MACHINES)
 _NOTICES = {
     "profile": (notices.INFO, "Your profile is saved."),
     "password": (notices.INFO, "Your password is changed."),
-    "erased": (notices.INFO, "Your account is being erased."),
     "locked": (notices.INFO, "The thread is locked."),
     "unlocked": (notices.INFO, "The thread is open again."),
     "deleted": (notices.INFO, "It is deleted."),
+    "titled": (notices.INFO, "The title is changed."),
     "moderated": (notices.INFO, "Done."),
 }
 
@@ -56,14 +61,18 @@ def install(app: OpenAPI, site: Site) -> None:
     def _protect(response: Response) -> Response:
         if shared.is_shared() or not _is_page():
             return response
-        return guard.add_headers(response)
+        return sending.send(guard.add_headers(response))
 
     for blueprint in (
         reading.blueprint(site),
+        thread.blueprint(site),
         writing.blueprint(site),
+        caring.blueprint(site),
         account.blueprint(site),
+        erasing.blueprint(site),
         people.blueprint(site),
         status.blueprint(site),
+        theme.blueprint(),
     ):
         app.register_blueprint(blueprint)
 
