@@ -12,11 +12,12 @@ LOCKS = sorted(FOLDER.glob("*.txt"), key=lambda file: file.name)
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 EXPECTED = {
     **{name: (folders, ()) for name, folders in COMPONENTS.items()},
-    "run": (EVERYTHING, ("run", "gateway", "bus")),
+    "run": (EVERYTHING, ("run", "tools", "gateway", "bus")),
     "dev": (EVERYTHING, ("run", "dev")),
     "gateway": ((), ("gateway",)),
     "bus": ((), ("bus",)),
     "node": ((), ("node",)),
+    "tools": (COMPONENTS["monolith"], ("tools",)),
 }
 
 
