@@ -2,7 +2,8 @@
 
 MiniStack has its topic, queues and messages in memory. Whenever it starts anew, it is given topic
 and queues, and all components publish once more what may have been on it. How far back that
-goes is noted whenever nothing is under way: every event recorded until then has arrived. When a domain moves, it looks after another stage from then on.
+goes is noted whenever nothing is under way: every event recorded until then has arrived. When a
+domain moves, this looks after another stage from then on.
 """
 
 import logging

@@ -27,7 +27,8 @@ class ByNow:
 def extracted() -> frozenset[str]:
     """Read EXTRACTED, which compose.yaml always sets; raise UnknownDomainError.
 
-    The forum began at this stage, and its data bears the name for good; domains may have moved since.
+    The forum began at this stage, and its data bears the name for good;
+    domains may have moved since.
     """
     return stages.parse(os.environ["EXTRACTED"])
 
