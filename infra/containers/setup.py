@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra import stages
-from infra.containers.stage import database_name, extracted, was_moved
+from infra.containers.stage import FOLDER, database_name, extracted, was_moved
 from infra.local import keys
 
 KEYS, SHARES = Path("/keys"), Path("/shares")
@@ -30,7 +30,7 @@ def main() -> int:
     except stages.UnknownDomainError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if problem := _another(os.environ.get(BEGAN)):
+    if problem := another(os.environ.get(BEGAN)):
         sys.stderr.write(f"{problem}\n")
         return 1
     keys.ensure(KEYS)
@@ -58,15 +58,18 @@ def shares(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str
     return given
 
 
-def _another(began: str | None) -> str:
-    """Say what is wrong if the services that are to run are those of another forum."""
+def another(began: str | None, folder: Path = FOLDER) -> str:
+    """Say what is wrong if the services that are to run are those of another forum.
+
+    They are of the one that began with this EXTRACTED; None where no domain was moved.
+    """
     if began is None:
         return ""
     file = "compose.override.yaml, which `make extract` has written,"
     way = "Move that file away, or start with: docker compose -f compose.yaml up"
     if stages.parse(began) != extracted():
         return f"{file} is about the forum that began with EXTRACTED={began}, not this one. {way}"
-    if not was_moved():
+    if not was_moved(folder):
         return f"{file} is about a forum whose data is gone. {way}"
     return ""
 

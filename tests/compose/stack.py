@@ -120,7 +120,8 @@ class Composed:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Read from the monolith's database."""
-        name = database_name(self.local.extracted)
+        began = self.local.extracted if self.local.born is None else self.local.born
+        name = database_name(began)
         asked = f"SELECT coalesce(json_agg(found), '[]') FROM ({sql}) AS found"
         read = f'PGPASSWORD="$(cat /secrets/database_password)" psql -U forum -d {name} -At -c "$0"'
         rows = json.loads(self.compose("exec", "-T", "postgres", "sh", "-c", read, asked))
