@@ -71,14 +71,16 @@ class ContainedPlace:
         """Give the gateway other routes, and wait until it uses them."""
         self._note(replace(self._now, extracted=extracted))
         wanted = {name: name if name in extracted else stages.MONOLITH for name in stages.DOMAINS}
-        began, written = time.monotonic(), float("-inf")
-        while self.served_by(frozenset(stages.DOMAINS)) != wanted or written < began:
-            if time.monotonic() > began + ROUTED:
+        deadline, again = time.monotonic() + ROUTED, 0.0
+        while True:
+            if time.monotonic() > again:
+                gateway.write_routes(routes.load().at(extracted), ROUTES)
+                again = time.monotonic() + AGAIN
+            if self.served_by(frozenset(stages.DOMAINS)) == wanted:
+                return
+            if time.monotonic() > deadline:
                 msg = f"The gateway did not take its new routes within {ROUTED} seconds."
                 raise PlaceError(msg)
-            if time.monotonic() > written + AGAIN:
-                gateway.write_routes(routes.load().at(extracted), ROUTES)
-                written = time.monotonic()
             time.sleep(0.01)
 
     def clear(self, domain: str) -> None:

@@ -72,7 +72,7 @@ class Composed:
         assert done.returncode == 0 or not check, f"{arguments}:\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def _insist(self, *arguments: str) -> None:
+    def insist(self, *arguments: str) -> None:
         """Run `docker compose` for this project, some times if need be."""
         for _ in range(ATTEMPTS - 1):
             with suppress(AssertionError):
@@ -97,7 +97,7 @@ class Composed:
         down = ("--profile", "*", "down", "--volumes", "--remove-orphans")
         # The engine may still be starting a container again that has just crashed, which then
         # appears behind Compose's back.
-        self._insist(*down)
+        self.insist(*down)
         left = engine.left_of(self.project)
         assert not left, f"still there: {left}"
         return 0
@@ -152,7 +152,7 @@ class Composed:
     def pause(self, part: str) -> None:
         """Have a part do nothing until `resume`; its connections stay open."""
         # The kernel gives freezing up where a machine is busy.
-        self._insist("pause", part)
+        self.insist("pause", part)
 
     def resume(self, part: str) -> None:
         """Have a part go on."""

@@ -37,7 +37,8 @@ class Movable(Composed):
         self.folder = folder
         # One file, as a person has it, so that Compose looks for the other one by itself.
         files = (part for name in FILES for part in ("-f", str(ROOT / name)))
-        told = engine.docker("compose", *files, "--profile", "*", "config", "--no-interpolate")
+        asked = ("--profile", "*", "config", "--no-interpolate")
+        told = engine.docker("compose", "-p", self.project, *files, *asked)
         (folder / "compose.yaml").write_text(told, encoding="utf-8")
         shutil.copy(ROOT / ".env", folder)
         self.environment |= {"COMPOSE_PROJECT_NAME": self.project, "STACK": "compose"}
@@ -140,7 +141,6 @@ def test_a_restart_of_everything_goes_on_where_it_was(run: Run) -> None:
     assert isinstance(run.stack, Movable)
     began, writes = time.monotonic(), run.ledger.writes
     run.stack.compose("restart")
-    run.stack.compose("up", "--wait", "--no-build")
     expected = {"users": "users", "threads": "monolith", "posts": "posts"}
     run.stack.until(lambda: run.stack.owners() == expected, "everybody answers")
     assert "owner users" in run.stack.make("status")
@@ -158,7 +158,7 @@ def test_what_is_taken_down_comes_up_at_the_stage_that_it_was_moved_to(run: Run)
     began, writes = time.monotonic(), run.ledger.writes
     run.stack.compose("down")
     assert run.stack.running() == set(), "plain `down` finds all of it"
-    run.stack.compose("up", "--wait", "--no-build")
+    run.stack.insist("up", "--wait", "--no-build")
     provisioned = {"provision"}
     assert run.stack.running() == ALONE | SHARED | provisioned | {"users", "users-worker"}
     assert run.stack.owners() == {"users": "users", "threads": "monolith", "posts": "monolith"}
