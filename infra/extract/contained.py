@@ -88,7 +88,7 @@ class ContainedPlace:
         after = replace(self._now, moving=self._now.moving - {domain})
         self._note(after)
         provision.unsubscribe(domain)
-        self._hands.down(*(set(needed({domain})) - set(needed(after.services))))
+        self._hands.down(*sorted(set(needed({domain})) - set(needed(after.services))))
         if after.services:
             provision.make_queues(after.extracted, after.moving)
 

@@ -9,10 +9,9 @@ from collections.abc import Collection
 
 from infra import stages
 from infra.containers.parts import needed
-from infra.extract.project import OVERRIDE, Project
+from infra.extract.project import MARK, OVERRIDE, Project
 
-_MARK = "# Written by `make extract` and `make return`"
-HEAD = f"""{_MARK}: which services run since domains of this forum moved.
+HEAD = f"""{MARK}: which services run since domains of this forum moved.
 # It is about the forum that began with EXTRACTED={{began}}; it goes when all are where they were.
 """
 
@@ -39,7 +38,7 @@ def write(project: Project, services: Collection[str]) -> str:
         profiles = " ".join(f"--profile {name}" for name in stages.ordered(services))
         return f"The next `docker compose up` needs: {profiles}" if wanted else ""
     file = project.folder / OVERRIDE
-    if file.exists() and not file.read_text(encoding="utf-8").startswith(_MARK):
+    if file.exists() and not file.read_text(encoding="utf-8").startswith(MARK):
         return f"Your own {OVERRIDE} stays; it may need:\n{wanted}" if wanted else ""
     if not wanted:
         file.unlink(missing_ok=True)

@@ -15,6 +15,8 @@ from infra.extract.place import PlaceError
 from infra.local.settings import ROOT
 
 OVERRIDE = "compose.override.yaml"
+MARK = "# Written by `make extract` and `make return`"
+"""How the file begins if it is no person's own."""
 _COMPOSE = "com.docker.compose"
 _PROFILES = ",".join((*stages.DOMAINS, "tools"))
 _SAID = 1500  # characters of what the engine said
@@ -122,16 +124,20 @@ def _project(container: Mapping[str, Any]) -> Project:
     return Project(
         labels[f"{_COMPOSE}.project"],
         Path(labels[f"{_COMPOSE}.project.working_dir"]),
-        # What it says is about the past.
-        tuple(file for file in files if Path(file).name != OVERRIDE),
+        # Which services there were at its start does not count any more.
+        tuple(file for file in files if not _is_written(Path(file))),
         tuple(filter(None, more.split(","))),
         stages.parse(told["EXTRACTED"]),
     )
 
 
+def _is_written(file: Path) -> bool:
+    if file.name != OVERRIDE:
+        return False
+    return not file.exists() or file.read_text(encoding="utf-8").startswith(MARK)
+
+
 def _asked(*arguments: str) -> str:
     """Ask the engine; answers nothing where it knows nothing, or is not there."""
-    done = subprocess.run(
-        ["docker", *arguments], capture_output=True, text=True, check=False, timeout=30
-    )
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else ""
