@@ -37,6 +37,26 @@ APPLICATION_LOG = {
     "message": "%j",
 }
 
+# No style and no script: a page that needs nothing of what is down.
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Not available right now</title>
+</head>
+<body>
+<main>
+<h1>The forum can’t be shown right now</h1>
+<p>The part of it that makes pages does not answer. Nothing that was saved is lost.</p>
+<p>Please load this page again in a moment. If you were sending something, go back first: your words
+are still in the form.</p>
+</main>
+</body>
+</html>
+"""
+
 STDOUT_LOG = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
 # What Envoy refuses before it gave the request an id has one in the answer only.
 _REQUEST_ID = {
@@ -47,12 +67,23 @@ _REQUEST_ID = {
 }
 
 
+def _all(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"and_filter": {"filters": list(filters)}}
+
+
+def _header(name: str, matching: dict[str, Any], *, inverted: bool = False) -> dict[str, Any]:
+    header = {"name": name, "string_match": matching, "invert_match": inverted}
+    return {"header_filter": {"header": header}}
+
+
 def access_log() -> dict[str, Any]:
     """Log each request as a JSON line on stdout, without query string, cookies or credentials."""
     return {
         "name": "envoy.access_loggers.stdout",
         # Every few seconds somebody asks for these.
-        "filter": {"and_filter": {"filters": [_other_than("/healthz"), _other_than("/readyz")]}},
+        "filter": _all(
+            *(_header(":path", {"exact": path}, inverted=True) for path in ("/healthz", "/readyz"))
+        ),
         "typed_config": {
             "@type": STDOUT_LOG,
             "log_format": {
@@ -76,20 +107,23 @@ def access_log() -> dict[str, Any]:
     }
 
 
-def _other_than(path: str) -> dict[str, Any]:
-    header = {"name": ":path", "string_match": {"exact": path}, "invert_match": True}
-    return {"header_filter": {"header": header}}
+_BY_A_PERSON = (
+    _header("accept", {"contains": "text/html"}),
+    _header(":path", {"prefix": "/api/"}, inverted=True),
+)
 
 
 def local_replies(revision: str) -> dict[str, Any]:
-    """Give problem+json bodies to Envoy's own answers."""
-    by_flag = [
-        _reply(_flags(["UT"]), 504, revision),
-        _reply(_flags(_NO_ANSWER), 503, revision),
+    """Give bodies to Envoy's own answers: problem+json, or a page where a browser asks for one."""
+    failures = {504: _flags(["UT"]), 503: _flags(_NO_ANSWER)}
+    for_people = [
+        _reply(_all(when, *_BY_A_PERSON), status, revision) | {"body_format_override": _page()}
+        for status, when in failures.items()
     ]
+    by_flag = [_reply(when, status, revision) for status, when in failures.items()]
     by_status = [_reply(_status(status), status, revision) for status in _DETAILS]
     return {
-        "mappers": [*by_flag, *by_status],
+        "mappers": [*for_people, *by_flag, *by_status],
         "body_format": _body("Error", "The gateway refused the request."),
     }
 
@@ -121,6 +155,14 @@ def _body(title: str, detail: str) -> dict[str, Any]:
             "detail": detail,
         },
         "content_type": "application/problem+json",
+    }
+
+
+def _page() -> dict[str, Any]:
+    """Say that nothing makes pages now; the one page that is not made by the monolith."""
+    return {
+        "text_format_source": {"inline_string": _PAGE},
+        "content_type": "text/html; charset=utf-8",
     }
 
 

@@ -140,6 +140,10 @@ class Sessions:
             raise Unauthenticated(detail)
         return self._verifier.verify(cookie)
 
+    def of_token(self, token: str) -> Identity:
+        """Tell whose a session is that was just opened."""
+        return self._verifier.verify(token)
+
     def of_browser(self) -> Identity | None:
         """Tell who looks at a page, from the cookie only; a session that ended is nobody's."""
         try:

@@ -52,11 +52,16 @@ def digest(record: Record) -> str:
 
 
 def differences(wanted: Record, found: Record | None) -> list[str]:
-    """Name the fields in which one side's record differs from the other's; `missing` if all do."""
+    """Name the fields in which one side's record differs from the other's; `missing` if all do.
+
+    What one side knows to be gone, the other will: it does not come back.
+    """
     if wanted.get(GONE):
         return []
     if found is None:
         return ["missing"]
+    if found.get(GONE):
+        return []
     if digest(wanted) == digest(found):
         return []
     names = sorted(wanted.keys() | found.keys())

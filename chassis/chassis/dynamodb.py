@@ -5,25 +5,20 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
-from heapq import nlargest
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+import botocore
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chassis import deadline
+from chassis import attributes, deadline, sharded
 from chassis.errors import Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Item = dict[str, Any]
-"""An item with plain values: str, int, bool, None, lists and dicts of them."""
-
+Item = attributes.Item
 Action = dict[str, Any]
 
 CONDITION_FAILED = "ConditionalCheckFailed"
@@ -55,7 +50,7 @@ def list_shard(identifier: str, shards: int) -> str:
 
 def connect() -> DynamoDBClient:
     """Build the client; boto3 reads its region, endpoint and credentials by itself."""
-    return boto3.client(
+    client = boto3.client(
         "dynamodb",
         config=Config(
             # Twice this is less than what a component waits for its peer.
@@ -64,8 +59,12 @@ def connect() -> DynamoDBClient:
             retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=32,
             parameter_validation=False,
+            # Not put together anew from twenty parts for each call.
+            user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
         ),
     )
+    attributes.read_as_they_come(client)
+    return client
 
 
 class Database:
@@ -74,8 +73,6 @@ class Database:
     def __init__(self, client: DynamoDBClient, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
-        self._serializer = TypeSerializer()
-        self._deserializer = TypeDeserializer()
 
     def get(self, table: str, key: Mapping[str, str], *, consistent: bool = True) -> Item | None:
         """Read one item by its key."""
@@ -87,56 +84,54 @@ class Database:
         )
         return self.unpack(answer["Item"]) if "Item" in answer else None
 
-    def get_each(self, *wanted: tuple[str, Mapping[str, str]]) -> list[Item | None]:
+    def get_each(
+        self,
+        *wanted: tuple[str, Mapping[str, str]],
+        only: Mapping[str, Sequence[str]] | None = None,
+    ) -> list[Item | None]:
         """Read up to 100 items of any tables by table and key, in one call.
 
-        Strongly consistent; answers them in the order asked for, None where there is none.
+        Strongly consistent; answers them in the order asked for, None where there is none. Of a
+        table that `only` names, just these attributes are read, the key's among them.
         """
         left: dict[str, Any] = {}
-        for table, key in wanted:
-            request = left.setdefault(self._prefix + table, {"Keys": [], "ConsistentRead": True})
-            packed = self.pack(key)
-            if packed not in request["Keys"]:  # DynamoDB refuses to be asked twice
-                request["Keys"].append(packed)
-        found: dict[str, list[Item]] = {}
+        names: dict[str, tuple[str, ...]] = {}
+        places = [(self._prefix + table, *key.values()) for table, key in wanted]
+        # DynamoDB refuses to be asked twice.
+        for (table, *_), (given, key) in dict(zip(places, wanted, strict=True)).items():
+            names[table] = tuple(key)
+            if table not in left:
+                left[table] = {"Keys": [], "ConsistentRead": True}
+                if only and given in only:
+                    left[table]["ProjectionExpression"] = ", ".join(only[given])
+            left[table]["Keys"].append(self.pack(key))
+        found: dict[tuple[str, ...], Item] = {}
         for attempt in range(_ATTEMPTS):
             if not left:
-                break
+                return [found.get(place) for place in places]
             if attempt:
                 _wait(attempt)
             answer = self._call("batch_get_item", RequestItems=left)
-            for name, raw in answer["Responses"].items():
-                found.setdefault(name, []).extend(self.unpack(item) for item in raw)
+            for table, raw in answer["Responses"].items():
+                for item in map(self.unpack, raw):
+                    found[table, *(item[name] for name in names[table])] = item
             left = answer.get("UnprocessedKeys", {})
         if left:
             raise _busy()
-        return [
-            next((item for item in found.get(self._prefix + table, []) if _has(item, key)), None)
-            for table, key in wanted
-        ]
+        return [found.get(place) for place in places]
 
-    def get_many(self, table: str, partition: str, values: Iterable[str]) -> dict[str, Item]:
-        """Read up to 100 items by their partition keys, in one call; answers those that exist."""
-        wanted = list(dict.fromkeys(values))
-        found: dict[str, Item] = {}
-        name = self._prefix + table
-        for attempt in range(_ATTEMPTS):
-            if not wanted:
-                return found
-            if attempt:
-                _wait(attempt)
-            keys = [self.pack({partition: value}) for value in wanted]
-            answer = self._call(
-                "batch_get_item", RequestItems={name: {"Keys": keys, "ConsistentRead": True}}
-            )
-            for raw in answer["Responses"].get(name, []):
-                item = self.unpack(raw)
-                found[item[partition]] = item
-            left = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
-            wanted = [self.unpack(key)[partition] for key in left]
-        if wanted:
-            raise _busy()
-        return found
+    def get_many(
+        self, table: str, partition: str, values: Iterable[str], *, only: Sequence[str] = ()
+    ) -> dict[str, Item]:
+        """Read up to 100 items by their partition keys, in one call; answers those that exist.
+
+        With `only`, just these attributes are read, the key's among them.
+        """
+        keys = [(table, {partition: value}) for value in dict.fromkeys(values)]
+        if not keys:
+            return {}
+        found = self.get_each(*keys, only={table: only} if only else None)
+        return {item[partition]: item for item in found if item}
 
     def query(
         self,
@@ -215,25 +210,17 @@ class Database:
     ) -> list[Item]:
         """Read the `limit` items with the greatest `sort` below `before`, over all shards.
 
-        The index is partitioned by `list_shard`; one query per shard, which may lag behind.
+        The index is partitioned by `list_shard` and may lag behind; see `chassis.sharded`.
         """
-        condition = "list_shard = :shard"
-        values = {}
-        if before is not None:
-            condition += f" AND {sort} < :before"
-            values["before"] = before
-        found: list[Item] = []
-        for shard in range(shards):
-            found += self.query(
-                table,
-                condition,
-                limit=limit,
-                ascending=False,
-                index=index,
-                shard=str(shard),
-                **values,
-            )
-        return nlargest(limit, found, key=itemgetter(sort))
+
+        def read(shard: str, count: int, below: str | None) -> list[Item]:
+            condition, values = "list_shard = :shard", {"shard": shard}
+            if below is not None:
+                condition += f" AND {sort} < :below"
+                values["below"] = below
+            return self.query(table, condition, limit=count, ascending=False, index=index, **values)
+
+        return sharded.newest(read, sort, shards=shards, limit=limit, before=before)
 
     def increment(self, table: str, key: Mapping[str, str], expires: int) -> Item:
         """Add one to an item's `hits`, which it has from then on, and answer the item."""
@@ -327,11 +314,11 @@ class Database:
 
     def pack(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Write a plain dict as DynamoDB's attribute values."""
-        return {name: self._serializer.serialize(value) for name, value in item.items()}
+        return attributes.pack(item)
 
     def unpack(self, item: Mapping[str, Any]) -> Item:
         """Read DynamoDB's attribute values as a plain dict with ints."""
-        return {name: _plain(self._deserializer.deserialize(raw)) for name, raw in item.items()}
+        return attributes.unpack(item)
 
     def ready(self, table: str) -> None:
         """Check that the datastore answers.
@@ -374,10 +361,6 @@ class Database:
             raise
 
 
-def _has(item: Item, key: Mapping[str, str]) -> bool:
-    return key.items() <= item.items()
-
-
 def _wait(attempt: int) -> None:
     # Full jitter: racers that met once should not meet again.
     time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
@@ -385,13 +368,3 @@ def _wait(attempt: int) -> None:
 
 def _busy() -> Unavailable:
     return Unavailable("The data is busy right now.", retry_after=1)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value)
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return value

@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 
 from chassis.connections import Connections, NoAnswerError
 from chassis.deadline import HEADER, MARGIN, left, stated
+from chassis.errors import Unavailable
 from chassis.moving import CLOSED, Patience, Standings, moving
 
 FORWARDED = "X-Forwarded-Moving"
@@ -34,7 +35,8 @@ class Forwarder:
         """Send the request in hand on, and give the answer as it came.
 
         Raises:
-            Moving: it was sent on before, or nobody answers.
+            Moving: it was sent on before.
+            Unavailable: nobody answers.
         """
         if FORWARDED in request.headers:
             raise moving()
@@ -49,7 +51,9 @@ class Forwarder:
         try:
             answer = self._connections.exchange(request.method, target, body, sent, seconds)
         except NoAnswerError as error:
-            raise moving() from error
+            # Not Moving: what was asked for may have been done.
+            detail = "The part that answers this by now does not do so right now."
+            raise Unavailable(detail) from error
         headers = [(name, value) for name, value in answer.headers.items() if _passes(name)]
         return Response(answer.body, answer.status, headers)
 

@@ -17,6 +17,8 @@ from chassis.tables import Table
 from chassis.tokens import Identity
 
 NEWER = "attribute_not_exists(id) OR version < :version"
+NAME = ("id", "display_name")
+"""What is read of a person who is only to be named."""
 
 
 class PersonBody(Body):
@@ -84,7 +86,7 @@ class People:
 
     def names(self, person_ids: Iterable[str]) -> dict[str, str]:
         """Read the names of up to 100 people in one call; answers those that are known."""
-        found = self._db.get_many(self._table, "id", person_ids)
+        found = self._db.get_many(self._table, "id", person_ids, only=NAME)
         return {person_id: item["display_name"] for person_id, item in found.items()}
 
     def learn(self, event: Event, person: PersonBody) -> None:

@@ -186,7 +186,7 @@ def test_no_keys_are_no_call(far, scripted):
 
 
 def test_items_of_several_tables_are_read_in_one_call(database, dynamo):
-    part = {"note": "n1", "id": "p1", "text": "x"}
+    part = {"note": "n1", "id": "p1", "said": "x"}
     database.transact([database.put("notes", {"id": "n1"}), database.put("parts", part)])
     note, missing = ("notes", {"id": "n1"}), ("notes", {"id": "n2"})
     with dynamo.counted() as calls:
@@ -240,7 +240,7 @@ def test_a_transaction_holds_on_what_it_only_checks(database):
 def test_a_query_reads_on_where_the_database_ended_a_page(database):
     # A page of DynamoDB ends at 1 MB.
     for number in range(8):
-        part = {"note": "n1", "id": str(number), "text": "x" * 300_000}
+        part = {"note": "n1", "id": str(number), "said": "x" * 300_000}
         database.transact([database.put("parts", part)])
 
     def ids(limit: int, ascending: bool) -> str:
@@ -267,6 +267,19 @@ def test_a_list_over_all_shards_is_in_order_and_pages_without_a_gap(database):
         listed += page
         page = newest(before=page[-1])
     assert listed == ids[::-1]
+
+
+def test_items_of_several_tables_are_read_in_one_call_in_the_order_asked_for(database, dynamo):
+    database.transact([database.put("notes", {"id": "n1", "said": "a", "more": "b"})])
+    database.transact([database.put("parts", {"note": "n1", "id": "p1", "said": "c"})])
+    part, note = ("parts", {"note": "n1", "id": "p1"}), ("notes", {"id": "n1"})
+    with dynamo.counted() as calls:
+        found = database.get_each(
+            part, note, ("notes", {"id": "none"}), note, only={"notes": ("id", "said")}
+        )
+    whole = {"note": "n1", "id": "p1", "said": "c"}
+    assert found == [whole, {"id": "n1", "said": "a"}, None, {"id": "n1", "said": "a"}]
+    assert calls.total() == 1
 
 
 def test_a_conditional_put_says_whether_it_was_written(database):

@@ -27,6 +27,8 @@ from infra.local.settings import var_folder
 
 EXTRACT, RETURN, STATUS = "extract", "return", "status"
 PHASES = ("prepare", "backfill", "catch-up", "verify", "switch", "watch")
+DECIDED = ("switch", "watch")
+"""The phases that note themselves what follows, in the transaction of what they do."""
 _SAYS = {
     "prepare": "what the move needs is brought up; nothing changes for anybody",
     "backfill": "what is there is copied, while people write",
@@ -45,11 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = _place()
         if isinstance(place, Project):
             passed = sys.argv[1:] if arguments is None else arguments
-            return errands.run(place, passed, alone=chosen.what != STATUS)
+            return errands.run(place, passed)
         if chosen.what == STATUS:
             show(place, console)
             return 0
-        return _go(place, chosen, console)
+        with place.alone():
+            return _go(place, chosen, console)
     except (StoppedError, PlaceError) as error:
         console.say(f"Stopped: {error}")
         return 1
@@ -94,6 +97,9 @@ def _go(place: Place, chosen: argparse.Namespace, console: Console) -> int:
     noted = move.moved()
     under_way = noted is not None and noted.state != "settled"
     gone = chosen.domain in place.extracted
+    if noted and noted.state == "settled" and gone != (noted.owner == chosen.domain):
+        msg = f"The forum's database says that {noted.owner} keeps {chosen.domain}, its routes not."
+        raise StoppedError(msg)
     direction = noted.progress.get("direction") if noted and under_way else None
     if direction and direction != chosen.what:
         return _turn_back(move, str(direction), noted.phase if noted else "")
@@ -104,24 +110,33 @@ def _go(place: Place, chosen: argparse.Namespace, console: Console) -> int:
         rehearse(move)
         return 0
     if noted and under_way:
-        move.progress = noted.progress
-    first = (noted.phase if noted and under_way else "") or "prepare"
+        move.progress, move.phase = noted.progress, noted.phase or PHASES[0]
+    first = move.phase
     way: Out | Back = Out(move) if chosen.what == EXTRACT else Back(move)
-    wanted = PHASES[PHASES.index(first) :]
-    if chosen.phase:
-        if PHASES.index(chosen.phase) > PHASES.index(first):
-            msg = f"{chosen.domain} is at {first}; {chosen.phase} comes later."
-            raise StoppedError(msg)
-        wanted = (chosen.phase,)
-    if first != "prepare" and "prepare" not in wanted:
-        console.say(f"Going on at {wanted[0]}.")
-        if wanted[0] != "watch":
+    if first != PHASES[0] and chosen.phase != PHASES[0]:
+        console.say(f"Going on at {chosen.phase or first}.")
+        if first != "watch":
             # What it started may have stopped with the whole forum.
             way.prepare()
-    for phase in wanted:
+    for phase in _wanted(chosen, first):
         console.phase(phase, _SAYS[phase])
         _steps(way)[phase]()
+        if phase == move.phase and phase not in DECIDED:
+            move.note(PHASES[PHASES.index(phase) + 1])
     return 0
+
+
+def _wanted(chosen: argparse.Namespace, first: str) -> Sequence[str]:
+    """Give the phases to go through: all that are left, or the one that is asked for."""
+    if not chosen.phase:
+        return PHASES[PHASES.index(first) :]
+    if first == "watch" != chosen.phase:
+        msg = f"The owner of {chosen.domain} has changed; only `watch` is left."
+        raise StoppedError(msg)
+    if PHASES.index(chosen.phase) > PHASES.index(first):
+        msg = f"{chosen.domain} is at {first}; {chosen.phase} comes later."
+        raise StoppedError(msg)
+    return (chosen.phase,)
 
 
 def _steps(way: Out | Back) -> dict[str, Callable[[], None]]:

@@ -14,12 +14,14 @@ from infra.extract.mover import (
     LEASE_SECONDS,
     MARGIN,
     THROUGH_SECONDS,
+    TRIES,
     Move,
     StoppedError,
     began,
 )
 
 IN_FLIGHT = 0.2  # seconds that a read may still take which the gateway sent before
+ROUNDS = 5
 PUBLISHED = 60  # seconds until the service's last events are out
 
 
@@ -32,6 +34,7 @@ class Back:
         self._ends = move.place.ends
         self._moves = self._ends.moves
         self._standings = self._ends.standings(self._domain)
+        self._since = utc_now() - MARGIN
         self._copier = Copier(self._ends.copies[self._domain], self._ends.rows[self._domain])
 
     def prepare(self) -> None:
@@ -43,7 +46,6 @@ class Back:
         if "began" not in move.progress:
             move.progress |= {"direction": move.direction, "began": began()}
             self._moves.begin(self._domain, self._domain, move.progress)
-        move.note("backfill")
 
     def backfill(self) -> None:
         """Copy what the monolith's rows lack."""
@@ -55,24 +57,22 @@ class Back:
             total,
             lambda after: self._copier.copy_differing(after, move.console.advance),
         )
-        for records in self._ends.copies[self._domain].beside(None):
-            self._ends.rows[self._domain].put_beside(records)
-        move.note("catch-up")
+        move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
 
     def catch_up(self) -> None:
         """Copy what has changed since, ahead of the events that tell of it."""
         move = self._move
-        count = self._follow(None)
+        self._since = move.backfilled_from() - MARGIN
+        count = self._follow()
         move.wait_until_known(THROUGH_SECONDS)
         move.console.say(f"{count} changes caught up with.")
-        move.note("verify")
 
     def verify(self) -> None:
         """Compare everything by hash."""
         move = self._move
         total = self._ends.rows[self._domain].totals()[0]
+        self._since = utc_now() - MARGIN
         move.ledger = move.verify(self._copier, total)
-        move.note("switch")
 
     def switch(self) -> None:
         """Hold the service's writes for a moment, prove that nothing is missing, and decide."""
@@ -80,7 +80,25 @@ class Back:
         if move.ledger is None:
             self.verify()
         move.wait_until_known(THROUGH_SECONDS)
-        began_at = time.monotonic()
+        for _ in range(TRIES):
+            move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
+            self._follow()
+            began_at = time.monotonic()
+            if self._seal():
+                # From here on there is only one way: writes wait until the monolith takes them.
+                self._moves.hand_over(self._domain, "monolith", HELD_ROW, "watch")
+                self.route()
+                seconds = time.monotonic() - began_at
+                move.console.say(
+                    f"{self._domain} is the monolith's; writes were held for {seconds:.2f} s."
+                )
+                return
+            move.console.say("The hold ran out before the decision; the service goes on.")
+        msg = "This machine is too busy for a short hold right now. Run this again."
+        raise StoppedError(msg)
+
+    def _seal(self) -> bool:
+        """Take the domain from the service within one hold; answers whether it had lasted."""
         sealed = self._standings.read().state == SEALED
         if not sealed:
             self._stand(HELD, until=time.time() + LEASE_SECONDS)
@@ -88,16 +106,9 @@ class Back:
             self._prove()
             sealed = sealed or self._stand(SEALED, unless_over=True)
         finally:
-            if not sealed:
+            if not sealed and not (sealed := self._standings.read().state == SEALED):
                 self._stand(GUARDED)
-        if not sealed:
-            msg = "The hold ran out before the decision, and the service goes on. Run this again."
-            raise StoppedError(msg)
-        # From here on there is only one way: writes wait until the monolith takes them.
-        self._moves.hand_over(self._domain, "monolith", HELD_ROW, "watch")
-        self.route()
-        seconds = time.monotonic() - began_at
-        move.console.say(f"{self._domain} is the monolith's; writes were held for {seconds:.2f} s.")
+        return sealed
 
     def route(self) -> None:
         """Send requests to the monolith, and only then let it take writes."""
@@ -135,26 +146,24 @@ class Back:
         self._move.console.say(f"The return of {self._domain} is given up.")
 
     def _prove(self) -> None:
-        move, ledger = self._move, Ledger()
-        if move.verified_from is None:
-            raise AssertionError
-        since = move.verified_from - MARGIN
-        self._copier.bring_up(self._ends.changes(self._domain, since), ledger)
-        move.report(ledger)
-        for records in self._ends.copies[self._domain].beside(since):
-            self._ends.rows[self._domain].put_beside(records)
+        """Prove, while nobody writes, that the monolith knows what the service does."""
+        ledger = Ledger()
+        self._copier.bring_up(self._ends.changes(self._domain, self._since), ledger)
+        self._move.report(ledger)
+        self._move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
 
-    def _follow(self, ledger: Ledger | None) -> int:
-        """Copy what has changed since the backfill began, until little is left."""
-        total, since = 0, self._move.backfilled_from() - MARGIN
-        while True:
+    def _follow(self) -> int:
+        """Copy what has changed, until little is left; answers how many things that were."""
+        count = 0
+        for _ in range(ROUNDS):
             looked = utc_now()
-            ids = self._ends.changes(self._domain, since)
-            self._copier.bring_up(ids, ledger)
-            total += len(ids)
+            ids = self._ends.changes(self._domain, self._since)
+            self._copier.bring_up(ids)
+            count += len(ids)
+            self._since = looked - MARGIN
             if (utc_now() - looked).total_seconds() < 1:
-                return total
-            since = looked - MARGIN
+                break
+        return count
 
     def _until_published(self) -> None:
         deadline = time.monotonic() + PUBLISHED

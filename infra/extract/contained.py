@@ -1,8 +1,10 @@
 """A forum in containers, from within: the mover is one of them, and asks for the others."""
 
+import fcntl
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +14,7 @@ import urllib3
 from infra import gateway, routes, stages
 from infra.containers.gateway import ROUTES
 from infra.containers.parts import KEEPER, needed
-from infra.containers.stage import ByNow, by_now, note
+from infra.containers.stage import FOLDER, ByNow, by_now, note
 from infra.extract.ends import Ends
 from infra.extract.hands import Hands
 from infra.extract.place import PlaceError
@@ -49,6 +51,18 @@ class ContainedPlace:
     def extracted(self) -> frozenset[str]:
         """Which domains services keep, by the routes."""
         return self._now.extracted
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else move a domain of this forum during the block."""
+        with (FOLDER / "moving.lock").open("w") as file:
+            try:
+                # It ends with this container, however that ends.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                msg = "Another move is under way; see `make status`."
+                raise PlaceError(msg) from None
+            yield
 
     def prepare(self, domain: str) -> None:
         """Bring up the datastores, the service's tables and queue, the service itself."""

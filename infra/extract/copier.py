@@ -7,6 +7,7 @@ from chassis.copying import GONE, READ_AT_ONCE, Copy, Record, differences, in_po
 
 PAGE = 500
 SHOWN_DIFFERENCES = 20
+LOOKS = 5
 Seen = Callable[[int], None]
 """Is told how many records more were dealt with."""
 
@@ -89,45 +90,51 @@ class Copier:
             after = following
 
     def bring_up(self, ids: Sequence[str], ledger: Ledger | None = None) -> None:
-        """Copy things as they are now, and prove that both ends know the same of them."""
+        """Copy things as they are now, and prove that both ends know the same of them.
+
+        They are known to have changed. What changed without a new version, such as a password, is
+        written over the copy.
+        """
         for portion in in_portions(ids):
-            wanted, before = self._source.read(portion), self._target.read(portion)
-            self._target.put(list(wanted.values()))
+            before = self._target.read(portion)
+            wanted = self._source.read(portion)
+            self._put_changed(wanted, before)
             after = self._target.read(portion)
             for one, record in wanted.items():
+                found = after.get(one)
                 if ledger is not None:
                     ledger.change(record, before.get(one))
-                    if fields := differences(record, after.get(one)):
+                    if not _is_newer(found, record) and (fields := differences(record, found)):
                         ledger.different.append(Difference(one, fields))
 
+    def _put_changed(self, wanted: dict[str, Record], before: dict[str, Record]) -> None:
+        differing = [one for key, one in wanted.items() if differs(one, before.get(key))]
+        same = [one for one in differing if _version(before.get(one["id"])) == one["version"]]
+        self._target.put([one for one in differing if one not in same])
+        if same:
+            self._target.put(same, force=True)
+
     def _verify(self, portion: Sequence[Record], ledger: Ledger, *, mend: bool) -> None:
-        behind = list[Record]()
         for record, found in self._pairs(portion):
             ledger.add(record)
-            fields = differences(record, found)
-            if not fields:
-                continue
-            if found is None or found["version"] < record["version"]:
-                behind.append(record)
-            elif found["version"] == record["version"]:
-                # Looked at again: it may just have changed on its way here.
+            if differences(record, found):
                 self._look_again(record["id"], ledger, mend=mend)
-        if behind:
-            ledger.behind += len(behind)
-            self._target.put(behind)
-            for record, found in self._pairs(behind):
-                if fields := differences(record, found):
-                    self._look_again(record["id"], ledger, mend=mend)
 
     def _look_again(self, one: str, ledger: Ledger, *, mend: bool) -> None:
-        record, found = self._source.read([one]).get(one), self._target.read([one]).get(one)
-        if record is None or not (fields := differences(record, found)):
-            return
-        if found is not None and found["version"] > record["version"]:
-            return  # newer by an event; the source tells of it in a moment
-        ledger.different.append(Difference(one, fields))
-        if mend:
-            self._target.put([record], force=True)
+        """Look at a thing until its copy is alike; it may have changed while it was looked at."""
+        for _ in range(LOOKS):
+            # In this order: what is read last is the owner's, so the copy is never rightly newer.
+            found, record = self._target.read([one]).get(one), self._source.read([one]).get(one)
+            if record is None or not (fields := differences(record, found)):
+                return
+            if _version(found) >= record["version"]:
+                ledger.different.append(Difference(one, fields))
+                if mend:
+                    self._target.put([record], force=True)
+                return
+            ledger.behind += 1
+            self._target.put([record])
+        ledger.different.append(Difference(one, ["changes all the time"]))
 
     def _pairs(self, records: Sequence[Record]) -> list[tuple[Record, Record | None]]:
         found = self._target.read([one["id"] for one in records])
@@ -137,6 +144,14 @@ class Copier:
 def differs(record: Record, found: Record | None) -> bool:
     """Tell whether a record should be copied over what was found of it."""
     return GONE not in record and bool(differences(record, found))
+
+
+def _version(record: Record | None) -> int:
+    return int(record["version"]) if record else 0
+
+
+def _is_newer(found: Record | None, record: Record) -> bool:
+    return _version(found) > _version(record)
 
 
 def _portions(records: Sequence[Record]) -> list[Sequence[Record]]:

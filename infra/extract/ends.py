@@ -19,7 +19,7 @@ from forum.outbox import SqlOutbox
 from forum.posts.copies import PostCopies
 from forum.posts.replica import PostReplica
 from forum.threads.copies import ThreadCopies
-from forum.threads.gate import OwnThreads
+from forum.threads.gate import CopiedThreads
 from forum.users.actors import ReplicaActors
 from forum.users.copies import UserCopies
 from posts import copies as posts_copies
@@ -80,7 +80,7 @@ class Ends:
     def rows(self) -> dict[str, Rows]:
         """The monolith's side of each domain."""
         actors = ReplicaActors(utc_now)
-        replica = PostReplica(self.sql, actors, OwnThreads(self.sql))
+        replica = PostReplica(self.sql, actors, CopiedThreads())
         return {
             "users": UserCopies(self.sql, utc_now),
             "threads": ThreadCopies(self.sql, utc_now),

@@ -8,22 +8,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from infra.extract import override, project
+from infra.extract import override
 from infra.extract.hands import DOWN, ERROR, SERVICES, UP
 from infra.extract.place import PlaceError
 from infra.extract.project import Project
 
 
-def run(forum: Project, arguments: Sequence[str], *, alone: bool) -> int:
-    """Have a mover do what the command line asks for; answers its exit code.
-
-    `alone` refuses to begin while another one is at work.
-    """
-    name = f"{forum.name}-mover"
-    if alone and project.runs(name):
-        msg = f"Another move is at work on this forum; `docker stop {name}` ends it."
-        raise PlaceError(msg)
-    options = ["--rm", "--no-TTY", "--no-deps", *(("--name", name) if alone else ())]
+def run(forum: Project, arguments: Sequence[str]) -> int:
+    """Have a mover do what the command line asks for; answers its exit code."""
+    options = ["--rm", "--no-TTY", "--no-deps"]
     if sys.stdout.isatty():
         size = shutil.get_terminal_size()
         for told in ("PROGRESS=on", f"COLUMNS={size.columns}", f"LINES={size.lines}"):

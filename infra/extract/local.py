@@ -1,8 +1,10 @@
 """A forum that `make run` has started: its parts are supervisord's, its routes a file."""
 
+import fcntl
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -58,6 +60,18 @@ class LocalPlace:
     def extracted(self) -> frozenset[str]:
         """Which domains services keep, by the routes."""
         return self._local.extracted
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else move a domain of this forum during the block."""
+        with (self._local.folder / "moving.lock").open("w") as file:
+            try:
+                # It ends with this process, however that ends.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                msg = "Another move is under way; see `make status`."
+                raise PlaceError(msg) from None
+            yield
 
     def prepare(self, domain: str) -> None:
         """Bring up the datastores, the service's tables and queue, the service itself."""

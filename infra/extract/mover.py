@@ -8,6 +8,7 @@ from typing import Any
 
 from chassis import deadline
 from chassis.clock import moment, stamp, utc_now
+from chassis.copying import Copy
 from chassis.moving import BELIEVED
 from forum.moves import Moved
 from infra.extract.console import Console
@@ -18,12 +19,14 @@ KNOWN_SECONDS = BELIEVED + 0.2
 """After so long, every process knows that a domain moves."""
 THROUGH_SECONDS = KNOWN_SECONDS + deadline.MOST + 1
 """After so long, every request has ended that began before it could know."""
-LEASE_SECONDS = 8.0
+LEASE_SECONDS = 5.0
 """So long a hold lasts if its holder dies; if the last steps take longer, it is given up."""
 MARGIN = timedelta(seconds=15)
 """An event's id is older than its transaction by less than this."""
 REPLAYED = timedelta(minutes=2)
 WATCH_SECONDS = 10.0
+TRIES = 3
+"""So often a switch is tried whose hold ran out before it could be decided."""
 
 
 class StoppedError(Exception):
@@ -41,13 +44,13 @@ class Move:
     mend: bool = False
     watch_seconds: float = WATCH_SECONDS
     progress: dict[str, Any] = field(default_factory=dict)
+    phase: str = "prepare"
     ledger: Ledger | None = None
-    verified_from: datetime | None = None
 
-    def note(self, phase: str, **progress: Any) -> None:
-        """Note how far the move is."""
-        self.progress |= progress
-        self.place.ends.moves.note(self.domain, phase, self.progress)
+    def note(self, phase: str = "") -> None:
+        """Note how far the move is, and the phase that it is in from now on."""
+        self.phase = phase or self.phase
+        self.place.ends.moves.note(self.domain, self.phase, self.progress)
 
     def moved(self) -> Moved | None:
         """Read what is noted of the domain."""
@@ -76,29 +79,37 @@ class Move:
             while after is not None:
                 after = page(after)
                 self.progress["after"][name] = after
-                self.note("backfill")
+                self.note()
+
+    def copy_beside(self, source: Copy, target: Copy) -> None:
+        """Copy what belongs to the domain beside its records, as far as that was not done yet."""
+        told = self.progress.get("beside_from")
+        since = moment(told) - MARGIN if told else None
+        now = began()
+        for records in source.beside(since):
+            target.put_beside(records)
+        self.progress["beside_from"] = now
 
     def verify(self, copier: Copier, total: int) -> Ledger:
         """Compare everything; raise StoppedError if something is not alike."""
-        self.verified_from = utc_now()
         with self.console.bar("compared", total):
             ledger = copier.verify(self.console.advance, mend=self.mend)
         self.console.say(
             f"{ledger.count} {self.domain} compared by hash, sum of versions {ledger.versions};"
             f" {ledger.behind} were behind and are copied."
         )
-        self.report(ledger)
+        self.report(ledger, mended=self.mend)
         return ledger
 
-    def report(self, ledger: Ledger) -> None:
-        """Name what is not alike; raise StoppedError unless it was mended."""
+    def report(self, ledger: Ledger, *, mended: bool = False) -> None:
+        """Name what is not alike; raise StoppedError unless that could be `mended`."""
         if not ledger.different:
             return
         shown = [f"  {difference}" for difference in ledger.different[:SHOWN_DIFFERENCES]]
         if (more := len(ledger.different) - len(shown)) > 0:
             shown.append(f"  and {more} more")
         self.console.say("\n".join([f"{len(ledger.different)} {self.domain} differ:", *shown]))
-        if not self.mend:
+        if not mended:
             msg = (
                 "Nothing was switched. Look at them; `MEND=on` replaces the copies by what"
                 " their owner knows."

@@ -14,7 +14,7 @@ from infra.extract.ends import Keep, Rows
 from infra.extract.mover import (
     KNOWN_SECONDS,
     LEASE_SECONDS,
-    MARGIN,
+    TRIES,
     Move,
     StoppedError,
     began,
@@ -48,7 +48,6 @@ class Out:
         move.wait_until_known(KNOWN_SECONDS)
         self._moves.barrier(self._domain)
         move.replay()
-        move.note("backfill")
 
     def backfill(self) -> None:
         """Copy the rows, and those of others of which the service keeps something."""
@@ -60,9 +59,7 @@ class Out:
         for other, keep in self._ends.besides(self._domain).items():
             page = partial(self._beside, rows[other], keep)
             move.in_pages(f"{other}, for its copies", rows[other].totals()[0], page)
-        for records in rows[self._domain].beside(None):
-            self._ends.copies[self._domain].put_beside(records)
-        move.note("catch-up")
+        move.copy_beside(rows[self._domain], self._ends.copies[self._domain])
 
     def catch_up(self) -> None:
         """Copy what has changed meanwhile, until little is left."""
@@ -71,7 +68,6 @@ class Out:
             self._move.place.work(self._domain)
         count = self._follow(None)
         self._move.console.say(f"{count} changes caught up with.")
-        self._move.note("verify")
 
     def verify(self) -> None:
         """Compare everything by hash, then what changed meanwhile."""
@@ -80,7 +76,6 @@ class Out:
         move.ledger = move.verify(self._copier, total)
         self._follow(move.ledger)
         move.report(move.ledger)
-        move.note("switch")
 
     def switch(self) -> None:
         """Hold the domain's writes for a moment, prove that nothing is missing, and decide."""
@@ -88,31 +83,39 @@ class Out:
         if move.ledger is None:
             self.verify()
         ledger = move.ledger
-        if ledger is None or move.verified_from is None:
+        if ledger is None:
             raise AssertionError
         move.place.work(self._domain)
-        self._follow(ledger)
-        since = move.verified_from - MARGIN
-        for records in self._ends.rows[self._domain].beside(since):
-            self._ends.copies[self._domain].put_beside(records)
+        for _ in range(TRIES):
+            move.copy_beside(self._ends.rows[self._domain], self._ends.copies[self._domain])
+            self._follow(ledger)
+            seconds = self._decide(ledger)
+            if seconds:
+                move.console.say(
+                    f"{self._domain} is the service's; writes were held for {seconds:.2f} s."
+                )
+                self.route()
+                return
+            move.console.say("The hold ran out before the decision; the monolith goes on.")
+        msg = "This machine is too busy for a short hold right now. Run this again."
+        raise StoppedError(msg)
+
+    def _decide(self, ledger: Ledger) -> float:
+        """Change the owner within one hold; answers its seconds, 0 if it ran out."""
+        components = frozenset({"monolith", *self._move.place.extracted, self._domain})
         began_at = time.monotonic()
         self._moves.hold(self._domain, LEASE_SECONDS)
-        decided = False
         try:
             self._prove(ledger)
-            components = frozenset({"monolith", *move.place.extracted, self._domain})
             self._standings.write(Standing(OPEN, components=components))
-            decided = self._moves.hand_over(self._domain, self._domain, UNDER_WAY, "watch")
+            self._moves.hand_over(self._domain, self._domain, UNDER_WAY, "watch")
         finally:
+            # Asked anew: an answer can be lost although the decision was made.
+            decided = self._moves.all()[self._domain].owner == self._domain
             if not decided:
                 self._standings.write(Standing(CLOSED))
                 self._moves.release(self._domain)
-        if not decided:
-            msg = "The hold ran out before the decision, and the monolith goes on. Run this again."
-            raise StoppedError(msg)
-        seconds = time.monotonic() - began_at
-        move.console.say(f"{self._domain} is the service's; writes were held for {seconds:.2f} s.")
-        self.route()
+        return time.monotonic() - began_at if decided else 0
 
     def route(self) -> None:
         """Send requests to the new owner; until then the monolith sends them on."""
@@ -125,6 +128,9 @@ class Out:
         move = self._move
         if self._domain not in move.place.extracted:
             self.route()
+        if self._standings.read().state != OPEN:
+            components = frozenset({"monolith", *move.place.extracted})
+            self._standings.write(Standing(OPEN, components=components))
         move.place.work(self._domain)
         deadline = time.monotonic() + move.watch_seconds
         while True:
@@ -163,10 +169,7 @@ class Out:
         if held != ledger.totals:
             msg = f"The monolith counts {held} (number, sum of versions), the copy {ledger.totals}."
             raise StoppedError(msg)
-        if move.verified_from is None:
-            raise AssertionError
-        for records in self._ends.rows[self._domain].beside(move.verified_from - MARGIN):
-            self._ends.copies[self._domain].put_beside(records)
+        move.copy_beside(self._ends.rows[self._domain], self._ends.copies[self._domain])
 
     def _follow(self, ledger: Ledger | None) -> int:
         """Copy what events tell of that nobody has looked at; answers how many there were."""

@@ -1,6 +1,7 @@
 """Where a forum runs in which a domain moves: how its parts are started, its routes set."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from infra.extract.ends import Ends
@@ -20,6 +21,9 @@ class Place(Protocol):
     @property
     def extracted(self) -> frozenset[str]:
         """Which domains services keep, by the routes."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Let nobody else move a domain of this forum during the block, or raise PlaceError."""
 
     def prepare(self, domain: str) -> None:
         """Bring up what a domain's service needs, and the service, without any route to it."""

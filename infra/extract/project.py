@@ -107,15 +107,6 @@ def find(environ: Mapping[str, str]) -> Project | None:
     return projects[0] if projects else None
 
 
-def runs(container: str) -> bool:
-    """Tell whether a container runs; one that has ended is removed."""
-    state = _asked("inspect", "--type", "container", "--format", "{{.State.Status}}", container)
-    if state.strip() in {"exited", "dead", "created"}:
-        _asked("rm", "--force", container)
-        return False
-    return bool(state.strip())
-
-
 def _project(container: Mapping[str, Any]) -> Project:
     labels = container["Config"]["Labels"]
     told = dict(line.split("=", 1) for line in container["Config"]["Env"])

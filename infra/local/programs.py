@@ -26,7 +26,7 @@ GRACEFUL_SECONDS = GROUPS["components"] - 2
 # a DATABASE_URL or an AWS_PROFILE of another project must not.
 _PASSED_ON = (
     *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"),
-    *("WEB_CONCURRENCY", "WORKER_THREADS", "REVISION", "DRAIN_SECONDS"),
+    *("WEB_CONCURRENCY", "WORKER_THREADS", "REVISION", "DRAIN_SECONDS", "SPLIT_BADGE"),
     *("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS", "SIGN_IN_WINDOW_SECONDS"),
 )
 
@@ -89,8 +89,9 @@ def provisioning(local: Local) -> dict[str, str]:
 def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Give what every program gets."""
     passed = {name: environ[name] for name in _PASSED_ON if name in environ}
-    # No load balancer here has to notice first that a component is about to stop.
-    return {"DRAIN_SECONDS": "0"} | passed | {"PYTHONUNBUFFERED": "1"}
+    # No load balancer here has to notice first that a component is about to stop. And who takes a
+    # forum apart wants to see it.
+    return {"DRAIN_SECONDS": "0", "SPLIT_BADGE": "on"} | passed | {"PYTHONUNBUFFERED": "1"}
 
 
 def environment(local: Local, component: str) -> dict[str, str]:

@@ -198,6 +198,20 @@ def test_a_component_that_is_down_is_a_503(tmp_path: Path, method: str) -> None:
             assert response.headers["Retry-After"] == "2"
 
 
+def test_a_browser_is_shown_a_page_where_nothing_makes_pages(tmp_path: Path) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    with running(USERS, {"monolith": free_port(), "users": free_port()}, tmp_path) as gateway:
+        response, body = gateway.ask("/threads/1", headers=browser)
+        assert response.status == 503
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert response.headers["X-Served-By"] == "gateway/test"
+        assert int(response.headers["Retry-After"]) >= 1
+        assert "<h1>The forum can’t be shown right now</h1>" in body.decode()
+        for path in ("/api/users", "/api/search"):
+            response, body = gateway.ask(path, headers=browser)
+            assert_problem(response, body, 503, "Service Unavailable")
+
+
 def test_a_component_that_hangs_is_a_504_after_15_seconds(tmp_path: Path) -> None:
     with setting(tmp_path, first(9, "hang")) as (gateway, users):
         started = time.monotonic()

@@ -37,6 +37,7 @@ def test_little_of_the_callers_environment_is_passed_on() -> None:
         "PATH": "/bin",
         "WEB_CONCURRENCY": "3",
         "DRAIN_SECONDS": "0",
+        "SPLIT_BADGE": "on",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -80,6 +80,8 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             services=Extracted(parts.stages, parts.peers),
             probes=Extracted(parts.stages, _probes(parts.urls)),
             progress=lambda: progress.read(parts.outbox, queue, clock),
+            titles=stored.titles,
+            badge=settings.split_badge == "on",
             cursors=parts.cursors,
             served_by=f"{COMPONENT}/{settings.revision}",
             secret=secret,

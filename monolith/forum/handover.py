@@ -7,8 +7,8 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from chassis.errors import Moving
-from chassis.moved import Forwarder
+from chassis.errors import Moving, Unavailable
+from chassis.moved import FORWARDED, Forwarder
 from chassis.problems import from_failure
 from forum.stage import SETTLED, Stages
 
@@ -35,9 +35,12 @@ def install(app: OpenAPI, stages: Stages, urls: Mapping[str, str]) -> None:
     def _moved(failure: Moving) -> Response:
         """Answer an API's request that met a hold in the middle; it has done nothing yet."""
         domain = _domain()
-        if domain and stages.until_open(domain) and (answer := _answer_elsewhere(domain)):
-            return answer
-        return from_failure(failure)
+        if domain is None or FORWARDED in request.headers or not stages.until_open(domain):
+            return from_failure(failure)
+        try:
+            return _answer_elsewhere(domain) or from_failure(failure)
+        except Unavailable as other:
+            return from_failure(other)
 
     def _domain() -> str | None:
         first, _, rest = request.path.removeprefix("/").partition("/")

@@ -13,6 +13,8 @@ from chassis.outbox import KEPT_FOR, Beat
 from forum.database import Base, Database, Id, Moment, insert_into
 from forum.stage import Stages
 
+TOUCHED = "touched"
+"""The type of an event that is for whoever moves a domain only, and never published."""
 REPLAYED = 500
 """So many events a transaction marks to be published again, so that others' writes get through."""
 OUTDATED = 200
@@ -111,7 +113,8 @@ class OutboxRecorder:
         domain = _OF[kind]
         if self._stages.enter(session, domain):
             now = self._clock()
-            row = _row(Event(self._new_id(), kind, self._source, subject, version, now, {}), domain)
+            told = Event(self._new_id(), TOUCHED, self._source, subject, version, now, {})
+            row = _row(told, domain)
             row.published_at = now  # as far as others are concerned
             session.add(row)
 
@@ -167,6 +170,7 @@ class SqlOutbox:
             found = (
                 select(OutboxRow.id)
                 .where(OutboxRow.id > after, OutboxRow.recorded_at >= since)
+                .where(OutboxRow.event.not_like(f'%"type":"{TOUCHED}"%'))
                 .order_by(OutboxRow.id)
                 .limit(REPLAYED)
                 .with_for_update()

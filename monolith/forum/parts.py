@@ -27,6 +27,7 @@ from forum.users.actors import Actors, OwnActors, ReplicaActors
 from forum.users.remote import RemoteUsers
 from forum.users.replica import Erasures, UserReplica
 from forum.users.store import SqlUsers
+from forum.web.served import noted
 
 COMPONENT = "monolith"
 NAMES = {"users": "accounts", "threads": "threads", "posts": "posts"}
@@ -79,7 +80,7 @@ class Parts:
     @cached_property
     def peers(self) -> dict[str, Peer]:
         """The services, by the domain of each."""
-        return {domain: Peer(NAMES[domain], url) for domain, url in self.urls.items()}
+        return {domain: noted(domain, NAMES[domain], url) for domain, url in self.urls.items()}
 
     @cached_property
     def remote_users(self) -> RemoteUsers:

@@ -1,7 +1,7 @@
 """The settings of the monolith."""
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -46,6 +46,9 @@ class ForumSettings(Settings, BusSettings):
     threads_url: HttpUrl = "http://threads.forum.local:8080"
     posts_url: HttpUrl = "http://posts.forum.local:8080"
     """Where the services are; used for those domains that are extracted."""
+
+    split_badge: Literal["on", "off"] = "off"
+    """Whether pages show by which component each part of them was answered."""
 
     sign_in_limit_per_name: Positive = 10
     sign_in_limit_per_address: Positive = 100

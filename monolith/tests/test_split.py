@@ -1,5 +1,6 @@
 """Pages of extracted domains: how often the services are asked, and what is left without them."""
 
+import re
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from monolith.tests.services import Services
 from services.posts.tests.crowd import fill
 from tests import telling
 
+BADGE = re.compile(r"class=\"badge\".*</span>([^<]+)</")
 STAGE = {"extracted": "users,threads,posts", "session_private_key": ""}
 
 
@@ -64,6 +66,7 @@ def test_a_thread_page_is_two_calls_at_the_same_time_and_as_many_reads(
     client, services, dynamo, thread, count
 ):
     fill(dynamo, services.posts_prefix, thread, count)
+    client.set_cookie("somebody", "who gets pages of their own")
     first = f"/threads/{thread}"
     pages = [client.get(first).text, client.get(f"{first}?order=newest").text]
     onward = pages[1].split('rel="next"')[0].rpartition('href="')[2].partition('"')[0]
@@ -78,8 +81,8 @@ def test_a_thread_page_is_two_calls_at_the_same_time_and_as_many_reads(
         assert page.text.count("<article") == 20
         assert sorted(services.asked) == ["posts", "threads"]
         assert took < 2 * services.delay, "one waited for the other"
-        # The thread and its author's name; the posts and their authors' names.
-        assert calls == {"GetItem": 1, "Query": 1, "BatchGetItem": 2}
+        # The thread with its author's name; the posts, and then their authors' names.
+        assert calls == {"Query": 1, "BatchGetItem": 2}
 
 
 def test_the_status_page_says_who_answers_and_who_does_not(client):
@@ -94,6 +97,30 @@ def test_the_list_and_a_profile_are_one_call_to_each_part_they_show(client, serv
     services.asked.clear()
     assert client.get("/").status_code == 200
     assert services.asked == ["threads"]
+
+
+def test_each_part_of_a_page_tells_who_answered_it_where_that_is_wanted(
+    client, services, thread, make_settings, ada
+):
+    assert "badge" not in client.get(f"/threads/{thread}").text
+    settings = make_settings(
+        **STAGE,
+        split_badge="on",
+        threads_url=services.threads_url,
+        posts_url=services.posts_url,
+    )
+    labelled, parts = create_app(settings), Parts(settings)
+    event = telling.of_thread(thread, title="Split")
+    parts.handlers()[event.type](event)
+    page = labelled.test_client().get(f"/threads/{thread}").text
+    assert BADGE.findall(page) == ["threads/dev", "posts/dev", "monolith/dev"]
+    parts.database.engine.dispose()
+    settings = settings.model_copy(update={"threads_url": "http://127.0.0.1:9"})
+    lame = create_app(settings)
+    page = lame.test_client().get("/").text
+    assert BADGE.findall(page) == ["monolith/dev, from its copy", "monolith/dev"]
+    for app in (labelled, lame):
+        app.extensions["database"].engine.dispose()
 
 
 def test_without_posts_a_thread_shows_its_head_and_keeps_a_reply(

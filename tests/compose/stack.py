@@ -50,6 +50,8 @@ class Composed:
             **os.environ,
             "EXTRACTED": stages.as_setting(extracted),
             "DEMO": "off",
+            # Pages of different stages are compared.
+            "SPLIT_BADGE": "off",
             **{PORTS[part][0]: str(port) for part, port in ports.items()},
             **(environment or {}),
         }

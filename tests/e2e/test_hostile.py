@@ -9,7 +9,8 @@ from tests.harness import Stack
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 LEFTOVERS = """() => document.querySelectorAll(
-    "script, iframe, main img, main style, object, embed, form[action^=http], [onerror], [onload]"
+    "main script, iframe, main img, main style, object, embed, form[action^=http], "
+    + "[onerror], [onload]"
 ).length"""
 
 

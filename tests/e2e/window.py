@@ -28,7 +28,7 @@ class Session:
         """Keep the visible text of the page, but for times and ids."""
         text = self.page.locator(at).inner_text()
         path = PATH.sub(r"/\1/ID", self.page.url.removeprefix(self.url))
-        path = re.sub(r"at=[0-9a-f-]{36}#post-[0-9a-f-]{36}", "at=ID", path)
+        path = re.sub(r"at=[0-9a-f-]{36}(&done=\w+)?#post-[0-9a-f-]{36}", "at=ID", path)
         lines = [line for line in TIME.sub("(a time)", text).splitlines() if line.strip()]
         seen = "\n".join([f"{path} · {self.page.title()}", *lines])
         self.seen.append(seen)

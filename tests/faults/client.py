@@ -66,6 +66,7 @@ class Client:
         self.dice = dice
         self.token = ""
         self.id = ""
+        self.name = ""
         self._http = requests.Session()
         self._http.trust_env = False
         self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -123,7 +124,7 @@ class Client:
         account = {"username": name, "password": PASSWORD}
         made = self.insist("POST", "/api/users", account, {"Idempotency-Key": uuid7()})
         assert made.status_code == 201, made.text
-        self.id = made.json()["id"]
+        self.id, self.name = made.json()["id"], name
         self.sign_in(name)
         return str(made.json()["display_name"])
 

@@ -35,7 +35,12 @@ class Member:
 
     def act(self) -> None:
         """Do one thing, picked at random."""
-        actions: list[tuple[int, Callable[[], None]]] = [
+        weights, choices = zip(*self.actions(), strict=True)
+        self.dice.choices(choices, weights)[0]()
+
+    def actions(self) -> list[tuple[int, Callable[[], None]]]:
+        """Give what people do, and how often in comparison."""
+        return [
             (30, self.reply),
             (25, self.read),
             (10, self.edit),
@@ -45,8 +50,6 @@ class Member:
             (2, self.delete_thread),
             (1, self.register_another),
         ]
-        weights, choices = zip(*actions, strict=True)
-        self.dice.choices(choices, weights)[0]()
 
     def read(self) -> None:
         """Look at a page or an answer of the API."""
@@ -100,7 +103,7 @@ class Member:
             assert answer.status_code in {204, 404}, answer.text
             self.ledger.thread(replace(thread, deleted=True))
         made = self._thread()
-        self.client.insist("POST", "/api/posts", *_new_post(made.id, "alone"))
+        self.client.insist("POST", "/api/posts", *new_post(made.id, "alone"))
         # Not in the ledger until it is deleted: nobody else may write in it.
         self.alone.append(made)
 
@@ -128,11 +131,14 @@ class Member:
 
     def _post(self, thread_id: str) -> None:
         mark = f"mark{self.dice.getrandbits(64):016x}"
-        answer = self.client.insist("POST", "/api/posts", *_new_post(thread_id, mark))
+        answer = self.client.insist("POST", "/api/posts", *new_post(thread_id, mark))
         assert answer.status_code == 201, answer.text
-        post = WrittenPost(answer.json()["id"], thread_id, self.client.id, mark, mark)
-        self.ledger.post(post)
-        self.own.append(post.id)
+        self.note_post(answer.json()["id"], thread_id, mark)
+
+    def note_post(self, post_id: str, thread_id: str, mark: str) -> None:
+        """Note a post that was acknowledged."""
+        self.ledger.post(WrittenPost(post_id, thread_id, self.client.id, mark, mark))
+        self.own.append(post_id)
 
     def _change(self, path: str, field: str, value: str) -> None:
         """Bring a field to a value; what another attempt did meanwhile is found out by reading."""
@@ -196,5 +202,5 @@ class Load:
             self.stop.set()
 
 
-def _new_post(thread_id: str, body: str) -> tuple[dict[str, str], dict[str, str]]:
+def new_post(thread_id: str, body: str) -> tuple[dict[str, str], dict[str, str]]:
     return {"thread_id": thread_id, "body": body}, {"Idempotency-Key": uuid7()}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, and_, func, select, update
 from sqlalchemy.orm import lazyload
 
 from chassis.clock import Clock, stamp
@@ -72,7 +72,8 @@ class PostCopies:
 
 def _known() -> Select[PostRow, bool]:
     return (
-        select(PostRow, ThreadRow.deleted)
+        # Of version 0 are threads of which nothing was told yet; they are not deleted.
+        select(PostRow, and_(ThreadRow.deleted, ThreadRow.version > 0))
         .join(ThreadRow, ThreadRow.id == PostRow.thread_id)
         .options(lazyload(PostRow.author))
     )

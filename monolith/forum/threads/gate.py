@@ -108,6 +108,19 @@ class ReplicaThreads(_Rows):
         _lock(session, thread_id)
 
 
+@dataclass(frozen=True)
+class CopiedThreads(_Rows):
+    """Threads for whoever copies posts, which may come before their threads are told of."""
+
+    def look(self, thread_id: str) -> None:
+        """Know nothing better than the rows."""
+
+    def hold(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
+        """Lock the thread's row, and make one first if there is none."""
+        stand_in(session, thread_id, author_id, at)
+        _lock(session, thread_id)
+
+
 def _lock(session: Session, thread_id: str) -> None:
     locked = select(ThreadRow.id).where(ThreadRow.id == thread_id).with_for_update()
     if session.scalars(locked).one_or_none() is None:

@@ -1,6 +1,6 @@
 """Threads in the forum's own database, to be read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Select, select, tuple_
@@ -36,6 +36,14 @@ class StoredThreads:
         with self.database.reading() as session:
             row = session.get(ThreadRow, thread_id)
             return row is not None and row.version > 0
+
+    def titles(self, thread_ids: Collection[str]) -> Mapping[str, str]:
+        """Give the titles of those threads that are known here, by id."""
+        query = select(ThreadRow.id, ThreadRow.title).where(
+            ThreadRow.id.in_(set(thread_ids)), ThreadRow.deleted.is_(False), ThreadRow.version > 0
+        )
+        with self.database.reading() as session:
+            return {row.id: row.title for row in session.execute(query)} if thread_ids else {}
 
     def newest(self, sort: str, limit: int, cursor: str) -> Listing[Thread]:
         """List threads: by `activity`, or `newest` first."""

@@ -10,7 +10,7 @@ from chassis.tokens import Identity
 from chassis.versions import Precondition
 from forum.database import Database
 from forum.users.models import UserRow
-from forum.users.port import Registration, Session, User, Users
+from forum.users.port import Erasure, Registration, Session, User, Users
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,7 @@ class UsersOrReplica:
     def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
         """Erase one's own account."""
         self.service.erase(identity, user_id, expected)
+
+    def erasure(self, user_id: str) -> Erasure:
+        """Tell how far a person's erasure is."""
+        return self.service.erasure(user_id)

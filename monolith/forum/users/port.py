@@ -113,3 +113,6 @@ class Users(Protocol):
 
     def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
         """Erase one's own account and free its username."""
+
+    def erasure(self, user_id: str) -> Erasure:
+        """Tell how far a person's erasure is."""

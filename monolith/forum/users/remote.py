@@ -8,7 +8,7 @@ from chassis.peers import Peer, editing, once
 from chassis.replies import Reply, versioned
 from chassis.tokens import Identity
 from chassis.versions import Precondition
-from forum.users.port import Registration, Session, User
+from forum.users.port import Erasure, Registration, Session, User
 
 PATH = "/api/users"
 
@@ -75,6 +75,11 @@ class RemoteUsers:
             "DELETE", f"{PATH}/{user_id}", token=identity.token, headers=editing(expected)
         )
 
+    def erasure(self, user_id: str) -> Erasure:
+        """Tell how far a person's erasure is."""
+        reply = self._peer.call("GET", f"{PATH}/{user_id}/erasure")
+        return reply.read(_erasure)
+
 
 def _session(reply: Reply) -> Session:
     user = _user_of(reply.body["user"], version=0)
@@ -95,3 +100,8 @@ def _user_of(body: dict[str, Any], version: int) -> User:
         created_at=moment(body["created_at"]),
         version=version,
     )
+
+
+def _erasure(reply: Reply) -> Erasure:
+    body, finished = reply.body, reply.body["finished_at"]
+    return Erasure(body["id"], moment(body["requested_at"]), moment(finished) if finished else None)

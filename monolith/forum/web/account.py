@@ -7,6 +7,7 @@ from chassis import api
 from chassis.errors import Conflict, Failure, TooMany, Unauthenticated
 from forum.users.port import Registration, User
 from forum.users.schemas import Credentials, NewPassword, NewUser, UserChange
+from forum.web import kept
 from forum.web.forms import Form, version
 from forum.web.guard import local_path
 from forum.web.present import show
@@ -20,9 +21,13 @@ def blueprint(site: Site) -> Blueprint:
     """Make the blueprint of accounts."""
     bp = Blueprint("account", __name__)
 
-    def enter(username: str, password: str, target: str) -> Response:
+    def enter(username: str, password: str, form: Form) -> Response:
         session = site.users.sign_in(username, password, request.remote_addr or "")
-        response = make_response(redirect(local_path(target), 303))
+        response = make_response(redirect(local_path(form.values.get("next", "/")), 303))
+        if waiting := kept.of(form.values.get(kept.PATH, ""), form.values):
+            # The session had ended while they wrote: what they wrote is still here, to be sent.
+            g.identity = site.sessions.of_token(session.token)
+            response = show("resume.html", kept=waiting)
         api.set_session_cookie(response, session.token, session.expires_at)
         return response
 
@@ -42,24 +47,27 @@ def blueprint(site: Site) -> Blueprint:
             typed["display_name"] = form.values["display_name"]
         new = form.parse(NewUser, **typed)
         if new:
-            target = form.values.get("next", "/")
             try:
                 site.users.register(Registration(new.username, new.display_name, new.password))
-                return enter(new.username, new.password, target)
+                return enter(new.username, new.password, form)
             except Conflict as failure:
                 # A second click on the button: the account is theirs already.
                 try:
-                    return enter(new.username, new.password, target)
+                    return enter(new.username, new.password, form)
                 except (Unauthenticated, TooMany):
                     form.status, form.errors["username"] = failure.status, failure.detail
             except Failure as failure:
                 form.refuse(failure, frozenset(NewUser.model_fields))
         return show("register.html", form.status, form=form)
 
+    def sign_in_page(form: Form) -> Response:
+        waiting = kept.of(form.values.get(kept.PATH, ""), form.values)
+        return show("sign_in.html", form.status, form=form, kept=waiting)
+
     @bp.get("/sign-in")
     def sign_in() -> Response:
         """Show the form that opens a session."""
-        return show("sign_in.html", form=Form({"next": local_path(request.args.get("next", "/"))}))
+        return sign_in_page(Form({"next": local_path(request.args.get("next", "/"))}))
 
     @bp.post("/sign-in")
     def open_session() -> Response:
@@ -72,14 +80,14 @@ def blueprint(site: Site) -> Blueprint:
         )
         if typed:
             try:
-                return enter(typed.username, typed.password, form.values.get("next", "/"))
+                return enter(typed.username, typed.password, form)
             except Failure as failure:
                 form.refuse(failure)
-                response = show("sign_in.html", form.status, form=form)
+                response = sign_in_page(form)
                 if isinstance(failure, TooMany):
                     response.headers["Retry-After"] = str(failure.retry_after)
                 return response
-        return show("sign_in.html", form.status, form=form)
+        return sign_in_page(form)
 
     @bp.post("/sign-out")
     def sign_out() -> Response:
@@ -130,7 +138,7 @@ def blueprint(site: Site) -> Blueprint:
                     return redirect(url_for(".me", done="password"), 303)
             elif form.values.get("confirm") == "yes":
                 site.users.erase(identity, identity.subject, None)
-                return _signed_out(url_for("reading.index", done="erased"))
+                return _signed_out(url_for("erasing.progress", user_id=identity.subject))
             else:
                 form.status, form.errors["confirm"] = 400, "Please confirm it."
         except Failure as failure:

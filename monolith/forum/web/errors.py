@@ -10,6 +10,8 @@ from chassis.api import COOKIE, clear_session_cookie
 from chassis.errors import Failure, TooMany, Unauthenticated, Unavailable
 from chassis.problems import DETAILS
 from chassis.web import of_api
+from forum.web.forms import again
+from forum.web.kept import of_request
 from forum.web.present import show
 
 FOR_MACHINES = ("/healthz", "/readyz", "/eventz")
@@ -26,14 +28,11 @@ _TITLES = {
     500: "Something went wrong",
     503: "Not available right now",
 }
-# What a person typed themselves; anything else in a form is ours, or secret.
-_TYPED = {"title": "Title", "body": "Text", "bio": "About you", "display_name": "Display name"}
 
 
 def page(status: int, detail: str, retry_after: int | None = None) -> Response:
     """Make an error's page; what somebody typed is on it, so that it is never lost."""
-    typed = request.form if request.method == "POST" and status != 413 else {}
-    kept = {label: typed[name] for name, label in _TYPED.items() if typed.get(name)}
+    kept = None if status == 413 else of_request()
     title = _TITLES.get(status, _TITLES[500])
     response = show(
         "error.html",
@@ -41,7 +40,7 @@ def page(status: int, detail: str, retry_after: int | None = None) -> Response:
         status=status,
         title=title,
         detail=detail,
-        retry_after=retry_after,
+        again=again(retry_after) if retry_after is not None else None,
         kept=kept,
     )
     if retry_after is not None:

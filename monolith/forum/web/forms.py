@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from chassis.errors import Failure, Invalid, KeyReused, Unauthenticated
+from chassis.errors import Failure, Invalid, KeyReused, TooMany, Unauthenticated
 from chassis.problems import field_errors
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
@@ -81,8 +81,18 @@ class Form:
             self.errors[""] = (
                 "Another text was sent from this page before. Send it again to add this one too."
             )
+        elif isinstance(failure, TooMany):
+            self.errors[""] = f"{failure.detail} {again(failure.retry_after)}"
         else:
             self.errors[""] = failure.detail
+
+
+def again(seconds: int) -> str:
+    """Say when to try again."""
+    minutes = -(-seconds // 60)
+    if seconds < 60:
+        return f"Please try again in {seconds} second{'s' * (seconds != 1)}."
+    return f"Please try again in {minutes} minute{'s' * (minutes != 1)}."
 
 
 def version(text: str) -> frozenset[int] | None:

@@ -1,7 +1,7 @@
 """Forgery protection of forms, and what every page tells the browser to refuse."""
 
-import hashlib
 import hmac
+import secrets
 from urllib.parse import urlsplit
 
 from flask import Response, request
@@ -17,13 +17,34 @@ POLICY = (
 
 # What these forms do takes a password, and their pages are the same for everybody.
 ANONYMOUS = ("/register", "/sign-in")
+_SIZE = 32  # bytes
 
 
 def csrf_token(secret: str, identity: Identity) -> str:
-    """Give the token that the forms of one session carry."""
-    return hmac.new(
-        secret.encode(), f"csrf {identity.session}".encode(), hashlib.sha256
-    ).hexdigest()
+    """Give a token for the forms of one session: written differently each time, but worth the same.
+
+    Pages are compressed, and the size of a page that repeats a secret would tell of it.
+    """
+    mask = secrets.token_bytes(_SIZE)
+    return (mask + _crossed(mask, _secret_of(secret, identity))).hex()
+
+
+def _is_token(given: str, secret: str, identity: Identity) -> bool:
+    try:
+        pair = bytes.fromhex(given)
+    except ValueError:
+        return False
+    if len(pair) != 2 * _SIZE:
+        return False
+    return hmac.compare_digest(_crossed(pair[:_SIZE], pair[_SIZE:]), _secret_of(secret, identity))
+
+
+def _secret_of(secret: str, identity: Identity) -> bytes:
+    return hmac.digest(secret.encode(), f"csrf {identity.session}".encode(), "sha256")
+
+
+def _crossed(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
 def refuse_forgery(secret: str, identity: Identity | None) -> None:
@@ -35,17 +56,21 @@ def refuse_forgery(secret: str, identity: Identity | None) -> None:
     Raises:
         Forbidden: another site sent it, or it is from before the last sign-in.
     """
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if site not in (None, "same-origin") or not (origin is None or _is_ours(origin)):
+    if from_elsewhere():
         detail = "Another site sent this form, so nothing was done."
         raise Forbidden(detail)
     if identity is None or request.path in ANONYMOUS:
         return
-    given = request.form.get("csrf_token", "")
-    if not hmac.compare_digest(given.encode(), csrf_token(secret, identity).encode()):
+    if not _is_token(request.form.get("csrf_token", ""), secret, identity):
         detail = "This page is from before your last sign-in. Load it again and send it once more."
         raise Forbidden(detail)
+
+
+def from_elsewhere() -> bool:
+    """Tell whether the browser says that another site sent this form."""
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    return site not in (None, "same-origin") or not (origin is None or _is_ours(origin))
 
 
 def _is_ours(origin: str) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from flask import g
 
+from forum.web import served
+
 INFO, WARNING = "info", "warning"
 
 
@@ -14,9 +16,18 @@ def add(level: str, text: str) -> None:
 
 
 def behind(what: str) -> Callable[[], None]:
-    """Make what has a page say that it shows older data, since the part that keeps it is down."""
+    """Make what has a page say that it shows older data, since the part that keeps it is down.
+
+    `what` is what people call that which the part keeps: accounts, threads or posts.
+    """
     text = (
         f"The part of the forum that keeps {what} does not answer right now."
         " What is shown of them here may be a little old."
     )
-    return lambda: add(WARNING, text)
+    domain = "users" if what == "accounts" else what
+
+    def tell() -> None:
+        add(WARNING, text)
+        served.note(domain, served.COPY)
+
+    return tell

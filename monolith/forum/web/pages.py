@@ -4,7 +4,23 @@ from flask import Response, g, request
 from flask_openapi3.openapi import OpenAPI
 
 from chassis.web import of_api
-from forum.web import account, errors, guard, notices, people, present, reading, status, writing
+from forum.web import (
+    account,
+    caring,
+    erasing,
+    errors,
+    guard,
+    notices,
+    people,
+    present,
+    reading,
+    sending,
+    shared,
+    status,
+    theme,
+    thread,
+    writing,
+)
 from forum.web.site import Site
 
 MAX_FORM = 256 * 1024  # bytes
@@ -14,16 +30,17 @@ _NO_PAGES = ("/static/", *errors.FOR_MACHINES)
 _NOTICES = {
     "profile": (notices.INFO, "Your profile is saved."),
     "password": (notices.INFO, "Your password is changed."),
-    "erased": (notices.INFO, "Your account is being erased."),
     "locked": (notices.INFO, "The thread is locked."),
     "unlocked": (notices.INFO, "The thread is open again."),
     "deleted": (notices.INFO, "It is deleted."),
+    "titled": (notices.INFO, "The title is changed."),
     "moderated": (notices.INFO, "Done."),
 }
 
 
 def install(app: OpenAPI, site: Site) -> None:
     """Add all pages to the application."""
+    shared.install(app)
     present.install(app, site)
     errors.install(app)
 
@@ -42,14 +59,20 @@ def install(app: OpenAPI, site: Site) -> None:
 
     @app.after_request
     def _protect(response: Response) -> Response:
-        return guard.add_headers(response) if _is_page() else response
+        if shared.is_shared() or not _is_page():
+            return response
+        return sending.send(guard.add_headers(response))
 
     for blueprint in (
         reading.blueprint(site),
+        thread.blueprint(site),
         writing.blueprint(site),
+        caring.blueprint(site),
         account.blueprint(site),
+        erasing.blueprint(site),
         people.blueprint(site),
         status.blueprint(site),
+        theme.blueprint(),
     ):
         app.register_blueprint(blueprint)
 

@@ -38,6 +38,7 @@ def blueprint(site: Site) -> Blueprint:
             "user.html",
             user=person,
             posts=page.items if page else None,
+            titles=site.titles([post.thread_id for post in page.items]) if page else {},
             next_url=next_url(page, ".user", user_id=user_id),
             first_url=url_for(".user", user_id=user_id) if cursor else None,
         )

@@ -1,24 +1,21 @@
 """How pages say things: times, assets, and the answer that a template makes."""
 
-import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, g, make_response, render_template, send_from_directory, url_for
+from flask import Flask, Response, g, make_response, render_template, url_for
 from jinja2 import StrictUndefined
-from werkzeug.exceptions import NotFound
 
 from chassis.clock import moment, stamp
 from chassis.tokens import Identity
 from forum.listing import Listing
+from forum.web.assets import Assets
 from forum.web.guard import csrf_token
+from forum.web.served import badge
 from forum.web.site import Site
+from forum.web.theme import chosen
 
-HERE = Path(__file__).parent
-STATIC = HERE / "static"
-FOREVER = "public, max-age=31536000, immutable"
 _STEPS = (
     (timedelta(days=365), "year"),
     (timedelta(days=30), "month"),
@@ -50,24 +47,8 @@ def next_url(page: Listing[Any] | None, endpoint: str, **values: Any) -> str | N
 
 def install(app: Flask, site: Site) -> None:
     """Give templates what they all use, and serve the static files."""
-    prints = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        for path in STATIC.iterdir()
-        if path.is_file()
-    }
-
-    # flask-openapi3 reads a view's arguments from models; `route` of a plain Flask does not.
-    @app.route("/static/<fingerprint>/<name>")
-    def static_file(fingerprint: str, name: str) -> Response:
-        """Serve a static file under a name that changes with its content, so for ever."""
-        if prints.get(name) != fingerprint:
-            raise NotFound
-        response = send_from_directory(STATIC, name)
-        response.headers["Cache-Control"] = FOREVER
-        return response
-
-    def asset(name: str) -> str:
-        return f"/static/{prints[name]}/{name}"
+    assets = Assets()
+    assets.install(app)
 
     filters: dict[str, Callable[..., str]] = app.jinja_env.filters
     filters["ago"] = lambda at: ago(_moment(at), site.clock())
@@ -75,24 +56,27 @@ def install(app: Flask, site: Site) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # A page that uses what its view did not give is a bug to show, not a gap to hide.
     app.jinja_env.undefined = StrictUndefined
-    app.jinja_env.globals.update(asset=asset, served_by=site.served_by)
+    app.jinja_env.globals.update(
+        asset=assets.address,
+        served_by=site.served_by,
+        badge=(lambda domain: badge(domain, site.served_by)) if site.badge else lambda _: "",
+        badges=site.badge,
+    )
 
     @app.context_processor
     def _who() -> dict[str, Any]:
         identity: Identity | None = g.get("identity")
+        here = {"notices": g.get("notices", []), "theme": chosen()}
         if identity is None:
-            return {"viewer": None, "notices": g.get("notices", [])}
+            return here | {"viewer": None}
         viewer = {
             "id": identity.subject,
             "username": identity.username,
             "display_name": identity.name,
             "role": identity.role,
+            "suspended": identity.suspended,
         }
-        return {
-            "viewer": viewer,
-            "csrf_token": csrf_token(site.secret, identity),
-            "notices": g.get("notices", []),
-        }
+        return here | {"viewer": viewer, "csrf_token": csrf_token(site.secret, identity)}
 
 
 def _moment(at: datetime | str) -> datetime:

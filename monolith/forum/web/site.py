@@ -1,6 +1,6 @@
 """What the pages are made of: the three domains, whoever keeps them, and a few keys."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -35,6 +35,12 @@ class Site:
 
     progress: Callable[[], dict[str, Any]]
     """Tells how far the monolith's own events are."""
+
+    titles: Callable[[Collection[str]], Mapping[str, str]]
+    """Gives the titles of threads that the monolith itself knows, by id."""
+
+    badge: bool
+    """Whether pages show who answered each part of them."""
 
     sessions: Sessions
     cursors: Cursors

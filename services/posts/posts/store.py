@@ -12,7 +12,7 @@ from chassis.dynamodb import Action, Database, Item, NotApplied, list_shard
 from chassis.idempotency import IdempotencyKey, KeyTaken
 from chassis.outbox import DynamoOutbox
 from chassis.paging import Key, Page
-from chassis.standing import People
+from chassis.standing import NAME, People
 from chassis.tokens import Identity
 from posts import events, tables
 from posts.known_threads import KnownThreads
@@ -167,9 +167,11 @@ class DynamoStore:
         authors = list(dict.fromkeys(item["written_by"] for item in items))
         keys = [self._people.key(author) for author in authors]
         known: list[Item | None] = []
-        thread, *known = self._db.get_each(self._threads.key(thread_id), *keys[: BATCH - 1])
+        only = {PEOPLE: NAME}
+        first = self._threads.key(thread_id), *keys[: BATCH - 1]
+        thread, *known = self._db.get_each(*first, only=only)
         if len(keys) >= BATCH:
-            known += self._db.get_each(*keys[BATCH - 1 :])
+            known += self._db.get_each(*keys[BATCH - 1 :], only=only)
         names = {person["id"]: person["display_name"] for person in known if person}
         posts = [_post(item, names.get(item["written_by"], FORMER_MEMBER)) for item in items]
         return posts, self._threads.read(thread)

@@ -253,8 +253,8 @@ class Meddled(Database):
             for what in action.values()
         )
 
-    def get_each(self, *wanted):
-        found = super().get_each(*wanted)
+    def get_each(self, *wanted, **others):
+        found = super().get_each(*wanted, **others)
         meddle, self.meddle = self.meddle, None
         if meddle:
             meddle()

@@ -199,3 +199,17 @@ def test_the_service_is_ready_once_its_tables_are_there(client, settings):
     assert client.get("/readyz").status_code == 200
     elsewhere = settings.model_copy(update={"table_prefix": "nowhere-"})
     assert create_app(elsewhere).test_client().get("/readyz").status_code == 503
+
+
+def test_a_thread_that_was_read_before_is_read_with_its_author_in_one_call(
+    client, dynamo, ada, begin
+):
+    thread = begin("Whose is this?")
+    with dynamo.counted() as calls:
+        first = client.get(f"{PATH}/{thread}").json
+    assert calls == {"GetItem": 1, "BatchGetItem": 1}
+    with dynamo.counted() as calls:
+        assert client.get(f"{PATH}/{thread}").json == first
+    assert calls == {"BatchGetItem": 1}
+    assert client.delete(f"{PATH}/{thread}", headers=ada.headers).status_code == 204
+    assert client.get(f"{PATH}/{thread}").status_code == 404

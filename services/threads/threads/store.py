@@ -10,10 +10,11 @@ from typing import Any
 from chassis.answers import Answers
 from chassis.clock import Clock, moment, stamp
 from chassis.dynamodb import Action, Database, Item, NotApplied, list_shard
+from chassis.facts import Facts
 from chassis.idempotency import IdempotencyKey, KeyTaken
 from chassis.outbox import DynamoOutbox
 from chassis.paging import Key, Page
-from chassis.standing import People
+from chassis.standing import NAME, People
 from chassis.tokens import Identity
 from threads import events, tables
 from threads.model import FORMER_MEMBER, Author, Thread, title_words
@@ -38,11 +39,24 @@ class DynamoStore:
         self._outbox = outbox
         self._answers = Answers(database, tables.IDEMPOTENCY.name, clock)
         self._people = People(database, PEOPLE, FORMER_MEMBER)
+        self._authors = Facts()
 
     def get(self, thread_id: str) -> Thread | None:
-        """Read a thread and its author's name, in two calls; strongly consistent."""
+        """Read a thread and its author's name; strongly consistent.
+
+        In one call where this process has read the thread before, else in two: whose thread it is
+        never changes, so both can be asked for at once.
+        """
+        if author_id := self._authors.get(thread_id):
+            keys = (THREADS, {"id": thread_id}), self._people.key(author_id)
+            item, person = self._db.get_each(*keys, only={PEOPLE: NAME})
+            name = person["display_name"] if person else FORMER_MEMBER
+            return _thread(item, name) if item and _live(item) else None
         item = self._db.get(THREADS, {"id": thread_id})
-        return self._named([item])[0] if item and _live(item) else None
+        if item is None or not _live(item):
+            return None
+        self._authors.keep(thread_id, item["author_id"])
+        return self._named([item])[0]
 
     def active(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads by activity, in a query per shard and one batch; may lag behind."""

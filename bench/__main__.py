@@ -1,0 +1,162 @@
+"""`python -m bench`: measures, prints, and keeps what it found under var/bench.
+
+QUICK=1 measures less, in under three minutes. PARTS picks of loads, availability, growth and
+capacity; ONLY picks scenarios of the load; ROUNDS, SECONDS and CONNECTIONS (1,16,64) shape it.
+RECORD=1 writes the results into docs/performance.md; parts that are not measured stay as they were.
+"""
+
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import availability, capacity, duel, growth, report, usage, wrk
+from bench.content import Content, Size
+from bench.scenarios import Scenarios
+from bench.side import MONOLITH, SPLIT, Side
+from infra.local import keys
+from infra.local.settings import var_folder
+
+WORKERS = 2  # gunicorn's, of each component
+PARTS = ("loads", "availability", "growth", "capacity")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How much is measured."""
+
+    size: Size
+    connections: tuple[int, ...]
+    seconds: float
+    rounds: int
+    grown: tuple[int, ...]
+    watched: float  # seconds of each case of availability
+    only: str = ""  # scenarios
+
+
+FULL = Shape(
+    Size(users=1000, threads=5000, posts=50_000, longest=10_000, pages=500),
+    connections=(1, 16, 64),
+    seconds=5,
+    rounds=2,
+    grown=(100, 1000, 10_000, 100_000),
+    watched=10,
+)
+QUICK = Shape(
+    Size(users=100, threads=300, posts=3000, longest=1000, pages=50),
+    connections=(1, 16),
+    seconds=1,
+    rounds=1,
+    grown=(100, 1000),
+    watched=2,
+    only="thread,threads,signed-in,list,api-first,sign-in,post,mix",
+)
+
+
+def main() -> int:
+    """Measure everything that is asked for."""
+    try:
+        wrk.ensure()
+    except wrk.WrkError as error:
+        print(error, file=sys.stderr)
+        return 1
+    told = os.environ
+    shape = _shape(told)
+    folder = var_folder(told) / "bench"
+    parts = [part for part in PARTS if part in (told.get("PARTS") or ",".join(PARTS)).split(",")]
+    began = time.monotonic()
+    # What runs in this process logs its requests like any component.
+    logging.getLogger("access").setLevel(logging.ERROR)
+    results = report.read(folder, PARTS)
+    results["about"] |= dict.fromkeys(parts, _about(shape))
+    results["prices"] = capacity.prices()
+    if "growth" in parts:
+        results["growth"] = growth.told(growth.measure(shape.grown))
+    if "capacity" in parts:
+        prices = results["prices"]["million"]
+        results["capacity"] = [
+            asdict(one) | {"dollars": one.dollars(prices)} for one in capacity.measure()
+        ]
+    if "loads" in parts or "availability" in parts:
+        _load(results, shape, folder, parts)
+    files = report.write(results, folder)
+    print(f"\n{report.markdown(results)}")
+    if told.get("RECORD", "0") not in ("", "0"):
+        files += report.record(results)
+    print(f"Measured in {time.monotonic() - began:.0f} s. Written: {', '.join(map(str, files))}")
+    wrong = growth.grown([growth.Cost(**cost) for cost in results["growth"]])
+    for line in wrong:
+        print(f"It grew: {line}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _shape(told: Mapping[str, str]) -> Shape:
+    shape = QUICK if told.get("QUICK", "0") not in ("", "0") else FULL
+    given = told.get("CONNECTIONS", "")
+    return Shape(
+        shape.size,
+        tuple(map(int, given.split(","))) if given else shape.connections,
+        float(told.get("SECONDS") or shape.seconds),
+        int(told.get("ROUNDS") or shape.rounds),
+        shape.grown,
+        shape.watched,
+        told.get("ONLY") or shape.only,
+    )
+
+
+def _load(results: dict[str, Any], shape: Shape, folder: Path, parts: list[str]) -> None:
+    keys.ensure(folder / "secrets")
+    content = Content(shape.size)
+    with ExitStack() as stack:
+        sides = [
+            stack.enter_context(Side(name, folder / name, folder / "secrets", WORKERS))
+            for name in (MONOLITH, SPLIT)
+        ]
+        for side in sides:
+            side.fill(content)
+        scenarios = Scenarios(content, folder / "secrets")
+        if "loads" in parts:
+            wanted = shape.only.split(",") if shape.only else None
+            chosen = [one for one in scenarios.all() if not wanted or one.name in wanted]
+            measured = duel.fight(
+                sides,
+                chosen,
+                shape.connections,
+                seconds=shape.seconds,
+                rounds=shape.rounds,
+                told=_say,
+            )
+            results["titles"] = {one.name: one.title for one in chosen}
+            results["loads"] = [one.told() for one in measured]
+            for side in sides:
+                held = usage.memory(usage.leaders(side.stack, side.parts))
+                results["memory_mib"][side.name] = held
+        if "availability" in parts:
+            seen = availability.measure(sides, scenarios, shape.watched, _say)
+            results["availability"] = availability.told(seen)
+
+
+def _about(shape: Shape) -> str:
+    """Say under what circumstances something was measured."""
+    size, busy = shape.size, os.getloadavg()[0]
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {busy:.1f} before it began),"
+        f" Python {platform.python_version()}, {WORKERS} gunicorn workers a component;"
+        f" {size.users:,} people, {size.threads:,} threads, {size.posts:,} posts;"
+        f" {shape.rounds} × {shape.seconds:g} s a figure, before and after in turn."
+    )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""A forum of any size, the same one from the same seed."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from chassis.markdown import render
+
+PAGE = 20
+"""Posts on a page, and so in each of the threads that are read as a page of their own."""
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+TALKATIVE = 0.3  # of all posts are by the first of all people
+SECONDS_APART = 40  # from one post of the forum to the next
+
+_WORDS = (  # noqa: SIM905 - to be read
+    "a about after again all and answer any as ask at back before between both boundary call cart"
+    " change choose cluster commit consistent copy could cut data database deploy domain each edge"
+    " event every fail few first for from good have here how index into join keep key late learn"
+    " less limit list load long make many measure message monolith more move name never node not of"
+    " often on one order other outbox own page part path people place plan post queue read retry"
+    " route rule same schema seam service session shard share slow small some split stage state"
+    " stay still table team test than that the their then thread time to together trace under until"
+    " use user version wait way week what when which while why with without work write year you"
+).split()
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything.
+
+    `longest` posts are in one thread, the first; `pages` threads have just one full page.
+    """
+
+    users: int
+    threads: int
+    posts: int
+    longest: int
+    pages: int
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with an account."""
+
+    id: str
+    username: str
+    display_name: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A thread, with what its posts make of it."""
+
+    id: str
+    title: str
+    author: Person
+    at: datetime
+    active: datetime
+    posts: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """What somebody wrote in a thread: Markdown, and the HTML of it."""
+
+    id: str
+    topic: Topic
+    author: Person
+    at: datetime
+    body: str
+    html: str
+
+
+class Content:
+    """People, threads and posts; the same seed gives the same ones."""
+
+    def __init__(self, size: Size, seed: int = 1) -> None:
+        self.size = size
+        self._seed = seed
+        self._start = NOW - timedelta(seconds=SECONDS_APART * (size.posts + 1))
+
+    @cached_property
+    def people(self) -> list[Person]:
+        """Everybody; all came before the first post."""
+        dice = self._dice("people")
+        return [
+            Person(
+                _id(self._start - timedelta(days=1, seconds=-number), dice),
+                f"reader-{number:05}",
+                f"{dice.choice(_WORDS).title()} {dice.choice(_WORDS).title()}",
+                self._start - timedelta(days=1, seconds=-number),
+            )
+            for number in range(self.size.users)
+        ]
+
+    @cached_property
+    def topics(self) -> list[Topic]:
+        """All threads: the longest, then those of one page, then the others."""
+        dice = self._dice("topics")
+        counts = self._counts()
+        span = SECONDS_APART * self.size.posts
+        topics = []
+        for number, count in enumerate(counts):
+            at = _cut(self._start + timedelta(seconds=span * number / (2 * len(counts))))
+            author = dice.choice(self.people)
+            title = " ".join(dice.choices(_WORDS, k=dice.randint(4, 8))).capitalize()
+            active = at + (NOW - at) * (max(0, count - 1) / max(1, count))
+            topics.append(Topic(_id(at, dice), title, author, at, _cut(active), count))
+        return topics
+
+    @property
+    def longest(self) -> Topic:
+        """The thread with the most posts."""
+        return self.topics[0]
+
+    @property
+    def pages(self) -> list[Topic]:
+        """The threads of one full page."""
+        return self.topics[1 : 1 + self.size.pages]
+
+    def texts(self) -> Iterator[Text]:
+        """Give all posts, thread by thread, in the order of their writing."""
+        for number, topic in enumerate(self.topics):
+            yield from self.texts_of(topic, number)
+
+    def texts_of(self, topic: Topic, number: int) -> Iterator[Text]:
+        """Give the posts of one thread, which is the one of this number."""
+        dice = self._dice(f"texts {number}")
+        for place in range(topic.posts):
+            at = _cut(topic.at + (NOW - topic.at) * (place / topic.posts))
+            body, html = dice.choice(self._bodies)
+            talkative = dice.random() < TALKATIVE
+            author = self.people[0] if talkative else dice.choice(self.people)
+            yield Text(_id(at, dice), topic, author, at, body, html)
+
+    @cached_property
+    def _bodies(self) -> list[tuple[str, str]]:
+        # A few, used again and again: Markdown costs more than all the rest.
+        dice = self._dice("bodies")
+        bodies = [_body(dice) for _ in range(200)]
+        return [(body, render(body)) for body in bodies]
+
+    def _counts(self) -> list[int]:
+        size = self.size
+        left = size.posts - size.longest - size.pages * PAGE
+        others = size.threads - 1 - size.pages
+        if left < 0:
+            msg = f"{size.posts} posts are too few"
+            raise ValueError(msg)
+        each, more = divmod(left, others)
+        small = [each + (number < more) for number in range(others)]
+        return [size.longest, *[PAGE] * size.pages, *small]
+
+    def _dice(self, what: str) -> random.Random:
+        return random.Random(f"{self._seed} {what}")
+
+
+def _body(dice: random.Random) -> str:
+    sentences = []
+    for _ in range(dice.randint(2, 6)):
+        words = dice.choices(_WORDS, k=dice.randint(6, 14))
+        if dice.random() < 0.3:
+            words[0] = f"**{words[0]}**"
+        if dice.random() < 0.2:
+            words[-1] = f"`{words[-1]}`"
+        sentences.append(" ".join(words).capitalize() + ".")
+    return " ".join(sentences)
+
+
+def _cut(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def _id(at: datetime, dice: random.Random) -> str:
+    """Make a UUIDv7 of that time."""
+    digits = f"{int(at.timestamp() * 1000):012x}7{dice.getrandbits(12):03x}"
+    digits += f"{0x8000 | dice.getrandbits(14):04x}{dice.getrandbits(48):012x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

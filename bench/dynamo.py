@@ -1,0 +1,119 @@
+"""A DynamoDB for measurements: how often it is asked, what it reads and what that consumes."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+from infra.local import dynoxide
+from tests.ports import free_port
+
+_START_SECONDS = 20
+
+
+@dataclass
+class Meter:
+    """What a piece of work asked of DynamoDB; units as they are billed."""
+
+    calls: int = 0
+    transactions: int = 0
+    items: int = 0
+    read_units: float = 0.0
+    write_units: float = 0.0
+
+    def __sub__(self, earlier: "Meter") -> "Meter":
+        return Meter(
+            self.calls - earlier.calls,
+            self.transactions - earlier.transactions,
+            self.items - earlier.items,
+            self.read_units - earlier.read_units,
+            self.write_units - earlier.write_units,
+        )
+
+    def __add__(self, other: "Meter") -> "Meter":
+        return self - (Meter() - other)
+
+
+class Metered:
+    """Meters all clients that are made in its session, which is boto3's own."""
+
+    _ASKED = ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "TransactWriteItems")
+    _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
+
+    def __init__(self) -> None:
+        self.total = Meter()
+        self._session = boto3.DEFAULT_SESSION = boto3.Session()
+        events: Any = self._session.events
+        for operation in self._ASKED:
+            events.register(f"provide-client-params.dynamodb.{operation}", self._ask)
+        events.register("after-call.dynamodb", self._note)
+
+    def close(self) -> None:
+        """Give boto3 a session without meters."""
+        boto3.DEFAULT_SESSION = None
+
+    @contextmanager
+    def metered(self) -> Iterator[Meter]:
+        """Meter the block; the figures are there at its end."""
+        before, found = Meter() + self.total, Meter()
+        yield found
+        vars(found).update(vars(self.total - before))
+
+    def _ask(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**params, "ReturnConsumedCapacity": "TOTAL"}
+
+    def _note(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
+        told = parsed.get("ConsumedCapacity", [])
+        units = sum(one["CapacityUnits"] for one in (told if isinstance(told, list) else [told]))
+        kinds = {"write_units": units} if model.name in self._WRITES else {"read_units": units}
+        items = parsed.get("ScannedCount", 0) + ("Item" in parsed)
+        items += sum(len(found) for found in parsed.get("Responses", {}).values())
+        transaction = int(model.name == "TransactWriteItems")
+        self.total += Meter(calls=1, transactions=transaction, items=items, **kinds)
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """Run a DynamoDB in memory, to which boto3 finds by its environment; gives its address."""
+    port = free_port()
+    told = {
+        "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    before = {name: os.environ.get(name) for name in told}
+    process = subprocess.Popen(
+        [dynoxide.ensure(), "serve", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.environ.update(told)
+    try:
+        _wait_for(port, process)
+        yield told["AWS_ENDPOINT_URL_DYNAMODB"]
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    msg = f"Dynoxide does not listen on port {port}"
+    raise RuntimeError(msg)

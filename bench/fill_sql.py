@@ -1,0 +1,95 @@
+"""Brings the content into the monolith's database, past its API."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Engine, insert
+
+from bench.content import Content, Person, Text, Topic
+from chassis.passwords import hash_password
+from forum.database import Base
+from forum.posts.models import PostRow
+from forum.threads.models import ThreadRow, ThreadWord
+from forum.threads.rules import INDEXED_WORDS, words
+from forum.users.models import Credential, UserRow
+from forum.users.rules import username_key
+
+PASSWORD = "a password of the bench"  # noqa: S105 - of people who are not
+_ROWS = 2000  # inserted in one transaction
+
+Told = Callable[[int], None]
+"""Is told how many people, threads and posts more are written."""
+Row = Mapping[str, Any]
+
+
+def into_sql(engine: Engine, content: Content, told: Told, *, credentials: bool) -> None:
+    """Fill the database, as the monolith's own data or as its copy of the services' data."""
+    _insert(engine, UserRow, map(_user, content.people), told)
+    if credentials:
+        kept = hash_password(PASSWORD)
+        rows = ({"user_id": one.id, "password_hash": kept} for one in content.people)
+        _insert(engine, Credential, rows)
+    _insert(engine, ThreadRow, map(_thread, content.topics), told)
+    _insert(engine, ThreadWord, _words(content))
+    _insert(engine, PostRow, map(_post, content.texts()), told)
+
+
+def _insert(
+    engine: Engine, model: type[Base], rows: Iterable[Row], told: Told = lambda _: None
+) -> None:
+    left = iter(rows)
+    writing = engine.execution_options(writing=True)
+    while some := list(islice(left, _ROWS)):
+        with writing.begin() as connection:
+            connection.execute(insert(model), some)
+        told(len(some))
+
+
+def _user(person: Person) -> Row:
+    return {
+        "id": person.id,
+        "username": person.username,
+        "username_key": username_key(person.username),
+        "display_name": person.display_name,
+        "bio": "",
+        "role": "member",
+        "suspended": False,
+        "erased": False,
+        "created_at": person.at,
+        "version": 1,
+    }
+
+
+def _thread(topic: Topic) -> Row:
+    return {
+        "id": topic.id,
+        "title": topic.title,
+        "author_id": topic.author.id,
+        "created_at": topic.at,
+        "last_activity_at": topic.active,
+        "post_count": topic.posts,
+        "locked": False,
+        "deleted": False,
+        "version": 1,
+    }
+
+
+def _words(content: Content) -> Iterator[Row]:
+    for topic in content.topics:
+        for word in words(topic.title)[:INDEXED_WORDS]:
+            yield {"word": word, "thread_id": topic.id}
+
+
+def _post(text: Text) -> Row:
+    return {
+        "id": text.id,
+        "thread_id": text.topic.id,
+        "author_id": text.author.id,
+        "body": text.body,
+        "html": text.html,
+        "created_at": text.at,
+        "edited_at": None,
+        "deleted": False,
+        "version": 1,
+    }

@@ -1,0 +1,129 @@
+"""The services and the monolith in this process, on metered databases, without the network."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+import posts.app
+import posts.settings
+import posts.tables
+import threads.app
+import threads.settings
+import threads.tables
+import users.app
+import users.settings
+import users.tables
+from chassis.tables import provision
+from forum.app import create_app
+from forum.database import Database, make_engine
+from forum.migrate import upgrade
+from forum.settings import ForumSettings
+from infra.local import keypair
+
+SECRET = "the bench's own key, of 32 characters or more"  # noqa: S105
+_STEPS = 10  # of SQLite's virtual machine between two looks
+_FOR_OTHERS = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What signs sessions, and what verifies them."""
+
+    private: str
+    public: str
+
+
+def make_keys() -> Keys:
+    """Make a pair."""
+    return Keys(*keypair.make())
+
+
+class Services:
+    """All three services on tables of their own behind a prefix."""
+
+    def __init__(self, prefix: str, keys: Keys) -> None:
+        client: Any = boto3.client("dynamodb")
+        for owned in (users.tables, threads.tables, posts.tables):
+            provision(client, prefix, owned.TABLES)
+        self.prefix, self.client = prefix, client
+        common: dict[str, Any] = {
+            "secret_key": SECRET,
+            "session_public_keys": keys.public,
+            "table_prefix": prefix,
+        }
+        self.users = users.settings.UsersSettings(session_private_key=keys.private, **common)
+        self.threads = threads.settings.ThreadsSettings(posts_url=_FOR_OTHERS, **common)
+        self.posts = posts.settings.PostsSettings(threads_url=_FOR_OTHERS, **common)
+        self._clients = {
+            "users": users.app.create_app(self.users).test_client(use_cookies=False),
+            "threads": threads.app.create_app(self.threads).test_client(use_cookies=False),
+            "posts": posts.app.create_app(self.posts).test_client(use_cookies=False),
+        }
+
+    def of(self, path: str) -> FlaskClient:
+        """Give the client of the service that answers for a path."""
+        return self._clients[path.split("?", maxsplit=1)[0].split("/")[2]]
+
+
+@dataclass
+class Asked:
+    """What a piece of work asked of the monolith's database: statements, and steps of SQLite."""
+
+    statements: int = 0
+    steps: int = 0
+
+
+class Monolith:
+    """The monolith on a SQLite file of its own."""
+
+    def __init__(self, file: Path, keys: Keys) -> None:
+        url = f"sqlite:///{file}"
+        upgrade(url)
+        self.engine = make_engine(url)
+        settings = ForumSettings(
+            secret_key=SECRET,
+            session_public_keys=keys.public,
+            session_private_key=keys.private,
+            database_url=url,
+        )
+        self._app: Flask = create_app(settings)
+        self._total = Asked()
+        database: Database = self._app.extensions["database"]
+        event.listen(database.engine, "connect", self._watch)
+        event.listen(database.engine, "before_cursor_execute", self._count)
+        self._client = self._app.test_client(use_cookies=False)
+
+    def of(self, _path: str) -> FlaskClient:
+        """Give the client that answers for any path."""
+        return self._client
+
+    @contextmanager
+    def metered(self) -> Iterator[Asked]:
+        """Meter the block; the figures are there at its end."""
+        before, found = Asked(self._total.statements, self._total.steps), Asked()
+        yield found
+        found.statements = self._total.statements - before.statements
+        found.steps = self._total.steps - before.steps
+
+    def close(self) -> None:
+        """Close the database."""
+        self.engine.dispose()
+        self._app.extensions["database"].engine.dispose()
+
+    def _watch(self, connection: Any, _record: object) -> None:
+        connection.set_progress_handler(self._step, _STEPS)
+
+    def _step(self) -> int:
+        self._total.steps += _STEPS
+        return 0
+
+    def _count(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            self._total.statements += 1

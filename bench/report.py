@@ -1,0 +1,98 @@
+"""Writes down what was measured: JSON and pictures under var, and on request into the docs."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bench import plot, tables
+from bench.tables import Results
+from bench.targets import targets
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "performance.md"
+BEGIN, END = "<!-- measured by `make bench RECORD=1` -->\n", "<!-- end of what was measured -->\n"
+PICTURES = {"loads": "performance-loads.svg", "availability": "performance-availability.svg"}
+
+
+def write(results: Results, folder: Path) -> list[Path]:
+    """Keep the results in a folder: `results.json`, `results.md` and pictures; gives the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / "results.json", folder / "results.md"]
+    files[0].write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    files[1].write_text(markdown(results), encoding="utf-8")
+    return files + _draw(results, folder)
+
+
+def record(results: Results) -> list[Path]:
+    """Put the results in the place of those that the docs have; gives the files."""
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(
+        before + BEGIN + "\n" + markdown(results) + "\n" + END + after, encoding="utf-8"
+    )
+    return [PAGE, *_draw(results, DOCS)]
+
+
+def read(folder: Path, parts: Iterable[str]) -> dict[str, Any]:
+    """Read what the folder keeps of the last run; nothing of any part where there was none."""
+    file = folder / "results.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    empty: dict[str, Any] = {part: [] for part in parts}
+    return {"about": {}, "titles": {}, "memory_mib": {}, **empty, **kept}
+
+
+def markdown(results: Results) -> str:
+    """Write everything that was measured."""
+    about = results["about"]
+    parts = ["### Targets\n", targets(results)]
+    if results["loads"]:
+        parts += [
+            "### Before and after, under load\n",
+            f"{about['loads']}\n",
+            f"![Requests a second before and after the split]({PICTURES['loads']})\n",
+            tables.loads(results),
+            "CPU milliseconds of a request, at 16 connections; of a write with all that follows"
+            " from its event. The last columns are the dollars of a million requests on Fargate"
+            " with cores like these, fully used:\n",
+            tables.costs(results),
+            "Memory after the load, what processes share divided among them:\n",
+            tables.memory(results),
+        ]
+    if results["availability"]:
+        parts += [
+            "### While a part is overloaded or dead\n",
+            f"{about['availability']}\n",
+            f"![Who is answered within a second]({PICTURES['availability']})\n",
+            "Answers without an error within a second, and the time of 95 % of all:\n",
+            tables.availability(results),
+        ]
+    if results["growth"]:
+        parts += [
+            "### While the forum grows\n",
+            "Half of all posts are in one thread, a third are by one person. On the left what the"
+            " services ask of DynamoDB, on the right what the monolith asks of SQLite (steps are"
+            " those of its virtual machine); both in one process, without the network between"
+            " components, so the times are there for their proportions.\n",
+            tables.growth(results),
+        ]
+    if results["capacity"]:
+        parts += [
+            "### What it consumes\n",
+            "Units of DynamoDB for one operation, and for what follows from its events in the"
+            " relay and in consumers. The price of a million holds these, SNS and SQS, in"
+            f" {results['prices']['region']}; a page is the calls of the API that it makes.\n",
+            tables.capacity(results),
+        ]
+    return "\n".join(parts)
+
+
+def _draw(results: Results, folder: Path) -> list[Path]:
+    drawn = {"loads": plot.loads, "availability": plot.availability}
+    files = []
+    for name, file in PICTURES.items():
+        if results[name]:
+            (folder / file).write_text(drawn[name](results), encoding="utf-8")
+            files.append(folder / file)
+    return files

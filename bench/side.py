@@ -1,0 +1,90 @@
+"""One form of the forum, running: the monolith alone, or everything split."""
+
+import shutil
+from pathlib import Path
+from types import TracebackType
+
+import boto3
+from botocore.config import Config
+
+from bench.content import Content
+from bench.fill_sql import into_sql
+from bench.fill_tables import into_tables
+from bench.progress import Progress
+from forum.database import make_engine
+from infra import stages
+from infra.local import bus
+from infra.local.settings import DATASTORE, GATEWAY
+from tests.harness import Launched
+
+MONOLITH, SPLIT = "monolith", "split"
+STAGES = {MONOLITH: frozenset[str](), SPLIT: frozenset(stages.DOMAINS)}
+_ENVIRONMENT = {
+    # Everybody signs in from one address, and often.
+    "SIGN_IN_LIMIT_PER_NAME": "100000000",
+    "SIGN_IN_LIMIT_PER_ADDRESS": "100000000",
+}
+
+
+class Side:
+    """A stage on free ports, in a folder that is emptied first."""
+
+    def __init__(self, name: str, folder: Path, secrets: Path, workers: int) -> None:
+        self.name = name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        # The same on both sides, so that both know the same sessions and cursors.
+        (folder / "secrets").symlink_to(secrets)
+        told = _ENVIRONMENT | {"WEB_CONCURRENCY": str(workers)}
+        self.stack = Launched(STAGES[name], folder, told, restart=True)
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return self.stack.base_url
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Everything that does work for the forum, events' workers too."""
+        local = self.stack.local
+        return (GATEWAY, *local.components, *local.workers, *local.datastores)
+
+    def fill(self, content: Content) -> None:
+        """Bring the content in, with a progress bar."""
+        size, local = content.size, self.stack.local
+        things = size.users + size.threads + size.posts
+        progress = Progress(
+            f"Filling the {self.name} with {things:,} things",
+            things * (2 if local.extracted else 1),
+        )
+        engine = make_engine(f"sqlite:///{local.folder / 'forum.sqlite'}")
+        into_sql(engine, content, progress.more, credentials=not local.extracted)
+        engine.dispose()
+        if local.extracted:
+            client = dynamodb(local.url(DATASTORE))
+            into_tables(client, bus.PREFIX, content, progress.more)
+        progress.end()
+
+    def __enter__(self) -> "Side":
+        self.stack.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stack.stop()
+
+
+def dynamodb(url: str) -> "boto3.client":  # type: ignore[valid-type]
+    """Make a client of a local DynamoDB."""
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=url,
+        region_name=bus.REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106
+        config=Config(parameter_validation=False, read_timeout=20),
+    )

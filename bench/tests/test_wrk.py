@@ -1,0 +1,67 @@
+"""The load tool: what it is told to send, and what it tells of the answers."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from bench import wrk
+from bench.wrk import Request
+from tests.servers import Server, reply
+
+
+class Echo(Server):
+    """Notes what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(self._note)
+        self.asked: Counter[str] = Counter()
+        self.sessions: set[str] = set()
+        self.keys: list[str] = []
+
+    def _note(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        self.asked[f"{request.command} {request.path} {body.decode()}"] += 1
+        headers = request.headers
+        self.sessions.add(headers.get("Authorization") or headers.get("Cookie") or "")
+        if key := headers.get("Idempotency-Key"):
+            self.keys.append(key)
+        reply(request, 404 if request.path == "/nowhere" else 200, json.dumps({}).encode())
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    with Echo() as server:
+        yield server
+
+
+def test_every_request_of_a_list_is_sent_and_counted(echo: Echo) -> None:
+    requests = [
+        Request("/a"),
+        Request("/nowhere"),
+        Request("/api/posts", "POST", "token", '{"body": "x"}'),
+    ]
+    load = wrk.run(echo.url, requests, 2, 1)
+    assert set(echo.asked) == {"GET /a ", "GET /nowhere ", 'POST /api/posts {"body": "x"}'}
+    assert echo.sessions == {"", "Bearer token"}
+    assert len(set(echo.keys)) == len(echo.keys) > 1
+    assert load.requests > 3
+    assert 0 < load.refused < load.requests
+    assert load.broken == 0
+    assert 0 < load.p50 <= load.p95 <= load.p99 <= load.longest
+    assert load.rate < load.requests / load.seconds
+
+
+def test_a_session_can_be_sent_as_a_browser_does(echo: Echo) -> None:
+    wrk.run(echo.url, [Request("/a", token="token")], 1, 1, cookie=True)
+    assert echo.sessions == {"forum_session=token"}
+
+
+def test_who_lacks_wrk_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(wrk.WrkError, match="apt install wrk"):
+        wrk.ensure()

@@ -1,0 +1,85 @@
+"""DynamoDB's attribute values, as plain Python and back, and a client that reads them as they came.
+
+botocore walks every answer along the service's model, and boto3's own types go through Decimal. For
+a page of posts the two cost more than everything else that a service does with it, and what they
+make of these tables' values is what the JSON says anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+"""An item with plain values: str, int, bool, None, lists and dicts of them."""
+
+_DATA = ("GetItem", "BatchGetItem", "Query")
+_OK = 200
+
+
+def pack(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a plain dict as attribute values."""
+    return {name: _packed(value) for name, value in item.items()}
+
+
+def unpack(item: Mapping[str, Any]) -> Item:
+    """Read attribute values as a plain dict with ints."""
+    return {name: _plain(value) for name, value in item.items()}
+
+
+def read_as_they_come(client: DynamoDBClient) -> None:
+    """Have a client give what it read from tables without a second look at its form."""
+    for operation in _DATA:
+        client.meta.events.register(f"before-parse.dynamodb.{operation}", _read)
+
+
+def _read(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
+) -> None:
+    """Put the answer where botocore adds it to what it parses, and leave it nothing to parse."""
+    if response_dict["status_code"] != _OK:
+        return
+    with suppress(ValueError):  # botocore knows what to do about an answer that broke off
+        customized_response_dict.update(from_json(response_dict["body"]))
+        response_dict["body"] = b"{}"
+
+
+def _packed(value: Any) -> dict[str, Any]:
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case None:
+            return {"NULL": True}
+        case dict():
+            return {"M": pack(value)}
+        case list() | tuple():
+            return {"L": [_packed(part) for part in value]}
+    msg = f"a table holds no {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def _plain(raw: Mapping[str, Any]) -> Any:
+    [(kind, value)] = raw.items()
+    match kind:
+        case "S" | "BOOL":
+            return value
+        case "N":
+            return int(value)
+        case "NULL":
+            return None
+        case "M":
+            return unpack(value)
+        case "L":
+            return [_plain(part) for part in value]
+    msg = f"a table holds no value of the kind {kind}"
+    raise TypeError(msg)

@@ -1,0 +1,36 @@
+"""The newest of a list that is spread over shards: one query for each, all at the same time."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from heapq import nlargest
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+Item = dict[str, Any]
+Query = Callable[[str, int, str | None], list[Item]]
+"""Reads up to so many items of a shard, the greatest first, below a value if there is one."""
+
+_SMALL = 12
+# Threads start at the first use, so after gunicorn has forked its workers.
+_pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="shard")
+
+
+def newest(query: Query, sort: str, *, shards: int, limit: int, before: str | None) -> list[Item]:
+    """Give the `limit` items with the greatest `sort` below `before`, over all shards.
+
+    Each shard is first asked for two thirds of a page: a shard of four that has more than that of
+    a page of 20 is one in ten thousand, and is asked once more.
+    """
+    share = limit if limit <= _SMALL else limit * 2 // 3
+    names = [str(shard) for shard in range(shards)]
+    asked = [_pool.submit(copy_context().run, query, name, share, before) for name in names[1:]]
+    pages = [query(names[0], share, before), *(one.result() for one in asked)]
+    found = nlargest(limit, chain(*pages), key=itemgetter(sort))
+    for name, page in zip(names, pages, strict=True):
+        more_may_belong = len(page) == share and page[-1][sort] >= found[-1][sort]
+        if share < limit and more_may_belong:
+            page.extend(query(name, limit - share, page[-1][sort]))
+            found = nlargest(limit, chain(*pages), key=itemgetter(sort))
+    return found

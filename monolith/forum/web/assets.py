@@ -1,0 +1,79 @@
+"""The static files, under an address that changes with their content and so is for ever."""
+
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import NotFound
+
+FOLDER = Path(__file__).parent / "static"
+FOREVER = "public, max-age=31536000, immutable"
+PACKED = "gzip"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file in memory, as it is and compressed."""
+
+    kind: str
+    plain: bytes
+    packed: bytes
+
+
+class Assets:
+    """All static files of a folder.
+
+    They share one fingerprint, so that a script finds the ones that it imports beside itself.
+    """
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._files = {
+            path.name: _read(path) for path in sorted(folder.iterdir()) if path.is_file()
+        }
+        together = hashlib.sha256()
+        for name, file in self._files.items():
+            together.update(f"{name}\0{len(file.plain)}\0".encode() + file.plain)
+        self.fingerprint = together.hexdigest()[:12]
+
+    def address(self, name: str) -> str:
+        """Give the address of a file that is there."""
+        if name not in self._files:
+            raise LookupError(name)
+        return f"/static/{self.fingerprint}/{name}"
+
+    def install(self, app: Flask) -> None:
+        """Serve the files."""
+
+        # flask-openapi3 reads a view's arguments from models; `route` of a plain Flask does not.
+        @app.route("/static/<fingerprint>/<name>")
+        def static_file(fingerprint: str, name: str) -> Response:
+            """Serve a static file."""
+            file = self._files.get(name)
+            if file is None:
+                raise NotFound
+            packed = takes_packed()
+            response = Response(file.packed if packed else file.plain, content_type=file.kind)
+            if packed:
+                response.headers["Content-Encoding"] = PACKED
+            response.headers["Vary"] = "Accept-Encoding"
+            # While instances are replaced, a page of the one may ask the other for its files: these
+            # are near enough to show it, and not to be kept.
+            known = fingerprint == self.fingerprint
+            response.headers["Cache-Control"] = FOREVER if known else "no-store"
+            return response
+
+
+def takes_packed() -> bool:
+    """Tell whether whoever asks takes compressed answers."""
+    return request.accept_encodings[PACKED] > 0
+
+
+def _read(path: Path) -> Asset:
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if kind.startswith("text/"):
+        kind += "; charset=utf-8"
+    plain = path.read_bytes()
+    return Asset(kind, plain, gzip.compress(plain, 9, mtime=0))

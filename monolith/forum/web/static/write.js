@@ -1,0 +1,149 @@
+// Where one writes: drafts that outlive the page, a preview beside the text, quotations in place.
+
+import { drafts } from "./forum.js";
+
+const WEEKS = 4 * 7 * 24 * 3600 * 1000; // milliseconds
+const form = document.querySelector("form[data-draft]");
+if (form) {
+  keep(form);
+  preview(form);
+  quote(form);
+}
+
+function keep(form) {
+  const key = `draft ${form.dataset.draft} ${new URL(form.action).pathname}`;
+  const typed = [...form.querySelectorAll("textarea[name], input[name=title]")];
+  const carried = ["idempotency_key", "etag", "thread_id"];
+  const given = typed.map((field) => field.value);
+
+  function write(sent = false) {
+    const changed = typed.some((field, index) => field.value !== given[index]);
+    if (!changed && !sent) return store(key, null);
+    const draft = { at: Date.now(), sent, values: {} };
+    for (const field of typed) draft.values[field.name] = field.value;
+    for (const name of carried) if (form.elements[name]) draft.values[name] = form.elements[name].value;
+    store(key, draft);
+  }
+
+  // A form that came back with what was typed knows better than the draft of it.
+  const asksToQuote = new URLSearchParams(location.search).has("quote");
+  const draft = "sent" in form.dataset ? null : read(key);
+  if (draft) restore(draft);
+
+  function restore(draft) {
+    const missing = typed.filter((field) => (draft.values[field.name] ?? "") !== field.value);
+    if (!missing.length) return;
+    for (const field of missing) {
+      if (field.readOnly) continue;
+      // Nothing below may move because of what comes back.
+      if (field.localName === "textarea") field.style.height = `${field.offsetHeight}px`;
+      const words = draft.values[field.name] ?? "";
+      field.value = asksToQuote ? join(words, field.value) : words;
+    }
+    // What was sent and not answered may have been taken: the same key makes it one thing.
+    if (draft.sent) for (const name of carried) {
+      if (form.elements[name] && draft.values[name]) form.elements[name].value = draft.values[name];
+    }
+    const note = document.createElement("p");
+    note.className = "hint draft";
+    note.setAttribute("role", "status");
+    const drop = document.createElement("button");
+    drop.type = "button";
+    drop.className = "link";
+    drop.textContent = "Discard it";
+    drop.addEventListener("click", () => {
+      typed.forEach((field, index) => { field.value = given[index]; });
+      store(key, null);
+      note.remove();
+      typed[0].focus();
+    });
+    note.append("Your draft is back. ", drop);
+    form.querySelector(".row").append(note);
+  }
+
+  let timer = 0;
+  function settle() {
+    clearTimeout(timer);
+    timer = 0;
+  }
+  form.addEventListener("input", () => {
+    settle();
+    timer = setTimeout(() => { settle(); write(); }, 300);
+  });
+  addEventListener("pagehide", () => { if (timer) write(); });
+  form.addEventListener("submit", () => {
+    settle();
+    write(true);
+  });
+  document.querySelector("form[action='/sign-out']")?.addEventListener("submit", settle);
+  for (const [old, { at }] of drafts()) if (Date.now() - at > WEEKS) store(old, null);
+}
+
+function read(key) {
+  try { return JSON.parse(localStorage.getItem(key)); } catch { return null; }
+}
+
+function store(key, draft) {
+  try {
+    if (draft) localStorage.setItem(key, JSON.stringify(draft));
+    else localStorage.removeItem(key);
+  } catch { /* A full or forbidden storage keeps nobody from writing. */ }
+}
+
+function join(words, more) {
+  return words.trim() ? `${words.trimEnd()}\n\n${more}` : more;
+}
+
+function preview(form) {
+  const button = form.querySelector("button[name=preview]");
+  const region = form.querySelector(".preview");
+  button.addEventListener("click", async (event) => {
+    event.preventDefault();
+    const body = new URLSearchParams({ body: form.elements.body.value, csrf_token: form.elements.csrf_token.value });
+    try {
+      const answer = await fetch("/preview", { method: "POST", body });
+      if (!answer.ok) throw new Error(answer.statusText);
+      // The server lets only inert HTML through, as it does for posts.
+      region.innerHTML = await answer.text() || "There is nothing to show yet.";
+      region.hidden = false;
+    } catch {
+      region.textContent = "The preview can’t be had right now. Your text is still here.";
+      region.hidden = false;
+    }
+    region.focus();
+  });
+}
+
+function quote(form) {
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a.quote");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    const chosen = selected(link.closest("article"));
+    let words = chosen && `${chosen.replace(/^/gm, "> ")}\n\n`;
+    try {
+      words ||= await quoted(link.href);
+    } catch {
+      location.href = link.href;
+      return;
+    }
+    const area = form.elements.body;
+    area.value = join(area.value, words);
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+    area.focus();
+    area.setSelectionRange(area.value.length, area.value.length);
+  });
+}
+
+function selected(article) {
+  const selection = getSelection();
+  const inside = selection.anchorNode && article.querySelector(".prose").contains(selection.anchorNode);
+  return inside && article.contains(selection.focusNode) ? String(selection).trim() : "";
+}
+
+async function quoted(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(answer.statusText);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return page.querySelector("form[data-draft] textarea").value;
+}

@@ -1,0 +1,32 @@
+"""Light or dark, as somebody chose in their browser."""
+
+import pytest
+
+
+@pytest.fixture
+def empty_url(tmp_path):
+    """Keep to SQLite: what is tested here is not the database."""
+    return f"sqlite:///{tmp_path}/forum.db"
+
+
+def test_a_choice_stays_and_can_be_taken_back(client):
+    headers = {"Referer": "http://localhost/?sort=newest"}
+    chosen = client.post("/theme", data={"theme": "dark"}, headers=headers)
+    assert (chosen.status_code, chosen.headers["Location"]) == (303, "/?sort=newest")
+    page = client.get("/")
+    assert '<html lang="en" data-theme="dark">' in page.text
+    assert "Set-Cookie" not in page.headers
+    client.post("/theme", data={"theme": "system"})
+    assert "data-theme" not in client.get("/").text
+
+
+@pytest.mark.parametrize("odd", ["", "x", '"><script>'])
+def test_an_odd_choice_is_none(client, odd):
+    client.set_cookie("forum_theme", odd)
+    assert "data-theme" not in client.get("/").text
+    assert "forum_theme=;" in client.post("/theme", data={"theme": odd}).headers["Set-Cookie"]
+
+
+def test_another_site_changes_nothing(client):
+    headers = {"Sec-Fetch-Site": "cross-site", "Referer": "https://evil.example//evil.example"}
+    assert client.post("/theme", data={"theme": "dark"}, headers=headers).status_code == 403

@@ -1,0 +1,151 @@
+"""A thread's page: which of its posts it shows, how one goes on, quotes, previews and retitles."""
+
+import re
+
+import pytest
+
+SHOWN = re.compile(r"<p>number (\d+)</p>")
+
+
+@pytest.fixture
+def empty_url(tmp_path):
+    """Keep to SQLite: what is tested here is not the database."""
+    return f"sqlite:///{tmp_path}/forum.db"
+
+
+@pytest.fixture
+def thread(client, ada):
+    made = client.post("/api/threads", json={"title": "A thread"}, headers=ada.headers).json
+    return made["id"]
+
+
+@pytest.fixture
+def posts(client, ada, thread):
+    return [_post(client, ada, thread, f"number {number}") for number in range(45)]
+
+
+def _post(client, person, thread, body):
+    new = {"thread_id": thread, "body": body}
+    return client.post("/api/posts", json=new, headers=person.headers).json["id"]
+
+
+def _numbers(page):
+    return [int(found) for found in SHOWN.findall(page.text)]
+
+
+def _link(page, label):
+    found = re.search(rf'href="([^"]+)"[^>]*>{label}<', page.text)
+    return found and found[1].replace("&amp;", "&")
+
+
+def test_one_goes_on_from_page_to_page_in_both_directions(client, thread, posts):
+    path = f"/threads/{thread}"
+    page = client.get(path)
+    seen = [_numbers(page)]
+    while onward := _link(page, "Newer posts"):
+        page = client.get(onward)
+        seen.append(_numbers(page))
+    assert seen == [list(range(20)), list(range(20, 40)), list(range(40, 45))]
+    back = []
+    while earlier := _link(page, "Older posts"):
+        page = client.get(earlier.partition("#")[0])
+        back.append(_numbers(page))
+    assert back == [list(range(20, 40)), list(range(20))]
+    assert _link(page, "To the first post") is None
+    newest = client.get(f"{path}?order=newest")
+    assert _numbers(newest) == list(range(44, 24, -1))
+    older = client.get(_link(newest, "Older posts"))
+    assert _numbers(older) == list(range(24, 4, -1))
+    assert _numbers(client.get(_link(older, "Newer posts")))[-1] == 25
+
+
+def test_long_posts_make_more_pages_instead_of_larger_ones(client, ada, thread):
+    words = "Many words about nothing. " * 600
+    for number in range(5):
+        _post(client, ada, thread, f"number {number}\n\n{words}")
+    path = f"/threads/{thread}"
+    page = client.get(path)
+    assert _numbers(page) == [0, 1]
+    assert _numbers(client.get(_link(page, "Newer posts"))) == [2, 3]
+    newest = client.get(f"{path}?at=newest")
+    assert _numbers(newest) == [3, 4]
+    assert _numbers(client.get(_link(newest, "Older posts").partition("#")[0])) == [1, 2]
+
+
+def test_a_page_keeps_its_place_while_others_write(client, ada, thread, posts):
+    address = _link(client.get(f"/threads/{thread}"), "Newer posts")
+    before = _numbers(client.get(address))
+    _post(client, ada, thread, "number 45")
+    assert _numbers(client.get(address)) == before
+
+
+def test_the_newest_are_one_step_away(client, thread, posts):
+    jump = _link(client.get(f"/threads/{thread}"), "Jump to the newest")
+    page = client.get(jump.partition("#")[0])
+    assert _numbers(page) == list(range(25, 45))
+    assert page.text.index('id="end"') > page.text.index("number 43")
+
+
+def test_a_posts_address_shows_it_among_its_neighbours(client, thread, posts):
+    for number in (0, 3, 22, 44):
+        page = client.get(f"/threads/{thread}?at={posts[number]}")
+        assert _numbers(page) == list(range(max(0, number - 10), min(45, number + 10)))
+
+
+@pytest.mark.parametrize("name", ["at", "after", "before"])
+@pytest.mark.parametrize("odd", ["", "x", "%00", "0" * 36, "z" * 36, "x" * 2000])
+def test_an_odd_address_does_no_harm(client, thread, posts, name, odd):
+    assert client.get(f"/threads/{thread}?{name}={odd}").status_code == 200
+
+
+def test_a_quotation_begins_a_reply(browser, ada, client, thread):
+    post = _post(client, ada, thread, "One line\n\nand *another*")
+    page = browser(ada).get(f"/threads/{thread}?at={post}&quote={post}")
+    assert "&gt; ada wrote:\n&gt;\n&gt; One line\n&gt;\n&gt; and *another*\n\n" in page.text
+    assert "wrote:" not in client.get(f"/threads/{thread}?quote={post}").text
+    assert browser(ada).get(f"/threads/{thread}?quote=nothing").status_code == 404
+
+
+def test_a_name_in_a_quotation_is_no_markdown(browser, ada, client, thread):
+    name = {"display_name": "*_[Ada](x)"}
+    client.patch(f"/api/users/{ada.id}", json=name, headers=ada.headers)
+    post = _post(client, ada, thread, "Words")
+    page = browser(ada).get(f"/threads/{thread}?quote={post}").text
+    assert r"&gt; \*\_\[Ada\]\(x\) wrote:" in page
+
+
+def test_a_preview_shows_the_text_and_keeps_it(browser, ada, client, thread, token_of):
+    mine, text = browser(ada), "*Seen* first <script>"
+    post = _post(client, ada, thread, "A post")
+    fields = {"csrf_token": token_of(mine), "preview": "on", "body": text, "title": "A title"}
+    for path in (f"/threads/{thread}", "/threads/new", f"/posts/{post}/edit"):
+        page = mine.post(path, data=fields)
+        assert page.status_code == 200
+        assert "<p><em>Seen</em> first &lt;script&gt;</p>" in page.text
+        assert "*Seen* first &lt;script&gt;</textarea>" in page.text
+    assert len(client.get(f"/api/posts/in-thread/{thread}").json["items"]) == 1
+
+
+def test_a_script_gets_the_preview_alone(browser, ada, client, token_of):
+    mine = browser(ada)
+    sent = {"csrf_token": token_of(mine), "body": "*Seen*"}
+    assert mine.post("/preview", data=sent).text == "<p><em>Seen</em></p>\n"
+    assert mine.post("/preview", data={"body": "*Seen*"}).status_code == 403
+    assert client.post("/preview", data={"body": "*Seen*"}).status_code == 401
+
+
+def test_an_author_changes_the_title_of_a_thread(browser, ada, bob, client, thread, token_of):
+    path, mine = f"/threads/{thread}/edit", browser(ada)
+    form = {"csrf_token": token_of(mine), "etag": "1"}
+    assert mine.post(path, data=form | {"title": ""}).status_code == 400
+    done = mine.post(path, data=form | {"title": "Another title"})
+    assert done.status_code == 303
+    assert "<h1>Another title</h1>" in client.get(f"/threads/{thread}").text
+    stale = mine.post(path, data=form | {"title": "A third"})
+    assert stale.status_code == 412
+    assert "Another title" in stale.text
+    assert 'value="A third"' in stale.text
+    other = browser(bob)
+    assert other.get(path).status_code == 403
+    sent = {"csrf_token": token_of(other), "title": "Bob’s now"}
+    assert other.post(path, data=sent).status_code == 403

@@ -1,0 +1,58 @@
+"""Without a mouse: what one presses the tab key for is seen, and leads where it says."""
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import new_name
+from tests.e2e.visitor import PASSWORD, Visitor
+from tests.e2e.window import opened
+from tests.harness import Stack
+
+OUTLINE = "() => getComputedStyle(document.activeElement).outlineStyle"
+MOST = 60  # presses of the tab key on one page
+
+
+def _tab_to(page: Page, name: str) -> None:
+    """Press the tab key until something of this name has the focus, each stop in sight."""
+    for _ in range(MOST):
+        page.keyboard.press("Tab")
+        assert page.evaluate(OUTLINE) == "solid", page.evaluate("document.activeElement.outerHTML")[
+            :200
+        ]
+        said = page.evaluate("(e => (e.labels?.[0] ?? e).textContent)(document.activeElement)")
+        if " ".join(said.split()) == name:
+            return
+    message = f"nobody gets to {name} by the tab key"
+    raise AssertionError(message)
+
+
+def test_a_thread_is_read_and_replied_to_by_keyboard(browser: Browser, before: Stack) -> None:
+    name = new_name("keys")
+    author = Visitor(before.base_url)
+    author.register(name)
+    author.open_thread("A thread for fingers", "A first post")
+    with opened(browser, before, scripts=True) as session:
+        page = session.page
+        page.goto(author.path.partition("?")[0])
+        page.keyboard.press("Tab")
+        skip = page.get_by_role("link", name="Skip to the content")
+        expect(skip).to_be_focused()
+        expect(skip).to_be_in_viewport()
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_be_focused()
+
+        _tab_to(page, "Sign in")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        for label, text in (("Username", name), ("Password", PASSWORD)):
+            _tab_to(page, label)
+            page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="A thread for fingers")).to_be_visible()
+
+        _tab_to(page, "Quote " + name)
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Your reply")).to_be_focused()
+        page.keyboard.type("I agree.")
+        _tab_to(page, "Post reply")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("article").nth(1)).to_contain_text("I agree.")

@@ -1,0 +1,150 @@
+"""Every page, whole and broken, in light and dark: no barrier that axe-core knows, and pictures."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.content import Content, fill
+from tests.e2e.degraded import without
+from tests.e2e.looks import look
+from tests.e2e.visitor import PASSWORD
+from tests.harness import Stack
+from tests.settling import Settling
+
+
+@pytest.fixture(scope="module", params=["before", "after"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Give each of the two in turn."""
+    found: Stack = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(stack: Stack) -> str:
+    """Name the folder of the pictures."""
+    return "after" if stack.local.extracted else "before"
+
+
+@pytest.fixture(scope="module")
+def content(stack: Stack) -> Content:
+    """Fill the forum."""
+    return fill(stack)
+
+
+@pytest.fixture
+def page(browser: Browser, stack: Stack, content: Content) -> Iterator[Page]:
+    """Open a window in which nobody is signed in."""
+    with browser.new_context(base_url=stack.base_url, reduced_motion="reduce") as context:
+        yield context.new_page()
+
+
+def _enter(page: Page, name: str) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/")
+
+
+def _looked(page: Page, pages: dict[str, str], folder: str) -> list[str]:
+    wrong = []
+    for name, path in pages.items():
+        page.goto(path)
+        wrong += look(page, name, folder)
+    return wrong
+
+
+def test_what_everybody_can_read(page: Page, content: Content, folder: str) -> None:
+    pages = {
+        "list": "/",
+        "newest": "/?sort=newest",
+        "search": "/?q=the",
+        "nothing-found": "/?q=zebra",
+        "thread": content.thread,
+        "thread-middle": f"{content.thread}?at={content.post}",
+        "thread-odd": content.odd,
+        "person": content.person,
+        "register": "/register",
+        "sign-in": "/sign-in",
+        "status": "/status",
+        "not-found": "/nothing",
+    }
+    wrong = _looked(page, pages, folder)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_a_member_sees(page: Page, content: Content, folder: str) -> None:
+    _enter(page, content.member)
+    pages = {
+        "member-list": "/",
+        "member-thread": f"{content.thread}?at=newest&quote={content.post}",
+        "new": "/threads/new",
+        "edit": f"/posts/{content.post}/edit",
+        "title": f"{content.thread}/edit",
+        "account": "/me",
+    }
+    wrong = _looked(page, pages, folder)
+
+    page.goto(content.thread)
+    page.locator("details.help summary").click()
+    page.locator("article").first.locator("details.confirm summary").click()
+    page.get_by_label("Your reply").fill("> A *preview*\n\n- with\n- a list")
+    page.get_by_role("button", name="Preview").click()
+    page.locator(".preview ul").wait_for()
+    wrong += look(page, "preview", folder)
+
+    page.goto(content.thread)
+    page.get_by_label("Your reply").fill("   ")
+    page.get_by_role("button", name="Post reply").click()
+    wrong += look(page, "refused", folder)
+
+    page.goto(content.thread)
+    page.get_by_label("Your reply").fill("Long thoughts.")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Post reply").click()
+    wrong += look(page, "session-ended", folder)
+    page.get_by_label("Username").fill(content.member)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Send it now").wait_for()
+    wrong += look(page, "resumed", folder)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_a_moderator_sees(page: Page, content: Content, folder: str) -> None:
+    _enter(page, content.moderator)
+    pages = {"moderator-thread": content.odd, "moderator-person": content.person}
+    wrong = _looked(page, pages, folder)
+    page.goto(content.odd)
+    page.get_by_role("button", name="Lock the thread").click()
+    page.get_by_text("This thread is locked.").wait_for()
+    wrong += look(page, "locked", folder)
+    page.get_by_role("button", name="Unlock the thread").click()
+    page.goto("/me")
+    page.get_by_label("Yes, erase my account for good").check()
+    page.get_by_role("button", name="Erase the account").click()
+    page.get_by_role("heading", name="erased").wait_for()
+    wrong += look(page, "erased", folder)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_is_left_while_parts_are_down(
+    browser: Browser, after: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = fill(after)
+    with browser.new_context(base_url=after.base_url, reduced_motion="reduce") as context:
+        page = context.new_page()
+        _enter(page, content.member)
+        wrong = []
+        with without(after, "posts"):
+            wrong += _looked(
+                page, {"no-posts": content.thread, "no-posts-status": "/status"}, "down"
+            )
+        with without(after, "threads"):
+            nowhere = "/threads/01890000-0000-7000-8000-000000000000"
+            wrong += _looked(page, {"no-threads": "/", "unavailable": nowhere}, "down")
+        with without(after, "users"):
+            wrong += _looked(page, {"no-users": content.person, "no-account": "/me"}, "down")
+    Settling(after).wait(patience=30)
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,100 @@
+"""People who read back what they wrote: nobody may be shown less than was acknowledged."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from tests.faults.client import Client, Records
+from tests.faults.ledger import Ledger
+from tests.faults.load import RECENT, Load, Member, new_post
+
+
+class Witness(Member):
+    """A member who remembers what they wrote last, and looks at it again and again."""
+
+    stale: list[str]
+
+    def act(self) -> None:
+        """Do one thing, and often look at one's own things afterwards."""
+        super().act()
+        if self.dice.random() < 0.5:
+            self.look_back()
+
+    def actions(self) -> list[tuple[int, Callable[[], None]]]:
+        """Give what people do here beside the rest."""
+        return [*super().actions(), (3, self.repeat_a_post), (2, self.sign_in_again)]
+
+    def look_back(self) -> None:
+        """Read something of one's own; whatever is older than what was acknowledged is noted."""
+        self.dice.choice([self.look_at_post, self.look_at_thread, self.look_at_oneself])()
+
+    def look_at_post(self) -> None:
+        """Read one of one's own posts: by the API, in its thread's list, or on its page."""
+        if not self.own:
+            return
+        post = self.ledger.posts[self.dice.choice(self.own[-5:])]
+        way = self.dice.choice(["post", "list", "page"])
+        path = {
+            "post": f"/api/posts/{post.id}",
+            "list": f"/api/posts/in-thread/{post.thread_id}?order=desc&limit=100",
+            "page": f"/posts/{post.id}",
+        }[way]
+        answer = self.client.ask("GET", path)
+        if answer is None or answer.status_code >= 500:
+            return
+        # The thread may have been deleted by its author meanwhile; nobody else does that here.
+        if answer.status_code != 200 or post.body not in answer.text:
+            self.stale.append(f"{path}: {answer.status_code}, without {post.body!r}")
+
+    def look_at_thread(self) -> None:
+        """Read a thread that others write in, too."""
+        thread = self.dice.choice(self.ledger.open_threads()[-RECENT:])
+        answer = self.client.ask("GET", f"/api/threads/{thread.id}")
+        if answer is not None and answer.status_code < 500 and answer.status_code != 200:
+            self.stale.append(f"thread {thread.id}: {answer.status_code}")
+
+    def look_at_oneself(self) -> None:
+        """Read one's own profile, and whether the session lives."""
+        answer = self.client.ask("GET", "/api/users/me")
+        if answer is None or answer.status_code >= 500:
+            return
+        name = self.ledger.names[self.client.id]
+        if answer.status_code != 200 or answer.json()["display_name"] != name:
+            self.stale.append(f"me: {answer.status_code} {answer.text[:200]}, not {name!r}")
+
+    def sign_in_again(self) -> None:
+        """Open another session, with the password of the first."""
+        self.client.sign_in(self.client.name)
+
+    def repeat_a_post(self) -> None:
+        """Send the same post twice with one key: it is written once, and answered alike."""
+        thread = self.dice.choice(self.ledger.open_threads()[-RECENT:])
+        mark = f"mark{self.dice.getrandbits(64):016x}"
+        json, headers = new_post(thread.id, mark)
+        first = self.client.insist("POST", "/api/posts", json, headers)
+        time.sleep(self.dice.uniform(0, 1.5))
+        second = self.client.insist("POST", "/api/posts", json, headers)
+        if (first.status_code, second.status_code) != (201, 201):
+            self.stale.append(f"repeated: {first.status_code} {second.status_code}")
+        elif first.json()["id"] != second.json()["id"]:
+            self.stale.append(f"{mark} was written twice")
+        else:
+            self.note_post(first.json()["id"], thread.id, mark)
+
+
+class Crowd(Load):
+    """Witnesses who act at the same time."""
+
+    def __init__(self, url: str, ledger: Ledger, seed: int, members: int) -> None:
+        self.records = Records()
+        self.ledger = ledger
+        self.stop = threading.Event()
+        self.failures = []
+        self.stale: list[str] = []
+        self.members = []
+        for number in range(members):
+            dice = random.Random(f"{seed} {number}")
+            witness = Witness(Client(url, self.records, self.stop, dice), ledger)
+            witness.stale = self.stale
+            self.members.append(witness)
