@@ -7,6 +7,7 @@ passwords, is copied now.
 import time
 
 from chassis.clock import utc_now
+from chassis.copying import in_portions
 from chassis.moving import CLOSED, GUARDED, HELD, OPEN, SEALED, Standing
 from forum.stage import HELD as HELD_ROW
 from infra.extract.copier import Copier, Ledger
@@ -158,7 +159,19 @@ class Back:
         ledger = Ledger()
         self._copier.bring_up(self._ends.changes(self._domain, self._since), ledger)
         self._move.report(ledger)
+        self._fill_in()
         self._move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
+
+    def _fill_in(self) -> None:
+        """Have the monolith know the people and threads that what it copied refers to.
+
+        Their services' events tell of them sooner or later. But who owns posts shows none in a
+        thread that it does not know.
+        """
+        for domain in self._move.place.extracted - {self._domain}:
+            rows, kept = self._ends.rows[domain], self._ends.copies[domain]
+            for portion in in_portions(rows.unknown()):
+                rows.learn(list(kept.read(portion).values()))
 
     def _follow(self) -> int:
         """Copy what has changed, until little is left; answers how many things that were."""
@@ -167,6 +180,7 @@ class Back:
             looked = utc_now()
             ids = self._ends.changes(self._domain, self._since)
             self._copier.bring_up(ids)
+            self._fill_in()
             count += len(ids)
             self._since = looked - MARGIN
             if (utc_now() - looked).total_seconds() < 1:
