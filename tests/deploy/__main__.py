@@ -11,7 +11,7 @@ import sys
 from infra.local.settings import ROOT
 from tests.compose.__main__ import lack
 
-# The contract at the stage where the most is routed. That stages answer alike is compared elsewhere;
+# The contract at the stage where the most is routed. Elsewhere the answers of stages are compared;
 # generated cases take long, and limits want deployments of their own.
 LEFT = ("test_generated.py", "test_limits.py")
 CONTRACT = ("tests/contract", *(f"--ignore=tests/contract/{name}" for name in LEFT))
