@@ -1,5 +1,6 @@
 """Copying records from one end to the other, and proving that both know the same."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,8 @@ from chassis.copying import GONE, READ_AT_ONCE, Copy, Record, differences, in_po
 PAGE = 500
 SHOWN_DIFFERENCES = 20
 LOOKS = 5
+PATIENCE = 30.0
+"""So many seconds may pass until an event tells that something was deleted."""
 Seen = Callable[[int], None]
 """Is told how many records more were dealt with."""
 
@@ -109,11 +112,18 @@ class Copier:
             shown = [one for one in records if GONE not in one and not self._may_lack(one)]
             for portion in _portions(shown):
                 known = self._source.read([one["id"] for one in portion])
-                unknown = [one["id"] for one in portion if one["id"] not in known]
-                # Looked at again: it may be on its way here by an event.
-                known = self._source.read(unknown) if unknown else {}
-                ledger.extras += [one for one in unknown if one not in known]
+                ledger.extras += [one["id"] for one in portion if one["id"] not in known]
             seen(len(records))
+        deadline = time.monotonic() + PATIENCE
+        # Looked at again: what is deleted goes from its owner first, and from the copy by an event.
+        while ledger.extras and time.monotonic() < deadline:
+            time.sleep(0.5)
+            ledger.extras = [one for one in ledger.extras if self._is_extra(one)]
+
+    def _is_extra(self, one: str) -> bool:
+        found = self._target.read([one]).get(one)
+        gone = found is None or GONE in found or self._may_lack(found)
+        return not gone and one not in self._source.read([one])
 
     def bring_up(self, ids: Sequence[str], ledger: Ledger | None = None) -> None:
         """Copy things as they are now, and prove that both ends know the same of them.
