@@ -42,6 +42,7 @@ class Back:
             target_learns=True,
             # Of a thread that came and went before it was told of, nothing is left to know.
             may_lack=lambda record: self._domain == "threads" and record["deleted"],
+            changed=lambda: self._ends.changes(self._domain, self._since),
         )
 
     def prepare(self) -> None:
@@ -78,7 +79,10 @@ class Back:
         """Compare everything by hash."""
         move = self._move
         total = self._ends.rows[self._domain].totals()[0]
-        self._since = utc_now() - MARGIN
+        # By events the monolith knows what changed meanwhile, but for what they do not tell, such
+        # as passwords; that is not to be taken for a difference.
+        self._since = move.backfilled_from() - MARGIN
+        self._follow()
         move.ledger = move.verify(self._copier, total)
 
     def switch(self) -> None:

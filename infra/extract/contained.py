@@ -83,14 +83,15 @@ class ContainedPlace:
 
     def route(self, extracted: frozenset[str]) -> None:
         """Give the gateway other routes, and wait until it uses them."""
+        changed = extracted ^ self._now.extracted
         self._note(replace(self._now, extracted=extracted))
-        wanted = {name: name if name in extracted else stages.MONOLITH for name in stages.DOMAINS}
+        wanted = {name: name if name in extracted else stages.MONOLITH for name in changed}
         deadline, again = time.monotonic() + ROUTED, 0.0
         while True:
             if time.monotonic() > again:
                 gateway.write_routes(routes.load().at(extracted), ROUTES)
                 again = time.monotonic() + AGAIN
-            if self.served_by(frozenset(stages.DOMAINS)) == wanted:
+            if self.served_by(changed) == wanted:
                 return
             if time.monotonic() > deadline:
                 msg = f"The gateway did not take its new routes within {ROUTED} seconds."

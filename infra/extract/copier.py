@@ -1,7 +1,7 @@
 """Copying records from one end to the other, and proving that both know the same."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from chassis.copying import GONE, READ_AT_ONCE, Copy, Record, differences, in_portions
@@ -69,10 +69,16 @@ class Copier:
         *,
         target_learns: bool = False,
         may_lack: Callable[[Record], bool] = lambda _: False,
+        changed: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """Take whether events keep the target too, and which records it may lack."""
+        """Take whether events keep the target too, and which records it may lack.
+
+        `changed` names the things that changed lately: of them an event may have brought the new
+        version, without what no event tells.
+        """
         self._source, self._target = source, target
         self._target_learns, self._may_lack = target_learns, may_lack
+        self._changed = changed
 
     def copy(self, after: str, seen: Seen) -> str | None:
         """Copy one page; answers where the next one begins."""
@@ -179,6 +185,10 @@ class Copier:
                 return
             if not (fields := differences(record, found)):
                 return
+            if _version(found) == record["version"] and one in self._changed():
+                ledger.behind += 1
+                self._target.put([record], force=True)
+                continue
             if _version(found) >= record["version"]:
                 ledger.different.append(Difference(one, fields))
                 if mend:
