@@ -36,13 +36,14 @@ class Back:
         self._moves = self._ends.moves
         self._standings = self._ends.standings(self._domain)
         self._since = utc_now() - MARGIN
+        self._seen = set[str]()
         self._copier = Copier(
             self._ends.copies[self._domain],
             self._ends.rows[self._domain],
             target_learns=True,
             # Of a thread that came and went before it was told of, nothing is left to know.
             may_lack=lambda record: self._domain == "threads" and record["deleted"],
-            changed=lambda: self._ends.changes(self._domain, self._since),
+            changed=lambda: {one for _, one in self._ends.changes(self._domain, self._since)},
         )
 
     def prepare(self) -> None:
@@ -161,7 +162,7 @@ class Back:
     def _prove(self) -> None:
         """Prove, while nobody writes, that the monolith knows what the service does."""
         ledger = Ledger()
-        self._copier.bring_up(self._ends.changes(self._domain, self._since), ledger)
+        self._bring_up(ledger)
         self._move.report(ledger)
         self._fill_in()
         self._move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
@@ -182,14 +183,20 @@ class Back:
         count = 0
         for _ in range(ROUNDS):
             looked = utc_now()
-            ids = self._ends.changes(self._domain, self._since)
-            self._copier.bring_up(ids)
+            count += self._bring_up(None)
             self._fill_in()
-            count += len(ids)
             self._since = looked - MARGIN
             if (utc_now() - looked).total_seconds() < 1:
                 break
         return count
+
+    def _bring_up(self, ledger: Ledger | None) -> int:
+        """Copy what changed and was not looked at before; answers how many things that were."""
+        changes = self._ends.changes(self._domain, self._since)
+        things = dict.fromkeys(thing for mark, thing in changes if mark not in self._seen)
+        self._copier.bring_up(list(things), ledger)
+        self._seen = {mark for mark, _ in changes}
+        return len(things)
 
     def _until_published(self) -> None:
         deadline = time.monotonic() + PUBLISHED

@@ -122,11 +122,11 @@ class Ends:
         """Give what tells a service whether it may answer."""
         return moving.Standings(self.dynamo, domain)
 
-    def changes(self, domain: str, since: datetime) -> list[str]:
-        """Name the things of a service that changed since then."""
+    def changes(self, domain: str, since: datetime) -> list[tuple[str, str]]:
+        """Give the changes of a service since then: a mark of each, and what changed."""
         found = copying.Changes(self.dynamo, TABLES[domain].OUTBOX, TYPES[domain]).since(since)
         touched = moving.touched_since(self.dynamo, TABLES[domain].MOVING.name, since)
-        return list(dict.fromkeys([*found, *touched]))
+        return [*found, *touched]
 
     def outbox(self, component: str) -> Outbox:
         """Give a component's outbox."""
