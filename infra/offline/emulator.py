@@ -2,8 +2,8 @@
 
 MiniStack runs ECS' tasks as real containers and routes by the load balancer's rules, but some of
 what makes a deployment safe it leaves out. It is added here, function by function, so that the
-templates can be deployed as they are. Each docstring says what AWS does and MiniStack does not;
-`require` stops at once if another version of MiniStack no longer has what is replaced here.
+templates can be deployed as they are. Each docstring says what AWS does and MiniStack does not. A
+version of MiniStack that no longer has what is replaced here fails at its start.
 """
 
 import os
