@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 from chassis.clock import Clock
 from forum.database import Database
 from forum.outbox import OutboxRow
-from forum.stage import HELD, SETTLED, UNDER_WAY, DomainRow
+from forum.stage import DOMAINS, HELD, SETTLED, UNDER_WAY, DomainRow
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,13 @@ class Moves:
 
     def barrier(self) -> None:
         """Wait until every transaction has ended that writes and began before."""
-        with self._database.writing() as session:
-            # On SQLite one writes after the other, so this transaction is the barrier.
-            if session.get_bind().dialect.name == "postgresql":
-                session.execute(text("LOCK TABLE users, threads, posts IN SHARE MODE"))
+        # One table after another: whoever writes several of them could otherwise wait for this
+        # while this waits for them, until PostgreSQL ends one of the two.
+        for table in DOMAINS:
+            with self._database.writing() as session:
+                # On SQLite one writes after the other, so this transaction is the barrier.
+                if session.get_bind().dialect.name == "postgresql":
+                    session.execute(text(f"LOCK TABLE {table} IN SHARE MODE"))
 
     def hold(self, domain: str, seconds: float) -> None:
         """Let nobody write a domain for so long; returns when those who had begun are through."""
