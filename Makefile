@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay extract return status test test-faults test-compose bench audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay extract return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -50,6 +50,22 @@ return: $(VENV)/run.stamp ## move it back: make return DOMAIN=posts (DRY_RUN=on,
 status: $(VENV)/run.stamp ## say where each domain stands
 	@$(MOVE) status
 
+# What `make synth` passes on to the CDK app, each only if it is set.
+CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
+  $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ASLEEP,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
+
+synth: $(VENV)/cdk.stamp ## make the cloud's templates: make synth ENVIRONMENT=lab STRATEGY=rolling
+	@$(BIN)/python -m infra.app $(CONTEXT)
+
+cost: $(VENV)/cdk.stamp ## compute what a lab and production cost in a month
+	@$(BIN)/python -m infra.cloud.cost
+
+deploy-local: $(VENV)/cdk.stamp ## deploy those templates here, in containers: make deploy-local EXTRACTED=users
+	@$(BIN)/python -m infra.offline.deploy
+
+destroy-local: $(VENV)/cdk.stamp ## remove that deployment, and list what is left of it
+	@$(BIN)/python -m infra.offline.destroy
+
 test: $(VENV)/dev.stamp ## run every test
 	@$(BIN)/python -m infra.local.dynoxide
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)
@@ -58,12 +74,19 @@ test-faults: $(VENV)/dev.stamp ## break each part under load (FULL=1 for 10,000 
 	@$(BIN)/python -m infra.local.dynoxide
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
+test-extract: $(VENV)/dev.stamp ## move domains under load and kills (FULL=1 for 100,000 posts, SEED=n to repeat)
+	@$(BIN)/python -m infra.local.dynoxide
+	$(BIN)/python -m pytest tests/extract $(ARGS)
+
 test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)
 
 bench: $(VENV)/dev.stamp ## measure before against after the split (QUICK=1; RECORD=1 into docs; needs wrk)
 	@$(BIN)/python -m infra.local.dynoxide
 	@$(BIN)/python -m bench
+
+test-deploy: $(VENV)/dev.stamp ## deploy the templates here and test the forum there (needs Docker)
+	@$(BIN)/python -m tests.deploy $(ARGS)
 
 audit: $(VENV)/dev.stamp ## look for known vulnerabilities in what is pinned
 	@$(BIN)/python -m infra.audit
@@ -99,6 +122,11 @@ $(VENV)/run.stamp: requirements/run.txt $(PROJECTS) | $(VENV)/pyvenv.cfg
 	@echo 'Installing what the forum needs to run ...'
 	@$(PIP) install --require-hashes -r requirements/run.txt
 	@$(PIP) install --no-deps --no-build-isolation $(EDITABLE:%=-e %)
+	@touch $@
+
+$(VENV)/cdk.stamp: requirements/cdk.txt $(VENV)/run.stamp
+	@echo 'Installing what makes templates for the cloud ...'
+	@$(PIP) install --require-hashes -r requirements/cdk.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp

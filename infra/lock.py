@@ -22,7 +22,7 @@ COMPONENTS = {
     "monolith": ("chassis", "monolith"),
 }
 # What stands around the components, each in an image of its own.
-IMAGES = ("gateway", "bus")
+IMAGES = ("gateway", "bus", "emulator")
 EVERYTHING = tuple(dict.fromkeys(folder for each in COMPONENTS.values() for folder in each))
 OPTIONS = (
     *("--universal", "--python-version", "3.11", "--generate-hashes"),
@@ -34,13 +34,16 @@ HEADER = "# Pinned by `make lock`; change a pyproject.toml instead of this file.
 def main() -> int:
     """Compile every lock file."""
     FOLDER.mkdir(exist_ok=True)
-    compile_lock("dev", [*_components(*EVERYTHING), *_groups("run", "dev")])
+    compile_lock("dev", [*_components(*EVERYTHING), *_groups("run", "dev", "cdk", "emulator")])
     compile_lock("run", [*_components(*EVERYTHING), *_groups("run")], bounded=True)
-    compile_lock("node", _groups("node"))
+    compile_lock("cdk", _groups("cdk"), bounded=True)
+    compile_lock("node", _groups("node"), bounded=True)
     for image in IMAGES:
         compile_lock(image, _groups(image), bounded=True)
     for name, folders in COMPONENTS.items():
         compile_lock(name, _components(*folders), bounded=True)
+    tools = [*_components(*COMPONENTS["monolith"]), *_groups("tools")]
+    compile_lock("tools", tools, bounded=True)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Runs a whole stage of the forum for a test, through the launcher that `make run` uses.
 
-With FORUM_STACK=compose, `Stack` runs it in containers instead.
+With FORUM_STACK=compose, `Stack` runs it in containers instead; with FORUM_STACK=deployed, by the
+cloud's templates.
 """
 
 import os
@@ -259,11 +260,16 @@ def listens(port: int) -> bool:
 
 
 def _chosen() -> Any:
-    if os.environ.get("FORUM_STACK") != "compose":
-        return Launched
-    from tests.compose.stack import Composed  # noqa: PLC0415  (needs an engine)
+    # Those need an engine.
+    if os.environ.get("FORUM_STACK") == "compose":
+        from tests.compose.stack import Composed  # noqa: PLC0415
 
-    return Composed
+        return Composed
+    if os.environ.get("FORUM_STACK") == "deployed":
+        from tests.deploy.deployed import Deployed  # noqa: PLC0415
+
+        return Deployed
+    return Launched
 
 
 Stack = _chosen()

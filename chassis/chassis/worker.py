@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import time
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
@@ -20,6 +21,7 @@ from chassis.settings import BusSettings
 
 _LOG = logging.getLogger(__name__)
 BEAT_SECONDS = 2.0
+REPORT_SECONDS = 60.0
 _STOP, _CRASH = 0, 1
 
 
@@ -80,13 +82,27 @@ def run(relay: Relay, consumer: Consumer, outbox: Outbox, clock: Clock) -> int:
 def _beat_until_ended(
     ends: SimpleQueue[int], consumer: Consumer, outbox: Outbox, clock: Clock
 ) -> int:
+    reported = float("-inf")
     while True:
         try:
             outbox.beat(Beat(clock(), consumer.lag_seconds))
             healthcheck.beat()
+            if time.monotonic() - reported >= REPORT_SECONDS:
+                report(outbox, clock)
+                reported = time.monotonic()
         except Unavailable as failure:
             _LOG.warning("could not tell that the worker is at work: %s", failure.detail)
         try:
             return ends.get(timeout=BEAT_SECONDS)
         except Empty:
             continue
+
+
+def report(outbox: Outbox, clock: Clock) -> None:
+    """Log for how long the oldest event has been waiting to be published, 0 if none is.
+
+    Metrics and alarms are made of this line.
+    """
+    oldest = outbox.oldest()
+    waited = max(0.0, (clock() - oldest).total_seconds()) if oldest else 0.0
+    _LOG.info("the outbox", extra={"outbox_seconds": round(waited, 3)})

@@ -48,6 +48,12 @@ class Rows(copying.Copy, Protocol):
     def totals(self) -> tuple[int, int]:
         """Count things, and sum up their versions."""
 
+    def unknown(self) -> list[str]:
+        """Name the things that others refer to, and of which nothing was told so far."""
+
+    def learn(self, records: Sequence[copying.Record]) -> None:
+        """Keep what the service knows of its own things, ahead of the events that tell of it."""
+
 
 Keep = Callable[[Sequence[copying.Record]], None]
 

@@ -17,8 +17,8 @@ PYTEST = (sys.executable, "-m", "pytest", "-n", "0")
 
 def main() -> int:
     """Answer the exit code."""
-    if lack := _lack():
-        sys.stderr.write(f"Not tested in containers: {lack}\n")
+    if missing := lack():
+        sys.stderr.write(f"Not tested in containers: {missing}\n")
         return 1 if os.environ.get("CI") else 0
     built = subprocess.run(["docker", "compose", "build", "--quiet"], cwd=ROOT, check=False)
     if built.returncode:
@@ -35,7 +35,7 @@ def main() -> int:
     return int(any(codes))
 
 
-def _lack() -> str:
+def lack() -> str:
     """Say what is missing of an engine with Compose; nothing if all is there."""
     for command, missing in (
         (("docker", "version"), "there is no container engine (docker version)"),

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,9 +17,15 @@ from tests.contract.forum import Forum
 from tests.contract.transcript import Exchange
 from tests.contract.writing import NOWHERE
 
-TABLE: list[dict[str, str]] = tomllib.loads(
-    Path(str(infra_tests.__file__)).with_name("paths.toml").read_text(encoding="utf-8")
-)["path"]
+# Where a load balancer of AWS and Envoy differ, the difference is a gateway's and is not compared.
+TABLE: list[dict[str, str]] = [
+    entry
+    for entry in tomllib.loads(
+        Path(str(infra_tests.__file__)).with_name("paths.toml").read_text(encoding="utf-8")
+    )["path"]
+    if os.environ.get("FORUM_STACK") != "deployed" or not {"alb", "forwarded"} & entry.keys()
+    if os.environ.get("FORUM_STACK") != "deployed" or entry["owner"] != "gateway"
+]
 API = {
     "users": ("/api/users", f"/api/users/{NOWHERE}", "/api/users/jwks.json", "/api/users/me"),
     "threads": ("/api/threads", f"/api/threads/{NOWHERE}", "/api/threads/openapi.json"),

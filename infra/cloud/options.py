@@ -1,0 +1,116 @@
+"""What the app is told by its context: which stage, how large, and how it is replaced."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infra import stages
+
+LAB, PRODUCTION = "lab", "production"
+ENVIRONMENTS = (LAB, PRODUCTION)
+ROLLING, BLUE_GREEN, CANARY, LINEAR = "rolling", "blue-green", "canary", "linear"
+STRATEGIES = (ROLLING, BLUE_GREEN, CANARY, LINEAR)
+ARCHITECTURES = ("x86_64", "arm64")
+SWITCH = ("off", "on")
+KNOWN = (
+    *("extracted", "environment", "strategy", "architecture", "name", "certificate"),
+    *("revision", "asleep", "exec"),
+)
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")
+_REVISION = re.compile(r"[\w.+-]{1,64}")
+_CERTIFICATE = re.compile(r"arn:[\w-]+:acm:[\w-]+:\d{12}:certificate/[\w-]+")
+
+
+class OptionsError(Exception):
+    """Everything that is wrong with the context, a line each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """One deployment: a stage of the split in an environment.
+
+    `name` begins the names of all that is made, so that two can stand in one account. `revision`
+    is what `X-Served-By` names; without one it is the first characters of the image's hash.
+    `asleep` runs no task; `exec` opens a lab's containers for a shell.
+    """
+
+    extracted: frozenset[str] = frozenset(stages.DOMAINS)
+    environment: str = LAB
+    strategy: str = ROLLING
+    architecture: str = "x86_64"
+    name: str = "forum"
+    certificate: str = ""
+    revision: str = ""
+    asleep: bool = False
+    exec: bool = False
+
+    @property
+    def production(self) -> bool:
+        """Tell whether this is the environment that people depend on."""
+        return self.environment == PRODUCTION
+
+    @property
+    def weighted(self) -> bool:
+        """Tell whether a new revision gets its requests by weights, not task by task."""
+        return self.strategy != ROLLING
+
+    @property
+    def prefix(self) -> str:
+        """Stands before the names of tables, topic and queues, as `TABLE_PREFIX` does."""
+        return f"{self.name}-"
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Name what serves the forum at this stage, the monolith first."""
+        return (stages.MONOLITH, *stages.ordered(self.extracted))
+
+    def owner(self, domain: str) -> str:
+        """Name the component that serves a domain at this stage."""
+        return domain if domain in self.extracted else stages.MONOLITH
+
+
+def read(context: Mapping[str, str]) -> Options:
+    """Read the context; raise an OptionsError that names every problem."""
+    problems = [
+        f"{name} means nothing here; known: {', '.join(KNOWN)}"
+        for name in context
+        if name not in KNOWN
+    ]
+
+    def one_of(name: str, allowed: tuple[str, ...]) -> str:
+        given = context.get(name) or allowed[0]
+        if given not in allowed:
+            problems.append(f"{name} is one of {', '.join(allowed)}, not {given!r}")
+        return given
+
+    def matching(name: str, pattern: re.Pattern[str], default: str, what: str) -> str:
+        given = context.get(name) or default
+        if given and not pattern.fullmatch(given):
+            problems.append(f"{name} is {what}, not {given!r}")
+        return given
+
+    extracted = frozenset(stages.DOMAINS)
+    try:
+        extracted = stages.parse(context.get("extracted", stages.as_setting(stages.DOMAINS)))
+    except stages.UnknownDomainError as error:
+        problems.append(str(error))
+    options = Options(
+        extracted=extracted,
+        environment=one_of("environment", ENVIRONMENTS),
+        strategy=one_of("strategy", STRATEGIES),
+        architecture=one_of("architecture", ARCHITECTURES),
+        name=matching("name", _NAME, "forum", "at most 12 of a-z, 0-9 and -, a letter first"),
+        certificate=matching("certificate", _CERTIFICATE, "", "a certificate's ARN"),
+        revision=matching("revision", _REVISION, "", "at most 64 letters, digits or _.+-"),
+        asleep=one_of("asleep", SWITCH) == "on",
+        exec=one_of("exec", SWITCH) == "on",
+    )
+    if options.production:
+        if not options.certificate:
+            problems.append("production is served by HTTPS only: name a certificate=arn:…")
+        problems += [
+            f"{name}=on is for a lab" for name in ("asleep", "exec") if getattr(options, name)
+        ]
+    if problems:
+        raise OptionsError("\n".join(problems))
+    return options

@@ -1,0 +1,1 @@
+"""The deployment of the cloud's templates on this machine: `make deploy-local`."""

@@ -1,0 +1,76 @@
+"""What the emulator can't take: the one transformation of the templates before they go there.
+
+Whole resources go, each for its reason; what is left is what AWS gets, unchanged.
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+Template = dict[str, Any]
+
+REASONS = {
+    "AWS::EC2::SecurityGroupIngress": "containers on one network may all reach each other",
+    "AWS::EC2::SecurityGroupEgress": "containers on one network may all reach each other",
+    "AWS::EC2::FlowLog": "there is no traffic of a VPC to log",
+    "AWS::ApplicationAutoScaling::ScalableTarget": "nothing scales by itself here",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "nothing scales by itself here",
+    "AWS::CloudWatch::Alarm of several metrics": "the emulator does not add metrics up",
+}
+
+
+class StillNeededError(Exception):
+    """Something that stays refers to what would go."""
+
+
+def leave_out(template: Template) -> tuple[Template, dict[str, str]]:
+    """Give the template without what the emulator rejects, and what that is: id and kind.
+
+    Raises:
+        StillNeededError: a resource or an output that stays refers to it.
+    """
+    made = copy.deepcopy(template)
+    resources = made.get("Resources", {})
+    kinds = {logical_id: kind(resource) for logical_id, resource in resources.items()}
+    gone = {logical_id: found for logical_id, found in kinds.items() if found in REASONS}
+    for logical_id in gone:
+        del resources[logical_id]
+    for resource in resources.values():
+        _forget(resource, gone)
+    needed = set(_references(made)).intersection(gone)
+    if needed:
+        msg = f"still referred to: {', '.join(sorted(needed))}"
+        raise StillNeededError(msg)
+    return made, gone
+
+
+def kind(resource: dict[str, Any]) -> str:
+    """Name a resource's type, more closely where only some of a type are rejected."""
+    several = " of several metrics" if "Metrics" in resource.get("Properties", {}) else ""
+    return f"{resource['Type']}{several}"
+
+
+def _forget(resource: dict[str, Any], gone: dict[str, str]) -> None:
+    """Let a resource wait for what is there only."""
+    before = resource.get("DependsOn", [])
+    before = [before] if isinstance(before, str) else before
+    after = [each for each in before if each not in gone]
+    if len(after) == len(before):
+        return
+    resource.pop("DependsOn")
+    if after:
+        resource["DependsOn"] = after
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if name == "Ref" and isinstance(part, str):
+                yield part
+            elif name == "Fn::GetAtt":
+                yield part[0] if isinstance(part, list) else str(part).partition(".")[0]
+            else:
+                yield from _references(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _references(part)

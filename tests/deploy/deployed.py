@@ -1,0 +1,144 @@
+"""Runs a stage of the forum by the cloud's templates, for suites that else use the launcher."""
+
+import json
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from infra.cloud import names as cloud_names
+from infra.cloud.options import Options
+from infra.local import keys
+from infra.local.programs import PACKAGES
+from infra.local.settings import PORTS, Local
+from infra.offline import engine
+from infra.offline.deploy import deploy
+from infra.offline.destroy import destroy
+from infra.offline.place import Place, docker
+from tests.deploy import names
+from tests.ports import free_port
+
+LEAVING_SECONDS = 60
+
+
+class Deployed:
+    """A stage deployed at an emulator of its own, on a free port, with data of its own.
+
+    It has what `tests.harness.Launched` has, as far as suites need it. Leaving the block destroys
+    the deployment, and asserts that nothing is left.
+    """
+
+    def __init__(
+        self,
+        extracted: frozenset[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the stage; `environment` is what the components are told beside the template."""
+        names.install()
+        ports = dict.fromkeys(PORTS, 0)
+        self.local = Local(extracted, ports, directory, demo=False, restart=True)
+        self.place = Place(f"forum-test-{secrets.token_hex(4)}", free_port())
+        self.options = Options(extracted=extracted)
+        self.told: list[str] = []
+        self.base_url = ""
+        self._environment = dict(environment or {})
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Each component's own address, past the load balancer."""
+        return {name: self._address(name) for name in self.local.components}
+
+    def deploy(self, **changes: object) -> None:
+        """Bring the deployment to other options, such as another stage or revision."""
+        self.options = replace(self.options, **changes)  # type: ignore[arg-type]
+        self.local = replace(self.local, extracted=self.options.extracted)
+        self.base_url = deploy(
+            self.place, self.options, say=self.told.append, environment=self._environment
+        )
+
+    def start(self) -> "Deployed":
+        """Deploy it for the first time."""
+        try:
+            self.deploy()
+            self._copy_keys()
+        except BaseException:
+            self._remember()
+            engine.remove_all(self.place)
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Destroy it, and assert that nothing is left."""
+        remaining = destroy(self.place, self.options, say=self.told.append)
+        assert not remaining, f"still there: {remaining}"
+
+    def tasks(self, program: str) -> list[str]:
+        """Name the containers that run a program."""
+        mine = f"label=ministack.instance={self.place.project}:4566"
+        label = f"label=com.amazonaws.ecs.container-name={program}"
+        listed = ("ps", "--filter", mine, "--filter", label, "--format", "{{.Names}}")
+        return docker(*listed).split()
+
+    def alone(self, program: str) -> str:
+        """Wait until one task runs a program, and name it: those before it may still be leaving."""
+        deadline = time.monotonic() + LEAVING_SECONDS
+        while len(found := self.tasks(program)) != 1:
+            assert time.monotonic() < deadline, f"{program}: {found}"
+            time.sleep(0.2)
+        return found[0]
+
+    def moderator(self, username: str) -> None:
+        """Make somebody a moderator."""
+        owner = self.local.owner("users")
+        command = ("python", "-m", f"{PACKAGES[owner]}.moderator", username)
+        docker("exec", self.tasks(owner)[0], *command)
+
+    def image(self, component: str) -> str:
+        """Name the image that a component's tasks run."""
+        return docker("inspect", "--format", "{{.Config.Image}}", self.tasks(component)[0]).strip()
+
+    def log(self, program: str) -> str:
+        """Everything that a program's task has logged."""
+        return "".join(docker("logs", task) for task in self.tasks(program))
+
+    def said(self) -> str:
+        """What the deployment has printed."""
+        return "\n".join(self.told)
+
+    def _address(self, program: str) -> str:
+        inspected = json.loads(docker("inspect", self.tasks(program)[0]))[0]
+        networks = inspected["NetworkSettings"]["Networks"]
+        return f"http://{networks[self.place.network]['IPAddress']}:8080"
+
+    def _copy_keys(self) -> None:
+        """Put the keys where the launcher has them."""
+        self.local.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        client = self.place.client("secretsmanager")
+        for name in (
+            cloud_names.shared_secret(self.options),
+            cloud_names.signing_secret(self.options),
+        ):
+            found = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+            for key in (keys.PRIVATE, keys.PUBLIC, keys.SECRET):
+                if key in found:
+                    (self.local.secrets / key).write_text(found[key], encoding="utf-8")
+
+    def _remember(self) -> None:
+        sys.stderr.write(f"{self.said()}\n{engine.log(self.place, 'emulator')}\n")
+
+    def __enter__(self) -> "Deployed":
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._remember()
+        self.stop()

@@ -1,0 +1,119 @@
+"""One deployment, step by step: extracted in place, replaced, broken, taken back, destroyed."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from infra.offline.place import docker
+from infra.offline.stacks import StackError
+from tests.deploy.deployed import Deployed
+from tests.deploy.watching import Readers
+
+# What each component answers without its data: the emulator's DynamoDB may take longer on a busy
+# machine than a component waits for it, which is no matter of deployments.
+USERS, THREADS, POSTS = (
+    "/api/users/jwks.json",
+    "/api/threads/openapi.json",
+    "/api/posts/openapi.json",
+)
+PATHS = ("/sign-in", USERS, THREADS, POSTS)
+
+
+@pytest.fixture(scope="module")
+def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """Begin with the monolith alone."""
+    with Deployed(frozenset(), tmp_path_factory.mktemp("deployed")) as deployed:
+        yield deployed
+
+
+def component(forum: Deployed, path: str) -> str:
+    answer = requests.get(forum.base_url + path, timeout=30)
+    assert answer.status_code == 200, answer.text
+    return answer.headers["X-Served-By"].partition("/")[0]
+
+
+def test_the_monolith_alone_answers_everything(forum: Deployed) -> None:
+    assert {component(forum, path) for path in PATHS} == {"monolith"}
+    assert not forum.tasks("monolith-worker")
+
+
+def test_two_domains_are_extracted_in_place_and_each_path_always_has_one_owner(
+    forum: Deployed,
+) -> None:
+    with Readers(forum.base_url, PATHS) as readers:
+        forum.deploy(extracted=frozenset({"users", "posts"}))
+    assert not readers.failed
+    # It goes from the monolith to the service once, and never back.
+    assert [s.partition("/")[0] for s in readers.servers(USERS)] == ["monolith", "users"]
+    assert [s.partition("/")[0] for s in readers.servers(POSTS)] == ["monolith", "posts"]
+    assert {s.partition("/")[0] for s in readers.servers(THREADS)} == {"monolith"}
+    assert component(forum, USERS) == "users"
+    assert forum.tasks("users-worker")
+    assert forum.tasks("monolith-worker")
+
+
+def test_components_find_each_other_by_their_names(forum: Deployed) -> None:
+    look = "import socket; print(socket.gethostbyname('users.forum.local'))"
+    found = docker("exec", forum.tasks("monolith")[0], "python", "-c", look).strip()
+    told = docker("inspect", forum.tasks("users")[0])
+    assert f'"{found}"' in told
+
+
+def test_what_is_left_out_is_said(forum: Deployed) -> None:
+    assert "left out: " in forum.said()
+    assert "AWS::EC2::FlowLog (there is no traffic of a VPC to log)" in forum.said()
+
+
+def test_a_container_runs_as_its_definition_says(forum: Deployed) -> None:
+    for program in ("users", "users-worker", "monolith"):
+        task = forum.tasks(program)[0]
+        told = docker(
+            *("inspect", "--format"),
+            "{{.HostConfig.ReadonlyRootfs}} {{.Config.User}} {{.HostConfig.CapDrop}}",
+            task,
+        )
+        assert told.split() == ["true", "10001:10001", "[ALL]"]
+
+
+def test_a_new_revision_rolls_out_without_a_failed_read(forum: Deployed) -> None:
+    before = forum.alone("posts")
+    with Readers(forum.base_url, PATHS) as readers:
+        forum.deploy(revision="second")
+    assert not readers.failed
+    assert forum.alone("posts") != before
+    for path in PATHS:
+        assert readers.servers(path)[-1].endswith("/second")
+
+
+def test_a_broken_image_leaves_the_old_revision_serving(forum: Deployed) -> None:
+    """It starts, and its program ends at once: what a wrong build looks like."""
+    image = forum.image("posts")
+    whole = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
+    serving = forum.alone("posts")
+    broken = docker("create", "--entrypoint", "false", image).strip()
+    try:
+        docker("commit", "--change", 'ENTRYPOINT ["false"]', broken, image)
+        with (
+            Readers(forum.base_url, PATHS) as readers,
+            pytest.raises(StackError, match="circuit breaker"),
+        ):
+            forum.deploy(revision="third")
+    finally:
+        docker("tag", whole, image)
+        docker("rm", broken)
+    assert not readers.failed
+    assert forum.alone("posts") == serving
+    assert readers.servers(POSTS) == ["posts/second"]
+
+
+def test_a_step_back_takes_paths_and_data_away_again(forum: Deployed) -> None:
+    with Readers(forum.base_url, PATHS) as readers:
+        forum.deploy(extracted=frozenset({"posts"}), revision="fourth")
+    assert not readers.failed
+    assert component(forum, USERS) == "monolith"
+    assert component(forum, POSTS) == "posts"
+    assert not forum.tasks("users"), "its stack is deleted after its tasks"
+    tables = forum.place.client("dynamodb").list_tables()["TableNames"]
+    assert tables
+    assert all(name.startswith("forum-posts") for name in tables)

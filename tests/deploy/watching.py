@@ -1,0 +1,61 @@
+"""People who read without a pause, while something is deployed."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+
+import requests
+
+PAUSE_SECONDS = 0.1
+
+
+class Readers:
+    """Threads that get paths again and again; each answer is counted by path, status and server."""
+
+    def __init__(self, url: str, paths: Sequence[str]) -> None:
+        self.answers: list[tuple[str, int, str]] = []
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._read, args=(f"{url}{path}", path)) for path in paths
+        ]
+
+    @property
+    def failed(self) -> Counter[tuple[str, int, str]]:
+        """Count what was not answered with 200."""
+        return Counter(answer for answer in self.answers if answer[1] != 200)
+
+    def servers(self, path: str) -> list[str]:
+        """Name who answered a path, one after another, each once in a row."""
+        found: list[str] = []
+        for asked, _, server in self.answers:
+            if asked == path and (not found or found[-1] != server):
+                found.append(server)
+        return found
+
+    def _read(self, url: str, path: str) -> None:
+        # A connection for each request: whoever keeps one sees less of a change.
+        while not self._stop.is_set():
+            try:
+                answer = requests.get(url, timeout=30)
+                told = (path, answer.status_code, answer.headers.get("X-Served-By", ""))
+            except requests.RequestException as error:
+                told = (path, 0, type(error).__name__)
+            self.answers.append(told)
+            time.sleep(PAUSE_SECONDS)
+
+    def __enter__(self) -> "Readers":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
