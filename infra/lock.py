@@ -42,6 +42,8 @@ def main() -> int:
         compile_lock(image, _groups(image), bounded=True)
     for name, folders in COMPONENTS.items():
         compile_lock(name, _components(*folders), bounded=True)
+    tools = [*_components(*COMPONENTS["monolith"]), *_groups("tools")]
+    compile_lock("tools", tools, bounded=True)
     return 0
 
 

@@ -32,7 +32,7 @@ class Echo(Server):
 
 
 @pytest.fixture
-def echo() -> Iterator[Echo]:
+def echo(load_tool: str) -> Iterator[Echo]:
     with Echo() as server:
         yield server
 

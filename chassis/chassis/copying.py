@@ -123,12 +123,11 @@ class Answers:
         first = int((since + KEPT_FOR).timestamp()) if since else 0
         after: Item | None = None
         while True:
-            items, after = self._db.scan(self._table, after)
+            items, after = self._db.scan(self._table, after, least=("expires", first))
             yield [
                 {"kind": "answer", "expires": item["expires"]}
                 | {name: item[name] for name in ("scope", "fingerprint", "answer")}
                 for item in items
-                if item["expires"] >= first
             ]
             if after is None:
                 return
@@ -151,11 +150,11 @@ class Changes:
         self._table = table.name
         self._types = frozenset(types)
 
-    def since(self, since: datetime) -> list[str]:
-        """Name the things of which an event was recorded since then, published or not."""
+    def since(self, since: datetime) -> list[tuple[str, str]]:
+        """Give the events that were recorded since then, published or not: each id, and of what."""
         milliseconds = f"{max(0, int(since.timestamp() * 1000)):012x}"
         after = f"{milliseconds[:8]}-{milliseconds[8:]}"
-        found = list[str]()
+        found = list[tuple[str, str]]()
         for shard in map(str, range(SHARDS)):
             last = after
             while items := self._db.query(
@@ -167,9 +166,13 @@ class Changes:
                 after=last,
             ):
                 events = (json.loads(item["event"]) for item in items if "event" in item)
-                found += [event["subject"] for event in events if event["type"] in self._types]
+                found += [
+                    (event["id"], event["subject"])
+                    for event in events
+                    if event["type"] in self._types
+                ]
                 last = items[-1]["id"]
-        return list(dict.fromkeys(found))
+        return found
 
 
 def in_portions(ids: Sequence[str]) -> Iterator[list[str]]:

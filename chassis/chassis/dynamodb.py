@@ -166,12 +166,18 @@ class Database:
             arguments["Limit"] = limit - len(items)
 
     def scan(
-        self, table: str, after: Item | None, *, keys: Sequence[str] = (), limit: int = 500
+        self,
+        table: str,
+        after: Item | None,
+        *,
+        keys: Sequence[str] = (),
+        limit: int = 500,
+        least: tuple[str, int] | None = None,
     ) -> tuple[list[Item], Item | None]:
         """Read a page of a whole table, for whoever moves or checks all of it; never for a request.
 
         Strongly consistent. Answers what to go on after, None at the end; with `keys` only these
-        attributes.
+        attributes, with `least` only items in which one is at least so much.
         """
         arguments: dict[str, Any] = {
             "TableName": self._prefix + table,
@@ -181,6 +187,9 @@ class Database:
         if keys:
             arguments["ProjectionExpression"] = ", ".join(f"#{name}" for name in keys)
             arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in keys}
+        if least is not None:
+            arguments["FilterExpression"] = f"{least[0]} >= :least"
+            arguments["ExpressionAttributeValues"] = self.pack({":least": least[1]})
         if after is not None:
             arguments["ExclusiveStartKey"] = self.pack(after)
         answer = self._call("scan", **arguments)

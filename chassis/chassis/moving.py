@@ -54,13 +54,15 @@ def touched(thing: str, now: datetime) -> Item:
     return {"id": f"{_TOUCHED}{thing}", "touched_at": stamp(now), "expires": expires}
 
 
-def touched_since(database: Database, name: str, since: datetime) -> list[str]:
-    """Name the things that are said to have changed since then, in one of these tables."""
-    found, after = list[str](), None
+def touched_since(database: Database, name: str, since: datetime) -> list[tuple[str, str]]:
+    """Give what is said to have changed since then, in one of these tables: a mark, and of what."""
+    found, after = list[tuple[str, str]](), None
     while True:
         items, after = database.scan(name, after)
         recent = (item for item in items if item.get("touched_at", "") >= stamp(since))
-        found += [item["id"].removeprefix(_TOUCHED) for item in recent]
+        found += [
+            (item["id"] + item["touched_at"], item["id"].removeprefix(_TOUCHED)) for item in recent
+        ]
         if after is None:
             return found
 

@@ -128,8 +128,12 @@ def test_what_no_event_tells_of_is_noted(database: Database) -> None:
     Standings(database, "notes").write(Standing(OPEN))
     for one, when in (("a", early), ("b", late)):
         database.put_if(name, moving.touched(one, when), "")
-    assert sorted(moving.touched_since(database, name, early)) == ["a", "b"]
-    assert moving.touched_since(database, name, late) == ["b"]
+    assert sorted(one for _, one in moving.touched_since(database, name, early)) == ["a", "b"]
+    [(mark, one)] = moving.touched_since(database, name, late)
+    assert one == "b"
+    database.put_if(name, moving.touched("b", moment("2026-01-31T12:00:02.000Z")), "")
+    [(again, _)] = moving.touched_since(database, name, late)
+    assert again != mark
 
 
 def test_of_many_that_wait_only_some_may() -> None:

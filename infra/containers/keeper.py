@@ -2,7 +2,8 @@
 
 MiniStack has its topic, queues and messages in memory. Whenever it starts anew, it is given topic
 and queues, and all components publish once more what may have been on it. How far back that
-goes is noted whenever nothing is under way: every event recorded until then has arrived.
+goes is noted whenever nothing is under way: every event recorded until then has arrived. When a
+domain moves, this looks after another stage from then on.
 """
 
 import logging
@@ -27,7 +28,7 @@ from chassis.replaying import MARGIN
 from forum.database import Database
 from forum.outbox import SqlOutbox
 from infra import stages
-from infra.containers.stage import extracted
+from infra.containers.stage import ByNow, by_now, extracted
 from infra.local.bus import PREFIX
 
 if TYPE_CHECKING:
@@ -81,13 +82,16 @@ class Keeper:
 
 
 def main() -> int:
-    """Look after the bus of this stage until asked to stop."""
+    """Look after the bus of the stage that this is by now, until asked to stop."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logs.configure("keeper")
-    stage = extracted()
-    keeper = build(stage)
+    now = by_now()
+    keeper = build(now)
     noted = 0.0
     while True:
+        if (fresh := by_now()) != now:
+            now = fresh
+            keeper = build(now)
         try:
             if not keeper.is_complete():
                 # A program of its own takes along what it needed in memory.
@@ -103,11 +107,11 @@ def main() -> int:
         time.sleep(LOOK_SECONDS)
 
 
-def build(stage: frozenset[str]) -> Keeper:
+def build(now: ByNow) -> Keeper:
     """Build the keeper of a stage; opens no connection yet."""
     sqs = connect_queue(1)
     endpoint = f"{boto3.client('sqs').meta.endpoint_url}/000000000000/{PREFIX}"
-    services = stages.ordered(stage)
+    services = now.services
     tables = dynamodb.Database(dynamodb.connect(), PREFIX)
     outboxes: list[Outbox] = [
         DynamoOutbox(tables, f"{name}-outbox", name, utc_now, uuid7) for name in services
@@ -117,7 +121,7 @@ def build(stage: frozenset[str]) -> Keeper:
         Queue(sqs, endpoint + name, f"{endpoint}{name}-dead-letters")
         for name in (stages.MONOLITH, *services)
     ]
-    return Keeper(sqs, outboxes, queues, NOTES / stages.folder(stage))
+    return Keeper(sqs, outboxes, queues, NOTES / stages.folder(extracted()))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""Make what the stage's services lack: `python -m infra.containers.provision`."""
+"""Make what the services lack that there are by now: `python -m infra.containers.provision`."""
 
 import sys
 
-from infra import stages
-from infra.containers.stage import extracted
+from infra.containers.stage import by_now
 from infra.local.provision import make_queues, make_tables
 
 if __name__ == "__main__":
-    services = stages.ordered(extracted())
-    for name in make_tables(services):
+    now = by_now()
+    for name in make_tables(now.services):
         sys.stdout.write(f"created {name}\n")
-    make_queues(extracted())
+    make_queues(now.extracted, now.moving)

@@ -2,7 +2,7 @@
 
 `/keys` holds what is made once: the keys of sessions and the database's password. Each component
 finds its share in a volume of its own, here `/shares/<component>`, and beside it those of its
-settings that depend on the stage.
+settings that depend on the stage. Domains may move, so every service has a share at every stage.
 """
 
 import os
@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra import stages
-from infra.containers.stage import database_name, extracted
+from infra.containers.stage import FOLDER, database_name, extracted, was_moved
 from infra.local import keys
-from infra.local.programs import PEERS
 
 KEYS, SHARES = Path("/keys"), Path("/shares")
 PASSWORD = "database_password"  # noqa: S105
+BEGAN = "FORUM_BEGAN_AS"
 POSTGRES, KEEPER = "postgres", "keeper"
 # PostgreSQL runs as a user of its own image; nobody else can open that volume.
 _MODES = {POSTGRES: 0o444}
@@ -30,6 +30,9 @@ def main() -> int:
     except stages.UnknownDomainError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    if problem := another(os.environ.get(BEGAN)):
+        sys.stderr.write(f"{problem}\n")
+        return 1
     keys.ensure(KEYS)
     _ensure_password(KEYS / PASSWORD)
     made = {file.name: file.read_text(encoding="utf-8") for file in KEYS.iterdir()}
@@ -41,25 +44,34 @@ def main() -> int:
 
 def shares(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Tell what each container finds in its volume, file by file."""
-
-    def owner(domain: str) -> str:
-        return domain if domain in stage else stages.MONOLITH
-
-    components = (stages.MONOLITH, *stages.ordered(stage))
+    components = (stages.MONOLITH, *stages.DOMAINS)
     given = {name: {each: made[each] for each in (keys.SECRET, keys.PUBLIC)} for name in components}
-    given[owner("users")] |= {
-        keys.PRIVATE: made[keys.PRIVATE],
-        "keepers": ",".join(name for name in components if name != owner("users")),
-    }
-    for name in stages.ordered(stage):
-        for peer in PEERS.get(name, ()):
-            given[name][f"{peer}_url"] = f"http://{owner(peer)}.forum.local:8080"
+    for signer in keys.SIGNERS:
+        given[signer][keys.PRIVATE] = made[keys.PRIVATE]
+    # Where a domain was moved, the users service has been told who keeps copies by now.
+    given["users"]["keepers"] = ",".join((stages.MONOLITH, *stages.ordered(stage - {"users"})))
     password = made[PASSWORD]
     url = f"postgresql+psycopg://forum:{password}@{POSTGRES}:5432/{database_name(stage)}"
     given[stages.MONOLITH]["database_url"] = url
     given[KEEPER] = {"database_url": url}
     given[POSTGRES] = {PASSWORD: password}
     return given
+
+
+def another(began: str | None, folder: Path = FOLDER) -> str:
+    """Say what is wrong if the services that are to run are those of another forum.
+
+    They are of the one that began with this EXTRACTED; None where no domain was moved.
+    """
+    if began is None:
+        return ""
+    file = "compose.override.yaml, which `make extract` has written,"
+    way = "Move that file away, or start with: docker compose -f compose.yaml up"
+    if stages.parse(began) != extracted():
+        return f"{file} is about the forum that began with EXTRACTED={began}, not this one. {way}"
+    if not was_moved(folder):
+        return f"{file} is about a forum whose data is gone. {way}"
+    return ""
 
 
 def _ensure_password(file: Path) -> None:

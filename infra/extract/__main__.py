@@ -11,14 +11,19 @@ from collections.abc import Callable, Sequence
 
 from chassis.errors import Unavailable
 from infra import stages
+from infra.extract import contained, errands, project
 from infra.extract.back import Back
 from infra.extract.console import Console
+from infra.extract.contained import ContainedPlace
 from infra.extract.dry import rehearse
 from infra.extract.local import LocalPlace
 from infra.extract.mover import WATCH_SECONDS, Move, StoppedError
 from infra.extract.out import Out
 from infra.extract.place import Place, PlaceError
+from infra.extract.project import Project
 from infra.extract.status import show
+from infra.local.lock import Lock
+from infra.local.settings import var_folder
 
 EXTRACT, RETURN, STATUS = "extract", "return", "status"
 PHASES = ("prepare", "backfill", "catch-up", "verify", "switch", "watch")
@@ -37,9 +42,12 @@ _SAYS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for."""
     chosen = _parser().parse_args(arguments)
-    console = Console()
+    console = _console()
     try:
-        place: Place = LocalPlace(os.environ)
+        place = _place()
+        if isinstance(place, Project):
+            passed = sys.argv[1:] if arguments is None else arguments
+            return errands.run(place, passed)
         if chosen.what == STATUS:
             show(place, console)
             return 0
@@ -54,6 +62,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.say("Stopped. Run this again to go on.")
         return 130
+
+
+def _console() -> Console:
+    if contained.is_here():
+        return Console(sys.stderr, bars="PROGRESS" in os.environ)
+    return Console()
+
+
+def _place() -> Place | Project:
+    """Find the forum of `make run`, or the one in containers; STACK says which if both run."""
+    if contained.is_here():
+        return ContainedPlace()
+    stack = os.environ.get("STACK")
+    if stack not in {None, "", "run", "compose"}:
+        msg = f"STACK is run or compose, not {stack!r}."
+        raise PlaceError(msg)
+    if stack == "run" or (stack != "compose" and Lock(var_folder(os.environ)).holder()):
+        return LocalPlace(os.environ)
+    if found := project.find(os.environ):
+        return found
+    containers = "`EXTRACTED= docker compose up`"
+    if stack == "compose":
+        msg = f"No forum runs in containers from this folder; start one with {containers}."
+    else:
+        msg = (
+            f"No forum runs from this folder; start one with `make run EXTRACTED=` or {containers}."
+        )
+    raise PlaceError(msg)
 
 
 def _go(place: Place, chosen: argparse.Namespace, console: Console) -> int:

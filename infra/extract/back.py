@@ -7,6 +7,7 @@ passwords, is copied now.
 import time
 
 from chassis.clock import utc_now
+from chassis.copying import in_portions
 from chassis.moving import CLOSED, GUARDED, HELD, OPEN, SEALED, Standing
 from forum.stage import HELD as HELD_ROW
 from infra.extract.copier import Copier, Ledger
@@ -35,7 +36,15 @@ class Back:
         self._moves = self._ends.moves
         self._standings = self._ends.standings(self._domain)
         self._since = utc_now() - MARGIN
-        self._copier = Copier(self._ends.copies[self._domain], self._ends.rows[self._domain])
+        self._seen = set[str]()
+        self._copier = Copier(
+            self._ends.copies[self._domain],
+            self._ends.rows[self._domain],
+            target_learns=True,
+            # Of a thread that came and went before it was told of, nothing is left to know.
+            may_lack=lambda record: self._domain == "threads" and record["deleted"],
+            changed=lambda: {one for _, one in self._ends.changes(self._domain, self._since)},
+        )
 
     def prepare(self) -> None:
         """Have every write of the service checked from now on."""
@@ -71,7 +80,10 @@ class Back:
         """Compare everything by hash."""
         move = self._move
         total = self._ends.rows[self._domain].totals()[0]
-        self._since = utc_now() - MARGIN
+        # By events the monolith knows what changed meanwhile, but for what they do not tell, such
+        # as passwords; that is not to be taken for a difference.
+        self._since = move.backfilled_from() - MARGIN
+        self._follow()
         move.ledger = move.verify(self._copier, total)
 
     def switch(self) -> None:
@@ -86,7 +98,7 @@ class Back:
             began_at = time.monotonic()
             if self._seal():
                 # From here on there is only one way: writes wait until the monolith takes them.
-                self._moves.hand_over(self._domain, "monolith", HELD_ROW, "watch")
+                self._moves.hand_over(self._domain, "monolith", HELD_ROW, "watch", held=False)
                 self.route()
                 seconds = time.monotonic() - began_at
                 move.console.say(
@@ -134,36 +146,57 @@ class Back:
                 break
             time.sleep(0.25)
         self._until_published()
-        self._moves.settle(self._domain)
+        if count := self._ends.empty(self._domain):
+            move.console.say(f"{count} items are removed that the service does not need any more.")
         move.place.clear(self._domain)
+        self._moves.settle(self._domain)
         move.console.say(f"{self._domain} is answered by the monolith. The move is over.")
 
     def cancel(self) -> None:
         """Give up before the switch: the service goes on as before."""
         self._stand(OPEN)
-        self._moves.settle(self._domain)
         self._move.place.keep(self._domain)
+        self._moves.settle(self._domain)
         self._move.console.say(f"The return of {self._domain} is given up.")
 
     def _prove(self) -> None:
         """Prove, while nobody writes, that the monolith knows what the service does."""
         ledger = Ledger()
-        self._copier.bring_up(self._ends.changes(self._domain, self._since), ledger)
+        self._bring_up(ledger)
         self._move.report(ledger)
+        self._fill_in()
         self._move.copy_beside(self._ends.copies[self._domain], self._ends.rows[self._domain])
+
+    def _fill_in(self) -> None:
+        """Have the monolith know the people and threads that what it copied refers to.
+
+        Their services' events tell of them sooner or later. But who owns posts shows none in a
+        thread that it does not know.
+        """
+        for domain in self._move.place.extracted - {self._domain}:
+            rows, kept = self._ends.rows[domain], self._ends.copies[domain]
+            for portion in in_portions(rows.unknown()):
+                rows.learn(list(kept.read(portion).values()))
 
     def _follow(self) -> int:
         """Copy what has changed, until little is left; answers how many things that were."""
         count = 0
         for _ in range(ROUNDS):
             looked = utc_now()
-            ids = self._ends.changes(self._domain, self._since)
-            self._copier.bring_up(ids)
-            count += len(ids)
+            count += self._bring_up(None)
+            self._fill_in()
             self._since = looked - MARGIN
             if (utc_now() - looked).total_seconds() < 1:
                 break
         return count
+
+    def _bring_up(self, ledger: Ledger | None) -> int:
+        """Copy what changed and was not looked at before; answers how many things that were."""
+        changes = self._ends.changes(self._domain, self._since)
+        things = dict.fromkeys(thing for mark, thing in changes if mark not in self._seen)
+        self._copier.bring_up(list(things), ledger)
+        self._seen = {mark for mark, _ in changes}
+        return len(things)
 
     def _until_published(self) -> None:
         deadline = time.monotonic() + PUBLISHED

@@ -14,8 +14,10 @@ from tqdm import tqdm
 class Console:
     """Writes lines, each with the seconds since the beginning, and one bar at a time."""
 
-    def __init__(self, out: TextIO | None = None) -> None:
+    def __init__(self, out: TextIO | None = None, *, bars: bool = False) -> None:
+        """Write to `out`; with `bars` there are bars even if this does not look like a terminal."""
         self._out = out or sys.stdout
+        self._hides_bars = False if bars else None
         self._began = time.monotonic()
         self._bar: tqdm[Any] | None = None
 
@@ -35,7 +37,12 @@ class Console:
         began = time.monotonic()
         # On a terminal only: a log is served better by the line that follows.
         bar: tqdm[Any] = tqdm(
-            total=total, desc=f"{'':11}{name}", unit="", file=sys.stderr, leave=False, disable=None
+            total=total,
+            desc=f"{'':11}{name}",
+            unit="",
+            file=sys.stderr,
+            leave=False,
+            disable=self._hides_bars,
         )
         with bar:
             self._bar = bar

@@ -1,6 +1,7 @@
 """Copying records from one end to the other, and proving that both know the same."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from chassis.copying import GONE, READ_AT_ONCE, Copy, Record, differences, in_portions
@@ -8,6 +9,8 @@ from chassis.copying import GONE, READ_AT_ONCE, Copy, Record, differences, in_po
 PAGE = 500
 SHOWN_DIFFERENCES = 20
 LOOKS = 5
+PATIENCE = 30.0
+"""So many seconds may pass until an event tells that something was deleted."""
 Seen = Callable[[int], None]
 """Is told how many records more were dealt with."""
 
@@ -31,6 +34,9 @@ class Ledger:
     versions: int = 0
     behind: int = 0
     different: list[Difference] = field(default_factory=list)
+    extras: list[str] = field(default_factory=list)
+    """The ids of what only the copy knows."""
+
     _changed: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -56,8 +62,23 @@ class Ledger:
 class Copier:
     """Copies the records of a domain from where they are kept to where they will be."""
 
-    def __init__(self, source: Copy, target: Copy) -> None:
+    def __init__(
+        self,
+        source: Copy,
+        target: Copy,
+        *,
+        target_learns: bool = False,
+        may_lack: Callable[[Record], bool] = lambda _: False,
+        changed: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """Take whether events keep the target too, and which records it may lack.
+
+        `changed` names the things that changed lately: of them an event may have brought the new
+        version, without what no event tells.
+        """
         self._source, self._target = source, target
+        self._target_learns, self._may_lack = target_learns, may_lack
+        self._changed = changed
 
     def copy(self, after: str, seen: Seen) -> str | None:
         """Copy one page; answers where the next one begins."""
@@ -89,6 +110,27 @@ class Copier:
                 return ledger
             after = following
 
+    def find_extras(self, ledger: Ledger, seen: Seen) -> None:
+        """Name what only the target knows: nobody has written that."""
+        after: str | None = ""
+        while after is not None:
+            records, after = self._target.page(after, PAGE)
+            shown = [one for one in records if GONE not in one and not self._may_lack(one)]
+            for portion in _portions(shown):
+                known = self._source.read([one["id"] for one in portion])
+                ledger.extras += [one["id"] for one in portion if one["id"] not in known]
+            seen(len(records))
+        deadline = time.monotonic() + PATIENCE
+        # Looked at again: what is deleted goes from its owner first, and from the copy by an event.
+        while ledger.extras and time.monotonic() < deadline:
+            time.sleep(0.5)
+            ledger.extras = [one for one in ledger.extras if self._is_extra(one)]
+
+    def _is_extra(self, one: str) -> bool:
+        found = self._target.read([one]).get(one)
+        gone = found is None or GONE in found or self._may_lack(found)
+        return not gone and one not in self._source.read([one])
+
     def bring_up(self, ids: Sequence[str], ledger: Ledger | None = None) -> None:
         """Copy things as they are now, and prove that both ends know the same of them.
 
@@ -101,10 +143,9 @@ class Copier:
             self._put_changed(wanted, before)
             after = self._target.read(portion)
             for one, record in wanted.items():
-                found = after.get(one)
                 if ledger is not None:
                     ledger.change(record, before.get(one))
-                    if not _is_newer(found, record) and (fields := differences(record, found)):
+                    if fields := self._wrong(record, after.get(one)):
                         ledger.different.append(Difference(one, fields))
 
     def _put_changed(self, wanted: dict[str, Record], before: dict[str, Record]) -> None:
@@ -114,10 +155,25 @@ class Copier:
         if same:
             self._target.put(same, force=True)
 
+    def _wrong(self, record: Record, found: Record | None) -> list[str]:
+        """Name the fields in which a copy is not as it should be."""
+        if found is None and self._may_lack(record):
+            return []
+        if self._target_learns and _version(found) > record["version"]:
+            return []  # it has heard of what came since
+        return differences(record, found)
+
     def _verify(self, portion: Sequence[Record], ledger: Ledger, *, mend: bool) -> None:
-        for record, found in self._pairs(portion):
+        pairs = self._pairs(portion)
+        for record, _ in pairs:
             ledger.add(record)
-            if differences(record, found):
+        wrong = [(record, found) for record, found in pairs if self._wrong(record, found)]
+        behind = [record for record, found in wrong if _version(found) < record["version"]]
+        if behind:
+            ledger.behind += len(behind)
+            self._target.put(behind)
+        for record, found in self._pairs([record for record, _ in wrong]):
+            if self._wrong(record, found):
                 self._look_again(record["id"], ledger, mend=mend)
 
     def _look_again(self, one: str, ledger: Ledger, *, mend: bool) -> None:
@@ -125,8 +181,14 @@ class Copier:
         for _ in range(LOOKS):
             # In this order: what is read last is the owner's, so the copy is never rightly newer.
             found, record = self._target.read([one]).get(one), self._source.read([one]).get(one)
-            if record is None or not (fields := differences(record, found)):
+            if record is None or (found is None and self._may_lack(record)):
                 return
+            if not (fields := differences(record, found)):
+                return
+            if _version(found) == record["version"] and one in self._changed():
+                ledger.behind += 1
+                self._target.put([record], force=True)
+                continue
             if _version(found) >= record["version"]:
                 ledger.different.append(Difference(one, fields))
                 if mend:
@@ -148,10 +210,6 @@ def differs(record: Record, found: Record | None) -> bool:
 
 def _version(record: Record | None) -> int:
     return int(record["version"]) if record else 0
-
-
-def _is_newer(found: Record | None, record: Record) -> bool:
-    return _version(found) > _version(record)
 
 
 def _portions(records: Sequence[Record]) -> list[Sequence[Record]]:

@@ -48,6 +48,12 @@ class Rows(copying.Copy, Protocol):
     def totals(self) -> tuple[int, int]:
         """Count things, and sum up their versions."""
 
+    def unknown(self) -> list[str]:
+        """Name the things that others refer to, and of which nothing was told so far."""
+
+    def learn(self, records: Sequence[copying.Record]) -> None:
+        """Keep what the service knows of its own things, ahead of the events that tell of it."""
+
 
 Keep = Callable[[Sequence[copying.Record]], None]
 
@@ -116,11 +122,11 @@ class Ends:
         """Give what tells a service whether it may answer."""
         return moving.Standings(self.dynamo, domain)
 
-    def changes(self, domain: str, since: datetime) -> list[str]:
-        """Name the things of a service that changed since then."""
+    def changes(self, domain: str, since: datetime) -> list[tuple[str, str]]:
+        """Give the changes of a service since then: a mark of each, and what changed."""
         found = copying.Changes(self.dynamo, TABLES[domain].OUTBOX, TYPES[domain]).since(since)
         touched = moving.touched_since(self.dynamo, TABLES[domain].MOVING.name, since)
-        return list(dict.fromkeys([*found, *touched]))
+        return [*found, *touched]
 
     def outbox(self, component: str) -> Outbox:
         """Give a component's outbox."""

@@ -10,15 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import boto3
 import urllib3
 
-from chassis.subscriptions import Subscription, topic
 from infra import gateway, routes, stages
 from infra.extract.ends import Ends
 from infra.extract.place import PlaceError
 from infra.local import dynoxide, programs, provision, rpc, taken
-from infra.local.bus import PREFIX
 from infra.local.lock import Lock
 from infra.local.settings import (
     BUS,
@@ -96,11 +93,12 @@ class LocalPlace:
 
     def route(self, extracted: frozenset[str]) -> None:
         """Give the gateway other routes, and wait until it uses them."""
+        changed = extracted ^ self._local.extracted
         self._note(replace(self._local, extracted=extracted, born=self._born))
         gateway.write_routes(routes.load().at(extracted), programs.routes_file(self._local))
         deadline = time.monotonic() + ROUTED
-        wanted = {name: name if name in extracted else stages.MONOLITH for name in stages.DOMAINS}
-        while self.served_by(frozenset(stages.DOMAINS)) != wanted:
+        wanted = {name: name if name in extracted else stages.MONOLITH for name in changed}
+        while self.served_by(changed) != wanted:
             if time.monotonic() > deadline:
                 msg = f"The gateway did not take its new routes within {ROUTED} seconds."
                 raise PlaceError(msg)
@@ -111,7 +109,7 @@ class LocalPlace:
         after = replace(self._local, moving=self._local.moving - {domain}, born=self._born)
         self._note(after)
         time.sleep(LAUNCHER_LOOKS)
-        _unsubscribe(domain)
+        provision.unsubscribe(domain)
         for part in (worker(domain), domain):
             self._stop(part)
         if not after.services:
@@ -131,8 +129,12 @@ class LocalPlace:
         found = {}
         for domain in domains:
             url = f"{self._local.url(GATEWAY)}/api/{domain}/openapi.json"
-            answer = self._http.request("GET", url)
-            found[domain] = answer.headers.get("X-Served-By", "nobody").partition("/")[0]
+            try:
+                answer = self._http.request("GET", url)
+            except urllib3.exceptions.HTTPError:
+                found[domain] = "nobody"
+            else:
+                found[domain] = answer.headers.get("X-Served-By", "nobody").partition("/")[0]
         return found
 
     @property
@@ -178,16 +180,3 @@ class LocalPlace:
     def _socket(self) -> Path:
         lines = (self._local.run / "supervisord.conf").read_text(encoding="utf-8").splitlines()
         return Path(next(line[5:] for line in lines if line.startswith("file=")))
-
-
-def _unsubscribe(domain: str) -> None:
-    """Let nothing more go to a queue that nobody reads."""
-    sns: Any = boto3.client("sns")
-    name = Subscription(domain, ()).queue(PREFIX)
-    pages = sns.get_paginator("list_subscriptions").paginate()
-    for subscription in (one for page in pages for one in page["Subscriptions"]):
-        of_ours = subscription["TopicArn"].endswith(f":{topic(PREFIX)}")
-        if of_ours and subscription["Endpoint"].endswith(f":{name}"):
-            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
-    sqs: Any = boto3.client("sqs")
-    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])

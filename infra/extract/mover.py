@@ -94,11 +94,20 @@ class Move:
         """Compare everything; raise StoppedError if something is not alike."""
         with self.console.bar("compared", total):
             ledger = copier.verify(self.console.advance, mend=self.mend)
+        with self.console.bar("looked for what only the copy has", ledger.count):
+            copier.find_extras(ledger, self.console.advance)
         self.console.say(
             f"{ledger.count} {self.domain} compared by hash, sum of versions {ledger.versions};"
             f" {ledger.behind} were behind and are copied."
         )
         self.report(ledger, mended=self.mend)
+        if ledger.extras:
+            shown = ", ".join(ledger.extras[:SHOWN_DIFFERENCES])
+            msg = (
+                f"Only the copy has {len(ledger.extras)} {self.domain}: {shown}."
+                " Ask for the other direction to give this move up; the next one begins anew."
+            )
+            raise StoppedError(msg)
         return ledger
 
     def report(self, ledger: Ledger, *, mended: bool = False) -> None:
@@ -120,7 +129,9 @@ class Move:
 
     def replay(self) -> None:
         """Have others publish again what a queue that is new may have missed."""
-        since = utc_now() - REPLAYED
+        beat = self.place.ends.outbox("monolith").last_beat()
+        lag = timedelta(seconds=beat.lag_seconds if beat else 0)
+        since = utc_now() - max(REPLAYED, 2 * lag)
         for component in ("monolith", *sorted(self.place.extracted)):
             self.place.ends.outbox(component).again(since)
 

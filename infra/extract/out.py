@@ -46,7 +46,7 @@ class Out:
             move.progress |= {"direction": move.direction, "emptied": True, "began": began()}
             self._moves.begin(self._domain, "monolith", move.progress)
         move.wait_until_known(KNOWN_SECONDS)
-        self._moves.barrier(self._domain)
+        self._moves.barrier()
         move.replay()
 
     def backfill(self) -> None:
@@ -141,17 +141,17 @@ class Out:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.25)
+        move.place.keep(self._domain)
         self._moves.forget_changes(self._domain)
         self._moves.settle(self._domain)
-        move.place.keep(self._domain)
         move.console.say(f"{self._domain} is answered by its service. The move is over.")
 
     def cancel(self) -> None:
         """Give up before the switch: the service stops, the monolith never noticed."""
         self._standings.write(Standing(CLOSED))
-        self._moves.settle(self._domain)
         self._moves.forget_changes(self._domain)
         self._move.place.clear(self._domain)
+        self._moves.settle(self._domain)
         self._move.console.say(f"The extraction of {self._domain} is given up.")
 
     def _beside(self, source: Rows, keep: Keep, after: str) -> str | None:

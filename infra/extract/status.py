@@ -16,6 +16,8 @@ def show(place: Place, console: Console) -> None:
         if noted and noted.state != "settled":
             direction = "on its way out" if _is_out(noted.progress) else "on its way back"
             text += f" {direction}, {noted.state}, phase {noted.phase or 'prepare'}"
+            standing = place.ends.standings(domain).read().state
+            text += f", service {standing}"
             if pages := noted.progress.get("after"):
                 done = [name for name, after in pages.items() if after is None]
                 text += f" (copied: {', '.join(done) or 'not everything yet'})"

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -51,6 +52,19 @@ def make_queues(extracted: frozenset[str], moving: frozenset[str] = frozenset())
     wanted = [_subscription(service) for service in stages.ordered(extracted | moving)]
     wanted.append(importlib.import_module("forum.subscription").at(extracted, moving))
     subscriptions.provision(boto3.client("sns"), boto3.client("sqs"), PREFIX, wanted)
+
+
+def unsubscribe(domain: str) -> None:
+    """Let nothing more go to a queue that nobody reads."""
+    sns: Any = boto3.client("sns")
+    name = subscriptions.Subscription(domain, ()).queue(PREFIX)
+    pages = sns.get_paginator("list_subscriptions").paginate()
+    for subscription in (one for page in pages for one in page["Subscriptions"]):
+        of_ours = subscription["TopicArn"].endswith(f":{subscriptions.topic(PREFIX)}")
+        if of_ours and subscription["Endpoint"].endswith(f":{name}"):
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    sqs: Any = boto3.client("sqs")
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
 def _subscription(service: str) -> subscriptions.Subscription:

@@ -1,8 +1,12 @@
 """What the programs around the containers decide; tests/compose runs them in their containers."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -13,6 +17,10 @@ from chassis.subscriptions import Places, Subscription
 from infra import stages
 from infra.containers import setup, stage
 from infra.containers.keeper import COMPLETE, Keeper
+from infra.extract import override
+from infra.extract.hands import Hands
+from infra.extract.place import PlaceError
+from infra.extract.project import OVERRIDE, Project
 from infra.local import keys
 from tests.bus import Bus, happened
 
@@ -22,26 +30,24 @@ URL = "postgresql+psycopg://forum:pw@postgres:5432/"
 
 
 @pytest.mark.parametrize("extracted", stages.every(), ids=stages.folder)
-def test_one_component_can_sign_sessions_and_knows_who_keeps_copies(
+def test_whoever_may_keep_users_can_sign_sessions_and_nobody_else(
     extracted: frozenset[str],
 ) -> None:
     shares = setup.shares(extracted, MADE)
-    components = {stages.MONOLITH, *extracted}
-    owner = "users" if "users" in extracted else stages.MONOLITH
-    assert {name for name, share in shares.items() if keys.PRIVATE in share} == {owner}
-    assert set(filter(None, shares[owner]["keepers"].split(","))) == components - {owner}
+    components = {stages.MONOLITH, *stages.DOMAINS}
+    assert {name for name, share in shares.items() if keys.PRIVATE in share} == set(keys.SIGNERS)
     for name in components:
         assert (shares[name][keys.SECRET], shares[name][keys.PUBLIC]) == ("s", "p")
         assert setup.PASSWORD not in shares[name]
     assert shares.keys() == components | {setup.KEEPER, setup.POSTGRES}
 
 
-def test_services_find_each_other_where_each_is_at_the_stage() -> None:
-    shares = setup.shares(frozenset({"posts"}), MADE)
-    assert shares["posts"]["threads_url"] == "http://monolith.forum.local:8080"
-    shares = setup.shares(frozenset({"posts", "threads"}), MADE)
-    assert shares["posts"]["threads_url"] == "http://threads.forum.local:8080"
-    assert shares["threads"]["posts_url"] == "http://posts.forum.local:8080"
+@pytest.mark.parametrize("extracted", stages.every(), ids=stages.folder)
+def test_the_users_service_knows_who_keeps_copies_where_nothing_was_moved(
+    extracted: frozenset[str],
+) -> None:
+    keepers = setup.shares(extracted, MADE)["users"]["keepers"]
+    assert set(keepers.split(",")) == {stages.MONOLITH, *extracted} - {"users"}
 
 
 def test_each_stage_has_a_database_of_its_own() -> None:
@@ -114,3 +120,129 @@ def test_it_goes_back_to_the_last_time_when_nothing_was_under_way(
     bus.sqs.delete_message(QueueUrl=queue, ReceiptHandle=taken[0]["ReceiptHandle"])
     keeper.note(NOW + timedelta(hours=5))
     assert note.read_text() == stamp(NOW + timedelta(hours=5))
+
+
+@pytest.fixture
+def began_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTRACTED", "")
+
+
+@pytest.mark.usefixtures("began_alone")
+def test_a_forum_is_at_the_stage_that_it_was_moved_to(tmp_path: Path) -> None:
+    assert stage.by_now(tmp_path) == stage.ByNow(frozenset())
+    assert not stage.was_moved(tmp_path)
+    moved = stage.ByNow(frozenset({"posts"}), frozenset({"users"}))
+    stage.note(moved, tmp_path)
+    assert stage.by_now(tmp_path) == moved
+    assert moved.services == ("users", "posts")
+    assert stage.was_moved(tmp_path)
+
+
+def test_each_forum_is_at_a_stage_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EXTRACTED", "users")
+    stage.note(stage.ByNow(frozenset()), tmp_path)
+    monkeypatch.setenv("EXTRACTED", "users,posts")
+    assert stage.by_now(tmp_path).extracted == {"users", "posts"}
+    assert not stage.was_moved(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("began", "moved", "said"),
+    [
+        (None, False, ""),
+        (None, True, ""),
+        ("", True, ""),
+        ("", False, "whose data is gone"),
+        ("posts", True, "began with EXTRACTED=posts, not this one"),
+    ],
+)
+@pytest.mark.usefixtures("began_alone")
+def test_setup_refuses_the_services_of_another_forum(
+    tmp_path: Path, began: str | None, moved: bool, said: str
+) -> None:
+    if moved:
+        stage.note(stage.ByNow(frozenset({"users"})), tmp_path)
+    problem = setup.another(began, tmp_path)
+    assert said in problem
+    assert bool(said) == bool(problem)
+
+
+def test_a_forum_that_was_not_moved_needs_no_second_file() -> None:
+    for extracted in stages.every():
+        assert override.text(extracted, extracted) == ""
+
+
+def test_what_came_since_always_runs_and_what_went_never_does() -> None:
+    told = override.text(frozenset({"users", "threads"}), frozenset({"threads", "posts"}))
+    assert 'FORUM_BEGAN_AS: "users,threads"' in told
+    for name in ("threads", "posts-worker", "dynamodb", "keeper", "monolith-worker"):
+        assert f"  {name}: {{ profiles: !reset [] }}\n" in told
+    for name in ("users", "users-worker"):
+        assert f"  {name}: {{ profiles: !override [returned] }}\n" in told
+
+
+def project(folder: Path, *files: str) -> Project:
+    names = files or ("compose.yaml",)
+    return Project("forum", folder, tuple(str(folder / name) for name in names), (), frozenset())
+
+
+def test_the_file_comes_with_the_first_service_and_goes_with_the_last(tmp_path: Path) -> None:
+    file = tmp_path / OVERRIDE
+    assert override.write(project(tmp_path), ("posts",)) == ""
+    assert "posts-worker" in file.read_text(encoding="utf-8")
+    assert override.write(project(tmp_path), ()) == ""
+    assert not file.exists()
+
+
+def test_a_file_of_the_persons_own_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / OVERRIDE
+    file.write_text("services: {}\n", encoding="utf-8")
+    assert "posts-worker" in override.write(project(tmp_path), ("posts",))
+    assert override.write(project(tmp_path), ()) == ""
+    assert file.read_text(encoding="utf-8") == "services: {}\n"
+
+
+def test_where_compose_would_not_read_the_file_its_options_are_named(tmp_path: Path) -> None:
+    started = project(tmp_path, "compose.yaml", "more.yaml")
+    assert override.write(started, ("posts",)).endswith("needs: --profile posts")
+    assert not (tmp_path / OVERRIDE).exists()
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Hands, BinaryIO, BinaryIO]]:
+    """Give the hands of a container, and what somebody outside reads and writes."""
+    (questions, asks), (hears, answers) = os.pipe(), os.pipe()
+    with os.fdopen(questions, "rb") as read, os.fdopen(answers, "wb", buffering=0) as written:
+        yield Hands(asks, hears), read, written
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    time.sleep(0.1)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_container_asks_for_others_and_is_told_when_they_are_there(
+    ends: tuple[Hands, BinaryIO, BinaryIO],
+) -> None:
+    hands, questions, answers = ends
+    answers.write(b"{}\n{}\n")
+    hands.up("bus", "posts")
+    hands.services(("posts",))
+    assert questions.readline() == b'{"up": ["bus", "posts"]}\n'
+    assert questions.readline() == b'{"services": ["posts"]}\n'
+
+
+def test_what_went_wrong_outside_stops_the_move(ends: tuple[Hands, BinaryIO, BinaryIO]) -> None:
+    hands, _, answers = ends
+    answers.write(b'{"error": "no room left"}\n')
+    with pytest.raises(PlaceError, match="no room left"):
+        hands.down("posts")
+
+
+def test_a_mover_that_nobody_waits_for_any_more_stops(
+    ends: tuple[Hands, BinaryIO, BinaryIO],
+) -> None:
+    _, _, answers = ends
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it comes at any moment
+        answers.close()
+        time.sleep(5)

@@ -39,10 +39,12 @@ def read_directly(*packages: Path) -> dict[str, str]:
     for file in (file for package in packages for file in package.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
-                case ast.Call(ast.Attribute(ast.Attribute(attr="environ"), "get"), [key, *default]):
+                case ast.Call(
+                    ast.Attribute(ast.Attribute(ast.Name("os"), "environ"), "get"), [key, *default]
+                ):
                     given = default[0].value if default else ""  # type: ignore[attr-defined]
                     found[_name(key)] = written(given)
-                case ast.Subscript(ast.Attribute(attr="environ"), key):
+                case ast.Subscript(ast.Attribute(ast.Name("os"), "environ"), key):
                     found.setdefault(_name(key), "none")
     return found
 

@@ -373,3 +373,17 @@ def test_every_stage_has_a_name() -> None:
 )
 def test_extracted_is_read_in_any_order(text: str, expected: str) -> None:
     assert stages.as_setting(stages.parse(text)) == expected
+
+
+def test_a_gateway_whose_routes_change_knows_every_component(tmp_path: Path) -> None:
+    output, file = tmp_path / "envoy.json", tmp_path / "routes" / "routes.json"
+    file.parent.mkdir()
+    told = ("--extracted", "posts", "--output", str(output), "--routes-file", str(file))
+    assert renderer.main(list(told)) == 0
+    clusters = json.loads(output.read_text())["static_resources"]["clusters"]
+    assert {cluster["name"] for cluster in clusters} == {"monolith", *stages.DOMAINS}
+    (found,) = json.loads(file.read_text())["resources"]
+    routed = {
+        route["route"]["cluster"] for host in found["virtual_hosts"] for route in host["routes"]
+    }
+    assert routed == {"monolith", "posts"}

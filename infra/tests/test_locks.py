@@ -12,13 +12,14 @@ LOCKS = sorted(FOLDER.glob("*.txt"), key=lambda file: file.name)
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 EXPECTED = {
     **{name: (folders, ()) for name, folders in COMPONENTS.items()},
-    "run": (EVERYTHING, ("run", "gateway", "bus")),
-    "dev": (EVERYTHING, ("run", "dev", "cdk", "emulator")),
+    "run": (EVERYTHING, ("run", "tools", "gateway", "bus")),
+    "dev": (EVERYTHING, ("run", "tools", "dev", "cdk", "emulator")),
     "gateway": ((), ("gateway",)),
     "bus": ((), ("bus",)),
     "cdk": ((), ("cdk", "node")),
     "emulator": ((), ("emulator", "bus")),
     "node": ((), ("node",)),
+    "tools": (COMPONENTS["monolith"], ("tools",)),
 }
 
 

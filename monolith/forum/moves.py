@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 from chassis.clock import Clock
 from forum.database import Database
 from forum.outbox import OutboxRow
-from forum.stage import HELD, SETTLED, UNDER_WAY, DomainRow
+from forum.stage import DOMAINS, HELD, SETTLED, UNDER_WAY, DomainRow
 
 
 @dataclass(frozen=True)
@@ -57,26 +57,39 @@ class Moves:
         """Note how far a move is."""
         self._set(domain, phase=phase, progress=progress)
 
-    def barrier(self, domain: str) -> None:
-        """Wait until every transaction has ended that may write a domain and began before."""
-        with self._database.writing() as session:
-            # On SQLite one writes after the other, so this transaction is the barrier.
-            if session.get_bind().dialect.name == "postgresql":
-                session.execute(text(f"LOCK TABLE {domain} IN SHARE MODE"))
+    def barrier(self) -> None:
+        """Wait until every transaction has ended that writes and began before."""
+        # One table after another: whoever writes several of them could otherwise wait for this
+        # while this waits for them, until PostgreSQL ends one of the two.
+        for table in DOMAINS:
+            with self._database.writing() as session:
+                # On SQLite one writes after the other, so this transaction is the barrier.
+                if session.get_bind().dialect.name == "postgresql":
+                    session.execute(text(f"LOCK TABLE {table} IN SHARE MODE"))
 
     def hold(self, domain: str, seconds: float) -> None:
         """Let nobody write a domain for so long; returns when those who had begun are through."""
-        self._set(domain, state=HELD, held_until=int((time.time() + seconds) * 1000))
+        with self._database.writing() as session:
+            row = session.get_one(DomainRow, domain, with_for_update=True)
+            # From now on: on PostgreSQL this waited for those who had begun.
+            row.state, row.held_until = HELD, int((time.time() + seconds) * 1000)
+            row.changed_at = self._clock()
 
     def release(self, domain: str) -> None:
         """Let the owner write again; the domain goes on moving."""
         self._set(domain, state=UNDER_WAY, held_until=0)
 
-    def hand_over(self, domain: str, owner: str, state: str, phase: str) -> bool:
-        """Give a domain another owner; answers whether a hold that was to end had lasted."""
+    def hand_over(
+        self, domain: str, owner: str, state: str, phase: str, *, held: bool = True
+    ) -> bool:
+        """Give a domain another owner; answers whether it has one.
+
+        With `held` only while a hold lasts, so that nobody has written since it began.
+        """
         with self._database.writing() as session:
             row = session.get_one(DomainRow, domain, with_for_update=True)
-            if row.held_until and time.time() * 1000 > row.held_until:
+            lasts = row.state == HELD and time.time() * 1000 < row.held_until
+            if held and not lasts:
                 return False
             row.owner, row.state, row.held_until = owner, state, 0
             row.phase, row.changed_at = phase, self._clock()

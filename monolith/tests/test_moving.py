@@ -40,7 +40,7 @@ def begin(moves):
     def begin(domain, owner="monolith"):
         moves.begin(domain, owner, {})
         time.sleep(1.05)
-        moves.barrier(domain)
+        moves.barrier()
 
     return begin
 

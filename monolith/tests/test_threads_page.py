@@ -92,6 +92,13 @@ def test_a_posts_address_shows_it_among_its_neighbours(client, thread, posts):
         assert _numbers(page) == list(range(max(0, number - 10), min(45, number + 10)))
 
 
+def test_beyond_the_end_there_is_a_way_back(client, thread, posts):
+    for name, post in (("after", posts[-1]), ("before", posts[0])):
+        page = client.get(f"/threads/{thread}?{name}={post}")
+        assert "That was all" in page.text
+        assert _link(page, "To the first post") == f"/threads/{thread}"
+
+
 @pytest.mark.parametrize("name", ["at", "after", "before"])
 @pytest.mark.parametrize("odd", ["", "x", "%00", "0" * 36, "z" * 36, "x" * 2000])
 def test_an_odd_address_does_no_harm(client, thread, posts, name, odd):

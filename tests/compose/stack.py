@@ -74,7 +74,7 @@ class Composed:
         assert done.returncode == 0 or not check, f"{arguments}:\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def _insist(self, *arguments: str) -> None:
+    def insist(self, *arguments: str) -> None:
         """Run `docker compose` for this project, some times if need be."""
         for _ in range(ATTEMPTS - 1):
             with suppress(AssertionError):
@@ -99,7 +99,7 @@ class Composed:
         down = ("--profile", "*", "down", "--volumes", "--remove-orphans")
         # The engine may still be starting a container again that has just crashed, which then
         # appears behind Compose's back.
-        self._insist(*down)
+        self.insist(*down)
         left = engine.left_of(self.project)
         assert not left, f"still there: {left}"
         return 0
@@ -122,7 +122,8 @@ class Composed:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Read from the monolith's database."""
-        name = database_name(self.local.extracted)
+        began = self.local.extracted if self.local.born is None else self.local.born
+        name = database_name(began)
         asked = f"SELECT coalesce(json_agg(found), '[]') FROM ({sql}) AS found"
         read = f'PGPASSWORD="$(cat /secrets/database_password)" psql -U forum -d {name} -At -c "$0"'
         rows = json.loads(self.compose("exec", "-T", "postgres", "sh", "-c", read, asked))
@@ -153,7 +154,7 @@ class Composed:
     def pause(self, part: str) -> None:
         """Have a part do nothing until `resume`; its connections stay open."""
         # The kernel gives freezing up where a machine is busy.
-        self._insist("pause", part)
+        self.insist("pause", part)
 
     def resume(self, part: str) -> None:
         """Have a part go on."""

@@ -18,7 +18,7 @@ ONCE = {"setup", "migrate", "provision", "demo"}
 ALWAYS = {"gateway", "monolith", "postgres", "setup", "migrate", "demo", "ready"}
 SPLIT = {"monolith-worker", "dynamodb", "bus", "keeper", "provision"}
 DOCKERFILES = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("*/**/Dockerfile"))
-IMAGES = ("users", "threads", "posts", "monolith", "gateway", "bus")
+IMAGES = ("users", "threads", "posts", "monolith", "tools", "gateway", "bus")
 AARCH64 = ("--python-platform", "aarch64-manylinux_2_40", "--python-version", "3.13")
 
 
@@ -39,11 +39,22 @@ def test_a_stage_has_just_its_own_containers(extracted: frozenset[str]) -> None:
     services = read(stages.as_setting(extracted))["services"]
     expected = ALWAYS | extracted | {f"{name}-worker" for name in extracted}
     assert services.keys() == expected | (SPLIT if extracted else set())
-    if not extracted:
-        told = services["monolith"]["environment"]
-        assert {
-            told[name] for name in told if name.startswith("EVENTS_") and "WAIT" not in name
-        } == {""}
+
+
+def test_a_component_is_told_the_same_at_every_stage_so_that_domains_can_move() -> None:
+    alone, split = read("")["services"]["monolith"], read(None)["services"]["monolith"]
+    assert alone["environment"].pop("EXTRACTED") == ""
+    assert split["environment"].pop("EXTRACTED") == "users,threads,posts"
+    assert alone == split
+    assert split["environment"]["MOVABLE"] == "true"
+
+
+def test_services_find_each_other_by_way_of_the_gateway() -> None:
+    services = read(None)["services"]
+    for name in (*stages.DOMAINS, "users-worker", "threads-worker", "posts-worker"):
+        told = services[name]["environment"]
+        urls = {told[url] for url in ("GATEWAY_URL", "THREADS_URL", "POSTS_URL")}
+        assert urls == {"http://gateway:8080"}
 
 
 def test_without_a_word_everything_is_extracted() -> None:
@@ -83,6 +94,7 @@ def test_secrets_reach_only_those_who_need_them_and_cannot_be_changed_by_them() 
                 seen.setdefault(volume["source"], set()).add(name)
                 assert volume["read_only"] is True
             assert volume["source"] != "keys" or name == "setup"
+            assert volume["source"] != "stage" or volume["read_only"] is True
     for owner in stages.DOMAINS:
         assert seen[f"secrets-{owner}"] == {owner, f"{owner}-worker"}
     assert seen["secrets-monolith"] == {"monolith", "monolith-worker", "migrate"}

@@ -149,10 +149,10 @@ def test_no_secret_is_seen_from_outside(forum: Started) -> None:
         assert line not in told
 
 
-def test_only_the_owner_of_users_can_sign_sessions(forum: Started) -> None:
+def test_only_who_may_keep_users_can_sign_sessions(forum: Started) -> None:
     for component in (stages.MONOLITH, *stages.DOMAINS):
         held = forum.compose("exec", "-T", component, "ls", "/secrets").split()
-        assert (keys.PRIVATE in held) == (component == "users")
+        assert (keys.PRIVATE in held) == (component in keys.SIGNERS)
         assert ("database_url" in held) == (component == stages.MONOLITH)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from infra.local.demo_content import read
 from tests.e2e.conftest import new_name
-from tests.e2e.visitor import PASSWORD, Visitor
+from tests.e2e.visitor import Visitor
 from tests.harness import Stack
 from tests.settling import Settling
 
@@ -55,6 +55,3 @@ def _make(visitor: Visitor, path: str, **new: Any) -> str:
     answer = visitor.http.post(visitor.url + path, json=new, timeout=30)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
-
-
-__all__ = ["LONG_WORD", "PASSWORD", "Content", "fill"]

@@ -120,7 +120,7 @@ class MovingForum:
         return self._note(what, domain, at, time.monotonic() - at, writes, told, kills)
 
     @contextmanager
-    def people(self, think: float = 0.12) -> Iterator[None]:
+    def people(self, think: float = 0.3) -> Iterator[None]:
         """Let people be at it during the block."""
         with self.crowd.running(think):
             yield

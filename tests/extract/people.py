@@ -38,7 +38,7 @@ class Witness(Member):
         path = {
             "post": f"/api/posts/{post.id}",
             "list": f"/api/posts/in-thread/{post.thread_id}?order=desc&limit=100",
-            "page": f"/posts/{post.id}",
+            "page": f"/threads/{post.thread_id}?at={post.id}",
         }[way]
         answer = self.client.ask("GET", path)
         if answer is None or answer.status_code >= 500:

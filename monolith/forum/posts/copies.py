@@ -39,6 +39,14 @@ class PostCopies:
             found = session.execute(_known().where(PostRow.id.in_(ids)))
             return {post.id: _record(post, gone) for post, gone in found}
 
+    def unknown(self) -> list[str]:
+        """Name the posts of which nothing was told so far: there is none, nothing refers to one."""
+        return []
+
+    def learn(self, records: Sequence[Record]) -> None:
+        """Keep what the service knows of its own posts."""
+        self.put(records)
+
     def totals(self) -> tuple[int, int]:
         """Count posts, and sum up their versions."""
         query = select(func.count(), func.coalesce(func.sum(PostRow.version), 0))

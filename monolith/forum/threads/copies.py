@@ -37,6 +37,15 @@ class ThreadCopies:
             found = session.scalars(_known().where(ThreadRow.id.in_(ids)))
             return {row.id: _record(row) for row in found}
 
+    def unknown(self) -> list[str]:
+        """Name the threads of which only posts were told so far."""
+        with self.database.reading() as session:
+            return list(session.scalars(select(ThreadRow.id).where(ThreadRow.version == 0)))
+
+    def learn(self, records: Sequence[Record]) -> None:
+        """Keep what the service knows of its own threads."""
+        self.put(records)
+
     def totals(self) -> tuple[int, int]:
         """Count threads, and sum up their versions."""
         query = select(func.count(), func.coalesce(func.sum(ThreadRow.version), 0))

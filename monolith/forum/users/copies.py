@@ -42,6 +42,23 @@ class UserCopies:
             found = session.execute(_known().where(UserRow.id.in_(ids)))
             return {user.id: _record(user, password, asked) for user, password, asked in found}
 
+    def unknown(self) -> list[str]:
+        """Name the people of whom nothing was told so far but what they wrote."""
+        with self.database.reading() as session:
+            return list(session.scalars(select(UserRow.id).where(UserRow.version == 0)))
+
+    def learn(self, records: Sequence[Record]) -> None:
+        """Keep what the service knows of its own people, as far as events tell of it, too."""
+        for record in records:
+            with self.database.writing() as session:
+                if record["erased"]:
+                    requested = moment(record["requested_at"])
+                    anonymise(session, record["id"], record["version"], requested)
+                else:
+                    state = {name: record[name] for name in SHOWN}
+                    created = {"created_at": moment(record["created_at"])}
+                    put(session, record["id"], record["version"], state | created)
+
     def totals(self) -> tuple[int, int]:
         """Count people, and sum up their versions."""
         query = select(func.count(), func.coalesce(func.sum(UserRow.version), 0))

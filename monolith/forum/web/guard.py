@@ -4,7 +4,7 @@ import hmac
 import secrets
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import Response, g, request
 
 from chassis.errors import Forbidden
 from chassis.tokens import Identity
@@ -99,6 +99,6 @@ def add_headers(response: Response) -> Response:
     headers.setdefault("Content-Security-Policy", POLICY)
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Cache-Control", "no-cache")
+    headers.setdefault("Cache-Control", "private, no-cache" if g.get("identity") else "no-cache")
     headers.add("Vary", "Cookie")
     return response

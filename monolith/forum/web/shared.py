@@ -21,7 +21,7 @@ SECONDS = 1.0
 MOST = 256  # pages that one process keeps
 LARGEST = 128 * 1024  # bytes of a page that is kept
 FRESH = "forum_fresh"
-"""The cookie of somebody whose session was opened or ended just now."""
+"""The cookie of somebody whose session was ended just now."""
 _PATHS = ("/threads/", "/users/")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _EDITION = "HTTP_IF_NONE_MATCH"
@@ -112,7 +112,7 @@ def install(app: Flask, pages: Pages | None = None) -> None:
     def _keep(response: Response) -> Response:
         if request.method not in _SAFE:
             kept.clear()
-        if not of_api() and _changes_session(response):
+        if not of_api() and _ends_session(response):
             response.set_cookie(
                 FRESH, "1", max_age=2, httponly=True, samesite="Lax", secure=request.is_secure
             )
@@ -150,8 +150,8 @@ def _unless_known(response: Response) -> Response:
     return response
 
 
-def _changes_session(response: Response) -> bool:
-    return any(one.startswith(f"{COOKIE}=") for one in response.headers.getlist("Set-Cookie"))
+def _ends_session(response: Response) -> bool:
+    return any(one.startswith(f"{COOKIE}=;") for one in response.headers.getlist("Set-Cookie"))
 
 
 def _page(response: Response) -> Page | None:

@@ -76,7 +76,8 @@ def _onward(thread_id: str, place: Place, stretch: Stretch) -> dict[str, str | N
         found["earlier_url"] = address(None if order else "end", before=posts[0].id)
     if stretch.later and posts:
         found["later_url"] = address(after=posts[-1].id)
-    if stretch.later if order else stretch.earlier:
+    beyond_the_end = not posts and (place.after or place.before)
+    if beyond_the_end or (stretch.later if order else stretch.earlier):
         found["beginning_url"] = address()
     if stretch.later and not order:
         found["newest_url"] = address("end", at=NEWEST)

@@ -1,11 +1,11 @@
 """People as records, for whoever moves them from or to the monolith: a `chassis.copying.Copy`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from chassis.copying import Answers, Record, put_all, sized
+from chassis.copying import Answers, Record, in_portions, put_all, sized
 from chassis.dynamodb import Action, Database, Item, list_shard
 from users import tables
 from users.model import username_key
@@ -42,11 +42,13 @@ class Copies:
 
     def put(self, records: Sequence[Record], *, force: bool = False) -> None:
         """Keep people, each unless as new a version is here."""
-        gone = [record["id"] for record in records if record["erased"]]
-        before = self._db.get_many(USERS, "id", gone)
+        erased = [record for record in records if record["erased"]]
         # Who was erased first: somebody else may have the name by now.
-        for record in (one for one in records if one["erased"]):
-            put_all(self._db, [(self._erase(record, before.get(record["id"])), 0)])
+        for portion in in_portions([record["id"] for record in erased]):
+            before = self._db.get_many(USERS, "id", portion)
+            self._free_names(before.values())
+            wanted = (record for record in erased if record["id"] in portion)
+            put_all(self._db, [(self._erase(one, one["id"] in before), 0) for one in wanted])
         kept = [self._keep(one, force=force) for one in records if not one["erased"]]
         put_all(self._db, kept)
 
@@ -80,15 +82,30 @@ class Copies:
         ]
         return actions, sized(item)
 
-    def _erase(self, record: Record, before: Item | None) -> list[Action]:
+    def _free_names(self, erased: Iterable[Item]) -> None:
+        """Free the names of people, unless somebody else has them by now."""
+        put_all(
+            self._db,
+            (
+                (
+                    [
+                        self._db.delete(
+                            NAMES, {"name": username_key(one["username"])}, "id = :id", id=one["id"]
+                        )
+                    ],
+                    0,
+                )
+                for one in erased
+            ),
+        )
+
+    def _erase(self, record: Record, was_here: bool) -> list[Action]:
         """Make the actions that leave of somebody only that they were erased."""
         erasure = {name: record[name] for name in ("id", "version", "requested_at")}
         erasure |= {"finished_at": record["requested_at"], "waiting_for": list[str]()}
         actions = [self._db.put(ERASURES, erasure, "attribute_not_exists(id)")]
-        if before is not None:
-            key = username_key(before["username"])
+        if was_here:
             actions.append(self._db.delete(USERS, {"id": record["id"]}))
-            actions.append(self._db.delete(NAMES, {"name": key}, "id = :id", id=record["id"]))
         return actions
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from chassis.events import Event, Handler
 from chassis.moving import CLOSED, Standings, moving
 from users.events import FORGOTTEN
-from users.service import UnknownErasure, Users
+from users.service import Users
 
 
 class Replicas:
@@ -22,10 +22,7 @@ class Replicas:
     def _forgotten(self, event: Event) -> None:
         # An erasure and its event are one write, so a confirmation of an unknown one is a fault
         # that somebody must see: it fails until it is a dead letter.
-        try:
-            self._users.confirm(event.subject, event.source.removeprefix("/"))
-        except UnknownErasure:
-            if self._standings and self._standings.look().state == CLOSED:
-                # Not yet moved here; it comes with the people.
-                raise moving() from None
-            raise
+        if self._standings and self._standings.look().state == CLOSED:
+            # Its erasure may not have moved here yet, or not as it is by now.
+            raise moving()
+        self._users.confirm(event.subject, event.source.removeprefix("/"))

@@ -1,0 +1,146 @@
+"""A forum in containers, from within: the mover is one of them, and asks for the others."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import urllib3
+
+from infra import gateway, routes, stages
+from infra.containers.gateway import ROUTES
+from infra.containers.parts import KEEPER, needed
+from infra.containers.stage import FOLDER, ByNow, by_now, note
+from infra.extract.ends import Ends
+from infra.extract.hands import Hands
+from infra.extract.place import PlaceError
+from infra.local import bus, provision
+from infra.local.settings import BUS, DATASTORE, worker
+
+DATABASE_URL = Path("/secrets/database_url")
+GATEWAY = "http://gateway:8080"
+PATIENCE = 60  # seconds until a part answers
+ROUTED = 10  # seconds until the gateway has new routes
+AGAIN = 1  # seconds until a gateway that has just started is given them once more
+
+
+def is_here() -> bool:
+    """Tell whether this is the mover's container, with somebody outside who started it."""
+    return "MOVER" in os.environ
+
+
+class ContainedPlace:
+    """The forum that this container belongs to."""
+
+    def __init__(self) -> None:
+        self._now = by_now()
+        self._told: tuple[str, ...] | None = None
+        self._hands = Hands()
+        self._http = urllib3.PoolManager(retries=False, timeout=5)
+
+    @cached_property
+    def ends(self) -> Ends:
+        """Where its data is."""
+        return Ends(DATABASE_URL.read_text(encoding="utf-8"))
+
+    @property
+    def extracted(self) -> frozenset[str]:
+        """Which domains services keep, by the routes."""
+        return self._now.extracted
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else move a domain of this forum during the block."""
+        with (FOLDER / "moving.lock").open("w") as file:
+            try:
+                # It ends with this container, however that ends.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                msg = "Another move is under way; see `make status`."
+                raise PlaceError(msg) from None
+            yield
+
+    def prepare(self, domain: str) -> None:
+        """Bring up the datastores, the service's tables and queue, the service itself."""
+        after = replace(self._now, moving=self._now.moving | {domain})
+        self._hands.up(DATASTORE, BUS)
+        self._until_answers(DATASTORE, os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
+        self._until_answers(BUS, os.environ["AWS_ENDPOINT_URL"] + bus.READY_PATH)
+        for _ in provision.make_tables([domain]):
+            pass
+        provision.make_queues(after.extracted, after.moving)
+        self._note(after)
+        self._hands.up(KEEPER, worker(stages.MONOLITH), domain)
+        self._until_answers(domain, f"http://{domain}.forum.local:8080/readyz")
+
+    def work(self, domain: str) -> None:
+        """Start the service's worker."""
+        self._hands.up(worker(domain))
+
+    def route(self, extracted: frozenset[str]) -> None:
+        """Give the gateway other routes, and wait until it uses them."""
+        changed = extracted ^ self._now.extracted
+        self._note(replace(self._now, extracted=extracted))
+        wanted = {name: name if name in extracted else stages.MONOLITH for name in changed}
+        deadline, again = time.monotonic() + ROUTED, 0.0
+        while True:
+            if time.monotonic() > again:
+                gateway.write_routes(routes.load().at(extracted), ROUTES)
+                again = time.monotonic() + AGAIN
+            if self.served_by(changed) == wanted:
+                return
+            if time.monotonic() > deadline:
+                msg = f"The gateway did not take its new routes within {ROUTED} seconds."
+                raise PlaceError(msg)
+            time.sleep(0.01)
+
+    def clear(self, domain: str) -> None:
+        """Remove a service, and what nobody needs then."""
+        after = replace(self._now, moving=self._now.moving - {domain})
+        self._note(after)
+        provision.unsubscribe(domain)
+        self._hands.down(*sorted(set(needed({domain})) - set(needed(after.services))))
+        if after.services:
+            provision.make_queues(after.extracted, after.moving)
+
+    def keep(self, domain: str) -> None:
+        """Note that a domain stays at its service."""
+        after = replace(self._now, moving=self._now.moving - {domain})
+        provision.make_queues(after.extracted, after.moving)
+        self._note(after)
+
+    def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
+        """Tell which component answers for each domain."""
+        return {domain: self._owner(domain) for domain in domains}
+
+    def _owner(self, domain: str) -> str:
+        try:
+            answer = self._http.request("GET", f"{GATEWAY}/api/{domain}/openapi.json")
+        except urllib3.exceptions.HTTPError:
+            return "nobody"
+        return answer.headers.get("X-Served-By", "nobody").partition("/")[0]
+
+    def _note(self, now: ByNow) -> None:
+        note(now)
+        self._now = now
+        if now.services != self._told:
+            self._hands.services(now.services)
+            self._told = now.services
+
+    def _until_answers(self, part: str, url: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers(url):
+            if time.monotonic() > deadline:
+                msg = f"{part} did not get ready; look at: docker compose logs {part}"
+                raise PlaceError(msg)
+            time.sleep(0.05)
+
+    def _answers(self, url: str) -> bool:
+        try:
+            return self._http.request("GET", url).status < 500
+        except urllib3.exceptions.HTTPError:
+            return False

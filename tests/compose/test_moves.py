@@ -1,0 +1,192 @@
+"""Domains move out of a forum in containers and back, while people use it."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from infra import stages
+from infra.extract.project import OVERRIDE
+from infra.local.settings import ROOT
+from tests.compose import engine
+from tests.compose.stack import Composed
+from tests.faults.conftest import GENEROUS, RUNS
+from tests.faults.mesh import Mesh
+from tests.faults.run import Run
+
+FILES = ("compose.yaml", "tests/compose/published.yaml")
+THINK_SECONDS = 0.4
+HELD = re.compile(r"writes were held for (\d+\.\d+) s")
+ALONE = {"gateway", "monolith", "postgres", "setup", "migrate", "demo"}
+SHARED = {"dynamodb", "bus", "keeper", "monolith-worker"}
+
+
+class Movable(Composed):
+    """A forum that started as the monolith alone, by plain `docker compose` in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(frozenset(), folder / "var", GENEROUS, files=())
+        self.folder = folder
+        # One file, as a person has it, so that Compose looks for the other one by itself.
+        files = (part for name in FILES for part in ("-f", str(ROOT / name)))
+        asked = ("--profile", "*", "config", "--no-interpolate")
+        told = engine.docker("compose", "-p", self.project, *files, *asked)
+        (folder / "compose.yaml").write_text(told, encoding="utf-8")
+        shutil.copy(ROOT / ".env", folder)
+        self.environment |= {"COMPOSE_PROJECT_NAME": self.project, "STACK": "compose"}
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        """Run `docker compose` in the folder; answers what it printed."""
+        done = self._run("docker", "compose", *arguments)
+        assert done.returncode == 0 or not check, f"{arguments}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def make(self, what: str, *options: str) -> str:
+        """Do what `make extract`, `make return` and `make status` do; answers what they say."""
+        done = self._run(sys.executable, "-m", "infra.extract", what, *options, folder=ROOT)
+        assert done.returncode == 0, f"{what} {options}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def now(self, *extracted: str) -> None:
+        """Take note of the stage that the forum is at by now."""
+        self.local = replace(self.local, extracted=frozenset(extracted), born=frozenset())
+
+    def running(self) -> set[str]:
+        """Name what runs or has run."""
+        return set(self.compose("--profile", "*", "ps", "-a", "--services").split())
+
+    def owners(self) -> dict[str, str]:
+        """Tell who answers for each domain."""
+        found = {}
+        for domain in stages.DOMAINS:
+            with suppress(requests.RequestException, KeyError):
+                answer = requests.get(f"{self.base_url}/api/{domain}/openapi.json", timeout=20)
+                found[domain] = answer.headers["X-Served-By"].split("/")[0]
+        return found
+
+    def _run(self, *command: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=folder or self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Start the monolith alone, and let people open accounts."""
+    with Movable(tmp_path_factory.mktemp("moves")) as stack:
+        stack.now()
+        made = Run(stack, Mesh({}), 1)
+        RUNS.append(made)
+        made.load.prepare()
+        yield made
+
+
+def move(run: Run, what: str, domain: str, extracted: set[str], record_property: Any) -> str:
+    """Move a domain under load, and check that nothing was lost; answers what the mover said."""
+    assert isinstance(run.stack, Movable)
+    began, writes = time.monotonic(), run.ledger.writes
+    with run.load.running(THINK_SECONDS):
+        said = run.stack.make(what, domain, "--watch", "2")
+        time.sleep(1)
+    run.stack.now(*extracted)
+    held = HELD.search(said)
+    assert held, said
+    record_property("table", ("seconds of a hold", f"{what} {domain}", held[1]))
+    assert run.ledger.writes > writes
+    if extracted:
+        run.check(f"{what} {domain}", began, writes, 0)
+    else:
+        # Nobody is there who could be told anything.
+        assert not run.truth.wrong()
+    failed = {one.status for one in run.load.records.since(began) if one.status >= 500}
+    assert failed <= {503}, "nothing but a hold that took too long"
+    assert {name: owner for name, owner in run.stack.owners().items() if owner == name} == {
+        name: name for name in extracted
+    }
+    for member in run.load.members:
+        me = member.client.ask("GET", "/api/users/me")
+        assert me is not None
+        assert me.json()["id"] == member.client.id, "the session goes on"
+    return said
+
+
+def test_posts_leave_the_monolith_while_people_write(run: Run, record_property: Any) -> None:
+    assert isinstance(run.stack, Movable)
+    assert run.stack.running() == ALONE
+    before = {name: run.stack.pid(name) for name in ("gateway", "monolith", "postgres")}
+    move(run, "extract", "posts", {"posts"}, record_property)
+    assert run.stack.running() == ALONE | SHARED | {"posts", "posts-worker"}
+    after = {name: run.stack.pid(name) for name in ("gateway", "monolith", "postgres")}
+    assert after == before, "nothing was started anew"
+
+
+def test_users_follow(run: Run, record_property: Any) -> None:
+    move(run, "extract", "users", {"posts", "users"}, record_property)
+
+
+def test_a_restart_of_everything_goes_on_where_it_was(run: Run) -> None:
+    assert isinstance(run.stack, Movable)
+    began, writes = time.monotonic(), run.ledger.writes
+    run.stack.compose("restart")
+    expected = {"users": "users", "threads": "monolith", "posts": "posts"}
+    run.stack.until(lambda: run.stack.owners() == expected, "everybody answers")
+    assert "owner users" in run.stack.make("status")
+    run.check("restart", began, writes, 0)
+
+
+def test_posts_come_back(run: Run, record_property: Any) -> None:
+    assert isinstance(run.stack, Movable)
+    move(run, "return", "posts", {"users"}, record_property)
+    assert run.stack.running() == ALONE | SHARED | {"users", "users-worker"}
+
+
+def test_what_is_taken_down_comes_up_at_the_stage_that_it_was_moved_to(run: Run) -> None:
+    assert isinstance(run.stack, Movable)
+    began, writes = time.monotonic(), run.ledger.writes
+    run.stack.compose("down")
+    assert run.stack.running() == set(), "plain `down` finds all of it"
+    run.stack.insist("up", "--wait", "--no-build")
+    provisioned = {"provision"}
+    assert run.stack.running() == ALONE | SHARED | provisioned | {"users", "users-worker"}
+    assert run.stack.owners() == {"users": "users", "threads": "monolith", "posts": "monolith"}
+    run.check("down and up", began, writes, 0)
+
+
+def test_another_forum_is_not_started_with_the_services_of_this_one(run: Run) -> None:
+    assert isinstance(run.stack, Movable)
+    before = dict(run.stack.environment)
+    run.stack.environment["EXTRACTED"] = "threads"
+    try:
+        files = (str(run.stack.folder / name) for name in ("compose.yaml", OVERRIDE))
+        done = engine.run(
+            *("compose", "-p", run.stack.project, "--project-directory", str(run.stack.folder)),
+            *(part for file in files for part in ("-f", file)),
+            *("run", "--rm", "--no-deps", "-T", "setup"),
+            environment=run.stack.environment,
+        )
+    finally:
+        run.stack.environment = before
+    assert done.returncode == 1
+    assert "began with EXTRACTED=, not this one" in done.stdout + done.stderr
+
+
+def test_at_the_end_it_is_the_monolith_alone_again(run: Run, record_property: Any) -> None:
+    assert isinstance(run.stack, Movable)
+    move(run, "return", "users", set(), record_property)
+    assert run.stack.running() == ALONE
+    assert not (run.stack.folder / OVERRIDE).exists()
