@@ -48,6 +48,9 @@ class Ledger:
         """Count a record for the first time."""
         self.count += 1
         self.versions += record["version"]
+        if GONE in record:
+            # The copy does not have it, and so could not tell that it was counted.
+            self._changed[record["id"]] = record["version"]
 
     def change(self, record: Record, before: Record | None) -> None:
         """Count a record of something that has changed since; `before` is what the copy had."""

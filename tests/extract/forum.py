@@ -89,6 +89,15 @@ class MovingForum:
         self.stack.local = by_now(self.stack.local)
         return process.returncode, said
 
+    def _rest(self, process: "subprocess.Popen[str]") -> str:
+        """Wait for the mover, and give what it said."""
+        try:
+            return process.communicate(timeout=MOVED_WITHIN)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said = process.communicate()[0]
+            raise AssertionError(f"seed {self.seed}: it did not end:\n{said}") from None
+
     def move(self, what: str, domain: str, *options: str) -> Moved:
         """Move a domain while people are at it."""
         began, at, writes = time.monotonic(), time.monotonic(), self.ledger.writes
@@ -110,8 +119,7 @@ class MovingForum:
             if process.poll() is None and kills < 12:
                 process.kill()
                 kills += 1
-            said, _ = process.communicate(timeout=MOVED_WITHIN)
-            told += said
+            told += self._rest(process)
             self.stack.local = by_now(self.stack.local)
             if process.returncode == 0:
                 break
