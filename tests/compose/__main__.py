@@ -10,7 +10,13 @@ import sys
 
 from infra.local.settings import ROOT
 
-SUITES = ("tests/compose", "tests/contract", "tests/e2e")
+# What pages look like, weigh and do with scripts does not depend on what they run in.
+ALIKE = ("looks", "light", "keyboard", "scripts", "writing")
+SUITES = (
+    ("tests/compose",),
+    ("tests/contract",),
+    ("tests/e2e", *(f"--ignore=tests/e2e/test_{name}.py" for name in ALIKE)),
+)
 STAGES = "monolith users+threads+posts"
 PYTEST = (sys.executable, "-m", "pytest", "-n", "0")
 
@@ -25,7 +31,7 @@ def main() -> int:
         return built.returncode
     told = {"FORUM_STACK": "compose", "CONTRACT_STAGES": os.environ.get("CONTRACT_STAGES", STAGES)}
     # One after another: a suite keeps its stages up until its end.
-    runs = [sys.argv[1:]] if sys.argv[1:] else [[suite] for suite in SUITES]
+    runs = [sys.argv[1:]] if sys.argv[1:] else SUITES
     codes = [
         subprocess.run(
             [*PYTEST, *arguments], cwd=ROOT, env=os.environ | told, check=False
