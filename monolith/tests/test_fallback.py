@@ -1,11 +1,13 @@
 """Pages while a service is down: what is read goes on from the replica and says so."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
 from chassis.clock import uuid7
 from forum.parts import Parts
+from forum.web.shared import SECONDS
 from tests import telling
 
 DOWN = "http://127.0.0.1:9"
@@ -124,6 +126,7 @@ def test_profiles_are_shown_while_users_are_down(client, tell, ada):
         assert text in page.text
     assert client.get(f"/users/{uuid7()}").status_code == 503
     tell(telling.of_person(ada, 3, "user.erased"))
+    time.sleep(SECONDS)  # after which no page of before is shared any more
     assert client.get(f"/users/{ada.id}").status_code == 404
 
 
