@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -142,7 +142,7 @@ class Move:
             standing = standings.read()
             components = frozenset({"monolith", *extracted})
             if standing.components != components:
-                standings.write(type(standing)(standing.state, standing.held_until, components))
+                standings.write(replace(standing, components=components))
 
 
 def began() -> str:
