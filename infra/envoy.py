@@ -128,7 +128,12 @@ def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
         # A request is tried again twice at most. By default only three of them may be, all in
         # all: with an instance gone, the fourth reader would get its error.
         "circuit_breakers": {"thresholds": [{"max_retries": MAX_RETRIES}]},
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": {
+            "healthy_panic_threshold": {"value": 0},
+            # By default what changes within a second of another change waits until it is over: an
+            # instance that was away for a moment would get its first request a second late.
+            "update_merge_window": "0s",
+        },
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions",

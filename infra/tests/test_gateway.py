@@ -169,6 +169,24 @@ def test_a_component_that_comes_is_found_soon(tmp_path: Path) -> None:
             assert gateway.ask("/api/users")[0].status == 503
 
 
+def test_a_component_that_was_away_for_a_moment_is_asked_at_once(tmp_path: Path) -> None:
+    users = Upstream("users", port=free_port())
+    ports = {"monolith": free_port(), "users": users.port}
+
+    def given_up() -> bool:
+        """Tell whether the gateway does not even try; when it does, it tries three times."""
+        started = time.monotonic()
+        return gateway.ask("/api/users")[0].status == 503 and time.monotonic() - started < 0.01
+
+    with running(USERS, ports, tmp_path) as gateway:
+        for _ in range(3):
+            with serving(users):
+                until(lambda: gateway.ask("/api/users")[0].status == 200, 3)
+            until(given_up, 10)
+            with serving(users):
+                assert until(lambda: gateway.ask("/api/users")[0].status == 200, 3) < 0.8
+
+
 def test_a_component_that_hangs_is_given_up_for_all(tmp_path: Path) -> None:
     with ExitStack() as stack:
         # It takes connections, and that is all.

@@ -18,7 +18,7 @@ SUITES = (
     ("tests/e2e", *(f"--ignore=tests/e2e/test_{name}.py" for name in ALIKE)),
 )
 STAGES = "monolith users+threads+posts"
-PYTEST = (sys.executable, "-m", "pytest", "-n", "0")
+PYTEST = (sys.executable, "-m", "pytest", "-n", "0", "--timeout", "1800")
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ CONTRACT = (
     f"--deselect={ODD}",
 )
 STAGES = "users+threads+posts"
-PYTEST = (sys.executable, "-m", "pytest", "-n", "0")
+PYTEST = (sys.executable, "-m", "pytest", "-n", "0", "--timeout", "1800")
 
 
 def main() -> int:
