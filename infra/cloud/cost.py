@@ -35,7 +35,7 @@ class Price:
     dollars: float | None
     hourly: bool
     source: str
-    read: str
+    date: str
 
     def month(self, amount: float) -> float | None:
         """Give what an amount of it costs in a month."""
@@ -49,7 +49,7 @@ def prices(file: Path = FILE) -> dict[str, Price]:
     document = tomllib.loads(file.read_text(encoding="utf-8"))
     return {
         entry["what"]: Price(
-            entry.get("dollars"), entry["per"] == "hour", entry["source"], entry["read"]
+            entry.get("dollars"), entry["per"] == "hour", entry["source"], entry["date"]
         )
         for entry in document["price"]
     }
@@ -98,11 +98,17 @@ def table(known: Mapping[str, Price], counted: Mapping[str, Counter[str]]) -> st
             blank.append(what)
     lines.append(f"{'together':<24}" + "".join(f"{total:>22.2f}" for total in sums.values()))
     lines.append(f"\nNot known, so not in the sum: {', '.join(blank) or 'nothing'}.")
-    lines.append(f"Prices and their sources: {FILE.name}. By use, on top: requests, traffic, logs,")
-    lines.append(
-        "DynamoDB, SNS, SQS, backups. `lab idle`: the database is stopped (docs/deploy.md)."
-    )
-    return "\n".join(lines) + "\n"
+    lines.append("By use, on top: requests, traffic, logs, DynamoDB, SNS, SQS, backups.")
+    lines.append("`lab idle`: the database is stopped (docs/deploy.md).")
+    return "\n".join([*lines, "", *_sources(known)]) + "\n"
+
+
+def _sources(known: Mapping[str, Price]) -> Iterator[str]:
+    yield "List prices, and the pages that say so:"
+    for what, price in known.items():
+        if price.dollars is not None:
+            unit = "an hour" if price.hourly else "a month"
+            yield f"{what:<20} {price.dollars:>9g} {unit}  {price.date:<8} {price.source}"
 
 
 def _paid(kind: str, properties: dict[str, Any], options: Options) -> Iterator[tuple[str, float]]:

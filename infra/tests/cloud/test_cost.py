@@ -1,11 +1,13 @@
 """The computed costs: everything that has a price by the hour or the month is counted."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from infra.cloud import cost
+from infra.local.settings import ROOT
 from infra.tests.cloud.templates import templates
 
 # Paid by use, or not at all.
@@ -42,7 +44,9 @@ def test_what_is_counted_has_a_price_and_every_price_a_source() -> None:
     known = cost.prices()
     for context in ({}, {"asleep": "on"}, {"environment": "production"}, {"architecture": "arm64"}):
         assert count(**context).keys() <= known.keys()
-    assert all(price.source.startswith("https://aws.amazon.com/") for price in known.values())
+    for what, price in known.items():
+        assert price.source.startswith("https://"), what
+        assert price.dollars is None or re.fullmatch(r"20\d\d(-\d\d)?|undated", price.date), what
 
 
 def test_a_sleeping_lab_pays_for_no_task_and_no_database() -> None:
@@ -57,11 +61,12 @@ def test_a_sleeping_lab_pays_for_no_task_and_no_database() -> None:
 def test_what_is_not_known_is_left_blank(tmp_path: Path) -> None:
     file = tmp_path / "prices.toml"
     file.write_text(
-        '[[price]]\nwhat = "a"\ndollars = 2\nper = "month"\nsource = ""\nread = ""\n'
-        '[[price]]\nwhat = "b"\nper = "hour"\nsource = ""\nread = ""\n'
+        '[[price]]\nwhat = "a"\ndollars = 2\nper = "month"\nsource = ""\ndate = ""\n'
+        '[[price]]\nwhat = "b"\nper = "hour"\nsource = ""\ndate = ""\n'
     )
     written = cost.table(cost.prices(file), {"lab": Counter(a=3, b=1)})
-    lines = {line.split()[0]: line.split()[1:] for line in written.splitlines() if line}
+    sums = written.partition("\n\n")[0]
+    lines = {line.split()[0]: line.split()[1:] for line in sums.splitlines()}
     assert lines["a"] == ["3", "6.00"]
     assert lines["b"] == ["?"]
     assert lines["together"] == ["6.00"]
@@ -72,3 +77,15 @@ def test_what_is_not_known_is_left_blank(tmp_path: Path) -> None:
 def test_endpoints_are_paid_for_in_production_only(environment: str) -> None:
     paid = count(environment=environment)["interface-endpoint"]
     assert paid == (12 if environment == "production" else 0)
+
+
+def test_the_document_says_what_is_computed() -> None:
+    counted = {
+        "lab idle": count(asleep="on"),
+        "lab running": count(),
+        "production": count(environment="production"),
+    }
+    written = cost.table(cost.prices(), counted)
+    sums = next(line.split()[1:] for line in written.splitlines() if line.startswith("together"))
+    told = " | ".join(f"{float(dollars):.0f}" for dollars in sums)
+    assert f"| {told} |" in (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
