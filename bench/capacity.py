@@ -11,16 +11,16 @@ from flask.testing import FlaskClient
 import posts.app
 import threads.app
 import users.app
-from bench.content import Content, Person
+from bench.content import Content
 from bench.dynamo import Meter, Metered, running
 from bench.fill_sql import PASSWORD
 from bench.fill_tables import into_tables
 from bench.growth import size
 from bench.inside import Keys, Services, make_keys
-from chassis.clock import utc_now, uuid7
+from bench.sessions import open_session
+from chassis.clock import uuid7
 from chassis.dynamodb import Database, connect
 from chassis.outbox import DynamoOutbox
-from chassis.tokens import Issuer
 from posts.replicas import Replicas as PostsReplicas
 from posts.subscription import SUBSCRIPTION as TO_POSTS
 from threads.replicas import Replicas as ThreadsReplicas
@@ -87,7 +87,7 @@ class _Bench:
             (TO_THREADS, ThreadsReplicas(database, in_threads).handlers()),
             (TO_POSTS, PostsReplicas(database, in_posts).handlers()),
         )
-        self._headers = {"Authorization": f"Bearer {_session(content.people[1], keys)}"}
+        self._headers = {"Authorization": f"Bearer {open_session(content.people[1], keys.private)}"}
 
     def operations(self) -> list[Operation]:
         """Do everything once."""
@@ -155,20 +155,6 @@ def _without_looking(events: Meter) -> Meter:
 
 
 _NEW_USER = {"username": "somebody-new", "password": PASSWORD}
-
-
-def _session(person: Person, keys: Keys) -> str:
-    token, _ = Issuer(keys.private).issue(
-        subject=person.id,
-        username=person.username,
-        name=person.display_name,
-        role="member",
-        suspended=False,
-        version=1,
-        session=uuid7(),
-        now=utc_now(),
-    )
-    return token
 
 
 def _ask(client: FlaskClient, method: str, path: str, **options: Any) -> Any:

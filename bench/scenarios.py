@@ -9,10 +9,9 @@ from pathlib import Path
 
 from bench.content import PAGE, Content, Person, Topic
 from bench.fill_sql import PASSWORD
+from bench.sessions import open_session
 from bench.wrk import Request
-from chassis.clock import utc_now, uuid7
 from chassis.paging import Cursors
-from chassis.tokens import Issuer
 from infra.local import keys
 
 _LINES = 2000
@@ -81,18 +80,7 @@ class Scenarios:
 
     def session(self, person: Person) -> str:
         """Open a session of somebody."""
-        issuer = Issuer((self.secrets / keys.PRIVATE).read_text(encoding="utf-8"))
-        token, _ = issuer.issue(
-            subject=person.id,
-            username=person.username,
-            name=person.display_name,
-            role="member",
-            suspended=False,
-            version=1,
-            session=uuid7(),
-            now=utc_now(),
-        )
-        return token
+        return open_session(person, (self.secrets / keys.PRIVATE).read_text(encoding="utf-8"))
 
     @cached_property
     def _sessions(self) -> list[str]:

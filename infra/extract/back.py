@@ -136,15 +136,7 @@ class Back:
         move = self._move
         if self._standings.read().state != CLOSED:
             self.route()
-        deadline = time.monotonic() + move.watch_seconds
-        while True:
-            owner = move.place.served_by(frozenset({self._domain}))[self._domain]
-            if owner != "monolith":
-                msg = f"{self._domain} is answered by {owner}; look at the gateway's log."
-                raise StoppedError(msg)
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.25)
+        move.watch("monolith", "gateway")
         self._until_published()
         if count := self._ends.empty(self._domain):
             move.console.say(f"{count} items are removed that the service does not need any more.")

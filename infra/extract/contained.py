@@ -1,10 +1,9 @@
 """A forum in containers, from within: the mover is one of them, and asks for the others."""
 
-import fcntl
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,16 +15,15 @@ from infra.containers.gateway import ROUTES
 from infra.containers.parts import KEEPER, needed
 from infra.containers.stage import FOLDER, ByNow, by_now, note
 from infra.extract.ends import Ends
+from infra.extract.front import Front
 from infra.extract.hands import Hands
-from infra.extract.place import PlaceError
+from infra.extract.place import PlaceError, locked
 from infra.local import bus, provision
 from infra.local.settings import BUS, DATASTORE, worker
 
 DATABASE_URL = Path("/secrets/database_url")
 GATEWAY = "http://gateway:8080"
 PATIENCE = 60  # seconds until a part answers
-ROUTED = 10  # seconds until the gateway has new routes
-AGAIN = 1  # seconds until a gateway that has just started is given them once more
 
 
 def is_here() -> bool:
@@ -40,6 +38,7 @@ class ContainedPlace:
         self._now = by_now()
         self._told: tuple[str, ...] | None = None
         self._hands = Hands()
+        self._front = Front(GATEWAY)
         self._http = urllib3.PoolManager(retries=False, timeout=5)
 
     @cached_property
@@ -52,17 +51,9 @@ class ContainedPlace:
         """Which domains services keep, by the routes."""
         return self._now.extracted
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Let nobody else move a domain of this forum during the block."""
-        with (FOLDER / "moving.lock").open("w") as file:
-            try:
-                # It ends with this container, however that ends.
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                msg = "Another move is under way; see `make status`."
-                raise PlaceError(msg) from None
-            yield
+        return locked(FOLDER)
 
     def prepare(self, domain: str) -> None:
         """Bring up the datastores, the service's tables and queue, the service itself."""
@@ -85,18 +76,8 @@ class ContainedPlace:
         """Give the gateway other routes, and wait until it uses them."""
         changed = extracted ^ self._now.extracted
         self._note(replace(self._now, extracted=extracted))
-        wanted = {name: name if name in extracted else stages.MONOLITH for name in changed}
-        deadline, again = time.monotonic() + ROUTED, 0.0
-        while True:
-            if time.monotonic() > again:
-                gateway.write_routes(routes.load().at(extracted), ROUTES)
-                again = time.monotonic() + AGAIN
-            if self.served_by(changed) == wanted:
-                return
-            if time.monotonic() > deadline:
-                msg = f"The gateway did not take its new routes within {ROUTED} seconds."
-                raise PlaceError(msg)
-            time.sleep(0.01)
+        table = routes.load().at(extracted)
+        self._front.until_routed(extracted, changed, lambda: gateway.write_routes(table, ROUTES))
 
     def clear(self, domain: str) -> None:
         """Remove a service, and what nobody needs then."""
@@ -115,14 +96,7 @@ class ContainedPlace:
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
         """Tell which component answers for each domain."""
-        return {domain: self._owner(domain) for domain in domains}
-
-    def _owner(self, domain: str) -> str:
-        try:
-            answer = self._http.request("GET", f"{GATEWAY}/api/{domain}/openapi.json")
-        except urllib3.exceptions.HTTPError:
-            return "nobody"
-        return answer.headers.get("X-Served-By", "nobody").partition("/")[0]
+        return self._front.served_by(domains)
 
     def _note(self, now: ByNow) -> None:
         note(now)

@@ -1,20 +1,18 @@
 """A forum that `make run` has started: its parts are supervisord's, its routes a file."""
 
-import fcntl
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import urllib3
-
 from infra import gateway, routes, stages
 from infra.extract.ends import Ends
-from infra.extract.place import PlaceError
+from infra.extract.front import Front
+from infra.extract.place import PlaceError, locked
 from infra.local import dynoxide, programs, provision, rpc, taken
 from infra.local.lock import Lock
 from infra.local.settings import (
@@ -31,7 +29,6 @@ from infra.local.start import answers
 
 PATIENCE = 60  # seconds until a part answers
 LAUNCHER_LOOKS = 1.2  # seconds after which the launcher knows what is noted
-ROUTED = 10  # seconds until the gateway has new routes
 
 
 class LocalPlace:
@@ -44,7 +41,7 @@ class LocalPlace:
             raise PlaceError(msg)
         born = stages.parse(holder["extracted"])
         self._local = by_now(Local(born, holder["ports"], var_folder(environ)))
-        self._http = urllib3.PoolManager(retries=False, timeout=5)
+        self._front = Front(self._local.url(GATEWAY))
         # The mover is one of the forum's programs: it gets what they get, and nothing else.
         told = programs.environment(self._local, stages.MONOLITH)
         told |= programs.provisioning(self._local)
@@ -61,17 +58,9 @@ class LocalPlace:
         """Which domains services keep, by the routes."""
         return self._local.extracted
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Let nobody else move a domain of this forum during the block."""
-        with (self._local.folder / "moving.lock").open("w") as file:
-            try:
-                # It ends with this process, however that ends.
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                msg = "Another move is under way; see `make status`."
-                raise PlaceError(msg) from None
-            yield
+        return locked(self._local.folder)
 
     def prepare(self, domain: str) -> None:
         """Bring up the datastores, the service's tables and queue, the service itself."""
@@ -95,14 +84,8 @@ class LocalPlace:
         """Give the gateway other routes, and wait until it uses them."""
         changed = extracted ^ self._local.extracted
         self._note(replace(self._local, extracted=extracted, born=self._born))
-        gateway.write_routes(routes.load().at(extracted), programs.routes_file(self._local))
-        deadline = time.monotonic() + ROUTED
-        wanted = {name: name if name in extracted else stages.MONOLITH for name in changed}
-        while self.served_by(changed) != wanted:
-            if time.monotonic() > deadline:
-                msg = f"The gateway did not take its new routes within {ROUTED} seconds."
-                raise PlaceError(msg)
-            time.sleep(0.01)
+        table, file = routes.load().at(extracted), programs.routes_file(self._local)
+        self._front.until_routed(extracted, changed, lambda: gateway.write_routes(table, file))
 
     def clear(self, domain: str) -> None:
         """Stop a service, drop its queue's subscription, and stop what nobody needs then."""
@@ -126,16 +109,7 @@ class LocalPlace:
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
         """Tell which component answers for each domain."""
-        found = {}
-        for domain in domains:
-            url = f"{self._local.url(GATEWAY)}/api/{domain}/openapi.json"
-            try:
-                answer = self._http.request("GET", url)
-            except urllib3.exceptions.HTTPError:
-                found[domain] = "nobody"
-            else:
-                found[domain] = answer.headers.get("X-Served-By", "nobody").partition("/")[0]
-        return found
+        return self._front.served_by(domains)
 
     @property
     def _born(self) -> frozenset[str]:

@@ -135,6 +135,18 @@ class Move:
         for component in ("monolith", *sorted(self.place.extracted)):
             self.place.ends.outbox(component).again(since)
 
+    def watch(self, owner: str, log: str) -> None:
+        """Look for a while whether the domain is answered by its owner; `log` is where to look."""
+        deadline = time.monotonic() + self.watch_seconds
+        while True:
+            answers = self.place.served_by(frozenset({self.domain}))[self.domain]
+            if answers != owner:
+                msg = f"{self.domain} is answered by {answers}; look at the {log}'s log."
+                raise StoppedError(msg)
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.25)
+
     def tell_components(self, extracted: frozenset[str]) -> None:
         """Tell the services which components there are now, as who erases people must know."""
         for domain in extracted:

@@ -132,15 +132,7 @@ class Out:
             components = frozenset({"monolith", *move.place.extracted})
             self._standings.write(Standing(OPEN, components=components))
         move.place.work(self._domain)
-        deadline = time.monotonic() + move.watch_seconds
-        while True:
-            owner = move.place.served_by(frozenset({self._domain}))[self._domain]
-            if owner != self._domain:
-                msg = f"{self._domain} is answered by {owner}; look at the service's log."
-                raise StoppedError(msg)
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.25)
+        move.watch(self._domain, "service")
         move.place.keep(self._domain)
         self._moves.forget_changes(self._domain)
         self._moves.settle(self._domain)

@@ -1,7 +1,9 @@
 """Where a forum runs in which a domain moves: how its parts are started, its routes set."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from infra.extract.ends import Ends
@@ -42,3 +44,15 @@ class Place(Protocol):
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
         """Tell which component answers for each domain, asked by way of the gateway."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other movers out of a forum's folder; it ends with this process, however that ends."""
+    with (folder / "moving.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = "Another move is under way; see `make status`."
+            raise PlaceError(msg) from None
+        yield
