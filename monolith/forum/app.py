@@ -79,6 +79,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             fingerprints=fingerprints,
             services=Extracted(parts.stages, parts.peers),
             probes=Extracted(parts.stages, _probes(parts.urls)),
+            moving=lambda: parts.stages.now().moving,
             progress=lambda: progress.read(parts.outbox, queue, clock),
             titles=stored.titles,
             badge=settings.split_badge == "on",

@@ -196,3 +196,15 @@ def test_a_stage_is_read_once_for_a_request(database, moves, begin):
     assert stages.now().domains["users"].state == HELD
     with database.writing() as session, pytest.raises(Moving):
         stages.enter(session, "users")
+
+
+def test_the_status_page_says_what_is_on_the_move(client, begin, moves):
+    assert "on the move" not in client.get("/status").text
+    begin("threads")
+    page = client.get("/status").text
+    assert "The domain threads is on the move from the monolith to a service of its own." in page
+    moves.hand_over("threads", "threads", UNDER_WAY, "watch", held=False)
+    page = client.get("/status").text
+    assert "The domain threads is on the move between its service and the monolith." in page
+    moves.settle("threads")
+    assert "on the move" not in client.get("/status").text

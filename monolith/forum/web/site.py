@@ -33,6 +33,9 @@ class Site:
     probes: Mapping[str, Peer]
     """The same, for those who only want to know how they are."""
 
+    moving: Callable[[], Collection[str]]
+    """Names the domains that are on the move right now."""
+
     progress: Callable[[], dict[str, Any]]
     """Tells how far the monolith's own events are."""
 

@@ -38,7 +38,11 @@ def blueprint(site: Site) -> Blueprint:
         asked |= {domain: aside(partial(_ask, site, domain)) for domain in stage}
         components = [_answer(name, future) for name, future in asked.items()]
         return show(
-            "status.html", stage=stage, components=components, troubles=troubles(components)
+            "status.html",
+            stage=stage,
+            moving=[domain for domain in DOMAINS if domain in site.moving()],
+            components=components,
+            troubles=troubles(components),
         )
 
     return bp
