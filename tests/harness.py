@@ -135,11 +135,11 @@ class Launched:
 
     def kill(self, part: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to a part's first process."""
-        os.kill(self.pid(part), number)
+        os.kill(self._running(part), number)
 
     def kill_group(self, part: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to all processes of a part at once."""
-        os.killpg(self.pid(part), number)
+        os.killpg(self._running(part), number)
 
     def pause(self, part: str) -> None:
         """Have a part do nothing until `resume`; its connections stay open."""
@@ -206,6 +206,11 @@ class Launched:
                 found[int(folder.name)] = command.replace(b"\0", b" ").decode()
         found.pop(os.getpid(), None)
         return found
+
+    def _running(self, part: str) -> int:
+        """Give the process id of a part that runs: a signal to 0 would be one to ourselves."""
+        self._until(lambda: self.pid(part) > 0, f"{part} runs")
+        return self.pid(part) or self._running(part)
 
     @contextmanager
     def _supervisor(self) -> Iterator[Any]:
