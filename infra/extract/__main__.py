@@ -156,7 +156,7 @@ def _turn_back(move: Move, direction: str, phase: str) -> int:
         msg = f"{move.domain} has just moved; let that move end first."
         raise StoppedError(msg)
     noted = move.moved()
-    move.progress = noted.progress if noted else {}
+    move.progress, move.phase = (noted.progress, noted.phase) if noted else ({}, "")
     way: Out | Back = Out(move) if direction == EXTRACT else Back(move)
     way.cancel()
     return 0

@@ -134,14 +134,14 @@ class Back:
     def watch(self) -> None:
         """Look for a while whether the monolith answers, then stop the service."""
         move = self._move
-        if self._standings.read().state != CLOSED:
-            self.route()
-        move.watch("monolith", "gateway")
-        self._until_published()
-        if count := self._ends.empty(self._domain):
-            move.console.say(f"{count} items are removed that the service does not need any more.")
-        move.place.clear(self._domain)
-        self._moves.settle(self._domain)
+        if not move.leaving:
+            if self._standings.read().state != CLOSED:
+                self.route()
+            move.watch("monolith", "gateway")
+            self._until_published()
+            if count := self._ends.empty(self._domain):
+                move.console.say(f"{count} items are removed that the service needs no more.")
+        move.leave()
         move.console.say(f"{self._domain} is answered by the monolith. The move is over.")
 
     def cancel(self) -> None:

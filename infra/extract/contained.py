@@ -83,7 +83,9 @@ class ContainedPlace:
         """Remove a service, and what nobody needs then."""
         after = replace(self._now, moving=self._now.moving - {domain})
         self._note(after)
-        provision.unsubscribe(domain)
+        # Where it is gone with the rest, this was done before.
+        if after.services or self._answers(os.environ["AWS_ENDPOINT_URL"] + bus.READY_PATH):
+            provision.unsubscribe(domain)
         self._hands.down(*sorted(set(needed({domain})) - set(needed(after.services))))
         if after.services:
             provision.make_queues(after.extracted, after.moving)

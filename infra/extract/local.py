@@ -92,7 +92,9 @@ class LocalPlace:
         after = replace(self._local, moving=self._local.moving - {domain}, born=self._born)
         self._note(after)
         time.sleep(LAUNCHER_LOOKS)
-        provision.unsubscribe(domain)
+        # It is stopped last: where it does not run, this was done before.
+        if after.services or self._infos()[BUS]["pid"]:
+            provision.unsubscribe(domain)
         for part in (worker(domain), domain):
             self._stop(part)
         if not after.services:

@@ -52,6 +52,18 @@ class Move:
         self.phase = phase or self.phase
         self.place.ends.moves.note(self.domain, self.phase, self.progress)
 
+    @property
+    def leaving(self) -> bool:
+        """Tell whether the service is being stopped already: nothing of it can be asked then."""
+        return bool(self.progress.get("leaving"))
+
+    def leave(self) -> None:
+        """Stop the service and what nobody needs then, and end the move; may be done again."""
+        self.progress["leaving"] = True
+        self.note()
+        self.place.clear(self.domain)
+        self.place.ends.moves.settle(self.domain)
+
     def moved(self) -> Moved | None:
         """Read what is noted of the domain."""
         return self.place.ends.moves.all().get(self.domain)
@@ -137,6 +149,7 @@ class Move:
 
     def watch(self, owner: str, log: str) -> None:
         """Look for a while whether the domain is answered by its owner; `log` is where to look."""
+        self.phase = "watch"
         deadline = time.monotonic() + self.watch_seconds
         while True:
             answers = self.place.served_by(frozenset({self.domain}))[self.domain]

@@ -38,6 +38,7 @@ class Out:
     def prepare(self) -> None:
         """Bring up the service, empty and without any route to it, and begin to note changes."""
         move = self._move
+        move.progress.pop("leaving", None)
         move.place.prepare(self._domain)
         self._standings.write(Standing(CLOSED))
         if not move.progress.get("emptied"):
@@ -140,10 +141,10 @@ class Out:
 
     def cancel(self) -> None:
         """Give up before the switch: the service stops, the monolith never noticed."""
-        self._standings.write(Standing(CLOSED))
-        self._moves.forget_changes(self._domain)
-        self._move.place.clear(self._domain)
-        self._moves.settle(self._domain)
+        if not self._move.leaving:
+            self._standings.write(Standing(CLOSED))
+            self._moves.forget_changes(self._domain)
+        self._move.leave()
         self._move.console.say(f"The extraction of {self._domain} is given up.")
 
     def _beside(self, source: Rows, keep: Keep, after: str) -> str | None:

@@ -20,7 +20,7 @@ from tests.harness import Stack
 
 HELD = re.compile(r"writes were held for ([0-9.]+) s")
 MOVER = (sys.executable, "-m", "infra.extract")
-MOVED_WITHIN = 1800 if os.environ.get("FULL") else 420  # seconds
+MOVED_WITHIN = 900 if os.environ.get("FULL") else 420  # seconds
 
 
 @dataclass

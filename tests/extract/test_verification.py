@@ -7,6 +7,7 @@ from botocore.config import Config
 from infra.local import programs
 from infra.local.settings import by_now
 from tests.extract.forum import MovingForum
+from tests.waits import until
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,25 @@ def test_what_makes_no_sense_is_refused_in_a_line(written: MovingForum) -> None:
     assert (code, "users is in the monolith already." in said) == (0, True)
     code, said = written.run("extract", "users", "--phase", "switch")
     assert (code, "comes later" in said) == (1, True)
+
+
+def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingForum) -> None:
+    mover = written.command("return", "posts", "--watch", "1")
+    # The last service takes with it whoever published for it, and then the datastores.
+    until(lambda: written.stack.pid("monolith-worker") == 0 or mover.poll() is not None, 120)
+    mover.kill()
+    said = mover.communicate()[0]
+    [(owner, state)] = written.stack.query(
+        "SELECT owner, state FROM domains WHERE domain = 'posts'"
+    )
+    assert (owner, state) == ("monolith", "moving"), said
+
+    written.crowd.members[0].reply()
+    code, said = written.run("return", "posts")
+    assert code == 0, said
+    assert "The move is over." in said
+    assert written.stack.pid("dynamodb") == written.stack.pid("bus") == 0
+    written.prove()
 
 
 def _damage(forum: MovingForum, thread: str, post: str) -> None:
