@@ -37,7 +37,9 @@ class Ledger:
     extras: list[str] = field(default_factory=list)
     """The ids of what only the copy knows."""
 
-    _changed: dict[str, int] = field(default_factory=dict)
+    _counted: dict[str, int] = field(default_factory=dict)
+    """The version of each thing that is in the sums. What the copy has tells nothing of that: it
+    loses the posts of a deleted thread, while their owner goes on counting them."""
 
     @property
     def totals(self) -> tuple[int, int]:
@@ -45,21 +47,11 @@ class Ledger:
         return self.count, self.versions
 
     def add(self, record: Record) -> None:
-        """Count a record for the first time."""
-        self.count += 1
-        self.versions += record["version"]
-        if GONE in record:
-            # The copy does not have it, and so could not tell that it was counted.
-            self._changed[record["id"]] = record["version"]
-
-    def change(self, record: Record, before: Record | None) -> None:
-        """Count a record of something that has changed since; `before` is what the copy had."""
-        known = self._changed.get(record["id"])
-        if known is None and before is not None:
-            known = before["version"]
+        """Count a record as it is now, for the first time or instead of what it was."""
+        known = self._counted.get(record["id"])
         self.count += known is None
         self.versions += record["version"] - (known or 0)
-        self._changed[record["id"]] = record["version"]
+        self._counted[record["id"]] = record["version"]
 
 
 class Copier:
@@ -147,7 +139,7 @@ class Copier:
             after = self._target.read(portion)
             for one, record in wanted.items():
                 if ledger is not None:
-                    ledger.change(record, before.get(one))
+                    ledger.add(record)
                     if fields := self._wrong(record, after.get(one)):
                         ledger.different.append(Difference(one, fields))
 
