@@ -15,7 +15,7 @@ def loads(results: Results, connections: int = 16) -> str:
     """Draw the requests a second of both sides, a pair of bars for each kind of request."""
     shown = [pair for pair in pairs(results) if pair[0]["connections"] == connections]
     most = max((one["rate"] for pair in shown for one in pair), default=1)
-    left, wide, row = 250, 420, 46
+    left, wide, row = 280, 420, 46
     parts = [_text(left, 20, f"Requests a second with {connections} connections", bold=True)]
     for number, (before, after) in enumerate(shown):
         top = 40 + number * row
