@@ -14,7 +14,8 @@ from tests.compose.__main__ import lack
 # MiniStack's load balancer forwards no header that is not Latin-1, and answers 502 itself.
 ODD = "tests/contract/test_editions.py::test_an_odd_tag_matches_nothing"
 CONTRACT = ("tests/contract", f"--deselect={ODD}")
-STAGES = "monolith users+threads+posts"
+# Where the most is routed; elsewhere the answers of stages are compared.
+STAGES = "users+threads+posts"
 PYTEST = (sys.executable, "-m", "pytest", "-n", "0", "--timeout", "1800")
 
 
