@@ -21,6 +21,7 @@ from infra.local import rpc
 from infra.local.settings import GATEWAY, HOST, PORTS, ROOT, Local
 from infra.local.start import answers
 from tests.ports import free_port
+from tests.waits import until
 
 START_SECONDS, STOP_SECONDS, PART_SECONDS = 90, 20, 30
 LAUNCHER = (sys.executable, "-m", "infra.local.run")
@@ -209,8 +210,7 @@ class Launched:
 
     def _running(self, part: str) -> int:
         """Give the process id of a part that runs: a signal to 0 would be one to ourselves."""
-        self._until(lambda: self.pid(part) > 0, f"{part} runs")
-        return self.pid(part) or self._running(part)
+        return until(lambda: self.pid(part), PART_SECONDS)
 
     @contextmanager
     def _supervisor(self) -> Iterator[Any]:

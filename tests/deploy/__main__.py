@@ -9,14 +9,13 @@ import subprocess
 import sys
 
 from infra.local.settings import ROOT
-from tests.compose.__main__ import lack
+from tests.compose.__main__ import PYTEST, lack
 
 # MiniStack's load balancer forwards no header that is not Latin-1, and answers 502 itself.
 ODD = "tests/contract/test_editions.py::test_an_odd_tag_matches_nothing"
 CONTRACT = ("tests/contract", f"--deselect={ODD}")
 # Where the most is routed; elsewhere the answers of stages are compared.
 STAGES = "users+threads+posts"
-PYTEST = (sys.executable, "-m", "pytest", "-n", "0", "--timeout", "1800")
 
 
 def main() -> int:

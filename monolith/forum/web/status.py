@@ -37,10 +37,11 @@ def blueprint(site: Site) -> Blueprint:
         asked = {"monolith": aside(partial(_ourselves, site, stage))}
         asked |= {domain: aside(partial(_ask, site, domain)) for domain in stage}
         components = [_answer(name, future) for name, future in asked.items()]
+        moving = site.moving()
         return show(
             "status.html",
             stage=stage,
-            moving=[domain for domain in DOMAINS if domain in site.moving()],
+            moving=[domain for domain in DOMAINS if domain in moving],
             components=components,
             troubles=troubles(components),
         )
