@@ -13,12 +13,13 @@ from infra.local.settings import ROOT
 # What pages look like, weigh and do with scripts does not depend on what they run in.
 ALIKE = ("looks", "light", "keyboard", "scripts", "writing")
 SUITES = (
-    ("tests/compose",),
+    # A part that is killed again and again takes longer than a test may elsewhere.
+    ("tests/compose", "--timeout", "1800"),
     ("tests/contract",),
     ("tests/e2e", *(f"--ignore=tests/e2e/test_{name}.py" for name in ALIKE)),
 )
 STAGES = "monolith users+threads+posts"
-PYTEST = (sys.executable, "-m", "pytest", "-n", "0", "--timeout", "1800")
+PYTEST = (sys.executable, "-m", "pytest", "-n", "0")
 
 
 def main() -> int:

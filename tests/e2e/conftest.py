@@ -14,7 +14,9 @@ from tests.harness import Stack
 from tests.settling import Settling
 
 WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# First the one made for this: the others can stand still for good, without an error, when a page
+# is closed while it loads (seen in Chromium 156).
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _numbers = itertools.count(1)
 
 NewVisitor = Callable[[], Visitor]
@@ -74,7 +76,7 @@ def browser() -> Iterator[Browser]:
     """Run a real Chromium."""
     executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if executable is None:
-        message = "Chromium is not installed (Debian: apt install chromium)"
+        message = "Chromium is not installed (Debian: apt install chromium-headless-shell)"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)

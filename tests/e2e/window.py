@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from tests.harness import Stack
 from tests.settling import Settling
@@ -43,11 +43,17 @@ class Session:
 
     def follow(self, name: str) -> None:
         """Click on a link."""
-        self.page.get_by_role("link", name=name, exact=True).first.click()
+        self._click(self.page.get_by_role("link", name=name, exact=True).first)
 
     def press(self, name: str) -> None:
         """Press a button."""
-        self.page.get_by_role("button", name=name, exact=True).click()
+        self._click(self.page.get_by_role("button", name=name, exact=True))
+
+    def _click(self, what: Locator) -> None:
+        what.click()
+        # Its answer has begun by now. Whoever leaves the page before its scripts have run could
+        # take what they do to the address for the next page.
+        self.page.wait_for_load_state()
 
     def type(self, **fields: str) -> None:
         """Fill in fields by their labels."""
