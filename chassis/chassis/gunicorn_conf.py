@@ -7,7 +7,7 @@ from typing import Any
 from chassis import draining
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
-worker_class = "gthread"
+worker_class = "chassis.http_worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WORKER_THREADS", "8"))
 # One import for all workers: a faster start, and memory that they share.

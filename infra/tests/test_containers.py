@@ -215,8 +215,10 @@ def ends() -> Iterator[tuple[Hands, BinaryIO, BinaryIO]]:
     """Give the hands of a container, and what somebody outside reads and writes."""
     (questions, asks), (hears, answers) = os.pipe(), os.pipe()
     with os.fdopen(questions, "rb") as read, os.fdopen(answers, "wb", buffering=0) as written:
+        # As in a container, also where a shell in the background has these tests ignore it.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         yield Hands(asks, hears), read, written
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     time.sleep(0.1)
     signal.signal(signal.SIGINT, before)
 
