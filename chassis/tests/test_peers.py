@@ -393,11 +393,13 @@ def test_a_peer_that_is_down_costs_no_time_from_the_fifth_failure_on(caplog):
         with pytest.raises(errors.Unavailable):
             peer.call("POST", "/api/notes", json={})
     assert peer.state == "open"
-    start = time.monotonic()
+    start, spent = time.monotonic(), time.thread_time()
     for _ in range(100):
         with pytest.raises(errors.Unavailable):
             peer.call("GET", "/api/notes")
-    assert time.monotonic() - start < 0.1
+    # The processor's time, since a machine with more to do may let anybody wait.
+    assert time.thread_time() - spent < 0.1
+    assert time.monotonic() - start < breaker.PAUSE
     (record,) = [record for record in caplog.records if record.name == "chassis.breaker"]
     assert (record.message, record.peer) == ("peer is down", "notes")
 
@@ -465,14 +467,14 @@ def test_one_call_finds_out_whether_the_peer_is_back(server, peer, caplog):
 
 
 def test_calls_do_not_wait_for_each_other(server, peer):
-    server.answers = [Answer(after=0.4) for _ in range(8)]
+    server.answers = [Answer(after=1) for _ in range(8)]
     callers = [threading.Thread(target=peer.call, args=("GET", "/api/notes")) for _ in range(8)]
     start = time.monotonic()
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
-    assert time.monotonic() - start < 0.8
+    assert time.monotonic() - start < 2
 
 
 def test_a_call_waits_no_longer_than_the_request_may_take(server, peer):
