@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.dynamo",
     "tests.exchange",
     "tests.logged",
+    "tests.patience",
     "tests.people",
     "tests.schedule",
     "tests.skips",

@@ -13,8 +13,7 @@ from infra.local.settings import ROOT
 # What pages look like, weigh and do with scripts does not depend on what they run in.
 ALIKE = ("looks", "light", "keyboard", "scripts", "writing")
 SUITES = (
-    # Its longest took a minute on a quiet machine; on a busy one it waits for moves and restarts.
-    ("tests/compose", "--timeout", "1800"),
+    ("tests/compose",),
     ("tests/contract",),
     ("tests/e2e", *(f"--ignore=tests/e2e/test_{name}.py" for name in ALIKE)),
 )

@@ -1,0 +1,17 @@
+"""The suites whose tests take long by nature get longer before a test counts as hung."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+# Everything else has the time that pyproject.toml gives. FULL=1 and a busy machine need most of it.
+SECONDS = {"compose": 1800, "faults": 1800, "extract": 3600}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the limit of each test."""
+    for item in items:
+        for suite, seconds in SECONDS.items():
+            if HERE / suite in item.path.parents:
+                item.add_marker(pytest.mark.timeout(seconds))
