@@ -6,12 +6,11 @@ import pytest
 
 HERE = Path(__file__).parent
 # Everything else has the time that pyproject.toml gives. FULL=1 and a busy machine need most of it.
-SECONDS = {"compose": 1800, "faults": 1800, "extract": 3600}
+SECONDS = {HERE / "compose": 1800, HERE / "faults": 1800, HERE / "extract": 3600}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Set the limit of each test."""
     for item in items:
-        for suite, seconds in SECONDS.items():
-            if HERE / suite in item.path.parents:
-                item.add_marker(pytest.mark.timeout(seconds))
+        if seconds := SECONDS.get(item.path.parent):
+            item.add_marker(pytest.mark.timeout(seconds))
