@@ -20,24 +20,24 @@ help: ## list what make can do
 	@printf 'RESTART=on starts parts again that die, instead of stopping the rest: kill one and watch.\n'
 
 run: $(VENV)/run.stamp ## start the forum, here until Ctrl-C
-	@exec $(BIN)/python -m infra.local.run
+	@exec $(BIN)/python -m infra.runner
 
 stop: $(VENV)/run.stamp ## stop a forum that runs from this folder
-	@$(BIN)/python -m infra.local.control stop
+	@$(BIN)/python -m infra.runner.control stop
 
 reset: $(VENV)/run.stamp ## delete every stage's data (asks for a stopped forum)
-	@$(BIN)/python -m infra.local.control reset
+	@$(BIN)/python -m infra.runner.control reset
 
 logs: $(VENV)/run.stamp ## follow the logs of the running forum
-	@exec $(BIN)/python -m infra.local.control logs
+	@exec $(BIN)/python -m infra.runner.control logs
 
 moderator: $(VENV)/run.stamp ## make somebody a moderator: make moderator NAME=ada
-	@$(BIN)/python -m infra.local.control moderator "$${NAME:?say whom: make moderator NAME=<username>}"
+	@$(BIN)/python -m infra.runner.control moderator "$${NAME:?say whom: make moderator NAME=<username>}"
 
 replay: $(VENV)/run.stamp ## publish events again: make replay SINCE=10m, or QUEUE=posts for its dead letters
-	@$(BIN)/python -m infra.local.control replay "QUEUE=$${QUEUE-}" "SINCE=$${SINCE-}"
+	@$(BIN)/python -m infra.runner.control replay "QUEUE=$${QUEUE-}" "SINCE=$${SINCE-}"
 
-MOVE = $(BIN)/python -m infra.extract
+MOVE = $(BIN)/python -m extraction
 HOW = "$${DOMAIN:?say which: DOMAIN=users, threads or posts}" $${PHASE:+--phase "$$PHASE"} \
   $${WATCH:+--watch "$$WATCH"} $(if $(filter on,$(DRY_RUN)),--dry-run) $(if $(filter on,$(MEND)),--mend)
 
@@ -55,41 +55,41 @@ CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)'
   $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ASLEEP,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
 
 synth: $(VENV)/cdk.stamp ## make the cloud's templates: make synth ENVIRONMENT=lab STRATEGY=rolling
-	@$(BIN)/python -m infra.app $(CONTEXT)
+	@$(BIN)/python -m infra.cdk $(CONTEXT)
 
 cost: $(VENV)/cdk.stamp ## compute what a lab and production cost in a month
-	@$(BIN)/python -m infra.cloud.cost
+	@$(BIN)/python -m infra.cdk.cost
 
 deploy-local: $(VENV)/cdk.stamp ## deploy those templates here, in containers: make deploy-local EXTRACTED=users
-	@$(BIN)/python -m infra.offline.deploy
+	@$(BIN)/python -m infra.local_cloud.deploy
 
 destroy-local: $(VENV)/cdk.stamp ## remove that deployment, and list what is left of it
-	@$(BIN)/python -m infra.offline.destroy
+	@$(BIN)/python -m infra.local_cloud.destroy
 
 test: $(VENV)/dev.stamp ## run every test
-	@$(BIN)/python -m infra.local.dynoxide
+	@$(BIN)/python -m infra.dynoxide
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)
 
 test-faults: $(VENV)/dev.stamp ## break each part under load (FULL=1 for 10,000 writes, SEED=n to repeat)
-	@$(BIN)/python -m infra.local.dynoxide
+	@$(BIN)/python -m infra.dynoxide
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 test-extract: $(VENV)/dev.stamp ## move domains under load and kills (FULL=1 for 100,000 posts, SEED=n to repeat)
-	@$(BIN)/python -m infra.local.dynoxide
-	$(BIN)/python -m pytest tests/extract $(ARGS)
+	@$(BIN)/python -m infra.dynoxide
+	$(BIN)/python -m pytest tests/extraction $(ARGS)
 
 test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)
 
 bench: $(VENV)/dev.stamp ## measure before against after the split (QUICK=1; RECORD=1 into docs; needs wrk)
-	@$(BIN)/python -m infra.local.dynoxide
+	@$(BIN)/python -m infra.dynoxide
 	@$(BIN)/python -m bench
 
 test-deploy: $(VENV)/dev.stamp ## deploy the templates here and test the forum there (needs Docker)
 	@$(BIN)/python -m tests.deploy $(ARGS)
 
 audit: $(VENV)/dev.stamp ## look for known vulnerabilities in what is pinned
-	@$(BIN)/python -m infra.audit
+	@$(BIN)/python -m infra.tools.audit
 
 check: $(VENV)/dev.stamp ## lint, types, the direction of imports, Dockerfiles
 	$(BIN)/ruff check
@@ -103,7 +103,7 @@ fmt: $(VENV)/dev.stamp ## format the code and mend what ruff can
 	$(BIN)/ruff format
 
 lock: $(VENV)/dev.stamp ## pin the dependencies anew (UPGRADE=1 for newer ones)
-	@$(BIN)/python -m infra.lock $(if $(UPGRADE),--upgrade)
+	@$(BIN)/python -m infra.tools.lock $(if $(UPGRADE),--upgrade)
 
 clean: ## delete .venv and caches; var stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

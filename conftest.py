@@ -1,12 +1,12 @@
 """What the tests of every component share; a fixture costs nothing where nobody asks for it."""
 
 pytest_plugins = [
-    "tests.bus",
-    "tests.dynamo",
-    "tests.exchange",
-    "tests.logged",
-    "tests.patience",
-    "tests.people",
-    "tests.schedule",
-    "tests.skips",
+    "tests.support.bus",
+    "tests.support.dynamo",
+    "tests.support.exchange",
+    "tests.support.logged",
+    "tests.support.timeouts",
+    "tests.support.people",
+    "tests.support.xdist_scheduling",
+    "tests.support.skips",
 ]

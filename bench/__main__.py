@@ -21,8 +21,8 @@ from bench import availability, capacity, duel, growth, report, usage, wrk
 from bench.content import Content, Size
 from bench.scenarios import Scenarios
 from bench.side import MONOLITH, SPLIT, Side
-from infra.local import keys
-from infra.local.settings import var_folder
+from infra import session_keys
+from infra.runner.config import var_folder
 
 WORKERS = 2  # gunicorn's, of each component
 PARTS = ("loads", "availability", "growth", "capacity")
@@ -112,7 +112,7 @@ def _shape(told: Mapping[str, str]) -> Shape:
 
 
 def _load(results: dict[str, Any], shape: Shape, folder: Path, parts: list[str]) -> None:
-    keys.ensure(folder / "secrets")
+    session_keys.ensure(folder / "secrets")
     content = Content(shape.size)
     with ExitStack() as stack:
         sides = [

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from chassis.dynamodb import Action, Database, Item
+from chassis.dynamodb.database import Action, Database, Item
 
 _MOST = 25  # items that DynamoDB takes in one call
 

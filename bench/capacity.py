@@ -8,9 +8,9 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-import posts.app
-import threads.app
-import users.app
+import posts.bootstrap
+import threads.bootstrap
+import users.bootstrap
 from bench.content import Content
 from bench.dynamo import Meter, Metered, running
 from bench.fill_sql import PASSWORD
@@ -19,11 +19,11 @@ from bench.growth import size
 from bench.inside import Keys, Services, make_keys
 from bench.sessions import open_session
 from chassis.clock import uuid7
-from chassis.dynamodb import Database, connect
-from chassis.outbox import DynamoOutbox
-from posts.replicas import Replicas as PostsReplicas
+from chassis.dynamodb.database import Database, connect
+from chassis.messaging.dynamodb_outbox import DynamoOutbox
+from posts.event_handlers import Replicas as PostsReplicas
 from posts.subscription import SUBSCRIPTION as TO_POSTS
-from threads.replicas import Replicas as ThreadsReplicas
+from threads.event_handlers import Replicas as ThreadsReplicas
 from threads.subscription import SUBSCRIPTION as TO_THREADS
 
 PRICES = Path(__file__).with_name("prices.toml")
@@ -80,7 +80,8 @@ class _Bench:
         self._services, self._metered, self._content = services, metered, content
         database = Database(connect(), services.prefix)
         self._outboxes: list[DynamoOutbox] = [
-            owner.build_outbox(database) for owner in (users.app, threads.app, posts.app)
+            owner.build_outbox(database)
+            for owner in (users.bootstrap, threads.bootstrap, posts.bootstrap)
         ]
         in_threads, in_posts = self._outboxes[1:]
         self._consumers = (

@@ -11,8 +11,8 @@ from typing import Any
 
 import boto3
 
-from infra.local import dynoxide
-from tests.ports import free_port
+from infra import dynoxide
+from tests.support.ports import free_port
 
 _START_SECONDS = 20
 

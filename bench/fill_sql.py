@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, insert
 
 from bench.content import Content, Person, Text, Topic
-from chassis.passwords import hash_password
+from chassis.auth.passwords import hash_password
 from forum.database import Base
 from forum.posts.models import PostRow
 from forum.threads.models import ThreadRow, ThreadWord

@@ -2,21 +2,21 @@
 
 from typing import Any
 
-import posts.app
-import threads.app
-import users.app
+import posts.bootstrap
+import threads.bootstrap
+import users.bootstrap
 from bench.bulk import Bulk
 from bench.content import Content, Person, Text, Topic
 from bench.fill_sql import PASSWORD, Told
+from chassis.auth.passwords import hash_password
 from chassis.clock import stamp
-from chassis.events import Event
-from chassis.passwords import hash_password
+from chassis.messaging.events import Event
 from posts import model as in_posts
+from posts.event_handlers import Replicas as PostsReplicas
 from posts.events import THREAD_CREATED, USER_REGISTERED
-from posts.replicas import Replicas as PostsReplicas
 from threads import model as in_threads
-from threads import tables as threads_tables
-from threads.replicas import Replicas as ThreadsReplicas
+from threads.dynamodb import tables as threads_tables
+from threads.event_handlers import Replicas as ThreadsReplicas
 from users import model as in_users
 from users.ports import Account
 
@@ -25,10 +25,10 @@ def into_tables(client: Any, prefix: str, content: Content, told: Told) -> None:
     """Fill the tables: each service's own things, and its replicas of others' things."""
     bulk = Bulk(client, prefix)
     kept = hash_password(PASSWORD)
-    accounts = users.app.build_store(bulk)
-    topics, texts = threads.app.build_store(bulk), posts.app.build_store(bulk)
-    to_threads = ThreadsReplicas(bulk, threads.app.build_outbox(bulk)).handlers()
-    to_posts = PostsReplicas(bulk, posts.app.build_outbox(bulk)).handlers()
+    accounts = users.bootstrap.build_store(bulk)
+    topics, texts = threads.bootstrap.build_store(bulk), posts.bootstrap.build_store(bulk)
+    to_threads = ThreadsReplicas(bulk, threads.bootstrap.build_outbox(bulk)).handlers()
+    to_posts = PostsReplicas(bulk, posts.bootstrap.build_outbox(bulk)).handlers()
     for person in content.people:
         name = in_users.username_key(person.username)
         accounts.add(Account(_user(person), kept), name, None, {})

@@ -17,7 +17,7 @@ from bench.fill_tables import into_tables
 from bench.inside import SECRET, Monolith, Services, make_keys
 from bench.progress import Progress
 from chassis.clock import stamp
-from chassis.paging import Cursors
+from chassis.pagination import Cursors
 
 DEEPER = 1.2
 """The deepest page of a list may cost so many times as much as the first."""

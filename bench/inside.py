@@ -11,21 +11,21 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
-import posts.app
+import posts.bootstrap
+import posts.dynamodb.tables
 import posts.settings
-import posts.tables
-import threads.app
+import threads.bootstrap
+import threads.dynamodb.tables
 import threads.settings
-import threads.tables
-import users.app
+import users.bootstrap
+import users.dynamodb.tables
 import users.settings
-import users.tables
-from chassis.tables import provision
+from chassis.dynamodb.tables import provision
 from forum.app import create_app
 from forum.database import Database, make_engine
 from forum.migrate import upgrade
 from forum.settings import ForumSettings
-from infra.local import keypair
+from infra import keypair
 
 SECRET = "the bench's own key, of 32 characters or more"  # noqa: S105
 _STEPS = 10  # of SQLite's virtual machine between two looks
@@ -50,7 +50,7 @@ class Services:
 
     def __init__(self, prefix: str, keys: Keys) -> None:
         client: Any = boto3.client("dynamodb")
-        for owned in (users.tables, threads.tables, posts.tables):
+        for owned in (users.dynamodb.tables, threads.dynamodb.tables, posts.dynamodb.tables):
             provision(client, prefix, owned.TABLES)
         self.prefix, self.client = prefix, client
         common: dict[str, Any] = {
@@ -62,9 +62,9 @@ class Services:
         self.threads = threads.settings.ThreadsSettings(posts_url=_FOR_OTHERS, **common)
         self.posts = posts.settings.PostsSettings(threads_url=_FOR_OTHERS, **common)
         self._clients = {
-            "users": users.app.create_app(self.users).test_client(use_cookies=False),
-            "threads": threads.app.create_app(self.threads).test_client(use_cookies=False),
-            "posts": posts.app.create_app(self.posts).test_client(use_cookies=False),
+            "users": users.bootstrap.create_app(self.users).test_client(use_cookies=False),
+            "threads": threads.bootstrap.create_app(self.threads).test_client(use_cookies=False),
+            "posts": posts.bootstrap.create_app(self.posts).test_client(use_cookies=False),
         }
 
     def of(self, path: str) -> FlaskClient:

@@ -11,8 +11,8 @@ from bench.content import PAGE, Content, Person, Topic
 from bench.fill_sql import PASSWORD
 from bench.sessions import open_session
 from bench.wrk import Request
-from chassis.paging import Cursors
-from infra.local import keys
+from chassis.pagination import Cursors
+from infra import session_keys
 
 _LINES = 2000
 _SESSIONS = 200
@@ -73,14 +73,16 @@ class Scenarios:
         """Give the path of its last page."""
         longest = self.content.longest
         texts = list(self.content.texts_of(longest, 0))
-        cursors = Cursors((self.secrets / keys.SECRET).read_text(encoding="utf-8"))
+        cursors = Cursors((self.secrets / session_keys.SECRET).read_text(encoding="utf-8"))
         before = texts[-PAGE - 1].id if len(texts) > PAGE else ""
         cursor = cursors.encode(f"posts:in-thread:{longest.id}:asc", (before,))
         return f"{self.first()}?cursor={cursor}"
 
     def session(self, person: Person) -> str:
         """Open a session of somebody."""
-        return open_session(person, (self.secrets / keys.PRIVATE).read_text(encoding="utf-8"))
+        return open_session(
+            person, (self.secrets / session_keys.PRIVATE).read_text(encoding="utf-8")
+        )
 
     @cached_property
     def _sessions(self) -> list[str]:

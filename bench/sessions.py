@@ -1,8 +1,8 @@
 """Sessions of people who were filled in, as the owner of accounts opens them."""
 
 from bench.content import Person
+from chassis.auth.tokens import Issuer
 from chassis.clock import utc_now, uuid7
-from chassis.tokens import Issuer
 
 
 def open_session(person: Person, private_key: str) -> str:

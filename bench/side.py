@@ -12,10 +12,9 @@ from bench.fill_sql import into_sql
 from bench.fill_tables import into_tables
 from bench.progress import Progress
 from forum.database import make_engine
-from infra import stages
-from infra.local import bus
-from infra.local.settings import DATASTORE, GATEWAY
-from tests.harness import Launched
+from infra import ministack, stages
+from infra.runner.config import DATASTORE, GATEWAY
+from tests.support.harness import Launched
 
 MONOLITH, SPLIT = "monolith", "split"
 STAGES = {MONOLITH: frozenset[str](), SPLIT: frozenset(stages.DOMAINS)}
@@ -62,7 +61,7 @@ class Side:
         engine.dispose()
         if local.extracted:
             client = dynamodb(local.url(DATASTORE))
-            into_tables(client, bus.PREFIX, content, progress.more)
+            into_tables(client, ministack.PREFIX, content, progress.more)
         progress.end()
 
     def __enter__(self) -> "Side":
@@ -83,7 +82,7 @@ def dynamodb(url: str) -> "boto3.client":  # type: ignore[valid-type]
     return boto3.client(
         "dynamodb",
         endpoint_url=url,
-        region_name=bus.REGION,
+        region_name=ministack.REGION,
         aws_access_key_id="local",
         aws_secret_access_key="local",  # noqa: S106
         config=Config(parameter_validation=False, read_timeout=20),

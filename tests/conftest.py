@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.transcript import UNCOMPARED
+from tests.contract.support.transcript import UNCOMPARED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

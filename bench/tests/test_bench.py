@@ -12,8 +12,8 @@ from bench.fill_sql import PASSWORD
 from bench.scenarios import Scenario, Scenarios
 from bench.side import MONOLITH, SPLIT, Side
 from bench.wrk import Request
-from chassis.api import COOKIE
-from infra.local import keys
+from chassis.http.api import COOKIE
+from infra import session_keys
 
 Arena = tuple[tuple[Side, Side], Scenarios]
 SMALL = Size(users=20, threads=60, posts=300, longest=100, pages=3)
@@ -23,7 +23,7 @@ SMALL = Size(users=20, threads=60, posts=300, longest=100, pages=3)
 def arena(tmp_path_factory: pytest.TempPathFactory, load_tool: str) -> Iterator[Arena]:
     """Give both sides, filled, and their scenarios."""
     folder = tmp_path_factory.mktemp("bench")
-    keys.ensure(folder / "secrets")
+    session_keys.ensure(folder / "secrets")
     content = Content(SMALL)
     with (
         Side(MONOLITH, folder / MONOLITH, folder / "secrets", 1) as before,

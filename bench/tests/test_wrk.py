@@ -10,7 +10,7 @@ import pytest
 
 from bench import wrk
 from bench.wrk import Request
-from tests.servers import Server, reply
+from tests.support.servers import Server, reply
 
 
 class Echo(Server):

@@ -12,7 +12,7 @@ Failure
  └── Unavailable         a part that this needs does not answer; says when to come back
       └── Moving         nothing was done: the domain is on its way to another component
 
-`chassis.problems` turns each into `application/problem+json`.
+`chassis.http.problems` turns each into `application/problem+json`.
 """
 
 from dataclasses import dataclass

@@ -9,10 +9,11 @@ from flask.testing import FlaskClient
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 
-from chassis import api, web
+from chassis.auth.tokens import Verifier
 from chassis.errors import Unavailable
-from chassis.tokens import Verifier
-from tests.people import Keys
+from chassis.http import api
+from chassis.http import app as web
+from tests.support.people import Keys
 
 
 class NewNote(api.Input):

@@ -8,9 +8,10 @@ from contextvars import copy_context
 import pytest
 from flask import Flask, g, request
 
-from chassis import deadline, web
-from chassis.dynamodb import Database
+from chassis import deadline
+from chassis.dynamodb.database import Database
 from chassis.errors import Unavailable
+from chassis.http import app as web
 
 
 @pytest.fixture

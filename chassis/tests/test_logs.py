@@ -2,7 +2,7 @@
 
 import logging
 
-from chassis.api import COOKIE
+from chassis.http.api import COOKIE
 
 PASSWORD = "correct-horse-battery"
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from chassis.markdown import MAX_HTML, render
-from tests.xss import VECTORS, faults
+from tests.support.xss import VECTORS, faults
 
 LONGEST = 16_000
 

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from chassis.settings import BUS, EXIT_CONFIG, HttpUrl, ServiceSettings, Settings, load
-from tests.people import SECRET_KEY, Keys
+from tests.support.people import SECRET_KEY, Keys
 
 
 class Probe(ServiceSettings):

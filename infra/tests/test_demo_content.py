@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from infra.local.demo_content import Content, read
+from infra.demo.content import Content, read
 
 
 @pytest.fixture(scope="module")

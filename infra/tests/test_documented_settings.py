@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from forum.settings import ForumSettings
-from infra.local.settings import ROOT
+from infra.runner.config import ROOT
 from posts.settings import PostsSettings
 from threads.settings import ThreadsSettings
 from users.settings import UsersSettings

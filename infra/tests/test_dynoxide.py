@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import dynoxide
-from infra.local.dynoxide import DynoxideError
+from infra import dynoxide
+from infra.dynoxide import DynoxideError
 
 
 def package(member: str = dynoxide.MEMBER) -> bytes:

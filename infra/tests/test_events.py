@@ -12,10 +12,10 @@ import boto3
 import pytest
 import requests
 
-from infra.local import programs
-from infra.local.settings import BUS, PORTS
-from tests.harness import Stack
-from tests.ports import free_port
+from infra.runner import process_specs
+from infra.runner.config import BUS, PORTS
+from tests.support.harness import Stack
+from tests.support.ports import free_port
 
 USERS = frozenset({"users"})
 SMALL = {"WEB_CONCURRENCY": "1"}
@@ -177,7 +177,7 @@ def send(told: dict[str, str], body: str) -> None:
 
 def test_dead_letters_go_back_to_their_queue(tmp_path: Path) -> None:
     with Stack(USERS, tmp_path, SMALL) as stack:
-        send(programs.environment(stack.local, "monolith"), "no event")
+        send(process_specs.environment(stack.local, "monolith"), "no event")
         until(lambda: eventz(stack, "monolith")["dead"] == 1)
         done = stack.control("replay", "QUEUE=monolith")
         assert done.stdout == "monolith: 1 dead letter went back to the queue\n"

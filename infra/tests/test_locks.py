@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.lock import COMPONENTS, EVERYTHING, FOLDER, ROOT
+from infra.tools.lock import COMPONENTS, EVERYTHING, FOLDER, ROOT
 
 LOCKS = sorted(FOLDER.glob("*.txt"), key=lambda file: file.name)
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.settings import ROOT
-from tests.harness import Stack, kill
+from infra.runner.config import ROOT
+from tests.support.harness import Stack, kill
 
 # The environment that runs the tests is complete: make has nothing to install.
 VENV = Path(sys.prefix)

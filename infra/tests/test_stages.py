@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from infra import stages
-from infra.local.settings import BUS, DATASTORE
-from tests.harness import Stack, listens
+from infra.runner.config import BUS, DATASTORE
+from tests.support.harness import Stack, listens
 
 SMALL = {"WEB_CONCURRENCY": "1"}
 ALL = frozenset(stages.DOMAINS)

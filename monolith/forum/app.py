@@ -6,30 +6,30 @@ from typing import cast
 
 from flask_openapi3.openapi import OpenAPI
 
-from chassis import progress
-from chassis import web as component
-from chassis.api import Sessions
-from chassis.bus import own_queue_if_any
+from chassis.auth.tokens import Verifier
+from chassis.client.service_client import Peer
 from chassis.clock import Clock, NewId, utc_now, uuid7
-from chassis.idempotency import Fingerprints
-from chassis.peers import Peer
-from chassis.tokens import Verifier
-from forum import handover
-from forum.parts import COMPONENT, NAMES, Parts
+from chassis.http import app as component
+from chassis.http.api import Sessions
+from chassis.idempotency.keys import Fingerprints
+from chassis.messaging import status
+from chassis.messaging.bus import own_queue_if_any
+from forum.bootstrap import COMPONENT, NAMES, Parts
+from forum.ownership import forwarding
+from forum.ownership.state import Extracted, Switched
 from forum.posts import api as posts_api
 from forum.posts.port import Posts
 from forum.settings import ForumSettings, may_be_own
-from forum.stage import Extracted, Switched
 from forum.threads import api as threads_api
 from forum.threads.fallback import ThreadsOrReplica
 from forum.threads.port import Threads
-from forum.threads.stored import StoredThreads
+from forum.threads.queries import StoredThreads
 from forum.users import api as users_api
 from forum.users.fallback import UsersOrReplica
 from forum.users.port import Users
+from forum.web.context import Site
 from forum.web.notices import behind
-from forum.web.pages import install as install_pages
-from forum.web.site import Site
+from forum.web.setup import install as install_pages
 
 PROBE_SECONDS = 2.5
 """So long the status page waits for an answer; a component waits for the bus up to 2 seconds."""
@@ -50,8 +50,8 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
     )
     app.extensions["database"] = database
     queue = own_queue_if_any(settings) if settings.extracted or settings.movable else None
-    progress.add(app, parts.outbox, queue, clock)
-    handover.install(app, parts.stages, parts.urls)
+    status.add(app, parts.outbox, queue, clock)
+    forwarding.install(app, parts.stages, parts.urls)
 
     switched = partial(Switched, parts.stages)
     remote_users = UsersOrReplica(parts.remote_users, database, behind("accounts"))
@@ -80,7 +80,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             services=Extracted(parts.stages, parts.peers),
             probes=Extracted(parts.stages, _probes(parts.urls)),
             moving=lambda: parts.stages.now().moving,
-            progress=lambda: progress.read(parts.outbox, queue, clock),
+            progress=lambda: status.read(parts.outbox, queue, clock),
             titles=stored.titles,
             badge=settings.split_badge == "on",
             cursors=parts.cursors,

@@ -4,7 +4,7 @@ import sys
 
 from chassis import settings
 from chassis.errors import Moving, NotFound
-from forum.parts import Parts
+from forum.bootstrap import Parts
 from forum.settings import ForumSettings
 
 

@@ -8,10 +8,10 @@ from sqlalchemy import Float, Index, String, Text, delete, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis.clock import Clock, NewId
-from chassis.events import Event, from_json
-from chassis.outbox import KEPT_FOR, Beat
+from chassis.messaging.dynamodb_outbox import KEPT_FOR, Beat
+from chassis.messaging.events import Event, from_json
 from forum.database import Base, Database, Id, Moment, insert_into
-from forum.stage import Stages
+from forum.ownership.state import Stages
 
 TOUCHED = "touched"
 """The type of an event that is for whoever moves a domain only, and never published."""
@@ -124,7 +124,7 @@ def _row(event: Event, to_copy: str | None) -> OutboxRow:
 
 
 class SqlOutbox:
-    """What the relay and the worker need of the outbox: a `chassis.outbox.Outbox`."""
+    """The SQL implementation of `chassis.messaging.outbox.Outbox`."""
 
     def __init__(self, database: Database, clock: Clock, worker: str = "monolith") -> None:
         self._database = database

@@ -2,16 +2,17 @@
 
 import sys
 
-from chassis import replaying, settings
-from chassis.bus import own_queue
-from forum.parts import Parts
+from chassis import settings
+from chassis.messaging import replay
+from chassis.messaging.bus import own_queue
+from forum.bootstrap import Parts
 from forum.settings import ForumSettings
 
 
 def main() -> int:
     """Publish the monolith's events again, or put its dead letters back in its queue."""
     configured = settings.load(ForumSettings, needed=settings.BUS)
-    return replaying.main(Parts(configured).outbox, own_queue(configured, 1), sys.argv[1:])
+    return replay.main(Parts(configured).outbox, own_queue(configured, 1), sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from chassis.auth.tokens import Issuer
 from chassis.settings import BusSettings, HttpUrl, Settings
-from chassis.tokens import Issuer
-from forum.stage import DOMAINS
+from forum.ownership.state import DOMAINS
 from forum.users.port import Limits
 
 Positive = Annotated[int, Field(ge=1)]

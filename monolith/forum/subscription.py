@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 
-from chassis.subscriptions import Subscription
+from chassis.messaging.subscriptions import Subscription
 from forum.posts import events as posts
 from forum.threads import events as threads
 from forum.users import events as users

@@ -2,8 +2,9 @@
 
 import sys
 
-from chassis import logs, settings, worker
-from forum.parts import COMPONENT, Parts
+from chassis import logs, settings
+from chassis.messaging import worker
+from forum.bootstrap import COMPONENT, Parts
 from forum.settings import ForumSettings
 
 

@@ -1,8 +1,8 @@
-"""What gunicorn loads: `gunicorn -c python:chassis.gunicorn_conf forum.wsgi:app`."""
+"""What gunicorn loads: `gunicorn -c python:chassis.http.gunicorn_conf forum.wsgi:app`."""
 
 from chassis import logs, settings
 from forum.app import create_app
-from forum.parts import COMPONENT
+from forum.bootstrap import COMPONENT
 from forum.settings import ForumSettings
 
 logs.configure(COMPONENT)

@@ -15,8 +15,8 @@ from forum.app import create_app
 from forum.database import Database
 from forum.migrate import upgrade
 from forum.settings import ForumSettings
-from monolith.tests.postgres import cluster
-from tests.people import SECRET_KEY, Keys, Person
+from monolith.tests.support.postgres import cluster
+from tests.support.people import SECRET_KEY, Keys, Person
 
 MakeSettings = Callable[..., ForumSettings]
 Register = Callable[..., Person]

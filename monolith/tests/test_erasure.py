@@ -5,11 +5,11 @@ import itertools
 import pytest
 
 from chassis.clock import utc_now, uuid7
-from chassis.events import Event
+from chassis.messaging.events import Event
+from forum.bootstrap import Parts
 from forum.outbox import SqlOutbox
-from forum.parts import Parts
 from forum.users.store import UnknownErasure
-from tests import schemas
+from tests.support import schemas
 
 PATH = "/api/users"
 PASSWORD = "correct horse"

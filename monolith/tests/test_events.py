@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import select
 
-from chassis.events import from_json
+from chassis.messaging.events import from_json
 from forum.app import create_app
 from forum.outbox import OutboxRow
-from tests.schemas import validate
+from tests.support.schemas import validate
 
 
 @pytest.fixture

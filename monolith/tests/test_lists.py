@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import event, text
 
-from monolith.tests.filling import fill
-from tests.service import pages, walk
+from monolith.tests.support.filling import fill
+from tests.support.service import pages, walk
 
 COUNTS = (100, 10_000)
 

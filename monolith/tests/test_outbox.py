@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import func, select
 
 from chassis.clock import uuid7
-from chassis.outbox import KEPT_FOR, Beat
+from chassis.messaging.dynamodb_outbox import KEPT_FOR, Beat
 from forum import outbox as outboxes
 from forum.outbox import OutboxRecorder, OutboxRow, SqlOutbox
-from forum.stage import Stages
+from forum.ownership.state import Stages
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.service import RACERS, race, walk
+from tests.support.service import RACERS, race, walk
 
 
 def test_of_fifty_registrations_of_one_name_one_wins(app, client):

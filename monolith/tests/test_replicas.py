@@ -9,20 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
+from chassis.auth.tokens import Identity
 from chassis.clock import moment, stamp, uuid7
 from chassis.errors import Failure
-from chassis.events import Event, Malformed, from_json
 from chassis.markdown import render
-from chassis.tokens import Identity
+from chassis.messaging.events import Event, Malformed, from_json
+from forum.bootstrap import Parts
 from forum.outbox import OutboxRow
-from forum.parts import Parts
 from forum.posts.models import PostRow
 from forum.subscription import at
 from forum.threads.models import ThreadRow, ThreadWord
 from forum.threads.rules import words
 from forum.users.models import UserRow
-from monolith.tests.histories import START, happen
-from tests.schemas import examples
+from monolith.tests.support.event_histories import START, happen
+from tests.support.schemas import examples
 
 ALL = frozenset({"users", "threads", "posts"})
 

@@ -10,16 +10,16 @@ import pytest
 from sqlalchemy import select
 
 from chassis.clock import utc_now
-from chassis.subscriptions import Subscription
+from chassis.messaging.subscriptions import Subscription
 from forum import replay, worker
-from forum.parts import Parts
+from forum.bootstrap import Parts
 from forum.posts.models import PostRow
 from forum.subscription import at
 from forum.threads.models import ThreadRow
 from forum.users.models import UserRow
-from monolith.tests.histories import happen
-from tests.exchange import needs_the_bus
-from tests.people import SECRET_KEY
+from monolith.tests.support.event_histories import happen
+from tests.support.exchange import needs_the_bus
+from tests.support.people import SECRET_KEY
 
 DOMAINS = "users,threads,posts"
 PATIENCE = 20  # seconds

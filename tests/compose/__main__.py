@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from infra.local.settings import ROOT
+from infra.runner.config import ROOT
 
 # What pages look like, weigh and do with scripts does not depend on what they run in.
 ALIKE = ("looks", "light", "keyboard", "scripts", "writing")

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from infra.local.settings import ROOT
+from infra.runner.config import ROOT
 
 _LABEL = "label=com.docker.compose.project="
 BASE = "python:3.13-slim"

@@ -11,14 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from infra import stages
-from infra.containers.stage import database_name
-from infra.local import keys
-from infra.local.programs import PACKAGES
-from infra.local.settings import BUS, GATEWAY, PORTS, Local
-from infra.local.start import answers
+from infra import session_keys, stages
+from infra.compose.stage_file import database_name
+from infra.runner.config import BUS, GATEWAY, PORTS, Local
+from infra.runner.process_specs import PACKAGES
+from infra.runner.startup import answers
 from tests.compose import engine
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 FILES = ("-f", "compose.yaml", "-f", "tests/compose/published.yaml")
 PART_SECONDS = 60
@@ -28,7 +27,8 @@ ATTEMPTS = 4
 class Composed:
     """A stage in a Compose project of its own, on free ports, without demo content.
 
-    It has what `tests.harness.Launched` has, as far as suites need it. The images have to be built.
+    It has what `tests.support.harness.Launched` has, as far as suites need it. The images have
+    to be built.
     Leaving the block removes containers, networks and volumes, and asserts that none is left.
     """
 
@@ -107,7 +107,7 @@ class Composed:
     def copy_keys(self) -> None:
         """Put the keys where the launcher has them."""
         self.local.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in (keys.PRIVATE, keys.PUBLIC, keys.SECRET):
+        for name in (session_keys.PRIVATE, session_keys.PUBLIC, session_keys.SECRET):
             volume = f"{self.project}_keys:/keys:ro"
             text = engine.docker("run", "--rm", "-v", volume, "forum-tools", "cat", f"/keys/{name}")
             (self.local.secrets / name).write_text(text, encoding="utf-8")

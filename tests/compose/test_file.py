@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra import stages
-from infra.local.settings import ROOT
+from infra.runner.config import ROOT
 from tests.compose import engine
 
 ONCE = {"setup", "migrate", "provision", "demo"}

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import requests
 
+from extraction.deployment.compose_project import OVERRIDE
 from infra import stages
-from infra.extract.project import OVERRIDE
-from infra.local.settings import ROOT
+from infra.runner.config import ROOT
 from tests.compose import engine
 from tests.compose.stack import Composed
 from tests.faults.conftest import GENEROUS, RUNS
@@ -52,7 +52,7 @@ class Movable(Composed):
 
     def make(self, what: str, *options: str) -> str:
         """Do what `make extract`, `make return` and `make status` do; answers what they say."""
-        done = self._run(sys.executable, "-m", "infra.extract", what, *options, folder=ROOT)
+        done = self._run(sys.executable, "-m", "extraction", what, *options, folder=ROOT)
         assert done.returncode == 0, f"{what} {options}:\n{done.stdout}{done.stderr}"
         return done.stdout
 

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 import requests
 
-from infra import stages
-from infra.local import keys
-from infra.local.demo import PASSWORD
-from infra.local.demo_content import read
+from infra import session_keys, stages
+from infra.demo.content import read
+from infra.demo.load import PASSWORD
 from tests.compose import engine
 from tests.compose.stack import Composed
 
@@ -135,13 +134,13 @@ def test_a_container_writes_nothing_but_its_data(forum: Started) -> None:
 def test_no_secret_is_seen_from_outside(forum: Started) -> None:
     secret = {
         name: (forum.local.secrets / name).read_text(encoding="utf-8")
-        for name in (keys.PRIVATE, keys.SECRET)
+        for name in (session_keys.PRIVATE, session_keys.SECRET)
     }
     volume = f"{forum.project}_keys:/keys:ro"
     password = engine.docker(
         "run", "--rm", "-v", volume, "forum-tools", "cat", "/keys/database_password"
     )
-    lines = [*secret[keys.PRIVATE].splitlines()[1:3], secret[keys.SECRET], password]
+    lines = [*secret[session_keys.PRIVATE].splitlines()[1:3], secret[session_keys.SECRET], password]
     told = engine.docker("inspect", *forum.compose("ps", "-a", "-q").split())
     told += forum.compose("logs", "--no-color") + forum.compose("config")
     for line in lines:
@@ -152,7 +151,7 @@ def test_no_secret_is_seen_from_outside(forum: Started) -> None:
 def test_only_who_may_keep_users_can_sign_sessions(forum: Started) -> None:
     for component in (stages.MONOLITH, *stages.DOMAINS):
         held = forum.compose("exec", "-T", component, "ls", "/secrets").split()
-        assert (keys.PRIVATE in held) == (component in keys.SIGNERS)
+        assert (session_keys.PRIVATE in held) == (component in session_keys.SIGNERS)
         assert ("database_url" in held) == (component == stages.MONOLITH)
 
 
@@ -184,7 +183,7 @@ def test_each_stage_has_data_of_its_own(forum: Started) -> None:
     assert set(names(forum)) == {"gateway", "monolith", "postgres", "setup", "migrate", "demo"}
     assert threads(forum) == []
     held = forum.compose("exec", "-T", stages.MONOLITH, "ls", "/secrets").split()
-    assert keys.PRIVATE in held
+    assert session_keys.PRIVATE in held
     me = {"Authorization": f"Bearer {session}"}
     answer = requests.get(f"{forum.base_url}/api/threads", headers=me, timeout=20)
     assert answer.headers["X-Served-By"].startswith("monolith/")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from infra import stages
-from tests.contract.client import Client
-from tests.contract.forum import Forum, Settle
-from tests.contract.people import People, Person
-from tests.contract.selection import STAGES
-from tests.contract.transcript import UNCOMPARED, Transcript
-from tests.harness import Stack
+from tests.contract.support.client import Client
+from tests.contract.support.forum import Forum, Settle
+from tests.contract.support.people import People, Person
+from tests.contract.support.selection import STAGES
+from tests.contract.support.transcript import UNCOMPARED, Transcript
+from tests.support.harness import Stack
 
 HERE = Path(__file__).parent
 # Everybody in this suite signs in from one address; `test_limits` has a forum of its own.

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from infra.local.settings import ROOT
+from infra.runner.config import ROOT
 from tests.compose.__main__ import PYTEST, lack
 
 # MiniStack's load balancer forwards no header that is not Latin-1, and answers 502 itself.

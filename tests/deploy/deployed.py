@@ -9,17 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from infra.cloud import names as cloud_names
-from infra.cloud.options import Options
-from infra.local import keys
-from infra.local.programs import PACKAGES
-from infra.local.settings import PORTS, Local
-from infra.offline import engine
-from infra.offline.deploy import deploy
-from infra.offline.destroy import destroy
-from infra.offline.place import Place, docker
+from infra import session_keys
+from infra.cdk import names as cloud_names
+from infra.cdk.options import Options
+from infra.local_cloud import containers
+from infra.local_cloud.deploy import deploy
+from infra.local_cloud.destroy import destroy
+from infra.local_cloud.target import Place, docker
+from infra.runner.config import PORTS, Local
+from infra.runner.process_specs import PACKAGES
 from tests.deploy import names
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 LEAVING_SECONDS = 60
 
@@ -27,8 +27,8 @@ LEAVING_SECONDS = 60
 class Deployed:
     """A stage deployed at an emulator of its own, on a free port, with data of its own.
 
-    It has what `tests.harness.Launched` has, as far as suites need it. Leaving the block destroys
-    the deployment, and asserts that nothing is left.
+    It has what `tests.support.harness.Launched` has, as far as suites need it. Leaving the block
+    destroys the deployment, and asserts that nothing is left.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Deployed:
             self._copy_keys()
         except BaseException:
             self._remember()
-            engine.remove_all(self.place)
+            containers.remove_all(self.place)
             raise
         return self
 
@@ -123,12 +123,12 @@ class Deployed:
             cloud_names.signing_secret(self.options),
         ):
             found = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
-            for key in (keys.PRIVATE, keys.PUBLIC, keys.SECRET):
+            for key in (session_keys.PRIVATE, session_keys.PUBLIC, session_keys.SECRET):
                 if key in found:
                     (self.local.secrets / key).write_text(found[key], encoding="utf-8")
 
     def _remember(self) -> None:
-        sys.stderr.write(f"{self.said()}\n{engine.log(self.place, 'emulator')}\n")
+        sys.stderr.write(f"{self.said()}\n{containers.log(self.place, 'emulator')}\n")
 
     def __enter__(self) -> "Deployed":
         return self.start()

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from infra.offline.place import docker
-from infra.offline.stacks import StackError
+from infra.local_cloud.stacks import StackError
+from infra.local_cloud.target import docker
 from tests.deploy.deployed import Deployed
 from tests.deploy.watching import Readers
 

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from infra import stages
-from tests.e2e.visitor import Visitor
-from tests.harness import Stack
-from tests.settling import Settling
+from tests.e2e.support.visitor import Visitor
+from tests.support.eventually import Settling
+from tests.support.harness import Stack
 
 WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
 # First the one made for this: the others can stand still for good, without an error, when a page

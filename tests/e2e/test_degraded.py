@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from chassis.breaker import PAUSE
+from chassis.client.circuit_breaker import PAUSE
 from tests.e2e.conftest import new_name
-from tests.e2e.degraded import without
-from tests.e2e.html import Page
-from tests.e2e.visitor import Visitor
-from tests.harness import Stack
-from tests.settling import Settling
+from tests.e2e.support.degraded import without
+from tests.e2e.support.html import Page
+from tests.e2e.support.visitor import Visitor
+from tests.support.eventually import Settling
+from tests.support.harness import Stack
 
 TYPED = "Words that took me an hour,\nand more on a second line & <b>so on</b>."
 

@@ -8,9 +8,9 @@ import difflib
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.visitor import PASSWORD
-from tests.e2e.window import Session, opened
-from tests.harness import Stack
+from tests.e2e.support.visitor import PASSWORD
+from tests.e2e.support.window import Session, opened
+from tests.support.harness import Stack
 
 
 def first_session(session: Session, name: str) -> None:

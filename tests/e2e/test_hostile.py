@@ -1,11 +1,11 @@
 """Hostile words in every field stay words, in a real browser."""
 
 from playwright.sync_api import Browser
-
 from tests.contract.test_markdown import CORPUS
-from tests.e2e.visitor import PASSWORD
-from tests.e2e.window import opened
-from tests.harness import Stack
+
+from tests.e2e.support.visitor import PASSWORD
+from tests.e2e.support.window import opened
+from tests.support.harness import Stack
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 LEFTOVERS = """() => document.querySelectorAll(

@@ -3,9 +3,9 @@
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import new_name
-from tests.e2e.visitor import PASSWORD, Visitor
-from tests.e2e.window import opened
-from tests.harness import Stack
+from tests.e2e.support.visitor import PASSWORD, Visitor
+from tests.e2e.support.window import opened
+from tests.support.harness import Stack
 
 OUTLINE = "() => getComputedStyle(document.activeElement).outlineStyle"
 MOST = 60  # presses of the tab key on one page

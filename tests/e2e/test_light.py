@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.content import Content, fill
-from tests.e2e.visitor import PASSWORD
-from tests.harness import Stack
+from tests.e2e.support.content import Content, fill
+from tests.e2e.support.visitor import PASSWORD
+from tests.support.harness import Stack
 
 FIRST, LATER = 60_000, 15_000  # bytes, headers included
 REQUESTS = 6

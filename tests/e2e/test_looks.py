@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.content import Content, fill
-from tests.e2e.degraded import without
-from tests.e2e.looks import look
-from tests.e2e.visitor import PASSWORD
-from tests.harness import Stack
-from tests.settling import Settling
+from tests.e2e.support.content import Content, fill
+from tests.e2e.support.degraded import without
+from tests.e2e.support.looks import look
+from tests.e2e.support.visitor import PASSWORD
+from tests.support.eventually import Settling
+from tests.support.harness import Stack
 
 
 @pytest.fixture(scope="module", params=["before", "after"])

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from tests.e2e.conftest import NewVisitor, Settle, new_name
-from tests.e2e.html import Page
-from tests.e2e.visitor import PASSWORD, Visitor
-from tests.harness import Stack
+from tests.e2e.support.html import Page
+from tests.e2e.support.visitor import PASSWORD, Visitor
+from tests.support.harness import Stack
 
 CHANGING = re.compile(r"(just now|\d+ \w+ ago)")
 

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from tests.e2e.conftest import new_name
-from tests.e2e.visitor import Visitor
-from tests.harness import Stack
-from tests.settling import Settling
+from tests.e2e.support.visitor import Visitor
+from tests.support.eventually import Settling
+from tests.support.harness import Stack
 
 POSTS = 45
 ARTICLE = re.compile(r'<article class="post[^"]*" id="post-([0-9a-f-]+)"')

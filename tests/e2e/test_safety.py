@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from tests.e2e.conftest import NewVisitor, Settle, new_name
-from tests.e2e.html import Page
-from tests.e2e.visitor import PASSWORD, Visitor
-from tests.harness import Stack
+from tests.e2e.support.html import Page
+from tests.e2e.support.visitor import PASSWORD, Visitor
+from tests.support.harness import Stack
 
 ELSEWHERE = "https://elsewhere.example"
 INLINE = re.compile(r"on\w+|style")

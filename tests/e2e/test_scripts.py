@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, expect
 
-from forum.web.present import ago
+from forum.web.rendering import ago
 from tests.e2e.conftest import new_name
-from tests.e2e.visitor import Visitor
-from tests.e2e.window import opened
-from tests.harness import Stack
+from tests.e2e.support.visitor import Visitor
+from tests.e2e.support.window import opened
+from tests.support.harness import Stack
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 AGES = [

@@ -4,10 +4,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import new_name
-from tests.e2e.visitor import PASSWORD, Visitor
-from tests.e2e.window import opened
-from tests.harness import Stack
-from tests.settling import Settling
+from tests.e2e.support.visitor import PASSWORD, Visitor
+from tests.e2e.support.window import opened
+from tests.support.eventually import Settling
+from tests.support.harness import Stack
 
 TYPED = "Words that took me an hour,\n\nand *more* on a third line & <b>so on</b>."
 # So long a draft waits before it is kept; see write.js.

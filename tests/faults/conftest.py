@@ -9,7 +9,7 @@ import pytest
 from infra import stages
 from tests.faults.mesh import Mesh
 from tests.faults.run import HEADING, Run
-from tests.harness import Stack
+from tests.support.harness import Stack
 
 GENEROUS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
 BEHIND = (stages.MONOLITH, *stages.DOMAINS, "dynamodb", "bus")

@@ -10,7 +10,7 @@ import boto3
 
 from infra import stages
 from tests.faults.mesh import Mesh
-from tests.harness import Stack
+from tests.support.harness import Stack
 
 Fault = Callable[[], AbstractContextManager[None]]
 PAUSE_SECONDS = 10.0

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import requests
 
-from infra import faults, gateway
-from infra.envoy import Address
-from infra.local.settings import HOST
-from tests.ports import free_port
+from infra.gateway import fault_proxy
+from infra.gateway import process as gateway
+from infra.gateway.configuration import Address
+from infra.runner.config import HOST
+from tests.support.ports import free_port
 
 LATE_SECONDS = 1.5
 READY_SECONDS = 10
@@ -26,16 +27,16 @@ class Mesh:
         self.ways = {part: free_port() for part in ports}
         self._admin = Address(HOST, free_port())
         self._lines = {
-            part: faults.Line(Address(HOST, self.ways[part]), Address(HOST, port))
+            part: fault_proxy.Line(Address(HOST, self.ways[part]), Address(HOST, port))
             for part, port in ports.items()
         }
-        self._faults = faults.Faults(self._admin)
+        self._faults = fault_proxy.Faults(self._admin)
 
     @contextmanager
     def running(self, folder: Path) -> Iterator["Mesh"]:
         """Run it during the block."""
         file = folder / "mesh.json"
-        file.write_text(json.dumps(faults.render(self._lines, self._admin)), encoding="utf-8")
+        file.write_text(json.dumps(fault_proxy.render(self._lines, self._admin)), encoding="utf-8")
         with (folder / "mesh.log").open("wb") as log:
             process = subprocess.Popen(gateway.command(file), stdout=log, stderr=log)
         try:

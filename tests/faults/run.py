@@ -8,16 +8,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from chassis.auth.tokens import LIFETIME, Issuer, Verifier
 from chassis.clock import utc_now, uuid7
-from chassis.tokens import LIFETIME, Issuer, Verifier
-from infra.local import keys
+from infra import session_keys
 from tests.faults.client import Exchange
 from tests.faults.faults import Fault, Faults
 from tests.faults.ledger import Ledger
 from tests.faults.load import Load
 from tests.faults.mesh import Mesh
 from tests.faults.truth import Truth, settle
-from tests.harness import Stack
+from tests.support.harness import Stack
 
 QUIET_SECONDS = 1.0
 """The forum has recovered when nothing has failed for so long."""
@@ -81,8 +81,8 @@ class Run:
     def skewed(self, seconds: int) -> Iterator[None]:
         """Give everybody a session that was issued by a clock which is so many seconds ahead."""
         secrets = self.stack.local.secrets
-        issuer = Issuer((secrets / keys.PRIVATE).read_text(encoding="utf-8"))
-        verifier = Verifier((secrets / keys.PUBLIC).read_text(encoding="utf-8"))
+        issuer = Issuer((secrets / session_keys.PRIVATE).read_text(encoding="utf-8"))
+        verifier = Verifier((secrets / session_keys.PUBLIC).read_text(encoding="utf-8"))
         before = [member.client.token for member in self.load.members]
         ends = utc_now() + timedelta(seconds=seconds) - (LIFETIME if seconds < 0 else timedelta())
         for member, token in zip(self.load.members, before, strict=True):

@@ -13,13 +13,13 @@ import pytest
 import requests
 
 from infra import stages
-from infra.local import programs
-from infra.local.settings import GATEWAY, HOST
+from infra.runner import process_specs
+from infra.runner.config import GATEWAY, HOST
 from tests.faults.conftest import GENEROUS, RUNS
 from tests.faults.mesh import Mesh
 from tests.faults.run import Run
-from tests.harness import Stack
-from tests.ports import free_port
+from tests.support.harness import Stack
+from tests.support.ports import free_port
 
 COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
 DRAIN_SECONDS = 2.5
@@ -79,10 +79,10 @@ def _spare(stack: Stack, component: str) -> Iterator[None]:
     url = f"http://{HOST}:{_port(stack, component)}"
     command = (
         str(Path(sys.executable).with_name("gunicorn")),
-        *("-c", "python:chassis.gunicorn_conf", "--bind", url.removeprefix("http://")),
-        f"{programs.PACKAGES[component]}.wsgi:app",
+        *("-c", "python:chassis.http.gunicorn_conf", "--bind", url.removeprefix("http://")),
+        f"{process_specs.PACKAGES[component]}.wsgi:app",
     )
-    told = {**os.environ, **programs.environment(local, component)}
+    told = {**os.environ, **process_specs.environment(local, component)}
     told["DRAIN_SECONDS"] = str(DRAIN_SECONDS)
     with (local.logs / f"{component}-spare.log").open("wb") as log:
         process = subprocess.Popen(command, env=told, stdout=log, stderr=log)

@@ -10,7 +10,7 @@ import requests
 
 from infra import stages
 from tests.faults.ledger import Ledger, WrittenThread
-from tests.harness import Stack
+from tests.support.harness import Stack
 
 PAGE = {"limit": "100"}
 

@@ -2,14 +2,14 @@
 
 from alembic import context
 
-from forum import answers, outbox
+from forum import idempotency, outbox
 from forum.database import Base, make_engine
 from forum.posts import models as posts
 from forum.threads import models as threads
 from forum.users import models as users
 
 # Importing a module that has models makes them known to the metadata.
-MODELS = (answers, outbox, users, threads, posts)
+MODELS = (idempotency, outbox, users, threads, posts)
 
 engine = make_engine(context.config.attributes["url"])
 with engine.execution_options(writing=True).connect() as connection:

@@ -3,10 +3,10 @@
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from chassis import api
-from chassis.document import SECURITY, build, responses
-from chassis.idempotency import Fingerprints
-from forum.listing import Listing
+from chassis.http import api
+from chassis.http.openapi import SECURITY, build, responses
+from chassis.idempotency.keys import Fingerprints
+from forum.pagination import Listing
 from forum.posts.port import Post
 from forum.posts.schemas import (
     InThreadQuery,

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.events import Event, Handler, body
 from chassis.markdown import render
+from chassis.messaging.events import Event, Handler, body
 from forum.database import Database
 from forum.posts import events
 from forum.posts.models import PostRow
-from forum.threads.gate import ThreadGate
+from forum.threads.admission import ThreadGate
 from forum.users.actors import Actors
 
 

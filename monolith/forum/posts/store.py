@@ -6,22 +6,22 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
+from chassis.auth.tokens import Identity
 from chassis.clock import Clock, NewId
+from chassis.concurrency import Precondition, must_be_current
 from chassis.errors import Conflict, Forbidden, NotFound
-from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
+from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
 from chassis.markdown import render
-from chassis.paging import Cursors
-from chassis.tokens import Identity
-from chassis.versions import Precondition, must_be_current
-from forum import answers
+from chassis.pagination import Cursors
+from forum import idempotency
 from forum.database import Database
-from forum.listing import Listing, first_of
 from forum.outbox import Recorder
+from forum.pagination import Listing, first_of
 from forum.posts import events
 from forum.posts.models import PostRow
 from forum.posts.port import Post
 from forum.posts.rules import fitting
-from forum.threads.gate import ThreadGate
+from forum.threads.admission import ThreadGate
 from forum.threads.models import ThreadRow
 from forum.users.actors import Actors
 from forum.users.rules import MODERATOR
@@ -51,7 +51,7 @@ class SqlPosts:
         """
         now = self.clock()
         with self.database.reading() as session:
-            if answer := answers.find(session, key, now):
+            if answer := idempotency.find(session, key, now):
                 return answer
         html = render(body)
         self.threads.look(thread_id)
@@ -60,7 +60,7 @@ class SqlPosts:
                 actor = self.actors.writer(session, identity)
                 author = actor.author
                 post = Post(self.new_id(), thread_id, author, body, html, now, None, False, 1)
-                answers.keep(session, key, post.view(), now)
+                idempotency.keep(session, key, post.view(), now)
                 self.threads.enter(session, thread_id)
                 row = PostRow(
                     id=post.id,
@@ -78,7 +78,7 @@ class SqlPosts:
                 self._tell(session, events.CREATED, row)
         except KeyTaken:
             with self.database.reading() as session:
-                return first_answer(answers.find(session, key, now))
+                return first_answer(idempotency.find(session, key, now))
         return post.view()
 
     def get(self, post_id: str) -> Post:

@@ -3,11 +3,11 @@
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from chassis import api
-from chassis.document import SECURITY, build, responses
 from chassis.errors import FieldError, Invalid
-from chassis.idempotency import Fingerprints
-from forum.listing import Listing
+from chassis.http import api
+from chassis.http.openapi import SECURITY, build, responses
+from chassis.idempotency.keys import Fingerprints
+from forum.pagination import Listing
 from forum.threads.port import Thread
 from forum.threads.schemas import (
     NewThread,

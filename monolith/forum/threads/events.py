@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from chassis.clock import stamp
-from chassis.events import Body
-from forum.bodies import AnId, When
+from chassis.messaging.events import Body
+from forum.event_fields import AnId, When
 from forum.threads.models import ThreadRow
 
 CREATED = "thread.created"

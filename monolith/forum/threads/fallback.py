@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chassis.auth.tokens import Identity
+from chassis.concurrency import Precondition
 from chassis.errors import Moving, Unavailable
-from chassis.idempotency import IdempotencyKey
-from chassis.tokens import Identity
-from chassis.versions import Precondition
-from forum.listing import Listing
+from chassis.idempotency.keys import IdempotencyKey
+from forum.pagination import Listing
 from forum.threads.port import Thread, Threads
-from forum.threads.stored import StoredThreads
+from forum.threads.queries import StoredThreads
 
 
 @dataclass(frozen=True)

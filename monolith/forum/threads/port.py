@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from chassis.auth.tokens import Identity
 from chassis.clock import stamp
-from chassis.idempotency import IdempotencyKey
-from chassis.tokens import Identity
-from chassis.versions import Precondition
-from forum.listing import Listing
+from chassis.concurrency import Precondition
+from chassis.idempotency.keys import IdempotencyKey
+from forum.pagination import Listing
 from forum.users.port import Author
 
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from chassis.auth.tokens import Identity
+from chassis.client.responses import Reply, versioned
+from chassis.client.service_client import Peer, editing, once
 from chassis.clock import moment
-from chassis.idempotency import IdempotencyKey
-from chassis.peers import Peer, editing, once
-from chassis.replies import Reply, versioned
-from chassis.tokens import Identity
-from chassis.versions import Precondition
-from forum.listing import Listing
+from chassis.concurrency import Precondition
+from chassis.idempotency.keys import IdempotencyKey
+from forum.pagination import Listing
 from forum.threads.port import Thread
 from forum.users.port import Author
 

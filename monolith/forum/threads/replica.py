@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.events import Event, Handler, body
+from chassis.messaging.events import Event, Handler, body
 from forum.database import Database
 from forum.threads import events
+from forum.threads.persistence import bury, put
 from forum.threads.port import Thread
-from forum.threads.rows import bury, put
 from forum.users.actors import Actors
 
 

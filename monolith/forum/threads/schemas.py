@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from chassis.api import LINE, Change, Input, PageQuery
+from chassis.http.api import LINE, Change, Input, PageQuery
 
 ID = r"[0-9A-Za-z-]{1,64}"
 

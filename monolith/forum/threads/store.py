@@ -5,19 +5,19 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from chassis.auth.tokens import Identity
 from chassis.clock import Clock, NewId
+from chassis.concurrency import Precondition, must_be_current
 from chassis.errors import Conflict, Forbidden
-from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
-from chassis.tokens import Identity
-from chassis.versions import Precondition, must_be_current
-from forum import answers
+from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from forum import idempotency
 from forum.outbox import Recorder
-from forum.posts.gate import PostsGate
+from forum.posts.sole_author import PostsGate
 from forum.threads import events
 from forum.threads.models import ThreadRow
+from forum.threads.persistence import existing, index
 from forum.threads.port import Thread
-from forum.threads.rows import existing, index
-from forum.threads.stored import StoredThreads
+from forum.threads.queries import StoredThreads
 from forum.users.actors import Actor, Actors
 from forum.users.rules import MODERATOR
 
@@ -42,13 +42,13 @@ class SqlThreads(StoredThreads):
         """
         now = self.clock()
         with self.database.reading() as session:
-            if answer := answers.find(session, key, now):
+            if answer := idempotency.find(session, key, now):
                 return answer
         try:
             with self.database.writing() as session:
                 actor = self.actors.writer(session, identity)
                 thread = Thread(self.new_id(), title, actor.author, now, now, 0, False, 1)
-                answers.keep(session, key, thread.view(), now)
+                idempotency.keep(session, key, thread.view(), now)
                 row = ThreadRow(
                     id=thread.id,
                     title=title,
@@ -66,7 +66,7 @@ class SqlThreads(StoredThreads):
                 self._tell(session, events.CREATED, row)
         except KeyTaken:
             with self.database.reading() as session:
-                return first_answer(answers.find(session, key, now))
+                return first_answer(idempotency.find(session, key, now))
         return thread.view()
 
     def change(

@@ -6,12 +6,12 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
+from chassis.auth.tokens import Identity
+from chassis.auth.user_replica import refuse_erased, refuse_suspended
 from chassis.clock import Clock
-from chassis.standing import refuse_erased, refuse_suspended
-from chassis.tokens import Identity
 from forum.users.models import UserRow
+from forum.users.persistence import remember, stand_in
 from forum.users.port import Author
-from forum.users.rows import remember, stand_in
 from forum.users.rules import FORMER_MEMBER
 
 

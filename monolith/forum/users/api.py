@@ -5,11 +5,11 @@ import json
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
-from chassis import api
 from chassis.clock import stamp
-from chassis.document import SECURITY, build, responses
 from chassis.errors import FieldError, Invalid
-from chassis.idempotency import Fingerprints
+from chassis.http import api
+from chassis.http.openapi import SECURITY, build, responses
+from chassis.idempotency.keys import Fingerprints
 from forum.users.port import Registration, User
 from forum.users.rules import username_key
 from forum.users.schemas import (

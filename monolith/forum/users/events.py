@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from chassis.clock import stamp
-from chassis.events import Body
-from forum.bodies import When
+from chassis.messaging.events import Body
+from forum.event_fields import When
 from forum.users.models import UserRow
 
 REGISTERED = "user.registered"

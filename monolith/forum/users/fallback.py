@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chassis.auth.tokens import Identity
+from chassis.concurrency import Precondition
 from chassis.errors import Moving, NotFound, Unavailable
-from chassis.idempotency import IdempotencyKey
-from chassis.tokens import Identity
-from chassis.versions import Precondition
+from chassis.idempotency.keys import IdempotencyKey
 from forum.database import Database
 from forum.users.models import UserRow
 from forum.users.port import Erasure, Registration, Session, User, Users

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from chassis.auth.tokens import Identity
 from chassis.clock import stamp
-from chassis.idempotency import IdempotencyKey
-from chassis.tokens import Identity
-from chassis.versions import Precondition
+from chassis.concurrency import Precondition
+from chassis.idempotency.keys import IdempotencyKey
 
 
 @dataclass(frozen=True)

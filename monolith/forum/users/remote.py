@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from chassis.auth.tokens import Identity
+from chassis.client.responses import Reply, versioned
+from chassis.client.service_client import Peer, editing, once
 from chassis.clock import moment
-from chassis.idempotency import IdempotencyKey
-from chassis.peers import Peer, editing, once
-from chassis.replies import Reply, versioned
-from chassis.tokens import Identity
-from chassis.versions import Precondition
+from chassis.concurrency import Precondition
+from chassis.idempotency.keys import IdempotencyKey
 from forum.users.port import Erasure, Registration, Session, User
 
 PATH = "/api/users"

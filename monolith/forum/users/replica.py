@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chassis.clock import Clock
-from chassis.events import Event, Handler, body
+from chassis.messaging.events import Event, Handler, body
 from forum.database import Database
 from forum.outbox import Recorder
 from forum.users import events
-from forum.users.rows import anonymise, put
+from forum.users.persistence import anonymise, put
 from forum.users.store import SqlUsers
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from chassis.api import LINE, TEXT, Change, Input, PageQuery
+from chassis.http.api import LINE, TEXT, Change, Input, PageQuery
 from forum.users.rules import FORMER_MEMBER, normal_username
 
 USERNAME = r"^[^\W_][\w.-]{2,29}$"

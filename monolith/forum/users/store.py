@@ -9,17 +9,17 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as SqlSession
 
+from chassis.auth.passwords import hash_password, verify_password
+from chassis.auth.tokens import Identity, Issuer
 from chassis.clock import Clock, NewId
+from chassis.concurrency import Precondition, must_be_current
 from chassis.errors import Conflict, Forbidden, NotFound, TooMany, Unauthenticated
-from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
-from chassis.paging import Cursors
-from chassis.passwords import hash_password, verify_password
-from chassis.tokens import Identity, Issuer
-from chassis.versions import Precondition, must_be_current
-from forum import answers
+from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from chassis.pagination import Cursors
+from forum import idempotency
 from forum.database import Database, insert_into
-from forum.listing import Listing, first_of
 from forum.outbox import Recorder
+from forum.pagination import Listing, first_of
 from forum.users import events
 from forum.users.models import Credential, ErasureRow, SignInAttempts, UserRow
 from forum.users.port import Erasure, Limits, Registration, Session, User
@@ -57,7 +57,7 @@ class SqlUsers:
         """
         now = self.clock()
         with self.database.reading() as session:
-            if answer := answers.find(session, key, now):
+            if answer := idempotency.find(session, key, now):
                 return answer
         username = normal_username(new.username)
         password_hash = hash_password(new.password)
@@ -76,14 +76,14 @@ class SqlUsers:
         view = row.seen().view()
         try:
             with self.database.writing() as session:
-                answers.keep(session, key, view, now)
+                idempotency.keep(session, key, view, now)
                 session.add(row)
                 session.flush()
                 session.add(Credential(user_id=row.id, password_hash=password_hash))
                 self._tell(session, events.REGISTERED, row)
         except KeyTaken:
             with self.database.reading() as session:
-                return first_answer(answers.find(session, key, now))
+                return first_answer(idempotency.find(session, key, now))
         except IntegrityError as error:
             detail = "This username is taken."
             raise Conflict(detail, kind="urn:problem:username-taken") from error

@@ -5,14 +5,14 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
-from chassis import problems
-from chassis.api import COOKIE, clear_session_cookie
 from chassis.errors import Failure, TooMany, Unauthenticated, Unavailable
-from chassis.problems import DETAILS
-from chassis.web import of_api
+from chassis.http import problems
+from chassis.http.api import COOKIE, clear_session_cookie
+from chassis.http.app import of_api
+from chassis.http.problems import DETAILS
 from forum.web.forms import again
-from forum.web.kept import of_request
-from forum.web.present import show
+from forum.web.pending_form import of_request
+from forum.web.rendering import show
 
 FOR_MACHINES = ("/healthz", "/readyz", "/eventz")
 _TITLES = {

@@ -8,7 +8,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 
 from chassis.errors import Failure, Invalid, KeyReused, TooMany, Unauthenticated
-from chassis.problems import field_errors
+from chassis.http.problems import field_errors
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
 

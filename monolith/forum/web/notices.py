@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import g
 
-from forum.web import served
+from forum.web import served_by
 
 INFO, WARNING = "info", "warning"
 
@@ -28,6 +28,6 @@ def behind(what: str) -> Callable[[], None]:
 
     def tell() -> None:
         add(WARNING, text)
-        served.note(domain, served.COPY)
+        served_by.note(domain, served_by.COPY)
 
     return tell

@@ -3,10 +3,10 @@
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from chassis import api
-from chassis.document import SECURITY, build, responses
-from chassis.idempotency import Fingerprints
-from chassis.paging import Cursors, Page
+from chassis.http import api
+from chassis.http.openapi import SECURITY, build, responses
+from chassis.idempotency.keys import Fingerprints
+from chassis.pagination import Cursors, Page
 from posts.model import Post
 from posts.schemas import (
     InThreadQuery,

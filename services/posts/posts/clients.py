@@ -2,8 +2,8 @@
 
 from contextlib import suppress
 
+from chassis.client.service_client import Peer
 from chassis.errors import NotFound, Unavailable
-from chassis.peers import Peer
 from posts.model import Thread
 
 NO_SUCH_THREAD = "There is no such thread."

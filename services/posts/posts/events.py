@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from chassis.clock import stamp
-from chassis.events import Body
+from chassis.messaging.events import Body
 from posts.model import Post
 
 CREATED = "post.created"

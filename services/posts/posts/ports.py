@@ -2,9 +2,9 @@
 
 from typing import Any, Protocol
 
-from chassis.idempotency import IdempotencyKey
-from chassis.paging import Key, Page
-from chassis.tokens import Identity
+from chassis.auth.tokens import Identity
+from chassis.idempotency.keys import IdempotencyKey
+from chassis.pagination import Key, Page
 from posts.model import Post, Thread
 
 

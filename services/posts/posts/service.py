@@ -3,13 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+from chassis.auth.tokens import Identity
 from chassis.clock import Clock, NewId, stamp
+from chassis.concurrency import Precondition, must_be_current, settle
 from chassis.errors import Conflict, Forbidden, NotFound
-from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
+from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
 from chassis.markdown import render
-from chassis.paging import Key, Page
-from chassis.tokens import Identity
-from chassis.versions import Precondition, must_be_current, settle
+from chassis.pagination import Key, Page
 from posts.model import Author, Post, Thread, may_delete, may_edit
 from posts.ports import Changed, Store, Threads
 

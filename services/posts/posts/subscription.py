@@ -1,6 +1,6 @@
 """Which events the service takes."""
 
-from chassis.subscriptions import Subscription
+from chassis.messaging.subscriptions import Subscription
 from posts import events
 
 SUBSCRIPTION = Subscription(

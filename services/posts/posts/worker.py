@@ -2,10 +2,11 @@
 
 import sys
 
-from chassis import logs, settings, worker
+from chassis import logs, settings
 from chassis.clock import utc_now
-from posts.app import COMPONENT, build_database, build_outbox, build_store
-from posts.replicas import Replicas
+from chassis.messaging import worker
+from posts.bootstrap import COMPONENT, build_database, build_outbox, build_store
+from posts.event_handlers import Replicas
 from posts.settings import PostsSettings
 
 

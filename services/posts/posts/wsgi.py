@@ -1,7 +1,7 @@
-"""What gunicorn loads: `gunicorn -c python:chassis.gunicorn_conf posts.wsgi:app`."""
+"""What gunicorn loads: `gunicorn -c python:chassis.http.gunicorn_conf posts.wsgi:app`."""
 
 from chassis import logs, settings
-from posts.app import COMPONENT, create_app
+from posts.bootstrap import COMPONENT, create_app
 from posts.settings import PostsSettings
 
 logs.configure(COMPONENT)

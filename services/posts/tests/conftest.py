@@ -7,18 +7,18 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.dynamodb import Database
-from chassis.events import Event, from_json
-from chassis.outbox import DynamoOutbox
-from posts.app import build_outbox, create_app
-from posts.replicas import Replicas
+from chassis.dynamodb.database import Database
+from chassis.messaging.dynamodb_outbox import DynamoOutbox
+from chassis.messaging.events import Event, from_json
+from posts.bootstrap import build_outbox, create_app
+from posts.dynamodb.tables import TABLES
+from posts.event_handlers import Replicas
 from posts.settings import PostsSettings
-from posts.tables import TABLES
 from services.posts.tests.crowd import Crowd, make
 from services.posts.tests.threads_server import ThreadsServer
-from tests import schemas
-from tests.dynamo import Dynamo
-from tests.people import SECRET_KEY, Keys, Person
+from tests.support import schemas
+from tests.support.dynamo import Dynamo
+from tests.support.people import SECRET_KEY, Keys, Person
 
 Write = Callable[..., str]
 Tell = Callable[..., None]

@@ -8,11 +8,11 @@ from flask.testing import FlaskClient
 
 from chassis.clock import uuid7
 from chassis.markdown import render
-from posts.known_threads import THREADS
+from posts.dynamodb.store import PEOPLE, PLACES, POSTS, _item
+from posts.dynamodb.thread_replica import THREADS
 from posts.model import Author, Post
 from posts.service import view
-from posts.store import PEOPLE, PLACES, POSTS, _item
-from tests.dynamo import Dynamo
+from tests.support.dynamo import Dynamo
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BODY = "What the *load balancer* sees is a path, and what the path says is `/api/posts`. " * 4

@@ -5,14 +5,14 @@ from itertools import permutations
 import pytest
 
 from chassis.clock import uuid7
-from chassis.dynamodb import Database
+from chassis.dynamodb.database import Database
 from chassis.errors import Unavailable
-from chassis.paging import Cursors
-from posts.replicas import PURGED_AT_ONCE
-from posts.store import DynamoStore
-from tests.people import SECRET_KEY
-from tests.service import race, walk
-from tests.telling import of_thread
+from chassis.pagination import Cursors
+from posts.dynamodb.store import DynamoStore
+from posts.event_handlers import PURGED_AT_ONCE
+from tests.support.event_factory import of_thread
+from tests.support.people import SECRET_KEY
+from tests.support.service import race, walk
 
 PATH = "/api/posts"
 DELETED = "thread.deleted"

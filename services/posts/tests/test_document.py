@@ -3,7 +3,7 @@
 import pytest
 
 from posts.settings import PostsSettings
-from tests.people import SECRET_KEY
+from tests.support.people import SECRET_KEY
 
 PATH = "/api/posts"
 

@@ -4,12 +4,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from chassis.clock import moment, uuid7
-from chassis.events import from_json
+from chassis.messaging.events import from_json
 from posts import events
-from posts.replicas import Replicas
+from posts.event_handlers import Replicas
 from posts.subscription import SUBSCRIPTION
-from tests import schemas
-from tests.telling import of_person, of_thread
+from tests.support import schemas
+from tests.support.event_factory import of_person, of_thread
 
 PATH = "/api/posts"
 OWN = {events.CREATED, events.UPDATED, events.DELETED}

@@ -5,12 +5,12 @@ from itertools import permutations
 import pytest
 
 from chassis.clock import uuid7
-from chassis.events import Malformed
+from chassis.messaging.events import Malformed
 from posts import events
-from posts.store import DynamoStore
-from tests import schemas
-from tests.service import walk
-from tests.telling import of_thread
+from posts.dynamodb.store import DynamoStore
+from tests.support import schemas
+from tests.support.event_factory import of_thread
+from tests.support.service import walk
 
 PATH = "/api/posts"
 THREAD = (events.THREAD_CREATED, events.THREAD_UPDATED)

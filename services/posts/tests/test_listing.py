@@ -3,9 +3,9 @@
 import pytest
 
 from chassis.clock import uuid7
-from chassis.paging import Cursors
-from tests.people import SECRET_KEY
-from tests.service import pages, walk
+from chassis.pagination import Cursors
+from tests.support.people import SECRET_KEY
+from tests.support.service import pages, walk
 
 PATH = "/api/posts"
 # Known to nobody, and the same in each of pytest-xdist\'s workers.

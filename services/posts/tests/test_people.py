@@ -5,11 +5,11 @@ from itertools import permutations
 
 import pytest
 
-from chassis.events import Malformed
+from chassis.messaging.events import Malformed
 from posts import events
-from tests import schemas
-from tests.service import walk
-from tests.telling import of_person
+from tests.support import schemas
+from tests.support.event_factory import of_person
+from tests.support.service import walk
 
 PATH = "/api/posts"
 PERSON = (events.USER_REGISTERED, events.USER_UPDATED, events.USER_SUSPENDED)

@@ -5,9 +5,9 @@ from datetime import datetime
 import pytest
 
 from chassis.clock import uuid7
-from posts.app import create_app
-from tests.service import walk
-from tests.telling import of_thread
+from posts.bootstrap import create_app
+from tests.support.event_factory import of_thread
+from tests.support.service import walk
 
 PATH = "/api/posts"
 UNKNOWN = "01a20413-a0d3-76aa-8a50-eeadad140379"

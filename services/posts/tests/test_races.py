@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.service import RACERS, race, walk
+from tests.support.service import RACERS, race, walk
 
 PATH = "/api/posts"
 

@@ -2,9 +2,9 @@
 
 import re
 
-from chassis.api import COOKIE
-from tests.service import walk
-from tests.xss import VECTORS, faults
+from chassis.http.api import COOKIE
+from tests.support.service import walk
+from tests.support.xss import VECTORS, faults
 
 PATH = "/api/posts"
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")

@@ -9,20 +9,20 @@ import time
 import pytest
 
 from chassis.clock import utc_now, uuid7
-from chassis.consumer import MAX_ATTEMPTS
 from chassis.errors import Unavailable
-from chassis.events import Event
-from chassis.relay import Relay
-from chassis.subscriptions import Subscription
+from chassis.messaging.consumer import MAX_ATTEMPTS
+from chassis.messaging.events import Event
+from chassis.messaging.relay import Relay
+from chassis.messaging.subscriptions import Subscription
 from posts import events, replay, worker
-from posts.app import build_store, create_app
-from posts.known_threads import KnownThreads
-from posts.replicas import Replicas
+from posts.bootstrap import build_store, create_app
+from posts.dynamodb.thread_replica import KnownThreads
+from posts.event_handlers import Replicas
 from posts.subscription import SUBSCRIPTION
-from tests import schemas
-from tests.exchange import consuming, needs_the_bus, on_bus, told
-from tests.service import walk
-from tests.telling import of_person, of_thread
+from tests.support import schemas
+from tests.support.event_factory import of_person, of_thread
+from tests.support.exchange import consuming, needs_the_bus, on_bus, told
+from tests.support.service import walk
 
 PATH = "/api/posts"
 OTHERS = Subscription("others", (events.CREATED, events.UPDATED, events.DELETED, events.FORGOTTEN))

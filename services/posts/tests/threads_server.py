@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
 from chassis.clock import uuid7
-from tests.servers import Server, reply
+from tests.support.servers import Server, reply
 
 PREFIX = "/api/threads/"
 

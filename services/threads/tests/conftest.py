@@ -7,18 +7,18 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.dynamodb import Database
-from chassis.events import Event, from_json
-from chassis.outbox import DynamoOutbox
+from chassis.dynamodb.database import Database
+from chassis.messaging.dynamodb_outbox import DynamoOutbox
+from chassis.messaging.events import Event, from_json
 from services.threads.tests.crowd import Crowd, fill
 from services.threads.tests.posts_server import PostsServer
-from tests import schemas
-from tests.dynamo import Dynamo
-from tests.people import SECRET_KEY, Keys, Person
-from threads.app import build_outbox, create_app
-from threads.replicas import Replicas
+from tests.support import schemas
+from tests.support.dynamo import Dynamo
+from tests.support.people import SECRET_KEY, Keys, Person
+from threads.bootstrap import build_outbox, create_app
+from threads.dynamodb.tables import TABLES
+from threads.event_handlers import Replicas
 from threads.settings import ThreadsSettings
-from threads.tables import TABLES
 
 Begin = Callable[..., str]
 Tell = Callable[..., None]

@@ -8,10 +8,10 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from chassis.clock import uuid7
-from tests.dynamo import Dynamo
+from tests.support.dynamo import Dynamo
+from threads.dynamodb.store import PEOPLE, THREADS, WORDS, _item
 from threads.model import Author, Thread, title_words
 from threads.service import view
-from threads.store import PEOPLE, THREADS, WORDS, _item
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,11 +3,11 @@
 from jsonschema import Draft202012Validator
 
 from chassis.clock import moment, uuid7
-from chassis.events import from_json
-from tests import schemas
-from tests.telling import of_person, of_post
+from chassis.messaging.events import from_json
+from tests.support import schemas
+from tests.support.event_factory import of_person, of_post
 from threads import events
-from threads.replicas import Replicas
+from threads.event_handlers import Replicas
 from threads.subscription import SUBSCRIPTION
 
 PATH = "/api/threads"

@@ -3,7 +3,7 @@
 import pytest
 
 from chassis.clock import uuid7
-from tests.service import pages, walk
+from tests.support.service import pages, walk
 
 PATH = "/api/threads"
 

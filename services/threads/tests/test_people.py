@@ -5,10 +5,10 @@ from itertools import permutations
 
 import pytest
 
-from chassis.events import Malformed
-from tests import schemas
-from tests.service import walk
-from tests.telling import of_person
+from chassis.messaging.events import Malformed
+from tests.support import schemas
+from tests.support.event_factory import of_person
+from tests.support.service import walk
 from threads import events
 
 PATH = "/api/threads"

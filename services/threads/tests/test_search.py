@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.service import pages, walk
+from tests.support.service import pages, walk
 
 PATH = "/api/threads"
 

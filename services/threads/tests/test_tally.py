@@ -13,17 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.clock import moment, stamp, utc_now, uuid7
-from chassis.dynamodb import Database
+from chassis.dynamodb.database import Database
 from chassis.errors import Unavailable
-from chassis.events import Event, Malformed
-from tests import schemas
-from tests.service import walk
-from tests.telling import of_post
-from threads import events, tables
-from threads.app import build_outbox, build_store
+from chassis.messaging.events import Event, Malformed
+from tests.support import schemas
+from tests.support.event_factory import of_post
+from tests.support.service import walk
+from threads import events
+from threads.bootstrap import build_outbox, build_store
+from threads.dynamodb import tables
+from threads.dynamodb.store import _item
+from threads.event_handlers import Replicas, UnknownThread
 from threads.model import Author, Thread
-from threads.replicas import Replicas, UnknownThread
-from threads.store import _item
 
 PATH = "/api/threads"
 POST = (events.POST_CREATED, events.POST_UPDATED, events.POST_DELETED)

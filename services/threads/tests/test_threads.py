@@ -3,7 +3,7 @@
 import pytest
 
 from chassis.clock import uuid7
-from threads.app import create_app
+from threads.bootstrap import create_app
 
 PATH = "/api/threads"
 

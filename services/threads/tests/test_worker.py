@@ -10,16 +10,16 @@ from datetime import timedelta
 import pytest
 
 from chassis.clock import stamp, utc_now, uuid7
-from chassis.consumer import MAX_ATTEMPTS
-from chassis.events import Event
-from chassis.relay import Relay
-from chassis.subscriptions import Subscription
-from tests import schemas
-from tests.exchange import consuming, needs_the_bus, on_bus, told
-from tests.telling import of_person, of_post
+from chassis.messaging.consumer import MAX_ATTEMPTS
+from chassis.messaging.events import Event
+from chassis.messaging.relay import Relay
+from chassis.messaging.subscriptions import Subscription
+from tests.support import schemas
+from tests.support.event_factory import of_person, of_post
+from tests.support.exchange import consuming, needs_the_bus, on_bus, told
 from threads import events, replay, worker
-from threads.app import build_store, create_app
-from threads.replicas import Replicas
+from threads.bootstrap import build_store, create_app
+from threads.event_handlers import Replicas
 from threads.subscription import SUBSCRIPTION
 
 PATH = "/api/threads"

@@ -1,8 +1,8 @@
 """Calls to other components: the threads service asks posts whether an author is alone."""
 
+from chassis.client.responses import Reply
+from chassis.client.service_client import Peer
 from chassis.errors import NotFound
-from chassis.peers import Peer
-from chassis.replies import Reply
 
 PAGE = 100
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from chassis.auth.tokens import Identity
 from chassis.clock import Clock, NewId, stamp
+from chassis.concurrency import Precondition, must_be_current, settle
 from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
-from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
-from chassis.paging import Key, Page
-from chassis.tokens import Identity
-from chassis.versions import Precondition, must_be_current, settle
+from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from chassis.pagination import Key, Page
 from threads.model import (
     Author,
     Thread,

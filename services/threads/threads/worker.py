@@ -2,10 +2,11 @@
 
 import sys
 
-from chassis import logs, settings, worker
+from chassis import logs, settings
 from chassis.clock import utc_now
-from threads.app import COMPONENT, build_database, build_outbox, build_standings, build_store
-from threads.replicas import Replicas
+from chassis.messaging import worker
+from threads.bootstrap import COMPONENT, build_database, build_outbox, build_standings, build_store
+from threads.event_handlers import Replicas
 from threads.settings import ThreadsSettings
 
 

@@ -1,7 +1,7 @@
-"""What gunicorn loads: `gunicorn -c python:chassis.gunicorn_conf threads.wsgi:app`."""
+"""What gunicorn loads: `gunicorn -c python:chassis.http.gunicorn_conf threads.wsgi:app`."""
 
 from chassis import logs, settings
-from threads.app import COMPONENT, create_app
+from threads.bootstrap import COMPONENT, create_app
 from threads.settings import ThreadsSettings
 
 logs.configure(COMPONENT)

@@ -8,11 +8,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.dynamo import Dynamo
-from tests.people import SECRET_KEY, Keys
-from users.app import build_database, build_store, create_app, use_cases
+from tests.support.dynamo import Dynamo
+from tests.support.people import SECRET_KEY, Keys
+from users.bootstrap import build_database, build_store, create_app, use_cases
+from users.dynamodb.tables import TABLES
 from users.settings import UsersSettings
-from users.tables import TABLES
 
 PASSWORD = "correct horse battery"
 

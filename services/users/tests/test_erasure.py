@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from chassis.clock import utc_now, uuid7
-from chassis.events import Event
+from chassis.messaging.events import Event
 from services.users.tests.conftest import PASSWORD
-from tests import schemas
-from tests.service import race
-from users.app import build_database, build_store, create_app, use_cases
-from users.replicas import Replicas
+from tests.support import schemas
+from tests.support.service import race
+from users.bootstrap import build_database, build_store, create_app, use_cases
+from users.event_handlers import Replicas
 from users.service import UnknownErasure
 from users.settings import UsersSettings
 

@@ -5,9 +5,9 @@ from jsonschema import Draft202012Validator
 
 from chassis.clock import moment
 from services.users.tests.conftest import PASSWORD
-from tests import schemas
+from tests.support import schemas
 from users import events
-from users.app import build_database, build_outbox
+from users.bootstrap import build_database, build_outbox
 from users.subscription import SUBSCRIPTION
 
 PATH = "/api/users"

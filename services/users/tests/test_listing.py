@@ -8,13 +8,13 @@ import pytest
 
 from chassis.clock import uuid7
 from services.users.tests.conftest import PASSWORD
-from tests.people import SECRET_KEY
-from tests.service import pages, walk
-from users.app import create_app
+from tests.support.people import SECRET_KEY
+from tests.support.service import pages, walk
+from users.bootstrap import create_app
+from users.dynamodb.store import USERS, _item
+from users.dynamodb.tables import TABLES
 from users.model import User
 from users.settings import UsersSettings
-from users.store import USERS, _item
-from users.tables import TABLES
 
 PATH = "/api/users"
 SOMEBODY = User(

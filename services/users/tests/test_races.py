@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from services.users.tests.conftest import PASSWORD
-from tests.service import RACERS, race, walk
+from tests.support.service import RACERS, race, walk
 
 PATH = "/api/users"
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chassis.auth.tokens import Verifier
 from chassis.errors import TooMany, Unauthenticated
-from chassis.tokens import Verifier
 from services.users.tests.conftest import PASSWORD
-from users.app import build_database, build_store, create_app, use_cases
+from users.bootstrap import build_database, build_store, create_app, use_cases
 
 PATH = "/api/users"
 SESSIONS = f"{PATH}/sessions"

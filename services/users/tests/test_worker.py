@@ -9,16 +9,16 @@ import time
 import pytest
 
 from chassis.clock import utc_now, uuid7
-from chassis.consumer import MAX_ATTEMPTS
-from chassis.events import Event
-from chassis.relay import Relay
-from chassis.subscriptions import Subscription
+from chassis.messaging.consumer import MAX_ATTEMPTS
+from chassis.messaging.events import Event
+from chassis.messaging.relay import Relay
+from chassis.messaging.subscriptions import Subscription
 from services.users.tests.conftest import PASSWORD
-from tests import schemas
-from tests.exchange import consuming, needs_the_bus, on_bus, told
+from tests.support import schemas
+from tests.support.exchange import consuming, needs_the_bus, on_bus, told
 from users import events, replay, worker
-from users.app import build_database, build_outbox, build_store, create_app, use_cases
-from users.replicas import Replicas
+from users.bootstrap import build_database, build_outbox, build_store, create_app, use_cases
+from users.event_handlers import Replicas
 from users.subscription import SUBSCRIPTION
 
 PATH = "/api/users"

@@ -5,11 +5,11 @@ import json
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
-from chassis import api
 from chassis.clock import stamp
-from chassis.document import SECURITY, build, responses
-from chassis.idempotency import Fingerprints
-from chassis.paging import Cursors
+from chassis.http import api
+from chassis.http.openapi import SECURITY, build, responses
+from chassis.idempotency.keys import Fingerprints
+from chassis.pagination import Cursors
 from users.model import User, username_key
 from users.schemas import (
     Credentials,

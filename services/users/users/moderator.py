@@ -4,7 +4,7 @@ import sys
 
 from chassis import settings
 from chassis.errors import Moving, NotFound
-from users.app import build_database, build_standings, build_store, use_cases
+from users.bootstrap import build_database, build_standings, build_store, use_cases
 from users.settings import UsersSettings
 
 

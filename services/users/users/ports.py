@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from chassis.idempotency import IdempotencyKey
-from chassis.paging import Key, Page
+from chassis.idempotency.keys import IdempotencyKey
+from chassis.pagination import Key, Page
 from users.model import Erasure, User
 
 

@@ -5,7 +5,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from chassis.auth.passwords import hash_password, verify_password
+from chassis.auth.tokens import Identity, Issuer
 from chassis.clock import Clock, NewId, stamp
+from chassis.concurrency import Precondition, must_be_current, settle
 from chassis.errors import (
     Conflict,
     FieldError,
@@ -15,11 +18,8 @@ from chassis.errors import (
     TooMany,
     Unauthenticated,
 )
-from chassis.idempotency import IdempotencyKey, KeyTaken, first_answer
-from chassis.paging import Key, Page
-from chassis.passwords import hash_password, verify_password
-from chassis.tokens import Identity, Issuer
-from chassis.versions import Precondition, must_be_current, settle
+from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from chassis.pagination import Key, Page
 from users.model import (
     MEMBER,
     MODERATOR,

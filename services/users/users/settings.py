@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
+from chassis.auth.tokens import Issuer
 from chassis.settings import ServiceSettings
-from chassis.tokens import Issuer
 from users.service import Limits
 
 Positive = Annotated[int, Field(ge=1)]

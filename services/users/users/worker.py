@@ -2,9 +2,10 @@
 
 import sys
 
-from chassis import logs, settings, worker
+from chassis import logs, settings
 from chassis.clock import utc_now
-from users.app import (
+from chassis.messaging import worker
+from users.bootstrap import (
     COMPONENT,
     build_database,
     build_outbox,
@@ -12,7 +13,7 @@ from users.app import (
     build_store,
     use_cases,
 )
-from users.replicas import Replicas
+from users.event_handlers import Replicas
 from users.settings import UsersSettings
 
 

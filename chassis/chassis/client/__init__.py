@@ -1,0 +1,1 @@
+"""HTTP client side: calls to other components."""

@@ -1,0 +1,111 @@
+"""What another component answered: content, or a failure told as our own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from json import loads
+from typing import Any, TypeVar
+
+from chassis import errors
+from chassis.client.connection_pool import Answer
+from chassis.http.problems import MOVING
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A peer's answer to a request that succeeded; `body` is None where it has none."""
+
+    peer: str
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def version(self) -> int:
+        """The version in the ETag.
+
+        Raises:
+            ValueError: the answer carries none.
+        """
+        return int(self.headers.get("ETag", "").strip('"'))
+
+    def read(self, parse: Callable[["Reply"], T]) -> T:
+        """Make something of the answer.
+
+        Raises:
+            Unavailable: it does not have the form that `parse` takes.
+        """
+        try:
+            return parse(self)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            detail = f"The part that keeps {self.peer} answers in an unknown way."
+            raise errors.Unavailable(detail) from error
+
+
+def versioned(reply: Reply) -> dict[str, Any]:
+    """Give an answer's content with its version beside it; a parser for `Reply.read`."""
+    return {**reply.body, "version": reply.version}
+
+
+def read(peer: str, answer: Answer) -> Reply:
+    """Read an answer.
+
+    Raises:
+        Failure: what the peer refused, as it would be raised here.
+        Unavailable: it does not answer as agreed.
+    """
+    try:
+        body = loads(answer.body.decode()) if answer.body else None
+    except (ValueError, RecursionError) as error:
+        raise unavailable(peer) from error
+    if 200 <= answer.status < 300:
+        return Reply(peer, answer.status, body, answer.headers)
+    raise _failure(peer, answer, body)
+
+
+def unavailable(peer: str) -> errors.Unavailable:
+    """Give the failure of a peer that does not answer."""
+    return errors.Unavailable(f"The part that keeps {peer} does not answer right now.")
+
+
+def is_moving(answer: Answer) -> bool:
+    """Tell whether a peer is well and did nothing, since its domain is on the move."""
+    return answer.status == 503 and MOVING in answer.headers
+
+
+def _failure(peer: str, answer: Answer, body: Any) -> errors.Failure:
+    if is_moving(answer):
+        return errors.Moving(f"The part that keeps {peer} is being moved; try again in a moment.")
+    if not isinstance(body, dict) or answer.status >= 500:
+        return unavailable(peer)
+    detail = str(body.get("detail", ""))
+    kind = str(body.get("type", "about:blank"))
+    match answer.status:
+        case 400:
+            return errors.Invalid(*_fields(body.get("errors")), detail=detail)
+        case 401:
+            return errors.Unauthenticated(detail, kind=kind)
+        case 403:
+            return errors.Forbidden(detail, kind=kind)
+        case 404:
+            return errors.NotFound(detail, kind=kind)
+        case 409:
+            return errors.Conflict(detail, kind=kind)
+        case 412:
+            return errors.Stale(detail)
+        case 422:
+            return errors.KeyReused()
+        case 429:
+            after = answer.headers.get("Retry-After", "60")
+            return errors.TooMany(detail, retry_after=int(after) if after.isdigit() else 60)
+    return unavailable(peer)
+
+
+def _fields(entries: Any) -> list[errors.FieldError]:
+    """Read the fields that a peer names, as far as they come as agreed."""
+    return [
+        errors.FieldError(str(entry.get("field", "")), str(entry.get("message", "")))
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+    ]

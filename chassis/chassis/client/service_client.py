@@ -1,0 +1,143 @@
+"""HTTP calls to another component: bounded in time, its failures told as our own."""
+
+import time
+from collections.abc import Mapping
+from json import dumps
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import g, has_request_context
+
+from chassis import deadline, errors
+from chassis.client import responses, retry_budget
+from chassis.client.circuit_breaker import Breaker
+from chassis.client.connection_pool import Answer, Connections, NoAnswerError
+from chassis.client.responses import Reply, is_moving
+from chassis.concurrency import Precondition
+from chassis.idempotency.keys import IdempotencyKey
+
+READ_TIMEOUT = 4.0  # seconds
+INNER_READ_TIMEOUT = 2.0  # seconds, of a call that is made while another peer waits
+RETRIES = 2
+RETRY_WITHIN = 1.0  # seconds; a call that took longer is not made again
+# Seconds that a call must have had before its failure says something about the peer: a caller's
+# short deadline must not close the way for everybody.
+PATIENCE = 1.0
+_KEY = "Idempotency-Key"
+_PASSING = {503, 504}
+
+
+class Peer:
+    """Another component, by the name it has for people and the URL it has for machines."""
+
+    def __init__(
+        self, name: str, url: str, *, connections: int = 32, read_timeout: float | None = None
+    ) -> None:
+        self.name = name
+        self._seconds = read_timeout or READ_TIMEOUT
+        self._connections = Connections(url, connections)
+        self._breaker = Breaker(name)
+        self._budget = retry_budget.Budget()
+
+    @property
+    def state(self) -> str:
+        """Tell what this process thinks of the peer: `closed` is well; else `open`, `half-open`.
+
+        A breaker that opened stays so until a call finds the peer well.
+        """
+        return self._breaker.state
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Make one call; make it again if it failed early and can be made twice.
+
+        Raises:
+            Failure: what the peer refused, as it would be raised here.
+            Unavailable: the peer does not answer in time or not as agreed.
+        """
+        sent = dict(headers or {})
+        data = None
+        if json is not None:
+            # Without escapes, which could triple a text and take it over the limit.
+            data = dumps(json, ensure_ascii=False).encode()
+            sent["Content-Type"] = "application/json"
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        if has_request_context() and "request_id" in g:
+            sent["X-Request-Id"] = g.request_id
+        target = f"{path}?{urlencode(params, doseq=True)}" if params else path
+        twice = method == "GET" or (method == "POST" and _KEY in sent)
+        answer = self._insist(method, target, data, sent, RETRIES if twice else 0)
+        return responses.read(self.name, answer)
+
+    def _insist(
+        self, method: str, target: str, data: bytes | None, headers: dict[str, str], retries: int
+    ) -> Answer:
+        """Give the first answer that another try would not better."""
+        late = time.monotonic() + RETRY_WITHIN
+        self._budget.call()
+        tries = 0
+        while True:
+            tries += 1
+            more = tries <= retries
+            try:
+                answer = self._try(method, target, data, headers)
+            except NoAnswerError as error:
+                if not (more and error.again and self._pause(tries, late)):
+                    raise self._unavailable() from error
+            else:
+                # Who is on the move says so after a while already.
+                passing = answer.status in _PASSING and not is_moving(answer)
+                if not (more and passing and self._pause(tries, late)):
+                    return answer
+
+    def _pause(self, tries: int, late: float) -> bool:
+        """Wait before another try; False if there should be none."""
+        pause = retry_budget.pause(tries)
+        if time.monotonic() + pause >= late or not self._budget.retry():
+            return False
+        time.sleep(pause)
+        return True
+
+    def _try(self, method: str, target: str, data: bytes | None, headers: dict[str, str]) -> Answer:
+        deadline.check(deadline.MARGIN)
+        if not self._breaker.admit():
+            raise self._unavailable()
+        left = deadline.left()
+        seconds = self._seconds if left is None else min(self._seconds, left)
+        # Who is asked stops when we stop waiting, and can still say so.
+        until = {deadline.HEADER: deadline.stated(seconds)}
+        patient = seconds >= min(PATIENCE, self._seconds)
+        well: bool | None = None
+        try:
+            answer = self._connections.exchange(method, target, data, headers | until, seconds)
+            well = answer.status < 500 or is_moving(answer) or (False if patient else None)
+        except NoAnswerError as error:
+            well = False if error.refused or (patient and not error.busy) else None
+            raise
+        finally:
+            self._breaker.report(well)
+        return answer
+
+    def _unavailable(self) -> errors.Unavailable:
+        return responses.unavailable(self.name)
+
+
+def once(key: IdempotencyKey | None) -> dict[str, str]:
+    """Give the header that makes a POST safe to repeat."""
+    return {_KEY: key.key} if key else {}
+
+
+def editing(expected: Precondition) -> dict[str, str]:
+    """Give the header that names the versions which an edit may replace."""
+    if expected is None:
+        return {}
+    return {"If-Match": ", ".join(f'"{version}"' for version in sorted(expected)) or '""'}

@@ -1,0 +1,380 @@
+"""DynamoDB, a little closer to Python: plain dicts in and out, transactions that say why not."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chassis import deadline
+from chassis.dynamodb import attribute_values, scatter_gather
+from chassis.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = attribute_values.Item
+Action = dict[str, Any]
+
+CONDITION_FAILED = "ConditionalCheckFailed"
+_ATTEMPTS = 8
+# Another transaction holds the item, or the same one, sent again, is still at work.
+_ELSEWHERE = {"TransactionConflictException", "TransactionInProgressException"}
+_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+
+class NotApplied(Exception):
+    """A transaction was refused; `reasons` holds one code per action, "None" where it was fine."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__(", ".join(reasons))
+        self.reasons = reasons
+
+    def failed(self, position: int) -> bool:
+        """Tell whether the condition of the action at this position did not hold."""
+        return self.reasons[position] == CONDITION_FAILED
+
+
+def list_shard(identifier: str, shards: int) -> str:
+    """Give the partition of a list over everything, by the random end of a UUID.
+
+    No list may end in one hot partition: a list over everything is spread over a few.
+    """
+    return str(int(identifier[-4:], 16) % shards)
+
+
+def connect() -> DynamoDBClient:
+    """Build the client; boto3 reads its region, endpoint and credentials by itself."""
+    client = boto3.client(
+        "dynamodb",
+        config=Config(
+            # Twice this is less than what a component waits for its peer.
+            connect_timeout=0.5,
+            read_timeout=1,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=32,
+            parameter_validation=False,
+            # Not put together anew from twenty parts for each call.
+            user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
+        ),
+    )
+    attribute_values.read_as_they_come(client)
+    return client
+
+
+class Database:
+    """A service's tables behind one prefix."""
+
+    def __init__(self, client: DynamoDBClient, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+
+    def get(self, table: str, key: Mapping[str, str], *, consistent: bool = True) -> Item | None:
+        """Read one item by its key."""
+        answer = self._call(
+            "get_item",
+            TableName=self._prefix + table,
+            Key=self.pack(key),
+            ConsistentRead=consistent,
+        )
+        return self.unpack(answer["Item"]) if "Item" in answer else None
+
+    def get_each(
+        self,
+        *wanted: tuple[str, Mapping[str, str]],
+        only: Mapping[str, Sequence[str]] | None = None,
+    ) -> list[Item | None]:
+        """Read up to 100 items of any tables by table and key, in one call.
+
+        Strongly consistent; answers them in the order asked for, None where there is none. Of a
+        table that `only` names, just these attributes are read, the key's among them.
+        """
+        left: dict[str, Any] = {}
+        names: dict[str, tuple[str, ...]] = {}
+        places = [(self._prefix + table, *key.values()) for table, key in wanted]
+        # DynamoDB refuses to be asked twice.
+        for (table, *_), (given, key) in dict(zip(places, wanted, strict=True)).items():
+            names[table] = tuple(key)
+            if table not in left:
+                left[table] = {"Keys": [], "ConsistentRead": True}
+                if only and given in only:
+                    left[table]["ProjectionExpression"] = ", ".join(only[given])
+            left[table]["Keys"].append(self.pack(key))
+        found: dict[tuple[str, ...], Item] = {}
+        for attempt in range(_ATTEMPTS):
+            if not left:
+                return [found.get(place) for place in places]
+            if attempt:
+                _wait(attempt)
+            answer = self._call("batch_get_item", RequestItems=left)
+            for table, raw in answer["Responses"].items():
+                for item in map(self.unpack, raw):
+                    found[table, *(item[name] for name in names[table])] = item
+            left = answer.get("UnprocessedKeys", {})
+        if left:
+            raise _busy()
+        return [found.get(place) for place in places]
+
+    def get_many(
+        self, table: str, partition: str, values: Iterable[str], *, only: Sequence[str] = ()
+    ) -> dict[str, Item]:
+        """Read up to 100 items by their partition keys, in one call; answers those that exist.
+
+        With `only`, just these attributes are read, the key's among them.
+        """
+        keys = [(table, {partition: value}) for value in dict.fromkeys(values)]
+        if not keys:
+            return {}
+        found = self.get_each(*keys, only={table: only} if only else None)
+        return {item[partition]: item for item in found if item}
+
+    def query(
+        self,
+        table: str,
+        condition: str,
+        *,
+        limit: int,
+        ascending: bool,
+        index: str | None = None,
+        **values: Any,
+    ) -> list[Item]:
+        """Read up to `limit` items of one partition, strongly consistent where no index is used."""
+        arguments: dict[str, Any] = {
+            "TableName": self._prefix + table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": self.pack({f":{k}": v for k, v in values.items()}),
+            "ScanIndexForward": ascending,
+            "Limit": limit,
+        }
+        if index:
+            arguments["IndexName"] = index
+        else:
+            arguments["ConsistentRead"] = True
+        items: list[Item] = []
+        while True:
+            answer = self._call("query", **arguments)
+            items += [self.unpack(raw) for raw in answer["Items"]]
+            # A page of DynamoDB ends at 1 MB even if fewer than `limit` items were read.
+            if len(items) >= limit or "LastEvaluatedKey" not in answer:
+                return items[:limit]
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            arguments["Limit"] = limit - len(items)
+
+    def scan(
+        self,
+        table: str,
+        after: Item | None,
+        *,
+        keys: Sequence[str] = (),
+        limit: int = 500,
+        least: tuple[str, int] | None = None,
+    ) -> tuple[list[Item], Item | None]:
+        """Read a page of a whole table, for whoever moves or checks all of it; never for a request.
+
+        Strongly consistent. Answers what to go on after, None at the end; with `keys` only these
+        attributes, with `least` only items in which one is at least so much.
+        """
+        arguments: dict[str, Any] = {
+            "TableName": self._prefix + table,
+            "ConsistentRead": True,
+            "Limit": limit,
+        }
+        if keys:
+            arguments["ProjectionExpression"] = ", ".join(f"#{name}" for name in keys)
+            arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in keys}
+        if least is not None:
+            arguments["FilterExpression"] = f"{least[0]} >= :least"
+            arguments["ExpressionAttributeValues"] = self.pack({":least": least[1]})
+        if after is not None:
+            arguments["ExclusiveStartKey"] = self.pack(after)
+        answer = self._call("scan", **arguments)
+        last = answer.get("LastEvaluatedKey")
+        return [self.unpack(raw) for raw in answer["Items"]], self.unpack(last) if last else None
+
+    def remove(self, table: str, keys: Sequence[Item]) -> None:
+        """Delete items by their keys, 25 in a call, without a condition."""
+        name = self._prefix + table
+        for first in range(0, len(keys), 25):
+            left: Any = {
+                name: [
+                    {"DeleteRequest": {"Key": self.pack(key)}} for key in keys[first : first + 25]
+                ]
+            }
+            for attempt in range(_ATTEMPTS):
+                if attempt:
+                    _wait(attempt)
+                left = self._call("batch_write_item", RequestItems=left).get("UnprocessedItems")
+                if not left:
+                    break
+            else:
+                raise _busy()
+
+    def newest(
+        self, table: str, index: str, sort: str, *, shards: int, limit: int, before: str | None
+    ) -> list[Item]:
+        """Read the `limit` items with the greatest `sort` below `before`, over all shards.
+
+        The index is partitioned by `list_shard` and may lag behind; see `scatter_gather`.
+        """
+
+        def read(shard: str, count: int, below: str | None) -> list[Item]:
+            condition, values = "list_shard = :shard", {"shard": shard}
+            if below is not None:
+                condition += f" AND {sort} < :below"
+                values["below"] = below
+            return self.query(table, condition, limit=count, ascending=False, index=index, **values)
+
+        return scatter_gather.newest(read, sort, shards=shards, limit=limit, before=before)
+
+    def increment(self, table: str, key: Mapping[str, str], expires: int) -> Item:
+        """Add one to an item's `hits`, which it has from then on, and answer the item."""
+        answer = self._call(
+            "update_item",
+            TableName=self._prefix + table,
+            Key=self.pack(key),
+            UpdateExpression="SET expires = :expires ADD hits :one",
+            ExpressionAttributeValues=self.pack({":expires": expires, ":one": 1}),
+            ReturnValues="ALL_NEW",
+        )
+        return self.unpack(answer["Attributes"])
+
+    def put_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:
+        """Write one item if the condition holds; answers whether it was written."""
+        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.pack(item)}
+        try:
+            self._call("put_item", **self._conditional(body, condition, values))
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def put(self, table: str, item: Item, condition: str = "", **values: Any) -> Action:
+        """Make a transaction's action that writes an item.
+
+        `values` are those of the condition, without their colon.
+        """
+        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.pack(item)}
+        return {"Put": self._conditional(body, condition, values)}
+
+    def update(
+        self,
+        table: str,
+        key: Mapping[str, str],
+        change: str,
+        condition: str = "",
+        **values: Any,
+    ) -> Action:
+        """Make a transaction's action that changes an item.
+
+        `values` are those of the change and the condition, without their colon.
+        """
+        body: dict[str, Any] = {
+            "TableName": self._prefix + table,
+            "Key": self.pack(key),
+            "UpdateExpression": change,
+        }
+        return {"Update": self._conditional(body, condition, values)}
+
+    def delete(
+        self, table: str, key: Mapping[str, str], condition: str = "", **values: Any
+    ) -> Action:
+        """Make a transaction's action that deletes an item; without a condition it may be gone."""
+        body = {"TableName": self._prefix + table, "Key": self.pack(key)}
+        return {"Delete": self._conditional(body, condition, values)}
+
+    def holds(self, table: str, key: Mapping[str, str], condition: str, **values: Any) -> Action:
+        """Make a transaction's action that only checks a condition on an item."""
+        body = {"TableName": self._prefix + table, "Key": self.pack(key)}
+        return {"ConditionCheck": self._conditional(body, condition, values)}
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """Apply all actions or none.
+
+        Conflicts with other transactions and throttling are tried again for about a second.
+
+        Raises:
+            NotApplied: a condition did not hold.
+            Unavailable: the items stayed busy.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._call("transact_write_items", TransactItems=list(actions))
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "TransactionCanceledException":
+                    raise
+                details: Any = error.response
+                reasons = tuple(
+                    reason.get("Code", "None") for reason in details["CancellationReasons"]
+                )
+                if CONDITION_FAILED in reasons:
+                    raise NotApplied(reasons) from error
+                if not _BUSY.intersection(reasons):
+                    raise
+                _wait(attempt)
+            else:
+                return
+        raise _busy()
+
+    def pack(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a plain dict as DynamoDB's attribute values."""
+        return attribute_values.pack(item)
+
+    def unpack(self, item: Mapping[str, Any]) -> Item:
+        """Read DynamoDB's attribute values as a plain dict with ints."""
+        return attribute_values.unpack(item)
+
+    def ready(self, table: str) -> None:
+        """Check that the datastore answers.
+
+        Raises:
+            Unavailable: it does not, or the table is missing.
+        """
+        self._call("describe_table", TableName=self._prefix + table)
+
+    def _conditional(
+        self, body: dict[str, Any], condition: str, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        if condition:
+            body["ConditionExpression"] = condition
+        if values:
+            colon = {f":{name}": value for name, value in values.items()}
+            body["ExpressionAttributeValues"] = self.pack(colon)
+        return body
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        deadline.check()
+        try:
+            return getattr(self._client, operation)(**arguments)
+        except BotoCoreError as error:
+            detail = "The data can't be reached right now."
+            raise Unavailable(detail) from error
+        except ClientError as error:
+            if error.response["ResponseMetadata"].get(
+                "HTTPStatusCode", 500
+            ) >= 500 or error.response["Error"]["Code"] in {
+                "ProvisionedThroughputExceededException",
+                "ThrottlingException",
+                "RequestLimitExceeded",
+                "ResourceNotFoundException",
+            }:
+                detail = "The data can't be reached right now."
+                raise Unavailable(detail) from error
+            if error.response["Error"]["Code"] in _ELSEWHERE:
+                raise _busy() from error
+            raise
+
+
+def _wait(attempt: int) -> None:
+    # Full jitter: racers that met once should not meet again.
+    time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
+
+
+def _busy() -> Unavailable:
+    return Unavailable("The data is busy right now.", retry_after=1)

@@ -1,0 +1,1 @@
+"""HTTP server side: application, JSON API, problems, OpenAPI, shutdown."""

@@ -1,0 +1,163 @@
+"""A component's Flask application: request ids, health, limits, problems and logs."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from flask import Flask, Response, g, json, request
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from uuid_utils import uuid4
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import BaseConverter
+from werkzeug.wsgi import get_input_stream
+
+from chassis import deadline, logs
+from chassis.errors import Failure, FieldError, Invalid
+from chassis.http import graceful_shutdown, problems
+from chassis.http.problems import problem
+
+MAX_BODY = 64 * 1024
+MAX_DRAINED = 1024 * 1024
+MAX_DEPTH = 20  # of a JSON body
+# Lets Envoy send requests here nevertheless while no other instance is ready.
+_LAST_RESORT = {"X-Envoy-Degraded": "true"}
+_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+class _IdConverter(BaseConverter):
+    """Takes what can be an id, so that anything else in its place is a plain 404."""
+
+    regex = r"[0-9A-Za-z-]{1,64}"
+
+
+def create(
+    component: str,
+    revision: str,
+    checks: Mapping[str, Callable[[], None]],
+    *,
+    import_name: str | None = None,
+) -> OpenAPI:
+    """Make a component's application.
+
+    `checks` are run by `/readyz`; each raises a Failure when the component can't do its work.
+    """
+    app = OpenAPI(
+        import_name or component,
+        info=Info(title=component, version=revision),
+        security_schemes={},
+        doc_ui=False,
+        validation_error_status=400,
+        validation_error_callback=problems.from_validation,
+        static_folder=None,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+    app.url_map.converters["id"] = _IdConverter
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    served_by = f"{component}/{revision}"
+
+    @app.before_request
+    def _identify() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+
+    @app.after_request
+    def _name(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        response.headers["X-Served-By"] = served_by
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
+
+    logs.install(app)
+    problems.install(app)
+    app.before_request(_refuse_odd_bodies)
+    _add_health(app, checks)
+    # One proxy is in front of every component: it says who called, and by which scheme.
+    proxied = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
+    whole = _reading_to_the_end(proxied)
+    app.wsgi_app = deadline.install(whole)  # type: ignore[assignment, method-assign]
+    return app
+
+
+def _reading_to_the_end(app: WSGIApplication) -> WSGIApplication:
+    """Read what a refused request still sends, before it is answered.
+
+    A connection that is closed with unread bytes is reset, and a reset can overtake the answer:
+    the load balancer would report a component that is down instead of a body that is too large.
+    """
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # Knows where the body ends, also on servers whose input goes on with the connection.
+        body = environ["wsgi.input"] = get_input_stream(environ)
+        answer = app(environ, start_response)
+        left = MAX_DRAINED
+        while left > 0 and (read := body.read(min(left, 64 * 1024))):
+            left -= len(read)
+        return answer
+
+    return application
+
+
+def _refuse_odd_bodies() -> Response | None:
+    """Let only JSON objects reach the API: 413 too large, 415 another type, 400 not an object."""
+    if not of_api() or request.url_rule is None:
+        return None
+    if request.method not in {"POST", "PUT", "PATCH"}:
+        return None
+    body = request.get_data(cache=True)
+    if request.content_length is None and len(body) >= MAX_BODY:
+        # Werkzeug cuts a chunked body at the limit instead of refusing it.
+        raise RequestEntityTooLarge
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        return problem(415, "The body must not be compressed.")
+    if request.mimetype != "application/json":
+        return problem(415, "The body must be application/json.")
+    try:
+        parsed = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return problems.from_failure(Invalid(FieldError("", "is not JSON in UTF-8")))
+    if not isinstance(parsed, dict):
+        return problems.from_failure(Invalid(FieldError("", "must be a JSON object")))
+    if not _within(parsed, MAX_DEPTH):
+        # Far from what exhausts the stack, wherever the body is read again.
+        return problems.from_failure(Invalid(FieldError("", "is nested too deeply")))
+    return None
+
+
+def of_api() -> bool:
+    """Tell whether the request is one to an API, which speaks JSON even of errors."""
+    return request.path == "/api" or request.path.startswith("/api/")
+
+
+def _within(value: object, levels: int) -> bool:
+    match value:
+        case dict():
+            return levels > 0 and all(_within(part, levels - 1) for part in value.values())
+        case list():
+            return levels > 0 and all(_within(part, levels - 1) for part in value)
+    return True
+
+
+def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """Say that the process is alive; touches nothing else."""
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        """Say whether the component can do its work."""
+        if graceful_shutdown.begun():
+            return problem(503, "is stopping", headers=_LAST_RESORT)
+        results = {}
+        for name, check in checks.items():
+            try:
+                check()
+            except Failure as failure:
+                results[name] = failure.detail
+        if results:
+            detail = "; ".join(f"{name}: {text}" for name, text in results.items())
+            return problem(503, detail, headers=_LAST_RESORT)
+        return Response(json.dumps({"status": "ready"}), content_type="application/json")

@@ -1,0 +1,116 @@
+"""The OpenAPI 3.1 document of one domain's API, the same whoever serves it."""
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models import APISpec
+from flask_openapi3.models.components import Components
+from flask_openapi3.models.info import Info
+from pydantic import BaseModel
+
+from chassis.http.problems import Problem
+
+PROBLEM = "#/components/schemas/Problem"
+_WHY = {
+    400: "The request is not valid",
+    401: "Nobody is signed in",
+    403: "Not allowed",
+    404: "There is no such thing",
+    409: "The state of things does not allow it",
+    412: "An outdated version was to be edited",
+    413: "The body is over 64 KiB",
+    415: "The body is not application/json",
+    422: "The idempotency key was used for another request",
+    429: "Over a rate limit",
+    503: "A part that this needs does not answer",
+}
+SECURITY: list[dict[str, list[Any]]] = [{"bearer": []}, {"cookie": []}]
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "forum_session"},
+}
+
+# A request header goes with the answer that it can lead to.
+_HEADERS = {
+    "412": (
+        "If-Match",
+        "The ETag of the version that may be replaced; without it, whatever is there.",
+        {"type": "string", "examples": ['"1"']},
+    ),
+    "422": (
+        "Idempotency-Key",
+        "Makes the request safe to repeat: for 24 hours it is answered as the first time.",
+        {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    ),
+}
+
+Responses = dict[str | int, type[BaseModel] | dict[Any, Any] | None]
+
+
+def responses(
+    success: int, model: type[BaseModel] | None, *failures: int, headers: tuple[str, ...] = ()
+) -> Responses:
+    """Describe what an operation may answer."""
+    described: Responses = {}
+    if model is None or headers:
+        content = (
+            {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+            if model
+            else None
+        )
+        entry: dict[str, Any] = {"description": "Done"}
+        if content:
+            entry["content"] = content
+        if headers:
+            entry["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
+        described[success] = entry
+    else:
+        described[success] = model
+    for status in failures:
+        described[status] = {
+            "description": _WHY[status],
+            "content": {"application/problem+json": {"schema": {"$ref": PROBLEM}}},
+        }
+    return described
+
+
+def build(blueprint: APIBlueprint, title: str, *models: type[BaseModel]) -> dict[str, Any]:
+    """Build the document of the operations on `blueprint`; `models` are those only answers use."""
+    schemas = dict(blueprint.components_schemas)
+    spec = APISpec(
+        openapi="3.1.0",
+        info=Info(title=title, version="1"),
+        paths=dict(sorted(blueprint.paths.items())),
+        components=Components(schemas=schemas),
+    )
+    document = spec.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _add_headers(operation)
+    parts = document["components"]["schemas"]
+    answered: tuple[type[BaseModel], ...] = (Problem, *models)
+    for model in answered:
+        schema = model.model_json_schema(
+            ref_template="#/components/schemas/{model}", mode="serialization"
+        )
+        parts.update(schema.pop("$defs", {}))
+        parts[model.__name__] = schema
+    for part in parts.values():
+        part.pop("$defs", None)
+    document["components"]["schemas"] = dict(sorted(parts.items()))
+    document["components"]["securitySchemes"] = SECURITY_SCHEMES
+    return document
+
+
+def _add_headers(operation: dict[str, Any]) -> None:
+    for status in _HEADERS.keys() & operation["responses"].keys():
+        name, description, schema = _HEADERS[status]
+        operation.setdefault("parameters", []).append(
+            {
+                "name": name,
+                "in": "header",
+                "required": False,
+                "description": description,
+                "schema": schema,
+            }
+        )

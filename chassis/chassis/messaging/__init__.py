@@ -1,0 +1,1 @@
+"""Events between components: outbox, relay, queue and consumer."""

@@ -1,0 +1,100 @@
+"""What a consumer has in hand: messages that are being applied, each until it is settled."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from enum import Enum
+from time import monotonic
+
+from chassis.messaging.bus import BATCH, Message, Queue
+from chassis.messaging.subscriptions import MAX_RECEIVES, VISIBILITY_SECONDS
+
+
+class Outcome(Enum):
+    """What became of a message."""
+
+    DONE = "done"  # applied, or of no concern: acknowledged
+    FAILED = "failed"  # delivered again after a while
+    LATER = "later"  # so is this, which could not be tried: something is down
+    BURIED = "buried"  # among the dead letters by now
+
+
+@dataclass
+class _Held:
+    message: Message
+    until: float  # so long others don't get it
+
+
+class Hand:
+    """Messages that are being applied, at most `BATCH` of them.
+
+    Each is acknowledged as soon as it is done, whatever others take, and is kept from other
+    consumers until then.
+    """
+
+    def __init__(
+        self, queue: Queue, apply: Callable[[Message], Outcome], executor: Executor
+    ) -> None:
+        self._queue = queue
+        self._apply = apply
+        self._executor = executor
+        self._held: dict[Future[Outcome], _Held] = {}
+        self._fresh: set[Future[Outcome]] = set()
+
+    @property
+    def room(self) -> int:
+        """How many messages more can be taken."""
+        return BATCH - len(self._held)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is being applied."""
+        return not self._held
+
+    def take(self, messages: Sequence[Message]) -> None:
+        """Begin with messages that were just received."""
+        for message in messages:
+            future = self._executor.submit(self._apply, message)
+            self._held[future] = _Held(message, monotonic() + VISIBILITY_SECONDS)
+            self._fresh.add(future)
+
+    def settle(self, seconds: float) -> bool:
+        """Wait up to so long for what was taken last, and settle whatever has ended.
+
+        If all of that was settled before, wait for what takes longer.
+
+        Answers whether everything was there that those needed.
+
+        Raises:
+            Unavailable: the queue can't be reached; what has ended is delivered again in time.
+        """
+        # What is slow must hold up neither the others nor the next ones.
+        wait(self._fresh or self._held, timeout=seconds)
+        self._fresh.clear()
+        ended = [future for future in self._held if future.done()]
+        outcomes = [(self._held.pop(future).message, future.result()) for future in ended]
+        self._queue.delete([m for m, outcome in outcomes if outcome is Outcome.DONE])
+        for message, outcome in outcomes:
+            if outcome in {Outcome.FAILED, Outcome.LATER}:
+                self._put_off(message, outcome)
+        self._keep()
+        return all(outcome is not Outcome.LATER for _, outcome in outcomes)
+
+    def _put_off(self, message: Message, outcome: Outcome) -> None:
+        seconds = min(VISIBILITY_SECONDS, 2 ** min(message.received, 5))
+        # SQS puts aside what was received too often, and an outage is no reason for that.
+        if outcome is Outcome.LATER and message.received >= NEARLY_TOO_OFTEN:
+            self._queue.renew(message, seconds)
+        else:
+            self._queue.hide([message], seconds)
+
+    def _keep(self) -> None:
+        now = monotonic()
+        due = [held for held in self._held.values() if held.until - now < VISIBILITY_SECONDS / 2]
+        self._queue.hide([held.message for held in due], VISIBILITY_SECONDS)
+        for held in due:
+            held.until = now + VISIBILITY_SECONDS
+
+
+NEARLY_TOO_OFTEN = MAX_RECEIVES - 10
+"""A message that was received so often is about to be put aside by SQS, without a reason."""

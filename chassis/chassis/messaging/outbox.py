@@ -1,0 +1,44 @@
+"""What the relay, the worker and the status page need of an outbox, whatever keeps it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from chassis.messaging.events import Event
+
+KEPT_FOR = timedelta(days=7)
+"""So long a published event stays, to be published again if a queue was lost."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """When a component's worker was last at work, and how old the newest event was it applied."""
+
+    at: datetime
+    lag_seconds: float
+
+
+class Outbox(Protocol):
+    """Events written in the same transaction as what they tell of, until published."""
+
+    def pending(self, limit: int) -> Sequence[Event]:
+        """Give some of the events that were not published yet, older ones first."""
+
+    def published(self, events: Sequence[Event]) -> None:
+        """Note that these were published; they are kept for `KEPT_FOR`.
+
+        What is gone by now is passed over, or it would be published again for ever.
+        """
+
+    def again(self, since: datetime) -> int:
+        """Have all events recorded since then published once more; answers how many."""
+
+    def oldest(self) -> datetime | None:
+        """Tell when the oldest event that waits to be published was recorded."""
+
+    def beat(self, beat: Beat) -> None:
+        """Note that the worker is at work."""
+
+    def last_beat(self) -> Beat | None:
+        """Tell when the worker was last at work."""

@@ -1,0 +1,159 @@
+"""A component's queue: its messages, and the dead letters among them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chassis.messaging.aws_clients import call, text
+from chassis.messaging.topic import BATCH
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+_LOG = logging.getLogger(__name__)
+LONGEST_REASON = 500
+_OURS = {"type", "content-type"}
+_MOST_DUG, _DIG_SECONDS = 10_000, 300
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as a queue delivered it; `received` counts its deliveries, this one included."""
+
+    id: str
+    body: str
+    receipt: str
+    received: int
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Depth:
+    """About how many messages a queue holds: to be received, with a consumer, and given up."""
+
+    waiting: int
+    in_flight: int
+    dead: int
+
+
+class Queue:
+    """A consumer's queue, and the one of its dead letters.
+
+    All methods raise `Unavailable` if the queue can't be reached.
+    """
+
+    def __init__(self, client: SQSClient, url: str, dead_url: str) -> None:
+        self._client = client
+        self._url = url
+        self._dead_url = dead_url
+
+    def receive(self, wait_seconds: int, most: int = BATCH) -> list[Message]:
+        """Wait so long for messages, and take up to `BATCH`."""
+        return self._receive(self._url, wait_seconds, most)
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Acknowledge up to `BATCH` messages; one that can't be will be delivered again."""
+        self._delete(self._url, messages)
+
+    def hide(self, messages: Sequence[Message], seconds: int) -> None:
+        """Keep up to `BATCH` messages from other consumers for so long from now; 0 gives back."""
+        if messages:
+            entries = [
+                {"Id": str(n), "ReceiptHandle": m.receipt, "VisibilityTimeout": seconds}
+                for n, m in enumerate(messages)
+            ]
+            call(self._client.change_message_visibility_batch, QueueUrl=self._url, Entries=entries)
+
+    def renew(self, message: Message, seconds: int) -> None:
+        """Put a message at the end of the queue, as if never received, to wait so long there."""
+        self._send(self._url, message, seconds=seconds)
+        self.delete([message])
+
+    def bury(self, message: Message, reason: str) -> None:
+        """Move a message to the dead letters, with the reason."""
+        self._send(self._dead_url, message, reason=reason or "unknown")
+        # Only now: sent twice does no harm, lost would.
+        self.delete([message])
+
+    def dig_up(self) -> int:
+        """Move the dead letters back to the queue; answers how many.
+
+        One that dies again meanwhile is left where it is.
+        """
+        found: list[Message] = []
+        # All are taken before the first goes back, or one that dies at once would go round for
+        # ever. With a wait, SQS looks for messages on all of its servers.
+        while len(found) < _MOST_DUG:
+            batch = self._receive(self._dead_url, 1, VisibilityTimeout=_DIG_SECONDS)
+            if not batch:
+                break
+            found += batch
+        for start in range(0, len(found), BATCH):
+            batch = found[start : start + BATCH]
+            for message in batch:
+                self._send(self._url, message)
+            self._delete(self._dead_url, batch)
+        return len(found)
+
+    def depth(self) -> Depth:
+        """Count the messages, in two calls; SQS counts approximately."""
+        waiting, in_flight = self._count(self._url)
+        dead, dead_in_flight = self._count(self._dead_url)
+        return Depth(waiting, in_flight, dead + dead_in_flight)
+
+    def _receive(
+        self, url: str, wait_seconds: int, most: int = BATCH, **visibility: int
+    ) -> list[Message]:
+        answer = call(
+            self._client.receive_message,
+            QueueUrl=url,
+            MaxNumberOfMessages=most,
+            WaitTimeSeconds=wait_seconds,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            **visibility,
+        )
+        return [
+            Message(
+                id=raw["MessageId"],
+                body=raw["Body"],
+                receipt=raw["ReceiptHandle"],
+                received=int(raw["Attributes"]["ApproximateReceiveCount"]),
+                attributes=raw.get("MessageAttributes", {}),
+            )
+            for raw in answer.get("Messages", [])
+        ]
+
+    def _send(self, url: str, message: Message, *, reason: str = "", seconds: int = 0) -> None:
+        attributes = {k: v for k, v in message.attributes.items() if k in _OURS}
+        if reason:
+            attributes["reason"] = text(reason[:LONGEST_REASON])
+        call(
+            self._client.send_message,
+            QueueUrl=url,
+            MessageBody=message.body,
+            MessageAttributes=attributes,
+            DelaySeconds=seconds,
+        )
+
+    def _delete(self, url: str, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        entries = [{"Id": str(n), "ReceiptHandle": m.receipt} for n, m in enumerate(messages)]
+        answer = call(self._client.delete_message_batch, QueueUrl=url, Entries=entries)
+        for failure in answer.get("Failed", []):
+            message = messages[int(failure["Id"])]
+            _LOG.warning("message %s will come again: %s", message.id, failure.get("Code"))
+
+    def _count(self, url: str) -> tuple[int, int]:
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
+        answer = call(self._client.get_queue_attributes, QueueUrl=url, AttributeNames=names)
+        visible, delayed, hidden = (int(answer["Attributes"].get(name, 0)) for name in names)
+        return visible + delayed, hidden

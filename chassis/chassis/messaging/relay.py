@@ -1,0 +1,54 @@
+"""The relay: publishes what is in the outbox, and marks it."""
+
+import logging
+import random
+from threading import Event as Flag
+
+from chassis.errors import Unavailable
+from chassis.messaging.bus import Topic
+from chassis.messaging.outbox import Outbox
+
+_LOG = logging.getLogger(__name__)
+BATCH = 25
+"""So many events are asked for at a time; an outbox in shards gives as many of each."""
+_QUICK, _SLOWEST = 0.1, 1.0  # seconds between looks: after one that found something, at most
+_LONGEST_PAUSE = 10.0  # seconds, while something is down
+
+
+class Relay:
+    """Moves events from an outbox to the topic, at least once each; several may do so at once."""
+
+    def __init__(self, outbox: Outbox, topic: Topic) -> None:
+        self._outbox = outbox
+        self._topic = topic
+
+    def run(self, stop: Flag) -> None:
+        """Go on until asked to stop; what is down is tried again, with growing pauses."""
+        pause = _QUICK
+        while not stop.is_set():
+            try:
+                count = self.once()
+                if count >= BATCH:
+                    continue  # there is more
+                pause = _QUICK if count else min(_SLOWEST, pause * 1.5)
+            except Unavailable as failure:
+                pause = min(_LONGEST_PAUSE, max(pause, 0.5) * 2)
+                _LOG.warning("events wait in the outbox: %s", failure.detail)
+            stop.wait(random.uniform(pause / 2, pause))  # noqa: S311
+
+    def once(self) -> int:
+        """Publish one round of what waits; answers how many events were published.
+
+        Raises:
+            Unavailable: the outbox or the topic can't be reached.
+        """
+        events = self._outbox.pending(BATCH)
+        if not events:
+            return 0
+        # Published first: an event that is published twice does no harm, one that is lost would.
+        taken = self._topic.publish(events)
+        if len(taken) < len(events):
+            _LOG.warning("%d events were not taken and wait", len(events) - len(taken))
+        if taken:
+            self._outbox.published(taken)
+        return len(taken)

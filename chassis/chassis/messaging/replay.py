@@ -1,0 +1,87 @@
+"""Events once more: from a component's outbox, or from among its dead letters.
+
+A component's `replay` module hands its command line to `main`.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from chassis.clock import Clock, stamp, utc_now
+from chassis.errors import Unavailable
+from chassis.messaging.bus import Queue
+from chassis.messaging.dynamodb_outbox import KEPT_FOR, Outbox
+
+USAGE = """\
+usage: replay since WHEN      publish again what this component recorded since then;
+                              WHEN is 90s, 10m, 2h, 1d ago, or 2026-01-31T12:00:00Z
+       replay dead-letters    put this component's dead letters back in its queue
+"""
+MARGIN = timedelta(minutes=1)
+"""So much earlier is begun: the clocks of those who recorded events may differ."""
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Unusable(Exception):
+    """The command line can't be understood; the message says why."""
+
+
+def main(outbox: Outbox, queue: Queue, arguments: Sequence[str], *, clock: Clock = utc_now) -> int:
+    """Do what the command line asks, and say what was done.
+
+    Answers the exit code: 0, 1 if something can't be reached, 2 for a wrong command line. What was
+    done before an outage stays done, and doing it again does no harm.
+    """
+    try:
+        match list(arguments):
+            case ["since", when]:
+                told = _since(outbox, when, clock())
+            case ["dead-letters"]:
+                told = f"{_counted(queue.dig_up(), 'dead letter')} went back to the queue"
+            case _:
+                reason = "say what to replay"
+                raise Unusable(reason)
+    except Unusable as wrong:
+        sys.stderr.write(f"replay: {wrong}\n{USAGE}")
+        return 2
+    except Unavailable as failure:
+        sys.stderr.write(f"replay: {failure.detail} Try again later.\n")
+        return 1
+    sys.stdout.write(f"{told}\n")
+    return 0
+
+
+def beginning(when: str, now: datetime) -> datetime:
+    """Read a moment (RFC 3339) or how long ago it was, such as `10m`.
+
+    Raises:
+        Unusable: it is neither, or lies in the future.
+    """
+    try:
+        if ago := re.fullmatch(r"([0-9]{1,6})([smhd])", when):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        start = datetime.fromisoformat(when).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        message = f"{when!r} is no moment"
+        raise Unusable(message) from error
+    if datetime.fromisoformat(when).tzinfo is None:
+        message = f"{when!r} names no time zone; add Z for UTC"
+        raise Unusable(message)
+    if start > now:
+        message = f"{stamp(start)} is yet to come"
+        raise Unusable(message)
+    return start
+
+
+def _since(outbox: Outbox, when: str, now: datetime) -> str:
+    start = beginning(when, now) - MARGIN
+    told = f"{_counted(outbox.again(start), 'event')} recorded since {stamp(start)}"
+    told += " will be published again by the worker"
+    if start < now - KEPT_FOR:
+        told += f"; published ones older than {KEPT_FOR.days} days are not kept"
+    return told
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,108 @@
+"""A component's worker: the relay and the consumer, side by side in one process."""
+
+import logging
+import signal
+import time
+from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
+from threading import Event as Flag
+from threading import Thread
+from types import FrameType
+
+from chassis import healthcheck
+from chassis.clock import Clock
+from chassis.errors import Unavailable
+from chassis.messaging.bus import Topic, connect_topic, own_queue
+from chassis.messaging.consumer import Consumer
+from chassis.messaging.events import Handler
+from chassis.messaging.outbox import Beat, Outbox
+from chassis.messaging.relay import Relay
+from chassis.settings import BusSettings
+
+_LOG = logging.getLogger(__name__)
+BEAT_SECONDS = 2.0
+REPORT_SECONDS = 60.0
+_STOP, _CRASH = 0, 1
+
+
+def main(
+    settings: BusSettings,
+    outbox: Outbox,
+    handlers: Mapping[str, Handler],
+    check: Callable[[], None],
+    clock: Clock,
+) -> int:
+    """Publish what is in the outbox and apply what is in the queue, as `run` does."""
+    wait = settings.events_wait_seconds
+    relay = Relay(outbox, Topic(connect_topic(), settings.events_topic_arn))
+    consumer = Consumer(own_queue(settings, wait), handlers, check, clock, wait)
+    return run(relay, consumer, outbox, clock)
+
+
+def run(relay: Relay, consumer: Consumer, outbox: Outbox, clock: Clock) -> int:
+    """Work until SIGTERM or SIGINT, then finish what is in hand; answers the exit code.
+
+    A part that dies ends the process with 1, for whatever runs it to start it again.
+    """
+    stop = Flag()
+    # What ends the work: unlike a flag's, its lock is safe in a signal's handler.
+    ends: SimpleQueue[int] = SimpleQueue()
+
+    def asked(_number: int, _frame: FrameType | None) -> None:
+        ends.put(_STOP)
+
+    def guarded(part: Relay | Consumer) -> None:
+        try:
+            part.run(stop)
+        except BaseException:
+            _LOG.exception("the %s died", type(part).__name__.lower())
+            ends.put(_CRASH)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, asked)
+    threads = [
+        Thread(target=guarded, args=(part,), name=type(part).__name__.lower())
+        for part in (relay, consumer)
+    ]
+    for thread in threads:
+        thread.start()
+    _LOG.info("the worker is at work")
+    try:
+        code = _beat_until_ended(ends, consumer, outbox, clock)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    while not ends.empty():
+        code = max(code, ends.get())
+    _LOG.info("the worker has stopped")
+    return code
+
+
+def _beat_until_ended(
+    ends: SimpleQueue[int], consumer: Consumer, outbox: Outbox, clock: Clock
+) -> int:
+    reported = float("-inf")
+    while True:
+        try:
+            outbox.beat(Beat(clock(), consumer.lag_seconds))
+            healthcheck.beat()
+            if time.monotonic() - reported >= REPORT_SECONDS:
+                report(outbox, clock)
+                reported = time.monotonic()
+        except Unavailable as failure:
+            _LOG.warning("could not tell that the worker is at work: %s", failure.detail)
+        try:
+            return ends.get(timeout=BEAT_SECONDS)
+        except Empty:
+            continue
+
+
+def report(outbox: Outbox, clock: Clock) -> None:
+    """Log for how long the oldest event has been waiting to be published, 0 if none is.
+
+    Metrics and alarms are made of this line.
+    """
+    oldest = outbox.oldest()
+    waited = max(0.0, (clock() - oldest).total_seconds()) if oldest else 0.0
+    _LOG.info("the outbox", extra={"outbox_seconds": round(waited, 3)})

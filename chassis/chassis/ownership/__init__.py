@@ -1,0 +1,1 @@
+"""Who owns a domain, and how it moves between components."""

@@ -1,0 +1,91 @@
+"""How a component answers while its domain moves, and once it has.
+
+Writes wait for the end of a hold. What was on its way here when the domain left is sent on to who
+answers it by now.
+"""
+
+import time
+
+from flask import Flask, Response, request
+
+from chassis.client.connection_pool import Connections, NoAnswerError
+from chassis.deadline import HEADER, MARGIN, left, stated
+from chassis.errors import Unavailable
+from chassis.ownership.state import CLOSED, Patience, Standings, moving
+
+FORWARDED = "X-Forwarded-Moving"
+"""Marks what was sent on once; it is not sent on again, however often a domain moves."""
+READS = {"GET", "HEAD", "OPTIONS"}
+_SECONDS = 8.0
+# What is about one connection, or is written anew.
+_OWN = {
+    *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+    *("host", "content-length", "accept-encoding", "x-forwarded-for", "date", "server"),
+    HEADER.lower(),
+}
+
+
+class Forwarder:
+    """Sends requests on to one address."""
+
+    def __init__(self, url: str) -> None:
+        self._connections = Connections(url, 16)
+
+    def forward(self) -> Response:
+        """Send the request in hand on, and give the answer as it came.
+
+        Raises:
+            Moving: it was sent on before.
+            Unavailable: nobody answers.
+        """
+        if FORWARDED in request.headers:
+            raise moving()
+        seconds = min(_SECONDS, (left() or _SECONDS) - MARGIN)
+        sent = {name: value for name, value in request.headers if name.lower() not in _OWN}
+        sent |= {FORWARDED: "true", HEADER: stated(seconds)}
+        if request.remote_addr:
+            sent["X-Forwarded-For"] = request.remote_addr
+        query = request.query_string.decode("latin-1")
+        target = request.path + (f"?{query}" if query else "")
+        body = request.get_data() or None
+        try:
+            answer = self._connections.exchange(request.method, target, body, sent, seconds)
+        except NoAnswerError as error:
+            # Not Moving: what was asked for may have been done.
+            detail = "The part that answers this by now does not do so right now."
+            raise Unavailable(detail) from error
+        headers = [(name, value) for name, value in answer.headers.items() if _passes(name)]
+        return Response(answer.body, answer.status, headers)
+
+
+def _passes(name: str) -> bool:
+    return name.lower() not in _OWN and name.lower() != "content-encoding"
+
+
+def install(app: Flask, prefix: str, standings: Standings, gateway_url: str) -> None:
+    """Let the API below `prefix` answer as the service's standing allows.
+
+    While the domain is held, writes wait. Once it is closed, what was on its way here is answered
+    by way of the gateway; without one it is a 503.
+    """
+    patience = Patience()
+    gateway = Forwarder(gateway_url) if gateway_url else None
+
+    @app.before_request
+    def _as_allowed() -> Response | None:
+        if request.path != prefix and not request.path.startswith(f"{prefix}/"):
+            return None
+        standing = standings.look()
+        reads = request.method in READS
+        if standing.state != CLOSED and (reads or standing.takes_writes(time.time())):
+            return None
+        if standing.state != CLOSED:
+            patience.until(lambda: standings.look().state == CLOSED or standings.takes_writes())
+            standing = standings.look()
+        if standing.state == CLOSED:
+            if gateway is None:
+                raise moving()
+            return gateway.forward()
+        if not standing.takes_writes(time.time()):
+            raise moving()
+        return None

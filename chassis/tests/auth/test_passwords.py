@@ -1,0 +1,20 @@
+"""Passwords are kept as hashes, and nobody learns who has one."""
+
+from chassis.auth.passwords import hash_password, verify_password
+
+
+def test_a_password_fits_its_own_hash_only():
+    kept = hash_password("correct horse")
+    assert kept.startswith("$argon2id$")
+    assert "correct horse" not in kept
+    assert verify_password(kept, "correct horse")
+    assert not verify_password(kept, "correct horse ")
+    assert hash_password("correct horse") != kept
+
+
+def test_nothing_fits_where_there_is_no_hash():
+    assert not verify_password(None, "correct horse")
+    assert not verify_password(
+        None, "a name that nobody has takes as long as one that somebody has"
+    )
+    assert not verify_password("no hash", "correct horse")

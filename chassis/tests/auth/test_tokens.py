@@ -1,0 +1,200 @@
+"""Sessions: only what the private key signed, for as long as it says."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from chassis.auth.tokens import LEEWAY, LIFETIME, Issuer, Verifier, key_set
+from chassis.clock import utc_now
+from chassis.errors import Unauthenticated
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+CLAIMS = {
+    "iss": "forum",
+    "sub": "ann-id",
+    "username": "ann",
+    "name": "Ann",
+    "role": "member",
+    "suspended": False,
+    "ver": 3,
+    "jti": "session-id",
+    "iat": int(NOW.timestamp()),
+    "exp": int((NOW + timedelta(hours=1)).timestamp()),
+}
+
+
+def pem(key) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def b64(content) -> str:
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+@pytest.fixture(scope="module")
+def verifier(session_keys):
+    return Verifier(session_keys.public)
+
+
+@pytest.fixture(scope="module")
+def kid(session_keys):
+    return json.loads(session_keys.public)["keys"][0]["kid"]
+
+
+@pytest.fixture
+def signed(session_keys, kid):
+    """Sign claims with the right key."""
+
+    def signed(header=None, without=(), **claims):
+        content = {name: value for name, value in (CLAIMS | claims).items() if name not in without}
+        headers = {"kid": kid} if header is None else header
+        # Not jwt.encode, which is picky about claims: whoever has the key need not be.
+        text = json.dumps(content).encode()
+        return jwt.api_jws.encode(text, session_keys.private, algorithm="RS256", headers=headers)
+
+    return signed
+
+
+def refused(verifier, token):
+    with pytest.raises(Unauthenticated) as failure:
+        verifier.verify(token)
+    assert failure.value.detail == "The session is not valid or has ended."
+
+
+def test_an_issued_token_speaks_for_its_person(session_keys, verifier):
+    token, expires_at = Issuer(session_keys.private).issue(
+        subject="ann-id",
+        username="ann",
+        name="Ännchen",
+        role="moderator",
+        suspended=True,
+        version=7,
+        session="s1",
+        now=utc_now(),
+    )
+    identity = verifier.verify(token)
+    assert (identity.subject, identity.username, identity.name) == ("ann-id", "ann", "Ännchen")
+    assert (identity.role, identity.version, identity.session) == ("moderator", 7, "s1")
+    assert identity.suspended is True
+    assert identity.expires_at == expires_at
+    assert abs(expires_at - datetime.now(UTC) - LIFETIME) < timedelta(seconds=5)
+    assert token not in repr(identity)
+
+
+def test_an_expired_token_is_refused_after_a_leeway(verifier, signed):
+    now = utc_now()  # of this test: others may have run for long
+    in_time = now - LEEWAY + timedelta(seconds=30)
+    too_late = now - LEEWAY - timedelta(seconds=1)
+    assert verifier.verify(signed(exp=int(in_time.timestamp()))).subject == "ann-id"
+    refused(verifier, signed(exp=int(too_late.timestamp())))
+
+
+def test_a_token_from_a_clock_that_is_ahead_is_honoured_within_the_leeway(verifier, signed):
+    now = utc_now()
+    ahead = now + LEEWAY - timedelta(seconds=30)
+    too_far = now + LEEWAY + timedelta(seconds=30)
+    assert verifier.verify(signed(iat=int(ahead.timestamp()))).subject == "ann-id"
+    refused(verifier, signed(iat=int(too_far.timestamp())))
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_token_without_one_of_its_claims_is_refused(verifier, signed, claim):
+    refused(verifier, signed(without=[claim]))
+
+
+@pytest.mark.parametrize("claims", [{"iss": "other"}, {"sub": 7}, {"exp": "soon"}, {"iat": "now"}])
+def test_a_token_with_odd_claims_is_refused(verifier, signed, claims):
+    refused(verifier, signed(**claims))
+
+
+@pytest.mark.parametrize("header", [{}, {"kid": "unknown"}])
+def test_a_token_that_names_no_known_key_is_refused(verifier, signed, header):
+    refused(verifier, signed(header=header))
+
+
+def test_a_token_of_another_key_is_refused_whatever_it_calls_itself(verifier, kid):
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    refused(verifier, jwt.encode(CLAIMS, other, algorithm="RS256", headers={"kid": kid}))
+    curve = ec.generate_private_key(ec.SECP256R1())
+    refused(verifier, jwt.encode(CLAIMS, curve, algorithm="ES256", headers={"kid": kid}))
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", ""])
+def test_an_unsigned_token_is_refused(verifier, kid, algorithm):
+    head = b64({"alg": algorithm, "typ": "JWT", "kid": kid})
+    refused(verifier, f"{head}.{b64(CLAIMS)}.")
+    refused(verifier, f"{head}.{b64(CLAIMS)}.{b64(b'x')}")
+
+
+def test_the_public_key_is_no_secret_to_sign_with(verifier, session_keys, kid):
+    private = serialization.load_pem_private_key(session_keys.private.encode(), password=None)
+    public = private.public_key()
+    jwk = json.loads(session_keys.public)["keys"][0]
+    pem_form = public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    der_form = public.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    for algorithm, digest in (("HS256", hashlib.sha256), ("HS512", hashlib.sha512)):
+        signing = f"{b64({'alg': algorithm, 'typ': 'JWT', 'kid': kid})}.{b64(CLAIMS)}"
+        for secret in (pem_form, pem_form.strip(), der_form, jwk["n"].encode(), b""):
+            signature = hmac.new(secret, signing.encode(), digest).digest()
+            refused(verifier, f"{signing}.{b64(signature)}")
+
+
+def test_a_changed_token_is_refused(verifier, signed):
+    head, body, signature = signed().split(".")
+    promoted = b64(CLAIMS | {"role": "moderator"})
+    refused(verifier, f"{head}.{promoted}.{signature}")
+    refused(verifier, f"{head}.{body}.{signature[:-8]}AAAAAAAA")
+    refused(verifier, f"{head}.{body}.")
+    refused(verifier, f"{head}.{body}")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        ".",
+        "..",
+        "a.b.c",
+        "é.é.é",
+        "\0",
+        "x" * 8000,
+        f"{b64([])}.{b64([])}.",
+        f"{b64({'alg': 'RS256', 'kid': []})}.{b64(CLAIMS)}.AAAA",
+        f"{b64({'alg': 'RS256', 'kid': {}})}.{b64(CLAIMS)}.AAAA",
+        f"{b64({'alg': ['RS256'], 'kid': 'k'})}.{b64(CLAIMS)}.AAAA",
+        f"{b64({'alg': 'RS256', 'kid': None})}.{b64(CLAIMS)}.AAAA",
+        f"{b64(b'[' * 5000)}.{b64(CLAIMS)}.AAAA",
+        f"{b64(b'{')}.{b64(CLAIMS)}.AAAA",
+    ],
+)
+def test_nonsense_is_refused(verifier, token):
+    refused(verifier, token)
+
+
+def test_the_key_set_holds_nothing_private(session_keys):
+    (key,) = key_set(session_keys.private)["keys"]
+    assert set(key) == {"kty", "n", "e", "kid", "alg", "use"}
+
+
+def test_only_rsa_keys_sign():
+    text = pem(ec.generate_private_key(ec.SECP256R1()))
+    with pytest.raises(TypeError):
+        Issuer(text)
+    with pytest.raises(TypeError):
+        key_set(text)

@@ -1,0 +1,310 @@
+"""The database: transactions hold under races, and what is busy is tried again."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
+from threading import Barrier
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chassis.dynamodb import database as dynamodb
+from chassis.dynamodb.database import Database, NotApplied, connect, list_shard
+from chassis.dynamodb.tables import Index, Table, provision
+from chassis.errors import Unavailable
+from tests.support.dynamo import Dynamo
+from tests.support.ports import free_port
+from tests.support.servers import Server, reply
+
+RACERS = 50
+SHARDS = 3
+NOTES = Table("notes", "id", indexes=(Index("recent", "list_shard", "id"),), expires="expires")
+PARTS = Table("parts", "note", "id")
+
+
+@pytest.fixture
+def database(dynamo: Dynamo) -> Database:
+    return dynamo.database(dynamo.provision((NOTES, PARTS)))
+
+
+class Script(Server):
+    """Speaks DynamoDB's protocol and answers what a test says: what no emulator does at will."""
+
+    def __init__(self) -> None:
+        super().__init__(self._answer)
+        self.answers: list[tuple[int, dict]] = []
+        self.asked: list[str] = []
+
+    def _answer(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
+        self.asked.append(request.headers["X-Amz-Target"].partition(".")[2])
+        status, content = self.answers.pop(0) if self.answers else (200, {})
+        reply(request, status, json.dumps(content).encode())
+
+
+@pytest.fixture
+def scripted(dynamo: Dynamo, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+    with Script() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
+        yield server
+
+
+@pytest.fixture
+def far(scripted: Script) -> Database:
+    """A database behind the scripted server."""
+    return Database(connect(), "")
+
+
+def cancelled(*reasons: str) -> tuple[int, dict]:
+    kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+    return 400, {"__type": kind, "CancellationReasons": [{"Code": reason} for reason in reasons]}
+
+
+def test_an_item_comes_back_as_it_was_written(database):
+    item = {"id": "n1", "text": "ä\n", "count": 3, "done": True, "none": None, "in": {"a": [1, ""]}}
+    database.transact([database.put("notes", item)])
+    assert database.get("notes", {"id": "n1"}) == item
+    assert database.get("notes", {"id": "n2"}) is None
+
+
+def test_all_actions_are_applied_or_none(database):
+    database.transact([database.put("notes", {"id": "n1", "version": 1})])
+    with pytest.raises(NotApplied) as refusal:
+        database.transact(
+            [
+                database.put("notes", {"id": "n2"}, "attribute_not_exists(id)"),
+                database.delete("notes", {"id": "n1"}, "version = :v", v=2),
+            ]
+        )
+    assert [refusal.value.failed(position) for position in (0, 1)] == [False, True]
+    assert database.get("notes", {"id": "n1"})
+    assert database.get("notes", {"id": "n2"}) is None
+
+
+def test_a_transaction_that_is_no_use_is_an_error_and_not_a_refusal(database):
+    large = database.put("notes", {"id": "n1", "text": "x" * 500_000})
+    with pytest.raises(ClientError):
+        database.transact([large, database.put("notes", {"id": "n2"}, "attribute_not_exists(id)")])
+    assert database.get("notes", {"id": "n2"}) is None
+
+
+def test_racing_transactions_are_all_applied(database):
+    database.transact([database.put("notes", {"id": "counter", "hits": 0})])
+    start = Barrier(RACERS)
+
+    def hit(number: int) -> None:
+        start.wait(30)
+        database.transact(
+            [
+                database.put("notes", {"id": f"n{number}"}, "attribute_not_exists(id)"),
+                database.update("notes", {"id": "counter"}, "ADD hits :one", one=1),
+            ]
+        )
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        list(pool.map(hit, range(RACERS)))
+    assert database.get("notes", {"id": "counter"}) == {"id": "counter", "hits": RACERS}
+
+
+def test_one_of_many_racing_claims_wins(database):
+    start = Barrier(RACERS)
+
+    def claim(number: int) -> bool:
+        start.wait(30)
+        free = "attribute_not_exists(id)"
+        try:
+            database.transact(
+                [
+                    database.put("notes", {"id": f"by-{number}"}),
+                    database.put("notes", {"id": "claimed", "by_whom": number}, free),
+                ]
+            )
+        except NotApplied as refusal:
+            return not refusal.failed(1)
+        return True
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        won = list(pool.map(claim, range(RACERS)))
+    assert won.count(True) == 1
+    winner = won.index(True)
+    assert database.get("notes", {"id": "claimed"}) == {"id": "claimed", "by_whom": winner}
+    assert [n for n in range(RACERS) if database.get("notes", {"id": f"by-{n}"})] == [winner]
+
+
+@pytest.mark.parametrize(
+    "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
+)
+def test_a_busy_item_is_tried_again(far, scripted, reason):
+    scripted.answers = [cancelled("None", reason), cancelled(reason, "None"), (200, {})]
+    far.transact([far.put("notes", {"id": "n1"}), far.put("notes", {"id": "n2"})])
+    assert scripted.asked == ["TransactWriteItems"] * 3
+
+
+def test_an_item_that_stays_busy_is_unavailable_in_the_end(far, scripted, monkeypatch):
+    monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
+    scripted.answers = [cancelled("TransactionConflict")] * 20
+    with pytest.raises(Unavailable):
+        far.transact([far.put("notes", {"id": "n1"})])
+    assert len(scripted.asked) == 8
+
+
+def test_a_condition_that_failed_is_told_even_if_another_item_was_busy(far, scripted):
+    scripted.answers = [cancelled("TransactionConflict", "ConditionalCheckFailed")]
+    with pytest.raises(NotApplied) as refusal:
+        far.transact([far.put("notes", {"id": "n1"}), far.put("notes", {"id": "n2"})])
+    assert refusal.value.failed(1)
+
+
+def test_keys_that_were_left_out_of_a_batch_are_read_again(far, scripted):
+    def item(number):
+        return {"id": {"S": f"n{number}"}}
+
+    scripted.answers = [
+        (
+            200,
+            {"Responses": {"notes": [item(1)]}, "UnprocessedKeys": {"notes": {"Keys": [item(2)]}}},
+        ),
+        (200, {"Responses": {"notes": []}, "UnprocessedKeys": {"notes": {"Keys": [item(2)]}}}),
+        (200, {"Responses": {"notes": [item(2)]}, "UnprocessedKeys": {}}),
+    ]
+    assert set(far.get_many("notes", "id", ["n1", "n2", "n1"])) == {"n1", "n2"}
+    assert scripted.asked == ["BatchGetItem"] * 3
+
+
+def test_a_batch_that_is_never_read_is_unavailable_in_the_end(far, scripted, monkeypatch):
+    monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
+    left = {"notes": {"Keys": [{"id": {"S": "n1"}}]}}
+    scripted.answers = [(200, {"Responses": {}, "UnprocessedKeys": left})] * 20
+    with pytest.raises(Unavailable):
+        far.get_many("notes", "id", ["n1"])
+    assert len(scripted.asked) == 8
+
+
+def test_no_keys_are_no_call(far, scripted):
+    assert far.get_many("notes", "id", []) == {}
+    assert scripted.asked == []
+
+
+def test_items_of_several_tables_are_read_in_one_call(database, dynamo):
+    part = {"note": "n1", "id": "p1", "said": "x"}
+    database.transact([database.put("notes", {"id": "n1"}), database.put("parts", part)])
+    note, missing = ("notes", {"id": "n1"}), ("notes", {"id": "n2"})
+    with dynamo.counted() as calls:
+        found = database.get_each(missing, ("parts", {"note": "n1", "id": "p1"}), note, note)
+    assert found == [None, part, {"id": "n1"}, {"id": "n1"}]
+    assert calls == {"BatchGetItem": 1}
+    with dynamo.counted() as none:
+        assert database.get_each() == []
+    assert none == {}
+
+
+def test_items_that_were_left_out_of_a_batch_are_read_again(far, scripted):
+    first, second = ({"id": {"S": f"n{number}"}} for number in (1, 2))
+    left = {"notes": {"Keys": [second], "ConsistentRead": True}}
+    scripted.answers = [
+        (200, {"Responses": {"notes": [first]}, "UnprocessedKeys": left}),
+        (200, {"Responses": {}, "UnprocessedKeys": left}),
+        (200, {"Responses": {"notes": [second]}, "UnprocessedKeys": {}}),
+    ]
+    found = far.get_each(*(("notes", {"id": f"n{number}"}) for number in (1, 2)))
+    assert found == [{"id": "n1"}, {"id": "n2"}]
+    assert scripted.asked == ["BatchGetItem"] * 3
+
+
+def test_items_that_are_never_read_are_unavailable_in_the_end(far, scripted, monkeypatch):
+    monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
+    left = {"notes": {"Keys": [{"id": {"S": "n1"}}]}}
+    scripted.answers = [(200, {"Responses": {}, "UnprocessedKeys": left})] * 20
+    with pytest.raises(Unavailable):
+        far.get_each(("notes", {"id": "n1"}))
+    assert len(scripted.asked) == 8
+
+
+def test_a_transaction_holds_on_what_it_only_checks(database):
+    database.transact([database.put("notes", {"id": "n1", "is_open": True})])
+
+    def write(part_id):
+        check = database.holds("notes", {"id": "n1"}, "is_open = :yes", yes=True)
+        database.transact([database.put("parts", {"note": "n1", "id": part_id}), check])
+
+    write("p1")
+    database.transact([database.put("notes", {"id": "n1", "is_open": False})])
+    with pytest.raises(NotApplied) as refusal:
+        write("p2")
+    assert [refusal.value.failed(position) for position in (0, 1)] == [False, True]
+    parts = database.query("parts", "note = :n", limit=9, ascending=True, n="n1")
+    assert [part["id"] for part in parts] == ["p1"]
+    assert database.get("notes", {"id": "n1"}) == {"id": "n1", "is_open": False}
+
+
+def test_a_query_reads_on_where_the_database_ended_a_page(database):
+    # A page of DynamoDB ends at 1 MB.
+    for number in range(8):
+        part = {"note": "n1", "id": str(number), "said": "x" * 300_000}
+        database.transact([database.put("parts", part)])
+
+    def ids(limit: int, ascending: bool) -> str:
+        found = database.query("parts", "note = :n", limit=limit, ascending=ascending, n="n1")
+        return "".join(item["id"] for item in found)
+
+    assert ids(limit=7, ascending=True) == "0123456"
+    assert ids(limit=7, ascending=False) == "7654321"
+    assert ids(limit=20, ascending=True) == "01234567"
+
+
+def test_a_list_over_all_shards_is_in_order_and_pages_without_a_gap(database):
+    ids = [f"{number:04x}" for number in range(40)]
+    for one in ids:
+        item = {"id": one, "list_shard": list_shard(one, SHARDS)}
+        database.transact([database.put("notes", item)])
+
+    def newest(before=None):
+        found = database.newest("notes", "recent", "id", shards=SHARDS, limit=7, before=before)
+        return [item["id"] for item in found]
+
+    listed, page = [], newest()
+    while page:
+        listed += page
+        page = newest(before=page[-1])
+    assert listed == ids[::-1]
+
+
+def test_items_of_several_tables_are_read_in_one_call_in_the_order_asked_for(database, dynamo):
+    database.transact([database.put("notes", {"id": "n1", "said": "a", "more": "b"})])
+    database.transact([database.put("parts", {"note": "n1", "id": "p1", "said": "c"})])
+    part, note = ("parts", {"note": "n1", "id": "p1"}), ("notes", {"id": "n1"})
+    with dynamo.counted() as calls:
+        found = database.get_each(
+            part, note, ("notes", {"id": "none"}), note, only={"notes": ("id", "said")}
+        )
+    whole = {"note": "n1", "id": "p1", "said": "c"}
+    assert found == [whole, {"id": "n1", "said": "a"}, None, {"id": "n1", "said": "a"}]
+    assert calls.total() == 1
+
+
+def test_a_conditional_put_says_whether_it_was_written(database):
+    free = "attribute_not_exists(id)"
+    assert database.put_if("notes", {"id": "n1"}, free)
+    assert not database.put_if("notes", {"id": "n1"}, free)
+
+
+def test_racing_increments_are_all_counted(database):
+    with ThreadPoolExecutor(10) as pool:
+        hits = pool.map(lambda _: database.increment("notes", {"id": "c"}, 99)["hits"], range(30))
+    assert sorted(hits) == list(range(1, 31))
+
+
+def test_tables_are_provisioned_once(dynamo):
+    prefix = dynamo.provision((NOTES, PARTS))
+    assert provision(dynamo.client, prefix, (NOTES, PARTS)) == []
+    dynamo.database(prefix).ready("notes")
+
+
+def test_a_missing_table_and_a_missing_database_are_unavailable(dynamo, monkeypatch):
+    with pytest.raises(Unavailable):
+        dynamo.database("nowhere-").ready("notes")
+    with pytest.raises(Unavailable):
+        dynamo.database("nowhere-").get("notes", {"id": "n1"})
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(Unavailable):
+        Database(connect(), "").get("notes", {"id": "n1"})

@@ -1,0 +1,71 @@
+"""What every component's application does: ids of requests, health, editions, sessions."""
+
+import pytest
+
+from chassis.http.api import COOKIE
+
+
+def test_an_answer_names_its_request_and_who_served_it(client):
+    response = client.get("/api/notes", headers={"X-Request-Id": "trace-1.a_b"})
+    assert response.headers["X-Request-Id"] == "trace-1.a_b"
+    assert response.headers["X-Served-By"] == "notes/r7"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 65, "é", "<script>", "a;b", "%0d%0a"])
+def test_an_odd_request_id_is_replaced(client, given):
+    made = client.get("/api/notes", headers={"X-Request-Id": given}).headers["X-Request-Id"]
+    assert made != given
+    assert len(made) == 36
+
+
+def test_each_request_gets_an_id_of_its_own(client):
+    ids = {client.get("/api/notes").headers["X-Request-Id"] for _ in range(10)}
+    assert len(ids) == 10
+
+
+def test_a_component_is_alive_whatever_it_depends_on(client, health):
+    health.broken = True
+    assert client.get("/healthz").get_json() == {"status": "alive"}
+
+
+def test_a_component_is_ready_when_its_checks_pass(client, health):
+    response = client.get("/readyz")
+    assert (response.status_code, "X-Envoy-Degraded" in response.headers) == (200, False)
+    health.broken = True
+    response = client.get("/readyz")
+    # Envoy asks it nevertheless while there is no other instance.
+    assert (response.status_code, response.headers["X-Envoy-Degraded"]) == (503, "true")
+    assert response.get_json()["detail"] == "notes: The notes can't be reached right now."
+
+
+@pytest.mark.parametrize(
+    ("tag", "versions"),
+    [
+        ('"3"', [3]),
+        ('"3", "4"', [3, 4]),
+        ('W/"3"', []),
+        ("3", []),
+        ('"0"', []),
+        ('"03"', []),
+        ('"-3"', []),
+        ('"x"', []),
+        ('""', []),
+        ("", []),
+        ('"' + "9" * 40 + '"', []),
+    ],
+)
+def test_if_match_takes_strong_tags_of_versions(client, tag, versions):
+    response = client.get("/api/notes/n1", headers={"If-Match": tag})
+    assert response.get_json()["versions"] == versions
+
+
+def test_a_session_comes_as_a_bearer_token_or_as_a_cookie(client, sign_in):
+    ann, bob = sign_in(), sign_in()
+    assert client.get("/api/notes/mine", headers=ann.headers).get_json() == {"subject": ann.id}
+    client.set_cookie(COOKIE, bob.token)
+    assert client.get("/api/notes/mine").get_json() == {"subject": bob.id}
+    # What a caller says outright goes before what the browser sends by itself.
+    assert client.get("/api/notes/mine", headers=ann.headers).get_json() == {"subject": ann.id}
+    broken = {"Authorization": "Bearer broken"}
+    assert client.get("/api/notes/mine", headers=broken).status_code == 401

@@ -1,0 +1,178 @@
+"""How an instance leaves: not ready at once, gone after the drain time, no request lost."""
+
+import http.client
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.instances import Instance, instance
+
+NOTES = "tests.support.sample_app:app"
+SECONDS = 2.0
+LONG = 30
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return {
+        "NOTES_FILE": str(tmp_path / "notes"),
+        "DRAIN_SECONDS": str(SECONDS),
+        "WEB_CONCURRENCY": "2",
+    }
+
+
+@pytest.fixture
+def notes(settings):
+    with instance(NOTES, settings) as running:
+        yield running
+
+
+@pytest.fixture
+def patient(settings):
+    """An instance that serves on for longer than a test lasts."""
+    with instance(NOTES, settings | {"DRAIN_SECONDS": str(LONG)}) as running:
+        yield running
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    return [
+        int(pid)
+        for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ]
+
+
+def gone_after(running: Instance, start: float) -> float:
+    assert running.process.wait(LONG) == 0
+    return time.monotonic() - start
+
+
+def test_it_says_at_once_that_it_is_leaving_and_serves_on(notes):
+    start = time.monotonic()
+    notes.process.send_signal(signal.SIGTERM)
+    notes.wait_until("/readyz", 503, seconds=SECONDS - 0.5)
+    while time.monotonic() - start < SECONDS - 0.3:
+        # Every worker says so, and every worker still serves.
+        assert notes.get("/readyz") == 503
+        assert notes.get("/healthz") == 200
+        assert notes.get("/api/notes") == 200
+        time.sleep(0.02)
+    assert SECONDS < gone_after(notes, start) < SECONDS + 5
+
+
+def test_a_second_signal_stops_it_at_once(patient):
+    patient.process.send_signal(signal.SIGTERM)
+    patient.wait_until("/readyz", 503)
+    start = time.monotonic()
+    patient.process.send_signal(signal.SIGTERM)
+    assert gone_after(patient, start) < LONG / 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("leaving", [False, True])
+def test_other_signals_stop_it_at_once_as_ever(patient, number, leaving):
+    if leaving:
+        patient.process.send_signal(signal.SIGTERM)
+        patient.wait_until("/readyz", 503)
+    start = time.monotonic()
+    patient.process.send_signal(number)
+    assert gone_after(patient, start) < LONG / 2
+
+
+def test_without_a_drain_time_it_stops_at_once(settings):
+    with instance(NOTES, settings | {"DRAIN_SECONDS": "0"}) as notes:
+        start = time.monotonic()
+        notes.process.send_signal(signal.SIGTERM)
+        assert gone_after(notes, start) < 5
+
+
+def test_a_worker_that_dies_is_replaced_while_it_leaves(patient):
+    patient.process.send_signal(signal.SIGTERM)
+    patient.wait_until("/readyz", 503)
+    before = children(patient.process)
+    os.kill(before[0], signal.SIGKILL)
+    end = time.monotonic() + 5
+    while len(now := children(patient.process)) < 2 or before[0] in now:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    for _ in range(10):
+        assert patient.get("/readyz") == 503
+
+
+def test_workers_are_recycled_while_it_stays(settings):
+    with instance(NOTES, settings, "--max-requests", "5") as notes:
+        before = set(children(notes.process))
+        for _ in range(40):
+            assert notes.get("/readyz") == 200
+        assert before.isdisjoint(children(notes.process))
+
+
+def test_a_request_in_hand_is_finished_after_the_drain_time(notes):
+    answers = []
+    slow = threading.Thread(
+        target=lambda: answers.append(notes.get(f"/api/notes?after={SECONDS + 1}"))
+    )
+    slow.start()
+    time.sleep(0.2)
+    notes.process.send_signal(signal.SIGTERM)
+    assert notes.process.wait(10) == 0
+    slow.join()
+    assert answers == [200]
+
+
+def test_whoever_keeps_a_connection_is_told_to_let_go(notes):
+    connection = http.client.HTTPConnection("127.0.0.1", notes.port, timeout=5)
+    connection.request("GET", "/api/notes")
+    answer = connection.getresponse()
+    answer.read()
+    kept = connection.sock
+    assert (answer.getheader("Connection"), kept is not None) == ("keep-alive", True)
+    notes.process.send_signal(signal.SIGTERM)
+    notes.wait_until("/readyz", 503)
+    connection.request("GET", "/api/notes")
+    assert connection.sock is kept
+    answer = connection.getresponse()
+    answer.read()
+    assert (answer.status, answer.getheader("Connection")) == (200, "close")
+
+
+def test_no_request_on_a_kept_connection_is_lost(notes):
+    """Callers that never stop asking see only whole answers, until nobody listens any more."""
+    lost, counts, over = [], [], threading.Event()
+
+    def ask() -> None:
+        connection, count = http.client.HTTPConnection("127.0.0.1", notes.port, timeout=5), 0
+        while not over.is_set():
+            fresh = connection.sock is None
+            try:
+                if fresh:
+                    connection.connect()
+            except OSError:
+                break  # nobody listens: a load balancer has gone elsewhere by now
+            try:
+                connection.request("GET", "/api/notes")
+                answer = connection.getresponse()
+                answer.read()
+                count += 1
+            except (OSError, http.client.HTTPException) as error:
+                # What was accepted by nobody's accept() is the load balancer's to try again.
+                if not fresh:
+                    lost.append(repr(error))
+                connection.close()
+        counts.append(count)
+
+    callers = [threading.Thread(target=ask) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    time.sleep(0.3)
+    notes.process.send_signal(signal.SIGTERM)
+    assert notes.process.wait(15) == 0
+    over.set()
+    for caller in callers:
+        caller.join()
+    assert lost == []
+    assert min(counts) > 5

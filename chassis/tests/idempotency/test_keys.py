@@ -1,0 +1,73 @@
+"""Idempotency keys: whose they are, and which request they came with."""
+
+import pytest
+
+from chassis.errors import Invalid, KeyReused
+from chassis.idempotency.keys import Fingerprints
+
+fingerprints = Fingerprints("a secret key of tests, 32 characters or more")
+
+
+def key(text="k1", owner="ann", path="/api/notes", payload=None):
+    return fingerprints.key(text, owner=owner, path=path, payload=payload or {"text": "hello"})
+
+
+def test_the_same_request_has_the_same_fingerprint_whatever_the_order_of_its_fields():
+    one = key(payload={"text": "hello", "title": "x"})
+    other = key(payload={"title": "x", "text": "hello"})
+    assert one == other
+    one.must_match(other.fingerprint)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"text": "hello "},
+        {"text": "Hello"},
+        {"text": "hello", "title": ""},
+        {"body": "hello"},
+        {"text": 1},
+        {"text": None},
+    ],
+)
+def test_another_request_has_another_fingerprint(payload):
+    with pytest.raises(KeyReused):
+        key().must_match(key(payload=payload).fingerprint)
+
+
+def test_numbers_texts_and_truths_are_told_apart():
+    prints = {key(payload={"x": value}).fingerprint for value in (1, "1", True, "true", None)}
+    assert len(prints) == 5
+
+
+def test_a_key_belongs_to_its_owner_and_its_path():
+    scopes = {
+        key().scope,
+        key(owner="bob").scope,
+        key(path="/api/letters").scope,
+        key(text="k2").scope,
+    }
+    assert len(scopes) == 4
+
+
+def test_no_key_is_no_key():
+    assert key(text=None) is None
+
+
+@pytest.mark.parametrize("text", ["!", "~" * 200, "a-b_c.d/e"])
+def test_visible_ascii_is_a_key(text):
+    assert key(text=text).key == text
+
+
+@pytest.mark.parametrize("text", ["", " ", "a b", "a\tb", "a\n", "é", "x" * 201, "\x7f", "\0"])
+def test_anything_else_is_refused(text):
+    with pytest.raises(Invalid) as failure:
+        key(text=text)
+    assert failure.value.errors[0].field == "Idempotency-Key"
+
+
+def test_a_fingerprint_tells_nothing_without_the_secret():
+    other = Fingerprints("another secret of tests, 32 characters or more")
+    guessed = other.key("k1", owner="ann", path="/api/notes", payload={"text": "hello"})
+    assert guessed.fingerprint != key().fingerprint
+    assert "hello" not in repr(key())

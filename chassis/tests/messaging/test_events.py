@@ -1,0 +1,128 @@
+"""Events: what is written is read as it was, and what is none is told apart with its reason."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import AwareDatetime
+
+from chassis.messaging.events import MAX_BYTES, Body, Event, Malformed, body, from_json
+from tests.support.bus import happened
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, 123_000, tzinfo=UTC)
+EVENT = Event("e1", "note.created", "/notes", "n1", 3, NOW, {"text": "Grüße", "by": None})
+WRITTEN = json.loads(EVENT.to_json())
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+TAKEN_BY_SQS = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+
+
+class Note(Body):
+    text: str
+    by: str | None
+    at: AwareDatetime | None = None
+
+
+def test_an_event_is_a_cloud_event_with_its_version():
+    assert WRITTEN == {
+        "specversion": "1.0",
+        "id": "e1",
+        "source": "/notes",
+        "type": "note.created",
+        "subject": "n1",
+        "version": 3,
+        "time": "2026-01-31T12:00:00.123Z",
+        "datacontenttype": "application/json",
+        "data": {"text": "Grüße", "by": None},
+    }
+    assert from_json(EVENT.to_json()) == EVENT
+
+
+@given(st.text())
+def test_any_text_arrives_and_holds_nothing_that_a_queue_refuses(text):
+    event = Event("e1", "note.created", "/notes", "n1", 1, NOW, {text: [{"text": text}]})
+    written = event.to_json()
+    assert TAKEN_BY_SQS.fullmatch(written)
+    assert from_json(written) == event
+
+
+def test_a_text_takes_as_many_bytes_as_it_has():
+    assert len(happened(text="語" * 1000).to_json().encode()) < 3_500
+
+
+def test_what_could_never_be_published_is_not_written():
+    room = MAX_BYTES - len(happened(text="").to_json())
+    assert len(happened(text="x" * room).to_json()) == MAX_BYTES
+    for data in ("x" * (room + 1), float("nan"), "\ud800"):
+        with pytest.raises(ValueError):  # noqa: PT011
+            happened(text=data).to_json()
+
+
+def test_attributes_that_are_not_known_are_ignored():
+    assert from_json(json.dumps(WRITTEN | {"traceparent": "00-1", "more": {}})) == EVENT
+
+
+@pytest.mark.parametrize("name", ["specversion", "id", "source", "type", "subject", "version"])
+def test_an_event_without_one_of_its_attributes_is_malformed(name):
+    rest = {key: value for key, value in WRITTEN.items() if key != name}
+    with pytest.raises(Malformed, match=f"^{name}: Field required$"):
+        from_json(json.dumps(rest))
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"specversion": "0.3"}, "specversion: "),
+        ({"id": ""}, "id: "),
+        ({"id": "x" * 65}, "id: "),
+        ({"subject": 7}, "subject: "),
+        ({"version": 0}, "version: "),
+        ({"version": True}, "version: "),
+        ({"version": "1"}, "version: "),
+        ({"version": 10**40}, "version: "),
+        ({"time": 1767225600}, "time: "),
+        ({"time": "2026-01-31T12:00:00"}, "time: .*timezone"),
+        ({"time": "yesterday"}, "time: "),
+        ({"data": None}, "data: "),
+        ({"data": []}, "data: "),
+        ({"id": None, "data": None}, "id: .*; data: "),
+    ],
+)
+def test_an_attribute_of_another_kind_is_malformed(changed, reason):
+    with pytest.raises(Malformed, match=f"^{reason}"):
+        from_json(json.dumps(WRITTEN | changed))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "[]", "7", "null", '"', "{", "[" * 100_000, '{"a":' * 5_000, '{"id":"\\ud800"}'],
+)
+def test_what_is_no_json_object_is_malformed(text):
+    with pytest.raises(Malformed, match=r"."):
+        from_json(text)
+
+
+def test_a_reason_repeats_nothing_of_what_was_sent():
+    with pytest.raises(Malformed) as malformed:
+        from_json(json.dumps(WRITTEN | {"version": "secret", "data": "secret"}))
+    assert "secret" not in str(malformed.value)
+
+
+def test_a_consumer_reads_what_it_needs():
+    event = happened(text="x", by=None, at="2026-01-31T12:00:00.123Z", more=1)
+    assert body(Note, event) == Note(text="x", by=None, at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({"by": None}, "text: Field required"),
+        ({"text": 7, "by": None}, "text: .*string"),
+        ({"text": "x", "by": None, "at": 7}, "at: .*datetime"),
+    ],
+)
+def test_data_without_what_a_consumer_needs_is_malformed(data, reason):
+    with pytest.raises(Malformed, match=f"^{reason}"):
+        body(Note, happened(**data))

@@ -1,0 +1,310 @@
+"""The bus: what is published reaches the queues that take it; an outage is told from a bug."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chassis.errors import Unavailable
+from chassis.messaging.bus import LONGEST_REASON, Depth, Queue, Topic, connect_queue, connect_topic
+from chassis.messaging.events import MAX_BYTES
+from chassis.messaging.subscriptions import Subscription
+from tests.support.bus import Bus, MiniStack, happened
+from tests.support.ports import free_port
+from tests.support.servers import Server, reply
+from tests.support.waits import until
+
+NOTES = Subscription("notes", ("note.created", "note.deleted"))
+TAGS = Subscription("tags", ("tag.created",))
+NOWHERE = "arn:aws:sns:eu-central-1:000000000000:nowhere"
+
+
+@pytest.fixture
+def places(bus: Bus):
+    return bus.provision([NOTES, TAGS])
+
+
+@pytest.fixture
+def topic(bus, places) -> Topic:
+    return bus.topic(places["notes"])
+
+
+@pytest.fixture
+def queue(bus, places) -> Queue:
+    return bus.queue(places["notes"])
+
+
+class Script(Server):
+    """Speaks for SNS or SQS and answers what a test says: what no emulator does at will."""
+
+    def __init__(self) -> None:
+        super().__init__(self._answer)
+        self.answers: list[tuple[int, str]] = []
+        self.asked: list[bytes] = []
+
+    def _answer(self, request, body: bytes) -> None:
+        self.asked.append(body)
+        status, content = self.answers.pop(0)
+        reply(request, status, content.encode())
+
+
+@pytest.fixture
+def scripted(bus, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+    with Script() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", server.url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.url)
+        yield server
+
+
+def published(taken: str = "", failed: str = "") -> tuple[int, str]:
+    members = "".join(f"<member><Id>{place}</Id></member>" for place in taken)
+    faults = "".join(
+        f"<member><Id>{place}</Id><Code>InternalError</Code></member>" for place in failed
+    )
+    result = f"<Successful>{members}</Successful><Failed>{faults}</Failed>"
+    return 200, (
+        f"<PublishBatchResponse><PublishBatchResult>{result}</PublishBatchResult>"
+        "</PublishBatchResponse>"
+    )
+
+
+def refusal(status: int, code: str) -> tuple[int, str]:
+    return status, f"<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>"
+
+
+def texts(found):
+    return sorted(event.data["text"] for event in found)
+
+
+def test_an_event_reaches_the_queues_that_take_its_type(bus, places):
+    note, tag = happened("note.created", text="é😀\x00"), happened("tag.created")
+    other = happened("note.updated")
+    bus.publish(places["notes"], note, other, tag)
+    assert bus.held(places["notes"]) == [note]
+    assert bus.held(places["tags"]) == [tag]
+
+
+def test_events_are_published_in_batches_by_number_and_size(bus, places):
+    small = [happened(text=f"{number:03}") for number in range(25)]
+    large = [happened(text=letter * 100_000) for letter in "abcde"]
+    bus.publish(places["notes"], *small, *large)
+    assert texts(bus.held(places["notes"])) == sorted(event.data["text"] for event in small + large)
+
+
+def test_the_longest_event_there_can_be_arrives(bus, places):
+    room = MAX_BYTES - len(happened(text="").to_json())
+    event = happened(text="x" * room)
+    bus.publish(places["notes"], event, happened(text="y"))
+    assert texts(bus.held(places["notes"])) == [event.data["text"], "y"]
+
+
+def test_what_the_topic_did_not_take_is_told_apart(scripted):
+    events = [happened() for _ in range(3)]
+    scripted.answers = [published("02", failed="1")]
+    assert Topic(connect_topic(), NOWHERE).publish(events) == [events[0], events[2]]
+
+
+def test_one_that_is_refused_holds_up_no_other(scripted):
+    events = [happened() for _ in range(3)]
+    refused = refusal(400, "InvalidParameter")
+    scripted.answers = [refused, published("0"), refused, published("0")]
+    assert Topic(connect_topic(), NOWHERE).publish(events) == [events[0], events[2]]
+
+
+def test_what_was_taken_before_an_outage_is_told(scripted):
+    events = [happened() for _ in range(15)]
+    down = refusal(503, "ServiceUnavailable")
+    scripted.answers = [published("0123456789"), down, down, down, down]
+    topic = Topic(connect_topic(), NOWHERE)
+    assert topic.publish(events) == events[:10]
+    with pytest.raises(Unavailable):
+        topic.publish(events)
+
+
+def test_no_events_are_no_call(scripted):
+    assert Topic(connect_topic(), NOWHERE).publish([]) == []
+    assert scripted.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, "InternalError"),
+        (503, "ServiceUnavailable"),
+        (404, "NotFound"),
+        (400, "Throttled"),
+        (403, "AuthorizationError"),
+        (403, "ExpiredToken"),
+    ],
+)
+def test_an_outage_of_the_topic_is_one(scripted, status, code):
+    scripted.answers = [refusal(status, code)] * 2
+    with pytest.raises(Unavailable):
+        Topic(connect_topic(), NOWHERE).publish([happened()])
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (500, "InternalFailure", Unavailable),
+        (400, "com.amazonaws.sqs#QueueDoesNotExist", Unavailable),
+        (400, "com.amazonaws.sqs#RequestThrottled", Unavailable),
+        (403, "AccessDenied", Unavailable),
+        (400, "com.amazonaws.sqs#InvalidMessageContents", ClientError),
+    ],
+)
+def test_an_outage_of_a_queue_is_told_from_a_bug(scripted, status, code, kind):
+    scripted.answers = [(status, json.dumps({"__type": code}))] * 2
+    with pytest.raises(kind):
+        Queue(connect_queue(), f"{scripted.url}/0/q", "").receive(0)
+
+
+def test_a_missing_topic_or_queue_is_an_outage(bus, places):
+    with pytest.raises(Unavailable):
+        Topic(bus.sns, NOWHERE).publish([happened()])
+    bus.sqs.delete_queue(QueueUrl=places["notes"].queue_url)
+    with pytest.raises(Unavailable):
+        bus.queue(places["notes"]).receive(0)
+
+
+def test_a_bus_that_is_not_there_is_an_outage(bus, monkeypatch):
+    for service in ("SNS", "SQS"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(Unavailable):
+        Topic(connect_topic(), NOWHERE).publish([happened()])
+    with pytest.raises(Unavailable):
+        Queue(connect_queue(), "http://127.0.0.1/0/q", "").depth()
+
+
+def test_a_bus_that_hangs_keeps_nobody_waiting_who_asks_for_people(monkeypatch):
+    with MiniStack() as ministack:
+        for name, value in ministack.environment.items():
+            monkeypatch.setenv(name, value)
+        mine = Bus(ministack)
+        places = mine.provision([NOTES])["notes"]
+        queue = Queue(connect_queue(), places.queue_url, places.dead_letters_url)
+        assert queue.depth() == Depth(0, 0, 0)
+        ministack.pause()
+        start = time.monotonic()
+        with pytest.raises(Unavailable):
+            queue.depth()
+        assert time.monotonic() - start < 3
+
+
+def test_a_call_that_makes_no_sense_is_a_bug(queue):
+    with pytest.raises(ClientError):
+        queue.receive(0, most=11)
+
+
+def test_a_queue_counts_what_waits_and_what_is_in_flight(bus, places, queue):
+    bus.publish(places["notes"], *(happened() for _ in range(5)))
+    assert queue.depth() == Depth(5, 0, 0)
+    first, second = queue.receive(0, most=2)
+    assert queue.depth() == Depth(3, 2, 0)
+    queue.delete([first])
+    queue.hide([second], 0)
+    assert queue.depth() == Depth(4, 0, 0)
+
+
+def test_a_message_that_was_given_back_comes_again_and_its_deliveries_are_counted(
+    bus, places, queue
+):
+    bus.publish(places["notes"], happened())
+    (first,) = queue.receive(0)
+    assert queue.receive(0) == []
+    queue.hide([first], 0)
+    (second,) = queue.receive(0)
+    assert (first.received, second.received) == (1, 2)
+    assert (first.id, first.body) == (second.id, second.body)
+
+
+def test_a_message_that_was_renewed_counts_as_never_received(bus, places, queue):
+    bus.publish(places["notes"], happened())
+    (first,) = queue.receive(0)
+    queue.renew(first, 1)
+    assert queue.depth() == Depth(1, 0, 0)
+    assert queue.receive(0) == [], "it has to wait"
+    (second,) = queue.receive(2)
+    assert (second.received, second.body) == (1, first.body)
+    assert second.attributes == first.attributes
+
+
+def test_a_dead_letter_has_its_reason(bus, places, queue):
+    event = happened(text="x")
+    bus.publish(places["notes"], event)
+    (message,) = queue.receive(0)
+    queue.bury(message, "NotFound: \x00\ud800\ufffe" + "x" * 1000)
+    assert queue.depth() == Depth(0, 0, 1)
+    ((reason, body),) = bus.dead(places["notes"])
+    assert body == event.to_json()
+    assert reason.startswith("NotFound: \ufffd\ufffd\ufffdxxx")
+    assert len(reason) == LONGEST_REASON
+
+
+def test_an_acknowledgement_that_comes_too_late_is_no_error(bus, places, queue, logged):
+    bus.publish(places["notes"], happened(), happened())
+    messages = queue.receive(0)
+    queue.delete(messages[:1])
+    queue.delete(messages)
+    assert queue.depth() == Depth(0, 0, 0)
+    (line,), _ = logged()
+    assert messages[0].id in line["message"]
+
+
+def test_dead_letters_go_back_without_their_reason(bus, places, queue):
+    events = [happened(text=f"{number:02}") for number in range(23)]
+    bus.publish(places["notes"], *events)
+    while messages := queue.receive(0):
+        for message in messages:
+            queue.bury(message, "malformed: x")
+    assert queue.depth() == Depth(0, 0, 23)
+    assert queue.dig_up() == 23
+    assert queue.depth() == Depth(23, 0, 0)
+    (back,) = queue.receive(0, most=1)
+    assert back.attributes["type"]["StringValue"] == "note.created"
+    assert "reason" not in back.attributes
+    queue.hide([back], 0)
+    assert texts(bus.held(places["notes"])) == texts(events)
+
+
+def test_a_dead_letter_that_dies_at_once_does_not_go_round_for_ever(bus, places, queue):
+    for number in range(12):
+        bus.send(places["notes"], f"nonsense {number}")
+
+    def bury_all() -> None:
+        for message in queue.receive(0):
+            queue.bury(message, "malformed: nonsense")
+
+    bury_all()
+    bury_all()
+
+    class Lively(Queue):
+        """A queue whose consumer is at work between any two calls."""
+
+        def _send(self, *arguments, **options) -> None:
+            super()._send(*arguments, **options)
+            bury_all()
+
+    lively = Lively(bus.sqs, places["notes"].queue_url, places["notes"].dead_letters_url)
+    assert lively.dig_up() == 12
+    assert queue.depth() == Depth(0, 0, 12)
+
+
+def test_a_bus_that_was_lost_takes_events_as_soon_as_it_is_provisioned_again(monkeypatch):
+    with MiniStack() as ministack:
+        for name, value in ministack.environment.items():
+            monkeypatch.setenv(name, value)
+        mine = Bus(ministack)
+        places = mine.provision([NOTES], prefix="same-")["notes"]
+        ministack.kill()
+        with pytest.raises(Unavailable):
+            mine.topic(places).publish([happened()])
+        ministack.start()
+        with pytest.raises(Unavailable):
+            mine.topic(places).publish([happened()])
+        assert mine.provision([NOTES], prefix="same-")["notes"] == places
+        event = happened()
+        mine.publish(places, event)
+        assert until(lambda: mine.held(places)) == [event]

@@ -1,0 +1,109 @@
+"""`/eventz`: how far events have come; what can't be read is null."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from chassis.clock import uuid7
+from chassis.http import app as web
+from chassis.messaging import dynamodb_outbox as outboxes
+from chassis.messaging import status
+from chassis.messaging.dynamodb_outbox import Beat, DynamoOutbox
+from chassis.messaging.subscriptions import Subscription
+from tests.support.bus import happened
+
+OUTBOX = outboxes.table("notes")
+NOTES = Subscription("notes", ("note.created",))
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class Watch:
+    """A clock that a test sets."""
+
+    def __init__(self):
+        self.now = NOW
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def watch():
+    return Watch()
+
+
+@pytest.fixture
+def database(dynamo):
+    return dynamo.database(dynamo.provision((OUTBOX,)))
+
+
+@pytest.fixture
+def outbox(database, watch):
+    return DynamoOutbox(database, OUTBOX.name, "notes", watch, uuid7)
+
+
+@pytest.fixture
+def places(bus):
+    return bus.provision([NOTES])["notes"]
+
+
+def asked(outbox, queue, watch):
+    app: Flask = web.create("notes", "r7", {})
+    status.add(app, outbox, queue, watch)
+    answer = app.test_client().get(status.PATH)
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    return answer.json
+
+
+def test_where_nothing_happened_all_is_well(bus, places, outbox, watch):
+    assert asked(outbox, bus.queue(places), watch) == {
+        "outbox_seconds": 0,
+        "worker_seconds": None,
+        "lag_seconds": None,
+        "waiting": 0,
+        "in_flight": 0,
+        "dead": 0,
+    }
+
+
+def test_ages_and_counts_are_told(bus, places, database, outbox, watch):
+    database.transact([outbox.record("note.created", "n1", 1, {})])
+    outbox.beat(Beat(NOW + timedelta(seconds=3), 0.75))
+    queue = bus.queue(places)
+    bus.publish(places, *(happened() for _ in range(4)))
+    queue.bury(queue.receive(0, most=1)[0], "x")
+    queue.receive(0, most=2)
+    watch.now += timedelta(seconds=5)
+    assert asked(outbox, queue, watch) == {
+        "outbox_seconds": 5,
+        "worker_seconds": 2,
+        "lag_seconds": 0.75,
+        "waiting": 1,
+        "in_flight": 2,
+        "dead": 1,
+    }
+
+
+@pytest.mark.parametrize("back", [0, 60])
+def test_what_waits_is_never_told_as_nothing(database, outbox, watch, back):
+    database.transact([outbox.record("note.created", "n1", 1, {})])
+    watch.now -= timedelta(seconds=back)
+    assert asked(outbox, None, watch)["outbox_seconds"] == 0.001
+
+
+def test_what_can_not_be_read_is_null(dynamo, bus, places, watch, outbox):
+    gone = DynamoOutbox(dynamo.database("gone-"), OUTBOX.name, "notes", watch, uuid7)
+    told = asked(gone, bus.queue(places), watch)
+    assert told["outbox_seconds"] is told["worker_seconds"] is told["lag_seconds"] is None
+    assert told["waiting"] == 0
+    bus.sqs.delete_queue(QueueUrl=places.queue_url)
+    told = asked(outbox, bus.queue(places), watch)
+    assert told["waiting"] is told["in_flight"] is told["dead"] is None
+    assert told["outbox_seconds"] == 0
+
+
+def test_a_component_without_a_queue_has_none_of_its_numbers(outbox, watch):
+    told = asked(outbox, None, watch)
+    assert told["waiting"] is told["in_flight"] is told["dead"] is None

@@ -1,0 +1,246 @@
+"""A service's standing: what is believed, which writes pass, and what becomes of requests."""
+
+import threading
+import time
+
+import pytest
+from flask import Flask, request
+from werkzeug.serving import make_server
+
+from chassis.clock import moment
+from chassis.dynamodb.database import Database, NotApplied
+from chassis.dynamodb.tables import Table
+from chassis.errors import Moving
+from chassis.http import problems
+from chassis.ownership import forwarding
+from chassis.ownership import state as moving
+from chassis.ownership.state import (
+    CLOSED,
+    GUARDED,
+    HELD,
+    OPEN,
+    SEALED,
+    GuardedDatabase,
+    Standing,
+    Standings,
+)
+from tests.support.dynamo import Dynamo
+from tests.support.ports import free_port
+
+NOTES = Table("notes", partition="id")
+TABLES = (NOTES, moving.table("notes"))
+
+
+@pytest.fixture
+def database(dynamo: Dynamo) -> Database:
+    return dynamo.database(dynamo.provision(TABLES))
+
+
+@pytest.fixture
+def standings(database: Database) -> Standings:
+    return Standings(database, "notes")
+
+
+@pytest.fixture
+def guarded(database: Database, standings: Standings) -> GuardedDatabase:
+    return GuardedDatabase(database, standings)
+
+
+def test_a_service_that_never_moved_owns_its_domain(standings: Standings) -> None:
+    assert standings.read() == Standing(OPEN)
+    assert standings.takes_writes()
+    assert standings.check() is None
+
+
+def test_what_is_open_is_believed_for_a_second_and_the_rest_looked_up(
+    dynamo: Dynamo, standings: Standings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [1000.0]
+    monkeypatch.setattr("chassis.ownership.state.time.monotonic", lambda: seconds[0])
+    with dynamo.counted() as calls:
+        for _ in range(5):
+            standings.look()
+        seconds[0] += moving.BELIEVED
+        standings.look()
+    assert calls["GetItem"] == 2
+    standings.write(Standing(GUARDED))
+    seconds[0] += moving.BELIEVED
+    with dynamo.counted() as calls:
+        for _ in range(3):
+            assert standings.look().state == GUARDED
+    assert calls["GetItem"] == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "passes"),
+    [(OPEN, True), (GUARDED, True), (HELD, False), (SEALED, False), (CLOSED, False)],
+)
+def test_a_write_passes_as_its_check_finds_the_standing(
+    standings: Standings, guarded: GuardedDatabase, state: str, passes: bool
+) -> None:
+    standings.write(Standing(state, time.time() + 60 if state == HELD else 0))
+    actions = [guarded.put(NOTES.name, {"id": "a"}, "attribute_not_exists(id)")]
+    if passes:
+        guarded.transact(actions)
+        with pytest.raises(NotApplied) as refused:
+            guarded.transact(actions)
+        assert refused.value.failed(0)
+        assert len(refused.value.reasons) == 1
+    else:
+        with pytest.raises(Moving):
+            guarded.transact(actions)
+        assert guarded.get(NOTES.name, {"id": "a"}) is None
+
+
+def test_a_write_that_met_no_check_before_is_refused_by_the_hold(
+    standings: Standings, guarded: GuardedDatabase
+) -> None:
+    """Whoever has looked while the domain was guarded meets the hold in the transaction itself."""
+    standings.write(Standing(GUARDED))
+    check = standings.check()
+    standings.write(Standing(HELD, time.time() + 60))
+    assert check is not None
+    with pytest.raises(NotApplied):
+        Database.transact(guarded, [check])
+
+
+def test_a_hold_ends_by_itself_a_little_after_its_time(
+    database: Database, guarded: GuardedDatabase
+) -> None:
+    now = [1000.0]
+    standings = Standings(database, "notes", lambda: now[0])
+    standings.write(Standing(HELD, 1005))
+    guard = GuardedDatabase(database, standings)
+    write = [guard.put(NOTES.name, {"id": "a"})]
+    now[0] = 1005 + moving.SKEW
+    with pytest.raises(Moving):
+        guard.transact(write)
+    now[0] += 0.1
+    guard.transact(write)
+
+
+def test_a_domain_is_sealed_only_while_its_hold_lasts(database: Database) -> None:
+    now = [1000.0]
+    standings = Standings(database, "notes", lambda: now[0])
+    standings.write(Standing(GUARDED))
+    assert not standings.write(Standing(SEALED), unless_over=True)
+    standings.write(Standing(HELD, 1005))
+    now[0] = 1006
+    assert not standings.write(Standing(SEALED), unless_over=True)
+    assert standings.read().state == HELD
+    standings.write(Standing(HELD, 1010))
+    assert standings.write(Standing(SEALED, components=frozenset({"a"})), unless_over=True)
+    assert standings.read() == Standing(SEALED, 0, frozenset({"a"}))
+
+
+def test_what_no_event_tells_of_is_noted(database: Database) -> None:
+    early, late = moment("2026-01-31T12:00:00.000Z"), moment("2026-01-31T12:00:01.000Z")
+    name = moving.table("notes").name
+    Standings(database, "notes").write(Standing(OPEN))
+    for one, when in (("a", early), ("b", late)):
+        database.put_if(name, moving.touched(one, when), "")
+    assert sorted(one for _, one in moving.touched_since(database, name, early)) == ["a", "b"]
+    [(mark, one)] = moving.touched_since(database, name, late)
+    assert one == "b"
+    database.put_if(name, moving.touched("b", moment("2026-01-31T12:00:02.000Z")), "")
+    [(again, _)] = moving.touched_since(database, name, late)
+    assert again != mark
+
+
+def test_of_many_that_wait_only_some_may() -> None:
+    patience = moving.Patience(seconds=5, most=1)
+    over = threading.Event()
+    waiting = threading.Thread(target=lambda: patience.until(over.is_set))
+    waiting.start()
+    time.sleep(0.1)
+    assert not patience.until(over.is_set)
+    over.set()
+    waiting.join()
+    assert patience.until(over.is_set)
+
+
+def test_who_waits_in_vain_is_told_so() -> None:
+    began = time.monotonic()
+    assert not moving.Patience(seconds=0.1).until(lambda: False)
+    assert time.monotonic() - began < 2
+
+
+@pytest.fixture
+def app(standings: Standings) -> Flask:
+    return serving(standings, "")
+
+
+def serving(standings: Standings, gateway: str) -> Flask:
+    app = Flask("notes")
+    problems.install(app)
+    forwarding.install(app, "/api/notes", standings, gateway)
+
+    @app.route("/api/notes", methods=["GET", "POST"])
+    def notes() -> str:
+        return "here"
+
+    @app.get("/readyz")
+    def ready() -> str:
+        return "ready"
+
+    return app
+
+
+def test_while_a_domain_is_held_readers_are_answered_and_writers_wait(
+    app: Flask, standings: Standings
+) -> None:
+    standings.write(Standing(HELD, time.time() + 60))
+    client = app.test_client()
+    assert client.get("/api/notes").text == "here"
+    threading.Timer(0.3, lambda: standings.write(Standing(OPEN))).start()
+    began = time.monotonic()
+    assert client.post("/api/notes").text == "here"
+    assert time.monotonic() - began >= 0.25
+
+
+def test_who_waited_too_long_may_come_again(
+    app: Flask, standings: Standings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving.Patience, "until", lambda *_: False)
+    standings.write(Standing(SEALED))
+    answer = app.test_client().post("/api/notes")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.headers["X-Moving"] == "true"
+    assert answer.content_type == "application/problem+json"
+
+
+def test_once_a_domain_has_left_its_requests_are_sent_on(standings: Standings) -> None:
+    port = free_port()
+    elsewhere = Flask("elsewhere")
+
+    @elsewhere.route("/api/notes", methods=["GET", "POST"])
+    def notes() -> dict[str, str]:
+        return {
+            "query": request.query_string.decode(),
+            "body": request.get_data(as_text=True),
+            "who": request.headers.get("Authorization", ""),
+            "once": request.headers.get(forwarding.FORWARDED, ""),
+        }
+
+    server = make_server("127.0.0.1", port, elsewhere, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        client = serving(standings, f"http://127.0.0.1:{port}").test_client()
+        standings.write(Standing(CLOSED))
+        answer = client.post("/api/notes?a=%C3%BC", data="ü", headers={"Authorization": "Bearer x"})
+        assert answer.json == {"query": "a=%C3%BC", "body": "ü", "who": "Bearer x", "once": "true"}
+        again = client.get("/api/notes", headers={forwarding.FORWARDED: "true"})
+        assert (again.status_code, again.headers["X-Moving"]) == (503, "true")
+        assert client.get("/readyz").text == "ready"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_where_nobody_else_is_known_a_closed_domain_is_refused(
+    app: Flask, standings: Standings
+) -> None:
+    standings.write(Standing(CLOSED))
+    assert app.test_client().get("/api/notes").status_code == 503

@@ -1,0 +1,1 @@
+"""Where a forum runs: the deployment port and its implementations."""

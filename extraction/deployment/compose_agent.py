@@ -1,0 +1,62 @@
+"""Runs a mover in a container of the forum, and does from outside what it asks for."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from extraction.deployment import compose_override
+from extraction.deployment.compose_host import DOWN, ERROR, SERVICES, UP
+from extraction.deployment.compose_project import Project
+from extraction.deployment.port import PlaceError
+
+
+def run(forum: Project, arguments: Sequence[str]) -> int:
+    """Have a mover do what the command line asks for; answers its exit code."""
+    options = ["--rm", "--no-TTY", "--no-deps"]
+    if sys.stdout.isatty():
+        size = shutil.get_terminal_size()
+        for told in ("PROGRESS=on", f"COLUMNS={size.columns}", f"LINES={size.lines}"):
+            options += ["-e", told]
+    command = forum.command("run", *options, "mover", "python", "-m", "extraction", *arguments)
+    # What a person is to see comes from its standard error; the other two are for errands.
+    with subprocess.Popen(
+        command,
+        env=forum.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=sys.stdout,
+        text=True,
+    ) as mover:
+        if mover.stdin is None or mover.stdout is None:
+            raise AssertionError
+        # Ctrl-C reaches the mover, too, which stops in order.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for line in mover.stdout:
+            answer = _do(forum, json.loads(line))
+            try:
+                mover.stdin.write(f"{json.dumps(answer)}\n")
+                mover.stdin.flush()
+            except BrokenPipeError:
+                break
+        code = mover.wait()
+        signal.signal(signal.SIGINT, before)
+    return code
+
+
+def _do(forum: Project, asked: dict[str, Any]) -> dict[str, str]:
+    try:
+        for what, names in asked.items():
+            if what == UP:
+                forum.up(names)
+            elif what == DOWN:
+                forum.down(names)
+            elif what == SERVICES and (said := compose_override.write(forum, names)):
+                sys.stdout.write(f"{said}\n")
+                sys.stdout.flush()
+    except (PlaceError, OSError) as error:
+        return {ERROR: str(error)}
+    return {}

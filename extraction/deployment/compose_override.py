@@ -1,0 +1,49 @@
+"""Has `docker compose up` start the services that there are by now: `compose.override.yaml`.
+
+EXTRACTED says with which services a forum began. Compose reads this file by itself and puts those
+that came since into no profile, so that they always run, and those that went into one that nobody
+names.
+"""
+
+from collections.abc import Collection
+
+from extraction.deployment.compose_project import MARK, OVERRIDE, Project
+from infra import stages
+from infra.compose.required_services import needed
+
+HEAD = f"""{MARK}: which services run since domains of this forum moved.
+# It is about the forum that began with EXTRACTED={{began}}; it goes when all are where they were.
+"""
+
+
+def text(extracted: Collection[str], services: Collection[str]) -> str:
+    """Write the file for a forum that began at a stage and has other services by now, if so."""
+    before, now = set(needed(extracted)), set(needed(services))
+    if before == now:
+        return ""
+    began = stages.as_setting(extracted)
+    lines = [
+        HEAD.format(began=began) + "services:",
+        f'  setup: {{ environment: {{ FORUM_BEGAN_AS: "{began}" }} }}',
+        *(f"  {name}: {{ profiles: !reset [] }}" for name in sorted(now)),
+        *(f"  {name}: {{ profiles: !override [returned] }}" for name in sorted(before - now)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write(project: Project, services: Collection[str]) -> str:
+    """Write or remove the file; answers what a person has to know of that, if anything."""
+    wanted = text(project.extracted, services)
+    if not project.has_override:
+        profiles = " ".join(f"--profile {name}" for name in stages.ordered(services))
+        return f"The next `docker compose up` needs: {profiles}" if wanted else ""
+    file = project.folder / OVERRIDE
+    if file.exists() and not file.read_text(encoding="utf-8").startswith(MARK):
+        return f"Your own {OVERRIDE} stays; it may need:\n{wanted}" if wanted else ""
+    if not wanted:
+        file.unlink(missing_ok=True)
+        return ""
+    partial = file.with_suffix(".partial")
+    partial.write_text(wanted, encoding="utf-8")
+    partial.replace(file)
+    return ""

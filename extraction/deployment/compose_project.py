@@ -1,0 +1,134 @@
+"""The Compose project of a forum whose containers run from this folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from extraction.deployment.port import PlaceError
+from infra import stages
+from infra.runner.config import ROOT
+
+OVERRIDE = "compose.override.yaml"
+MARK = "# Written by `make extract` and `make return`"
+"""How the file begins if it is no person's own."""
+_COMPOSE = "com.docker.compose"
+_PROFILES = ",".join((*stages.DOMAINS, "tools"))
+_SAID = 1500  # characters of what the engine said
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as it was started: with these files, and with that value of EXTRACTED."""
+
+    name: str
+    folder: Path
+    files: tuple[str, ...]
+    environment_files: tuple[str, ...]
+    extracted: frozenset[str]
+
+    @property
+    def has_override(self) -> bool:
+        """Tell whether the next `docker compose up` reads `compose.override.yaml`, too."""
+        return self.files == (str(self.folder / "compose.yaml"),)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Give the command line that has Compose do something in this project."""
+        files = [part for file in self.files for part in ("-f", file)]
+        told = [part for file in self.environment_files for part in ("--env-file", file)]
+        where = ("-p", self.name, "--project-directory", str(self.folder))
+        return ["docker", "compose", *where, *files, *told, "--progress", "quiet", *arguments]
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment of that command: the same forum, all of its services at hand."""
+        setting = stages.as_setting(self.extracted)
+        return os.environ | {"EXTRACTED": setting, "COMPOSE_PROFILES": _PROFILES}
+
+    def up(self, names: Sequence[str]) -> None:
+        """Start containers that do not run, and leave all others alone; raise PlaceError."""
+        self._build_what_is_missing(names)
+        self._run("up", "--detach", "--no-deps", "--no-recreate", *names)
+
+    def down(self, names: Sequence[str]) -> None:
+        """Stop and remove containers; raise PlaceError."""
+        if names:
+            self._run("rm", "--stop", "--force", *names)
+
+    def _build_what_is_missing(self, names: Sequence[str]) -> None:
+        services = json.loads(self._run("config", "--format", "json"))["services"]
+        missing = [
+            name for name in names if not _asked("image", "inspect", services[name]["image"])
+        ]
+        if missing:
+            sys.stdout.write(f"Building what has not run here yet: {', '.join(missing)} ...\n")
+            sys.stdout.flush()
+            self._run("build", "--quiet", *missing)
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            msg = f"docker compose {' '.join(arguments)} failed:\n{done.stderr.strip()[-_SAID:]}"
+            raise PlaceError(msg)
+        return done.stdout
+
+
+def find(environ: Mapping[str, str]) -> Project | None:
+    """Find the project whose gateway runs: of this folder, or that COMPOSE_PROJECT_NAME names.
+
+    Raises:
+        PlaceError: there are several.
+    """
+    if shutil.which("docker") is None:
+        return None
+    name = environ.get("COMPOSE_PROJECT_NAME")
+    label = f"project={name}" if name else f"project.working_dir={ROOT}"
+    filters = [f"label={_COMPOSE}.{text}" for text in (label, "service=gateway")]
+    found = _asked("ps", "--quiet", *(f"--filter={text}" for text in filters)).split()
+    told = json.loads(_asked("inspect", *found) or "[]") if found else []
+    projects = [_project(container) for container in told]
+    if len(projects) > 1:
+        names = ", ".join(sorted(project.name for project in projects))
+        msg = (
+            f"Several forums run in containers from here: {names}. Name one: COMPOSE_PROJECT_NAME=…"
+        )
+        raise PlaceError(msg)
+    return projects[0] if projects else None
+
+
+def _project(container: Mapping[str, Any]) -> Project:
+    labels = container["Config"]["Labels"]
+    told = dict(line.split("=", 1) for line in container["Config"]["Env"])
+    files = labels[f"{_COMPOSE}.project.config_files"].split(",")
+    more = labels.get(f"{_COMPOSE}.project.environment_file", "")
+    return Project(
+        labels[f"{_COMPOSE}.project"],
+        Path(labels[f"{_COMPOSE}.project.working_dir"]),
+        # Which services there were at its start does not count any more.
+        tuple(file for file in files if not _is_written(Path(file))),
+        tuple(filter(None, more.split(","))),
+        stages.parse(told["EXTRACTED"]),
+    )
+
+
+def _is_written(file: Path) -> bool:
+    if file.name != OVERRIDE:
+        return False
+    return not file.exists() or file.read_text(encoding="utf-8").startswith(MARK)
+
+
+def _asked(*arguments: str) -> str:
+    """Ask the engine; answers nothing where it knows nothing, or is not there."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else ""

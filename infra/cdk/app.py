@@ -1,0 +1,68 @@
+"""All stacks of a deployment, by their rate of change."""
+
+from dataclasses import dataclass
+
+from aws_cdk import App, Tags
+
+from infra import stages
+from infra.cdk import nag_suppressions, names
+from infra.cdk.options import Options
+from infra.cdk.stacks.component import Component
+from infra.cdk.stacks.dashboard import Watch
+from infra.cdk.stacks.data import Data
+from infra.cdk.stacks.load_balancer import Edge
+from infra.cdk.stacks.network import Network
+
+NETWORK, DATA, EDGE, WATCH = "network", "data", "edge", "watch"
+FLAGS = {
+    # What the CDK does by itself nowadays only where an app asks for it.
+    "@aws-cdk/aws-iam:minimizePolicies": True,
+    "@aws-cdk/core:enablePartitionLiterals": False,
+    "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": False,
+    "@aws-cdk/aws-ecs:disableExplicitDeploymentControllerForCircuitBreaker": True,
+    "@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm": True,
+    "@aws-cdk/aws-ecs:reduceEc2FargateCloudWatchPermissions": True,
+    "@aws-cdk/core:checkSecretUsage": True,
+    "@aws-cdk/core:validateAgainstDefaultRules": True,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forum:
+    """The stacks of one deployment."""
+
+    network: Network
+    data: Data
+    edge: Edge
+    components: tuple[Component, ...]
+    watch: Watch
+
+
+def build(app: App, options: Options) -> Forum:
+    """Put the stacks of a deployment into an app."""
+    network = Network(app, names.stack(options, NETWORK), options=options)
+    data = Data(app, names.stack(options, DATA), options=options, network=network)
+    edge = Edge(app, names.stack(options, EDGE), options=options, network=network)
+    components = tuple(
+        Component(
+            app,
+            names.stack(options, name),
+            options=options,
+            name=name,
+            network=network,
+            data=data,
+            edge=edge,
+        )
+        for name in options.components
+    )
+    for each in components:
+        # It reads names in the data's stack only, so nothing else says that it comes later.
+        each.add_stack_dependency(data)
+        # A service takes its paths before the monolith lets go of them.
+        if each.name != stages.MONOLITH:
+            components[0].add_stack_dependency(each)
+    watch = Watch(app, names.stack(options, WATCH), options=options, watched=list(components))
+    Tags.of(app).add("forum", options.name)
+    Tags.of(app).add("environment", options.environment)
+    nag_suppressions.acknowledge(app, options)
+    return Forum(network=network, data=data, edge=edge, components=components, watch=watch)

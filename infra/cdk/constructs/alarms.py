@@ -1,0 +1,221 @@
+"""Alarms, each for something that a person should look at."""
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from chassis.messaging import subscriptions
+from infra.cdk import names
+from infra.cdk.options import Options
+from infra.cdk.stacks.data import tables
+
+MINUTE = Duration.minutes(1)
+LATENCY_SECONDS, LAG_SECONDS = 1.0, 60
+OUTBOX = "OutboxSeconds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balanced:
+    """A target group at the load balancer, by the names that its metrics have."""
+
+    balancer: str
+    target_group: str
+
+    def metric(self, name: str, statistic: str) -> cloudwatch.Metric:
+        """Give one of its metrics."""
+        return cloudwatch.Metric(
+            namespace="AWS/ApplicationELB",
+            metric_name=name,
+            dimensions_map={"LoadBalancer": self.balancer, "TargetGroup": self.target_group},
+            statistic=statistic,
+            period=MINUTE,
+        )
+
+
+class Web(Construct):
+    """A component fails, is slow, or has tasks that are not ready."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, options: Options, name: str, seen: Balanced
+    ) -> None:
+        super().__init__(scope, construct_id)
+        alarm = _Maker(self, options, name)
+        self.failing = alarm(
+            "Failing",
+            "answers 5xx",
+            seen.metric("HTTPCode_Target_5XX_Count", "Sum"),
+            threshold=5,
+            of=(2, 3),
+        )
+        self.all = [
+            self.failing,
+            alarm(
+                "Slow",
+                f"takes more than {LATENCY_SECONDS:g} s for one request in a hundred",
+                seen.metric("TargetResponseTime", "p99"),
+                threshold=LATENCY_SECONDS,
+                of=(3, 5),
+            ),
+            alarm(
+                "Unhealthy",
+                "has tasks that are not ready",
+                seen.metric("UnHealthyHostCount", "Maximum"),
+                threshold=0,
+                of=(3, 3),
+            ),
+        ]
+
+
+class Worker(Construct):
+    """Events end among the dead letters, or wait for too long in the outbox."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        options: Options,
+        component: str,
+        log: logs.ILogGroup,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        alarm = _Maker(self, options, f"{component}-worker")
+        own = subscriptions.Subscription(component, ())
+        # The worker tells it every minute (chassis.messaging.worker).
+        logs.MetricFilter(
+            self,
+            "OutboxFilter",
+            log_group=log,
+            filter_pattern=logs.FilterPattern.literal("{ $.outbox_seconds = * }"),
+            metric_namespace=names.metrics(options),
+            metric_name=f"{component}-{OUTBOX}",
+            metric_value="$.outbox_seconds",
+        )
+        self.outbox = cloudwatch.Metric(
+            namespace=names.metrics(options),
+            metric_name=f"{component}-{OUTBOX}",
+            statistic="Maximum",
+            period=MINUTE,
+        )
+        self.all = [
+            alarm(
+                "DeadLetters",
+                "gave up events",
+                queue_metric(
+                    own.dead_letters(options.prefix), "ApproximateNumberOfMessagesVisible"
+                ),
+                threshold=0,
+                of=(1, 1),
+            ),
+            alarm(
+                "Outbox",
+                f"lets events wait for more than {LAG_SECONDS} s, or is silent",
+                self.outbox,
+                threshold=LAG_SECONDS,
+                of=(5, 5),
+                # Silence of a lab is sleep.
+                missing=(
+                    cloudwatch.TreatMissingData.BREACHING
+                    if options.production
+                    else cloudwatch.TreatMissingData.NOT_BREACHING
+                ),
+            ),
+        ]
+
+
+class Tables(Construct):
+    """DynamoDB refuses requests of a service because there are too many."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, options: Options, service: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        metrics = {
+            f"m{place}": table_metric(options.prefix + table.name, event)
+            for place, (table, event) in enumerate(
+                (table, event)
+                for table in tables(service)
+                for event in ("ReadThrottleEvents", "WriteThrottleEvents")
+            )
+        }
+        # An alarm adds up to ten metrics.
+        self.all = []
+        entries = list(metrics.items())
+        for start in range(0, len(entries), 10):
+            part = dict(entries[start : start + 10])
+            total = cloudwatch.MathExpression(
+                expression=" + ".join(f"FILL({name}, 0)" for name in part),
+                using_metrics=part,
+                period=MINUTE,
+                label="throttled requests",
+            )
+            alarm = _Maker(self, options, service)
+            which = f"Throttled{start // 10 + 1}"
+            self.all.append(alarm(which, "is throttled by DynamoDB", total, threshold=0, of=(2, 3)))
+
+
+class _Maker:
+    """Makes the alarms of one program."""
+
+    def __init__(self, scope: Construct, options: Options, name: str) -> None:
+        self._scope, self._options, self._name = scope, options, name
+
+    def __call__(
+        self,
+        what: str,
+        told: str,
+        metric: cloudwatch.IMetric,
+        *,
+        threshold: float,
+        of: tuple[int, int],
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+    ) -> cloudwatch.Alarm:
+        """Make one: so many of so many minutes above the threshold."""
+        return cloudwatch.Alarm(
+            self._scope,
+            what,
+            alarm_name=f"{self._options.name}-{self._name}-{what.lower()}",
+            alarm_description=f"{self._name} {told}",
+            metric=metric,
+            threshold=threshold,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            datapoints_to_alarm=of[0],
+            evaluation_periods=of[1],
+            treat_missing_data=missing,
+        )
+
+
+def queue_metric(queue: str, name: str) -> cloudwatch.Metric:
+    """Give a metric of a queue."""
+    return cloudwatch.Metric(
+        namespace="AWS/SQS",
+        metric_name=name,
+        dimensions_map={"QueueName": queue},
+        statistic="Maximum",
+        period=MINUTE,
+    )
+
+
+def table_metric(table: str, name: str) -> cloudwatch.Metric:
+    """Give a metric of a table."""
+    return cloudwatch.Metric(
+        namespace="AWS/DynamoDB",
+        metric_name=name,
+        dimensions_map={"TableName": table},
+        statistic="Sum",
+        period=MINUTE,
+    )
+
+
+def running_tasks(options: Options, program: str) -> cloudwatch.Metric:
+    """Give how many tasks of a program run, as Container Insights counts them."""
+    return cloudwatch.Metric(
+        namespace="ECS/ContainerInsights",
+        metric_name="RunningTaskCount",
+        dimensions_map={"ClusterName": names.cluster(options), "ServiceName": program},
+        statistic="Average",
+        period=MINUTE,
+    )

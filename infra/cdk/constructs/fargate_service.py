@@ -1,0 +1,172 @@
+"""A program of a component as a Fargate service: its task definition, its log, its container."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.cdk import components, names
+from infra.cdk.constructs.images import Image
+from infra.cdk.options import ROLLING, Options
+from infra.cdk.stacks.network import Network
+
+_ARCHITECTURES = {
+    "x86_64": ecs.CpuArchitecture.X86_64,
+    "arm64": ecs.CpuArchitecture.ARM64,
+}
+PORT_NAME = "http"
+# What stands in memory for lines that the log does not take at once; then they are dropped, since
+# a forum that waits for its log would stand still with it.
+LOG_BUFFER = Size.mebibytes(4)
+
+
+class Task(Construct):
+    """A program's task definition: no root, a read-only file system, secrets by reference."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        options: Options,
+        name: str,
+        size: components.Size,
+        image: Image,
+        role: iam.IRole,
+        environment: Mapping[str, str],
+        secrets: Mapping[str, ecs.Secret],
+        command: Sequence[str] | None = None,
+        beats: bool = False,
+        first: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.options, self.image = options, image
+        self.environment, self.secrets = dict(environment), dict(secrets)
+        self.log = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=names.log_group(options, name),
+            retention=(
+                logs.RetentionDays.ONE_MONTH if options.production else logs.RetentionDays.ONE_WEEK
+            ),
+            removal_policy=(RemovalPolicy.RETAIN if options.production else RemovalPolicy.DESTROY),
+        )
+        self.definition = ecs.FargateTaskDefinition(
+            self,
+            "Definition",
+            family=names.family(options, name),
+            cpu=size.cpu,
+            memory_limit_mib=size.memory,
+            task_role=role,
+            runtime_platform=ecs.RuntimePlatform(
+                cpu_architecture=_ARCHITECTURES[options.architecture],
+                operating_system_family=ecs.OperatingSystemFamily.LINUX,
+            ),
+        )
+        before = self._container("migrate", first, essential=False) if first else None
+        self.container = self._container(name, command, beats=beats, serves=not beats)
+        if before:
+            self.container.add_container_dependencies(
+                ecs.ContainerDependency(
+                    container=before, condition=ecs.ContainerDependencyCondition.SUCCESS
+                )
+            )
+
+    def _container(
+        self,
+        name: str,
+        command: Sequence[str] | None,
+        *,
+        essential: bool = True,
+        beats: bool = False,
+        serves: bool = False,
+    ) -> ecs.ContainerDefinition:
+        check = [*components.SHELL, "--beat"] if beats else [*components.SHELL]
+        mapping = ecs.PortMapping(container_port=components.PORT)
+        if self.options.weighted:
+            http: Any = ecs.AppProtocol.http  # a value, though the library's types say a method
+            mapping = ecs.PortMapping(
+                container_port=components.PORT, name=PORT_NAME, app_protocol=http
+            )
+        return self.definition.add_container(
+            name,
+            image=ecs.ContainerImage.from_docker_image_asset(self.image.asset),
+            essential=essential,
+            command=list(command) if command else None,
+            environment=self.environment,
+            secrets=self.secrets,
+            user="10001:10001",
+            readonly_root_filesystem=not self.options.exec,
+            privileged=False,
+            linux_parameters=self._little_rights(name),
+            logging=ecs.LogDrivers.aws_logs(
+                stream_prefix=name,
+                log_group=self.log,
+                mode=ecs.AwsLogDriverMode.NON_BLOCKING,
+                max_buffer_size=LOG_BUFFER,
+            ),
+            port_mappings=[mapping] if serves else None,
+            health_check=ecs.HealthCheck(
+                command=check,
+                interval=Duration.seconds(10),
+                timeout=Duration.seconds(5),
+                retries=3,
+                start_period=Duration.seconds(30),
+            )
+            if essential
+            else None,
+            stop_timeout=Duration.seconds(components.STOP_SECONDS),
+        )
+
+    def _little_rights(self, name: str) -> ecs.LinuxParameters:
+        rights = ecs.LinuxParameters(self, f"{name.capitalize()}Linux", init_process_enabled=True)
+        rights.drop_capabilities(ecs.Capability.ALL)
+        return rights
+
+
+def service(
+    scope: Construct,
+    construct_id: str,
+    *,
+    options: Options,
+    network: Network,
+    name: str,
+    task: Task,
+    group: ec2.ISecurityGroup,
+    balanced: bool,
+    cloud_map: ecs.CloudMapOptions | None = None,
+    connect: ecs.ServiceConnectProps | None = None,
+    strategy: Mapping[str, object] | None = None,
+) -> ecs.FargateService:
+    """Run a task, which only what is healthy replaces; the circuit breaker undoes the rest."""
+    return ecs.FargateService(
+        scope,
+        construct_id,
+        service_name=names.service(name),
+        cluster=network.cluster,
+        task_definition=task.definition,
+        platform_version=ecs.FargatePlatformVersion.LATEST,
+        assign_public_ip=not options.production,
+        vpc_subnets=network.task_subnets,
+        security_groups=[group],
+        # Scaling says how many; a deployment does not set that back.
+        desired_count=0 if options.asleep else None,
+        min_healthy_percent=100,
+        max_healthy_percent=200,
+        availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.ENABLED,
+        # With a strategy of weights ECS rolls back by itself, and takes no circuit breaker.
+        circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True)
+        if options.strategy == ROLLING or not balanced
+        else None,
+        enable_execute_command=options.exec,
+        propagate_tags=ecs.PropagatedTagSource.SERVICE,
+        health_check_grace_period=Duration.seconds(60) if balanced else None,
+        cloud_map_options=cloud_map,
+        service_connect_configuration=connect,
+        **(strategy or {}),  # type: ignore[arg-type]
+    )

@@ -1,0 +1,51 @@
+"""The components' images, built from the repository's Dockerfiles when the app is deployed."""
+
+from aws_cdk import IgnoreMode
+from aws_cdk import aws_ecr_assets as assets
+from constructs import Construct
+
+from infra.cdk.components import dockerfile
+from infra.cdk.options import Options
+from infra.runner.config import ROOT
+
+_PLATFORMS = {
+    "x86_64": assets.Platform.LINUX_AMD64,
+    "arm64": assets.Platform.LINUX_ARM64,
+}
+REVISION_LENGTH = 12
+
+
+class Image(Construct):
+    """A component's image, and the revision by which it is known."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, options: Options, component: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.asset = assets.DockerImageAsset(
+            self,
+            "Asset",
+            directory=str(ROOT),
+            file=dockerfile(component),
+            exclude=[*_context(component)],
+            ignore_mode=IgnoreMode.DOCKER,
+            platform=_PLATFORMS[options.architecture],
+            display_name=f"{options.name}-{component}",
+        )
+        self.revision = options.revision or self.asset.asset_hash[:REVISION_LENGTH]
+
+
+def _context(component: str) -> list[str]:
+    """Leave out what the component's Dockerfile does not copy: only what it is made of counts.
+
+    A change of one component then makes a new image, and a new revision, of that one alone.
+    """
+    package = {"monolith": "monolith/forum"}.get(component, f"services/{component}/{component}")
+    kept = (
+        "chassis/chassis",
+        package,
+        "infra/tools/slim.py",
+        f"requirements/{component}.txt",
+        dockerfile(component),
+    )
+    return ["*", *(f"!{path}" for path in kept), "**/__pycache__", "**/.*"]

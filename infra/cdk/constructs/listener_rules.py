@@ -1,0 +1,129 @@
+"""Which path goes where: listener rules made of `routes.toml`, the only place with routes.
+
+A rule of a service is created when the service's tasks answer, and deleted before they go: until
+then its paths are the monolith's. A service's target group has to hang at the load balancer before
+that, or ECS refuses it; that is what a second rule is for which no request can ever match.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aws_cdk import aws_elasticloadbalancingv2 as elb
+from constructs import Construct
+
+from infra.gateway.routes import Routes, load
+
+STEP = 10
+# Behind all routes. No name ends in .invalid (RFC 2606), and no client has an address of a network
+# that is reserved for documents (RFC 5737).
+HELD = 40_000
+NOBODY_HOST, NOBODY_ADDRESS = "invalid", "192.0.2.1/32"
+# With weighted strategies the monolith's requests need a rule of their own, behind all others.
+CATCH_ALL = 49_999
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A route as a listener rule: patterns that take a path and everything below it."""
+
+    priority: int
+    patterns: tuple[str, ...]
+    component: str
+
+
+def rules(routes: Routes | None = None) -> Iterator[Rule]:
+    """Give the rules of all routes, each with a priority that it has at every stage."""
+    for place, route in enumerate((routes or load()).routes, start=1):
+        yield Rule(place * STEP, (route.prefix, f"{route.prefix}/*"), route.component)
+
+
+def route(
+    scope: Construct, *, component: str, listener: str, target_group: str
+) -> list[elb.CfnListenerRule]:
+    """Make the rules that give a component its paths."""
+    return [
+        elb.CfnListenerRule(
+            scope,
+            f"Route{rule.priority}",
+            listener_arn=listener,
+            priority=rule.priority,
+            conditions=[
+                elb.CfnListenerRule.RuleConditionProperty(
+                    field="path-pattern",
+                    path_pattern_config=elb.CfnListenerRule.PathPatternConfigProperty(
+                        values=list(rule.patterns)
+                    ),
+                )
+            ],
+            actions=_forward(target_group),
+        )
+        for rule in rules()
+        if rule.component == component
+    ]
+
+
+def weighted(
+    scope: Construct,
+    *,
+    component: str,
+    listener: elb.IApplicationListener,
+    blue: elb.IApplicationTargetGroup,
+    green: elb.IApplicationTargetGroup,
+) -> elb.ApplicationListenerRule:
+    """Make the rule between whose target groups ECS moves the weights.
+
+    The monolith's takes what no route takes: ECS can't move the weights of a default action.
+
+    Raises:
+        ValueError: the component has several routes, of which ECS could move one only.
+    """
+    mine = [rule for rule in rules() if rule.component == component]
+    mine = mine or [Rule(CATCH_ALL, ("/*",), component)]
+    if len(mine) > 1:
+        msg = f"{component} has {len(mine)} routes; a strategy with weights takes one"
+        raise ValueError(msg)
+    return elb.ApplicationListenerRule(
+        scope,
+        f"Route{mine[0].priority}",
+        listener=listener,
+        priority=mine[0].priority,
+        conditions=[elb.ListenerCondition.path_patterns(list(mine[0].patterns))],
+        action=elb.ListenerAction.weighted_forward(
+            [
+                elb.WeightedTargetGroup(target_group=blue, weight=100),
+                elb.WeightedTargetGroup(target_group=green, weight=0),
+            ]
+        ),
+    )
+
+
+def hold(
+    scope: Construct, *, component: str, listener: str, target_group: str
+) -> elb.CfnListenerRule:
+    """Let a target group hang at the load balancer without a request for it."""
+    place = [rule.component for rule in rules()].index(component)
+    return elb.CfnListenerRule(
+        scope,
+        "Held",
+        listener_arn=listener,
+        priority=HELD + place,
+        conditions=[
+            elb.CfnListenerRule.RuleConditionProperty(
+                field="host-header",
+                host_header_config=elb.CfnListenerRule.HostHeaderConfigProperty(
+                    values=[f"{component}.{NOBODY_HOST}"]
+                ),
+            ),
+            elb.CfnListenerRule.RuleConditionProperty(
+                field="source-ip",
+                source_ip_config=elb.CfnListenerRule.SourceIpConfigProperty(
+                    values=[NOBODY_ADDRESS]
+                ),
+            ),
+        ],
+        actions=_forward(target_group),
+    )
+
+
+def _forward(target_group: str) -> list[elb.CfnListenerRule.ActionProperty]:
+    return [elb.CfnListenerRule.ActionProperty(type="forward", target_group_arn=target_group)]

@@ -1,0 +1,90 @@
+"""The monolith's database: PostgreSQL by RDS."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.cdk import components, names
+from infra.cdk.options import Options
+
+USER = "forum"
+ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17_6)
+
+
+class Postgres(Construct):
+    """A single small instance in a lab; two zones and a month of backups in production.
+
+    Not Aurora Serverless, though it can pause: the forum asks its database every few seconds
+    whether it is there, so it never would while a task runs, and half a unit of Aurora costs four
+    times the small instance. Asleep, an instance can be stopped (see docs/deploy.md).
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        options: Options,
+        vpc: ec2.IVpc,
+        group: ec2.ISecurityGroup,
+        subnets: ec2.SubnetSelection,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        production = options.production
+        size = ec2.InstanceSize.MEDIUM if production else ec2.InstanceSize.MICRO
+        self.instance = rds.DatabaseInstance(
+            self,
+            "Instance",
+            instance_identifier=options.name,
+            engine=ENGINE,
+            instance_type=ec2.InstanceType.of(ec2.InstanceClass.BURSTABLE4_GRAVITON, size),
+            vpc=vpc,
+            vpc_subnets=subnets,
+            security_groups=[group],
+            credentials=rds.Credentials.from_generated_secret(
+                USER, secret_name=names.database_secret(options), exclude_characters="\"'@/\\ %:#?"
+            ),
+            database_name=components.DATABASE,
+            # Nobody connects without TLS.
+            parameters={"rds.force_ssl": "1", "log_min_duration_statement": "500"},
+            allocated_storage=20,
+            max_allocated_storage=100 if production else None,
+            storage_type=rds.StorageType.GP3,
+            storage_encrypted=True,
+            multi_az=production,
+            backup_retention=Duration.days(30 if production else 1),
+            delete_automated_backups=not production,
+            auto_minor_version_upgrade=True,
+            enable_performance_insights=False,
+            cloudwatch_logs_exports=["postgresql"] if production else None,
+            deletion_protection=production,
+            removal_policy=RemovalPolicy.SNAPSHOT if production else RemovalPolicy.DESTROY,
+        )
+        if production:
+            # RDS makes this group by itself otherwise, and keeps it for ever.
+            group_name = f"/aws/rds/instance/{options.name}/postgresql"
+            made = logs.LogGroup(
+                self,
+                "Log",
+                log_group_name=group_name,
+                retention=logs.RetentionDays.ONE_MONTH,
+                removal_policy=RemovalPolicy.RETAIN,
+            )
+            self.instance.node.add_dependency(made)
+
+    @property
+    def secret(self) -> secretsmanager.ISecret:
+        """The secret with the database's `username` and `password`."""
+        assert self.instance.secret is not None  # noqa: S101 - it is generated
+        return self.instance.secret
+
+    @property
+    def url(self) -> str:
+        """Give SQLAlchemy's URL, without the password, which libpq reads from `PGPASSWORD`."""
+        return (
+            f"postgresql+psycopg://{USER}@{self.instance.db_instance_endpoint_address}"
+            f":{self.instance.db_instance_endpoint_port}/{components.DATABASE}"
+        )

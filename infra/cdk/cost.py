@@ -1,0 +1,167 @@
+"""What a deployment costs while nobody uses it, computed from the templates: `make cost`.
+
+It counts what is paid by the hour or the month, whoever comes: tasks at their fewest, the load
+balancer, addresses, database, endpoints, secrets, alarms. Requests, traffic, logs and stored data
+come on top; for a class of students they are cents.
+"""
+
+import sys
+import tempfile
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.cdk import components
+from infra.cdk.options import PRODUCTION, Options
+from infra.cdk.synth import synthesise
+
+FILE = Path(__file__).with_name("prices.toml")
+HOURS = 730
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/an-example"
+COLUMNS = {
+    "lab idle": Options(asleep=True),
+    "lab running": Options(),
+    "production": Options(environment=PRODUCTION, certificate=CERTIFICATE),
+}
+
+
+@dataclass(frozen=True)
+class Price:
+    """A list price in dollars, None if it is not known."""
+
+    dollars: float | None
+    hourly: bool
+    source: str
+    date: str
+
+    def month(self, amount: float) -> float | None:
+        """Give what an amount of it costs in a month."""
+        if self.dollars is None:
+            return None
+        return amount * self.dollars * (HOURS if self.hourly else 1)
+
+
+def prices(file: Path = FILE) -> dict[str, Price]:
+    """Read the prices."""
+    document = tomllib.loads(file.read_text(encoding="utf-8"))
+    return {
+        entry["what"]: Price(
+            entry.get("dollars"), entry["per"] == "hour", entry["source"], entry["date"]
+        )
+        for entry in document["price"]
+    }
+
+
+def amounts(options: Options, stacks: Mapping[str, dict[str, Any]]) -> Counter[str]:
+    """Count in the templates what is paid for, by the names of prices."""
+    found: Counter[str] = Counter()
+    for kind, properties in _resources(stacks):
+        for what, amount in _paid(kind, properties, options):
+            found[what] += amount  # type: ignore[assignment]
+    return found
+
+
+def main() -> int:
+    """Print the table; answers the exit code."""
+    known = prices()
+    counted = {}
+    for name, options in COLUMNS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            made = synthesise(options, Path(folder))
+            counted[name] = amounts(options, {s.stack_name: s.template for s in made.stacks})
+    sys.stdout.write(table(known, counted))
+    return 0
+
+
+def table(known: Mapping[str, Price], counted: Mapping[str, Counter[str]]) -> str:
+    """Write the table of amounts and dollars a month."""
+    lines = [f"{'dollars a month':<24}" + "".join(f"{name:>22}" for name in counted)]
+    sums = dict.fromkeys(counted, 0.0)
+    blank = []
+    for what, price in known.items():
+        cells = []
+        for name, amount in counted.items():
+            cost = price.month(amount[what])
+            if cost is None:
+                cells.append("?" if amount[what] else "")
+            elif amount[what]:
+                sums[name] += cost
+                cells.append(f"{amount[what]:>8g} {cost:>10.2f}")
+            else:
+                cells.append("")
+        if any(cells):
+            lines.append(f"{what:<24}" + "".join(f"{cell:>22}" for cell in cells))
+        if price.dollars is None:
+            blank.append(what)
+    lines.append(f"{'together':<24}" + "".join(f"{total:>22.2f}" for total in sums.values()))
+    lines.append(f"\nNot known, so not in the sum: {', '.join(blank) or 'nothing'}.")
+    lines.append("By use, on top: requests, traffic, logs, DynamoDB, SNS, SQS, backups.")
+    lines.append("`lab idle`: the database is stopped (docs/deploy.md).")
+    return "\n".join([*lines, "", *_sources(known)]) + "\n"
+
+
+def _sources(known: Mapping[str, Price]) -> Iterator[str]:
+    yield "List prices, and the pages that say so:"
+    for what, price in known.items():
+        if price.dollars is not None:
+            unit = "an hour" if price.hourly else "a month"
+            yield f"{what:<20} {price.dollars:>9g} {unit}  {price.date:<8} {price.source}"
+
+
+def _paid(kind: str, properties: dict[str, Any], options: Options) -> Iterator[tuple[str, float]]:
+    awake = not options.asleep
+    if kind == "AWS::ECS::Service":
+        if awake:
+            yield from _tasks(str(properties["ServiceName"]), options)
+    elif kind == "AWS::ElasticLoadBalancingV2::LoadBalancer":
+        yield "load-balancer", 1
+        yield "public-ipv4", len(properties["Subnets"])
+    elif kind == "AWS::RDS::DBInstance":
+        copies = 2 if properties.get("MultiAZ") else 1
+        if awake:
+            yield str(properties["DBInstanceClass"]), copies
+        yield "database-gib", copies * int(properties["AllocatedStorage"])
+    elif kind == "AWS::EC2::VPCEndpoint" and properties["VpcEndpointType"] == "Interface":
+        yield "interface-endpoint", len(properties["SubnetIds"])
+    elif kind == "AWS::CloudWatch::Alarm":
+        stats = [m for m in properties.get("Metrics", ()) if "MetricStat" in m]
+        yield "alarm-metric", len(stats) or 1
+    elif kind == "AWS::Logs::MetricFilter" and awake:
+        yield "own-metric", 1
+    elif kind == "AWS::ECS::Cluster":
+        yield "container-insights", 1 if awake else 0
+    elif kind in _EACH:
+        yield _EACH[kind], 1
+
+
+_EACH = {
+    "AWS::SecretsManager::Secret": "secret",
+    "AWS::CloudWatch::Dashboard": "dashboard",
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": "private-zone",
+}
+
+
+def _tasks(program: str, options: Options) -> Iterator[tuple[str, float]]:
+    component = program.removesuffix("-worker")
+    size = (
+        components.worker_size(options)
+        if program != component
+        else components.size(options, component)
+    )
+    yield f"fargate-vcpu-{options.architecture}", size.fewest * size.cpu / 1024
+    yield f"fargate-gib-{options.architecture}", size.fewest * size.memory / 1024
+    if not options.production:
+        yield "public-ipv4", size.fewest
+
+
+def _resources(stacks: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for stack in stacks.values():
+        for resource in stack.get("Resources", {}).values():
+            yield resource["Type"], resource.get("Properties", {})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

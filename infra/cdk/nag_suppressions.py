@@ -1,0 +1,107 @@
+"""What cdk-nag's AwsSolutions would have otherwise, and why it is as it is.
+
+A test runs cdk-nag and fails at whatever is not in this list, and at what is in it in vain.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from aws_cdk import Acknowledgment, App, Validations
+
+from infra.cdk.options import Options
+
+PACK = "AwsSolutions"
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """A finding, the constructs it is about, the reason, and in which deployments it is found."""
+
+    finding: str
+    path: str
+    reason: str
+    when: Callable[[Options], bool] = lambda _: True
+
+
+LIST = (
+    Acknowledged(
+        "EC23",
+        "*-network/BalancerGroup/Resource",
+        "A forum is there for everybody; only the load balancer is.",
+    ),
+    Acknowledged(
+        "SMG4",
+        "*-data/Shared/Resource",
+        "Rotating it would end all cursors and sessions at once; docs/deploy.md says how to.",
+    ),
+    Acknowledged(
+        "SMG4",
+        "*-data/Signing/Resource",
+        "Rotating it takes a second public key for as long as sessions live; docs/deploy.md.",
+    ),
+    Acknowledged(
+        "SMG4",
+        "*-data/Database/Instance/Secret/Resource",
+        "Tasks read it at their start only: rotated by hand, with a deployment after it.",
+    ),
+    Acknowledged(
+        "RDS3",
+        "*-data/Database/Instance/Resource",
+        "A lab does without a second zone, which costs as much again.",
+        lambda options: not options.production,
+    ),
+    Acknowledged(
+        "RDS10",
+        "*-data/Database/Instance/Resource",
+        "A lab is there to be torn down.",
+        lambda options: not options.production,
+    ),
+    Acknowledged(
+        "RDS11",
+        "*-data/Database/Instance/Resource",
+        "Only the monolith's tasks reach the port; another number would hide nothing.",
+    ),
+    Acknowledged(
+        "S1", "*-edge/Logs/Resource", "It is the bucket of logs; its own would be endless."
+    ),
+    Acknowledged(
+        "ECS2",
+        "*/Definition/Resource",
+        "What is secret comes by reference; the rest is configuration and belongs to the revision.",
+    ),
+    Acknowledged(
+        "IAM5[Resource::*]",
+        "*/ExecutionRole/DefaultPolicy/Resource",
+        "ecr:GetAuthorizationToken is for a registry, and AWS takes no resource for it.",
+    ),
+    Acknowledged(
+        "IAM5[Resource::*]",
+        "*/Role/DefaultPolicy/Resource",
+        "ssmmessages for ECS Exec, for which AWS takes no resource; in a lab with exec=on only.",
+        lambda options: options.exec,
+    ),
+    Acknowledged(
+        "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy"
+        "/AmazonECSInfrastructureRolePolicyForLoadBalancers]",
+        "*/Service/AlternateRole/Resource",
+        "AWS' own policy for moving weights; it follows what ECS needs for that.",
+        lambda options: options.weighted,
+    ),
+)
+
+
+def for_(options: Options) -> Iterator[Acknowledged]:
+    """Give what counts in a deployment."""
+    return (each for each in LIST if each.when(options))
+
+
+def acknowledge(app: App, options: Options) -> None:
+    """Acknowledge findings, each where it is and with its reason."""
+    counting = tuple(for_(options))
+    for construct in app.node.find_all():
+        for each in counting:
+            if fnmatchcase(construct.node.path, each.path):
+                Validations.of(construct).acknowledge(
+                    Acknowledgment(id=f"{PACK}::{PACK}-{each.finding}", reason=each.reason)
+                )

@@ -1,0 +1,55 @@
+"""Fill the secrets that AWS can't generate: `python -m infra.cdk.session_keys`.
+
+Run it after the data stack is deployed.
+
+A pair of keys signs and verifies sessions, another key signs cursors. What is there stays, so that
+it can be repeated. boto3 finds the account by its own variables; `NAME` is the deployment's name.
+"""
+
+import json
+import os
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+import boto3
+
+from infra.cdk import names
+from infra.cdk.options import Options
+from infra.keypair import make
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+def main() -> int:
+    """Fill them; answers the exit code."""
+    options = Options(name=os.environ.get("NAME") or Options.name)
+    made = fill(boto3.client("secretsmanager"), options)
+    sys.stdout.write("The keys are made.\n" if made else "The keys were there already.\n")
+    return 0
+
+
+def fill(client: "SecretsManagerClient", options: Options) -> bool:
+    """Make the keys, unless they are there; answers whether they were made."""
+    shared, signing = names.shared_secret(options), names.signing_secret(options)
+    if _read(client, shared) and _read(client, signing):
+        return False
+    private, public = make()
+    # The private key first: whoever is interrupted in between makes both anew.
+    _write(client, signing, session_private_key=private)
+    _write(client, shared, secret_key=secrets.token_urlsafe(48), session_public_keys=public)
+    return True
+
+
+def _read(client: "SecretsManagerClient", name: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+    return found
+
+
+def _write(client: "SecretsManagerClient", name: str, **values: str) -> None:
+    client.put_secret_value(SecretId=name, SecretString=json.dumps(values))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

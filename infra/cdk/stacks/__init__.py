@@ -1,0 +1,1 @@
+"""The CDK stacks, split by rate of change."""

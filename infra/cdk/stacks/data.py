@@ -1,0 +1,160 @@
+"""What keeps data: the services' tables, the monolith's database, secrets, topic and queues.
+
+Whoever uses tables and queues, which come and go with the stage, knows them by name, not by a
+reference between stacks: a step back is then never held up by what still refers to them.
+"""
+
+import importlib
+import json
+from collections.abc import Iterator
+
+from aws_cdk import Aws, Duration, RemovalPolicy, SecretValue, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from chassis.dynamodb.tables import Table
+from chassis.messaging import subscriptions
+from infra import stages
+from infra.cdk import names
+from infra.cdk.constructs.postgres import Postgres
+from infra.cdk.options import Options
+from infra.cdk.stacks.network import Network
+
+
+def tables(service: str) -> tuple[Table, ...]:
+    """Give a service's own definitions of its tables."""
+    defined: tuple[Table, ...] = importlib.import_module(f"{service}.dynamodb.tables").TABLES
+    return defined
+
+
+def wanted(options: Options) -> Iterator[subscriptions.Subscription]:
+    """Give the components' own definitions of which events they take; none without services."""
+    for service in stages.ordered(options.extracted):
+        yield importlib.import_module(f"{service}.subscription").SUBSCRIPTION
+    if options.extracted:
+        yield importlib.import_module("forum.subscription").at(options.extracted)
+
+
+class Data(Stack):
+    """All data of a stage. In production it outlives its stack, and can't be deleted by mistake."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, options: Options, network: Network
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.options = options
+        self.removal = RemovalPolicy.RETAIN if options.production else RemovalPolicy.DESTROY
+        for service in stages.ordered(options.extracted):
+            for table in tables(service):
+                self._table(table)
+        if options.extracted:
+            self._bus()
+        self.shared = self._secret(
+            "Shared", names.shared_secret(options), "secret_key, session_public_keys"
+        )
+        self.signing = self._secret("Signing", names.signing_secret(options), "session_private_key")
+        self.database = Postgres(
+            self,
+            "Database",
+            options=options,
+            vpc=network.vpc,
+            group=network.database_group,
+            subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+        )
+
+    def _table(self, table: Table) -> None:
+        made = dynamodb.Table(
+            self,
+            _logical(table.name),
+            table_name=self.options.prefix + table.name,
+            partition_key=_key(table.partition),
+            sort_key=_key(table.sort) if table.sort else None,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute=table.expires,
+            encryption=dynamodb.TableEncryption.AWS_MANAGED,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=self.options.production,
+            removal_policy=self.removal,
+        )
+        for index in table.indexes:
+            made.add_global_secondary_index(
+                index_name=index.name,
+                partition_key=_key(index.partition),
+                sort_key=_key(index.sort),
+            )
+
+    def _bus(self) -> None:
+        """Make the topic of all events, and a queue with dead letters for each that takes some."""
+        prefix = self.options.prefix
+        topic = sns.Topic(self, "Events", topic_name=subscriptions.topic(prefix), enforce_ssl=True)
+        for taken in wanted(self.options):
+            name = taken.component.capitalize()
+            dead = sqs.Queue(
+                self,
+                f"{name}DeadLetters",
+                queue_name=taken.dead_letters(prefix),
+                retention_period=Duration.seconds(subscriptions.DEAD_RETENTION_SECONDS),
+                enforce_ssl=True,
+                removal_policy=self.removal,
+            )
+            queue = sqs.Queue(
+                self,
+                f"{name}Queue",
+                queue_name=taken.queue(prefix),
+                retention_period=Duration.seconds(subscriptions.RETENTION_SECONDS),
+                visibility_timeout=Duration.seconds(subscriptions.VISIBILITY_SECONDS),
+                dead_letter_queue=sqs.DeadLetterQueue(
+                    queue=dead, max_receive_count=subscriptions.MAX_RECEIVES
+                ),
+                enforce_ssl=True,
+                removal_policy=self.removal,
+            )
+            for statement in subscriptions.may_send(topic.topic_arn, queue.queue_arn)["Statement"]:
+                queue.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
+            sns.CfnSubscription(
+                self,
+                f"{name}Subscription",
+                topic_arn=topic.topic_arn,
+                protocol="sqs",
+                endpoint=queue.queue_arn,
+                raw_message_delivery=True,
+                filter_policy=taken.filter_policy(),
+            )
+
+    def _secret(self, construct_id: str, name: str, holds: str) -> secretsmanager.Secret:
+        """Make a place for what AWS can't generate; `infra.cdk.session_keys` fills it."""
+        return secretsmanager.Secret(
+            self,
+            construct_id,
+            secret_name=name,
+            description=f"JSON with {holds}; python -m infra.cdk.session_keys fills it",
+            secret_string_value=SecretValue.unsafe_plain_text(json.dumps({})),
+            removal_policy=self.removal,
+        )
+
+
+def table_arns(options: Options, service: str) -> list[str]:
+    """Give the ARNs of a service's tables and of their indexes, each by its name."""
+    arns = []
+    for table in tables(service):
+        arn = (
+            f"arn:{Aws.PARTITION}:dynamodb:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+            f":table/{options.prefix}{table.name}"
+        )
+        arns += [arn, *(f"{arn}/index/{index.name}" for index in table.indexes)]
+    return arns
+
+
+def _key(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
+
+
+def _logical(table: str) -> str:
+    return "".join(part.capitalize() for part in table.split("-")) + "Table"

@@ -1,0 +1,145 @@
+"""What everything stands in: the network, who may reach whom, the names, and the cluster.
+
+Nothing here depends on the stage, so that a step of the split never touches it.
+"""
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_servicediscovery as servicediscovery
+from constructs import Construct
+
+from infra import stages
+from infra.cdk import components, names
+from infra.cdk.options import Options
+
+AZS = 2
+POSTGRES = 5432
+# What tasks without a way out need of AWS: images, logs, secrets, events.
+INTERFACES = {
+    "EcrApi": ec2.InterfaceVpcEndpointAwsService.ECR,
+    "EcrDocker": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
+    "Logs": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+    "Secrets": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+    "Sns": ec2.InterfaceVpcEndpointAwsService.SNS,
+    "Sqs": ec2.InterfaceVpcEndpointAwsService.SQS,
+}
+EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
+
+
+class Network(Stack):
+    """VPC over two zones, security groups, the namespace `forum.local`, the ECS cluster.
+
+    A lab's tasks have public addresses, which nobody may connect to, and so need no NAT gateway.
+    In production they have none, and reach AWS by endpoints.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, options: Options) -> None:
+        super().__init__(scope, construct_id)
+        self.options = options
+        self.vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr("10.20.0.0/16"),
+            max_azs=AZS,
+            nat_gateways=0,
+            # The CDK would empty the default group by a Lambda function; nobody uses it.
+            restrict_default_security_group=False,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(
+                    name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24
+                ),
+                ec2.SubnetConfiguration(
+                    name="private", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24
+                ),
+            ],
+            gateway_endpoints={
+                "DynamoDb": ec2.GatewayVpcEndpointOptions(
+                    service=ec2.GatewayVpcEndpointAwsService.DYNAMODB
+                ),
+                # Layers of images come from S3.
+                "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
+            },
+        )
+        self._log_rejected()
+        self.balancer_group = self._group("Balancer", "The load balancer")
+        self.component_groups = {
+            name: self._group(name.capitalize(), f"Tasks of {name} and of its worker")
+            for name in EVERYBODY
+        }
+        self.database_group = self._group("Database", "PostgreSQL", outbound=False)
+        self._let_in()
+        for group in self.component_groups.values():
+            # Also those that no service uses at this stage: an export in use can't be taken away.
+            self.export_value(group.security_group_id)
+        if options.production:
+            self._endpoints()
+        self.namespace = servicediscovery.PrivateDnsNamespace(
+            self, "Namespace", name=components.DOMAIN, vpc=self.vpc
+        )
+        self.cluster = ecs.Cluster(
+            self,
+            "Cluster",
+            cluster_name=names.cluster(options),
+            vpc=self.vpc,
+            container_insights_v2=ecs.ContainerInsights.ENABLED,
+        )
+
+    @property
+    def task_subnets(self) -> ec2.SubnetSelection:
+        """Say where tasks run."""
+        kind = ec2.SubnetType.PRIVATE_ISOLATED if self.options.production else ec2.SubnetType.PUBLIC
+        return ec2.SubnetSelection(subnet_type=kind)
+
+    def _group(self, name: str, what: str, *, outbound: bool = True) -> ec2.SecurityGroup:
+        return ec2.SecurityGroup(
+            self, f"{name}Group", vpc=self.vpc, description=what, allow_all_outbound=outbound
+        )
+
+    def _let_in(self) -> None:
+        """Say who may connect to whom, for all stages at once."""
+        ports = (443, 80) if self.options.certificate else (80,)
+        for port in ports:
+            self.balancer_group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), "Anybody")
+        tasks = ec2.Port.tcp(components.PORT)
+        for name, group in self.component_groups.items():
+            group.add_ingress_rule(self.balancer_group, tasks, "Load balancer")
+            for other, theirs in self.component_groups.items():
+                if other != name:
+                    group.add_ingress_rule(theirs, tasks, other)
+        self.database_group.add_ingress_rule(
+            self.component_groups[stages.MONOLITH], ec2.Port.tcp(POSTGRES), stages.MONOLITH
+        )
+
+    def _endpoints(self) -> None:
+        group = self._group("Endpoints", "Endpoints of AWS services", outbound=False)
+        for name, theirs in self.component_groups.items():
+            group.add_ingress_rule(theirs, ec2.Port.tcp(443), name)
+        for name, service in INTERFACES.items():
+            self.vpc.add_interface_endpoint(
+                name,
+                service=service,
+                open=False,
+                security_groups=[group],
+                subnets=self.task_subnets,
+            )
+
+    def _log_rejected(self) -> None:
+        """Log what the network turned away; all traffic would cost more than it tells."""
+        group = logs.LogGroup(
+            self,
+            "Rejected",
+            log_group_name=names.log_group(self.options, "network"),
+            retention=logs.RetentionDays.ONE_WEEK,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        role = iam.Role(
+            self, "FlowLogRole", assumed_by=iam.ServicePrincipal("vpc-flow-logs.amazonaws.com")
+        )
+        self.vpc.add_flow_log(
+            "Rejections",
+            traffic_type=ec2.FlowLogTrafficType.REJECT,
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role),
+        )

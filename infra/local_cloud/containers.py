@@ -1,0 +1,136 @@
+"""The containers around the tasks: the emulator, and PostgreSQL in the place of RDS."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+
+from infra.cdk import components, names
+from infra.cdk.constructs.postgres import USER
+from infra.cdk.options import Options
+from infra.local_cloud.target import (
+    DATABASE,
+    EMULATOR,
+    EMULATOR_IMAGE,
+    EMULATOR_PORT,
+    POSTGRES_IMAGE,
+    EngineError,
+    Place,
+    docker,
+)
+
+SOCKET = "/var/run/docker.sock"
+LABEL = "forum.project"
+TASKS_ARE_TOLD = "TASK_"
+SECONDS = 90.0
+
+
+def start_emulator(place: Place, environment: Mapping[str, str]) -> None:
+    """Start the emulator, unless it runs; it tells all tasks what is in `environment`."""
+    name = place.container(EMULATOR)
+    if _runs(name):
+        return
+    _remove(name)
+    for network in (place.network, place.names):
+        if network not in docker("network", "ls", "--format", "{{.Name}}").split():
+            docker("network", "create", "--label", f"{LABEL}={place.project}", network)
+    docker(
+        *("run", "--detach", "--name", name, "--label", f"{LABEL}={place.project}"),
+        *("--network", place.network, "--publish", f"127.0.0.1:{place.port}:{EMULATOR_PORT}"),
+        # It drives the engine, as root of its container, which has no other right.
+        *("--user", "0", "--cap-drop", "ALL", "--volume", f"{SOCKET}:{SOCKET}"),
+        *("--env", f"MINISTACK_HOSTNAME={place.project}", "--env", f"MINISTACK_HOST={EMULATOR}"),
+        *(f"--env={TASKS_ARE_TOLD}{name}={value}" for name, value in environment.items()),
+        EMULATOR_IMAGE,
+    )
+    _until(lambda: _health(name) == "healthy", "the emulator answers", name)
+
+
+def start_database(place: Place, options: Options) -> None:
+    """Start PostgreSQL where the template's instance would be, unless it runs."""
+    name = place.container(DATABASE)
+    if _runs(name):
+        return
+    _remove(name)
+    told = place.client("rds").describe_db_instances(DBInstanceIdentifier=options.name)
+    (instance,) = told["DBInstances"]
+    secret = place.client("secretsmanager").get_secret_value(
+        SecretId=names.database_secret(options)
+    )
+    password = json.loads(secret["SecretString"])["password"]
+    docker(
+        *("run", "--detach", "--name", name, "--label", f"{LABEL}={place.project}"),
+        *("--network", place.network, "--network-alias", instance["Endpoint"]["Address"]),
+        *("--env", f"POSTGRES_USER={USER}", "--env", f"POSTGRES_DB={components.DATABASE}"),
+        *("--env", "LANG=C.UTF-8", "--env", "POSTGRES_PASSWORD"),
+        POSTGRES_IMAGE,
+        secrets={"POSTGRES_PASSWORD": password},
+    )
+    ready = ("exec", name, "pg_isready", "-h", "127.0.0.1", "-U", USER, "-d", components.DATABASE)
+    _until(lambda: _works(*ready), "PostgreSQL answers", name)
+
+
+def left(place: Place) -> list[str]:
+    """Name every container, network and volume of a deployment."""
+    mine = ("--filter", f"label={LABEL}={place.project}")
+    owned = ("--filter", f"label=ministack.instance={place.project}:{EMULATOR_PORT}")
+    found = [
+        f"{kind} {line}"
+        for kind, listing, what in (
+            ("container", ("ps", "--all"), "{{.Names}}"),
+            ("network", ("network", "ls"), "{{.Name}}"),
+            ("volume", ("volume", "ls"), "{{.Name}}"),
+        )
+        for line in docker(*listing, *mine, "--format", what).split()
+    ]
+    tasks = docker("ps", "--all", *owned, "--format", "{{.Names}}").split()
+    return found + [f"container {task}" for task in tasks]
+
+
+def remove_all(place: Place) -> None:
+    """Remove the containers and networks of a deployment, whatever state they are in."""
+    things = left(place)
+    for kind in ("container", "network", "volume"):
+        for thing in things:
+            sort, _, name = thing.partition(" ")
+            if sort == kind:
+                _remove(name) if kind == "container" else docker(kind, "rm", name)
+
+
+def log(place: Place, part: str) -> str:
+    """Give the last lines that a container said."""
+    try:
+        return docker("logs", "--tail", "60", place.container(part))
+    except EngineError as error:
+        return str(error)
+
+
+def _runs(name: str) -> bool:
+    listed = docker("ps", "--filter", f"name=^{name}$", "--format", "{{.Names}}")
+    return name in listed.split()
+
+
+def _remove(name: str) -> None:
+    listed = docker("ps", "--all", "--filter", f"name=^{name}$", "--format", "{{.Names}}")
+    if name in listed.split():
+        docker("rm", "--force", "--volumes", name)
+
+
+def _health(name: str) -> str:
+    return docker("inspect", "--format", "{{.State.Health.Status}}", name).strip()
+
+
+def _works(*arguments: str) -> bool:
+    try:
+        docker(*arguments)
+    except EngineError:
+        return False
+    return True
+
+
+def _until(done: Callable[[], bool], what: str, name: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not done():
+        if time.monotonic() > deadline:
+            msg = f"waited {SECONDS:g} s until {what}:\n{docker('logs', '--tail', '60', name)}"
+            raise EngineError(msg)
+        time.sleep(0.2)

@@ -1,0 +1,151 @@
+"""Deploy the templates on this machine: `make deploy-local`.
+
+It needs a container engine and no AWS account. What it does is what docs/deploy.md does on AWS.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from infra import stages
+from infra.cdk import names, session_keys
+from infra.cdk import options as choices
+from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
+from infra.cdk.options import Options, OptionsError
+from infra.cdk.synth import synthesise
+from infra.local_cloud import containers, images
+from infra.local_cloud import target as places
+from infra.local_cloud.stacks import StackError, Stacks
+from infra.local_cloud.target import EngineError, Place
+from infra.local_cloud.template_filter import REASONS, Template, leave_out
+
+Say = Callable[[str], None]
+_VARIABLES = ("EXTRACTED", "REVISION")
+
+
+def main() -> int:
+    """Deploy; answers the exit code."""
+    try:
+        place = places.read(os.environ)
+        options = _options(os.environ)
+        address = deploy(place, options, say=lambda line: print(line, flush=True))
+    except (ValueError, OptionsError, EngineError, StackError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    print(f"\nThe forum is at {address}")
+    print("Browsers and curl find it; other programs may need the name in /etc/hosts.")
+    print("Another EXTRACTED deploys in place; make destroy-local removes everything.")
+    return 0
+
+
+def deploy(
+    place: Place, options: Options, *, say: Say, environment: Mapping[str, str] | None = None
+) -> str:
+    """Bring the deployment to a stage; answers the forum's address.
+
+    `environment` is what containers are told beside what their definitions say.
+
+    Raises:
+        EngineError: there is no container engine, or an image can't be built.
+        StackError: a stack failed, and is what it was before.
+    """
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        assembly = Path(folder)
+        templates = _templates(options, assembly)
+        wanted = {names.stack(options, name) for name in options.components}
+        say(f"{len(templates)} templates; building images ...")
+        images.build_emulator()
+        built = [asset.build() for asset in images.assets(assembly, sorted(wanted))]
+        say(f"{sum(built)} images of {len(built)} are new")
+        containers.start_emulator(place, environment or {})
+        Rollout(place, options, templates, say).run()
+    outputs = Stacks(place).outputs(names.stack(options, EDGE))
+    say(f"deployed in {time.monotonic() - began:.0f} s")
+    return place.address(outputs["BalancerName"])
+
+
+class Rollout:
+    """One deployment, stack after stack, so that each path has an owner at every moment."""
+
+    def __init__(
+        self, place: Place, options: Options, templates: Mapping[str, Template], say: Say
+    ) -> None:
+        self._place, self._options, self._say = place, options, say
+        self._templates = templates
+        self._stacks = Stacks(place)
+        self._left_out: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Make what is new, then switch, then remove what is over.
+
+        A service that is new answers before its paths go there, and only then the monolith lets go
+        of them. On the way back the monolith takes them up again first.
+        """
+        options = self._options
+        self._stacks.bootstrap()
+        there = self._stacks.made()
+        before = {d for d in stages.DOMAINS if names.stack(options, d) in there}
+        over = [names.stack(options, each) for each in sorted(before - options.extracted)]
+        self._deploy(NETWORK)
+        if over:
+            # Who still runs keeps its tables until it is gone.
+            self._deploy(DATA, _data_of(options, before | options.extracted))
+        else:
+            self._deploy(DATA)
+        if session_keys.fill(self._place.client("secretsmanager"), options):
+            self._say("  keys made")
+        containers.start_database(self._place, options)
+        self._deploy(EDGE)
+        extracted = stages.ordered(options.extracted)
+        new = [name for name in extracted if name not in before]
+        for name in (*new, stages.MONOLITH, *(name for name in extracted if name in before)):
+            self._deploy(name)
+        self._deploy(WATCH)
+        if over:
+            self._stacks.delete(over)
+            self._say(f"  {', '.join(over)}: deleted")
+            self._deploy(DATA)
+        for kind, count in sorted(self._left_out.items()):
+            self._say(f"  left out: {count} {kind} ({REASONS[kind]})")
+
+    def _deploy(self, what: str, template: Template | None = None) -> None:
+        name = names.stack(self._options, what)
+        began = time.monotonic()
+        made, gone = leave_out(template or self._templates[name])
+        for kind in gone.values():
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+        changed = self._stacks.deploy(name, made)
+        told = f"{time.monotonic() - began:.1f} s" if changed else "as it was"
+        self._say(f"  {name}: {told}")
+
+
+def _templates(options: Options, folder: Path) -> dict[str, Template]:
+    return {stack.stack_name: stack.template for stack in synthesise(options, folder).stacks}
+
+
+def _data_of(options: Options, domains: set[str]) -> Template:
+    """Give the template of the data of more domains than are extracted in the end."""
+    more = Options(
+        extracted=frozenset(domains),
+        environment=options.environment,
+        architecture=options.architecture,
+        name=options.name,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        return _templates(more, Path(folder))[names.stack(options, DATA)]
+
+
+def _options(environ: Mapping[str, str]) -> Options:
+    """Take the stage and this machine's processor."""
+    context = {name.lower(): environ[name] for name in _VARIABLES if name in environ}
+    arm = platform.machine() in {"arm64", "aarch64"}
+    return choices.read({"architecture": "arm64" if arm else "x86_64", **context})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Remove an offline deployment: `python -m infra.local_cloud.destroy`, for `make destroy-local`.
+
+The stacks go first, as on AWS; then what is left at the emulator is listed, which has to be
+nothing, and last go the emulator and the database. Images stay: they make the next start fast.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra import stages
+from infra.cdk import names
+from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
+from infra.cdk.options import Options
+from infra.local_cloud import containers
+from infra.local_cloud import target as places
+from infra.local_cloud.stacks import StackError, Stacks
+from infra.local_cloud.target import EMULATOR, EngineError, Place
+
+Say = Callable[[str], None]
+
+
+def main() -> int:
+    """Remove it; answers the exit code."""
+    try:
+        place = places.read(os.environ)
+        remaining = destroy(place, Options(), say=lambda line: print(line, flush=True))
+    except (ValueError, EngineError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for thing in remaining:
+        sys.stderr.write(f"still there: {thing}\n")
+    return 1 if remaining else 0
+
+
+def destroy(place: Place, options: Options, *, say: Say) -> list[str]:
+    """Delete the stacks and remove the containers; answers what was left, which is nothing."""
+    remaining: list[str] = []
+    if f"container {place.container(EMULATOR)}" in containers.left(place):
+        try:
+            remaining = _delete(place, options, say)
+        except (BotoCoreError, ClientError, StackError) as error:
+            say(f"the stacks could not be deleted, and are removed all the same: {error}")
+    containers.remove_all(place)
+    remaining += containers.left(place)
+    if not remaining:
+        say("nothing is left: no stack, no container, no network, no table")
+    return remaining
+
+
+def _delete(place: Place, options: Options, say: Say) -> list[str]:
+    stacks = Stacks(place)
+    there = stacks.names()
+    everybody = (*stages.DOMAINS, stages.MONOLITH)
+    for group in ((WATCH,), everybody, (EDGE,), (DATA,), (NETWORK,)):
+        wanted = [name for each in group if (name := names.stack(options, each)) in there]
+        stacks.delete(wanted)
+        for name in wanted:
+            say(f"  {name}: deleted")
+    return [*(f"stack {name}" for name in stacks.names()), *_resources(place)]
+
+
+def _resources(place: Place) -> Iterator[str]:
+    """Name what AWS would go on charging for."""
+    for kind, service, operation, key in (
+        ("table", "dynamodb", "list_tables", "TableNames"),
+        ("cluster", "ecs", "list_clusters", "clusterArns"),
+        ("load balancer", "elbv2", "describe_load_balancers", "LoadBalancers"),
+        ("target group", "elbv2", "describe_target_groups", "TargetGroups"),
+        ("queue", "sqs", "list_queues", "QueueUrls"),
+        ("topic", "sns", "list_topics", "Topics"),
+        ("secret", "secretsmanager", "list_secrets", "SecretList"),
+        ("database", "rds", "describe_db_instances", "DBInstances"),
+        ("namespace", "servicediscovery", "list_namespaces", "Namespaces"),
+        ("log group", "logs", "describe_log_groups", "logGroups"),
+        ("bucket", "s3", "list_buckets", "Buckets"),
+    ):
+        for each in getattr(place.client(service), operation)().get(key, []):
+            yield f"{kind} {each}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The images that the templates name, built here under the names that they have on AWS."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local_cloud.target import EMULATOR_IMAGE, EngineError, docker, registry
+from infra.ministack import ACCOUNT, REGION
+
+
+@dataclass(frozen=True)
+class Asset:
+    """An image as the CDK describes it: where its files are, and what it will be called."""
+
+    name: str
+    directory: Path
+    dockerfile: str
+
+    def build(self) -> bool:
+        """Build it, unless it is there; answers whether it was built."""
+        if exists(self.name):
+            return False
+        file = str(self.directory / self.dockerfile)
+        docker("build", "--quiet", "--tag", self.name, "--file", file, str(self.directory))
+        return True
+
+
+def assets(assembly: Path, stacks: Iterable[str]) -> Iterator[Asset]:
+    """Read which images the stacks of an assembly need."""
+    for stack in stacks:
+        manifest = assembly / f"{stack}.assets.json"
+        described = json.loads(manifest.read_text(encoding="utf-8"))["dockerImages"]
+        for image in described.values():
+            source = image["source"]
+            (destination,) = image["destinations"].values()
+            tag = _filled(f"{destination['repositoryName']}:{destination['imageTag']}")
+            yield Asset(f"{registry()}/{tag}", assembly / source["directory"], source["dockerFile"])
+
+
+def build_emulator() -> None:
+    """Build the emulator's own image."""
+    file = ("--file", "infra/Dockerfile", "--target", "emulator")
+    docker("build", "--quiet", "--tag", EMULATOR_IMAGE, *file, ".")
+
+
+def exists(image: str) -> bool:
+    """Tell whether an image is there."""
+    try:
+        docker("image", "inspect", "--format", "{{.Id}}", image)
+    except EngineError:
+        return False
+    return True
+
+
+def _filled(text: str) -> str:
+    for name, value in (("AccountId", ACCOUNT), ("Region", REGION)):
+        text = text.replace(f"${{AWS::{name}}}", value)
+    return text

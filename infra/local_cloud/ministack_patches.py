@@ -1,0 +1,292 @@
+"""MiniStack with additions that bring it closer to AWS; the entry point of its container.
+
+MiniStack runs ECS' tasks as real containers and routes by the load balancer's rules, but some of
+what makes a deployment safe it leaves out. It is added here, function by function, so that the
+templates can be deployed as they are. Each docstring says what AWS does and MiniStack does not. A
+version of MiniStack that no longer has what is replaced here fails at its start.
+"""
+
+import os
+import sys
+import time
+from typing import Any
+
+from ministack import app
+from ministack.core import responses
+from ministack.services import alb, ecs, servicediscovery
+from ministack.services.cloudformation import provisioners, stacks
+
+from infra.local_cloud import health
+
+NAMES = "-names"
+"""Ends the name of the network on which tasks find each other."""
+STEADY_SECONDS = 180.0
+STOP_SECONDS = 30
+LOOK_SECONDS = 1.0
+FAILURES = {"EssentialContainerExited", "TaskFailedToStart"}
+# What `make deploy-local` has tasks told beside their definitions: limits, for a test.
+TOLD = {
+    name.removeprefix("TASK_"): value
+    for name, value in os.environ.items()
+    if name.startswith("TASK_")
+}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+# What is replaced, as it was.
+_attach = ecs._attach_started_container
+_run_kwargs = ecs._build_run_kwargs
+_running = ecs._mark_task_running
+_run = ecs._run_docker_container
+_own_thread = stacks._runs_on_worker_thread
+_look = ecs._maybe_mark_stopped
+_definitions = provisioners._normalize_container_defs
+_service = provisioners._RESOURCE_HANDLERS["AWS::ECS::Service"]
+_created, _updated = _service["create"], _service["update"]
+
+
+def definitions(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Read all of a template's container definitions: secrets, checks and the order of starts.
+
+    MiniStack reads `Secrets` but not `ValueFrom` in it, and so gives a container none. What refers
+    to a secret is its ARN on AWS, and its name there.
+    """
+    found: list[dict[str, Any]] = _definitions(given)
+    for each in found:
+        for name in ("secrets", "dependsOn"):
+            if name in each:
+                each[name] = [_camel(entry) for entry in each[name]]
+        for secret in each.get("secrets", ()):
+            if not secret["valueFrom"].startswith("arn:"):
+                secret["valueFrom"] = f"{_secret_arn()}{secret['valueFrom']}"
+        if "healthCheck" in each:
+            each["healthCheck"] = _camel(each["healthCheck"])
+    return found
+
+
+def run_kwargs(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], *more: Any) -> Any:
+    """Run a container with what its definition takes from it: root, writing, capabilities.
+
+    The credentials that MiniStack offers in the place of a task role's are at an address that
+    botocore does not believe in; any others do.
+    """
+    env.pop("AWS_CONTAINER_CREDENTIALS_FULL_URI", None)
+    env.update(CREDENTIALS | TOLD)
+    kwargs = _run_kwargs(cdef, td, env, *more)
+    limits = cdef.get("linuxParameters") or {}
+    dropped = (limits.get("Capabilities") or {}).get("Drop") or []
+    return kwargs | {
+        "read_only": bool(cdef.get("readonlyRootFilesystem")),
+        "user": cdef.get("user"),
+        "cap_drop": dropped,
+        "init": bool(limits.get("InitProcessEnabled")),
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": f"{td['memory']}m",
+        # ECS does not look at an image's own check.
+        "healthcheck": {"test": ["NONE"]},
+    }
+
+
+def run(docker: Any, cdef: dict[str, Any], kwargs: dict[str, Any], **more: Any) -> Any:
+    """Start an image that was built here. There is no registry to ask about it."""
+    return _run(docker, cdef, kwargs, **(more | {"refresh_image": False}))
+
+
+def attach(task: dict[str, Any], container: Any, index: int, token: str, network: str) -> bool:
+    """Let a container end before the one that depends on its success starts.
+
+    MiniStack starts all at once. And it would take the address of the first for the task's.
+    """
+    attached: bool = _attach(task, container, index, token, network)
+    defined = _defined(task)
+    name = defined[index]["name"]
+    if not attached or not any(_waits_for(each, name) for each in defined):
+        return attached
+    code = container.wait(timeout=STEADY_SECONDS)["StatusCode"]
+    task["attachments"] = []
+    task.pop("_container_ip", None)
+    if code:
+        msg = f"{name} ended with {code}: {container.logs(tail=20).decode(errors='replace')}"
+        raise RuntimeError(msg)
+    return True
+
+
+def running(arn: str, task: dict[str, Any]) -> bool:
+    """Call a task running when it is healthy, and only then let it be found.
+
+    ECS counts a task for a deployment when its containers' checks and the load balancer's hold, and
+    the load balancer sends it nothing before. MiniStack takes any container that has started. One
+    that ends or never gets well counts as failed, for the circuit breaker.
+    """
+    docker = ecs._get_docker()
+    containers = [docker.containers.get(each) for each in task["_docker_ids"]]
+    pairs = [
+        pair for pair in zip(_defined(task), containers, strict=True) if pair[0].get("essential")
+    ]
+    checks = [each["healthCheck"] for each, _ in pairs if each.get("healthCheck")]
+    targets = list(_targets(task))
+
+    def well() -> bool:
+        if not all(health.answers(*target) for target in targets):
+            return False
+        commands = ((health.checked(each.get("healthCheck")), made) for each, made in pairs)
+        return all(made.exec_run(command).exit_code == 0 for command, made in commands if command)
+
+    def ended() -> str:
+        for each, made in pairs:
+            made.reload()
+            if made.status == "exited":
+                return str(each["name"])
+        return ""
+
+    def given_up() -> bool:
+        return not ecs._task_is_active(arn, task)
+
+    if not health.wait(well, ended, given_up, health.patience(checks)):
+        return False
+    for each, made in pairs:
+        register(docker, str(each["name"]), made)
+    return bool(_running(arn, task))
+
+
+def look(task: dict[str, Any], docker: Any = None) -> None:
+    """Look after a task's containers once a second; ten times would be a load of its own."""
+    if time.monotonic() - task.get("_looked", 0.0) >= LOOK_SECONDS:
+        task["_looked"] = time.monotonic()
+        _look(task, docker)
+
+
+def register(docker: Any, name: str, container: Any) -> None:
+    """Let a task be found by the name that Cloud Map has for it, and let it find others.
+
+    ECS registers tasks in Cloud Map, whose private DNS answers in the VPC. Here it is a network of
+    the engine with aliases.
+    """
+    first = next(iter(container.attrs["NetworkSettings"]["Networks"]))
+    network = docker.networks.get(first + NAMES)
+    aliases = [
+        f"{name}.{namespace['Name']}"
+        for known in servicediscovery._services.values()
+        for namespace in servicediscovery._namespaces.values()
+        if known["Name"] == name and namespace["Id"] == known["NamespaceId"]
+    ]
+    network.connect(container, aliases=aliases)
+
+
+def remove(docker: Any, container: Any) -> None:
+    """Stop a container as patiently as ECS, which MiniStack would kill after five seconds."""
+    if isinstance(container, str):
+        try:
+            container = docker.containers.get(container)
+        except Exception:
+            return
+    try:
+        container.stop(timeout=STOP_SECONDS)
+        container.remove(v=True, force=True)
+    except Exception as error:
+        sys.stderr.write(f"{container.name} is not removed: {error}\n")
+
+
+def created(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+    """Call a service created when its tasks are healthy, as CloudFormation does."""
+    made = _created(logical_id, props, stack)
+    _steady(made[0], props.get("TaskDefinition", ""))
+    return made
+
+
+def updated(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str) -> Any:
+    """Call it updated when the deployment is complete; fail if ECS rolled it back."""
+    made = _updated(physical_id, old, new, stack)
+    _steady(physical_id, new.get("TaskDefinition", ""))
+    return made
+
+
+def own_thread(kind: str) -> bool:
+    """Wait for services beside everything else, which would stand still meanwhile."""
+    return kind == "AWS::ECS::Service" or bool(_own_thread(kind))
+
+
+def _steady(arn: str, definition: str) -> None:
+    """Wait for a service's deployment."""
+    key = arn.partition(":service/")[2]
+    deadline = time.monotonic() + STEADY_SECONDS
+    while time.monotonic() < deadline:
+        service = ecs._services.get(key, {})
+        mine = [d for d in service.get("deployments", []) if d["taskDefinition"] == definition]
+        if any(deployment["rolloutState"] == "FAILED" for deployment in mine):
+            msg = f"{key}: the deployment failed; ECS' circuit breaker was triggered"
+            raise ValueError(msg)
+        if any(
+            deployment["status"] == "PRIMARY"
+            and deployment["rolloutState"] == "COMPLETED"
+            and deployment["runningCount"] >= service["desiredCount"]
+            for deployment in mine
+        ):
+            return
+        failed = [task for task in _stopped(key, definition) if task["stopCode"] in FAILURES]
+        if len(failed) >= 3:
+            msg = f"{key}: three tasks failed, the last with: {failed[-1]['stoppedReason']}"
+            raise ValueError(msg)
+        time.sleep(0.1)
+    msg = f"{key}: not stable after {STEADY_SECONDS:g} s"
+    raise ValueError(msg)
+
+
+def _stopped(service: str, definition: str) -> list[dict[str, Any]]:
+    """Give the tasks of a definition that have stopped, the first first."""
+    name = service.partition("/")[2]
+    return [
+        task
+        for task in ecs._tasks.values()
+        if task["group"] == f"service:{name}"
+        and task["taskDefinitionArn"] == definition
+        and task["lastStatus"] == "STOPPED"
+    ]
+
+
+def _secret_arn() -> str:
+    return f"arn:aws:secretsmanager:{responses.get_region()}:{responses.get_account_id()}:secret:"
+
+
+def _defined(task: dict[str, Any]) -> list[dict[str, Any]]:
+    key = ecs._resolve_td_key(task["taskDefinitionArn"])
+    found: list[dict[str, Any]] = ecs._task_defs[key]["containerDefinitions"]
+    return found
+
+
+def _waits_for(cdef: dict[str, Any], name: str) -> bool:
+    entries = cdef.get("dependsOn") or []
+    return any(e["containerName"] == name and e["condition"] == "SUCCESS" for e in entries)
+
+
+def _targets(task: dict[str, Any]) -> Any:
+    """Give what the load balancer would check of a task: address, port, path and status codes."""
+    cluster = task["clusterArn"].rsplit("/", 1)[-1]
+    name = task["group"].partition("service:")[2]
+    for balanced in ecs._services.get(f"{cluster}/{name}", {}).get("loadBalancers") or []:
+        group = alb._tgs[balanced["targetGroupArn"]]
+        codes = str((group.get("Matcher") or {}).get("HttpCode") or "200")
+        yield ecs._task_ip(task), balanced["containerPort"], group["HealthCheckPath"], codes
+
+
+def _camel(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name[0].lower() + name[1:]: value for name, value in entry.items()}
+
+
+def install() -> None:
+    """Put everything in its place."""
+    provisioners._normalize_container_defs = definitions
+    stacks._runs_on_worker_thread = own_thread
+    _service["create"], _service["update"] = created, updated
+    ecs._build_run_kwargs = run_kwargs
+    ecs._run_docker_container = run
+    ecs._attach_started_container = attach
+    ecs._mark_task_running = running
+    ecs._remove_docker_container = remove
+    ecs._maybe_mark_stopped = look
+    # Nobody knows a digest of an image that is in no registry.
+    ecs._deployment_needs_first_task = lambda *_: False
+
+
+if __name__ == "__main__":
+    install()
+    app.main()

@@ -1,0 +1,116 @@
+"""Stacks at the emulator: made, updated in place and deleted by CloudFormation's own calls."""
+
+import json
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from infra.local_cloud.target import Place
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+SECONDS = 600.0
+# The CDK's templates ask whether the account was bootstrapped.
+BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+_CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+
+
+class StackError(Exception):
+    """A stack did not get to where it should; tells what CloudFormation says about it."""
+
+
+class Stacks:
+    """The stacks of an offline deployment."""
+
+    def __init__(self, place: Place) -> None:
+        self._client: CloudFormationClient = place.client("cloudformation")
+        self._parameters = place.client("ssm")
+
+    def bootstrap(self) -> None:
+        """Tell the account bootstrapped."""
+        self._parameters.put_parameter(Name=BOOTSTRAP, Value="30", Type="String", Overwrite=True)
+
+    def names(self) -> set[str]:
+        """Name the stacks that are there."""
+        pages = self._client.get_paginator("describe_stacks").paginate()
+        return {stack["StackName"] for page in pages for stack in page["Stacks"]}
+
+    def made(self) -> set[str]:
+        """Name the stacks that were made; one that failed at that is only waiting to be deleted."""
+        return {name for name in self.names() if self._status(name) != "ROLLBACK_COMPLETE"}
+
+    def deploy(self, name: str, template: dict[str, Any]) -> bool:
+        """Make a stack, or bring it up to date; answers whether anything had to change.
+
+        Raises:
+            StackError: it failed, and CloudFormation went back to what was before.
+        """
+        arguments: dict[str, Any] = {
+            "StackName": name,
+            "TemplateBody": json.dumps(template),
+            "Capabilities": list(_CAPABILITIES),
+        }
+        if self._status(name) == "ROLLBACK_COMPLETE":
+            # It was never made, and CloudFormation takes no update of it.
+            self.delete([name])
+        if name not in self.names():
+            self._client.create_stack(**arguments)
+            self._settled(name, "CREATE_COMPLETE")
+            return True
+        try:
+            self._client.update_stack(**arguments)
+        except ClientError as error:
+            if "No updates" in error.response["Error"]["Message"]:
+                return False
+            raise
+        self._settled(name, "UPDATE_COMPLETE")
+        return True
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete stacks, side by side."""
+        wanted = tuple(names)
+        for name in wanted:
+            self._client.delete_stack(StackName=name)
+        for name in wanted:
+            self._settled(name, "DELETE_COMPLETE")
+
+    def outputs(self, name: str) -> dict[str, str]:
+        """Give a stack's outputs."""
+        (stack,) = self._client.describe_stacks(StackName=name)["Stacks"]
+        return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+    def _settled(self, name: str, wanted: str) -> None:
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            status = self._status(name)
+            if status == wanted:
+                return
+            if not status.endswith("IN_PROGRESS"):
+                msg = f"{name} is {status}:\n{self._failures(name)}"
+                raise StackError(msg)
+            time.sleep(0.2)
+        msg = f"{name} is still {self._status(name)} after {SECONDS:g} s"
+        raise StackError(msg)
+
+    def _status(self, name: str) -> str:
+        try:
+            (stack,) = self._client.describe_stacks(StackName=name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" in error.response["Error"]["Message"]:
+                return "DELETE_COMPLETE"
+            raise
+        return str(stack["StackStatus"])
+
+    def _failures(self, name: str) -> str:
+        try:
+            events = self._client.describe_stack_events(StackName=name)["StackEvents"]
+        except ClientError as error:
+            return str(error)
+        return "\n".join(
+            f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+            for event in events
+            if event["ResourceStatus"].endswith("FAILED")
+        )

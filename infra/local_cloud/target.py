@@ -1,0 +1,111 @@
+"""Where an offline deployment lives: its name, its port, its containers and networks."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from infra.ministack import ACCOUNT, REGION
+from infra.runner.config import HOST, ROOT
+
+EMULATOR, DATABASE = "emulator", "database"
+EMULATOR_IMAGE = "forum-emulator"
+POSTGRES_IMAGE = "postgres:17"
+EMULATOR_PORT = 4566
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+class EngineError(Exception):
+    """The container engine did not do what it was asked for, or there is none."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One offline deployment on this machine. Several can stand side by side."""
+
+    project: str = "forum-local"
+    port: int = 8080
+
+    @property
+    def network(self) -> str:
+        """The network of the VPC."""
+        return self.project
+
+    @property
+    def names(self) -> str:
+        """The network on which tasks find each other by Cloud Map's names."""
+        return f"{self.project}-names"
+
+    @property
+    def endpoint(self) -> str:
+        """Where the emulator answers as AWS."""
+        return f"http://{HOST}:{self.port}"
+
+    def container(self, part: str) -> str:
+        """Name a container that stands around the tasks."""
+        return f"{self.project}-{part}"
+
+    def address(self, balancer: str) -> str:
+        """Give the forum's address: by such a host the emulator knows a load balancer."""
+        return f"http://{balancer}.alb.localhost:{self.port}"
+
+    def client(self, service: str) -> Any:
+        """Build a client of an AWS service at the emulator; nobody's own credentials are used."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106
+            # Cloud Map's client would put `data-` before the host.
+            config=Config(inject_host_prefix=False, retries={"total_max_attempts": 3}),
+        )
+
+
+def read(environ: Mapping[str, str]) -> Place:
+    """Read PROJECT and PORT; raise a ValueError that says what is wrong."""
+    project = environ.get("PROJECT") or Place.project
+    port = environ.get("PORT") or str(Place.port)
+    if not _PROJECT.fullmatch(project):
+        msg = f"PROJECT is a short name of a-z, 0-9 and -, not {project!r}"
+        raise ValueError(msg)
+    if not port.isdecimal() or not 0 < int(port) < 2**16:
+        msg = f"PORT is a port from 1 to 65535, not {port!r}"
+        raise ValueError(msg)
+    return Place(project, int(port))
+
+
+def docker(*arguments: str, secrets: Mapping[str, str] | None = None) -> str:
+    """Run docker; answers what it printed. `secrets` reach it by its environment only.
+
+    Raises:
+        EngineError: it failed.
+    """
+    environment = {**os.environ, **(secrets or {})}
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["docker", *arguments],  # noqa: S607
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except OSError as error:
+        msg = f"there is no docker: {error}"
+        raise EngineError(msg) from error
+    if done.returncode:
+        msg = f"docker {' '.join(arguments[:2])} failed:\n{done.stderr.strip()[-4000:]}"
+        raise EngineError(msg)
+    return done.stdout
+
+
+def registry() -> str:
+    """Name the registry that images of the emulator's account would come from."""
+    return f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"

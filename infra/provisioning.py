@@ -1,0 +1,78 @@
+"""Create what services need: `SERVICES=users,threads python -m infra.provisioning`.
+
+That is their tables, and for them and the monolith the topic and the queues of events. Where
+domains were moved, the file that STAGE_FILE names says which services there are by now.
+"""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from chassis.dynamodb import tables
+from chassis.messaging import subscriptions
+from infra import stages
+from infra.ministack import PREFIX
+
+
+def main() -> int:
+    """Create whatever is missing; can be repeated at any time."""
+    extracted, moving = _stage()
+    services = stages.ordered(extracted | moving)
+    for name in make_tables(services):
+        print(f"created {name}")
+    make_queues(extracted, moving)
+    return 0
+
+
+def _stage() -> tuple[frozenset[str], frozenset[str]]:
+    """Tell the domains that services keep, and those that are on the move."""
+    file = Path(os.environ.get("STAGE_FILE", ""))
+    if file.is_file():
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return frozenset(told["extracted"]), frozenset(told["moving"])
+    return stages.parse(os.environ["SERVICES"]), frozenset()
+
+
+def make_tables(services: Sequence[str]) -> Iterator[str]:
+    """Make the tables that services lack, and name each that was made."""
+    database = boto3.client("dynamodb")
+    prefix = os.environ.get("TABLE_PREFIX", PREFIX)
+    for service in services:
+        owned = importlib.import_module(f"{service}.dynamodb.tables").TABLES
+        yield from tables.provision(database, prefix, owned)
+
+
+def make_queues(extracted: frozenset[str], moving: frozenset[str] = frozenset()) -> None:
+    """Make the topic, and the queues of services and of the monolith beside them."""
+    wanted = [_subscription(service) for service in stages.ordered(extracted | moving)]
+    wanted.append(importlib.import_module("forum.subscription").at(extracted, moving))
+    subscriptions.provision(boto3.client("sns"), boto3.client("sqs"), PREFIX, wanted)
+
+
+def unsubscribe(domain: str) -> None:
+    """Let nothing more go to a queue that nobody reads."""
+    sns: Any = boto3.client("sns")
+    name = subscriptions.Subscription(domain, ()).queue(PREFIX)
+    pages = sns.get_paginator("list_subscriptions").paginate()
+    for subscription in (one for page in pages for one in page["Subscriptions"]):
+        of_ours = subscription["TopicArn"].endswith(f":{subscriptions.topic(PREFIX)}")
+        if of_ours and subscription["Endpoint"].endswith(f":{name}"):
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    sqs: Any = boto3.client("sqs")
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+
+
+def _subscription(service: str) -> subscriptions.Subscription:
+    taken: subscriptions.Subscription
+    taken = importlib.import_module(f"{service}.subscription").SUBSCRIPTION
+    return taken
+
+
+if __name__ == "__main__":
+    sys.exit(main())

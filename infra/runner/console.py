@@ -1,0 +1,69 @@
+"""What a run says to the person in front of it."""
+
+import os
+import sys
+from collections import deque
+from pathlib import Path
+
+from infra import stages
+from infra.gateway import routes
+from infra.runner.config import BUS, DATASTORE, GATEWAY, HOST, Local
+from infra.runner.supervisor import PartFailedError
+
+_LAST_LINES, _LONGEST_LINE = 10, 400
+
+
+def say(text: str) -> None:
+    """Print at once; a terminal that is gone is no reason to leave anything running."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def overview(local: Local, seconds: float) -> str:
+    """Tell where the forum is, what runs where, and how to go on."""
+    active = routes.load().at(local.extracted)
+    tasks = {route.component: f"{route.prefix} and below" for route in active.routes}
+    apis = [route.prefix for route in routes.load().routes if route not in active.routes]
+    tasks[stages.MONOLITH] = " ".join(["the pages", *apis])
+    tasks[GATEWAY] = "sends each path to its owner"
+    tasks[DATASTORE] = "the services' tables"
+    tasks[BUS] = "carries events between components"
+    lines = [f"  {part:<9} {HOST}:{local.ports[part]:<6} {tasks[part]}" for part in local.parts]
+    if local.workers:
+        lines.append(f"  {'workers':<25} one beside each component, for its events")
+    return "\n".join(
+        [
+            "",
+            f"The forum is ready after {seconds:.1f} s: {local.url(GATEWAY)}",
+            "",
+            *lines,
+            "",
+            f"Data is in {_short(local.folder)}, logs in {_short(local.logs)} (make logs).",
+            "Stop it with Ctrl-C, or with make stop from elsewhere.",
+            *(["Parts that die are started again."] if local.restart else []),
+            "",
+        ]
+    )
+
+
+def failure(failed: PartFailedError, log: Path) -> str:
+    """Tell which part failed, with the last lines of its log."""
+    lines = [f"  {line[:_LONGEST_LINE]}" for line in _tail(log)]
+    heading = f"{failed}. {'Its last log lines:' if lines else 'It logged nothing.'}"
+    ending = f"{failed}; all of it is in {_short(log)}"
+    return "\n".join(["", heading, *lines, "", ending, "Stopping ..."])
+
+
+def _tail(log: Path) -> list[str]:
+    try:
+        with log.open(encoding="utf-8", errors="replace") as file:
+            return [line.rstrip("\n") for line in deque(file, _LAST_LINES)]
+    except FileNotFoundError:
+        return []
+
+
+def _short(path: Path) -> str:
+    """Write a path relative to where the person is, if it is below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

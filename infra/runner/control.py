@@ -1,0 +1,140 @@
+"""What `make` does to a forum that runs, or does not: stop, reset, logs, moderator, replay."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from infra import stages
+from infra.runner import process_specs
+from infra.runner.config import Local, SettingsError, by_now, read, var_folder
+from infra.runner.lock import Lock
+
+STOP_SECONDS = 20
+
+
+def stop(lock: Lock) -> int:
+    """Ask the running forum to stop, and wait until it has."""
+    holder = lock.holder()
+    if holder is None:
+        print("The forum does not run.")
+        return 0
+    try:
+        os.kill(holder["pid"], signal.SIGTERM)
+    except (KeyError, ProcessLookupError):
+        # The launcher was killed; its lifeline is at work.
+        print("The forum is already stopping.")
+    if not lock.wait_until_free(STOP_SECONDS):
+        print(f"The forum has not stopped within {STOP_SECONDS} seconds.", file=sys.stderr)
+        return 1
+    print("The forum has stopped.")
+    return 0
+
+
+def reset(lock: Lock) -> int:
+    """Delete the data, logs and keys of every stage."""
+    if lock.holder() is not None:
+        print("The forum runs; `make stop` ends it.", file=sys.stderr)
+        return 1
+    folder = var_folder(os.environ)
+    if folder.exists():
+        shutil.rmtree(folder)
+    print(f"Deleted {folder}.")
+    return 0
+
+
+def logs(lock: Lock) -> int:
+    """Follow the logs of the running stage, or of the one that EXTRACTED names."""
+    local = _running(lock) or read(os.environ)
+    files = sorted(str(file) for file in local.logs.glob("*.log"))
+    if not files:
+        print(f"There are no logs in {local.logs}.", file=sys.stderr)
+        return 1
+    os.execvp("tail", ["tail", "-n", "20", "-F", *files])  # noqa: S606
+
+
+def moderator(lock: Lock) -> int:
+    """Make the person named on the command line a moderator, where accounts live at this stage."""
+    local = _running(lock)
+    if local is None:
+        print("The forum does not run; start it with `make run`.", file=sys.stderr)
+        return 1
+    owner = local.owner("users")
+    module = f"{process_specs.PACKAGES[owner]}.moderator"
+    command = [sys.executable, "-m", module, *sys.argv[2:]]
+    os.execve(sys.executable, command, _environment(local, owner))  # noqa: S606
+
+
+def replay(lock: Lock) -> int:
+    """Publish events again: `QUEUE=posts` its dead letters, `SINCE=10m` all recorded since then."""
+    wanted = dict(argument.split("=", 1) for argument in sys.argv[2:] if not argument.endswith("="))
+    local = _running(lock)
+    problem = None
+    if len(wanted) != 1 or not wanted.keys() <= {"QUEUE", "SINCE"}:
+        problem = "Say either QUEUE=<component>, for its dead letters, or SINCE=<10m|2h|a time>."
+    elif local is None:
+        problem = "The forum does not run; start it with `make run`."
+    elif not local.services:
+        problem = "Nothing is extracted, and so nothing is exchanged."
+    elif wanted.get("QUEUE", stages.MONOLITH) not in local.components:
+        running = ", ".join(local.components)
+        problem = f"There is no queue of {wanted['QUEUE']!r} at this stage, but those of {running}."
+    if problem or local is None:
+        print(problem, file=sys.stderr)
+        return 1
+    if "QUEUE" in wanted:
+        return _replay(local, [wanted["QUEUE"]], ["dead-letters"])
+    return _replay(local, local.components, ["since", wanted["SINCE"]])
+
+
+def _replay(local: Local, components: Iterable[str], arguments: list[str]) -> int:
+    """Run the components' own replay, side by side, and tell what each says."""
+    running = {
+        component: subprocess.Popen(
+            [sys.executable, "-m", process_specs.replay_module(component), *arguments],
+            env=_environment(local, component),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for component in components
+    }
+    for component, process in running.items():
+        for line in process.communicate()[0].splitlines():
+            print(f"{component}: {line}")
+    return int(any(process.returncode for process in running.values()))
+
+
+def _environment(local: Local, component: str) -> dict[str, str]:
+    return process_specs.base_environment() | process_specs.environment(local, component)
+
+
+def _running(lock: Lock) -> Local | None:
+    holder = lock.holder()
+    return None if holder is None else _described(holder)
+
+
+def _described(holder: Mapping[str, Any]) -> Local:
+    extracted = stages.parse(holder["extracted"])
+    return by_now(Local(extracted, holder["ports"], var_folder(os.environ)))
+
+
+COMMANDS: Mapping[str, Callable[[Lock], int]] = {
+    command.__name__: command for command in (stop, reset, logs, moderator, replay)
+}
+
+
+def main() -> int:
+    """Do what the first argument names."""
+    try:
+        return COMMANDS[sys.argv[1]](Lock(var_folder(os.environ)))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

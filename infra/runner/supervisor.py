@@ -1,0 +1,206 @@
+"""A supervisord of our own, and every program under it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Error, Fault
+
+from infra.runner import supervisor_rpc
+from infra.runner.process_specs import GROUPS, Program, base_environment
+from infra.runner.supervisord import configuration, log_file
+
+STOP_SECONDS = sum(GROUPS.values()) + 0.5
+_LONGEST_SOCKET = 90  # Of the 104 bytes that macOS allows; supervisord appends its process id.
+
+_RUNNING = {"STARTING", "RUNNING"}
+_ENDING = {"STOPPING", "STOPPED"}
+_SIGNALLED = -1  # supervisord's exit code for it
+SUPERVISORD = "supervisord"
+_UNREACHABLE = (OSError, HTTPException, Error)
+
+
+class PartFailedError(Exception):
+    """A part died or did not get ready; `part` names it."""
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(f"{part} {message}")
+        self.part = part
+
+
+@dataclass(frozen=True)
+class State:
+    """What supervisord knows of a program.
+
+    `stopped` is one that was asked to stop, `given_up` one that did not stay up.
+    """
+
+    name: str
+    running: bool
+    pid: int
+    exit_code: int
+    error: str
+    stopped: bool = False
+    given_up: bool = False
+
+    @property
+    def end(self) -> str:
+        """Say how a program that does not run ended; empty for an orderly end."""
+        if self.error:
+            return f"could not be started: {self.error}"
+        if self.exit_code == _SIGNALLED:
+            return "was killed by a signal"
+        return f"ended with code {self.exit_code}" if self.exit_code else ""
+
+
+class Runner:
+    """Starts, watches and stops programs through supervisord."""
+
+    def __init__(self, folder: Path, logs: Path, programs: Iterable[Program]) -> None:
+        self._folder, self._logs = folder, logs
+        self._programs = {program.name: program for program in programs}
+        self._socket = _socket_in(folder)
+        self._groups: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._api: Any = supervisor_rpc.proxy(self._socket).supervisor
+
+    def spawn(self) -> int:
+        """Start supervisord, without any program yet; answers its process id."""
+        file = self._folder / "supervisord.conf"
+        text = configuration(self._folder, self._socket, self._logs, self._programs.values())
+        file.write_text(text, encoding="utf-8")
+        self._socket.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(file)]
+        # A session of its own: Ctrl-C reaches the launcher only, which stops the rest in order.
+        with self.log(SUPERVISORD).open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=base_environment(),
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        return self._process.pid
+
+    def wait(self, pause: Callable[[float], None]) -> None:
+        """Wait until supervisord takes calls."""
+        while not self._listens():
+            if not self.alive():
+                raise PartFailedError(SUPERVISORD, "ended at once")
+            pause(0.01)
+
+    def start(self, name: str) -> None:
+        """Start a program; whether it stays is for `states` to tell."""
+        full_name = f"{self._programs[name].group}:{name}"
+        # A program that could not even be spawned is one whose state tells so from now on.
+        with contextlib.suppress(Fault):
+            self._api.startProcess(full_name, False)
+        # Noted at once, to be known if supervisord itself dies.
+        if pid := self._api.getProcessInfo(full_name)["pid"]:
+            self._groups[name] = pid
+
+    def states(self) -> dict[str, State]:
+        """Tell how each program is; none is running if supervisord itself has ended."""
+        if not self.alive():
+            return {name: State(name, False, 0, -1, "") for name in self._programs}
+        states = {}
+        for info in self._api.getAllProcessInfo():
+            name, state = info["name"], info["statename"]
+            # After a start, supervisord tells an unexpected exit code here a second time.
+            error = "" if state == "EXITED" else info["spawnerr"]
+            states[name] = State(
+                name,
+                running=state in _RUNNING,
+                pid=info["pid"],
+                exit_code=info["exitstatus"],
+                error=error,
+                stopped=state in _ENDING,
+                given_up=state == "FATAL",
+            )
+        return states
+
+    def replaced(self, states: Iterable[State]) -> list[str]:
+        """Name the programs that run as another process than before, and kill what those left.
+
+        A master that was killed leaves workers, which hold its port.
+        """
+        names = []
+        for state in states:
+            before = self._groups.get(state.name)
+            if state.pid and before is not None and state.pid != before:
+                _kill_group(before)
+                self._groups[state.name] = state.pid
+                names.append(state.name)
+        return names
+
+    def alive(self) -> bool:
+        """Tell whether supervisord runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """Stop every program, group after group, then supervisord; kill what takes too long."""
+        if self._process is None:
+            return
+        deadline = time.monotonic() + STOP_SECONDS
+        if self.alive():
+            self._forget_ended()
+            self._process.terminate()
+        while self.alive() and time.monotonic() < deadline:
+            # A call wakes supervisord, which else looks only once a second whether a group ended.
+            self._listens()
+            time.sleep(0.02)
+        if self.alive():
+            self._process.kill()
+        self._process.wait()
+        self._sweep()
+        self._socket.unlink(missing_ok=True)
+        if self._socket.parent != self._folder:
+            self._socket.parent.rmdir()
+
+    def log(self, name: str) -> Path:
+        """Name the log file of a program."""
+        return log_file(self._logs, name)
+
+    def _listens(self) -> bool:
+        try:
+            self._api.getState()
+        except _UNREACHABLE:
+            return False
+        return True
+
+    def _forget_ended(self) -> None:
+        """Forget programs that ended long ago: their process ids may be somebody else's by now."""
+        try:
+            states = self.states()
+        except _UNREACHABLE:
+            return
+        self.replaced(states.values())
+        for name, state in states.items():
+            if not state.running and not state.error and state.exit_code == 0:
+                self._groups.pop(name, None)
+
+    def _sweep(self) -> None:
+        """Kill what is left of the programs' process groups, such as workers without a master."""
+        for pid in self._groups.values():
+            _kill_group(pid)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _socket_in(folder: Path) -> Path:
+    socket = folder / "supervisor.sock"
+    if len(os.fsencode(socket)) <= _LONGEST_SOCKET:
+        return socket
+    return Path(tempfile.mkdtemp(prefix="forum-")) / "supervisor.sock"

@@ -1,0 +1,62 @@
+"""supervisord's configuration."""
+
+import shlex
+from collections.abc import Collection
+from pathlib import Path
+
+from infra.runner.process_specs import GROUPS, Program
+
+_RETRIES = 3
+
+
+def log_file(logs: Path, name: str) -> Path:
+    """Name the log file of a program."""
+    return logs / f"{name}.log"
+
+
+def configuration(folder: Path, socket: Path, logs: Path, programs: Collection[Program]) -> str:
+    """Write the configuration: all programs in groups, none of which starts by itself."""
+    sections = [
+        "[unix_http_server]",
+        f"file={socket}",
+        "chmod=0600",
+        "[rpcinterface:supervisor]",
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+        "[supervisord]",
+        # What it logs goes to its output, as everything does that it says before it has a log.
+        "logfile=/dev/null",
+        "logfile_maxbytes=0",
+        f"pidfile={folder / 'supervisord.pid'}",
+        f"childlogdir={logs}",
+    ]
+    for priority, group in enumerate(reversed(GROUPS), start=1):
+        members = [program for program in programs if program.group == group]
+        if not members:
+            continue
+        names = ",".join(program.name for program in members)
+        sections += [f"[group:{group}]", f"programs={names}", f"priority={priority}"]
+        for program in members:
+            sections += _section(logs, program)
+    return "\n".join(sections) + "\n"
+
+
+def _section(logs: Path, program: Program) -> list[str]:
+    pairs = [f'{name}="{value}"' for name, value in program.environment.items()]
+    return [
+        f"[program:{program.name}]",
+        f"command={shlex.join(program.command)}",
+        f"directory={program.folder}",
+        f"environment={','.join(pairs)}",
+        "autostart=false",
+        f"autorestart={'true' if program.kept else 'false'}",
+        # It counts as started once spawned; whether it is ready is asked over HTTP. What is kept
+        # running has to stay for a second, or else is tried again ever later, and then given up.
+        f"startsecs={1 if program.kept else 0}",
+        f"startretries={_RETRIES}",
+        f"stopwaitsecs={GROUPS[program.group]}",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        f"stdout_logfile={log_file(logs, program.name)}",
+        "stdout_logfile_maxbytes=5MB",
+        "stdout_logfile_backups=2",
+    ]

@@ -1,0 +1,91 @@
+"""The computed costs: everything that has a price by the hour or the month is counted."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from infra.cdk import cost
+from infra.runner.config import ROOT
+from infra.tests.cdk.templates import templates
+
+# Paid by use, or not at all.
+FREE = {
+    *("AWS::CDK::Metadata", "AWS::CloudFormation::Stack", "AWS::S3::BucketPolicy"),
+    *("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::EC2::FlowLog"),
+    *("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "AWS::SNS::Subscription"),
+    *("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::IAM::Role", "AWS::IAM::Policy"),
+    *("AWS::EC2::VPC", "AWS::EC2::Subnet", "AWS::EC2::RouteTable", "AWS::EC2::Route"),
+    *("AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::InternetGateway"),
+    *("AWS::EC2::VPCGatewayAttachment", "AWS::EC2::SecurityGroup"),
+    *("AWS::EC2::SecurityGroupIngress", "AWS::RDS::DBSubnetGroup", "AWS::RDS::DBParameterGroup"),
+    *("AWS::SecretsManager::SecretTargetAttachment", "AWS::ECS::TaskDefinition"),
+    *("AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::ListenerRule"),
+    *("AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::ServiceDiscovery::Service"),
+    *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
+}
+
+
+def count(**context: str) -> Counter[str]:
+    made = templates(**context)
+    return cost.amounts(made.options, made.stacks)
+
+
+def test_every_kind_of_resource_is_either_counted_or_known_to_be_free() -> None:
+    made = templates(environment="production")
+    for kind, properties in cost._resources(made.stacks):
+        if kind not in FREE:
+            gateway = properties.get("VpcEndpointType") == "Gateway"
+            assert gateway or list(cost._paid(kind, properties, made.options)), kind
+
+
+def test_what_is_counted_has_a_price_and_every_price_a_source() -> None:
+    known = cost.prices()
+    for context in ({}, {"asleep": "on"}, {"environment": "production"}, {"architecture": "arm64"}):
+        assert count(**context).keys() <= known.keys()
+    for what, price in known.items():
+        assert price.source.startswith("https://"), what
+        assert price.dollars is None or re.fullmatch(r"20\d\d(-\d\d)?|undated", price.date), what
+
+
+def test_a_sleeping_lab_pays_for_no_task_and_no_database() -> None:
+    asleep, awake = count(asleep="on"), count()
+    assert awake["fargate-vcpu-x86_64"] == 8 * 0.25
+    assert awake["db.t4g.micro"] == 1
+    assert not asleep["fargate-vcpu-x86_64"]
+    assert not asleep["db.t4g.micro"]
+    assert asleep["load-balancer"] == awake["load-balancer"] == 1
+
+
+def test_what_is_not_known_is_left_blank(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(
+        '[[price]]\nwhat = "a"\ndollars = 2\nper = "month"\nsource = ""\ndate = ""\n'
+        '[[price]]\nwhat = "b"\nper = "hour"\nsource = ""\ndate = ""\n'
+    )
+    written = cost.table(cost.prices(file), {"lab": Counter(a=3, b=1)})
+    sums = written.partition("\n\n")[0]
+    lines = {line.split()[0]: line.split()[1:] for line in sums.splitlines()}
+    assert lines["a"] == ["3", "6.00"]
+    assert lines["b"] == ["?"]
+    assert lines["together"] == ["6.00"]
+    assert "Not known, so not in the sum: b." in written
+
+
+@pytest.mark.parametrize("environment", ["lab", "production"])
+def test_endpoints_are_paid_for_in_production_only(environment: str) -> None:
+    paid = count(environment=environment)["interface-endpoint"]
+    assert paid == (12 if environment == "production" else 0)
+
+
+def test_the_document_says_what_is_computed() -> None:
+    counted = {
+        "lab idle": count(asleep="on"),
+        "lab running": count(),
+        "production": count(environment="production"),
+    }
+    written = cost.table(cost.prices(), counted)
+    sums = next(line.split()[1:] for line in written.splitlines() if line.startswith("together"))
+    told = " | ".join(f"{float(dollars):.0f}" for dollars in sums)
+    assert f"| {told} |" in (ROOT / "docs/deploy.md").read_text(encoding="utf-8")

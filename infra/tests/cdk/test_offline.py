@@ -1,0 +1,93 @@
+"""What is left out of the templates before the emulator gets them, and how it knows health."""
+
+import copy
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from infra.local_cloud import health, target
+from infra.local_cloud.template_filter import REASONS, StillNeededError, kind, leave_out
+from infra.tests.cdk.templates import templates
+
+
+def test_only_what_the_emulator_rejects_is_left_out() -> None:
+    for name, template in templates().stacks.items():
+        made, gone = leave_out(template)
+        assert set(gone.values()) <= REASONS.keys()
+        before, after = template["Resources"], made["Resources"]
+        assert before.keys() - after.keys() == gone.keys()
+        for logical_id, resource in after.items():
+            was = copy.deepcopy(before[logical_id])
+            for each in (was, resource := copy.deepcopy(resource)):
+                each.pop("DependsOn", None)
+            assert resource == was, name
+        rest = {key: value for key, value in template.items() if key != "Resources"}
+        assert {key: value for key, value in made.items() if key != "Resources"} == rest
+
+
+def test_everything_that_is_rejected_occurs() -> None:
+    stacks = templates().stacks.values()
+    found = {kind(resource) for stack in stacks for resource in stack["Resources"].values()}
+    # Rules of security groups have no egress of their own so far.
+    assert REASONS.keys() - found <= {"AWS::EC2::SecurityGroupEgress"}
+
+
+def test_the_template_itself_stays_as_it_is() -> None:
+    template = templates().stack("posts")
+    before = json.dumps(template)
+    leave_out(template)
+    assert json.dumps(template) == before
+
+
+def test_what_others_refer_to_is_not_left_out_in_silence() -> None:
+    flow = {"Type": "AWS::EC2::FlowLog"}
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Ref": "Flow"}}}
+    with pytest.raises(StillNeededError, match="Flow"):
+        leave_out({"Resources": {"Flow": flow, "Bucket": bucket}})
+    out = {"Value": {"Fn::GetAtt": ["Flow", "Id"]}}
+    with pytest.raises(StillNeededError, match="Flow"):
+        leave_out({"Resources": {"Flow": flow}, "Outputs": {"It": out}})
+
+
+class Target(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/readyz" else 503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_a_target_is_well_when_its_answer_is_one_of_the_codes(port: int) -> None:
+    assert health.answers("127.0.0.1", port, "/readyz")
+    assert health.answers("127.0.0.1", port, "/readyz", "301,200-204")
+    assert not health.answers("127.0.0.1", port, "/other")
+    assert not health.answers("127.0.0.1", 1, "/readyz")
+
+
+def test_a_task_that_ends_or_stays_ill_is_no_healthy_task() -> None:
+    with pytest.raises(health.NotHealthyError, match="posts ended"):
+        health.wait(lambda: False, lambda: "posts", lambda: False, 5)
+    with pytest.raises(health.NotHealthyError, match="not healthy after 0 s"):
+        health.wait(lambda: False, lambda: "", lambda: False, 0)
+    assert not health.wait(lambda: False, lambda: "", lambda: True, 5)
+    assert health.wait(lambda: True, lambda: "", lambda: False, 5)
+
+
+def test_a_wrong_place_says_what_is_wrong() -> None:
+    assert target.read({}) == target.Place("forum-local", 8080)
+    with pytest.raises(ValueError, match="PORT is a port"):
+        target.read({"PORT": "http"})
+    with pytest.raises(ValueError, match="PROJECT is a short name"):
+        target.read({"PROJECT": "My Forum"})

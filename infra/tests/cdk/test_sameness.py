@@ -1,0 +1,155 @@
+"""Names, ports and health paths are the same in templates, images, Compose and code."""
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+
+from chassis import healthcheck
+from chassis.http.gunicorn_conf import graceful_timeout, keepalive
+from chassis.messaging import subscriptions
+from infra import ministack, stages
+from infra.cdk import components
+from infra.cdk.options import PRODUCTION
+from infra.cdk.stacks import data, load_balancer
+from infra.runner.config import ROOT, worker
+from infra.tests.cdk.templates import Templates, settings, templates
+
+EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+FULL = templates()
+
+
+def image_of(component: str) -> str:
+    return (ROOT / components.dockerfile(component)).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_the_port_is_the_same_everywhere(name: str) -> None:
+    container = FULL.container(name)
+    (mapping,) = container["PortMappings"]
+    stack = "edge" if name == stages.MONOLITH else name
+    group = FULL.one("AWS::ElasticLoadBalancingV2::TargetGroup", stack)
+    (balanced,) = FULL.service(name)["LoadBalancers"]
+    assert {
+        mapping["ContainerPort"],
+        group["Port"],
+        balanced["ContainerPort"],
+        int(settings(container)["PORT"]),
+        int(healthcheck.PORT),
+    } == {components.PORT}
+    assert f"EXPOSE {components.PORT}\n" in image_of(name)
+    assert balanced["ContainerName"] == name
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_health_is_asked_for_in_the_same_way_everywhere(name: str) -> None:
+    stack = "edge" if name == stages.MONOLITH else name
+    group = FULL.one("AWS::ElasticLoadBalancingV2::TargetGroup", stack)
+    assert group["HealthCheckPath"] == components.READY == healthcheck.PATH
+    command = FULL.container(name)["HealthCheck"]["Command"]
+    assert tuple(command) == components.SHELL
+    (told,) = re.findall(r"^HEALTHCHECK .* CMD (.*)$", image_of(name), re.MULTILINE)
+    assert ["CMD", *json.loads(told)] == command
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_the_name_is_the_same_everywhere(name: str) -> None:
+    stack = FULL.stack(name)["Resources"].values()
+    (known,) = (each for each in stack if each["Type"] == "AWS::ServiceDiscovery::Service")
+    assert known["Properties"]["Name"] == name
+    assert FULL.one("AWS::ServiceDiscovery::PrivateDnsNamespace")["Name"] == components.DOMAIN
+    service = COMPOSE["services"][name]
+    assert f"{name}.{components.DOMAIN}" in service["networks"]["default"]["aliases"]
+    assert name in {entry["component"] for entry in _routes()} | {stages.MONOLITH}
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_a_worker_runs_what_it_runs_in_compose(name: str) -> None:
+    program = worker(name)
+    container = FULL.container(program)
+    assert container["Command"] == COMPOSE["services"][program]["command"]
+    assert container["HealthCheck"]["Command"] == [*components.SHELL, "--beat"]
+    assert settings(container)["BEAT_FILE"] == components.BEAT_FILE
+    assert "PortMappings" not in container
+
+
+def test_peers_are_found_where_their_domain_is_owned() -> None:
+    for extracted in ("posts", "threads,posts", "users,threads,posts"):
+        told = settings(templates(extracted=extracted).container("posts"))
+        owner = "threads" if "threads" in extracted else stages.MONOLITH
+        assert told["THREADS_URL"] == f"http://{owner}.forum.local:8080"
+    assert settings(FULL.container("users"))["KEEPERS"] == "monolith,threads,posts"
+    assert settings(FULL.container(stages.MONOLITH))["EXTRACTED"] == "users,threads,posts"
+
+
+def test_where_nothing_is_extracted_nobody_is_told_anything() -> None:
+    alone = templates(extracted="")
+    assert {s["ServiceName"] for s in alone.all("AWS::ECS::Service")} == {stages.MONOLITH}
+    assert not list(alone.all("AWS::SNS::Topic"))
+    assert not list(alone.all("AWS::SQS::Queue"))
+    assert not [name for name in settings(alone.container("monolith")) if "EVENTS" in name]
+
+
+def test_tables_are_the_services_own() -> None:
+    found = {each["TableName"]: each for each in FULL.all("AWS::DynamoDB::Table", "data")}
+    wanted = {}
+    for service in stages.DOMAINS:
+        for table in data.tables(service):
+            wanted[ministack.PREFIX + table.name] = table
+    assert found.keys() == wanted.keys()
+    for name, table in wanted.items():
+        asked, made = table.creation(ministack.PREFIX), found[name]
+        assert made["KeySchema"] == asked["KeySchema"]
+        assert made["BillingMode"] == asked["BillingMode"]
+        by_name = sorted(made["AttributeDefinitions"], key=lambda each: str(each["AttributeName"]))
+        assert by_name == asked["AttributeDefinitions"]
+        assert made.get("GlobalSecondaryIndexes", []) == asked.get("GlobalSecondaryIndexes", [])
+        if table.expires:
+            ttl = {"AttributeName": table.expires, "Enabled": True}
+            assert made["TimeToLiveSpecification"] == ttl
+        else:
+            assert "TimeToLiveSpecification" not in made
+
+
+@pytest.mark.parametrize("extracted", ["users", "threads,posts", "users,threads,posts"])
+def test_queues_and_filters_are_the_components_own(extracted: str) -> None:
+    made = templates(extracted=extracted)
+    queues = {each["QueueName"]: each for each in made.all("AWS::SQS::Queue")}
+    filters = [each["FilterPolicy"] for each in made.all("AWS::SNS::Subscription")]
+    for wanted in data.wanted(made.options):
+        queue = queues.pop(wanted.queue(ministack.PREFIX))
+        assert queue["VisibilityTimeout"] == subscriptions.VISIBILITY_SECONDS
+        assert queue["MessageRetentionPeriod"] == subscriptions.RETENTION_SECONDS
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == subscriptions.MAX_RECEIVES
+        dead = queues.pop(wanted.dead_letters(ministack.PREFIX))
+        assert dead["MessageRetentionPeriod"] == subscriptions.DEAD_RETENTION_SECONDS
+        filters.remove(wanted.filter_policy())
+    assert not queues
+    assert not filters
+    assert all(each["RawMessageDelivery"] for each in made.all("AWS::SNS::Subscription"))
+
+
+@pytest.mark.parametrize("environment", ["lab", PRODUCTION])
+def test_a_task_can_end_in_peace(environment: str) -> None:
+    made: Templates = templates(environment=environment)
+    for definition in made.all("AWS::ECS::TaskDefinition"):
+        for container in definition["ContainerDefinitions"]:
+            drain = int(settings(container)["DRAIN_SECONDS"])
+            assert drain >= components.DNS_SECONDS
+            assert container["StopTimeout"] > drain + graceful_timeout
+    for group in made.all("AWS::ElasticLoadBalancingV2::TargetGroup"):
+        told = {each["Key"]: each["Value"] for each in group["TargetGroupAttributes"]}
+        assert int(told["deregistration_delay.timeout_seconds"]) >= graceful_timeout
+    balancer = made.one("AWS::ElasticLoadBalancingV2::LoadBalancer")
+    told = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
+    assert int(told["idle_timeout.timeout_seconds"]) == load_balancer.IDLE_SECONDS < keepalive
+
+
+def _routes() -> list[dict[str, str]]:
+    text = (ROOT / "infra/routes.toml").read_text(encoding="utf-8")
+    found: list[dict[str, str]] = tomllib.loads(text)["route"]
+    return found

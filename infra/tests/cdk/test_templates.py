@@ -1,0 +1,291 @@
+"""What the templates promise: who may do what, how tasks are replaced, scaled and watched."""
+
+from typing import Any
+
+import pytest
+
+from infra import stages
+from infra.cdk import components
+from infra.cdk.constructs import alarms, deployment_strategy, scaling
+from infra.cdk.options import OptionsError, read
+from infra.tests.cdk.templates import CERTIFICATE, Templates, settings, templates
+
+EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
+PROGRAMS = (*EVERYBODY, *map(components.worker_name, EVERYBODY))
+LAB, PRODUCTION = templates(), templates(environment="production")
+
+
+def statements(made: Templates, stack: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for policy in made.all("AWS::IAM::Policy", stack)
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def texts(value: Any) -> str:
+    """Give all texts in a value, one after another: an ARN whose parts are references."""
+    if isinstance(value, dict):
+        return "".join(texts(each) for each in value.values())
+    if isinstance(value, list):
+        return "".join(texts(each) for each in value)
+    return str(value)
+
+
+@pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_container_can_do_little(made: Templates, program: str) -> None:
+    task, container = made.task(program), made.container(program)
+    assert task["NetworkMode"] == "awsvpc"
+    assert task["RequiresCompatibilities"] == ["FARGATE"]
+    assert task["RuntimePlatform"]["CpuArchitecture"] == "X86_64"
+    for each in task["ContainerDefinitions"]:
+        assert each["ReadonlyRootFilesystem"] is True
+        assert each["User"] == "10001:10001"
+        assert each["Privileged"] is False
+        assert each["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+        options = each["LogConfiguration"]["Options"]
+        assert options["mode"] == "non-blocking"
+        assert "max-buffer-size" in options
+    assert "MountPoints" not in container
+    assert made.service(program)["EnableExecuteCommand"] is False
+    for group in made.all("AWS::Logs::LogGroup"):
+        assert group["RetentionInDays"] <= 30
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_secrets_come_by_reference_and_only_to_who_needs_them(program: str) -> None:
+    container = LAB.container(program)
+    component = program.removesuffix("-worker")
+    wanted = {"SECRET_KEY", "SESSION_PUBLIC_KEYS"}
+    wanted |= {"SESSION_PRIVATE_KEY"} if component == "users" else set()
+    wanted |= {"PGPASSWORD"} if component == stages.MONOLITH else set()
+    assert {each["Name"] for each in container["Secrets"]} == wanted
+    assert not wanted & settings(container).keys()
+    assert "password" not in texts(settings(container)).lower()
+
+
+def test_the_monolith_signs_sessions_while_it_keeps_users() -> None:
+    alone = templates(extracted="threads").container(stages.MONOLITH)
+    assert "SESSION_PRIVATE_KEY" in {each["Name"] for each in alone["Secrets"]}
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_a_component_may_touch_only_what_is_its_own(name: str) -> None:
+    by_sid = {each["Sid"]: each for each in statements(LAB, name) if "Sid" in each}
+    tables = texts(by_sid["OwnTables"]["Resource"]) if "OwnTables" in by_sid else ""
+    for service in stages.DOMAINS:
+        for table in LAB.all("AWS::DynamoDB::Table", "data"):
+            own = table["TableName"].startswith(f"forum-{service}")
+            if own:
+                assert (f":table/{table['TableName']}" in tables) == (service == name)
+    queues = [texts(each).rpartition(":")[2] for each in by_sid["OwnQueues"]["Resource"]]
+    assert queues == [f"forum-{name}", f"forum-{name}-dead-letters"]
+    assert by_sid["Events"]["Action"] == "sns:Publish"
+    assert texts(by_sid["Events"]["Resource"]).endswith(":forum-events")
+
+
+@pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
+def test_a_star_stands_only_where_aws_takes_nothing_else(made: Templates) -> None:
+    for stack in made.stacks.values():
+        for resource in stack["Resources"].values():
+            if resource["Type"] != "AWS::IAM::Policy":
+                continue
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+                if statement["Resource"] == "*":
+                    assert statement["Action"] == "ecr:GetAuthorizationToken"
+                else:
+                    assert "*" not in texts(statement["Resource"])
+                assert "*" not in texts(statement["Action"])
+
+
+def test_exec_is_for_a_lab_and_opens_the_file_system_it_needs() -> None:
+    opened = templates(exec="on")
+    assert opened.service("posts")["EnableExecuteCommand"] is True
+    assert opened.container("posts")["ReadonlyRootFilesystem"] is False
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_deployment_that_fails_is_rolled_back(program: str) -> None:
+    configuration = LAB.service(program)["DeploymentConfiguration"]
+    assert configuration["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+    assert configuration["MinimumHealthyPercent"] == 100
+    assert configuration["MaximumPercent"] == 200
+    if not program.endswith("-worker"):
+        watched = configuration["Alarms"]
+        assert watched["Enable"] is True
+        assert watched["Rollback"] is True
+        assert "CLBEC" not in watched["AlarmNames"]
+    assert LAB.service(program)["AvailabilityZoneRebalancing"] == "ENABLED"
+    # A deployment does not undo what scaling decided.
+    assert "DesiredCount" not in LAB.service(program)
+
+
+@pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
+def test_everything_scales_between_its_bounds(made: Templates) -> None:
+    targets = list(made.all("AWS::ApplicationAutoScaling::ScalableTarget"))
+    assert len(targets) == len(PROGRAMS)
+    for target in targets:
+        assert 1 <= target["MinCapacity"] <= target["MaxCapacity"]
+    policies = [
+        policy["TargetTrackingScalingPolicyConfiguration"]
+        for policy in made.all("AWS::ApplicationAutoScaling::ScalingPolicy")
+    ]
+    kinds = [
+        each.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "backlog")
+        for each in policies
+    ]
+    assert kinds.count("ALBRequestCountPerTarget") == len(EVERYBODY)
+    assert kinds.count("ECSServiceAverageCPUUtilization") == len(EVERYBODY)
+    assert kinds.count("backlog") == len(EVERYBODY)
+    for each in policies:
+        if "CustomizedMetricSpecification" in each:
+            assert each["TargetValue"] == scaling.BACKLOG_PER_TASK
+
+
+def test_production_has_two_of_what_people_wait_for_and_no_public_address() -> None:
+    for name in EVERYBODY:
+        assert components.size(PRODUCTION.options, name).fewest >= 2
+    for service in PRODUCTION.all("AWS::ECS::Service"):
+        configuration = service["NetworkConfiguration"]["AwsvpcConfiguration"]
+        assert configuration["AssignPublicIp"] == "DISABLED"
+    database = PRODUCTION.one("AWS::RDS::DBInstance")
+    assert database["MultiAZ"] is True
+    assert database["DeletionProtection"] is True
+    for table in PRODUCTION.all("AWS::DynamoDB::Table"):
+        assert table["DeletionProtectionEnabled"] is True
+
+
+@pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
+def test_data_is_encrypted_and_can_be_brought_back(made: Templates) -> None:
+    for table in made.all("AWS::DynamoDB::Table"):
+        assert table["SSESpecification"]["SSEEnabled"] is True
+        recovery = table["PointInTimeRecoverySpecification"]
+        assert recovery["PointInTimeRecoveryEnabled"] is True
+    database = made.one("AWS::RDS::DBInstance")
+    assert database["StorageEncrypted"] is True
+    assert database["PubliclyAccessible"] is False
+    assert database["BackupRetentionPeriod"] >= 1
+
+
+def test_no_nat_gateway_is_paid_for() -> None:
+    for made in (LAB, PRODUCTION):
+        assert not list(made.all("AWS::EC2::NatGateway"))
+    reached = {texts(e["ServiceName"]) for e in PRODUCTION.all("AWS::EC2::VPCEndpoint")}
+    for name in ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "sqs", "dynamodb", "s3"):
+        assert any(each.endswith(f".{name}") for each in reached), name
+    assert len(list(LAB.all("AWS::EC2::Subnet"))) == 4
+
+
+def test_production_speaks_https_and_sends_everybody_there() -> None:
+    listeners = PRODUCTION.all("AWS::ElasticLoadBalancingV2::Listener")
+    by_port = {each["Port"]: each for each in listeners}
+    assert by_port[443]["Certificates"] == [{"CertificateArn": CERTIFICATE}]
+    assert by_port[443]["SslPolicy"].startswith("ELBSecurityPolicy-TLS13")
+    (action,) = by_port[80]["DefaultActions"]
+    assert action["RedirectConfig"]["Protocol"] == "HTTPS"
+    (plain,) = LAB.all("AWS::ElasticLoadBalancingV2::Listener")
+    assert (plain["Port"], plain["Protocol"]) == (80, "HTTP")
+
+
+def test_a_step_of_the_split_does_not_touch_the_network() -> None:
+    for extracted in ("", "users", "threads,posts"):
+        assert templates(extracted=extracted).stack("network") == LAB.stack("network")
+        assert templates(extracted=extracted).stack("edge") == LAB.stack("edge")
+
+
+@pytest.mark.parametrize("name", stages.DOMAINS)
+def test_a_service_is_deployed_alone(name: str) -> None:
+    """Nothing that comes and goes with a stage is referred to from another stack."""
+    others = [s for n, s in LAB.stacks.items() if n not in {f"forum-{name}", "forum-watch"}]
+    assert f"forum-{name}:" not in texts(others)
+
+
+def test_there_is_an_alarm_for_everything_that_a_person_should_see() -> None:
+    found = {each["AlarmName"] for each in LAB.all("AWS::CloudWatch::Alarm")}
+    for name in EVERYBODY:
+        assert {f"forum-{name}-{what}" for what in ("failing", "slow", "unhealthy")} <= found
+        assert {f"forum-{name}-worker-{what}" for what in ("deadletters", "outbox")} <= found
+    for name in stages.DOMAINS:
+        assert f"forum-{name}-throttled1" in found
+    board = texts(LAB.one("AWS::CloudWatch::Dashboard")["DashboardBody"])
+    for alarm in found:
+        assert f':alarm:{alarm}"' in board, alarm
+    for log_filter in LAB.all("AWS::Logs::MetricFilter"):
+        assert log_filter["FilterPattern"] == "{ $.outbox_seconds = * }"
+        (metric,) = log_filter["MetricTransformations"]
+        assert metric["MetricName"].endswith(alarms.OUTBOX)
+
+
+def test_a_sleeping_lab_runs_nothing() -> None:
+    asleep = templates(asleep="on")
+    assert {each["DesiredCount"] for each in asleep.all("AWS::ECS::Service")} == {0}
+    assert not list(asleep.all("AWS::ApplicationAutoScaling::ScalableTarget"))
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("blue-green", {}),
+        (
+            "canary",
+            {
+                "CanaryConfiguration": {
+                    "CanaryPercent": deployment_strategy.CANARY_PERCENT,
+                    "CanaryBakeTimeInMinutes": deployment_strategy.CANARY_MINUTES,
+                }
+            },
+        ),
+        (
+            "linear",
+            {
+                "LinearConfiguration": {
+                    "StepPercent": deployment_strategy.LINEAR_PERCENT,
+                    "StepBakeTimeInMinutes": deployment_strategy.LINEAR_MINUTES,
+                }
+            },
+        ),
+    ],
+)
+def test_a_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any]) -> None:
+    made = templates(strategy=name)
+    for component in EVERYBODY:
+        service = made.service(component)
+        configuration = service["DeploymentConfiguration"]
+        assert configuration["Strategy"] == name.upper().replace("-", "_")
+        assert configuration["BakeTimeInMinutes"] == deployment_strategy.BAKE_MINUTES
+        assert configuration["Alarms"]["Rollback"] is True
+        assert more.items() <= configuration.items()
+        (balanced,) = service["LoadBalancers"]
+        advanced = balanced["AdvancedConfiguration"]
+        resources = made.stack(component)["Resources"]
+        green = resources[advanced["AlternateTargetGroupArn"]["Ref"]]["Properties"]
+        assert green["Name"] == f"forum-{component}-green"
+        rule = resources[texts(advanced["ProductionListenerRule"])]["Properties"]
+        (action,) = rule["Actions"]
+        weights = [group["Weight"] for group in action["ForwardConfig"]["TargetGroups"]]
+        assert weights == [100, 0]
+        # Cloud Map's names would go to both revisions at once.
+        assert not service.get("ServiceRegistries")
+        connect = service["ServiceConnectConfiguration"]
+        (alias,) = connect["Services"][0]["ClientAliases"]
+        assert alias == {"DnsName": f"{component}.forum.local", "Port": components.PORT}
+    assert not list(made.all("AWS::CodeDeploy::DeploymentGroup"))
+    assert made.service("posts-worker")["ServiceConnectConfiguration"]["Enabled"] is True
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ({"extracted": "user"}, "EXTRACTED names 'user'"),
+        ({"environment": "prod"}, "environment is one of lab, production, not 'prod'"),
+        ({"environment": "production"}, "name a certificate"),
+        ({"environment": "production", "exec": "on"}, "exec=on is for a lab"),
+        ({"strategy": "big-bang"}, "strategy is one of rolling"),
+        ({"colour": "blue"}, "colour means nothing here"),
+        ({"name": "A Forum"}, "name is at most 12"),
+    ],
+)
+def test_a_wrong_context_says_what_is_wrong(context: dict[str, str], told: str) -> None:
+    with pytest.raises(OptionsError, match=told):
+        read(context)

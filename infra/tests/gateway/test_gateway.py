@@ -1,0 +1,408 @@
+"""What the gateway does besides routing: retries, its own answers, request ids, logs."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPResponse
+from pathlib import Path
+
+import pytest
+
+from chassis import deadline
+from infra import stages
+from infra.gateway import process as renderer
+from infra.gateway import routes
+from infra.gateway.configuration import Address, Gateway, render
+from infra.gateway.http_manager import ROUTE_TIMEOUT
+from infra.tests.gateway.upstreams import Behaviour, Running, Upstream, running, serving, unready
+from tests.support.ports import free_port
+
+USERS = frozenset({"users"})
+LOCAL = Address("127.0.0.1", 1)
+
+
+@contextmanager
+def setting(folder: Path, behaviour: Behaviour) -> Iterator[tuple[Running, Upstream]]:
+    """Run a gateway in front of a users service that behaves that way."""
+    with ExitStack() as stack:
+        users = stack.enter_context(serving(Upstream("users", behaviour)))
+        ports = {"monolith": free_port(), "users": users.port}
+        yield stack.enter_context(running(USERS, ports, folder)), users
+
+
+@contextmanager
+def pair(folder: Path, first: Upstream, second: Upstream) -> Iterator[Running]:
+    """Run a gateway in front of two instances of the users service."""
+    with ExitStack() as stack:
+        both = [stack.enter_context(serving(each)).port for each in (first, second)]
+        ports: dict[str, int | list[int]] = {"monolith": free_port(), "users": both}
+        yield stack.enter_context(running(USERS, ports, folder))
+
+
+def until(state: Callable[[], bool], seconds: float) -> float:
+    """Wait for a state; answers the seconds that it took."""
+    started = time.monotonic()
+    while not state():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def first(count: int, action: str) -> Behaviour:
+    return lambda _upstream, number: action if number <= count else "answer"
+
+
+def assert_problem(response: HTTPResponse, body: bytes, status: int, title: str) -> None:
+    assert response.status == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem = json.loads(body)
+    assert problem.keys() == {"type", "title", "status", "detail"}
+    assert (problem["type"], problem["status"], problem["title"]) == ("about:blank", status, title)
+    assert response.headers["X-Request-Id"]
+    assert response.headers["X-Served-By"] == "gateway/test"
+    assert "Server" not in response.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_read_is_tried_three_times(tmp_path: Path, method: str) -> None:
+    with setting(tmp_path, first(2, "drop")) as (gateway, users):
+        response, _ = gateway.ask("/api/users", method)
+        assert response.status == 200
+        assert users.received == [(method, "/api/users")] * 3
+
+
+def test_a_read_is_given_up_after_three_tries(tmp_path: Path) -> None:
+    with setting(tmp_path, first(9, "drop")) as (gateway, users):
+        response, body = gateway.ask("/api/users")
+        assert_problem(response, body, 503, "Service Unavailable")
+        assert response.headers["Retry-After"] == "2"
+        assert len(users.received) == 3
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_write_is_sent_once(tmp_path: Path, method: str) -> None:
+    with setting(tmp_path, first(9, "drop")) as (gateway, users):
+        response, body = gateway.ask("/api/users", method, body=b"{}")
+        assert_problem(response, body, 503, "Service Unavailable")
+        assert response.headers["Retry-After"] == "2"
+        assert len(users.received) == 1
+
+
+def test_no_client_steers_retries_or_timeouts(tmp_path: Path) -> None:
+    asked = {
+        "x-envoy-retry-on": "reset",
+        "x-envoy-max-retries": "5",
+        "x-envoy-upstream-rq-timeout-ms": "1",
+    }
+    with setting(tmp_path, first(1, "drop")) as (gateway, users):
+        assert gateway.ask("/api/users", "POST", headers=asked)[0].status == 503
+        assert len(users.received) == 1
+        _, body = gateway.ask("/api/users", headers=asked)
+        assert not asked.keys() & json.loads(body)["headers"].keys()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_instance_that_is_not_ready_is_spared(tmp_path: Path, method: str) -> None:
+    one, two = Upstream("one"), Upstream("two")
+    with pair(tmp_path, one, two) as gateway:
+        for _ in range(10):
+            assert gateway.ask("/api/users", method)[0].status == 200
+        assert len(one.received) == len(two.received) == 5
+        unready(one)
+        for _ in range(10):
+            assert gateway.ask("/api/users", method)[0].status == 200
+        assert (len(one.received), len(two.received)) == (5, 15)
+        # With no other left it is asked nevertheless, and says itself what it cannot do.
+        unready(two)
+        for _ in range(10):
+            assert gateway.ask("/api/users", method)[0].status == 200
+        assert (len(one.received), len(two.received)) == (10, 20)
+
+
+def test_the_only_instance_is_asked_even_if_it_is_not_ready(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, users):
+        unready(users)
+        assert gateway.ask("/api/users", "POST")[0].status == 200
+
+
+def test_a_read_is_tried_on_another_instance(tmp_path: Path) -> None:
+    one, two = Upstream("one", first(99, "drop")), Upstream("two")
+    with pair(tmp_path, one, two) as gateway:
+        for count in range(1, 11):
+            assert gateway.ask("/api/users")[0].status == 200
+            assert len(two.received) == count
+        assert len(one.received) >= 5
+
+
+def test_a_write_goes_to_another_instance_if_nobody_has_it(tmp_path: Path) -> None:
+    one, two = Upstream("one"), Upstream("two")
+    with serving(two), ExitStack() as stack:
+        stack.enter_context(serving(one))
+        ports: dict[str, int | list[int]] = {
+            "monolith": free_port(),
+            "users": [one.port, two.port],
+        }
+        with running(USERS, ports, tmp_path) as gateway:
+            stack.close()
+            for _ in range(10):
+                assert gateway.ask("/api/users", "POST", body=b"{}")[0].status == 200
+            assert (len(one.received), len(two.received)) == (0, 10)
+
+
+def test_a_write_that_an_instance_has_goes_to_no_other(tmp_path: Path) -> None:
+    one, two = Upstream("one", first(99, "drop")), Upstream("two", first(99, "drop"))
+    with pair(tmp_path, one, two) as gateway:
+        for _ in range(10):
+            assert gateway.ask("/api/users", "POST", body=b"{}")[0].status == 503
+        assert len(one.received) + len(two.received) == 10
+
+
+def test_a_component_that_comes_is_found_soon(tmp_path: Path) -> None:
+    users = Upstream("users", port=free_port())
+    ports = {"monolith": free_port(), "users": users.port}
+    with running(USERS, ports, tmp_path) as gateway:
+        assert gateway.ask("/api/users")[0].status == 503
+        for _ in range(2):  # at first, and after it went away
+            with serving(users):
+                assert until(lambda: gateway.ask("/api/users")[0].status == 200, 3) < 1
+            assert gateway.ask("/api/users")[0].status == 503
+
+
+def test_a_component_that_was_away_for_a_moment_is_asked_at_once(tmp_path: Path) -> None:
+    users = Upstream("users", port=free_port())
+    ports = {"monolith": free_port(), "users": users.port}
+
+    def given_up() -> bool:
+        """Tell whether the gateway does not even try; when it does, it tries three times."""
+        started = time.monotonic()
+        return gateway.ask("/api/users")[0].status == 503 and time.monotonic() - started < 0.01
+
+    with running(USERS, ports, tmp_path) as gateway:
+        for _ in range(3):
+            with serving(users):
+                until(lambda: gateway.ask("/api/users")[0].status == 200, 3)
+            until(given_up, 10)
+            with serving(users):
+                assert until(lambda: gateway.ask("/api/users")[0].status == 200, 3) < 0.8
+
+
+def test_a_component_that_hangs_is_given_up_for_all(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        # It takes connections, and that is all.
+        hung = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        ports = {"monolith": free_port(), "users": hung.getsockname()[1]}
+        gateway = stack.enter_context(running(USERS, ports, tmp_path))
+        started = time.monotonic()
+        response, body = gateway.ask("/api/users")
+        assert_problem(response, body, 503, "Service Unavailable")
+        assert time.monotonic() - started < 1
+
+
+def test_no_client_says_how_long_a_request_may_take(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        _, body = gateway.ask("/api/users", headers={deadline.HEADER: "1"})
+        received = json.loads(body)["headers"]
+        assert deadline.HEADER.lower() not in {name.lower() for name in received}
+    assert float(ROUTE_TIMEOUT.removesuffix("s")) > deadline.MOST
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_component_that_is_down_is_a_503(tmp_path: Path, method: str) -> None:
+    with running(USERS, {"monolith": free_port(), "users": free_port()}, tmp_path) as gateway:
+        for path in ("/", "/api/users"):
+            response, body = gateway.ask(path, method)
+            assert_problem(response, body, 503, "Service Unavailable")
+            assert response.headers["Retry-After"] == "2"
+
+
+def test_a_browser_is_shown_a_page_where_nothing_makes_pages(tmp_path: Path) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    with running(USERS, {"monolith": free_port(), "users": free_port()}, tmp_path) as gateway:
+        response, body = gateway.ask("/threads/1", headers=browser)
+        assert response.status == 503
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert response.headers["X-Served-By"] == "gateway/test"
+        assert int(response.headers["Retry-After"]) >= 1
+        assert "<h1>The forum can’t be shown right now</h1>" in body.decode()
+        for path in ("/api/users", "/api/search"):
+            response, body = gateway.ask(path, headers=browser)
+            assert_problem(response, body, 503, "Service Unavailable")
+
+
+def test_a_component_that_hangs_is_a_504_after_15_seconds(tmp_path: Path) -> None:
+    with setting(tmp_path, first(9, "hang")) as (gateway, users):
+        started = time.monotonic()
+        response, body = gateway.ask("/api/users")
+        assert_problem(response, body, 504, "Gateway Timeout")
+        assert 14 < time.monotonic() - started < 18
+        assert len(users.received) == 1
+
+
+def test_a_request_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, users):
+        response, _ = gateway.ask("/api/users", "POST", body=b"x" * 1_000_000)
+        assert response.status == 200
+        response, body = gateway.ask("/api/users", "POST", body=b"x" * 1_100_000)
+        assert response.status == json.loads(body)["status"] == 413
+        response, body = gateway.ask("/api/users", headers={"big": "x" * 33_000})
+        assert response.status == json.loads(body)["status"] == 431
+        assert len(users.received) == 1
+
+
+def test_a_request_gets_an_id_that_everybody_sees(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        response, body = gateway.ask("/api/users")
+        given = response.headers["X-Request-Id"]
+        assert len(given) == 36
+        assert json.loads(body)["headers"]["x-request-id"] == given
+        assert gateway.logged(1)[0]["request_id"] == given
+
+
+@pytest.mark.parametrize("sane", ["abc-1.2_3", "x" * 64, "7b4b4b5e-3a56-4f0e-9c39-1f7ac6d5a001"])
+def test_a_sane_request_id_is_kept(tmp_path: Path, sane: str) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        response, body = gateway.ask("/api/users", headers={"X-Request-Id": sane})
+        assert response.headers["X-Request-Id"] == sane
+        assert json.loads(body)["headers"]["x-request-id"] == sane
+
+
+@pytest.mark.parametrize("odd", ["a b", "x" * 65, 'a","b', "<script>", "{${x}}"])
+def test_an_odd_request_id_is_replaced(tmp_path: Path, odd: str) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        response, body = gateway.ask("/api/users", headers={"X-Request-Id": odd})
+        given = response.headers["X-Request-Id"]
+        assert given != odd
+        assert len(given) == 36
+        assert json.loads(body)["headers"]["x-request-id"] == given
+
+
+def test_the_clients_address_is_the_connections(tmp_path: Path) -> None:
+    claimed = {"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Proto": "https"}
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        _, body = gateway.ask("/api/users", headers=claimed)
+        received = json.loads(body)["headers"]
+        assert received["x-forwarded-proto"] == "http"
+        assert received["x-forwarded-for"].split(",")[-1].strip() != "9.9.9.9"
+
+
+def test_the_access_log_is_json_without_anything_secret(tmp_path: Path) -> None:
+    secrets = {"Cookie": "forum_session=s3cret", "Authorization": "Bearer s3cret"}
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        gateway.ask("/api/users/1?token=s3cret", headers={**secrets, "X-Request-Id": "one"})
+        gateway.ask("/elsewhere?token=s3cret", "POST", headers=secrets, body=b"s3cret")
+        gateway.ask("/api%2Fusers?token=s3cret", headers=secrets)
+        served, down, refused = gateway.logged(3)
+        assert "s3cret" not in gateway.log.read_text()
+    assert served["time"].endswith("Z")
+    assert served["milliseconds"] >= 0
+    assert served["bytes_sent"] > 0
+    expected = {
+        "component": "gateway",
+        "request_id": "one",
+        "method": "GET",
+        "path": "/api/users/1",
+        "route": "users-read",
+        "cluster": "users",
+        "status": 200,
+        "attempts": 1,
+    }
+    assert expected.items() <= served.items()
+    assert (down["route"], down["status"], down["attempts"]) == ("monolith-write", 503, 1)
+    assert (refused["cluster"], refused["status"]) == (None, 400)
+    assert refused["request_id"]
+
+
+def test_the_command_line_writes_what_envoy_accepts(tmp_path: Path) -> None:
+    file = tmp_path / "envoy.json"
+    places = ["monolith=monolith.forum.local:8080", "threads=10.0.0.1:8080", "threads=10.0.0.2:80"]
+    options = [option for place in places for option in ("--address", place)]
+    asked = ["--extracted", " threads ,", *options, "--admin-port", "9901", "--output", str(file)]
+    assert renderer.main(asked) == 0
+    rendered = json.loads(file.read_text())
+    looked_up = {
+        cluster["name"]: "cluster_type" in cluster
+        for cluster in rendered["static_resources"]["clusters"]
+    }
+    assert looked_up == {"monolith": True, "threads": False}
+    assert rendered["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--extracted", "users,comments"], "'comments'"),
+        (["--address", "monolith:1"], "component=host:port"),
+        (["--extracted", "", "--address", "monolith=127.0.0.1:99999"], "port_value"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert renderer.main([*options, "--output", str(tmp_path / "envoy.json")]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_component_that_nobody_placed_is_where_containers_have_it(tmp_path: Path) -> None:
+    file = tmp_path / "envoy.json"
+    options = ["--extracted", "users", "--address", "monolith=127.0.0.1:1", "--output", str(file)]
+    assert renderer.main(options) == 0
+    _, users = json.loads(file.read_text())["static_resources"]["clusters"]
+    (endpoint,) = users["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    place = endpoint["endpoint"]["address"]["socket_address"]
+    assert users["cluster_type"]["name"] == "envoy.clusters.dns"
+    assert (place["address"], place["port_value"]) == ("users.forum.local", 8080)
+
+
+def test_nobody_is_logged_who_only_asks_for_health(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer")) as (gateway, _):
+        for path in ("/healthz", "/readyz", "/readyzz"):
+            gateway.ask(path)
+        assert [line["path"] for line in gateway.logged(1)] == ["/readyzz"]
+
+
+def test_a_component_needs_an_address() -> None:
+    nowhere = Gateway(routes.load().at(USERS), {"monolith": [LOCAL]}, LOCAL)
+    with pytest.raises(ValueError, match="given for users"):
+        render(nowhere)
+
+
+def test_every_stage_has_a_name() -> None:
+    assert [stages.folder(stage) for stage in stages.every()] == [
+        "monolith",
+        "users",
+        "threads",
+        "posts",
+        "users+threads",
+        "users+posts",
+        "threads+posts",
+        "users+threads+posts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        (" , ", ""),
+        ("posts, users", "users,posts"),
+        ("threads,posts,users,users", "users,threads,posts"),
+    ],
+)
+def test_extracted_is_read_in_any_order(text: str, expected: str) -> None:
+    assert stages.as_setting(stages.parse(text)) == expected
+
+
+def test_a_gateway_whose_routes_change_knows_every_component(tmp_path: Path) -> None:
+    output, file = tmp_path / "envoy.json", tmp_path / "routes" / "routes.json"
+    file.parent.mkdir()
+    told = ("--extracted", "posts", "--output", str(output), "--routes-file", str(file))
+    assert renderer.main(list(told)) == 0
+    clusters = json.loads(output.read_text())["static_resources"]["clusters"]
+    assert {cluster["name"] for cluster in clusters} == {"monolith", *stages.DOMAINS}
+    (found,) = json.loads(file.read_text())["resources"]
+    routed = {
+        route["route"]["cluster"] for host in found["virtual_hosts"] for route in host["routes"]
+    }
+    assert routed == {"monolith", "posts"}

@@ -1,0 +1,194 @@
+"""Tiny HTTP servers that stand for components, and a gateway in front of them."""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPResponse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from infra.gateway import process as gateway
+from infra.gateway import routes
+from infra.gateway.configuration import READY_PATH, Address, Gateway
+from tests.support.ports import free_port
+
+Behaviour = Callable[["Upstream", int], str]
+"""Given the number of requests so far, say what to do: "answer", "drop" or "hang"."""
+
+
+@dataclass
+class Upstream:
+    """A component's stand-in that answers with its name and what it received.
+
+    `ready` is what it says of itself when the gateway asks, which is not noted as received.
+    """
+
+    name: str
+    behaviour: Behaviour = lambda _upstream, _count: "answer"
+    ready: bool = True
+    looks: int = 0
+    received: list[tuple[str, str]] = field(default_factory=list)
+    port: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+def unready(upstream: Upstream) -> None:
+    """Let a stand-in say that it is not ready, and wait until the gateway has heard so."""
+    upstream.ready = False
+    # A look that was under way may still have found it ready; the one after the next comes when
+    # the next is settled.
+    deadline, enough = time.monotonic() + 30, upstream.looks + 3
+    while upstream.looks < enough:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def serving(upstream: Upstream) -> Iterator[Upstream]:
+    """Serve a stand-in until the end of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = 65536
+
+        def handle_any(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            self.rfile.read(length)
+            if upstream.released.is_set():
+                self.close_connection = True  # the server is gone; so are kept connections
+                return
+            if self.path == READY_PATH:
+                upstream.looks += 1
+                self.send_response(200 if upstream.ready else 503)
+                if not upstream.ready:
+                    self.send_header("X-Envoy-Degraded", "true")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            upstream.received.append((self.command, self.path))
+            action = upstream.behaviour(upstream, len(upstream.received))
+            if action == "drop":
+                self.close_connection = True
+                return
+            if action == "hang":
+                upstream.released.wait(60)
+                self.close_connection = True
+                return
+            seen = {"name": upstream.name, "path": self.path, "headers": dict(self.headers)}
+            body = json.dumps(seen).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.handle_any)
+    upstream.port = upstream.port or free_port()
+    upstream.released.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", upstream.port), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield upstream
+    finally:
+        upstream.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass
+class Running:
+    """A gateway that runs, and the file that holds its access log."""
+
+    port: int
+    log: Path
+
+    def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> tuple[HTTPResponse, bytes]:
+        """Send one request with exactly this path."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return response, response.read()
+        finally:
+            connection.close()
+
+    def logged(self, count: int) -> list[dict[str, Any]]:
+        """Wait for that many lines of the access log."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            lines = self.log.read_text().splitlines()
+            if len(lines) >= count:
+                return [json.loads(line) for line in lines]
+            time.sleep(0.05)
+        msg = f"fewer than {count} lines in the access log"
+        raise AssertionError(msg)
+
+
+@contextmanager
+def running(
+    extracted: frozenset[str],
+    ports: Mapping[str, int | Sequence[int]],
+    folder: Path,
+    revision: str = "test",
+) -> Iterator[Running]:
+    """Run the real Envoy for a stage in front of the given ports, one or several a component."""
+    each = {name: [given] if isinstance(given, int) else given for name, given in ports.items()}
+    port = free_port()
+    file = folder / "envoy.json"
+    gateway.write(
+        Gateway(
+            routes=routes.load().at(extracted),
+            addresses={
+                name: [Address("127.0.0.1", number) for number in numbers]
+                for name, numbers in each.items()
+            },
+            listen=Address("127.0.0.1", port),
+            revision=revision,
+        ),
+        file,
+    )
+    gateway.validate(file)
+    log = folder / "access.log"
+    with log.open("wb") as out, (folder / "envoy.log").open("wb") as errors:
+        process = subprocess.Popen(gateway.command(file), stdout=out, stderr=errors)
+        try:
+            wait_for(port, process)
+            yield Running(port, log)
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until an Envoy takes connections."""
+    deadline = time.monotonic() + 10
+    while process.poll() is None and time.monotonic() < deadline:
+        connection = HTTPConnection("127.0.0.1", port, timeout=1)
+        try:
+            connection.connect()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+        finally:
+            connection.close()
+    msg = "the gateway does not listen"
+    raise AssertionError(msg)

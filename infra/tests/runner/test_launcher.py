@@ -1,0 +1,190 @@
+"""How a run starts and ends: taken ports, signals, parts that die, and nothing left behind."""
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import stages
+from infra.runner.config import PORTS
+from tests.support.harness import Stack, kill, listens
+
+MONOLITH_ONLY: frozenset[str] = frozenset()
+USERS = frozenset({"users"})
+SMALL = {"WEB_CONCURRENCY": "1"}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    made = Stack(MONOLITH_ONLY, tmp_path, SMALL)
+    yield made
+    kill(made.processes())
+
+
+def occupied(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """Listen on a port until the end of the block; an empty host is every address."""
+    return socket.create_server((host, port))
+
+
+def assert_refused(stack: Stack, *expected: str) -> None:
+    """The launcher says so and ends; nothing was started."""
+    assert stack.spawn().wait(20) == 1
+    for text in expected:
+        assert text in stack.said()
+    assert "Traceback" not in stack.said()
+    assert not stack.local.logs.exists()
+    assert not stack.processes()
+
+
+@pytest.mark.parametrize("part", ["gateway", "monolith", "users", "dynamodb", "bus"])
+def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path, part: str) -> None:
+    stack = Stack(USERS, tmp_path, SMALL)
+    with occupied(stack.local.ports[part]):
+        variable = PORTS[part][0]
+        assert_refused(stack, f"port {stack.local.ports[part]}", f"{variable}=<port>", part)
+
+
+def test_every_taken_port_is_named_at_once(tmp_path: Path) -> None:
+    stack = Stack(USERS, tmp_path, SMALL)
+    ports = stack.local.ports
+    with occupied(ports["gateway"], ""), occupied(ports["users"], ""):
+        assert_refused(stack, "PORT=<port>", "USERS_PORT=<port>")
+
+
+def test_a_port_that_the_stage_does_not_need_may_be_taken(stack: Stack) -> None:
+    with occupied(stack.local.ports["users"]), stack:
+        assert listens(stack.local.ports["gateway"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"EXTRACTED": "users,comments"}, "'comments'"),
+        ({"PORT": "http"}, "PORT is a port from 1 to 65535, not 'http'"),
+        ({"USERS_PORT": "0"}, "USERS_PORT is a port"),
+        ({"RESTART": "always"}, "RESTART is on or off, not 'always'"),
+        ({"PORT": "8081", "MONOLITH_PORT": "8081"}, "PORT and MONOLITH_PORT are both 8081"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, setting: dict[str, str], message: str) -> None:
+    assert_refused(Stack(MONOLITH_ONLY, tmp_path, setting), message)
+
+
+@pytest.mark.parametrize("name", ["it's mine", "100%", "what?", "C #"])
+def test_a_folder_whose_name_does_not_work_is_refused(tmp_path: Path, name: str) -> None:
+    stack = Stack(MONOLITH_ONLY, tmp_path, {"VAR_DIR": str(tmp_path / name)})
+    assert_refused(stack, "does not work here")
+
+
+def test_a_folder_runs_one_forum(stack: Stack) -> None:
+    with stack:
+        second = Stack(USERS, stack.local.var)
+        second.output = stack.local.var / "second.log"
+        assert second.spawn().wait(20) == 1
+        assert "already runs from this folder" in second.said()
+        assert stack.process is not None
+        assert str(stack.process.pid) in second.said()
+        assert listens(stack.local.ports["gateway"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_in_order(tmp_path: Path, number: int) -> None:
+    with Stack(USERS, tmp_path, SMALL) as stack:
+        started = time.monotonic()
+        assert stack.stop(number) == 0
+        assert time.monotonic() - started < 15
+        stopped = re.findall(r"stopped: (\S+)", stack.log("supervisord"))
+        assert stopped[0] == "gateway"
+        assert set(stopped[1:3]) == {"monolith", "users"}
+        assert set(stopped[3:5]) == {"monolith-worker", "users-worker"}
+        assert set(stopped[5:]) == {"dynamodb", "bus"}
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 0.7, 1.2])
+def test_a_signal_while_starting_leaves_nothing(stack: Stack, seconds: float) -> None:
+    stack.spawn()
+    time.sleep(seconds)
+    # Before the launcher's handlers are in place, the signal itself ends it.
+    assert stack.stop() in {0, -signal.SIGTERM}
+
+
+def test_a_killed_launcher_leaves_nothing_and_the_folder_free(tmp_path: Path) -> None:
+    with Stack(USERS, tmp_path, SMALL) as stack:
+        assert stack.process is not None
+        stack.process.kill()
+        stack.process.wait()
+        assert not stack.wait_until_gone(20)
+        with stack:
+            assert listens(stack.local.ports["gateway"])
+
+
+def test_a_new_run_waits_for_the_end_of_a_killed_one(stack: Stack) -> None:
+    with stack:
+        assert stack.process is not None
+        stack.process.kill()
+        stack.process.wait()
+        with stack:
+            assert listens(stack.local.ports["gateway"])
+
+
+PARTS = ("gateway", "monolith", "users", "users-worker", "dynamodb", "bus")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_dies_is_named_and_stops_the_rest(tmp_path: Path, part: str) -> None:
+    with Stack(USERS, tmp_path, SMALL) as stack:
+        stack.kill(part)
+        assert stack.process is not None
+        assert stack.process.wait(20) == 1
+        assert not stack.wait_until_gone()
+        said = stack.said()
+        assert f"{part} was killed by a signal" in said
+        assert f"{part}.log" in said
+        last = stack.log(part).splitlines()
+        assert not last or last[-1][:100] in said or part == "gateway"
+
+
+def test_a_part_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
+    stack = Stack(USERS, tmp_path, {**SMALL, "SIGN_IN_LIMIT_PER_NAME": "many"})
+    assert stack.spawn().wait(60) == 1
+    assert not stack.wait_until_gone()
+    said = stack.said()
+    assert re.search(
+        r"^(users|migrate|monolith) ended with code \d+\. Its last log lines:", said, re.M
+    )
+    assert "SIGN_IN_LIMIT_PER_NAME" in said
+
+
+def test_without_supervisord_everything_ends(tmp_path: Path) -> None:
+    with Stack(USERS, tmp_path, SMALL) as stack:
+        pid = int((stack.local.run / "supervisord.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        assert stack.process is not None
+        assert stack.process.wait(20) == 1
+        assert not stack.wait_until_gone()
+        assert "supervisord died" in stack.said()
+
+
+def test_stop_and_reset_from_elsewhere(stack: Stack) -> None:
+    assert "does not run" in stack.control("stop").stdout
+    with stack:
+        refused = stack.control("reset")
+        assert refused.returncode == 1
+        assert "make stop" in refused.stderr
+        assert "has stopped" in stack.control("stop").stdout
+        assert stack.process is not None
+        assert stack.process.wait(1) == 0
+    assert stack.control("reset").returncode == 0
+    assert not stack.local.var.exists()
+
+
+def test_a_folder_may_have_an_odd_name(tmp_path: Path) -> None:
+    folder = tmp_path / "it is (all) mine"
+    with Stack(USERS, folder, SMALL) as stack:
+        assert stages.folder(USERS) in {path.name for path in (folder / "stages").iterdir()}
+        assert stack.stop() == 0

@@ -1,0 +1,1 @@
+"""Maintenance tools: dependency pins, vulnerability audit, slim images."""

@@ -1,0 +1,54 @@
+"""Ask for known vulnerabilities of what is pinned: `python -m infra.tools.audit`, for `make audit`.
+
+Where the data can't be reached it says so, and that is no failure; a vulnerability is one.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from infra.tools.lock import FOLDER, ROOT
+
+
+def main() -> int:
+    """Audit the lock files that hold everything; answers the exit code."""
+    found, asked, known = set(), set(), set()
+    for name in ("dev", "node"):  # the others are parts of the first
+        lock = FOLDER / f"{name}.txt"
+        answer = audit(lock)
+        if answer is None:
+            continue
+        for dependency in answer:
+            pin = f"{dependency['name']} {dependency.get('version', '')}".strip()
+            asked.add(pin)
+            if "skip_reason" not in dependency:
+                known.add(pin)
+            found |= {f"{pin}: {each['id']} ({lock.name})" for each in dependency.get("vulns", ())}
+    for line in sorted(found):
+        sys.stderr.write(f"{line}\n")
+    if not known:
+        sys.stdout.write("audit: the vulnerability data can't be reached; nothing was audited.\n")
+    else:
+        sys.stdout.write(f"audit: {len(known)} of {len(asked)} pins are known to the data; ")
+        sys.stdout.write(f"{len(found)} vulnerabilities.\n")
+    return 1 if found else 0
+
+
+def audit(lock: Path) -> list[dict[str, Any]] | None:
+    """Give what pip-audit knows of each pin of a lock file; None if it could not ask."""
+    pip_audit = str(Path(sys.executable).with_name("pip-audit"))
+    options = ("--format", "json", "--progress-spinner", "off", "--disable-pip", "--require-hashes")
+    command = [pip_audit, *options, "-r", str(lock)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603
+    try:
+        told: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+    except ValueError:
+        sys.stderr.write(f"audit: {lock.name}: {done.stderr.strip().splitlines()[-1:]}\n")
+        return None
+    return told
+
+
+if __name__ == "__main__":
+    sys.exit(main())

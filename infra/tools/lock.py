@@ -1,0 +1,93 @@
+"""Pin every dependency with its hashes: `make lock`.
+
+A component's `pyproject.toml` says what it needs; the root's `[dependency-groups]` what running and
+developing needs beside that. `dev.txt` is compiled first, from all of them, and bounds the others,
+so that one version is used everywhere. `--upgrade` looks for newer versions of everything.
+"""
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "requirements"
+COMPONENTS = {
+    "users": ("chassis", "services/users"),
+    "threads": ("chassis", "services/threads"),
+    "posts": ("chassis", "services/posts"),
+    "monolith": ("chassis", "monolith"),
+}
+# What stands around the components, each in an image of its own.
+IMAGES = ("gateway", "bus", "emulator")
+EVERYTHING = tuple(dict.fromkeys(folder for each in COMPONENTS.values() for folder in each))
+OPTIONS = (
+    *("--universal", "--python-version", "3.11", "--generate-hashes"),
+    *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--quiet"),
+)
+HEADER = "# Pinned by `make lock`; change a pyproject.toml instead of this file.\n"
+
+
+def main() -> int:
+    """Compile every lock file."""
+    FOLDER.mkdir(exist_ok=True)
+    compile_lock("dev", [*_components(*EVERYTHING), *_groups("run", "dev", "cdk", "emulator")])
+    compile_lock("run", [*_components(*EVERYTHING), *_groups("run")], bounded=True)
+    compile_lock("cdk", _groups("cdk"), bounded=True)
+    compile_lock("node", _groups("node"), bounded=True)
+    for image in IMAGES:
+        compile_lock(image, _groups(image), bounded=True)
+    for name, folders in COMPONENTS.items():
+        compile_lock(name, _components(*folders), bounded=True)
+    tools = [*_components(*COMPONENTS["monolith"]), *_groups("tools")]
+    compile_lock("tools", tools, bounded=True)
+    return 0
+
+
+def compile_lock(name: str, requirements: list[str], *, bounded: bool = False) -> None:
+    """Write one lock file; `bounded` takes the versions of `dev.txt`."""
+    lock = FOLDER / f"{name}.txt"
+    uv = Path(sys.executable).with_name("uv")
+    options = [*OPTIONS, *sys.argv[1:], "--output-file", str(lock)]
+    if bounded:
+        options += ["--constraint", str(FOLDER / "dev.txt")]
+    with tempfile.NamedTemporaryFile("w", suffix=".in") as file:
+        file.write("\n".join(requirements))
+        file.flush()
+        command = [str(uv), "pip", "compile", *options, file.name]
+        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
+    lock.write_text(HEADER + lock.read_text(encoding="utf-8"), encoding="utf-8")
+    sys.stdout.write(f"{lock.relative_to(ROOT)}\n")
+
+
+def _components(*folders: str) -> list[str]:
+    listed = [
+        requirement
+        for folder in folders
+        for requirement in _read(ROOT / folder)["project"]["dependencies"]
+    ]
+    # The forum's own packages are installed from their folders.
+    return sorted({line for line in listed if not line.startswith("forum-")})
+
+
+def _groups(*names: str) -> list[str]:
+    return sorted({line for name in names for line in _group(name)})
+
+
+def _group(name: str) -> Iterator[str]:
+    for entry in _read(ROOT)["dependency-groups"][name]:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            yield from _group(entry["include-group"])
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

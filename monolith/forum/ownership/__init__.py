@@ -1,0 +1,1 @@
+"""Which component owns each domain, and how requests follow the owner."""

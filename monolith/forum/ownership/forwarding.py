@@ -1,0 +1,56 @@
+"""How the APIs answer while domains move: the forum answers for its own, and for no others."""
+
+from collections.abc import Mapping
+
+from flask import request
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from chassis.errors import Moving, Unavailable
+from chassis.http.problems import from_failure
+from chassis.ownership.forwarding import FORWARDED, Forwarder
+from forum.ownership.state import SETTLED, Stages
+
+
+def install(app: OpenAPI, stages: Stages, urls: Mapping[str, str]) -> None:
+    """Let each request see one stage, and the API of a domain answer only while it is own.
+
+    What was on its way here when its domain moved to a service is sent on there; once the move is
+    over, nothing of the domain is answered.
+    """
+    services = {domain: Forwarder(url) for domain, url in urls.items()}
+
+    @app.before_request
+    def _own_only() -> Response | None:
+        stages.pin()
+        domain = _domain()
+        return _answer_elsewhere(domain) if domain else None
+
+    @app.teardown_request
+    def _let_go(_error: BaseException | None) -> None:
+        stages.unpin()
+
+    @app.errorhandler(Moving)
+    def _moved(failure: Moving) -> Response:
+        """Answer an API's request that met a hold in the middle; it has done nothing yet."""
+        domain = _domain()
+        if domain is None or FORWARDED in request.headers or not stages.until_open(domain):
+            return from_failure(failure)
+        try:
+            return _answer_elsewhere(domain) or from_failure(failure)
+        except Unavailable as other:
+            return from_failure(other)
+
+    def _domain() -> str | None:
+        first, _, rest = request.path.removeprefix("/").partition("/")
+        domain = rest.partition("/")[0]
+        return domain if first == "api" and domain in services else None
+
+    def _answer_elsewhere(domain: str) -> Response | None:
+        known = stages.now().domains[domain]
+        if known.is_own:
+            return None
+        if known.state == SETTLED:
+            raise NotFound
+        return services[domain].forward()

@@ -1,0 +1,100 @@
+"""Threads in the forum's own database, to be read."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Select, select, tuple_
+
+from chassis.clock import moment, stamp
+from chassis.pagination import Cursors, Key
+from forum.database import Database
+from forum.pagination import Listing, first_of
+from forum.threads.models import ThreadRow, ThreadWord
+from forum.threads.persistence import existing
+from forum.threads.port import Thread
+from forum.threads.rules import searched
+
+
+@dataclass(frozen=True)
+class StoredThreads:
+    """What can be read of threads, be they the forum's own or its replica of a service's."""
+
+    database: Database
+    cursors: Cursors
+
+    def get(self, thread_id: str) -> Thread:
+        """Read a thread.
+
+        Raises:
+            NotFound: there is no such thread.
+        """
+        with self.database.reading() as session:
+            return existing(session, thread_id).seen()
+
+    def knows(self, thread_id: str) -> bool:
+        """Tell whether a thread is known here, if only to be deleted."""
+        with self.database.reading() as session:
+            row = session.get(ThreadRow, thread_id)
+            return row is not None and row.version > 0
+
+    def titles(self, thread_ids: Collection[str]) -> Mapping[str, str]:
+        """Give the titles of those threads that are known here, by id."""
+        query = select(ThreadRow.id, ThreadRow.title).where(
+            ThreadRow.id.in_(set(thread_ids)), ThreadRow.deleted.is_(False), ThreadRow.version > 0
+        )
+        with self.database.reading() as session:
+            return {row.id: row.title for row in session.execute(query)} if thread_ids else {}
+
+    def newest(self, sort: str, limit: int, cursor: str) -> Listing[Thread]:
+        """List threads: by `activity`, or `newest` first."""
+        listing = f"threads:{sort}"
+        after = self.cursors.decode(listing, cursor)
+        query = select(ThreadRow).where(ThreadRow.deleted.is_(False))
+        if sort == "newest":
+            return self._page(listing, _by_age(query, after), limit, _age)
+        activity = tuple_(ThreadRow.last_activity_at, ThreadRow.id)
+        query = query.order_by(ThreadRow.last_activity_at.desc(), ThreadRow.id.desc())
+        if after:
+            at, _, thread_id = after[0].partition("#")
+            query = query.where(activity < (moment(at), thread_id))
+        return self._page(listing, query, limit, _activity)
+
+    def search(self, words: str, limit: int, cursor: str) -> Listing[Thread]:
+        """List the threads whose titles hold all words, newest first.
+
+        Raises:
+            Invalid: there are too many words.
+        """
+        wanted = searched(words)
+        listing = f"threads:search:{' '.join(wanted)}"
+        after = self.cursors.decode(listing, cursor)
+        if not wanted:
+            return Listing([], None)
+        query = _by_age(select(ThreadRow).where(ThreadRow.deleted.is_(False)), after)
+        for word in wanted:
+            holding = select(ThreadWord.thread_id).where(
+                ThreadWord.word == word, ThreadWord.thread_id == ThreadRow.id
+            )
+            query = query.where(holding.exists())
+        return self._page(listing, query, limit, _age)
+
+    def _page(
+        self, listing: str, query: Select[ThreadRow], limit: int, key: Callable[[Thread], Key]
+    ) -> Listing[Thread]:
+        with self.database.reading() as session:
+            threads = [row.seen() for row in session.scalars(query.limit(limit + 1))]
+        return first_of(threads, limit, self.cursors, listing, key)
+
+
+def _by_age(query: Select[ThreadRow], after: Key | None) -> Select[ThreadRow]:
+    if after:
+        query = query.where(ThreadRow.id < after[0])
+    return query.order_by(ThreadRow.id.desc())
+
+
+def _age(thread: Thread) -> Key:
+    return (thread.id,)
+
+
+def _activity(thread: Thread) -> Key:
+    return (f"{stamp(thread.last_activity_at)}#{thread.id}",)

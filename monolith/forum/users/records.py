@@ -1,0 +1,172 @@
+"""People as records, for whoever moves them to the users service or back."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from chassis.clock import Clock, moment, stamp
+from chassis.ownership.records import Record
+from forum.database import Database, insert_into
+from forum.idempotency import KeptAnswers
+from forum.users.models import Credential, ErasureRow, UserRow
+from forum.users.persistence import anonymise, put
+from forum.users.rules import username_key
+
+SHOWN = ("username", "display_name", "bio", "role", "suspended")
+
+
+@dataclass(frozen=True)
+class UserCopies:
+    """People in the forum's own database: a `chassis.ownership.records.Copy`."""
+
+    database: Database
+    clock: Clock
+
+    def page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+        """Read a page of people by id, those who were erased too."""
+        query = _known().where(UserRow.id > after).order_by(UserRow.id).limit(limit)
+        with self.database.reading() as session:
+            records = [
+                _record(user, password, asked) for user, password, asked in session.execute(query)
+            ]
+        return records, records[-1]["id"] if len(records) == limit else None
+
+    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Read those of some people who are or were there."""
+        with self.database.reading() as session:
+            found = session.execute(_known().where(UserRow.id.in_(ids)))
+            return {user.id: _record(user, password, asked) for user, password, asked in found}
+
+    def unknown(self) -> list[str]:
+        """Name the people of whom nothing was told so far but what they wrote."""
+        with self.database.reading() as session:
+            return list(session.scalars(select(UserRow.id).where(UserRow.version == 0)))
+
+    def learn(self, records: Sequence[Record]) -> None:
+        """Keep what the service knows of its own people, as far as events tell of it, too."""
+        for record in records:
+            with self.database.writing() as session:
+                if record["erased"]:
+                    requested = moment(record["requested_at"])
+                    anonymise(session, record["id"], record["version"], requested)
+                else:
+                    state = {name: record[name] for name in SHOWN}
+                    created = {"created_at": moment(record["created_at"])}
+                    put(session, record["id"], record["version"], state | created)
+
+    def totals(self) -> tuple[int, int]:
+        """Count people, and sum up their versions."""
+        query = select(func.count(), func.coalesce(func.sum(UserRow.version), 0))
+        with self.database.reading() as session:
+            count, versions = session.execute(query.where(UserRow.version > 0)).one()
+        return int(count), int(versions)
+
+    def put(self, records: Sequence[Record], *, force: bool = False) -> None:
+        """Keep people whom the service kept, each unless a newer version is here."""
+        # Who was erased first: somebody else may have the name by now.
+        for record in sorted(records, key=lambda one: not one["erased"]):
+            with self.database.writing() as session:
+                if force:
+                    older = update(UserRow).where(UserRow.id == record["id"]).values(version=0)
+                    session.execute(older)
+                self._put(session, record)
+
+    def beside(self, since: datetime | None) -> Iterator[list[Record]]:
+        """Give answers to idempotency keys, and erasures that are not finished."""
+        yield from KeptAnswers(self.database, "/api/users", self.clock).since(since)
+        query = select(ErasureRow).where(ErasureRow.finished_at.is_(None))
+        with self.database.reading() as session:
+            yield [
+                {
+                    "kind": "erasure",
+                    "id": row.user_id,
+                    "version": row.version,
+                    "requested_at": stamp(row.requested_at),
+                    "finished_at": None,
+                    "waiting_for": sorted(row.waiting_for),
+                }
+                for row in session.scalars(query)
+            ]
+
+    def put_beside(self, records: Sequence[Record]) -> None:
+        """Keep answers, and how far erasures are; the forum itself has forgotten already."""
+        KeptAnswers(self.database, "/api/users", self.clock).put(records)
+        for record in records:
+            if record["kind"] != "erasure":
+                continue
+            left = sorted(set(record["waiting_for"]) - {"monolith"})
+            finished = None if left else self.clock()
+            with self.database.writing() as session:
+                session.execute(
+                    update(ErasureRow)
+                    .where(ErasureRow.user_id == record["id"])
+                    .values(waiting_for=left, finished_at=finished)
+                )
+
+    def _put(self, session: Session, record: Record) -> None:
+        if record["erased"]:
+            self._erase(session, record)
+            return
+        state = {name: record[name] for name in SHOWN}
+        put(
+            session,
+            record["id"],
+            record["version"],
+            state | {"created_at": moment(record["created_at"])},
+        )
+        mine = UserRow.id == record["id"]
+        key = username_key(record["username"])
+        try:
+            with session.begin_nested():
+                session.execute(update(UserRow).where(mine).values(username_key=key))
+        except IntegrityError:
+            # Somebody else had the name, and is erased; they are about to be told of, too.
+            others = update(UserRow).where(UserRow.username_key == key, UserRow.id != record["id"])
+            session.execute(others.values(username_key=None))
+            session.execute(update(UserRow).where(mine).values(username_key=key))
+        kept = {"user_id": record["id"], "password_hash": record["password_hash"]}
+        session.execute(
+            insert_into(session, Credential)
+            .values(kept)
+            .on_conflict_do_update(index_elements=["user_id"], set_=kept)
+        )
+
+    def _erase(self, session: Session, record: Record) -> None:
+        requested = moment(record["requested_at"])
+        anonymise(session, record["id"], record["version"], requested)
+        values: dict[str, Any] = {
+            "user_id": record["id"],
+            "version": record["version"],
+            "requested_at": requested,
+            "finished_at": requested,
+            "waiting_for": [],
+        }
+        added = insert_into(session, ErasureRow).values(values)
+        session.execute(added.on_conflict_do_nothing())
+
+
+def _known() -> Select[UserRow, str, datetime]:
+    """Select people, each with the password's hash, and when an erasure was asked for."""
+    return (
+        select(UserRow, Credential.password_hash, ErasureRow.requested_at)
+        .outerjoin(Credential, Credential.user_id == UserRow.id)
+        .outerjoin(ErasureRow, ErasureRow.user_id == UserRow.id)
+        # Of version 0 are those of whom nothing but a name is known.
+        .where(UserRow.version > 0)
+    )
+
+
+def _record(row: UserRow, password_hash: str | None, requested: datetime | None) -> Record:
+    head = {"id": row.id, "version": row.version, "erased": row.erased}
+    if row.erased:
+        return head | {"requested_at": stamp(requested or row.created_at)}
+    return (
+        head
+        | {name: getattr(row, name) for name in SHOWN}
+        | {"created_at": stamp(row.created_at), "password_hash": password_hash}
+    )

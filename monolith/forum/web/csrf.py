@@ -1,0 +1,104 @@
+"""Forgery protection of forms, and what every page tells the browser to refuse."""
+
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+from flask import Response, g, request
+
+from chassis.auth.tokens import Identity
+from chassis.errors import Forbidden
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+# What these forms do takes a password, and their pages are the same for everybody.
+ANONYMOUS = ("/register", "/sign-in")
+_SIZE = 32  # bytes
+
+
+def csrf_token(secret: str, identity: Identity) -> str:
+    """Give a token for the forms of one session: written differently each time, but worth the same.
+
+    Pages are compressed, and the size of a page that repeats a secret would tell of it.
+    """
+    mask = secrets.token_bytes(_SIZE)
+    return (mask + _crossed(mask, _secret_of(secret, identity))).hex()
+
+
+def _is_token(given: str, secret: str, identity: Identity) -> bool:
+    try:
+        pair = bytes.fromhex(given)
+    except ValueError:
+        return False
+    if len(pair) != 2 * _SIZE:
+        return False
+    return hmac.compare_digest(_crossed(pair[:_SIZE], pair[_SIZE:]), _secret_of(secret, identity))
+
+
+def _secret_of(secret: str, identity: Identity) -> bytes:
+    return hmac.digest(secret.encode(), f"csrf {identity.session}".encode(), "sha256")
+
+
+def _crossed(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
+
+
+def refuse_forgery(secret: str, identity: Identity | None) -> None:
+    """Let a form through only if one of our own pages sent it.
+
+    Browsers tell where a form comes from; a signed-in person's form carries a token as well.
+    Pages without a session hold no token, so that they are the same for everybody.
+
+    Raises:
+        Forbidden: another site sent it, or it is from before the last sign-in.
+    """
+    if from_elsewhere():
+        detail = "Another site sent this form, so nothing was done."
+        raise Forbidden(detail)
+    if identity is None or request.path in ANONYMOUS:
+        return
+    if not _is_token(request.form.get("csrf_token", ""), secret, identity):
+        detail = "This page is from before your last sign-in. Load it again and send it once more."
+        raise Forbidden(detail)
+
+
+def from_elsewhere() -> bool:
+    """Tell whether the browser says that another site sent this form."""
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    return site not in (None, "same-origin") or not (origin is None or _is_ours(origin))
+
+
+def _is_ours(origin: str) -> bool:
+    try:
+        return urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False
+
+
+def local_path(target: str) -> str:
+    """Give a path on this site to go on to after signing in; "/" for anything else."""
+    # Browsers read a backslash as a slash and drop tabs and line breaks.
+    odd = any(character in target for character in "\\\t\r\n")
+    if odd or not target.startswith("/") or target.startswith("//"):
+        return "/"
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "/"
+    return "/" if parts.scheme or parts.netloc else target
+
+
+def add_headers(response: Response) -> Response:
+    """Tell the browser what a page may do and who may keep it."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", POLICY)
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cache-Control", "private, no-cache" if g.get("identity") else "no-cache")
+    headers.add("Vary", "Cookie")
+    return response

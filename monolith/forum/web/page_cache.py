@@ -1,0 +1,167 @@
+"""Pages that nobody in particular reads: made once, and shared for less than a second.
+
+Who sends no cookie gets the page that was made for the one before, if the making began less than
+`SECONDS` ago; who asks while it is being made waits for it. Anybody with a session gets a page of
+their own, so a person always sees what they wrote; and since whoever just signed out wrote a moment
+ago, their browser carries a cookie for as long as an older page may be about. See ADR 0028.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from flask import Flask, Response, current_app, g, request
+
+from chassis.http.api import COOKIE
+from chassis.http.app import of_api
+
+SECONDS = 1.0
+"""A shared page shows nothing older than this."""
+MOST = 256  # pages that one process keeps
+LARGEST = 128 * 1024  # bytes of a page that is kept
+FRESH = "forum_fresh"
+"""The cookie of somebody whose session was ended just now."""
+_PATHS = ("/threads/", "/users/")
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_EDITION = "HTTP_IF_NONE_MATCH"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as it left."""
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass
+class Making:
+    """A page that somebody makes or made; `page` is None until then, or if it is not for others."""
+
+    began: float
+    page: Page | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class Pages:
+    """The pages of one process, by what was asked for."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._makings: dict[Hashable, Making] = {}
+
+    def find(self, key: Hashable) -> Page | Making | None:
+        """Give the page of less than a second ago.
+
+        A `Making` is for the caller to make and to `finish`; None says to make one for oneself.
+        """
+        with self._lock:
+            now = self._clock()
+            making = self._makings.get(key)
+            if making is None or now - making.began >= SECONDS:
+                self._drop(now)
+                self._makings.pop(key, None)
+                self._makings[key] = new = Making(now)
+                return new
+        making.done.wait(making.began + SECONDS - now)
+        # What took long is no longer new enough for those who waited.
+        return making.page if self._clock() - making.began < SECONDS else None
+
+    def finish(self, making: Making, page: Page | None) -> None:
+        """Share a page that was made; None if it is not for others."""
+        making.page = page
+        making.done.set()
+
+    def clear(self) -> None:
+        """Forget all, since something was written."""
+        with self._lock:
+            self._makings.clear()
+
+    def _drop(self, now: float) -> None:
+        """Drop what is too old, and the oldest where there are many; they stand in this order."""
+        for key, making in list(self._makings.items()):
+            if now - making.began < SECONDS and len(self._makings) < MOST:
+                break
+            del self._makings[key]
+
+
+def install(app: Flask, pages: Pages | None = None) -> None:
+    """Share pages; to be installed before whatever else changes a page on its way out."""
+    kept = pages or Pages()
+
+    @app.before_request
+    def _find() -> Response | None:
+        if not _for_anybody():
+            return None
+        # All that a page for anybody depends on.
+        asked = request.headers.get("Accept-Encoding", "")
+        found = kept.find((request.scheme, request.host, request.full_path, asked))
+        if isinstance(found, Making):
+            g.making = found
+            # Made whole, for the sake of others; whoever asks may have it already.
+            g.edition = request.environ.pop(_EDITION, None)
+        if not isinstance(found, Page):
+            return None
+        g.shared = True
+        response = current_app.response_class(found.body, headers=found.headers)
+        return _unless_known(response)
+
+    @app.after_request
+    def _keep(response: Response) -> Response:
+        if request.method not in _SAFE:
+            kept.clear()
+        if not of_api() and _ends_session(response):
+            response.set_cookie(
+                FRESH, "1", max_age=2, httponly=True, samesite="Lax", secure=request.is_secure
+            )
+        if (making := g.pop("making", None)) is None:
+            return response
+        kept.finish(making, _page(response))
+        if edition := g.pop("edition"):
+            request.environ[_EDITION] = edition
+        return _unless_known(response)
+
+    @app.teardown_request
+    def _give_up(_: BaseException | None) -> None:
+        if (making := g.pop("making", None)) is not None:
+            kept.finish(making, None)
+
+
+def is_shared() -> bool:
+    """Tell whether this answer is a page as it left before, with nothing more to be done to it."""
+    return bool(g.get("shared"))
+
+
+def _for_anybody() -> bool:
+    return (
+        request.method == "GET"
+        and "Cookie" not in request.headers
+        and "Authorization" not in request.headers
+        and (request.path == "/" or request.path.startswith(_PATHS))
+    )
+
+
+def _unless_known(response: Response) -> Response:
+    """Answer 304 to whoever has this very page."""
+    if "ETag" in response.headers and _EDITION in request.environ:
+        response.make_conditional(request)
+    return response
+
+
+def _ends_session(response: Response) -> bool:
+    return any(one.startswith(f"{COOKIE}=;") for one in response.headers.getlist("Set-Cookie"))
+
+
+def _page(response: Response) -> Page | None:
+    if (
+        response.status_code != 200
+        or response.mimetype != "text/html"
+        or response.is_streamed
+        or "Set-Cookie" in response.headers
+    ):
+        return None
+    body = response.get_data()
+    headers = tuple(pair for pair in response.headers if pair[0] != "Date")
+    return Page(headers, body) if len(body) <= LARGEST else None

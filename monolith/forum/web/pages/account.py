@@ -1,0 +1,157 @@
+"""Registering, signing in and out, and one's own account."""
+
+from flask import Blueprint, g, make_response, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from chassis.errors import Conflict, Failure, TooMany, Unauthenticated
+from chassis.http import api
+from forum.users.port import Registration, User
+from forum.users.schemas import Credentials, NewPassword, NewUser, UserChange
+from forum.web import pending_form
+from forum.web.context import Site
+from forum.web.csrf import local_path
+from forum.web.current_user import signed_in, viewer
+from forum.web.forms import Form, version
+from forum.web.rendering import show
+
+WRONG = "The username or the password is wrong."
+
+
+def blueprint(site: Site) -> Blueprint:
+    """Make the blueprint of accounts."""
+    bp = Blueprint("account", __name__)
+
+    def enter(username: str, password: str, form: Form) -> Response:
+        session = site.users.sign_in(username, password, request.remote_addr or "")
+        response = make_response(redirect(local_path(form.values.get("next", "/")), 303))
+        if waiting := pending_form.of(form.values.get(pending_form.PATH, ""), form.values):
+            # The session had ended while they wrote: what they wrote is still here, to be sent.
+            g.identity = site.sessions.of_token(session.token)
+            response = show("resume.html", kept=waiting)
+        api.set_session_cookie(response, session.token, session.expires_at)
+        return response
+
+    @bp.get("/register")
+    def register_form() -> Response:
+        """Show the form that opens an account."""
+        return show("register.html", form=Form({"next": local_path(request.args.get("next", "/"))}))
+
+    @bp.post("/register")
+    def register() -> Response:
+        """Open an account and sign in."""
+        form = Form.sent()
+        typed: dict[str, str] = {
+            name: form.values[name] for name in ("username", "password") if name in form.values
+        }
+        if form.values.get("display_name", "").strip():
+            typed["display_name"] = form.values["display_name"]
+        new = form.parse(NewUser, **typed)
+        if new:
+            try:
+                site.users.register(Registration(new.username, new.display_name, new.password))
+                return enter(new.username, new.password, form)
+            except Conflict as failure:
+                # A second click on the button: the account is theirs already.
+                try:
+                    return enter(new.username, new.password, form)
+                except (Unauthenticated, TooMany):
+                    form.status, form.errors["username"] = failure.status, failure.detail
+            except Failure as failure:
+                form.refuse(failure, frozenset(NewUser.model_fields))
+        return show("register.html", form.status, form=form)
+
+    def sign_in_page(form: Form) -> Response:
+        waiting = pending_form.of(form.values.get(pending_form.PATH, ""), form.values)
+        return show("sign_in.html", form.status, form=form, kept=waiting)
+
+    @bp.get("/sign-in")
+    def sign_in() -> Response:
+        """Show the form that opens a session."""
+        return sign_in_page(Form({"next": local_path(request.args.get("next", "/"))}))
+
+    @bp.post("/sign-in")
+    def open_session() -> Response:
+        """Open a session."""
+        form = Form.sent()
+        typed = form.parse(
+            Credentials,
+            username=form.values.get("username", "").strip(),
+            password=form.values.get("password", ""),
+        )
+        if typed:
+            try:
+                return enter(typed.username, typed.password, form)
+            except Failure as failure:
+                form.refuse(failure)
+                response = sign_in_page(form)
+                if isinstance(failure, TooMany):
+                    response.headers["Retry-After"] = str(failure.retry_after)
+                return response
+        return sign_in_page(form)
+
+    @bp.post("/sign-out")
+    def sign_out() -> Response:
+        """End the session in this browser."""
+        return _signed_out(url_for("reading.index"))
+
+    def account_page(user: User, form: Form | None = None) -> Response:
+        form = form or Form()
+        form.values.setdefault("display_name", user.display_name)
+        form.values.setdefault("bio", user.bio)
+        form.values.setdefault("etag", str(user.version))
+        return show("me.html", form.status, form=form)
+
+    @bp.get("/me")
+    def me() -> Response:
+        """Show one's own account."""
+        identity = viewer()
+        if identity is None:
+            return redirect(url_for(".sign_in", next=url_for(".me")), 303)
+        return account_page(site.users.me(identity))
+
+    @bp.post("/me")
+    def change_me() -> Response:
+        """Change one's profile or password, or erase the account."""
+        identity = signed_in()
+        form = Form.sent()
+        action = form.values.get("action")
+        try:
+            if action == "profile":
+                change = form.parse(
+                    UserChange,
+                    display_name=form.values.get("display_name", ""),
+                    bio=form.values.get("bio", ""),
+                )
+                if change:
+                    changes = change.model_dump(exclude_unset=True)
+                    expected = version(form.values.get("etag", ""))
+                    site.users.change(identity, identity.subject, changes, expected)
+                    return redirect(url_for(".me", done="profile"), 303)
+            elif action == "password":
+                words = form.parse(
+                    NewPassword,
+                    current=form.values.get("current", ""),
+                    new=form.values.get("new", ""),
+                )
+                if words:
+                    site.users.change_password(identity, words.current, words.new)
+                    return redirect(url_for(".me", done="password"), 303)
+            elif form.values.get("confirm") == "yes":
+                site.users.erase(identity, identity.subject, None)
+                return _signed_out(url_for("erasing.progress", user_id=identity.subject))
+            else:
+                form.status, form.errors["confirm"] = 400, "Please confirm it."
+        except Failure as failure:
+            form.refuse(failure, frozenset({"display_name", "bio", "current", "new"}))
+            # The form shows what it tried to replace; sending it again is meant.
+            form.values.pop("etag", None)
+        return account_page(site.users.me(identity), form)
+
+    return bp
+
+
+def _signed_out(target: str) -> Response:
+    response = make_response(redirect(target, 303))
+    api.clear_session_cookie(response)
+    g.identity = None
+    return response

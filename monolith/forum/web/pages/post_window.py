@@ -1,0 +1,90 @@
+"""The posts of a thread that are on one page, and what comes before and after them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from forum.posts.port import Post
+from forum.web.context import Site
+
+PAGE = 20
+AROUND = PAGE // 2
+ROOM = 40_000
+"""So many characters of HTML are on a page, but for a single longer post: long threads of long
+posts have more pages instead of larger ones."""
+OLDEST, NEWEST = "oldest", "newest"
+_AN_ID = re.compile(r"[0-9a-z-]{36}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The part of a thread that an address asks for, by a post's id: around, after or before it.
+
+    `at` may be "newest", for the end of the thread. A page that is named by a post keeps its place
+    while others write.
+    """
+
+    order: str = OLDEST
+    at: str = ""
+    after: str = ""
+    before: str = ""
+
+    @classmethod
+    def asked(cls, arguments: Mapping[str, str]) -> "Place":
+        """Read an address; what is no id asks for nothing."""
+        ids = {name: arguments.get(name, "") for name in ("at", "after", "before")}
+        known = {name: value for name, value in ids.items() if _AN_ID.fullmatch(value)}
+        if ids["at"] == NEWEST:
+            known["at"] = NEWEST
+        return cls(NEWEST if arguments.get("order") == NEWEST else OLDEST, **known)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some posts of a thread, oldest first, and whether there are earlier and later ones."""
+
+    posts: list[Post] = field(default_factory=list)
+    earlier: bool = False
+    later: bool = False
+
+
+def read(site: Site, thread_id: str, place: Place) -> Stretch:
+    """Read the posts of a place: one call, or two around a post."""
+
+    def ascending(limit: int = PAGE, after: str = "") -> tuple[list[Post], bool]:
+        return ask("asc", limit, after)
+
+    def descending(limit: int = PAGE, before: str = "") -> tuple[list[Post], bool]:
+        posts, more = ask("desc", limit, before)
+        return posts[::-1], more
+
+    def ask(direction: str, limit: int, key: str) -> tuple[list[Post], bool]:
+        page = site.posts.in_thread(thread_id, direction, limit, cursor(direction, key))
+        posts = _fitting(page.items, ROOM * limit // PAGE)
+        return posts, page.next is not None or len(posts) < len(page.items)
+
+    def cursor(direction: str, key: str) -> str:
+        listing = f"posts:in-thread:{thread_id}:{direction}"
+        return site.cursors.encode(listing, (key,) if key else None) or ""
+
+    if place.at == NEWEST or (place.order == NEWEST and not (place.after or place.before)):
+        posts, earlier = descending()
+        return Stretch(posts, earlier)
+    if place.at:
+        # An id without its end sorts just before it, so the page that follows begins with the post.
+        following, later = ascending(AROUND, place.at[:-1])
+        preceding, earlier = descending(AROUND, place.at)
+        return Stretch(preceding + following, earlier, later)
+    if place.before:
+        posts, earlier = descending(before=place.before)
+        return Stretch(posts, earlier, later=True)
+    posts, later = ascending(after=place.after)
+    return Stretch(posts, bool(place.after), later)
+
+
+def _fitting(posts: list[Post], room: int) -> list[Post]:
+    """Give as many of the first posts as there is room for, one at least."""
+    sizes = accumulate(len(post.html) for post in posts)
+    number = sum(size <= room for size in sizes)
+    return posts[: max(1, number)]

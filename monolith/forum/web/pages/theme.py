@@ -1,0 +1,42 @@
+"""Light or dark: as the system has it, unless somebody chose otherwise in this browser."""
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, make_response, redirect, request
+from werkzeug.wrappers import Response
+
+from forum.web.csrf import local_path
+
+COOKIE = "forum_theme"
+CHOICES = ("system", "light", "dark")
+YEAR = 365 * 24 * 60 * 60  # seconds
+
+
+def chosen() -> str:
+    """Give the theme that the reader chose; "" where the system decides."""
+    theme = request.cookies.get(COOKIE, "")
+    return theme if theme in CHOICES[1:] else ""
+
+
+def blueprint() -> Blueprint:
+    """Make the blueprint of the switch, for those without scripts."""
+    bp = Blueprint("theme", __name__)
+
+    @bp.post("/theme")
+    def choose() -> Response:
+        """Keep a choice in this browser, and go back to where it was made."""
+        # Nobody but our own pages sends this form (see guard), and browsers say which one did.
+        back = urlsplit(request.referrer or "/")
+        target = back.path + (f"?{back.query}" if back.query else "")
+        response = make_response(redirect(local_path(target), 303))
+        theme = request.form.get("theme", "")
+        if theme in CHOICES[1:]:
+            # Not HttpOnly: the switch works without a request where scripts run.
+            response.set_cookie(
+                COOKIE, theme, max_age=YEAR, samesite="Lax", secure=request.is_secure
+            )
+        else:
+            response.delete_cookie(COOKIE, samesite="Lax", secure=request.is_secure)
+        return response
+
+    return bp

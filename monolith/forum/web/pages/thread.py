@@ -1,0 +1,100 @@
+"""A thread's page: its posts, and the reply that somebody may be writing."""
+
+from typing import Any
+
+from flask import Blueprint, request, url_for
+from werkzeug.wrappers import Response
+
+from chassis.errors import Unavailable
+from forum.threads.port import Thread
+from forum.web.context import Site
+from forum.web.current_user import viewer
+from forum.web.forms import Form
+from forum.web.pages.post_window import NEWEST, Place, Stretch, read
+from forum.web.pages.quoting import quoted
+from forum.web.rendering import show
+
+
+def blueprint(site: Site) -> Blueprint:
+    """Make the blueprint of the page."""
+    bp = Blueprint("thread", __name__)
+
+    @bp.get("/threads/<id:thread_id>")
+    def page(thread_id: str) -> Response:
+        """Read a thread."""
+        form, quote = Form(), request.args.get("quote", "")
+        if quote and viewer():
+            post = site.posts.get(quote)
+            if not post.deleted:
+                form.values["body"] = quoted(post)
+        return thread_page(site, thread_id, form)
+
+    return bp
+
+
+def thread_page(site: Site, thread_id: str, form: Form, preview: str = "") -> Response:
+    """Make a thread's page, with what somebody is about to reply and how that would look."""
+    place = Place.asked(request.args)
+    thread, answer = site.both(
+        "posts",
+        lambda: site.threads.get(thread_id),
+        lambda: read(site, thread_id, place),
+    )
+    unreachable = isinstance(answer, Unavailable)
+    stretch = Stretch() if isinstance(answer, Unavailable) else answer
+    newest_first = place.order == NEWEST
+    return show(
+        "thread.html",
+        form.status,
+        thread=thread,
+        post_count=thread.post_count if unreachable else _count(thread, stretch),
+        posts=None if unreachable else stretch.posts[:: -1 if newest_first else 1],
+        order=place.order,
+        form=form,
+        preview=preview,
+        idempotency_key=form.values.get("idempotency_key") or (viewer() and site.new_id()),
+        # The newest post, where it is on the page: whoever looks for newer ones starts from it.
+        newest=stretch.posts[-1].id if stretch.posts and not stretch.later else "",
+        **_onward(thread_id, place, stretch),
+    )
+
+
+def _onward(thread_id: str, place: Place, stretch: Stretch) -> dict[str, str | None]:
+    """Give the addresses of the pages around this one."""
+    order = place.order if place.order == NEWEST else None
+    posts = stretch.posts
+
+    def address(anchor: str | None = None, **values: str) -> str:
+        page: dict[str, Any] = {"thread_id": thread_id, "order": order, **values}
+        return url_for("thread.page", _anchor=anchor, **page)
+
+    found: dict[str, str | None] = dict.fromkeys(
+        ("earlier_url", "later_url", "beginning_url", "newest_url")
+    )
+    if stretch.earlier and posts:
+        # In the order of reading one goes on upwards, so from the end of the earlier page.
+        found["earlier_url"] = address(None if order else "end", before=posts[0].id)
+    if stretch.later and posts:
+        found["later_url"] = address(after=posts[-1].id)
+    beyond_the_end = not posts and (place.after or place.before)
+    if beyond_the_end or (stretch.later if order else stretch.earlier):
+        found["beginning_url"] = address()
+    if stretch.later and not order:
+        found["newest_url"] = address("end", at=NEWEST)
+    return found
+
+
+def _count(thread: Thread, stretch: Stretch) -> int:
+    """Tell the number of posts: that of the page where it shows all, and so one's own reply too.
+
+    Whoever keeps threads may hear of a post a moment later than the page that follows it is read.
+    """
+    if stretch.earlier or stretch.later:
+        return thread.post_count
+    return sum(not post.deleted for post in stretch.posts)
+
+
+def place_of(thread_id: str, post_id: str, done: str | None = None) -> str:
+    """Give the address of a post on a page of its thread; `done` names what to say there."""
+    anchor = f"post-{post_id}"
+    return url_for("thread.page", thread_id=thread_id, at=post_id, done=done, _anchor=anchor)

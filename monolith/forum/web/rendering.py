@@ -1,0 +1,83 @@
+"""How pages say things: times, assets, and the answer that a template makes."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask, Response, g, make_response, render_template, url_for
+from jinja2 import StrictUndefined
+
+from chassis.auth.tokens import Identity
+from chassis.clock import moment, stamp
+from forum.pagination import Listing
+from forum.web.assets import Assets
+from forum.web.context import Site
+from forum.web.csrf import csrf_token
+from forum.web.pages.theme import chosen
+from forum.web.served_by import badge
+
+_STEPS = (
+    (timedelta(days=365), "year"),
+    (timedelta(days=30), "month"),
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+)
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Say how long ago something was, in its largest unit: `3 hours ago`."""
+    past = now - at
+    for step, unit in _STEPS:
+        if past >= step:
+            number = past // step
+            return f"{number} {unit}{'' if number == 1 else 's'} ago"
+    return "just now"
+
+
+def show(template: str, code: int = 200, /, **context: Any) -> Response:
+    """Make a page."""
+    return make_response(render_template(template, **context), code)
+
+
+def next_url(page: Listing[Any] | None, endpoint: str, **values: Any) -> str | None:
+    """Give the address of the page that follows; None at the end."""
+    return url_for(endpoint, **values, cursor=page.next) if page and page.next else None
+
+
+def install(app: Flask, site: Site) -> None:
+    """Give templates what they all use, and serve the static files."""
+    assets = Assets()
+    assets.install(app)
+
+    filters: dict[str, Callable[..., str]] = app.jinja_env.filters
+    filters["ago"] = lambda at: ago(_moment(at), site.clock())
+    filters["stamp"] = lambda at: stamp(_moment(at))
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    # A page that uses what its view did not give is a bug to show, not a gap to hide.
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.globals.update(
+        asset=assets.address,
+        served_by=site.served_by,
+        badge=(lambda domain: badge(domain, site.served_by)) if site.badge else lambda _: "",
+        badges=site.badge,
+    )
+
+    @app.context_processor
+    def _who() -> dict[str, Any]:
+        identity: Identity | None = g.get("identity")
+        here = {"notices": g.get("notices", []), "theme": chosen()}
+        if identity is None:
+            return here | {"viewer": None}
+        viewer = {
+            "id": identity.subject,
+            "username": identity.username,
+            "display_name": identity.name,
+            "role": identity.role,
+            "suspended": identity.suspended,
+        }
+        return here | {"viewer": viewer, "csrf_token": csrf_token(site.secret, identity)}
+
+
+def _moment(at: datetime | str) -> datetime:
+    return at if isinstance(at, datetime) else moment(at)

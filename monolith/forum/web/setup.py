@@ -1,0 +1,76 @@
+"""The pages of the forum, the same at every stage of the split."""
+
+from flask import Response, g, request
+from flask_openapi3.openapi import OpenAPI
+
+from chassis.http.app import of_api
+from forum.web import csrf, errors, http_caching, notices, page_cache, rendering
+from forum.web.context import Site
+from forum.web.pages import (
+    account,
+    erasure_status,
+    people,
+    post_forms,
+    status,
+    theme,
+    thread,
+    thread_admin,
+    thread_list,
+)
+
+MAX_FORM = 256 * 1024  # bytes
+_NO_PAGES = ("/static/", *errors.FOR_MACHINES)
+
+# A page can be asked to show these and no other text.
+_NOTICES = {
+    "profile": (notices.INFO, "Your profile is saved."),
+    "password": (notices.INFO, "Your password is changed."),
+    "locked": (notices.INFO, "The thread is locked."),
+    "unlocked": (notices.INFO, "The thread is open again."),
+    "deleted": (notices.INFO, "It is deleted."),
+    "titled": (notices.INFO, "The title is changed."),
+    "moderated": (notices.INFO, "Done."),
+}
+
+
+def install(app: OpenAPI, site: Site) -> None:
+    """Add all pages to the application."""
+    page_cache.install(app)
+    rendering.install(app, site)
+    errors.install(app)
+
+    @app.before_request
+    def _recognise() -> None:
+        if not _is_page():
+            return
+        # A form writes one letter in up to twelve characters, so the largest post takes more.
+        request.max_content_length = request.max_form_memory_size = MAX_FORM
+        g.identity = site.sessions.of_browser()
+        g.notices = []
+        if notice := _NOTICES.get(request.args.get("done", "")):
+            notices.add(*notice)
+        if request.method == "POST" and request.url_rule is not None:
+            csrf.refuse_forgery(site.secret, g.identity)
+
+    @app.after_request
+    def _protect(response: Response) -> Response:
+        if page_cache.is_shared() or not _is_page():
+            return response
+        return http_caching.send(csrf.add_headers(response))
+
+    for blueprint in (
+        thread_list.blueprint(site),
+        thread.blueprint(site),
+        post_forms.blueprint(site),
+        thread_admin.blueprint(site),
+        account.blueprint(site),
+        erasure_status.blueprint(site),
+        people.blueprint(site),
+        status.blueprint(site),
+        theme.blueprint(),
+    ):
+        app.register_blueprint(blueprint)
+
+
+def _is_page() -> bool:
+    return not request.path.startswith(_NO_PAGES) and not of_api()

@@ -1,0 +1,210 @@
+"""Domains that move while the monolith runs: whose they are, what a hold does, what is noted."""
+
+import threading
+import time
+
+import pytest
+from sqlalchemy import select
+
+from chassis.clock import utc_now
+from chassis.errors import Moving
+from forum.app import create_app
+from forum.outbox import OutboxRow
+from forum.ownership.state import HELD, UNDER_WAY, Stages
+from forum.ownership.transitions import Moves
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def settings(make_settings):
+    return make_settings(
+        movable=True,
+        users_url=NOBODY,
+        threads_url=NOBODY,
+        posts_url=NOBODY,
+        sign_in_limit_per_name=1000,
+        sign_in_limit_per_address=1000,
+    )
+
+
+@pytest.fixture
+def moves(database):
+    return Moves(database, utc_now)
+
+
+@pytest.fixture
+def begin(moves):
+    """Mark a domain as moving, and wait until everybody knows."""
+
+    def begin(domain, owner="monolith"):
+        moves.begin(domain, owner, {})
+        time.sleep(1.05)
+        moves.barrier()
+
+    return begin
+
+
+def new_thread(client, person, title="A thread"):
+    return client.post("/api/threads", json={"title": title}, headers=person.headers)
+
+
+def test_while_a_domain_moves_its_changes_are_noted_for_whoever_moves_it(
+    client, ada, moves, begin, database
+):
+    new_thread(client, ada)
+    with database.reading() as session:
+        assert session.scalars(select(OutboxRow)).all() == []
+    begin("threads")
+    made = new_thread(client, ada).json["id"]
+    body = {"thread_id": made, "body": "x"}
+    assert client.post("/api/posts", json=body, headers=ada.headers).status_code == 201
+    [(event, subject)] = moves.changed("threads", 10)
+    assert subject == made
+    assert moves.changed("posts", 10) == []
+    moves.looked_at([event])
+    assert moves.changed("threads", 10) == []
+
+
+def test_a_new_password_is_noted_and_told_to_nobody(client, ada, moves, begin, database):
+    begin("users")
+    body = {"current": "correct horse", "new": "another horse"}
+    changed = client.put("/api/users/me/password", json=body, headers=ada.headers)
+    assert changed.status_code == 204
+    [(event, subject)] = moves.changed("users", 10)
+    assert subject == ada.id
+    outbox = client.application.extensions["database"]
+    with outbox.reading() as session:
+        [row] = session.scalars(select(OutboxRow)).all()
+    assert row.published_at is not None
+    moves.looked_at([event])
+
+
+def test_a_hold_lets_readers_through_and_writers_wait_for_its_end(client, ada, moves, begin):
+    made = new_thread(client, ada).json["id"]
+    begin("threads")
+    moves.hold("threads", 60)
+    assert client.get(f"/api/threads/{made}").status_code == 200
+    threading.Timer(0.3, lambda: moves.release("threads")).start()
+    began = time.monotonic()
+    answer = client.patch(f"/api/threads/{made}", json={"title": "B"}, headers=ada.headers)
+    # The API's own request is not made again: it may come once more, and has done nothing.
+    assert (answer.status_code, answer.headers["X-Moving"]) == (503, "true")
+    assert time.monotonic() - began >= 0.25
+    again = client.patch(f"/api/threads/{made}", json={"title": "B"}, headers=ada.headers)
+    assert again.status_code == 200
+
+
+def test_somebody_at_a_form_does_not_notice_a_hold(browser, token_of, client, ada, moves, begin):
+    made = new_thread(client, ada).json["id"]
+    begin("posts")
+    window = browser(ada)
+    token = token_of(window)
+    moves.hold("posts", 60)
+    threading.Timer(0.3, lambda: moves.release("posts")).start()
+    form = {"body": "written in the hold", "csrf_token": token}
+    assert window.post(f"/threads/{made}", data=form).status_code == 303
+    shown = client.get(f"/api/posts/in-thread/{made}").json["items"]
+    assert [post["body"] for post in shown] == ["written in the hold"]
+
+
+def test_a_hold_of_one_domain_leaves_the_others_alone(client, ada, moves, begin):
+    made = new_thread(client, ada).json["id"]
+    begin("users")
+    moves.hold("users", 60)
+    body = {"thread_id": made, "body": "x"}
+    assert client.post("/api/posts", json=body, headers=ada.headers).status_code == 201
+    assert new_thread(client, ada).status_code == 201
+
+
+def test_a_hold_whose_holder_died_ends_by_itself(client, ada, moves, begin):
+    begin("threads")
+    moves.hold("threads", -2.1)
+    assert new_thread(client, ada).status_code == 201
+    assert not moves.hand_over("threads", "threads", UNDER_WAY, "watch")
+    assert new_thread(client, ada).status_code == 201
+
+
+def test_a_domain_that_has_left_is_asked_for_elsewhere(client, ada, moves, begin):
+    begin("threads")
+    moves.hold("threads", 60)
+    assert moves.hand_over("threads", "threads", UNDER_WAY, "watch")
+    # Sent on to the service, which nobody runs here.
+    assert client.get("/api/threads").status_code == 503
+    moves.settle("threads")
+    time.sleep(1.05)
+    assert client.get("/api/threads").status_code == 404
+
+
+def test_no_write_slips_in_behind_a_hold(app, register, moves, begin, database):
+    """Writers are at it when the hold begins: what it returns on is all there will be."""
+    ada = register("ada")
+    begin("threads")
+    stop, made = threading.Event(), []
+
+    def write():
+        client = app.test_client()
+        while not stop.is_set():
+            answer = new_thread(client, ada)
+            made.append(answer.status_code)
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    time.sleep(0.5)
+    moves.hold("threads", 60)
+    with database.reading() as session:
+        held = len(session.scalars(select(OutboxRow.id)).all())
+    time.sleep(0.5)
+    with database.reading() as session:
+        assert len(session.scalars(select(OutboxRow.id)).all()) == held
+    stop.set()
+    moves.release("threads")
+    for writer in writers:
+        writer.join()
+    assert made.count(201) >= held > 0
+
+
+def test_where_nothing_may_move_the_table_is_not_asked(make_settings, database):
+    stages = Stages(database, frozenset({"posts"}), movable=False)
+    Moves(database, utc_now).begin("users", "users", {})
+    assert stages.now().extracted == {"posts"}
+
+
+def test_what_was_moved_counts_more_than_the_setting(make_settings, moves):
+    moves.begin("users", "users", {})
+    moves.settle("users")
+    app = create_app(
+        make_settings(movable=True, extracted=frozenset({"threads"}), users_url=NOBODY)
+    )
+    try:
+        assert app.test_client().get("/api/users").status_code == 404
+        assert app.test_client().get("/api/threads").status_code == 404
+        assert app.test_client().get("/api/posts").status_code == 200
+    finally:
+        app.extensions["database"].engine.dispose()
+
+
+def test_a_stage_is_read_once_for_a_request(database, moves, begin):
+    stages = Stages(database, frozenset(), movable=True)
+    begin("users")
+    stages.pin()
+    before = stages.now()
+    moves.hold("users", 60)
+    assert stages.now() is before
+    stages.unpin()
+    assert stages.now().domains["users"].state == HELD
+    with database.writing() as session, pytest.raises(Moving):
+        stages.enter(session, "users")
+
+
+def test_the_status_page_says_what_is_on_the_move(client, begin, moves):
+    assert "on the move" not in client.get("/status").text
+    begin("threads")
+    page = client.get("/status").text
+    assert "The domain threads is on the move from the monolith to a service of its own." in page
+    moves.hand_over("threads", "threads", UNDER_WAY, "watch", held=False)
+    page = client.get("/status").text
+    assert "The domain threads is on the move between its service and the monolith." in page
+    moves.settle("threads")
+    assert "on the move" not in client.get("/status").text

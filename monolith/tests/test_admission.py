@@ -1,0 +1,242 @@
+"""Who may write where, once others keep people or threads: as events have told so far."""
+
+from collections import Counter
+
+import pytest
+from sqlalchemy import select
+
+from chassis.clock import stamp, utc_now, uuid7
+from chassis.errors import NotFound, Unavailable
+from chassis.messaging.events import Event
+from forum.bootstrap import Parts
+from forum.threads.admission import ReplicaThreads
+from forum.threads.models import ThreadRow
+from forum.threads.persistence import stand_in
+from forum.threads.port import Thread
+from forum.users.models import UserRow
+from forum.users.port import Author
+from tests.support.service import RACERS, race
+
+NOW = utc_now()
+
+
+@pytest.fixture
+def settings(make_settings):
+    return make_settings(
+        extracted="users,threads", session_private_key="", threads_url="http://127.0.0.1:9"
+    )
+
+
+@pytest.fixture
+def parts(settings):
+    parts = Parts(settings)
+    yield parts
+    parts.database.engine.dispose()
+
+
+@pytest.fixture
+def tell(parts):
+    """Apply an event, as the worker would."""
+
+    def tell(kind, subject, version, **data):
+        data.setdefault("created_at", stamp(NOW))
+        parts.handlers()[kind](Event(uuid7(), kind, "/test", subject, version, NOW, data))
+
+    return tell
+
+
+@pytest.fixture
+def person(tell):
+    def person(who, version, name="Ada", role="member", suspended=False, kind="user.updated"):
+        state = {"username": "ada", "display_name": name, "bio": "", "role": role}
+        tell(kind, who, version, **state, suspended=suspended)
+
+    return person
+
+
+@pytest.fixture
+def thread(tell):
+    """Tell of a thread that somebody else began."""
+
+    def thread(thread_id="", version=1, locked=False):
+        thread_id = thread_id or uuid7()
+        kind = "thread.updated" if version > 1 else "thread.created"
+        tell(kind, thread_id, version, title="Told", author_id="starter", locked=locked)
+        return thread_id
+
+    return thread
+
+
+@pytest.fixture
+def write(client):
+    def write(person, thread, racer=None):
+        body = {"thread_id": thread, "body": "Words"}
+        return (racer or client).post("/api/posts", json=body, headers=person.headers)
+
+    return write
+
+
+def test_the_newest_name_shows_whatever_the_session_says(client, sign_in, person, thread, write):
+    ada, known = sign_in("Old"), thread()
+    person(ada.id, 2, name="New")
+    made = write(ada, known)
+    assert made.json["author"] == {"id": ada.id, "display_name": "New"}
+    person(ada.id, 3, name="Newer")
+    assert client.get(f"/api/posts/{made.json['id']}").json["author"]["display_name"] == "Newer"
+
+
+def test_a_session_newer_than_what_was_told_counts(sign_in, person, thread, write):
+    ada = sign_in("Old")
+    person(ada.id, 1, name="Old")
+    later = sign_in("New", person=ada, version=2)
+    assert write(later, thread()).json["author"]["display_name"] == "New"
+
+
+def test_somebody_suspended_is_refused_until_it_is_lifted(sign_in, person, thread, write):
+    ada, known = sign_in("Ada"), thread()
+    assert write(ada, known).status_code == 201
+    person(ada.id, 2, suspended=True, kind="user.suspended")
+    assert write(ada, known).json["type"] == "urn:problem:suspended"
+    person(ada.id, 3, kind="user.suspended")
+    assert write(ada, known).status_code == 201
+
+
+def test_a_session_of_somebody_suspended_is_refused_before_any_event_tells(
+    sign_in, person, thread, write
+):
+    ada, known = sign_in("Ada", suspended=True, version=2), thread()
+    person(ada.id, 1)
+    assert write(ada, known).json["type"] == "urn:problem:suspended"
+    person(ada.id, 3, kind="user.suspended")
+    assert write(ada, known).status_code == 201
+
+
+def test_somebody_erased_is_nobody(sign_in, tell, thread, write):
+    ada, known = sign_in("Ada"), thread()
+    tell("user.erased", ada.id, 2)
+    assert write(ada, known).status_code == 401
+
+
+def test_a_role_counts_as_it_was_told(client, sign_in, person, thread, write):
+    ada, mo = sign_in("Ada"), sign_in("Mo")
+    post = write(ada, thread()).json["id"]
+    path = f"/api/posts/{post}"
+    assert client.delete(path, headers=mo.headers).status_code == 403
+    person(mo.id, 2, role="moderator")
+    assert client.delete(path, headers=mo.headers).status_code == 204
+
+
+def test_what_an_event_tells_of_a_version_that_a_session_told_of_is_kept(
+    database, sign_in, person, tell, thread, write
+):
+    ada = sign_in("Ada")
+    write(ada, thread())
+    state = {"username": "ada", "display_name": "Ada", "bio": "Bio", "role": "member"}
+    early = "2020-01-01T00:00:00.000Z"
+    tell("user.registered", ada.id, 1, **state, suspended=False, created_at=early)
+    with database.reading() as session:
+        row = session.get_one(UserRow, ada.id)
+        assert (row.bio, stamp(row.created_at)) == ("Bio", early)
+
+
+def test_a_known_thread_takes_posts_while_its_service_is_down(client, sign_in, thread, write):
+    ada, known = sign_in("Ada"), thread()
+    assert write(ada, known).status_code == 201
+    assert len(client.get(f"/api/posts/in-thread/{known}").json["items"]) == 1
+    assert write(ada, uuid7()).status_code == 503
+
+
+def test_a_locked_or_deleted_thread_takes_no_posts(client, sign_in, tell, thread, write):
+    ada, known = sign_in("Ada"), thread()
+    post = write(ada, known).json["id"]
+    thread(known, version=2, locked=True)
+    assert write(ada, known).json["type"] == "urn:problem:thread-locked"
+    thread(known, version=3)
+    assert write(ada, known).status_code == 201
+    tell("thread.deleted", known, 4, author_id="starter")
+    assert write(ada, known).status_code == 404
+    assert client.get(f"/api/posts/{post}").status_code == 404
+    assert client.get(f"/api/posts/in-thread/{known}").status_code == 404
+
+
+def test_replies_are_counted_where_the_replica_shows_them(database, sign_in, thread, write):
+    ada, known = sign_in("Ada"), thread()
+    written = [write(ada, known).json for _ in range(3)]
+    with database.reading() as session:
+        row = session.get_one(ThreadRow, known)
+        assert row.post_count == 3
+        assert stamp(row.last_activity_at) == written[-1]["created_at"]
+
+
+def test_fifty_replies_and_a_lock_leave_no_reply_behind_the_lock(app, sign_in, thread, write):
+    ada, known = sign_in("Ada"), thread()
+
+    def act(racer, number):
+        if number == RACERS // 2:
+            thread(known, version=2, locked=True)
+            return racer.get("/healthz")
+        return write(ada, known, racer)
+
+    answers = race(app, act)
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses[201] + statuses[409] == RACERS - 1
+    with app.extensions["database"].reading() as session:
+        assert session.get_one(ThreadRow, known).post_count == statuses[201]
+    assert write(ada, known).status_code == 409
+
+
+class Told:
+    """A threads service that knows one thread."""
+
+    def __init__(self, thread):
+        self.thread = thread
+        self.asked = 0
+
+    def get(self, thread_id):
+        self.asked += 1
+        if self.thread is None:
+            raise NotFound("There is no such thread.")
+        return self.thread
+
+
+@pytest.fixture
+def learned():
+    return Thread(uuid7(), "Learned words", Author("starter", "Sue"), NOW, NOW, 7, False, 3)
+
+
+@pytest.fixture
+def gate_to(parts):
+    """Give the gate to threads of a service."""
+    return lambda service: ReplicaThreads(parts.database, service, parts.thread_replica)
+
+
+def test_a_thread_that_is_not_known_is_asked_for_once_and_kept(parts, gate_to, learned):
+    service = Told(learned)
+    gate = gate_to(service)
+    for _ in range(2):
+        gate.look(learned.id)
+    assert service.asked == 1
+    with parts.database.writing() as session:
+        gate.enter(session, learned.id)
+        row = session.get_one(ThreadRow, learned.id)
+        assert (row.title, row.version, row.post_count) == ("Learned words", 3, 0)
+        assert row.author.display_name == "Sue"
+
+
+def test_a_thread_of_which_only_a_post_is_known_is_asked_for(parts, gate_to, learned):
+    service = Told(learned)
+    with parts.database.writing() as session:
+        parts.actors.refer(session, "poster", NOW)
+        stand_in(session, learned.id, "poster", NOW)
+    gate_to(service).look(learned.id)
+    assert service.asked == 1
+    with parts.database.reading() as session:
+        titles = session.scalars(select(ThreadRow.title).where(ThreadRow.deleted.is_(False)))
+        assert titles.all() == ["Learned words"]
+
+
+def test_a_thread_that_nobody_knows_is_not_found(parts, gate_to):
+    with pytest.raises(NotFound):
+        gate_to(Told(None)).look(uuid7())
+    with pytest.raises(Unavailable):
+        parts.thread_gate.look(uuid7())

@@ -1,0 +1,181 @@
+"""The status page: how each component is, how far its events are, and what that means."""
+
+import json
+import time
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+from werkzeug.serving import make_server
+
+from chassis.clock import utc_now
+from chassis.messaging.dynamodb_outbox import Beat
+from forum.app import create_app
+from forum.outbox import OutboxRecorder, SqlOutbox
+from forum.ownership.state import Stages
+from forum.web.pages.health_banner import Component, troubles
+
+WELL = {
+    "outbox_seconds": 0.0,
+    "worker_seconds": 1.2,
+    "lag_seconds": 0.08,
+    "waiting": 0,
+    "in_flight": 0,
+    "dead": 0,
+}
+DOWN = "http://127.0.0.1:9"
+
+
+def told(**events):
+    return troubles([Component("posts", ("posts",), events=WELL | events)])
+
+
+def test_nothing_is_said_where_all_is_well():
+    assert told() == []
+    assert told(worker_seconds=15, outbox_seconds=30, waiting=9, in_flight=3) == []
+    assert troubles([Component("monolith", ("users", "threads", "posts"))]) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "sentence"),
+    [
+        ({"worker_seconds": 16}, "The worker of posts was last seen 16 seconds ago."),
+        ({"worker_seconds": 60 * 60 * 3}, "The worker of posts was last seen 3 hours ago."),
+        ({"worker_seconds": None}, "The worker of posts has not been at work yet."),
+        ({"outbox_seconds": 130}, "Events of posts have been waiting for 2 minutes to be sent."),
+        ({"waiting": 2, "lag_seconds": 31}, "posts is 31 seconds behind"),
+        ({"dead": 1}, "1 event was put aside, because posts could not apply it."),
+        ({"dead": 2}, "2 events were put aside, because posts could not apply them."),
+        (
+            {"waiting": None, "in_flight": None, "dead": None},
+            "The bus between components can’t be reached by posts.",
+        ),
+    ],
+)
+def test_each_thing_that_is_degraded_is_said_in_a_sentence(events, sentence):
+    [said] = told(**events)
+    assert said.startswith(sentence)
+
+
+def test_what_was_late_once_is_not_late_any_more_when_nothing_waits():
+    assert told(lag_seconds=500) == []
+
+
+def test_a_bus_that_nobody_reaches_is_one_thing():
+    cut_off = WELL | {"waiting": None}
+    names = ("monolith", "users", "posts")
+    [said] = troubles([Component(name, (), events=cut_off) for name in names])
+    assert "by monolith, users and posts." in said
+
+
+def test_a_component_that_does_not_tell_of_its_events_is_named():
+    [said] = troubles([Component("posts", ("posts",), events={})])
+    assert said == "posts did not say how far its events are."
+
+
+@contextmanager
+def answering(answers, delay=0.0):
+    """Run a component that gives these answers, by path; gives its URL."""
+
+    def component(environ, start_response):
+        time.sleep(delay)
+        content = answers.get(environ["PATH_INFO"])
+        status = "200 OK" if content is not None else "503 Service Unavailable"
+        headers = [("Content-Type", "application/json"), ("X-Served-By", "posts/r1")]
+        start_response(status, headers)
+        return [json.dumps(content or {}).encode()]
+
+    server = make_server("127.0.0.1", 0, component, threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+READY = {"/readyz": {"status": "ready"}}
+
+
+@pytest.fixture
+def empty_url(tmp_path):
+    """Keep to SQLite: what is tested here is not the database."""
+    return f"sqlite:///{tmp_path}/forum.db"
+
+
+@pytest.fixture
+def status(make_settings):
+    def status(stage, **urls):
+        app = create_app(make_settings(extracted=stage, session_private_key="", **urls))
+        try:
+            answer = app.test_client().get("/status")
+            assert answer.status_code == 200
+            return answer.text
+        finally:
+            app.extensions["database"].engine.dispose()
+
+    return status
+
+
+def test_the_page_tells_how_every_component_is(status, database):
+    outbox = SqlOutbox(database, utc_now)
+    outbox.beat(Beat(utc_now(), 0.25))
+    events = WELL | {"waiting": 4, "in_flight": 2, "dead": 1}
+    with answering(READY | {"/eventz": events}) as url:
+        page = status("users,posts", users_url=DOWN, posts_url=url)
+    assert "posts/r1" in page
+    assert "monolith/dev" in page
+    assert "users did not answer just now. Nobody can register" in page
+    assert "1 event was put aside" in page
+    assert "<dd>6</dd>" in page
+    assert "0.2 s" in page
+    assert "1.2 s ago" in page
+    assert "The worker of" not in page
+
+
+def test_a_component_that_keeps_its_events_to_itself_answers_still(status):
+    with answering(READY) as url:
+        page = status("users,posts", users_url=url, posts_url=url)
+    assert "posts did not say how far its events are." in page
+    assert "posts did not answer" not in page
+
+
+def test_components_that_hang_are_waited_for_at_the_same_time(status, monkeypatch):
+    monkeypatch.setattr("forum.app.PROBE_SECONDS", 0.5)
+    with answering(READY, delay=1.5) as url:
+        start = time.monotonic()
+        page = status("users,threads,posts", users_url=url, threads_url=url, posts_url=url)
+        took = time.monotonic() - start
+    assert page.count("did not answer just now") == 3
+    assert took < 1.5
+
+
+def test_events_that_wait_are_told_of_without_a_bus(status, database):
+    def earlier():
+        return utc_now().replace(year=2025)
+
+    with database.writing() as session:
+        telling = Stages(database, frozenset({"posts"}), movable=False)
+        recorder = OutboxRecorder("monolith", telling, earlier, lambda: "e")
+        recorder.record(session, "a.b", "s", 1, {})
+    page = status("users", users_url=DOWN)
+    assert "Events of monolith have been waiting for" in page
+    assert "The worker of monolith has not been at work yet." in page
+    assert "The bus between components can’t be reached by monolith." in page
+
+
+def test_a_forum_of_one_component_has_no_events(client):
+    page = client.get("/status").text
+    assert "Every part of the forum answered just now." in page
+    assert "Events" not in page
+
+
+def test_the_progress_of_events_is_for_machines(client):
+    answer = client.get("/eventz")
+    assert answer.mimetype == "application/json"
+    assert "Set-Cookie" not in answer.headers
+    nothing = {"outbox_seconds": 0.0, "worker_seconds": None, "lag_seconds": None}
+    assert answer.json == nothing | {"waiting": None, "in_flight": None, "dead": None}
+    assert client.post("/eventz").mimetype == "application/problem+json"

@@ -1,0 +1,98 @@
+"""Posts as records for a move from or to the monolith: a `chassis.ownership.records.Copy`."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from chassis.auth.user_replica import People
+from chassis.dynamodb.database import Action, Database, Item, list_shard
+from chassis.ownership.records import GONE, Answers, Record, put_all, sized
+from posts.dynamodb import tables
+from posts.dynamodb.thread_replica import KnownThreads
+from posts.model import FORMER_MEMBER, Thread
+
+POSTS, PLACES, PEOPLE = tables.POSTS.name, tables.PLACES.name, tables.PEOPLE.name
+THREADS = tables.THREADS.name
+LEFT_BEHIND = (
+    *(tables.POSTS, tables.PLACES, tables.THREADS, tables.PEOPLE),
+    tables.IDEMPOTENCY,
+)
+"""What a new stay of the domain begins without."""
+OLDER = "attribute_not_exists(id) OR version < :version"
+FIELDS = ("thread_id", "body", "html", "created_at", "edited_at", "deleted")
+
+
+class Copies:
+    """Posts in the service's own tables, and the copies of people and threads beside them."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._threads = KnownThreads(database)
+        self._answers = Answers(database, tables.IDEMPOTENCY)
+        self._people = People(database, PEOPLE, FORMER_MEMBER)
+
+    def page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+        """Read a page of posts; those of deleted threads are on their way out."""
+        items, last = self._db.scan(POSTS, json.loads(after) if after else None, limit=limit)
+        return list(self._records(items).values()), json.dumps(last) if last else None
+
+    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Read those of up to 100 posts that are there."""
+        places = self._db.get_many(PLACES, "id", ids)
+        keys = [{"thread_id": place["thread_id"], "id": one} for one, place in places.items()]
+        if not keys:
+            return {}
+        found = self._db.get_each(*((POSTS, key) for key in keys))
+        return self._records([item for item in found if item])
+
+    def put(self, records: Sequence[Record], *, force: bool = False) -> None:
+        """Keep posts, each unless as new a version is here."""
+        shown = [record for record in records if GONE not in record]
+        put_all(self._db, [(self._put(one, force), 2 * sized(one)) for one in shown])
+
+    def beside(self, since: datetime | None) -> Iterator[list[Record]]:
+        """Give answers to idempotency keys."""
+        yield from self._answers.since(since)
+
+    def put_beside(self, records: Sequence[Record]) -> None:
+        """Keep answers."""
+        self._answers.put(records)
+
+    def put_people(self, records: Iterable[Record]) -> None:
+        """Keep copies of people (records of users), each unless as new a version is here."""
+        self._people.put(records)
+
+    def put_threads(self, records: Iterable[Record]) -> None:
+        """Keep copies of threads (records of threads), each unless as new a version is here."""
+        for record in records:
+            title, locked = record.get("title", ""), record.get("locked", False)
+            told = Thread(record["id"], title, locked, record["deleted"], record["version"])
+            self._threads.learn(told)
+
+    def _put(self, record: Record, force: bool) -> list[Action]:
+        item: Item = {name: record[name] for name in ("id", "version", *FIELDS)}
+        item["written_by"] = record["author_id"]
+        if not record["deleted"]:
+            item["author_id"] = record["author_id"]
+            item["list_shard"] = list_shard(record["id"], tables.SHARDS)
+        values: dict[str, Any] = {} if force else {"version": record["version"]}
+        return [
+            self._db.put(POSTS, item, "" if force else OLDER, **values),
+            self._db.put(PLACES, {"id": record["id"], "thread_id": record["thread_id"]}),
+        ]
+
+    def _records(self, items: Sequence[Item]) -> dict[str, Record]:
+        wanted = list(dict.fromkeys(item["thread_id"] for item in items))
+        threads = dict[str, Item]()
+        for first in range(0, len(wanted), 100):
+            threads |= self._db.get_many(THREADS, "id", wanted[first : first + 100])
+        records = dict[str, Record]()
+        for item in items:
+            head = {"id": item["id"], "version": item["version"]}
+            if threads.get(item["thread_id"], {}).get("deleted"):
+                records[item["id"]] = head | {GONE: True}
+            else:
+                told = {name: item[name] for name in FIELDS} | {"author_id": item["written_by"]}
+                records[item["id"]] = head | told
+        return records

@@ -1,0 +1,82 @@
+"""Puts the threads service together from its settings."""
+
+from flask import Flask
+
+from chassis.auth.tokens import Verifier
+from chassis.client.service_client import INNER_READ_TIMEOUT, Peer
+from chassis.clock import Clock, NewId, utc_now, uuid7
+from chassis.dynamodb import database as dynamodb
+from chassis.http import app as web
+from chassis.http.api import Sessions
+from chassis.idempotency.keys import Fingerprints
+from chassis.messaging import status
+from chassis.messaging.bus import own_queue_if_any
+from chassis.messaging.dynamodb_outbox import DynamoOutbox
+from chassis.ownership import forwarding, state
+from chassis.pagination import Cursors
+from threads import api
+from threads.clients import PostsClient
+from threads.dynamodb import tables
+from threads.dynamodb.store import DynamoStore
+from threads.service import Threads
+from threads.settings import ThreadsSettings
+
+COMPONENT = "threads"
+
+
+def build_database(settings: ThreadsSettings) -> dynamodb.Database:
+    """Build the database; opens no connection yet."""
+    return dynamodb.Database(dynamodb.connect(), settings.table_prefix)
+
+
+def build_outbox(
+    database: dynamodb.Database, clock: Clock = utc_now, new_id: NewId = uuid7
+) -> DynamoOutbox:
+    """Build the outbox."""
+    return DynamoOutbox(database, tables.OUTBOX.name, COMPONENT, clock, new_id)
+
+
+def build_standings(
+    settings: ThreadsSettings, database: dynamodb.Database
+) -> state.Standings | None:
+    """Build what tells whether the domain is the service's own right now, where it may move."""
+    return state.Standings(database, COMPONENT) if settings.movable else None
+
+
+def build_store(
+    database: dynamodb.Database,
+    clock: Clock = utc_now,
+    standings: state.Standings | None = None,
+) -> DynamoStore:
+    """Build the store."""
+    own = state.GuardedDatabase(database, standings) if standings else database
+    return DynamoStore(own, build_outbox(database, clock), clock)
+
+
+def use_cases(
+    settings: ThreadsSettings, store: DynamoStore, clock: Clock = utc_now, new_id: NewId = uuid7
+) -> Threads:
+    """Build the use cases on a store; calls nobody yet."""
+    posts = PostsClient(Peer("posts", settings.posts_url, read_timeout=INNER_READ_TIMEOUT))
+    return Threads(store, posts, clock, new_id)
+
+
+def create_app(settings: ThreadsSettings) -> Flask:
+    """Build the whole service."""
+    database = build_database(settings)
+    standings = build_standings(settings, database)
+    store = build_store(database, standings=standings)
+    secret = settings.secret_key.get_secret_value()
+    app = web.create(COMPONENT, settings.revision, {"tables": store.check})
+    app.register_api(
+        api.blueprint(
+            use_cases(settings, store),
+            Sessions(Verifier(settings.session_public_keys)),
+            Cursors(secret),
+            Fingerprints(secret),
+        )
+    )
+    status.add(app, build_outbox(database), own_queue_if_any(settings), utc_now)
+    if standings:
+        forwarding.install(app, f"/api/{COMPONENT}", standings, settings.gateway_url)
+    return app

@@ -1,0 +1,35 @@
+"""The service's own DynamoDB tables.
+
+Which partition carries which load, and its ceiling (a DynamoDB partition serves 3,000 read and
+1,000 write units a second):
+
+- `users`: a partition per person; reads of one person are strongly consistent. Its index `listed`
+  spreads the list of all over `SHARDS` partitions and may lag behind: up to 4,000
+  registrations or changes a second.
+- `users-names`: a partition per name; holds who has it. The condition of its writes is what makes
+  names unique.
+- `users-sign-ins`: a partition per name and address, and one per address, and window of time.
+- `users-idempotency`: a partition per key.
+- `users-erasures`: a partition per person who was erased; others confirm in it, one after another.
+- `users-outbox`: see `chassis.messaging.dynamodb_outbox.table`.
+- `users-moving`: see `chassis.ownership.state.table`.
+"""
+
+from chassis.dynamodb.tables import Index, Table
+from chassis.idempotency import store
+from chassis.messaging import dynamodb_outbox
+from chassis.ownership import state
+
+SHARDS = 4
+
+USERS = Table(
+    "users", partition="id", indexes=(Index("listed", partition="list_shard", sort="id"),)
+)
+NAMES = Table("users-names", partition="name")
+SIGN_INS = Table("users-sign-ins", partition="counter", expires="expires")
+IDEMPOTENCY = store.table("users")
+ERASURES = Table("users-erasures", partition="id")
+OUTBOX = dynamodb_outbox.table("users")
+MOVING = state.table("users")
+
+TABLES = (USERS, NAMES, SIGN_INS, IDEMPOTENCY, ERASURES, OUTBOX, MOVING)

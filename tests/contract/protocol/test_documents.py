@@ -1,0 +1,103 @@
+"""The OpenAPI documents: valid, complete, and the same whoever serves them."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+
+from tests.contract.support.client import Client
+
+OPERATIONS = {
+    "users": {
+        "/api/users": {"get", "post"},
+        "/api/users/sessions": {"post", "delete"},
+        "/api/users/me": {"get"},
+        "/api/users/me/password": {"put"},
+        "/api/users/{user_id}": {"get", "patch", "delete"},
+        "/api/users/{user_id}/erasure": {"get"},
+    },
+    "threads": {
+        "/api/threads": {"get", "post"},
+        "/api/threads/{thread_id}": {"get", "patch", "delete"},
+    },
+    "posts": {
+        "/api/posts": {"get", "post"},
+        "/api/posts/in-thread/{thread_id}": {"get"},
+        "/api/posts/by-user/{user_id}": {"get"},
+        "/api/posts/{post_id}": {"get", "patch", "delete"},
+    },
+}
+
+
+@pytest.fixture(params=OPERATIONS)
+def domain(request: pytest.FixtureRequest) -> str:
+    """Name each domain in turn."""
+    return str(request.param)
+
+
+def _document(client: Client, domain: str) -> dict[str, Any]:
+    document: dict[str, Any] = client.get(f"/api/{domain}/openapi.json").expect()
+    return document
+
+
+def test_a_document_is_valid_openapi(domain: str, anyone: Client) -> None:
+    document = _document(anyone, domain)
+    assert document["openapi"].startswith("3.1.")
+    schemathesis.openapi.from_dict(document).validate()
+
+
+def test_a_document_names_every_operation(domain: str, anyone: Client) -> None:
+    paths = _document(anyone, domain)["paths"]
+    assert {path: set(operations) for path, operations in paths.items()} == OPERATIONS[domain]
+
+
+def test_operations_have_names_and_say_what_they_do(domain: str, anyone: Client) -> None:
+    paths = _document(anyone, domain)["paths"]
+    operations = [operation for path in paths.values() for operation in path.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    for operation in operations:
+        assert operation.get("summary") or operation.get("description")
+
+
+def test_every_refusal_is_described_as_a_problem(domain: str, anyone: Client) -> None:
+    for path in _document(anyone, domain)["paths"].values():
+        for operation in path.values():
+            refusals = {s: a for s, a in operation["responses"].items() if s[0] in "45"}
+            assert refusals
+            for answer in refusals.values():
+                assert set(answer["content"]) == {"application/problem+json"}
+
+
+def test_what_needs_a_session_says_so(domain: str, anyone: Client) -> None:
+    document = _document(anyone, domain)
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["bearer"]["scheme"] == "bearer"
+    assert schemes["cookie"]["name"] == "forum_session"
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert ("401" in operation["responses"]) == bool(operation.get("security")) or (
+                operation["operationId"] == "signIn"
+            )
+
+
+def test_a_document_may_be_kept_for_a_while(domain: str, anyone: Client) -> None:
+    answer = anyone.get(f"/api/{domain}/openapi.json")
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+
+
+def test_no_local_reference_leads_nowhere(domain: str, anyone: Client) -> None:
+    document = _document(anyone, domain)
+
+    def references(value: object) -> list[str]:
+        if isinstance(value, dict):
+            here = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+            return here + [ref for part in value.values() for ref in references(part)]
+        if isinstance(value, list):
+            return [ref for part in value for ref in references(part)]
+        return []
+
+    for reference in references(document):
+        at: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            at = at[step]

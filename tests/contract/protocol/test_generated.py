@@ -1,0 +1,59 @@
+"""Cases that schemathesis generates from the served OpenAPI documents.
+
+The same cases come in the same order at every stage, so their answers are compared too; each
+component answers them at one stage or another of those that take out one service after another.
+`CONTRACT_EXAMPLES` sets how many are drawn for each operation beside those that cover its
+document systematically; `CONTRACT_RANDOM=1` draws other ones in each run.
+"""
+
+import json
+import os
+
+import pytest
+
+from infra import stages
+from tests.contract.support.client import Client
+from tests.contract.support.forum import Settle
+from tests.contract.support.generated import Generated, cases
+from tests.contract.support.people import Person
+from tests.contract.support.selection import CHAIN
+from tests.contract.support.writing import open_thread, reply
+
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "20"))
+RANDOM = os.environ.get("CONTRACT_RANDOM") == "1"
+pytestmark = pytest.mark.parametrize(
+    "forum", CHAIN, indirect=True, ids=stages.folder, scope="session"
+)
+
+
+@pytest.fixture(params=["users", "threads", "posts"])
+def generated(request: pytest.FixtureRequest, anyone: Client) -> tuple[Generated, ...]:
+    """Give the cases of each domain's document, as it is served."""
+    document = anyone.get(f"/api/{request.param}/openapi.json").expect()
+    return cases(json.dumps(document), EXAMPLES, derandomize=not RANDOM)
+
+
+def test_generated_cases_are_answered_as_the_document_says(
+    generated: tuple[Generated, ...], ada: Person, ben: Person, settle: Settle
+) -> None:
+    thread: dict[str, str] = {}
+    post: dict[str, str] = {}
+    failures: list[str] = []
+    settled = True
+    for one in generated:
+        deletes = one.label.startswith("DELETE")
+        if not post or deletes:
+            # What a case deletes is not there for the next one.
+            with ada.client.transcript.paused():
+                thread = open_thread(ada, "A thread")
+                post = reply(ada, thread, "A post")
+            settled = False
+        # What a deletion answers hangs on no count.
+        if not (settled or deletes):
+            settle()
+            settled = True
+        # Nobody erases others: Ada stays, and Ben too.
+        user = ben if deletes else ada
+        ids = {"user_id": user.id, "thread_id": thread["id"], "post_id": post["id"]}
+        failures += one.send(ada.client, ids)
+    assert not failures, "\n".join(failures)

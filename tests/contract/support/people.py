@@ -1,0 +1,88 @@
+"""People who use the forum in tests; each is new, so a test depends on no other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.clock import utc_now, uuid7
+from tests.contract.support.client import Client
+from tests.contract.support.forum import Forum
+from tests.contract.support.transcript import Transcript
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Person:
+    """Somebody with an account, signed in."""
+
+    client: Client
+    id: str
+    username: str
+    display_name: str
+
+    @property
+    def author(self) -> dict[str, str]:
+        """What others see beside what they write."""
+        return {"id": self.id, "display_name": self.display_name}
+
+    @property
+    def path(self) -> str:
+        """Where the API keeps them."""
+        return f"/api/users/{self.id}"
+
+    def sign_in(self, password: str = PASSWORD) -> None:
+        """Get a new session."""
+        self.client.token = sign_in(self.client, self.username, password)
+
+
+class People:
+    """Makes people; what it takes to make them is in no transcript."""
+
+    def __init__(self, forum: Forum, transcript: Transcript) -> None:
+        self.forum = forum
+        self.transcript = transcript
+
+    def anonymous(self, token: str | None = None) -> Client:
+        """Give a client of its own."""
+        return Client(self.forum, self.transcript, token)
+
+    def name(self, base: str) -> str:
+        """Give a username that nobody else in this forum has."""
+        return f"{base}.{self.transcript.mark}"
+
+    def member(self, base: str, display_name: str | None = None) -> Person:
+        """Register somebody and sign them in."""
+        return self._make(base, display_name, moderator=False)
+
+    def moderator(self, base: str) -> Person:
+        """Register somebody, make them a moderator and sign them in."""
+        return self._make(base, None, moderator=True)
+
+    def _make(self, base: str, display_name: str | None, *, moderator: bool) -> Person:
+        client, username = self.anonymous(), self.name(base)
+        shown = display_name or base.title()
+        with self.transcript.paused():
+            new = {"username": username, "password": PASSWORD, "display_name": shown}
+            answer = client.post("/api/users", new)
+            user: dict[str, Any] = answer.expect(201)
+        etag = self.forum.appoint(user["id"]) if moderator else answer.etag
+        # As signing in would, but for the time that verifying a password takes.
+        client.token, _ = self.forum.issuer.issue(
+            subject=user["id"],
+            username=username,
+            name=shown,
+            role="moderator" if moderator else "member",
+            suspended=False,
+            version=int(etag.strip('"')),
+            session=uuid7(),
+            now=utc_now(),
+        )
+        return Person(client, user["id"], username, shown)
+
+
+def sign_in(client: Client, username: str, password: str = PASSWORD) -> str:
+    """Sign in; gives the token."""
+    credentials = {"username": username, "password": password}
+    token = client.post("/api/users/sessions", credentials).expect(201)["token"]
+    assert isinstance(token, str)
+    return token

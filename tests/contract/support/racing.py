@@ -1,0 +1,26 @@
+"""Requests that arrive at the same moment."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+from tests.contract.support.client import Answer, Client
+
+RACERS = 50
+
+
+def race(start: Client, request: Callable[[Client, int], Answer]) -> list[Answer]:
+    """Send a request 50 times at once, each on a connection of its own."""
+    clients = [Client(start.forum, start.transcript, start.token) for _ in range(RACERS)]
+    barrier = Barrier(RACERS)
+
+    def run(number: int) -> Answer:
+        # A connection first, so that what races is the request.
+        barrier.wait(timeout=30)
+        return request(clients[number], number)
+
+    with start.transcript.race(), ThreadPoolExecutor(RACERS) as pool:
+        answers = list(pool.map(run, range(RACERS)))
+    for client in clients:
+        client.http.close()
+    return answers

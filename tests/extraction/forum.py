@@ -1,0 +1,184 @@
+"""A forum on the move: a running stage, people in it, and the mover as a process of its own."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from infra.runner.config import ROOT, by_now
+from tests.extraction.people import Crowd
+from tests.faults.client import Exchange
+from tests.faults.ledger import Ledger
+from tests.faults.truth import Truth, settle
+from tests.support.harness import Stack
+
+HELD = re.compile(r"writes were held for ([0-9.]+) s")
+MOVER = (sys.executable, "-m", "extraction")
+MOVED_WITHIN = 900 if os.environ.get("FULL") else 420  # seconds
+# Of one move; on a busy machine a part would else be dead whenever the mover needs it.
+MOST_KILLS = 12
+
+
+@dataclass
+class Moved:
+    """What one move was like for the people in the forum."""
+
+    name: str
+    seconds: float
+    held: list[float]
+    requests: int
+    writes: int
+    refused: int  # with the announced 503
+    failed: int  # in any other way
+    kills: int = 0
+
+    def line(self) -> str:
+        """Write it as a line of a table."""
+        held = ", ".join(f"{seconds:.2f}" for seconds in self.held) or "-"
+        return (
+            f"{self.name:<16} {self.seconds:>6.1f} s  held {held:>5} s {self.requests:>6}"
+            f" {self.writes:>6} {self.refused:>7} {self.failed:>6} {self.kills:>5}"
+        )
+
+
+HEADING = (
+    f"{'move':<16} {'took':>8}  {'held':>12} {'asked':>6} {'writes':>6} {'refused':>7}"
+    f" {'failed':>6} {'kills':>5}"
+)
+
+
+@dataclass
+class MovingForum:
+    """A stage, its people, what they have been told, and what each move was like."""
+
+    stack: Stack
+    seed: int
+    members: int = 16
+    moves: list[Moved] = field(default_factory=list)
+    unannounced: list[Exchange] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
+        self.ledger = Ledger()
+        self.crowd = Crowd(self.stack.base_url, self.ledger, self.seed, self.members)
+
+    def command(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start the mover."""
+        return subprocess.Popen(
+            [*MOVER, *arguments],
+            cwd=ROOT,
+            env=self.stack.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run the mover to its end."""
+        process = self.command(*arguments)
+        try:
+            said, _ = process.communicate(timeout=MOVED_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said = process.communicate()[0]
+            raise AssertionError(f"{arguments} did not end:\n{said}") from None
+        self.stack.local = by_now(self.stack.local)
+        return process.returncode, said
+
+    def _rest(self, process: "subprocess.Popen[str]") -> str:
+        """Wait for the mover, and give what it said."""
+        try:
+            return process.communicate(timeout=MOVED_WITHIN)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said = process.communicate()[0]
+            raise AssertionError(f"seed {self.seed}: it did not end:\n{said}") from None
+
+    def move(self, what: str, domain: str, *options: str) -> Moved:
+        """Move a domain while people are at it."""
+        began, at, writes = time.monotonic(), time.monotonic(), self.ledger.writes
+        code, said = self.run(what, domain, "--watch", "2", *options)
+        assert code == 0, f"seed {self.seed}:\n{said}"
+        return self._note(what, domain, at, time.monotonic() - began, writes, said, 0)
+
+    def move_under_kills(self, what: str, domain: str, killed: Sequence[str]) -> Moved:
+        """Move a domain while the mover and parts of the forum are killed again and again."""
+        at, writes, told, kills = time.monotonic(), self.ledger.writes, "", 0
+        while True:
+            process = self.command(what, domain, "--watch", "1")
+            # Sooner or later: a move takes a few seconds out, and a dozen back.
+            end = time.monotonic() + self.dice.uniform(0.3, 14)
+            while process.poll() is None and time.monotonic() < end:
+                time.sleep(0.02)
+                if kills < MOST_KILLS and self.dice.random() < 0.004:
+                    kills += self._kill(self.dice.choice([*killed, domain]))
+            if process.poll() is None and kills < MOST_KILLS:
+                process.kill()
+                kills += 1
+            told += self._rest(process)
+            self.stack.local = by_now(self.stack.local)
+            if process.returncode == 0:
+                break
+            assert time.monotonic() - at < 2 * MOVED_WITHIN, f"seed {self.seed}:\n{told}"
+            time.sleep(self.dice.uniform(0, 1))
+        return self._note(what, domain, at, time.monotonic() - at, writes, told, kills)
+
+    @contextmanager
+    def people(self, think: float = 0.3) -> Iterator[None]:
+        """Let people be at it during the block."""
+        with self.crowd.running(think):
+            yield
+
+    def prove(self) -> None:
+        """Assert that everything is as it was acknowledged, and everybody still signed in."""
+        if self.stack.local.services:
+            settle(self.stack)
+        wrong = Truth(self.stack, self.ledger).wrong()
+        assert not wrong, f"seed {self.seed}:\n" + "\n".join(wrong[:20])
+        assert not self.crowd.stale, f"seed {self.seed}: older data:\n" + "\n".join(
+            self.crowd.stale[:20]
+        )
+        for member in self.crowd.members:
+            answer = member.client.insist("GET", "/api/users/me")
+            assert answer.status_code == 200, answer.text
+
+    def _kill(self, part: str) -> int:
+        pid = self.stack.pid(part)
+        if not pid:
+            return 0
+        os.killpg(pid, signal.SIGKILL)
+        return 1
+
+    def _note(
+        self, what: str, domain: str, at: float, seconds: float, writes: int, said: str, kills: int
+    ) -> Moved:
+        asked = self.crowd.records.since(at)
+        failed = self.crowd.records.failures(at)
+        refused = [one for one in failed if is_announced(one)]
+        moved = Moved(
+            f"{what} {domain}",
+            seconds,
+            [float(held) for held in HELD.findall(said)],
+            len(asked),
+            self.ledger.writes - writes,
+            len(refused),
+            len(failed) - len(refused),
+            kills,
+        )
+        self.moves.append(moved)
+        return moved
+
+    def failures(self, since: float) -> list[Exchange]:
+        """Give what failed in another way than announced."""
+        return [one for one in self.crowd.records.failures(since) if not is_announced(one)]
+
+
+def is_announced(one: Exchange) -> bool:
+    """Tell whether a request was refused since its domain was on the move."""
+    return one.status == 503 and "being moved" in one.detail

@@ -1,0 +1,47 @@
+"""The whole way out and back while people write: nothing is lost, nothing older is shown."""
+
+import os
+import time
+
+import pytest
+
+from extraction.extraction import LEASE_SECONDS
+from tests.extraction.forum import MovingForum
+
+OUT = [("extract", "users"), ("extract", "threads"), ("extract", "posts")]
+BACK = [("return", "posts"), ("return", "threads"), ("return", "users")]
+CALM = 3.0  # processes that wanted to run on average during the last minute
+HELD_AT_MOST = 2.0 if os.getloadavg()[0] < CALM else LEASE_SECONDS
+"""Seconds; on a machine that does something else as well, a hold may take as long as it lasts."""
+
+
+@pytest.fixture(scope="module")
+def moved(forum: MovingForum) -> MovingForum:
+    """Go all the way under load."""
+    began = time.monotonic()
+    with forum.people():
+        for what, domain in [*OUT, *BACK]:
+            forum.move(what, domain)
+    forum.unannounced = forum.failures(began)
+    return forum
+
+
+def test_nothing_is_lost_or_doubled_and_nobody_is_shown_older_data(moved: MovingForum) -> None:
+    assert len(moved.moves) == 6
+    assert all(move.writes > 20 for move in moved.moves)
+    moved.prove()
+
+
+def test_no_request_fails_but_for_the_announced_hold(moved: MovingForum) -> None:
+    assert not moved.unannounced, moved.unannounced[:5]
+
+
+def test_a_hold_is_short(moved: MovingForum) -> None:
+    assert all(0 < sum(move.held) < HELD_AT_MOST for move in moved.moves), moved.moves
+
+
+def test_after_all_nothing_runs_but_the_monolith(moved: MovingForum) -> None:
+    local = moved.stack.local
+    assert (local.extracted, local.moving) == (frozenset(), frozenset())
+    for part in ("dynamodb", "bus", "users", "threads", "posts", "monolith-worker"):
+        assert moved.stack.pid(part) == 0, part

@@ -1,0 +1,19 @@
+"""The same way while the mover, the services and the monolith are killed at random moments."""
+
+import os
+
+from tests.extraction.forum import MovingForum
+from tests.extraction.test_all_stages import BACK, OUT
+
+WAY = [*OUT, *BACK] if os.environ.get("FULL") else [OUT[2], BACK[0]]
+"""All moves with FULL=1; else those of the domain that is written most."""
+KILLED = ("monolith", "monolith-worker", "dynamodb")
+
+
+def test_nothing_is_lost_while_whoever_moves_it_is_killed(forum: MovingForum) -> None:
+    with forum.people():
+        for what, domain in WAY:
+            forum.move_under_kills(what, domain, KILLED)
+    assert sum(moved.kills for moved in forum.moves) >= len(WAY)
+    assert forum.stack.local.extracted == frozenset()
+    forum.prove()

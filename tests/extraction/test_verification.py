@@ -1,0 +1,115 @@
+"""What verification reports: a rehearsal, a row that was damaged on its way, and what mends it."""
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from infra.runner import process_specs
+from infra.runner.config import by_now
+from tests.extraction.forum import MovingForum
+from tests.support.waits import until
+
+
+@pytest.fixture(scope="module")
+def written(forum: MovingForum) -> MovingForum:
+    """Have something to move."""
+    for member in forum.crowd.members[:4]:
+        for _ in range(5):
+            member.reply()
+    return forum
+
+
+def test_a_rehearsal_reads_everything_and_changes_nothing(written: MovingForum) -> None:
+    code, said = written.run("extract", "posts", "--dry-run")
+    assert code == 0, said
+    [(count, versions)] = written.stack.query("SELECT count(*), sum(version) FROM posts")
+    assert f"{count} posts would be compared, sum of versions {versions}" in said
+    assert "Nothing was changed." in said
+    assert written.stack.query("SELECT count(*) FROM domains") == [(0,)]
+    assert written.stack.pid("posts") == 0
+
+
+def test_a_damaged_row_is_named_and_stops_the_move_until_it_is_mended(
+    written: MovingForum,
+) -> None:
+    for phase in ("prepare", "backfill", "catch-up"):
+        code, said = written.run("extract", "posts", "--phase", phase)
+        assert code == 0, said
+    one = written.crowd.members[0].own[0]
+    thread = written.ledger.posts[one].thread_id
+    _damage(written, thread, one)
+
+    code, said = written.run("extract", "posts")
+    assert code == 1, said
+    assert "1 posts differ:" in said
+    assert f"{one}: body" in said
+    assert "Nothing was switched" in said
+    assert written.stack.query("SELECT owner, state FROM domains") == [("monolith", "moving")]
+
+    code, said = written.run("status")
+    assert "owner monolith  answered by monolith  on its way out, moving, phase verify" in said
+
+    code, said = written.run("extract", "posts", "--mend", "--watch", "1")
+    assert code == 0, said
+    assert "They were replaced by what their owner knows." in said
+    assert written.stack.local.extracted == {"posts"}
+    written.prove()
+
+
+def test_a_move_is_given_up_by_asking_for_the_other_direction(written: MovingForum) -> None:
+    code, said = written.run("extract", "threads", "--phase", "prepare")
+    assert code == 0, said
+    code, said = written.run("return", "threads")
+    assert code == 0, said
+    assert "The extraction of threads is given up." in said
+    assert by_now(written.stack.local).moving == frozenset()
+    assert written.stack.pid("threads") == 0
+    written.crowd.members[0].open_thread()
+    written.prove()
+
+
+def test_what_makes_no_sense_is_refused_in_a_line(written: MovingForum) -> None:
+    code, said = written.run("extract", "posts")
+    assert (code, "posts is out already." in said) == (0, True)
+    code, said = written.run("return", "users")
+    assert (code, "users is in the monolith already." in said) == (0, True)
+    code, said = written.run("extract", "users", "--phase", "switch")
+    assert (code, "comes later" in said) == (1, True)
+
+
+def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingForum) -> None:
+    mover = written.command("return", "posts", "--watch", "1")
+    # The last service takes with it whoever published for it, and then the datastores.
+    until(lambda: written.stack.pid("monolith-worker") == 0 or mover.poll() is not None, 120)
+    mover.kill()
+    said = mover.communicate()[0]
+    [(owner, state)] = written.stack.query(
+        "SELECT owner, state FROM domains WHERE domain = 'posts'"
+    )
+    assert (owner, state) == ("monolith", "moving"), said
+
+    written.crowd.members[0].reply()
+    code, said = written.run("return", "posts")
+    assert code == 0, said
+    assert "The move is over." in said
+    assert written.stack.pid("dynamodb") == written.stack.pid("bus") == 0
+    written.prove()
+
+
+def _damage(forum: MovingForum, thread: str, post: str) -> None:
+    """Change a word in the copy of a post, as no program of the forum would."""
+    told = process_specs.environment(forum.stack.local, "posts")
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=told["AWS_ENDPOINT_URL_DYNAMODB"],
+        region_name="eu-central-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        config=Config(retries={"total_max_attempts": 2}),
+    )
+    client.update_item(
+        TableName="forum-posts",
+        Key={"thread_id": {"S": thread}, "id": {"S": post}},
+        UpdateExpression="SET body = :other",
+        ExpressionAttributeValues={":other": {"S": "damaged"}},
+    )

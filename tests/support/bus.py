@@ -1,0 +1,170 @@
+"""Fixtures: a real MiniStack process, and fresh topics and queues for each test."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from chassis.clock import utc_now, uuid7
+from chassis.messaging.bus import Message, Queue, Topic, connect_queue, connect_topic
+from chassis.messaging.events import Event, from_json
+from chassis.messaging.subscriptions import Places, Subscription, provision
+from tests.support.ports import free_port
+
+_prefixes = itertools.count(1)
+
+
+def happened(kind: str = "note.created", subject: str = "", version: int = 1, **data: Any) -> Event:
+    """Make an event of something of no concern to anybody but tests."""
+    return Event(uuid7(), kind, "/notes", subject or uuid7(), version, utc_now(), data)
+
+
+class MiniStack:
+    """A MiniStack process in a folder of its own; what it held is gone when it stops."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="ministack-")
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What boto3 must find in its environment to come here."""
+        return {
+            "AWS_ENDPOINT_URL_SNS": self.url,
+            "AWS_ENDPOINT_URL_SQS": self.url,
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+    def start(self) -> Self:
+        """Start it, empty, and wait until it answers; may follow a `kill`, on the same port."""
+        log = Path(self._folder.name) / "log"
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [Path(sys.executable).with_name("ministack")],
+                cwd=self._folder.name,
+                env={
+                    "PATH": os.environ.get("PATH", ""),
+                    "HOME": self._folder.name,
+                    "TMPDIR": self._folder.name,
+                    "GATEWAY_PORT": str(self.port),
+                    "BIND_HOST": "127.0.0.1",
+                    "MINISTACK_HOST": "127.0.0.1",
+                    "MINISTACK_REGION": "eu-central-1",
+                    "SERVICES": "sns,sqs",
+                    "SFTP_ENABLED": "0",
+                    "IOT_MTLS_ENABLED": "0",
+                },
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        end = time.monotonic() + 30
+        while "Running on" not in log.read_text(encoding="utf-8"):
+            if self.process.poll() is not None or time.monotonic() > end:
+                msg = f"MiniStack does not run:\n{log.read_text(encoding='utf-8')}"
+                raise RuntimeError(msg)
+            time.sleep(0.02)
+        return self
+
+    def pause(self) -> None:
+        """Have it answer nobody until `resume`; connections to it hang."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it answer again."""
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once; topics, queues and messages are lost."""
+        assert self.process
+        self.process.kill()
+        self.process.wait(10)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+        self._folder.cleanup()
+
+
+class Bus:
+    """The clients of a running SNS and SQS, and what tests do with them."""
+
+    def __init__(self, ministack: MiniStack) -> None:
+        self.environment = ministack.environment
+        self.sns = connect_topic()
+        self.sqs = connect_queue(1)
+
+    def provision(
+        self, subscriptions: Iterable[Subscription], prefix: str = ""
+    ) -> dict[str, Places]:
+        """Create the topic and the components' queues, behind a new prefix unless one is given."""
+        return provision(self.sns, self.sqs, prefix or f"t{next(_prefixes)}-", tuple(subscriptions))
+
+    def topic(self, places: Places) -> Topic:
+        """Give the topic of a component's settings."""
+        return Topic(self.sns, places.topic_arn)
+
+    def queue(self, places: Places) -> Queue:
+        """Give the queue of a component's settings."""
+        return Queue(self.sqs, places.queue_url, places.dead_letters_url)
+
+    def publish(self, places: Places, *events: Event) -> None:
+        """Publish events as a relay would; each queue has them when this returns."""
+        assert self.topic(places).publish(events) == list(events)
+
+    def send(self, places: Places, *bodies: str) -> None:
+        """Put messages in a component's queue past the topic, whatever they hold."""
+        for body in bodies:
+            self.sqs.send_message(QueueUrl=places.queue_url, MessageBody=body)
+
+    def held(self, places: Places) -> list[Event]:
+        """Take the events out of a component's queue that can be received now."""
+        return [from_json(message.body) for message in self._taken(places.queue_url)]
+
+    def dead(self, places: Places) -> list[tuple[str, str]]:
+        """Take the dead letters out of their queue; answers the reason and the text of each."""
+        return [
+            (message.attributes.get("reason", {}).get("StringValue", ""), message.body)
+            for message in self._taken(places.dead_letters_url)
+        ]
+
+    def _taken(self, url: str) -> list[Message]:
+        queue, messages = Queue(self.sqs, url, ""), list[Message]()
+        while batch := queue.receive(0):
+            queue.delete(batch)
+            messages += batch
+        return messages
+
+
+@pytest.fixture(scope="session")
+def bus() -> Iterator[Bus]:
+    """Run SNS and SQS in memory, and point boto3's environment at them."""
+    with MiniStack() as ministack, pytest.MonkeyPatch.context() as patch:
+        for name, value in ministack.environment.items():
+            patch.setenv(name, value)
+        yield Bus(ministack)

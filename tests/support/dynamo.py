@@ -1,0 +1,91 @@
+"""Fixtures: a real Dynoxide process, fresh tables for each test, and counts of calls to it."""
+
+import itertools
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+
+from chassis.dynamodb.database import Database, Item, connect
+from chassis.dynamodb.tables import Table, provision
+from infra import dynoxide
+from tests.support.ports import free_port
+
+_prefixes = itertools.count(1)
+
+
+class Dynamo:
+    """A running DynamoDB; clients that are made while it runs are counted."""
+
+    def __init__(self) -> None:
+        self._calls: list[str] = []
+        # A client takes its session's handlers along when it is made.
+        boto3.DEFAULT_SESSION = boto3.Session()
+        boto3.DEFAULT_SESSION.events.register("before-call.dynamodb", self._count)
+        self.client = connect()
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self._calls.append(model.name)
+
+    @contextmanager
+    def counted(self) -> Iterator[Counter[str]]:
+        """Count the calls within the block, by the name of their operation."""
+        start, counts = len(self._calls), Counter[str]()
+        yield counts
+        counts.update(self._calls[start:])
+
+    def provision(self, tables: Iterable[Table]) -> str:
+        """Create a service's tables behind a new prefix, and answer the prefix."""
+        prefix = f"t{next(_prefixes)}-"
+        provision(self.client, prefix, tables)
+        return prefix
+
+    def database(self, prefix: str) -> Database:
+        """Give the tables behind a prefix."""
+        return Database(self.client, prefix)
+
+    def fill(self, name: str, items: Iterable[Item]) -> None:
+        """Put many items in a table quickly, without conditions."""
+        pack = self.database("").pack
+        requests: Iterator[Any] = ({"PutRequest": {"Item": pack(item)}} for item in items)
+        while batch := list(itertools.islice(requests, 25)):
+            self.client.batch_write_item(RequestItems={name: batch})
+
+
+@pytest.fixture(scope="session")
+def dynamo() -> Iterator[Dynamo]:
+    """Run DynamoDB in memory, and point boto3's environment at it."""
+    port = free_port()
+    process = subprocess.Popen(
+        [dynoxide.ensure(), "serve", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
+        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        try:
+            _wait_for(port, process)
+            yield Dynamo()
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    msg = f"Dynoxide does not listen on port {port}"
+    raise RuntimeError(msg)

@@ -1,0 +1,73 @@
+"""Events as components tell them; each fits the schema of who owns it."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from chassis.clock import stamp, utc_now, uuid7
+from chassis.messaging.events import Event
+from tests.support import schemas
+from tests.support.people import Person
+
+
+def of_person(
+    person: Person,
+    version: int,
+    kind: str = "user.updated",
+    *,
+    name: str = "",
+    role: str = "member",
+    suspended: bool = False,
+) -> Event:
+    """Tell of a person as of one version."""
+    data = {
+        "username": person.username,
+        "display_name": name or person.name,
+        "bio": "",
+        "role": role,
+        "suspended": suspended,
+        "created_at": stamp(utc_now() - timedelta(days=1)),
+    }
+    return _event(kind, "/users", person.id, version, {} if kind == "user.erased" else data)
+
+
+def of_thread(
+    thread_id: str,
+    version: int = 1,
+    kind: str = "",
+    *,
+    title: str = "A thread",
+    locked: bool = False,
+) -> Event:
+    """Tell of a thread as of one version: of its beginning, or of a change unless told else."""
+    kind = kind or ("thread.updated" if version > 1 else "thread.created")
+    data: dict[str, Any] = {"author_id": uuid7(), "created_at": stamp(utc_now())}
+    if kind != "thread.deleted":
+        data |= {"title": title, "locked": locked}
+    return _event(kind, "/threads", thread_id, version, data)
+
+
+def of_post(
+    thread_id: str,
+    kind: str = "post.created",
+    *,
+    post_id: str = "",
+    version: int = 1,
+    created_at: datetime | None = None,
+) -> Event:
+    """Tell of a post as of one version."""
+    created_at, deleted = created_at or utc_now(), kind == "post.deleted"
+    data = {
+        "thread_id": thread_id,
+        "author_id": uuid7(),
+        "body": "" if deleted else f"Version {version}",
+        "created_at": stamp(created_at),
+        "edited_at": stamp(created_at) if kind == "post.updated" else None,
+        "deleted": deleted,
+    }
+    return _event(kind, "/posts", post_id or uuid7(), version, data)
+
+
+def _event(kind: str, source: str, subject: str, version: int, data: dict[str, Any]) -> Event:
+    event = Event(uuid7(), kind, source, subject, version, utc_now(), data)
+    schemas.validate(event)
+    return event

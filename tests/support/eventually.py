@@ -1,0 +1,44 @@
+"""Waits until what components tell each other has arrived."""
+
+import time
+from collections.abc import Iterator
+
+import requests
+
+from tests.support.harness import Stack
+
+PATIENCE = 10.0  # seconds
+_LOOK_SECONDS = 0.02
+
+
+class Settling:
+    """Watches the events of a running stage, at every component past the gateway."""
+
+    def __init__(self, stack: Stack) -> None:
+        # The monolith alone tells nobody anything.
+        self._urls = stack.urls if stack.local.extracted else {}
+        self._http = requests.Session()
+        self._http.trust_env = False
+
+    def wait(self, patience: float = PATIENCE) -> None:
+        """Wait until no event is on its way; fail with where one still is.
+
+        An event may make another: what is quiet has to be so twice, one look after the other.
+        """
+        end, quiet = time.monotonic() + patience, 0
+        while quiet < 2:
+            behind = list(self.behind())
+            quiet = 0 if behind else quiet + 1
+            assert time.monotonic() < end or not behind, f"after {patience} s: {'; '.join(behind)}"
+            if behind:
+                time.sleep(_LOOK_SECONDS)
+
+    def behind(self) -> Iterator[str]:
+        """Say of each component what is still on its way there, or from there."""
+        for component, url in self._urls.items():
+            told = self._http.get(f"{url}/eventz", timeout=10).json()
+            places = ("outbox_seconds", "waiting", "in_flight")
+            left = {place: told[place] for place in places if told[place] != 0}
+            assert not told["dead"], f"{component} gave up {told['dead']} events"
+            if left:
+                yield f"{component}: {left}"

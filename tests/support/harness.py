@@ -1,0 +1,280 @@
+"""Runs a whole stage of the forum for a test, through the launcher that `make run` uses.
+
+With FORUM_STACK=compose, `Stack` runs it in containers instead; with FORUM_STACK=deployed, by the
+cloud's templates.
+"""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from infra.runner import supervisor_rpc
+from infra.runner.config import GATEWAY, HOST, PORTS, ROOT, Local
+from infra.runner.startup import answers
+from tests.support.ports import free_port
+from tests.support.waits import until
+
+START_SECONDS, STOP_SECONDS, PART_SECONDS = 90, 20, 30
+LAUNCHER = (sys.executable, "-m", "infra.runner")
+CONTROL = (sys.executable, "-m", "infra.runner.control")
+
+
+class Launched:
+    """A stage that runs in a folder of its own, on free ports, without demo content.
+
+    `environment` overrides what the launcher is told, such as `SIGN_IN_LIMIT_PER_NAME`. With
+    `restart`, parts that die are started again and others may be kept down; else the stage ends.
+    A part is `gateway`, a component, its worker (`posts-worker`), `dynamodb` or `bus`. The same
+    folder may be started again: data stays, ports too. Leaving the block stops everything and
+    asserts that no process is left.
+    """
+
+    def __init__(
+        self,
+        extracted: frozenset[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        command: tuple[str, ...] = LAUNCHER,
+        *,
+        restart: bool = False,
+    ) -> None:
+        ports = {part: free_port() for part in PORTS}
+        self.local = Local(extracted, ports, directory, demo=False, restart=restart)
+        self.output = directory / "launcher.log"
+        self._command = command
+        self.environment = {
+            **os.environ,
+            "EXTRACTED": ",".join(extracted),
+            "VAR_DIR": str(directory),
+            "DEMO": "off",
+            # Pages of different stages are compared.
+            "SPLIT_BADGE": "off",
+            "RESTART": "on" if restart else "off",
+            **{PORTS[part][0]: str(port) for part, port in ports.items()},
+            **(environment or {}),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The gateway's address."""
+        return self.local.url(GATEWAY)
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Each component's own address, past the gateway."""
+        return {component: self.local.url(component) for component in self.local.components}
+
+    def log(self, part: str) -> str:
+        """Everything that a part has logged."""
+        return (self.local.logs / f"{part}.log").read_text(encoding="utf-8")
+
+    def said(self) -> str:
+        """What the launcher has printed."""
+        return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Read from the monolith's database."""
+        file = self.local.folder / "forum.sqlite"
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            return database.execute(sql).fetchall()
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the launcher without waiting for anything."""
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self.process
+
+    def start(self) -> "Launched":
+        """Start the stage, and wait until it is ready."""
+        process = self.spawn()
+        deadline = time.monotonic() + START_SECONDS
+        while "The forum is ready" not in self.said():
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = self.said()
+                self.stop()
+                msg = f"the forum did not get ready:\n{said}"
+                raise AssertionError(msg)
+            time.sleep(0.05)
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop the stage, assert that nothing is left of it, and answer the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        finally:
+            left = self.wait_until_gone()
+            kill(left)
+        assert not left, f"still running: {left}"
+        return code
+
+    def pid(self, part: str) -> int:
+        """The process id of a part, or of its first process if it has workers; 0 if it is down."""
+        with self._supervisor() as api:
+            return int(_info(api, part)["pid"])
+
+    def kill(self, part: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal to a part's first process."""
+        os.kill(self._running(part), number)
+
+    def kill_group(self, part: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal to all processes of a part at once."""
+        os.killpg(self._running(part), number)
+
+    def pause(self, part: str) -> None:
+        """Have a part do nothing until `resume`; its connections stay open."""
+        self.kill_group(part, signal.SIGSTOP)
+
+    def resume(self, part: str) -> None:
+        """Have a part go on."""
+        self.kill_group(part, signal.SIGCONT)
+
+    def stop_part(self, part: str) -> None:
+        """Stop a part in order, and keep it down; without `restart` this ends the stage."""
+        with self._supervisor() as api:
+            api.stopProcess(_full_name(api, part), False)
+            self._until(lambda: int(_info(api, part)["pid"]) == 0, f"{part} stops")
+
+    def start_part(self, part: str) -> None:
+        """Start a part that was kept down, and wait until it can do its work."""
+        with self._supervisor() as api:
+            api.startProcess(_full_name(api, part), False)
+        self.wait_for(part)
+
+    def wait_for(self, part: str) -> None:
+        """Wait until a part can do its work; a worker, until it runs."""
+        if part in self.local.ports:
+            port = self.local.ports[part]
+            self._until(lambda: answers(port, part), f"{part} answers")
+        else:
+            self._until(lambda: self.pid(part) > 0, f"{part} runs")
+
+    def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Do what `make` does to a running forum: `stop`, `moderator NAME`, `replay SINCE=1h`."""
+        return subprocess.run(
+            [*CONTROL, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def moderator(self, username: str) -> None:
+        """Make somebody a moderator."""
+        done = self.control("moderator", username)
+        assert done.returncode == 0, done.stderr
+
+    def wait_until_gone(self, seconds: float = 5) -> dict[int, str]:
+        """Wait until nothing of the stage runs; answer what does after that long."""
+        deadline = time.monotonic() + seconds
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return left
+
+    def processes(self) -> dict[int, str]:
+        """Every process of this stage: its id and command line. Reads Linux's /proc."""
+        mark = os.fsencode(self.local.var)
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes()
+                told = command + (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if mark in told:
+                found[int(folder.name)] = command.replace(b"\0", b" ").decode()
+        found.pop(os.getpid(), None)
+        return found
+
+    def _running(self, part: str) -> int:
+        """Give the process id of a part that runs: a signal to 0 would be one to ourselves."""
+        return until(lambda: self.pid(part), PART_SECONDS)
+
+    @contextmanager
+    def _supervisor(self) -> Iterator[Any]:
+        file = self.local.run / "supervisord.conf"
+        lines = file.read_text(encoding="utf-8").splitlines()
+        place = next(line.removeprefix("file=") for line in lines if line.startswith("file="))
+        with supervisor_rpc.proxy(Path(place)) as server:
+            yield server.supervisor
+
+    def _until(self, done: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PART_SECONDS
+        while not done():
+            if time.monotonic() > deadline:
+                msg = f"waited {PART_SECONDS} seconds until {what}:\n{self.said()}"
+                raise AssertionError(msg)
+            time.sleep(0.02)
+
+    def __enter__(self) -> "Launched":
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process is not None:
+            self.stop()
+
+
+def _info(api: Any, part: str) -> Any:
+    return next(info for info in api.getAllProcessInfo() if info["name"] == part)
+
+
+def _full_name(api: Any, part: str) -> str:
+    return f"{_info(api, part)['group']}:{part}"
+
+
+def kill(processes: Mapping[int, str]) -> None:
+    """End processes that should not be there any more."""
+    for pid in processes:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def listens(port: int) -> bool:
+    """Tell whether something takes connections on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _chosen() -> Any:
+    # Those need an engine.
+    if os.environ.get("FORUM_STACK") == "compose":
+        from tests.compose.stack import Composed  # noqa: PLC0415
+
+        return Composed
+    if os.environ.get("FORUM_STACK") == "deployed":
+        from tests.deploy.deployed import Deployed  # noqa: PLC0415
+
+        return Deployed
+    return Launched
+
+
+Stack = _chosen()
