@@ -150,6 +150,6 @@ def test_a_task_can_end_in_peace(environment: str) -> None:
 
 
 def _routes() -> list[dict[str, str]]:
-    text = (ROOT / "infra/routes.toml").read_text(encoding="utf-8")
+    text = (ROOT / "infra/gateway/routes.toml").read_text(encoding="utf-8")
     found: list[dict[str, str]] = tomllib.loads(text)["route"]
     return found
