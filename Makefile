@@ -7,8 +7,16 @@ EDITABLE := chassis services/users services/threads services/posts monolith
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
+# Former names of variables are refused, each with the one that replaced it.
+RENAMED := MEND:REPAIR WATCH:SOAK STACK:DEPLOYMENT ASLEEP:IDLE
+former = $(firstword $(subst :, ,$(1)))
+ifneq ($(filter extract reintegrate status synth deploy-local destroy-local,$(MAKECMDGOALS)),)
+$(foreach pair,$(RENAMED),$(if $(filter-out undefined,$(origin $(call former,$(pair)))),\
+  $(error $(call former,$(pair)) is now called $(lastword $(subst :, ,$(pair))))))
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay extract return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy bench audit check fmt lock clean
+.PHONY: help run stop reset logs moderator replay extract reintegrate return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -39,20 +47,23 @@ replay: $(VENV)/run.stamp ## publish events again: make replay SINCE=10m, or QUE
 
 MOVE = $(BIN)/python -m extraction
 HOW = "$${DOMAIN:?say which: DOMAIN=users, threads or posts}" $${PHASE:+--phase "$$PHASE"} \
-  $${WATCH:+--watch "$$WATCH"} $(if $(filter on,$(DRY_RUN)),--dry-run) $(if $(filter on,$(MEND)),--mend)
+  $${SOAK:+--soak "$$SOAK"} $(if $(filter on,$(DRY_RUN)),--dry-run) $(if $(filter on,$(REPAIR)),--repair)
 
 extract: $(VENV)/run.stamp ## move a domain of the running forum to its service: make extract DOMAIN=posts
 	@$(MOVE) extract $(HOW)
 
-return: $(VENV)/run.stamp ## move it back: make return DOMAIN=posts (DRY_RUN=on, MEND=on, PHASE=verify)
-	@$(MOVE) return $(HOW)
+reintegrate: $(VENV)/run.stamp ## move it back: make reintegrate DOMAIN=posts (DRY_RUN=on, REPAIR=on, PHASE=verify)
+	@$(MOVE) reintegrate $(HOW)
+
+return:
+	$(error `make return` is now called `make reintegrate`)
 
 status: $(VENV)/run.stamp ## say where each domain stands
 	@$(MOVE) status
 
 # What `make synth` passes on to the CDK app, each only if it is set.
 CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
-  $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ASLEEP,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
+  $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
 
 synth: $(VENV)/cdk.stamp ## make the cloud's templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.cdk $(CONTEXT)

@@ -112,7 +112,7 @@ def _shape(told: Mapping[str, str]) -> Shape:
 
 
 def _load(results: dict[str, Any], shape: Shape, folder: Path, parts: list[str]) -> None:
-    session_keys.ensure(folder / "secrets")
+    session_keys.ensure_keys(folder / "secrets")
     content = Content(shape.size)
     with ExitStack() as stack:
         sides = [
@@ -125,7 +125,7 @@ def _load(results: dict[str, Any], shape: Shape, folder: Path, parts: list[str])
         if "loads" in parts:
             wanted = shape.only.split(",") if shape.only else None
             chosen = [one for one in scenarios.all() if not wanted or one.name in wanted]
-            measured = duel.fight(
+            measured = duel.compare(
                 sides,
                 chosen,
                 shape.connections,

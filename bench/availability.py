@@ -17,7 +17,7 @@ from bench import usage, wrk
 from bench.scenarios import Scenarios
 from bench.side import MONOLITH, Side
 from chassis.clock import uuid7
-from chassis.http.api import COOKIE
+from chassis.http.api import SESSION_COOKIE
 
 SOON = 1.0
 """An answer is a good one if it comes within so many seconds."""
@@ -71,10 +71,10 @@ def _cases(side: Side, scenarios: Scenarios) -> list[tuple[str, Any]]:
     def dead(part: str) -> Any:
         @contextmanager
         def without(_: float) -> Iterator[None]:
-            side.stack.stop_part(part)
+            side.stack.stop_process(part)
             time.sleep(1)
             yield
-            side.stack.start_part(part)
+            side.stack.start_process(part)
 
         return without
 
@@ -100,8 +100,8 @@ def _flood(side: Side, scenarios: Scenarios, seconds: float) -> Iterator[None]:
     usage.calm(groups, 20)
     if side.name != MONOLITH:
         # Only root may take that back, so a new process does.
-        side.stack.stop_part(owner)
-        side.stack.start_part(owner)
+        side.stack.stop_process(owner)
+        side.stack.start_process(owner)
 
 
 def _stand_back(group: int, by: int) -> None:
@@ -171,7 +171,7 @@ class _Crowd:
             "pages": (f"/threads/{topic.id}", "/"),
         }
         # With a session, so that no shared page hides anything.
-        cookies = {COOKIE: self._token} if domain == "pages" else None
+        cookies = {SESSION_COOKIE: self._token} if domain == "pages" else None
         path = dice.choice(paths[domain])
         return http.get(self._url + path, cookies=cookies, timeout=TIMEOUT)
 

@@ -26,15 +26,15 @@ class Bulk(Database):
             if put := action.get("Put"):
                 self._take(put["TableName"], put["Item"])
 
-    def put_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:  # noqa: ARG002
+    def put_item_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:  # noqa: ARG002
         """Take an item."""
-        self._take(self._prefix + table, self.pack(item))
+        self._take(self._prefix + table, self.serialize(item))
         return True
 
     def add(self, table: str, items: Iterable[Item]) -> None:
         """Take items of any table."""
         for item in items:
-            self._take(self._prefix + table, self.pack(item))
+            self._take(self._prefix + table, self.serialize(item))
 
     def finish(self) -> None:
         """Write what was taken and not written yet."""

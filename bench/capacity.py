@@ -21,9 +21,9 @@ from bench.sessions import open_session
 from chassis.clock import uuid7
 from chassis.dynamodb.database import Database, connect
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from posts.event_handlers import Replicas as PostsReplicas
+from posts.event_handlers import EventHandlers as PostsReplicas
 from posts.subscription import SUBSCRIPTION as TO_POSTS
-from threads.event_handlers import Replicas as ThreadsReplicas
+from threads.event_handlers import EventHandlers as ThreadsReplicas
 from threads.subscription import SUBSCRIPTION as TO_THREADS
 
 PRICES = Path(__file__).with_name("prices.toml")
@@ -135,16 +135,16 @@ class _Bench:
         published = deliveries = 0
         with self._metered.metered() as events:
             for outbox in self._outboxes:
-                told = outbox.pending(100)
+                told = outbox.load_unpublished(100)
                 for event in told:
                     # One more for the monolith, which takes everything.
                     deliveries += 1
                     for subscription, handlers in self._consumers:
-                        if event.type in subscription.types:
+                        if event.type in subscription.event_types:
                             deliveries += 1
                             handlers[event.type](event)
                 if told:
-                    outbox.published(told)
+                    outbox.mark_published(told)
                 published += len(told)
         return Operation(name, itself, _without_looking(events), published, deliveries)
 

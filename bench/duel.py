@@ -18,12 +18,12 @@ class Measured:
     scenario: str
     side: str
     connections: int
-    loads: list[wrk.Load] = field(default_factory=list)
+    loads: list[wrk.LoadResult] = field(default_factory=list)
     cpu: list[Mapping[str, float]] = field(default_factory=list)
     """CPU milliseconds a request, by part; of a write also what its events cost after it."""
 
     @property
-    def best(self) -> wrk.Load:
+    def best(self) -> wrk.LoadResult:
         """The round in which most was answered: what else a machine does only takes away."""
         return max(self.loads, key=lambda load: load.rate)
 
@@ -50,7 +50,7 @@ class Measured:
         }
 
 
-def fight(
+def compare(
     sides: Sequence[Side],
     scenarios: Sequence[Scenario],
     connections: Sequence[int],
@@ -93,7 +93,7 @@ class Burst:
     number: int
 
 
-def _measure(groups: Mapping[int, str], burst: Burst) -> tuple[wrk.Load, Mapping[str, float]]:
+def _measure(groups: Mapping[int, str], burst: Burst) -> tuple[wrk.LoadResult, Mapping[str, float]]:
     """Load one side; answers also the CPU milliseconds a request by part."""
     scenario = burst.scenario
     before = usage.cpu(groups)

@@ -90,7 +90,7 @@ def running() -> Iterator[str]:
     }
     before = {name: os.environ.get(name) for name in told}
     process = subprocess.Popen(
-        [dynoxide.ensure(), "serve", "--port", str(port)],
+        [dynoxide.ensure_installed(), "serve", "--port", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

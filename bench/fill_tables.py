@@ -9,14 +9,14 @@ from bench.bulk import Bulk
 from bench.content import Content, Person, Text, Topic
 from bench.fill_sql import PASSWORD, Told
 from chassis.auth.passwords import hash_password
-from chassis.clock import stamp
+from chassis.clock import format_timestamp
 from chassis.messaging.events import Event
 from posts import model as in_posts
-from posts.event_handlers import Replicas as PostsReplicas
+from posts.event_handlers import EventHandlers as PostsReplicas
 from posts.events import THREAD_CREATED, USER_REGISTERED
 from threads import model as in_threads
 from threads.dynamodb import tables as threads_tables
-from threads.event_handlers import Replicas as ThreadsReplicas
+from threads.event_handlers import EventHandlers as ThreadsReplicas
 from users import model as in_users
 from users.ports import Account
 
@@ -67,7 +67,7 @@ def _registered(person: Person) -> Event:
         "bio": "",
         "role": in_users.MEMBER,
         "suspended": False,
-        "created_at": stamp(person.at),
+        "created_at": format_timestamp(person.at),
     }
     return Event(person.id, USER_REGISTERED, "/users", person.id, 1, person.at, state)
 

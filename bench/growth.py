@@ -16,7 +16,7 @@ from bench.fill_sql import into_sql
 from bench.fill_tables import into_tables
 from bench.inside import SECRET, Monolith, Services, make_keys
 from bench.progress import Progress
-from chassis.clock import stamp
+from chassis.clock import format_timestamp
 from chassis.pagination import Cursors
 
 DEEPER = 1.2
@@ -90,7 +90,9 @@ def pages(content: Content) -> list[Page]:
     in_thread = [text.id for text in texts if text.topic is longest]
     by_user = sorted((text.id for text in texts if text.author is talkative), reverse=True)
     newest = sorted((text.id for text in texts), reverse=True)
-    active = sorted((f"{stamp(one.active)}#{one.id}" for one in content.topics), reverse=True)
+    active = sorted(
+        (f"{format_timestamp(one.active)}#{one.id}" for one in content.topics), reverse=True
+    )
     topics = sorted((topic.id for topic in content.topics), reverse=True)
     people = sorted((person.id for person in content.people), reverse=True)
     lists = (

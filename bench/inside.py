@@ -20,7 +20,7 @@ import threads.settings
 import users.bootstrap
 import users.dynamodb.tables
 import users.settings
-from chassis.dynamodb.tables import provision
+from chassis.dynamodb.tables import create_tables
 from forum.app import create_app
 from forum.database import Database, make_engine
 from forum.migrate import upgrade
@@ -42,7 +42,7 @@ class Keys:
 
 def make_keys() -> Keys:
     """Make a pair."""
-    return Keys(*keypair.make())
+    return Keys(*keypair.generate_keypair())
 
 
 class Services:
@@ -51,7 +51,7 @@ class Services:
     def __init__(self, prefix: str, keys: Keys) -> None:
         client: Any = boto3.client("dynamodb")
         for owned in (users.dynamodb.tables, threads.dynamodb.tables, posts.dynamodb.tables):
-            provision(client, prefix, owned.TABLES)
+            create_tables(client, prefix, owned.TABLES)
         self.prefix, self.client = prefix, client
         common: dict[str, Any] = {
             "secret_key": SECRET,

@@ -14,7 +14,7 @@ from bench.progress import Progress
 from forum.database import make_engine
 from infra import ministack, stages
 from infra.runner.config import DATASTORE, GATEWAY
-from tests.support.harness import Launched
+from tests.support.harness import RunnerStack
 
 MONOLITH, SPLIT = "monolith", "split"
 STAGES = {MONOLITH: frozenset[str](), SPLIT: frozenset(stages.DOMAINS)}
@@ -35,7 +35,7 @@ class Side:
         # The same on both sides, so that both know the same sessions and cursors.
         (folder / "secrets").symlink_to(secrets)
         told = _ENVIRONMENT | {"WEB_CONCURRENCY": str(workers)}
-        self.stack = Launched(STAGES[name], folder, told, restart=True)
+        self.stack = RunnerStack(STAGES[name], folder, told, restart=True)
 
     @property
     def url(self) -> str:
@@ -45,22 +45,22 @@ class Side:
     @property
     def parts(self) -> tuple[str, ...]:
         """Everything that does work for the forum, events' workers too."""
-        local = self.stack.local
-        return (GATEWAY, *local.components, *local.workers, *local.datastores)
+        config = self.stack.config
+        return (GATEWAY, *config.components, *config.workers, *config.datastores)
 
     def fill(self, content: Content) -> None:
         """Bring the content in, with a progress bar."""
-        size, local = content.size, self.stack.local
+        size, config = content.size, self.stack.config
         things = size.users + size.threads + size.posts
         progress = Progress(
             f"Filling the {self.name} with {things:,} things",
-            things * (2 if local.extracted else 1),
+            things * (2 if config.extracted else 1),
         )
-        engine = make_engine(f"sqlite:///{local.folder / 'forum.sqlite'}")
-        into_sql(engine, content, progress.more, credentials=not local.extracted)
+        engine = make_engine(f"sqlite:///{config.folder / 'forum.sqlite'}")
+        into_sql(engine, content, progress.more, credentials=not config.extracted)
         engine.dispose()
-        if local.extracted:
-            client = dynamodb(local.url(DATASTORE))
+        if config.extracted:
+            client = dynamodb(config.url(DATASTORE))
             into_tables(client, ministack.PREFIX, content, progress.more)
         progress.end()
 

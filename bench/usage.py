@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.support.harness import Launched
+from tests.support.harness import RunnerStack
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _AFTER_NAME = 2  # fields of /proc/*/stat after the name in brackets begin with the third
@@ -14,7 +14,7 @@ _QUIET = 0.15  # CPU seconds a second; workers that wait for events use less
 _LOOK = 0.5
 
 
-def leaders(stack: Launched, parts: Iterable[str]) -> dict[int, str]:
+def leaders(stack: RunnerStack, parts: Iterable[str]) -> dict[int, str]:
     """Give the process group of each part."""
     return {pid: part for part in parts if (pid := stack.pid(part))}
 

@@ -33,7 +33,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadResult:
     """What came of a load; times in milliseconds, of all requests that were answered."""
 
     requests: int
@@ -67,7 +67,7 @@ def run(
     *,
     cookie: bool = False,
     seed: int = 0,
-) -> Load:
+) -> LoadResult:
     """Send the requests, again and again, for so many seconds."""
     with tempfile.NamedTemporaryFile("w", suffix=".requests", encoding="utf-8") as file:
         file.writelines(f"{one.method}\t{one.path}\t{one.token}\t{one.body}\n" for one in requests)
@@ -87,4 +87,4 @@ def run(
         sys.stderr.write(done.stdout + done.stderr)
         msg = f"wrk ended with code {done.returncode}"
         raise WrkError(msg)
-    return Load(**json.loads(told[0].removeprefix("BENCH ")))
+    return LoadResult(**json.loads(told[0].removeprefix("BENCH ")))

@@ -1,4 +1,4 @@
-"""Moving a domain, with its live data, out of the monolith and back: `make extract`, `make return`.
+"""Live extraction of a domain and its reintegration: `make extract`, `make reintegrate`.
 
 `docs/extracting.md` tells what each phase does and why it is safe.
 """

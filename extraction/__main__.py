@@ -12,30 +12,30 @@ from collections.abc import Callable, Sequence
 from chassis.errors import Unavailable
 from extraction.console import Console
 from extraction.deployment import compose, compose_agent, compose_project
-from extraction.deployment.compose import ContainedPlace
-from extraction.deployment.compose_project import Project
-from extraction.deployment.local import LocalPlace
-from extraction.deployment.port import Place, PlaceError
-from extraction.dry_run import rehearse
-from extraction.extract import Out
-from extraction.extraction import WATCH_SECONDS, Move, StoppedError
-from extraction.reintegrate import Back
-from extraction.status import show
+from extraction.deployment.compose import ComposeDeployment
+from extraction.deployment.compose_project import ComposeProject
+from extraction.deployment.local import LocalDeployment
+from extraction.deployment.port import Deployment, DeploymentError
+from extraction.dry_run import dry_run
+from extraction.extract import Extract
+from extraction.extraction import SOAK_SECONDS, Extraction, ExtractionStopped
+from extraction.reintegrate import Reintegrate
+from extraction.status import show_status
 from infra import stages
 from infra.runner.config import var_folder
 from infra.runner.lock import Lock
 
-EXTRACT, RETURN, STATUS = "extract", "return", "status"
-PHASES = ("prepare", "backfill", "catch-up", "verify", "switch", "watch")
-DECIDED = ("switch", "watch")
+EXTRACT, REINTEGRATE, STATUS = "extract", "reintegrate", "status"
+PHASES = ("prepare", "backfill", "catch-up", "verify", "cutover", "soak")
+DECIDED = ("cutover", "soak")
 """The phases that note themselves what follows, in the transaction of what they do."""
 _SAYS = {
     "prepare": "what the move needs is brought up; nothing changes for anybody",
     "backfill": "what is there is copied, while people write",
     "catch-up": "what has changed meanwhile is copied",
     "verify": "both ends are compared, row by row",
-    "switch": "the owner changes",
-    "watch": "the new owner is looked at for a while",
+    "cutover": "the owner changes",
+    "soak": "the new owner is looked at for a while",
 }
 
 
@@ -45,15 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = _console()
     try:
         place = _place()
-        if isinstance(place, Project):
+        if isinstance(place, ComposeProject):
             passed = sys.argv[1:] if arguments is None else arguments
-            return compose_agent.run(place, passed)
+            return compose_agent.run_in_container(place, passed)
         if chosen.what == STATUS:
-            show(place, console)
+            show_status(place, console)
             return 0
-        with place.alone():
+        with place.exclusive():
             return _go(place, chosen, console)
-    except (StoppedError, PlaceError) as error:
+    except (ExtractionStopped, DeploymentError) as error:
         console.say(f"Stopped: {error}")
         return 1
     except Unavailable as failure:
@@ -65,41 +65,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _console() -> Console:
-    if compose.is_here():
+    if compose.is_inside_container():
         return Console(sys.stderr, bars="PROGRESS" in os.environ)
     return Console()
 
 
-def _place() -> Place | Project:
-    """Find the forum of `make run`, or the one in containers; STACK says which if both run."""
-    if compose.is_here():
-        return ContainedPlace()
-    stack = os.environ.get("STACK")
-    if stack not in {None, "", "run", "compose"}:
-        msg = f"STACK is run or compose, not {stack!r}."
-        raise PlaceError(msg)
-    if stack == "run" or (stack != "compose" and Lock(var_folder(os.environ)).holder()):
-        return LocalPlace(os.environ)
-    if found := compose_project.find(os.environ):
+def _place() -> Deployment | ComposeProject:
+    """Find the forum of `make run`, or the one in containers; DEPLOYMENT says which if both run."""
+    if compose.is_inside_container():
+        return ComposeDeployment()
+    wanted = os.environ.get("DEPLOYMENT")
+    if wanted not in {None, "", "local", "compose"}:
+        msg = f"DEPLOYMENT is local or compose, not {wanted!r}."
+        raise DeploymentError(msg)
+    if wanted == "local" or (wanted != "compose" and Lock(var_folder(os.environ)).holder()):
+        return LocalDeployment(os.environ)
+    if found := compose_project.find_project(os.environ):
         return found
     containers = "`EXTRACTED= docker compose up`"
-    if stack == "compose":
+    if wanted == "compose":
         msg = f"No forum runs in containers from this folder; start one with {containers}."
     else:
         msg = (
             f"No forum runs from this folder; start one with `make run EXTRACTED=` or {containers}."
         )
-    raise PlaceError(msg)
+    raise DeploymentError(msg)
 
 
-def _go(place: Place, chosen: argparse.Namespace, console: Console) -> int:
-    move = Move(place, chosen.domain, chosen.what, console, chosen.mend, chosen.watch)
-    noted = move.moved()
+def _go(place: Deployment, chosen: argparse.Namespace, console: Console) -> int:
+    move = Extraction(place, chosen.domain, chosen.what, console, chosen.repair, chosen.soak)
+    noted = move.load_status()
     under_way = noted is not None and noted.state != "settled"
     gone = chosen.domain in place.extracted
     if noted and noted.state == "settled" and gone != (noted.owner == chosen.domain):
         msg = f"The forum's database says that {noted.owner} keeps {chosen.domain}, its routes not."
-        raise StoppedError(msg)
+        raise ExtractionStopped(msg)
     direction = noted.progress.get("direction") if noted and under_way else None
     if direction and direction != chosen.what:
         return _turn_back(move, str(direction), noted.phase if noted else "")
@@ -107,22 +107,22 @@ def _go(place: Place, chosen: argparse.Namespace, console: Console) -> int:
         console.say(f"{chosen.domain} is {'out' if gone else 'in the monolith'} already.")
         return 0
     if chosen.dry_run:
-        rehearse(move)
+        dry_run(move)
         return 0
     if noted and under_way:
         move.progress, move.phase = noted.progress, noted.phase or PHASES[0]
     first = move.phase
-    way: Out | Back = Out(move) if chosen.what == EXTRACT else Back(move)
+    way: Extract | Reintegrate = Extract(move) if chosen.what == EXTRACT else Reintegrate(move)
     if first != PHASES[0] and chosen.phase != PHASES[0]:
         console.say(f"Going on at {chosen.phase or first}.")
-        if first != "watch":
+        if first != "soak":
             # What it started may have stopped with the whole forum.
             way.prepare()
     for phase in _wanted(chosen, first):
         console.phase(phase, _SAYS[phase])
         _steps(way)[phase]()
         if phase == move.phase and phase not in DECIDED:
-            move.note(PHASES[PHASES.index(phase) + 1])
+            move.save_progress(PHASES[PHASES.index(phase) + 1])
     return 0
 
 
@@ -130,34 +130,34 @@ def _wanted(chosen: argparse.Namespace, first: str) -> Sequence[str]:
     """Give the phases to go through: all that are left, or the one that is asked for."""
     if not chosen.phase:
         return PHASES[PHASES.index(first) :]
-    if first == "watch" != chosen.phase:
-        msg = f"The owner of {chosen.domain} has changed; only `watch` is left."
-        raise StoppedError(msg)
+    if first == "soak" != chosen.phase:
+        msg = f"The owner of {chosen.domain} has changed; only `soak` is left."
+        raise ExtractionStopped(msg)
     if PHASES.index(chosen.phase) > PHASES.index(first):
         msg = f"{chosen.domain} is at {first}; {chosen.phase} comes later."
-        raise StoppedError(msg)
+        raise ExtractionStopped(msg)
     return (chosen.phase,)
 
 
-def _steps(way: Out | Back) -> dict[str, Callable[[], None]]:
+def _steps(way: Extract | Reintegrate) -> dict[str, Callable[[], None]]:
     return {
         "prepare": way.prepare,
         "backfill": way.backfill,
         "catch-up": way.catch_up,
         "verify": way.verify,
-        "switch": way.switch,
-        "watch": way.watch,
+        "cutover": way.cutover,
+        "soak": way.soak,
     }
 
 
-def _turn_back(move: Move, direction: str, phase: str) -> int:
+def _turn_back(move: Extraction, direction: str, phase: str) -> int:
     """Give up a move that is asked to go the other way."""
-    if phase == "watch":
+    if phase == "soak":
         msg = f"{move.domain} has just moved; let that move end first."
-        raise StoppedError(msg)
-    noted = move.moved()
+        raise ExtractionStopped(msg)
+    noted = move.load_status()
     move.progress, move.phase = (noted.progress, noted.phase) if noted else ({}, "")
-    way: Out | Back = Out(move) if direction == EXTRACT else Back(move)
+    way: Extract | Reintegrate = Extract(move) if direction == EXTRACT else Reintegrate(move)
     way.cancel()
     return 0
 
@@ -165,13 +165,13 @@ def _turn_back(move: Move, direction: str, phase: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m extraction", description=__doc__)
     commands = parser.add_subparsers(dest="what", required=True)
-    for name in (EXTRACT, RETURN):
+    for name in (EXTRACT, REINTEGRATE):
         command = commands.add_parser(name)
         command.add_argument("domain", choices=stages.DOMAINS)
         command.add_argument("--phase", choices=PHASES, help="do this phase only, once more")
         command.add_argument("--dry-run", action="store_true", help="only read everything")
-        command.add_argument("--mend", action="store_true", help="replace copies that differ")
-        command.add_argument("--watch", type=float, default=WATCH_SECONDS, metavar="SECONDS")
+        command.add_argument("--repair", action="store_true", help="replace copies that differ")
+        command.add_argument("--soak", type=float, default=SOAK_SECONDS, metavar="SECONDS")
     commands.add_parser(STATUS)
     return parser
 

@@ -16,13 +16,13 @@ from chassis.ownership import records as copying
 from chassis.ownership import state
 from forum.database import Database as SqlDatabase
 from forum.outbox import SqlOutbox
-from forum.ownership.transitions import Moves
-from forum.posts.records import PostCopies
+from forum.ownership.transitions import OwnershipTransitions
+from forum.posts.records import PostRecords
 from forum.posts.replica import PostReplica
-from forum.threads.admission import CopiedThreads
-from forum.threads.records import ThreadCopies
+from forum.threads.admission import CopyThreadAdmission
+from forum.threads.records import ThreadRecords
 from forum.users.actors import ReplicaActors
-from forum.users.records import UserCopies
+from forum.users.records import UserRecords
 from posts.dynamodb import records as posts_copies
 from posts.dynamodb import tables as posts_tables
 from threads.dynamodb import records as threads_copies
@@ -37,30 +37,30 @@ TYPES = {
 }
 TABLES = {"users": users_tables, "threads": threads_tables, "posts": posts_tables}
 LEFT_BEHIND = {
-    "users": users_copies.LEFT_BEHIND,
-    "threads": threads_copies.LEFT_BEHIND,
-    "posts": posts_copies.LEFT_BEHIND,
+    "users": users_copies.REPLACED_TABLES,
+    "threads": threads_copies.REPLACED_TABLES,
+    "posts": posts_copies.REPLACED_TABLES,
 }
 
 
-class Rows(copying.Copy, Protocol):
+class MonolithRecordStore(copying.RecordStore, Protocol):
     """A domain's rows in the monolith."""
 
     def totals(self) -> tuple[int, int]:
         """Count things, and sum up their versions."""
 
-    def unknown(self) -> list[str]:
+    def placeholder_ids(self) -> list[str]:
         """Name the things that others refer to, and of which nothing was told so far."""
 
-    def learn(self, records: Sequence[copying.Record]) -> None:
+    def update_replica(self, records: Sequence[copying.Record]) -> None:
         """Keep what the service knows of its own things, ahead of the events that tell of it."""
 
 
-Keep = Callable[[Sequence[copying.Record]], None]
+WriteReplicas = Callable[[Sequence[copying.Record]], None]
 
 
 @dataclass(frozen=True)
-class Ends:
+class Endpoints:
     """What a mover reads and writes; opens connections when they are first used."""
 
     database_url: str
@@ -72,9 +72,9 @@ class Ends:
         return SqlDatabase(self.database_url)
 
     @cached_property
-    def moves(self) -> Moves:
+    def transitions(self) -> OwnershipTransitions:
         """Whose each domain is."""
-        return Moves(self.sql, utc_now)
+        return OwnershipTransitions(self.sql, utc_now)
 
     @cached_property
     def dynamo(self) -> Database:
@@ -84,49 +84,51 @@ class Ends:
         return Database(boto3.client("dynamodb", config=config), self.table_prefix)
 
     @cached_property
-    def rows(self) -> dict[str, Rows]:
+    def monolith_records(self) -> dict[str, MonolithRecordStore]:
         """The monolith's side of each domain."""
         actors = ReplicaActors(utc_now)
-        replica = PostReplica(self.sql, actors, CopiedThreads())
+        replica = PostReplica(self.sql, actors, CopyThreadAdmission())
         return {
-            "users": UserCopies(self.sql, utc_now),
-            "threads": ThreadCopies(self.sql, utc_now),
-            "posts": PostCopies(self.sql, utc_now, replica),
+            "users": UserRecords(self.sql, utc_now),
+            "threads": ThreadRecords(self.sql, utc_now),
+            "posts": PostRecords(self.sql, utc_now, replica),
         }
 
     @cached_property
-    def copies(self) -> dict[str, copying.Copy]:
+    def service_records(self) -> dict[str, copying.RecordStore]:
         """The services' side of each domain."""
         return {"users": self._users, "threads": self._threads, "posts": self._posts}
 
     @cached_property
-    def _users(self) -> users_copies.Copies:
-        return users_copies.Copies(self.dynamo)
+    def _users(self) -> users_copies.UserRecords:
+        return users_copies.UserRecords(self.dynamo)
 
     @cached_property
-    def _threads(self) -> threads_copies.Copies:
-        return threads_copies.Copies(self.dynamo, self._outbox("threads"))
+    def _threads(self) -> threads_copies.ThreadRecords:
+        return threads_copies.ThreadRecords(self.dynamo, self._outbox("threads"))
 
     @cached_property
-    def _posts(self) -> posts_copies.Copies:
-        return posts_copies.Copies(self.dynamo)
+    def _posts(self) -> posts_copies.PostRecords:
+        return posts_copies.PostRecords(self.dynamo)
 
-    def besides(self, domain: str) -> dict[str, Keep]:
+    def replica_writers(self, domain: str) -> dict[str, WriteReplicas]:
         """Give what a service keeps of other domains: whose rows, and how they are put."""
         if domain == "threads":
-            return {"users": self._threads.put_people, "posts": self._threads.put_posts}
+            return {"users": self._threads.write_users, "posts": self._threads.write_posts}
         if domain == "posts":
-            return {"users": self._posts.put_people, "threads": self._posts.put_threads}
+            return {"users": self._posts.write_users, "threads": self._posts.write_threads}
         return {}
 
-    def standings(self, domain: str) -> state.Standings:
+    def ownership(self, domain: str) -> state.OwnershipStore:
         """Give what tells a service whether it may answer."""
-        return state.Standings(self.dynamo, domain)
+        return state.OwnershipStore(self.dynamo, domain)
 
-    def changes(self, domain: str, since: datetime) -> list[tuple[str, str]]:
+    def changes_since(self, domain: str, since: datetime) -> list[tuple[str, str]]:
         """Give the changes of a service since then: a mark of each, and what changed."""
-        found = copying.Changes(self.dynamo, TABLES[domain].OUTBOX, TYPES[domain]).since(since)
-        touched = state.touched_since(self.dynamo, TABLES[domain].MOVING.name, since)
+        found = copying.ChangeFeed(self.dynamo, TABLES[domain].OUTBOX, TYPES[domain]).read_since(
+            since
+        )
+        touched = state.changed_since(self.dynamo, TABLES[domain].MOVING.name, since)
         return [*found, *touched]
 
     def outbox(self, component: str) -> Outbox:
@@ -135,9 +137,9 @@ class Ends:
             return SqlOutbox(self.sql, utc_now)
         return self._outbox(component)
 
-    def empty(self, domain: str) -> int:
+    def clear_service_tables(self, domain: str) -> int:
         """Remove what an earlier stay of a domain has left at its service."""
-        return copying.empty(self.dynamo, LEFT_BEHIND[domain])
+        return copying.delete_all_items(self.dynamo, LEFT_BEHIND[domain])
 
     def _outbox(self, service: str) -> DynamoOutbox:
         name = TABLES[service].OUTBOX.name

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 
 import urllib3
 
-from extraction.deployment.port import PlaceError
+from extraction.deployment.port import DeploymentError
 from infra import stages
 
-ROUTED = 10  # seconds until the gateway has new routes
+ROUTE_SECONDS = 10  # seconds until the gateway has new routes
 
 
-class Front:
+class GatewayProbe:
     """The gateway of a running forum, by its URL."""
 
     def __init__(self, url: str) -> None:
@@ -22,7 +22,7 @@ class Front:
         """Tell which component answers for each domain, `nobody` if none does."""
         return {domain: self._owner(domain) for domain in domains}
 
-    def until_routed(
+    def wait_until_routed(
         self, extracted: frozenset[str], changed: frozenset[str], write: Callable[[], None]
     ) -> None:
         """Write new routes, and wait until the gateway uses them.
@@ -31,7 +31,7 @@ class Front:
             PlaceError: it does not within ten seconds.
         """
         wanted = {name: name if name in extracted else stages.MONOLITH for name in changed}
-        deadline, again = time.monotonic() + ROUTED, 0.0
+        deadline, again = time.monotonic() + ROUTE_SECONDS, 0.0
         while True:
             if time.monotonic() > again:
                 # Once a second: a gateway that has just started may have missed the first.
@@ -40,8 +40,8 @@ class Front:
             if self.served_by(changed) == wanted:
                 return
             if time.monotonic() > deadline:
-                msg = f"The gateway did not take its new routes within {ROUTED} seconds."
-                raise PlaceError(msg)
+                msg = f"The gateway did not take its new routes within {ROUTE_SECONDS} seconds."
+                raise DeploymentError(msg)
             time.sleep(0.01)
 
     def _owner(self, domain: str) -> str:

@@ -1,13 +1,13 @@
 """Where each domain stands: whose it is, how far a move is, and who answers."""
 
 from extraction.console import Console
-from extraction.deployment.port import Place
+from extraction.deployment.port import Deployment
 from infra import stages
 
 
-def show(place: Place, console: Console) -> None:
+def show_status(place: Deployment, console: Console) -> None:
     """Say where each domain stands."""
-    moved = place.ends.moves.all()
+    moved = place.endpoints.transitions.load_all()
     answers = place.served_by(frozenset(stages.DOMAINS))
     for domain in stages.DOMAINS:
         noted = moved.get(domain)
@@ -16,7 +16,7 @@ def show(place: Place, console: Console) -> None:
         if noted and noted.state != "settled":
             direction = "on its way out" if _is_out(noted.progress) else "on its way back"
             text += f" {direction}, {noted.state}, phase {noted.phase or 'prepare'}"
-            standing = place.ends.standings(domain).read().state
+            standing = place.endpoints.ownership(domain).load().state
             text += f", service {standing}"
             if pages := noted.progress.get("after"):
                 done = [name for name, after in pages.items() if after is None]

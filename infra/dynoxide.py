@@ -33,7 +33,7 @@ class DynoxideError(Exception):
     """Dynoxide can't be had; the message says why and what to do."""
 
 
-def ensure(environ: Mapping[str, str] = os.environ) -> Path:
+def ensure_installed(environ: Mapping[str, str] = os.environ) -> Path:
     """Give the path of the pinned binary, installed first if it is not there yet."""
     if named := environ.get("DYNOXIDE"):
         if not os.access(named, os.X_OK):
@@ -47,7 +47,7 @@ def ensure(environ: Mapping[str, str] = os.environ) -> Path:
     return binary
 
 
-def place(environ: Mapping[str, str] = os.environ) -> Path:
+def binary_path(environ: Mapping[str, str] = os.environ) -> Path:
     """Give the path that the binary has or will have; installs nothing."""
     if named := environ.get("DYNOXIDE"):
         return Path(named).absolute()
@@ -61,7 +61,7 @@ def platform_name() -> str:
     return f"{_SYSTEMS.get(system, system.lower())}-{_MACHINES.get(machine, machine)}"
 
 
-def verified(package: bytes, integrity: str) -> bytes:
+def extract_verified(package: bytes, integrity: str) -> bytes:
     """Give the binary inside a package whose hash is `integrity` (`sha512-<base64>`)."""
     algorithm, _, expected = integrity.partition("-")
     digest = base64.b64encode(hashlib.new(algorithm, package).digest()).decode()
@@ -87,7 +87,7 @@ def _install(pins: Mapping[str, object], binary: Path) -> None:
     package = f"@dynoxide/{name}@{pins['version']}"
     print(f"Fetching {package}, the local DynamoDB ...", flush=True)
     with tempfile.TemporaryDirectory(dir=BIN) as folder:
-        program = verified(_pack(package, Path(folder)), hashes[name])
+        program = extract_verified(_pack(package, Path(folder)), hashes[name])
         unpacked = Path(folder) / binary.name
         unpacked.write_bytes(program)
         unpacked.chmod(0o755)
@@ -124,7 +124,7 @@ def _npm() -> list[str]:
 def main() -> int:
     """Install it, and say where it is."""
     try:
-        print(ensure())
+        print(ensure_installed())
     except DynoxideError as error:
         print(error, file=sys.stderr)
         return 1

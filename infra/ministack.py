@@ -4,8 +4,8 @@ import re
 import sys
 from pathlib import Path
 
-from chassis.messaging.subscriptions import Subscription, topic
-from infra.runner.config import BUS, HOST, Local
+from chassis.messaging.subscriptions import Subscription, topic_name
+from infra.runner.config import BUS, HOST, RunConfig
 
 PREFIX = "forum-"
 REGION, ACCOUNT = "eu-central-1", "000000000000"
@@ -19,11 +19,11 @@ def command() -> tuple[str, ...]:
     return (str(Path(sys.executable).with_name("ministack")),)
 
 
-def settings(local: Local) -> dict[str, str]:
+def ministack_environment(config: RunConfig) -> dict[str, str]:
     """Give MiniStack's own settings, as environment variables."""
     return {
         "BIND_HOST": HOST,
-        "GATEWAY_PORT": str(local.ports[BUS]),
+        "GATEWAY_PORT": str(config.ports[BUS]),
         "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": REGION,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
@@ -33,27 +33,27 @@ def settings(local: Local) -> dict[str, str]:
         "LOG_LEVEL": "WARNING",
         # It reads its state at its start, and writes it at an orderly stop only.
         "PERSIST_STATE": "1",
-        "STATE_DIR": str(folder(local)),
+        "STATE_DIR": str(state_folder(config)),
         # Where it leaves its process id.
-        "TMPDIR": str(local.run),
+        "TMPDIR": str(config.run_folder),
         # It would remove the containers of another MiniStack on this machine.
         "DOCKER_HOST": "unix:///nonexistent",
     }
 
 
-def folder(local: Local) -> Path:
+def state_folder(config: RunConfig) -> Path:
     """Name the folder of topics, queues and messages while the bus does not run."""
-    return local.folder / "bus"
+    return config.folder / "bus"
 
 
-def addresses(local: Local, component: str) -> dict[str, str]:
+def bus_environment(config: RunConfig, component: str) -> dict[str, str]:
     """Give a component's settings for its events; they hold before the bus runs."""
     own = Subscription(component, ())
-    queues = f"{local.way(BUS)}/{ACCOUNT}"
+    queues = f"{config.internal_url(BUS)}/{ACCOUNT}"
     return {
-        "EVENTS_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic(PREFIX)}",
-        "EVENTS_QUEUE_URL": f"{queues}/{own.queue(PREFIX)}",
-        "EVENTS_DEAD_LETTERS_URL": f"{queues}/{own.dead_letters(PREFIX)}",
+        "EVENTS_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic_name(PREFIX)}",
+        "EVENTS_QUEUE_URL": f"{queues}/{own.queue_name(PREFIX)}",
+        "EVENTS_DEAD_LETTER_QUEUE_URL": f"{queues}/{own.dead_letter_queue_name(PREFIX)}",
         "EVENTS_WAIT_SECONDS": str(WAIT_SECONDS),
     }
 
@@ -62,12 +62,12 @@ def addresses(local: Local, component: str) -> dict[str, str]:
 _ADDRESS = re.compile(rf"""((?<!\\)"|\\u0000')http://{re.escape(HOST)}:\d+/(?={ACCOUNT}/)""")
 
 
-def move(local: Local) -> None:
+def rewrite_queue_urls(config: RunConfig) -> None:
     """Let the queues be found at the bus's port, if it was another one in the last run."""
-    file = folder(local) / "sqs.json"
+    file = state_folder(config) / "sqs.json"
     if file.exists():
         before = file.read_text(encoding="utf-8")
-        after = _ADDRESS.sub(rf"\g<1>{local.url(BUS)}/", before)
+        after = _ADDRESS.sub(rf"\g<1>{config.url(BUS)}/", before)
         if after != before:
             partial = file.with_name("sqs.json.moved")
             partial.write_text(after, encoding="utf-8")

@@ -23,10 +23,10 @@ from infra.ministack import PREFIX
 def main() -> int:
     """Create whatever is missing; can be repeated at any time."""
     extracted, moving = _stage()
-    services = stages.ordered(extracted | moving)
-    for name in make_tables(services):
+    services = stages.in_canonical_order(extracted | moving)
+    for name in provision_tables(services):
         print(f"created {name}")
-    make_queues(extracted, moving)
+    provision_queues(extracted, moving)
     return 0
 
 
@@ -39,29 +39,29 @@ def _stage() -> tuple[frozenset[str], frozenset[str]]:
     return stages.parse(os.environ["SERVICES"]), frozenset()
 
 
-def make_tables(services: Sequence[str]) -> Iterator[str]:
+def provision_tables(services: Sequence[str]) -> Iterator[str]:
     """Make the tables that services lack, and name each that was made."""
     database = boto3.client("dynamodb")
     prefix = os.environ.get("TABLE_PREFIX", PREFIX)
     for service in services:
         owned = importlib.import_module(f"{service}.dynamodb.tables").TABLES
-        yield from tables.provision(database, prefix, owned)
+        yield from tables.create_tables(database, prefix, owned)
 
 
-def make_queues(extracted: frozenset[str], moving: frozenset[str] = frozenset()) -> None:
+def provision_queues(extracted: frozenset[str], moving: frozenset[str] = frozenset()) -> None:
     """Make the topic, and the queues of services and of the monolith beside them."""
-    wanted = [_subscription(service) for service in stages.ordered(extracted | moving)]
+    wanted = [_subscription(service) for service in stages.in_canonical_order(extracted | moving)]
     wanted.append(importlib.import_module("forum.subscription").at(extracted, moving))
-    subscriptions.provision(boto3.client("sns"), boto3.client("sqs"), PREFIX, wanted)
+    subscriptions.provision_bus(boto3.client("sns"), boto3.client("sqs"), PREFIX, wanted)
 
 
-def unsubscribe(domain: str) -> None:
+def drop_subscription(domain: str) -> None:
     """Let nothing more go to a queue that nobody reads."""
     sns: Any = boto3.client("sns")
-    name = subscriptions.Subscription(domain, ()).queue(PREFIX)
+    name = subscriptions.Subscription(domain, ()).queue_name(PREFIX)
     pages = sns.get_paginator("list_subscriptions").paginate()
     for subscription in (one for page in pages for one in page["Subscriptions"]):
-        of_ours = subscription["TopicArn"].endswith(f":{subscriptions.topic(PREFIX)}")
+        of_ours = subscription["TopicArn"].endswith(f":{subscriptions.topic_name(PREFIX)}")
         if of_ours and subscription["Endpoint"].endswith(f":{name}"):
             sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     sqs: Any = boto3.client("sqs")

@@ -5,14 +5,14 @@ import shutil
 from pathlib import Path
 
 from infra import stages
-from infra.runner.config import Local
+from infra.runner.config import RunConfig
 
 SIGNERS = (stages.MONOLITH, "users")
 """Who signs sessions, now or once users have moved."""
 PRIVATE, PUBLIC, SECRET = "session_private_key", "session_public_keys", "secret_key"
 
 
-def ensure(folder: Path) -> None:
+def ensure_keys(folder: Path) -> None:
     """Make the keys that are missing; what is there stays, and with it people's sessions."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / SECRET).exists():
@@ -21,28 +21,28 @@ def ensure(folder: Path) -> None:
         _make_pair(folder)
 
 
-def hand_out(local: Local) -> None:
+def distribute_keys(config: RunConfig) -> None:
     """Give each component a folder with just the keys that it needs, at this stage or another."""
     for component in (stages.MONOLITH, *stages.DOMAINS):
         names = [SECRET, PUBLIC]
         if component in SIGNERS:
             names.append(PRIVATE)
-        folder = folder_of(local, component)
+        folder = component_folder(config, component)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
         for name in names:
-            _write(folder / name, (local.secrets / name).read_text(encoding="utf-8"))
+            _write(folder / name, (config.secrets_folder / name).read_text(encoding="utf-8"))
 
 
-def folder_of(local: Local, component: str) -> Path:
+def component_folder(config: RunConfig, component: str) -> Path:
     """Name the folder with a component's keys."""
-    return local.run / "secrets" / component
+    return config.run_folder / "secrets" / component
 
 
 def _make_pair(folder: Path) -> None:
-    from infra.keypair import make  # noqa: PLC0415  (only the very first start needs it)
+    from infra.keypair import generate_keypair  # noqa: PLC0415  (only the very first start needs it)
 
-    private, public = make()
+    private, public = generate_keypair()
     _write(folder / PUBLIC, public)
     _write(folder / PRIVATE, private)
 

@@ -28,7 +28,7 @@ def parse(text: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def ordered(extracted: Iterable[str]) -> tuple[str, ...]:
+def in_canonical_order(extracted: Iterable[str]) -> tuple[str, ...]:
     """Put domains into their one canonical order."""
     chosen = set(extracted)
     return tuple(domain for domain in DOMAINS if domain in chosen)
@@ -36,15 +36,15 @@ def ordered(extracted: Iterable[str]) -> tuple[str, ...]:
 
 def as_setting(extracted: Iterable[str]) -> str:
     """Write a stage the way EXTRACTED does: `users,threads`."""
-    return ",".join(ordered(extracted))
+    return ",".join(in_canonical_order(extracted))
 
 
-def folder(extracted: Iterable[str]) -> str:
+def stage_name(extracted: Iterable[str]) -> str:
     """Name the folder of a stage's data: `monolith` or `users+threads`."""
-    return "+".join(ordered(extracted)) or MONOLITH
+    return "+".join(in_canonical_order(extracted)) or MONOLITH
 
 
-def every() -> tuple[frozenset[str], ...]:
+def all_stages() -> tuple[frozenset[str], ...]:
     """Give all eight stages, the fewest services first."""
     return tuple(
         frozenset(chosen)

@@ -7,12 +7,12 @@ import pytest
 import requests
 
 from bench.content import Content, Size
-from bench.duel import fight
+from bench.duel import compare
 from bench.fill_sql import PASSWORD
 from bench.scenarios import Scenario, Scenarios
 from bench.side import MONOLITH, SPLIT, Side
 from bench.wrk import Request
-from chassis.http.api import COOKIE
+from chassis.http.api import SESSION_COOKIE
 from infra import session_keys
 
 Arena = tuple[tuple[Side, Side], Scenarios]
@@ -23,7 +23,7 @@ SMALL = Size(users=20, threads=60, posts=300, longest=100, pages=3)
 def arena(tmp_path_factory: pytest.TempPathFactory, load_tool: str) -> Iterator[Arena]:
     """Give both sides, filled, and their scenarios."""
     folder = tmp_path_factory.mktemp("bench")
-    session_keys.ensure(folder / "secrets")
+    session_keys.ensure_keys(folder / "secrets")
     content = Content(SMALL)
     with (
         Side(MONOLITH, folder / MONOLITH, folder / "secrets", 1) as before,
@@ -69,7 +69,7 @@ def _send(side: Side, scenario: Scenario, one: Request) -> requests.Response:
     headers = {"Content-Type": "application/json"} if one.body else {}
     if one.token and not scenario.cookie:
         headers["Authorization"] = f"Bearer {one.token}"
-    cookies = {COOKIE: one.token} if one.token and scenario.cookie else None
+    cookies = {SESSION_COOKIE: one.token} if one.token and scenario.cookie else None
     url = side.url + one.path
     return requests.request(
         one.method, url, data=one.body, headers=headers, cookies=cookies, timeout=10
@@ -89,7 +89,7 @@ def test_a_load_goes_to_both_sides_in_turn_and_is_told_with_its_cost(arena: Aren
     sides, scenarios = arena
     lines: list[str] = []
     chosen = [one for one in scenarios.all() if one.name == "signed-in"]
-    before, after = fight(sides, chosen, [2], seconds=1, rounds=1, told=lines.append)
+    before, after = compare(sides, chosen, [2], seconds=1, rounds=1, told=lines.append)
     assert len(lines) == 1
     for one in (before, after):
         [load] = one.loads

@@ -6,7 +6,7 @@ from typing import TypeVar
 THING = TypeVar("THING")
 
 
-def cut(
+def batched(
     sized: Iterable[tuple[THING, int]], most: int, most_bytes: int
 ) -> Iterator[list[tuple[THING, int]]]:
     """Cut things, each with its bytes, by number and by size; one that is too large is alone."""

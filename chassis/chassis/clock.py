@@ -23,13 +23,13 @@ def uuid7() -> str:
     return str(uuid_utils.uuid7())
 
 
-def stamp(moment: datetime) -> str:
+def format_timestamp(moment: datetime) -> str:
     """Write a moment as RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`."""
     # Eight times as fast as strftime, and a page of posts has forty.
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
-def moment(text: str) -> datetime:
+def parse_timestamp(text: str) -> datetime:
     """Read what `stamp` wrote.
 
     Raises:

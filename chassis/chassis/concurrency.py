@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from chassis.errors import Stale, Unavailable
+from chassis.errors import PreconditionFailed, Unavailable
 
 RESULT = TypeVar("RESULT")
 
@@ -16,7 +16,7 @@ _ATTEMPTS = 15
 _LONGEST_WAIT = 0.25  # seconds
 
 
-def must_be_current(version: int, expected: Precondition) -> None:
+def require_current(version: int, expected: Precondition) -> None:
     """Let an edit go on only from a version that the caller has seen.
 
     Raises:
@@ -24,10 +24,10 @@ def must_be_current(version: int, expected: Precondition) -> None:
     """
     if expected is not None and version not in expected:
         detail = "This was changed meanwhile."
-        raise Stale(detail)
+        raise PreconditionFailed(detail)
 
 
-def settle(attempt: Callable[[], RESULT], changed: type[Exception]) -> RESULT:
+def retry_on_conflict(attempt: Callable[[], RESULT], changed: type[Exception]) -> RESULT:
     """Try an edit again from the beginning as long as it meets others, for about two seconds.
 
     `attempt` reads, decides and writes on condition; it raises `changed` where the condition does

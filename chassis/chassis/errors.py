@@ -22,13 +22,13 @@ class Failure(Exception):
     """The base of all expected failures; `detail` is shown to the caller."""
 
     status = 500
-    kind = "about:blank"
+    problem_type = "about:blank"
 
     def __init__(self, detail: str, *, kind: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         if kind is not None:
-            self.kind = kind
+            self.problem_type = kind
 
 
 class Unauthenticated(Failure):
@@ -55,18 +55,18 @@ class Conflict(Failure):
     status = 409
 
 
-class Stale(Failure):
+class PreconditionFailed(Failure):
     """The caller edited an outdated version."""
 
     status = 412
-    kind = "urn:problem:stale"
+    problem_type = "urn:problem:stale"
 
 
-class KeyReused(Failure):
+class IdempotencyKeyReused(Failure):
     """An idempotency key came back with another request."""
 
     status = 422
-    kind = "urn:problem:idempotency-key-reused"
+    problem_type = "urn:problem:idempotency-key-reused"
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used for another request.")
@@ -90,7 +90,7 @@ class Invalid(Failure):
         self.errors = errors
 
 
-class TooMany(Failure):
+class RateLimited(Failure):
     """Over a rate limit; `retry_after` is in seconds."""
 
     status = 429
@@ -110,10 +110,10 @@ class Unavailable(Failure):
         self.retry_after = retry_after
 
 
-class Moving(Unavailable):
+class CutoverInProgress(Unavailable):
     """Nothing was done: the domain is on its way to another component, for a moment."""
 
-    kind = "urn:problem:moving"
+    problem_type = "urn:problem:cutover-in-progress"
 
     def __init__(self, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(detail, retry_after=retry_after)

@@ -2,7 +2,7 @@
 
     python -m chassis.healthcheck               GET /readyz on $PORT (8080) is no 5xx
     python -m chassis.healthcheck 8000 /        another port and path
-    python -m chassis.healthcheck --beat        a worker was at work within BEAT_SECONDS
+    python -m chassis.healthcheck --heartbeat        a worker was at work within HEARTBEAT_SECONDS
 
 Exits with 0 or 1, as Docker's and ECS' health checks want it. It runs every few seconds in each
 container, so it imports next to nothing.
@@ -15,12 +15,12 @@ import time
 
 PORT, PATH = os.environ.get("PORT", "8080"), "/readyz"
 SECONDS = 2.0
-BEAT_SECONDS = 15.0
-BEAT_FILE = "BEAT_FILE"
+HEARTBEAT_SECONDS = 15.0
+HEARTBEAT_FILE = "HEARTBEAT_FILE"
 """Names the environment variable with the file that a worker touches while it is at work."""
 
 
-def ready(port: int, path: str) -> bool:
+def is_ready(port: int, path: str) -> bool:
     """Ask what listens on this port whether it can do its work."""
     asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
@@ -34,27 +34,27 @@ def ready(port: int, path: str) -> bool:
         return False
 
 
-def beat() -> None:
+def record_heartbeat() -> None:
     """Leave a sign that a worker is at work, where it was told to."""
-    if file := os.environ.get(BEAT_FILE):
+    if file := os.environ.get(HEARTBEAT_FILE):
         with open(file, "wb"):  # noqa: PTH123
             os.utime(file)
 
 
-def beats() -> bool:
+def has_heartbeat() -> bool:
     """Tell whether the worker was at work lately."""
     try:
-        return time.time() - os.stat(os.environ[BEAT_FILE]).st_mtime < BEAT_SECONDS  # noqa: PTH116
+        return time.time() - os.stat(os.environ[HEARTBEAT_FILE]).st_mtime < HEARTBEAT_SECONDS  # noqa: PTH116
     except (OSError, KeyError):
         return False
 
 
 def main(arguments: list[str]) -> int:
     """Answer the exit code."""
-    if arguments == ["--beat"]:
-        return 0 if beats() else 1
+    if arguments == ["--heartbeat"]:
+        return 0 if has_heartbeat() else 1
     port, path = [*arguments, *(PORT, PATH)[len(arguments) :]]
-    return 0 if ready(int(port), path) else 1
+    return 0 if is_ready(int(port), path) else 1
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def configure(component: str, level: int = logging.INFO) -> None:
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
-def install(app: Flask) -> None:
+def log_requests(app: Flask) -> None:
     """Log one line for each request: what was asked by route, never by query or header."""
 
     @app.before_request
@@ -60,7 +60,7 @@ def install(app: Flask) -> None:
             # The rule, not the path: a path can hold what somebody typed by mistake.
             "route": request.url_rule.rule if request.url_rule else None,
             "status": response.status_code,
-            "milliseconds": round((time.perf_counter() - started) * 1000, 1) if started else None,
+            "duration_ms": round((time.perf_counter() - started) * 1000, 1) if started else None,
         }
         access.info("request", extra=fields)
         return response

@@ -50,10 +50,10 @@ class Cursors:
         try:
             key = tuple(str(part) for part in self._serializer(listing).loads(cursor))
         except (BadData, ValueError, TypeError) as error:
-            raise _not_of_this_list() from error
+            raise _foreign_cursor() from error
         # Base64 has more than one spelling of the same bytes; only ours was given out.
         if self.encode(listing, key) != cursor:
-            raise _not_of_this_list()
+            raise _foreign_cursor()
         return key
 
     def _serializer(self, listing: str) -> URLSafeSerializer:
@@ -64,5 +64,5 @@ class Cursors:
         )
 
 
-def _not_of_this_list() -> Invalid:
+def _foreign_cursor() -> Invalid:
     return Invalid(FieldError("cursor", "is not a cursor of this list"))

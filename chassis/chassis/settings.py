@@ -6,14 +6,14 @@ name in lower case in the folder that `SECRETS_DIR` names (Docker's and Kubernet
 
 import os
 import sys
-from collections.abc import Iterable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import jwt
 from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SETTINGS = TypeVar("SETTINGS", bound=BaseSettings)
+SETTINGS = TypeVar("SETTINGS", bound="RenamedSettings")
 
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+$")]
 """Where another component is: scheme, host and port, without a path."""
@@ -21,7 +21,14 @@ HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+$")]
 EXIT_CONFIG = 78  # sysexits.h: EX_CONFIG
 
 
-class Settings(BaseSettings):
+class RenamedSettings(BaseSettings):
+    """Settings whose former names are refused, so that no deployment loses one silently."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+    """Former names of environment variables, each with the name that replaced it."""
+
+
+class Settings(RenamedSettings):
     """What every component needs to know."""
 
     model_config = SettingsConfigDict(case_sensitive=False, extra="ignore", frozen=True)
@@ -46,11 +53,17 @@ class Settings(BaseSettings):
         return value
 
 
-class BusSettings(BaseSettings):
+class BusSettings(RenamedSettings):
     """Where a component publishes events and takes them from.
 
     All are empty where nothing is exchanged: at the stage where nothing is extracted.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "BEAT_FILE": "HEARTBEAT_FILE",
+        "EVENTS_DEAD_LETTERS_URL": "EVENTS_DEAD_LETTER_QUEUE_URL",
+        "MOVABLE": "LIVE_EXTRACTION",
+    }
 
     model_config = SettingsConfigDict(case_sensitive=False, extra="ignore", frozen=True)
 
@@ -60,14 +73,14 @@ class BusSettings(BaseSettings):
     events_queue_url: str = ""
     """The component's SQS queue."""
 
-    events_dead_letters_url: str = ""
+    events_dead_letter_queue_url: str = ""
     """The SQS queue of the component's dead letters."""
 
     events_wait_seconds: Annotated[int, Field(ge=0, le=20)] = 20
     """So long a worker waits for messages in one call; it takes as long to stop."""
 
 
-BUS = ("events_topic_arn", "events_queue_url", "events_dead_letters_url")
+BUS_SETTINGS = ("events_topic_arn", "events_queue_url", "events_dead_letter_queue_url")
 """What a worker can't do without."""
 
 
@@ -77,14 +90,14 @@ class ServiceSettings(Settings, BusSettings):
     table_prefix: Annotated[str, Field(pattern=r"^[\w.-]{0,64}$")] = "forum-"
     """Put before each table's name. boto3 itself reads its `AWS_` variables."""
 
-    movable: bool = False
+    live_extraction: bool = False
     """Whether the domain may move from and to the monolith while the service runs."""
 
     gateway_url: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+)?$")] = ""
     """Where every domain is answered, for what is on its way here when the domain has moved."""
 
 
-def load(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTINGS:
+def load_settings(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTINGS:
     """Read the settings, or print everything that is wrong with them and exit with 78.
 
     `needed` are texts that may be empty elsewhere but not for who asks, such as `BUS`.
@@ -92,13 +105,25 @@ def load(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTINGS:
     if needed:
         filled: dict[str, Any] = dict.fromkeys(needed, (Annotated[str, Field(min_length=1)], ...))
         kind = create_model(kind.__name__, __base__=kind, **filled)
+    problems = list(_former_names(kind))
     # Passed at run time because pydantic-settings knows no stub for its own extra arguments.
     sources: dict[str, Any] = {"_secrets_dir": os.environ.get("SECRETS_DIR")}
     try:
-        return kind(**sources)
+        settings = kind(**sources)
     except ValidationError as error:
-        sys.stderr.write("The settings are not usable:\n")
         for entry in error.errors(include_url=False, include_input=False):
             name = "_".join(str(part) for part in entry["loc"]).upper() or "settings"
-            sys.stderr.write(f"  {name}: {entry['msg']}\n")
+            problems.append(f"{name}: {entry['msg']}")
+    if problems:
+        sys.stderr.write("The settings are not usable:\n")
+        sys.stderr.writelines(f"  {problem}\n" for problem in problems)
         sys.exit(EXIT_CONFIG)
+    return settings
+
+
+def _former_names(kind: type[RenamedSettings]) -> Iterator[str]:
+    """Report each environment variable that is set by a former name."""
+    for base in kind.__mro__:
+        for old, new in vars(base).get("RENAMED", {}).items():
+            if old in os.environ:
+                yield f"{old}: is now called {new}"

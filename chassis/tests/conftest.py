@@ -16,9 +16,9 @@ from chassis.http import app as web
 from tests.support.people import Keys
 
 
-class NewNote(api.Input):
-    text: Annotated[str, Field(max_length=100), api.TEXT]
-    title: Annotated[str, api.LINE] = Field(default_factory=str)
+class NewNote(api.RequestBody):
+    text: Annotated[str, Field(max_length=100), api.MULTI_LINE]
+    title: Annotated[str, api.SINGLE_LINE] = Field(default_factory=str)
     count: int = Field(default_factory=int)
 
 
@@ -46,20 +46,20 @@ def health() -> Health:
 @pytest.fixture
 def app(session_keys: Keys, health: Health) -> Flask:
     sessions = api.Sessions(Verifier(session_keys.public))
-    app = web.create("notes", "r7", {"notes": health.check})
+    app = web.create_app("notes", "r7", {"notes": health.check})
     bp = APIBlueprint("notes", __name__, url_prefix="/api/notes")
 
     @bp.post("")
     def create(body: NewNote):
-        return api.answer(body, 201)
+        return api.json_response(body, 201)
 
     @bp.get("")
-    def listing(query: api.PageQuery):
+    def listing(query: api.PageParameters):
         return {"limit": query.limit, "cursor": query.cursor}
 
     @bp.get("/mine")
     def mine():
-        return {"subject": sessions.required().subject}
+        return {"subject": sessions.require().subject}
 
     @bp.post("/crash")
     def crash(body: NewNote):
@@ -67,7 +67,7 @@ def app(session_keys: Keys, health: Health) -> Flask:
 
     @bp.get("/<id:note_id>")
     def get(path: NotePath):
-        return {"id": path.note_id, "versions": sorted(api.precondition() or ())}
+        return {"id": path.note_id, "versions": sorted(api.read_precondition() or ())}
 
     app.register_api(bp)
     return app

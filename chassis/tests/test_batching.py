@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.batching import cut
+from chassis.batching import batched
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,6 @@ from chassis.batching import cut
 )
 def test_things_are_cut_by_number_and_size(sizes, portions):
     things = [(f"thing {number}", size) for number, size in enumerate(sizes)]
-    found = list(cut(things, most=3, most_bytes=10))
+    found = list(batched(things, most=3, most_bytes=10))
     assert [[size for _, size in portion] for portion in found] == portions
     assert [thing for portion in found for thing in portion] == things

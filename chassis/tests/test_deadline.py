@@ -16,17 +16,18 @@ from chassis.http import app as web
 
 @pytest.fixture
 def app() -> Flask:
-    app = web.create("notes", "r1", {})
+    app = web.create_app("notes", "r1", {})
 
     @app.get("/left")
     def left():
-        return {"left": deadline.left()}
+        return {"left": deadline.remaining_seconds()}
 
     @app.get("/elsewhere")
     def elsewhere():
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(
-                copy_context().run, lambda: (deadline.left(), request.path, g.request_id)
+                copy_context().run,
+                lambda: (deadline.remaining_seconds(), request.path, g.request_id),
             )
             seconds, path, request_id = asked.result()
         return {"left": seconds, "path": path, "id": request_id}
@@ -34,7 +35,7 @@ def app() -> Flask:
     @app.get("/late")
     def late():
         time.sleep(0.05)
-        deadline.check()
+        deadline.require_time()
         return {}
 
     return app
@@ -67,18 +68,18 @@ def test_requests_one_after_another_have_their_own(client):
     assert seconds_left(client, "50") < 0.06
     time.sleep(0.1)
     assert seconds_left(client) > 9.5
-    assert deadline.left() is None
+    assert deadline.remaining_seconds() is None
 
 
 def test_outside_of_a_request_there_is_none():
-    assert deadline.left() is None
-    deadline.check()
+    assert deadline.remaining_seconds() is None
+    deadline.require_time()
 
 
 def test_another_thread_has_none_of_its_own_accord():
     seen = []
-    with deadline.within(5):
-        thread = threading.Thread(target=lambda: seen.append(deadline.left()))
+    with deadline.limit(5):
+        thread = threading.Thread(target=lambda: seen.append(deadline.remaining_seconds()))
         thread.start()
         thread.join()
     assert seen == [None]
@@ -92,12 +93,12 @@ def test_a_thread_that_helps_a_request_keeps_its_deadline_and_id(client):
 
 
 def test_an_inner_deadline_never_outlasts_the_outer():
-    with deadline.within(1):
-        with deadline.within(5):
-            assert deadline.left() <= 1
-        with deadline.within(0.1):
-            assert deadline.left() <= 0.1
-        assert 0.5 < deadline.left() <= 1
+    with deadline.limit(1):
+        with deadline.limit(5):
+            assert deadline.remaining_seconds() <= 1
+        with deadline.limit(0.1):
+            assert deadline.remaining_seconds() <= 0.1
+        assert 0.5 < deadline.remaining_seconds() <= 1
 
 
 def test_late_work_is_a_503(client):
@@ -116,7 +117,7 @@ def test_the_datastore_is_not_asked_when_nothing_is_left():
 
     client = Client()
     database = Database(client, "t-")
-    with deadline.within(0), pytest.raises(Unavailable):
-        database.ready("notes")
-    database.ready("notes")
+    with deadline.limit(0), pytest.raises(Unavailable):
+        database.check_table("notes")
+    database.check_table("notes")
     assert client.asked == 1

@@ -38,12 +38,12 @@ def serving(status: int, seconds: float = 0) -> Iterator[int]:
 @pytest.mark.parametrize(("status", "well"), [(200, True), (404, True), (503, False), (500, False)])
 def test_what_answers_without_a_fault_is_well(status: int, well: bool) -> None:
     with serving(status) as port:
-        assert healthcheck.ready(port, "/well") is well
+        assert healthcheck.is_ready(port, "/well") is well
 
 
 def test_the_path_that_was_asked_for_counts() -> None:
     with serving(200) as port:
-        assert not healthcheck.ready(port, "/elsewhere")
+        assert not healthcheck.is_ready(port, "/elsewhere")
 
 
 def test_what_does_not_listen_or_does_not_answer_is_not_well(
@@ -51,23 +51,23 @@ def test_what_does_not_listen_or_does_not_answer_is_not_well(
 ) -> None:
     monkeypatch.setattr(healthcheck, "SECONDS", 0.2)
     with serving(200, seconds=1) as port:
-        assert not healthcheck.ready(port, "/well")
-    assert not healthcheck.ready(port, "/well")
+        assert not healthcheck.is_ready(port, "/well")
+    assert not healthcheck.is_ready(port, "/well")
 
 
 def test_a_worker_is_well_as_long_as_it_beats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BEAT_FILE", str(tmp_path / "beat"))
-    assert healthcheck.main(["--beat"]) == 1
-    healthcheck.beat()
-    assert healthcheck.main(["--beat"]) == 0
-    monkeypatch.setattr(healthcheck, "BEAT_SECONDS", 0.0)
-    assert healthcheck.main(["--beat"]) == 1
-    healthcheck.beat()
-    monkeypatch.delenv("BEAT_FILE")
-    healthcheck.beat()
-    assert healthcheck.main(["--beat"]) == 1
+    monkeypatch.setenv("HEARTBEAT_FILE", str(tmp_path / "beat"))
+    assert healthcheck.main(["--heartbeat"]) == 1
+    healthcheck.record_heartbeat()
+    assert healthcheck.main(["--heartbeat"]) == 0
+    monkeypatch.setattr(healthcheck, "HEARTBEAT_SECONDS", 0.0)
+    assert healthcheck.main(["--heartbeat"]) == 1
+    healthcheck.record_heartbeat()
+    monkeypatch.delenv("HEARTBEAT_FILE")
+    healthcheck.record_heartbeat()
+    assert healthcheck.main(["--heartbeat"]) == 1
 
 
 def test_it_runs_without_any_library() -> None:

@@ -2,7 +2,7 @@
 
 import logging
 
-from chassis.http.api import COOKIE
+from chassis.http.api import SESSION_COOKIE
 
 PASSWORD = "correct-horse-battery"
 
@@ -10,7 +10,7 @@ PASSWORD = "correct-horse-battery"
 def test_a_request_is_one_line_with_all_its_fields(client, logged):
     client.get("/api/notes/some-id?x=1", headers={"X-Request-Id": "trace-1"})
     (line,), _ = logged()
-    milliseconds = line.pop("milliseconds")
+    milliseconds = line.pop("duration_ms")
     assert 0 <= milliseconds < 1000
     assert line.pop("time")
     assert line == {
@@ -35,7 +35,7 @@ def test_every_kind_of_answer_is_logged(client, logged):
     client.get("/readyz")
     lines, _ = logged()
     assert [line["status"] for line in lines] == [404, 405, 415, 400, 413, 401]
-    assert all(line["request_id"] and line["milliseconds"] >= 0 for line in lines)
+    assert all(line["request_id"] and line["duration_ms"] >= 0 for line in lines)
 
 
 def test_a_crash_is_logged_with_its_traceback_and_its_request(client, logged):
@@ -49,7 +49,7 @@ def test_a_crash_is_logged_with_its_traceback_and_its_request(client, logged):
 
 def test_no_password_token_or_cookie_is_logged(client, logged, sign_in):
     ann = sign_in()
-    client.set_cookie(COOKIE, ann.token)
+    client.set_cookie(SESSION_COOKIE, ann.token)
     body = {"text": PASSWORD}
     for path in ("/api/notes", "/api/notes/crash", "/api/notes/nope", f"/api/{PASSWORD}"):
         client.post(path, json=body, headers=ann.headers)

@@ -6,7 +6,14 @@ import pytest
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from chassis.settings import BUS, EXIT_CONFIG, HttpUrl, ServiceSettings, Settings, load
+from chassis.settings import (
+    BUS_SETTINGS,
+    EXIT_CONFIG,
+    HttpUrl,
+    ServiceSettings,
+    Settings,
+    load_settings,
+)
 from tests.support.people import SECRET_KEY, Keys
 
 
@@ -24,7 +31,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, session_keys: Keys) -> None:
 
 
 def test_are_read_from_the_environment(session_keys):
-    settings = load(Probe)
+    settings = load_settings(Probe)
     assert settings.secret_key.get_secret_value() == SECRET_KEY
     assert settings.session_public_keys == session_keys.public
     assert settings.peer_url == "http://peer.forum.local:8080"
@@ -35,7 +42,10 @@ def test_are_read_from_files_of_a_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("SECRET_KEY")
     monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
     (tmp_path / "secret_key").write_text("from a file, and as long as it has to be\n")
-    assert load(Probe).secret_key.get_secret_value() == "from a file, and as long as it has to be"
+    assert (
+        load_settings(Probe).secret_key.get_secret_value()
+        == "from a file, and as long as it has to be"
+    )
 
 
 def test_report_all_problems_together_and_show_no_value(monkeypatch, capsys):
@@ -45,7 +55,7 @@ def test_report_all_problems_together_and_show_no_value(monkeypatch, capsys):
     monkeypatch.setenv("REVISION", "")
     monkeypatch.setenv("PEER_URL", "peer:8080")
     with pytest.raises(SystemExit) as exit_:
-        load(Probe)
+        load_settings(Probe)
     assert exit_.value.code == EXIT_CONFIG
     told = capsys.readouterr().err
     for name in ("SECRET_KEY", "SESSION_PUBLIC_KEYS", "TABLE_PREFIX", "REVISION", "PEER_URL"):
@@ -53,11 +63,27 @@ def test_report_all_problems_together_and_show_no_value(monkeypatch, capsys):
     assert "too short a secret" not in told
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("MOVABLE", "LIVE_EXTRACTION"),
+        ("EVENTS_DEAD_LETTERS_URL", "EVENTS_DEAD_LETTER_QUEUE_URL"),
+        ("BEAT_FILE", "HEARTBEAT_FILE"),
+    ],
+)
+def test_former_name_is_refused_with_the_new_one(monkeypatch, capsys, old, new):
+    monkeypatch.setenv(old, "true")
+    with pytest.raises(SystemExit) as exit_:
+        load_settings(Probe)
+    assert exit_.value.code == EXIT_CONFIG
+    assert f"  {old}: is now called {new}\n" in capsys.readouterr().err
+
+
 def test_report_what_is_missing(monkeypatch, capsys):
     for name in ("SECRET_KEY", "SESSION_PUBLIC_KEYS", "PEER_URL"):
         monkeypatch.delenv(name)
     with pytest.raises(SystemExit):
-        load(Probe)
+        load_settings(Probe)
     lines = capsys.readouterr().err.splitlines()
     assert sorted(line.split(":")[0].strip() for line in lines[1:]) == [
         "PEER_URL",
@@ -69,11 +95,11 @@ def test_report_what_is_missing(monkeypatch, capsys):
 def test_say_what_only_some_need_with_all_else(monkeypatch, capsys):
     monkeypatch.setenv("EVENTS_TOPIC_ARN", "")
     monkeypatch.delenv("EVENTS_QUEUE_URL", raising=False)
-    monkeypatch.setenv("EVENTS_DEAD_LETTERS_URL", "http://bus/1/dead-letters")
-    assert load(Probe).events_topic_arn == ""
+    monkeypatch.setenv("EVENTS_DEAD_LETTER_QUEUE_URL", "http://bus/1/dead-letters")
+    assert load_settings(Probe).events_topic_arn == ""
     monkeypatch.delenv("PEER_URL")
     with pytest.raises(SystemExit) as exit_:
-        load(Probe, needed=BUS)
+        load_settings(Probe, needed=BUS_SETTINGS)
     assert exit_.value.code == EXIT_CONFIG
     lines = capsys.readouterr().err.splitlines()
     assert sorted(line.split(":")[0].strip() for line in lines[1:]) == [
@@ -84,11 +110,11 @@ def test_say_what_only_some_need_with_all_else(monkeypatch, capsys):
 
 
 def test_are_the_same_for_who_needs_more(monkeypatch):
-    for name in BUS:
+    for name in BUS_SETTINGS:
         monkeypatch.setenv(name.upper(), f"http://bus/1/{name}")
-    settings = load(Probe, needed=BUS)
+    settings = load_settings(Probe, needed=BUS_SETTINGS)
     assert isinstance(settings, Probe)
-    assert settings.model_dump() == load(Probe).model_dump()
+    assert settings.model_dump() == load_settings(Probe).model_dump()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +123,7 @@ def test_are_the_same_for_who_needs_more(monkeypatch):
 def test_refuse_what_is_no_key_set(monkeypatch, capsys, keys):
     monkeypatch.setenv("SESSION_PUBLIC_KEYS", keys)
     with pytest.raises(SystemExit):
-        load(Settings)
+        load_settings(Settings)
     assert "SESSION_PUBLIC_KEYS: " in capsys.readouterr().err
 
 
@@ -105,7 +131,7 @@ def test_refuse_what_is_no_key_set(monkeypatch, capsys, keys):
 def test_refuse_what_is_no_address_of_a_component(monkeypatch, capsys, url):
     monkeypatch.setenv("PEER_URL", url)
     with pytest.raises(SystemExit):
-        load(Probe)
+        load_settings(Probe)
     assert "PEER_URL: " in capsys.readouterr().err
 
 
@@ -125,10 +151,10 @@ def test_have_no_default_secret():
 
 
 def test_show_no_secret():
-    settings = load(Probe)
+    settings = load_settings(Probe)
     assert SECRET_KEY not in repr(settings) + str(settings)
 
 
 def test_can_not_be_changed():
     with pytest.raises(ValueError, match="frozen"):
-        load(Probe).revision = "other"
+        load_settings(Probe).revision = "other"

@@ -10,98 +10,102 @@ from pathlib import Path
 
 import urllib3
 
-from extraction.deployment.compose_host import Hands
-from extraction.deployment.port import PlaceError, locked
-from extraction.endpoints import Ends
-from extraction.gateway_probe import Front
+from extraction.deployment.compose_host import ComposeHost
+from extraction.deployment.port import DeploymentError, exclusive
+from extraction.endpoints import Endpoints
+from extraction.gateway_probe import GatewayProbe
 from infra import ministack, provisioning, stages
 from infra.compose.gateway import ROUTES
-from infra.compose.required_services import KEEPER, needed
-from infra.compose.stage_file import FOLDER, ByNow, by_now, note
+from infra.compose.required_services import KEEPER, required_services
+from infra.compose.stage_file import FOLDER, CurrentStage, current_stage, save_stage
 from infra.gateway import process, routes
-from infra.runner.config import BUS, DATASTORE, worker
+from infra.runner.config import BUS, DATASTORE, worker_name
 
 DATABASE_URL = Path("/secrets/database_url")
 GATEWAY = "http://gateway:8080"
 PATIENCE = 60  # seconds until a part answers
 
 
-def is_here() -> bool:
+def is_inside_container() -> bool:
     """Tell whether this is the mover's container, with somebody outside who started it."""
     return "MOVER" in os.environ
 
 
-class ContainedPlace:
+class ComposeDeployment:
     """The forum that this container belongs to."""
 
     def __init__(self) -> None:
-        self._now = by_now()
+        self._now = current_stage()
         self._told: tuple[str, ...] | None = None
-        self._hands = Hands()
-        self._front = Front(GATEWAY)
+        self._hands = ComposeHost()
+        self._front = GatewayProbe(GATEWAY)
         self._http = urllib3.PoolManager(retries=False, timeout=5)
 
     @cached_property
-    def ends(self) -> Ends:
+    def endpoints(self) -> Endpoints:
         """Where its data is."""
-        return Ends(DATABASE_URL.read_text(encoding="utf-8"))
+        return Endpoints(DATABASE_URL.read_text(encoding="utf-8"))
 
     @property
     def extracted(self) -> frozenset[str]:
         """Which domains services keep, by the routes."""
         return self._now.extracted
 
-    def alone(self) -> AbstractContextManager[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Let nobody else move a domain of this forum during the block."""
-        return locked(FOLDER)
+        return exclusive(FOLDER)
 
-    def prepare(self, domain: str) -> None:
+    def start_service(self, domain: str) -> None:
         """Bring up the datastores, the service's tables and queue, the service itself."""
         after = replace(self._now, moving=self._now.moving | {domain})
         self._hands.up(DATASTORE, BUS)
         self._until_answers(DATASTORE, os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
         self._until_answers(BUS, os.environ["AWS_ENDPOINT_URL"] + ministack.READY_PATH)
-        for _ in provisioning.make_tables([domain]):
+        for _ in provisioning.provision_tables([domain]):
             pass
-        provisioning.make_queues(after.extracted, after.moving)
+        provisioning.provision_queues(after.extracted, after.moving)
         self._note(after)
-        self._hands.up(KEEPER, worker(stages.MONOLITH), domain)
+        self._hands.up(KEEPER, worker_name(stages.MONOLITH), domain)
         self._until_answers(domain, f"http://{domain}.forum.local:8080/readyz")
 
-    def work(self, domain: str) -> None:
+    def start_worker(self, domain: str) -> None:
         """Start the service's worker."""
-        self._hands.up(worker(domain))
+        self._hands.up(worker_name(domain))
 
-    def route(self, extracted: frozenset[str]) -> None:
+    def set_routes(self, extracted: frozenset[str]) -> None:
         """Give the gateway other routes, and wait until it uses them."""
         changed = extracted ^ self._now.extracted
         self._note(replace(self._now, extracted=extracted))
         table = routes.load().at(extracted)
-        self._front.until_routed(extracted, changed, lambda: process.write_routes(table, ROUTES))
+        self._front.wait_until_routed(
+            extracted, changed, lambda: process.write_routes(table, ROUTES)
+        )
 
-    def clear(self, domain: str) -> None:
+    def stop_service(self, domain: str) -> None:
         """Remove a service, and what nobody needs then."""
         after = replace(self._now, moving=self._now.moving - {domain})
         self._note(after)
         # Where it is gone with the rest, this was done before.
         if after.services or self._answers(os.environ["AWS_ENDPOINT_URL"] + ministack.READY_PATH):
-            provisioning.unsubscribe(domain)
-        self._hands.down(*sorted(set(needed({domain})) - set(needed(after.services))))
+            provisioning.drop_subscription(domain)
+        self._hands.down(
+            *sorted(set(required_services({domain})) - set(required_services(after.services)))
+        )
         if after.services:
-            provisioning.make_queues(after.extracted, after.moving)
+            provisioning.provision_queues(after.extracted, after.moving)
 
-    def keep(self, domain: str) -> None:
+    def keep_service(self, domain: str) -> None:
         """Note that a domain stays at its service."""
         after = replace(self._now, moving=self._now.moving - {domain})
-        provisioning.make_queues(after.extracted, after.moving)
+        provisioning.provision_queues(after.extracted, after.moving)
         self._note(after)
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
         """Tell which component answers for each domain."""
         return self._front.served_by(domains)
 
-    def _note(self, now: ByNow) -> None:
-        note(now)
+    def _note(self, now: CurrentStage) -> None:
+        save_stage(now)
         self._now = now
         if now.services != self._told:
             self._hands.services(now.services)
@@ -112,7 +116,7 @@ class ContainedPlace:
         while not self._answers(url):
             if time.monotonic() > deadline:
                 msg = f"{part} did not get ready; look at: docker compose logs {part}"
-                raise PlaceError(msg)
+                raise DeploymentError(msg)
             time.sleep(0.05)
 
     def _answers(self, url: str) -> bool:

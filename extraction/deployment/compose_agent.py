@@ -10,11 +10,11 @@ from typing import Any
 
 from extraction.deployment import compose_override
 from extraction.deployment.compose_host import DOWN, ERROR, SERVICES, UP
-from extraction.deployment.compose_project import Project
-from extraction.deployment.port import PlaceError
+from extraction.deployment.compose_project import ComposeProject
+from extraction.deployment.port import DeploymentError
 
 
-def run(forum: Project, arguments: Sequence[str]) -> int:
+def run_in_container(forum: ComposeProject, arguments: Sequence[str]) -> int:
     """Have a mover do what the command line asks for; answers its exit code."""
     options = ["--rm", "--no-TTY", "--no-deps"]
     if sys.stdout.isatty():
@@ -47,16 +47,16 @@ def run(forum: Project, arguments: Sequence[str]) -> int:
     return code
 
 
-def _do(forum: Project, asked: dict[str, Any]) -> dict[str, str]:
+def _do(forum: ComposeProject, asked: dict[str, Any]) -> dict[str, str]:
     try:
         for what, names in asked.items():
             if what == UP:
                 forum.up(names)
             elif what == DOWN:
                 forum.down(names)
-            elif what == SERVICES and (said := compose_override.write(forum, names)):
+            elif what == SERVICES and (said := compose_override.write_override(forum, names)):
                 sys.stdout.write(f"{said}\n")
                 sys.stdout.flush()
-    except (PlaceError, OSError) as error:
+    except (DeploymentError, OSError) as error:
         return {ERROR: str(error)}
     return {}

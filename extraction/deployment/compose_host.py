@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from queue import Queue
 from typing import Any
 
-from extraction.deployment.port import PlaceError
+from extraction.deployment.port import DeploymentError
 
 UP, DOWN, SERVICES, ERROR = "up", "down", "services", "error"
 
 
-class Hands:
+class ComposeHost:
     """Starts and stops the forum's other containers."""
 
     def __init__(self, questions: int = 1, answers: int = 0) -> None:
@@ -42,7 +42,7 @@ class Hands:
         os.write(self._questions, f"{json.dumps({what: list(names)})}\n".encode())
         answer = self._answers.get()
         if error := answer.get(ERROR):
-            raise PlaceError(str(error))
+            raise DeploymentError(str(error))
 
     def _listen(self) -> None:
         # Not by sys.stdin, whose lock a thread that waits would still hold at the end.

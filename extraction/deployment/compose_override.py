@@ -7,35 +7,35 @@ names.
 
 from collections.abc import Collection
 
-from extraction.deployment.compose_project import MARK, OVERRIDE, Project
+from extraction.deployment.compose_project import MARK, OVERRIDE, ComposeProject
 from infra import stages
-from infra.compose.required_services import needed
+from infra.compose.required_services import required_services
 
 HEAD = f"""{MARK}: which services run since domains of this forum moved.
 # It is about the forum that began with EXTRACTED={{began}}; it goes when all are where they were.
 """
 
 
-def text(extracted: Collection[str], services: Collection[str]) -> str:
+def override_text(extracted: Collection[str], services: Collection[str]) -> str:
     """Write the file for a forum that began at a stage and has other services by now, if so."""
-    before, now = set(needed(extracted)), set(needed(services))
+    before, now = set(required_services(extracted)), set(required_services(services))
     if before == now:
         return ""
     began = stages.as_setting(extracted)
     lines = [
         HEAD.format(began=began) + "services:",
-        f'  setup: {{ environment: {{ FORUM_BEGAN_AS: "{began}" }} }}',
+        f'  setup: {{ environment: {{ INITIAL_STAGE: "{began}" }} }}',
         *(f"  {name}: {{ profiles: !reset [] }}" for name in sorted(now)),
         *(f"  {name}: {{ profiles: !override [returned] }}" for name in sorted(before - now)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def write(project: Project, services: Collection[str]) -> str:
+def write_override(project: ComposeProject, services: Collection[str]) -> str:
     """Write or remove the file; answers what a person has to know of that, if anything."""
-    wanted = text(project.extracted, services)
+    wanted = override_text(project.extracted, services)
     if not project.has_override:
-        profiles = " ".join(f"--profile {name}" for name in stages.ordered(services))
+        profiles = " ".join(f"--profile {name}" for name in stages.in_canonical_order(services))
         return f"The next `docker compose up` needs: {profiles}" if wanted else ""
     file = project.folder / OVERRIDE
     if file.exists() and not file.read_text(encoding="utf-8").startswith(MARK):

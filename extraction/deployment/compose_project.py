@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extraction.deployment.port import PlaceError
+from extraction.deployment.port import DeploymentError
 from infra import stages
 from infra.runner.config import ROOT
 
 OVERRIDE = "compose.override.yaml"
-MARK = "# Written by `make extract` and `make return`"
+MARK = "# Written by `make extract` and `make reintegrate`"
 """How the file begins if it is no person's own."""
 _COMPOSE = "com.docker.compose"
 _PROFILES = ",".join((*stages.DOMAINS, "tools"))
@@ -23,7 +23,7 @@ _SAID = 1500  # characters of what the engine said
 
 
 @dataclass(frozen=True)
-class Project:
+class ComposeProject:
     """A project as it was started: with these files, and with that value of EXTRACTED."""
 
     name: str
@@ -80,11 +80,11 @@ class Project:
         )
         if done.returncode:
             msg = f"docker compose {' '.join(arguments)} failed:\n{done.stderr.strip()[-_SAID:]}"
-            raise PlaceError(msg)
+            raise DeploymentError(msg)
         return done.stdout
 
 
-def find(environ: Mapping[str, str]) -> Project | None:
+def find_project(environ: Mapping[str, str]) -> ComposeProject | None:
     """Find the project whose gateway runs: of this folder, or that COMPOSE_PROJECT_NAME names.
 
     Raises:
@@ -103,16 +103,16 @@ def find(environ: Mapping[str, str]) -> Project | None:
         msg = (
             f"Several forums run in containers from here: {names}. Name one: COMPOSE_PROJECT_NAME=…"
         )
-        raise PlaceError(msg)
+        raise DeploymentError(msg)
     return projects[0] if projects else None
 
 
-def _project(container: Mapping[str, Any]) -> Project:
+def _project(container: Mapping[str, Any]) -> ComposeProject:
     labels = container["Config"]["Labels"]
     told = dict(line.split("=", 1) for line in container["Config"]["Env"])
     files = labels[f"{_COMPOSE}.project.config_files"].split(",")
     more = labels.get(f"{_COMPOSE}.project.environment_file", "")
-    return Project(
+    return ComposeProject(
         labels[f"{_COMPOSE}.project"],
         Path(labels[f"{_COMPOSE}.project.working_dir"]),
         # Which services there were at its start does not count any more.

@@ -9,96 +9,105 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from extraction.deployment.port import PlaceError, locked
-from extraction.endpoints import Ends
-from extraction.gateway_probe import Front
+from extraction.deployment.port import DeploymentError, exclusive
+from extraction.endpoints import Endpoints
+from extraction.gateway_probe import GatewayProbe
 from infra import dynoxide, provisioning, stages
 from infra.gateway import process, routes
 from infra.runner import port_check, process_specs, supervisor_rpc
-from infra.runner.config import BUS, DATASTORE, GATEWAY, Local, by_now, note, var_folder, worker
+from infra.runner.config import (
+    BUS,
+    DATASTORE,
+    GATEWAY,
+    RunConfig,
+    save_stage,
+    var_folder,
+    with_current_stage,
+    worker_name,
+)
 from infra.runner.lock import Lock
-from infra.runner.startup import answers
+from infra.runner.startup import is_ready
 
 PATIENCE = 60  # seconds until a part answers
 LAUNCHER_LOOKS = 1.2  # seconds after which the launcher knows what is noted
 
 
-class LocalPlace:
+class LocalDeployment:
     """The forum that runs from a folder."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         holder = Lock(var_folder(environ)).holder()
         if not holder:
             msg = "The forum does not run; start it with `make run EXTRACTED=`."
-            raise PlaceError(msg)
+            raise DeploymentError(msg)
         born = stages.parse(holder["extracted"])
-        self._local = by_now(Local(born, holder["ports"], var_folder(environ)))
-        self._front = Front(self._local.url(GATEWAY))
+        self._local = with_current_stage(RunConfig(born, holder["ports"], var_folder(environ)))
+        self._front = GatewayProbe(self._local.url(GATEWAY))
         # The mover is one of the forum's programs: it gets what they get, and nothing else.
-        told = process_specs.environment(self._local, stages.MONOLITH)
-        told |= process_specs.provisioning(self._local)
+        told = process_specs.component_environment(self._local, stages.MONOLITH)
+        told |= process_specs.provisioning_environment(self._local)
         os.environ.update({name: text for name, text in told.items() if name.startswith("AWS_")})
         self._url = told["DATABASE_URL"]
 
     @cached_property
-    def ends(self) -> Ends:
+    def endpoints(self) -> Endpoints:
         """Where its data is."""
-        return Ends(self._url)
+        return Endpoints(self._url)
 
     @property
     def extracted(self) -> frozenset[str]:
         """Which domains services keep, by the routes."""
         return self._local.extracted
 
-    def alone(self) -> AbstractContextManager[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Let nobody else move a domain of this forum during the block."""
-        return locked(self._local.folder)
+        return exclusive(self._local.folder)
 
-    def prepare(self, domain: str) -> None:
+    def start_service(self, domain: str) -> None:
         """Bring up the datastores, the service's tables and queue, the service itself."""
-        after = replace(self._local, moving=self._local.moving | {domain}, born=self._born)
+        after = replace(self._local, moving=self._local.moving | {domain}, initial_stage=self._born)
         self._check_ports(after)
-        dynoxide.ensure()
+        dynoxide.ensure_installed()
         for part in (DATASTORE, BUS):
             self._start(part)
-        for _ in provisioning.make_tables([domain]):
+        for _ in provisioning.provision_tables([domain]):
             pass
-        provisioning.make_queues(after.extracted, after.moving)
-        self._start(worker(stages.MONOLITH))
+        provisioning.provision_queues(after.extracted, after.moving)
+        self._start(worker_name(stages.MONOLITH))
         self._start(domain)
         self._note(after)
 
-    def work(self, domain: str) -> None:
+    def start_worker(self, domain: str) -> None:
         """Start the service's worker."""
-        self._start(worker(domain))
+        self._start(worker_name(domain))
 
-    def route(self, extracted: frozenset[str]) -> None:
+    def set_routes(self, extracted: frozenset[str]) -> None:
         """Give the gateway other routes, and wait until it uses them."""
         changed = extracted ^ self._local.extracted
-        self._note(replace(self._local, extracted=extracted, born=self._born))
+        self._note(replace(self._local, extracted=extracted, initial_stage=self._born))
         table, file = routes.load().at(extracted), process_specs.routes_file(self._local)
-        self._front.until_routed(extracted, changed, lambda: process.write_routes(table, file))
+        self._front.wait_until_routed(extracted, changed, lambda: process.write_routes(table, file))
 
-    def clear(self, domain: str) -> None:
+    def stop_service(self, domain: str) -> None:
         """Stop a service, drop its queue's subscription, and stop what nobody needs then."""
-        after = replace(self._local, moving=self._local.moving - {domain}, born=self._born)
+        after = replace(self._local, moving=self._local.moving - {domain}, initial_stage=self._born)
         self._note(after)
         time.sleep(LAUNCHER_LOOKS)
         # It is stopped last: where it does not run, this was done before.
         if after.services or self._infos()[BUS]["pid"]:
-            provisioning.unsubscribe(domain)
-        for part in (worker(domain), domain):
+            provisioning.drop_subscription(domain)
+        for part in (worker_name(domain), domain):
             self._stop(part)
         if not after.services:
-            for part in (worker(stages.MONOLITH), DATASTORE, BUS):
+            for part in (worker_name(stages.MONOLITH), DATASTORE, BUS):
                 self._stop(part)
         else:
-            provisioning.make_queues(after.extracted, after.moving)
+            provisioning.provision_queues(after.extracted, after.moving)
 
-    def keep(self, domain: str) -> None:
+    def keep_service(self, domain: str) -> None:
         """Note that a domain stays at its service."""
-        after = replace(self._local, moving=self._local.moving - {domain}, born=self._born)
-        provisioning.make_queues(after.extracted, after.moving)
+        after = replace(self._local, moving=self._local.moving - {domain}, initial_stage=self._born)
+        provisioning.provision_queues(after.extracted, after.moving)
         self._note(after)
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
@@ -107,20 +116,24 @@ class LocalPlace:
 
     @property
     def _born(self) -> frozenset[str]:
-        return self._local.extracted if self._local.born is None else self._local.born
+        return (
+            self._local.extracted
+            if self._local.initial_stage is None
+            else self._local.initial_stage
+        )
 
-    def _note(self, local: Local) -> None:
-        note(local)
-        self._local = local
+    def _note(self, config: RunConfig) -> None:
+        save_stage(config)
+        self._local = config
 
-    def _check_ports(self, after: Local) -> None:
-        new = set(after.parts) - set(self._local.parts)
+    def _check_ports(self, after: RunConfig) -> None:
+        new = set(after.servers) - set(self._local.servers)
         problems = [
-            text for text in port_check.problems(after) if any(part in text for part in new)
+            text for text in port_check.find_conflicts(after) if any(part in text for part in new)
         ]
         running = {name for name, info in self._infos().items() if info["pid"]}
         if problems and not new <= running:
-            raise PlaceError("\n".join(problems))
+            raise DeploymentError("\n".join(problems))
 
     def _start(self, part: str) -> None:
         info = self._infos()[part]
@@ -129,10 +142,10 @@ class LocalPlace:
                 server.supervisor.startProcess(f"{info['group']}:{part}", False)
         deadline = time.monotonic() + PATIENCE
         ports = self._local.ports
-        while not (answers(ports[part], part) if part in ports else self._infos()[part]["pid"]):
+        while not (is_ready(ports[part], part) if part in ports else self._infos()[part]["pid"]):
             if time.monotonic() > deadline:
-                msg = f"{part} did not get ready; its log is {self._local.logs / part}.log"
-                raise PlaceError(msg)
+                msg = f"{part} did not get ready; its log is {self._local.log_folder / part}.log"
+                raise DeploymentError(msg)
             time.sleep(0.02)
 
     def _stop(self, part: str) -> None:
@@ -148,5 +161,7 @@ class LocalPlace:
 
     @cached_property
     def _socket(self) -> Path:
-        lines = (self._local.run / "supervisord.conf").read_text(encoding="utf-8").splitlines()
+        lines = (
+            (self._local.run_folder / "supervisord.conf").read_text(encoding="utf-8").splitlines()
+        )
         return Path(next(line[5:] for line in lines if line.startswith("file=")))

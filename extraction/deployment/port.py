@@ -6,40 +6,40 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from extraction.endpoints import Ends
+from extraction.endpoints import Endpoints
 
 
-class PlaceError(Exception):
+class DeploymentError(Exception):
     """The forum can't do what is asked for here; the message says why."""
 
 
-class Place(Protocol):
+class Deployment(Protocol):
     """A running forum."""
 
     @property
-    def ends(self) -> Ends:
+    def endpoints(self) -> Endpoints:
         """Where its data is."""
 
     @property
     def extracted(self) -> frozenset[str]:
         """Which domains services keep, by the routes."""
 
-    def alone(self) -> AbstractContextManager[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Let nobody else move a domain of this forum during the block, or raise PlaceError."""
 
-    def prepare(self, domain: str) -> None:
+    def start_service(self, domain: str) -> None:
         """Bring up what a domain's service needs, and the service, without any route to it."""
 
-    def work(self, domain: str) -> None:
+    def start_worker(self, domain: str) -> None:
         """Start the service's worker."""
 
-    def route(self, extracted: frozenset[str]) -> None:
+    def set_routes(self, extracted: frozenset[str]) -> None:
         """Send each path to its owner at another stage; returns when that is so."""
 
-    def clear(self, domain: str) -> None:
+    def stop_service(self, domain: str) -> None:
         """Stop a service that owns nothing any more, and whatever nobody needs then."""
 
-    def keep(self, domain: str) -> None:
+    def keep_service(self, domain: str) -> None:
         """Note that a domain is not on the move any more, and stays at its service."""
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
@@ -47,12 +47,12 @@ class Place(Protocol):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """Keep other movers out of a forum's folder; it ends with this process, however that ends."""
     with (folder / "moving.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             msg = "Another move is under way; see `make status`."
-            raise PlaceError(msg) from None
+            raise DeploymentError(msg) from None
         yield

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from chassis.ownership.records import GONE, Record
+from chassis.ownership.records import TOMBSTONE, Record
 from extraction.copier import Copier
 
 
@@ -13,23 +13,23 @@ class Kept:
     def __init__(self, *records: Record) -> None:
         self.records = {record["id"]: record for record in records}
 
-    def page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
         found = [self.records[one] for one in sorted(self.records) if one > after][:limit]
         return found, found[-1]["id"] if len(found) == limit else None
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
         return {one: self.records[one] for one in ids if one in self.records}
 
-    def put(self, records: Sequence[Record], *, force: bool = False) -> None:
+    def write(self, records: Sequence[Record], *, force: bool = False) -> None:
         for record in records:
             known = self.records.get(record["id"])
             if force or known is None or known["version"] < record["version"]:
                 self.records[record["id"]] = record
 
-    def beside(self, since: datetime | None) -> Iterator[list[Record]]:
+    def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         yield []
 
-    def put_beside(self, records: Sequence[Record]) -> None:
+    def write_auxiliary(self, records: Sequence[Record]) -> None:
         pass
 
 
@@ -40,28 +40,28 @@ def post(one: str, version: int = 1, body: str = "x") -> Record:
 def test_what_the_copy_loses_with_its_thread_is_counted_once() -> None:
     owner, copy = Kept(post("a"), post("b", 3)), Kept(post("a"), post("b", 3))
     copier = Copier(owner, copy)
-    ledger = copier.verify(lambda _: None, mend=False)
+    ledger = copier.verify(lambda _: None, repair=False)
     assert ledger.totals == (2, 4)
     # Its thread is deleted: the owner keeps the row, an event takes it from the copy.
-    owner.records["b"] = {"id": "b", "version": 4, GONE: True}
+    owner.records["b"] = {"id": "b", "version": 4, TOMBSTONE: True}
     del copy.records["b"]
-    copier.bring_up(["b"], ledger)
-    assert (ledger.totals, ledger.different) == ((2, 5), [])
+    copier.copy_changed(["b"], ledger)
+    assert (ledger.totals, ledger.differences) == ((2, 5), [])
 
 
 def test_what_changes_while_it_is_compared_counts_as_it_is_at_last() -> None:
     class Busy(Kept):
         """Somebody edits right after the page was read."""
 
-        def page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
-            found = super().page(after, limit)
+        def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+            found = super().read_page(after, limit)
             self.records["a"] = post("a", 2, "edited")
             return found
 
     owner, copy = Busy(post("a")), Kept()
     copier = Copier(owner, copy)
-    ledger = copier.verify(lambda _: None, mend=False)
-    copier.bring_up(["a"], ledger)
+    ledger = copier.verify(lambda _: None, repair=False)
+    copier.copy_changed(["a"], ledger)
     assert ledger.totals == (1, 2)
     assert copy.records["a"]["body"] == "edited"
 
@@ -69,8 +69,8 @@ def test_what_changes_while_it_is_compared_counts_as_it_is_at_last() -> None:
 def test_what_is_new_and_what_is_unchanged_is_counted_once() -> None:
     owner, copy = Kept(post("a")), Kept(post("a"))
     copier = Copier(owner, copy)
-    ledger = copier.verify(lambda _: None, mend=False)
-    owner.put([post("b")])
+    ledger = copier.verify(lambda _: None, repair=False)
+    owner.write([post("b")])
     for _ in range(2):
-        copier.bring_up(["a", "b"], ledger)
+        copier.copy_changed(["a", "b"], ledger)
     assert ledger.totals == (2, 2)

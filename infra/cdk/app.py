@@ -6,11 +6,11 @@ from aws_cdk import App, Tags
 
 from infra import stages
 from infra.cdk import nag_suppressions, names
-from infra.cdk.options import Options
-from infra.cdk.stacks.component import Component
-from infra.cdk.stacks.dashboard import Watch
+from infra.cdk.options import DeploymentOptions
+from infra.cdk.stacks.component import ComponentStack
+from infra.cdk.stacks.dashboard import Dashboard
 from infra.cdk.stacks.data import Data
-from infra.cdk.stacks.load_balancer import Edge
+from infra.cdk.stacks.load_balancer import LoadBalancer
 from infra.cdk.stacks.network import Network
 
 NETWORK, DATA, EDGE, WATCH = "network", "data", "edge", "watch"
@@ -33,18 +33,18 @@ class Forum:
 
     network: Network
     data: Data
-    edge: Edge
-    components: tuple[Component, ...]
-    watch: Watch
+    edge: LoadBalancer
+    components: tuple[ComponentStack, ...]
+    watch: Dashboard
 
 
-def build(app: App, options: Options) -> Forum:
+def build(app: App, options: DeploymentOptions) -> Forum:
     """Put the stacks of a deployment into an app."""
     network = Network(app, names.stack(options, NETWORK), options=options)
     data = Data(app, names.stack(options, DATA), options=options, network=network)
-    edge = Edge(app, names.stack(options, EDGE), options=options, network=network)
+    edge = LoadBalancer(app, names.stack(options, EDGE), options=options, network=network)
     components = tuple(
-        Component(
+        ComponentStack(
             app,
             names.stack(options, name),
             options=options,
@@ -61,8 +61,8 @@ def build(app: App, options: Options) -> Forum:
         # A service takes its paths before the monolith lets go of them.
         if each.name != stages.MONOLITH:
             components[0].add_stack_dependency(each)
-    watch = Watch(app, names.stack(options, WATCH), options=options, watched=list(components))
+    watch = Dashboard(app, names.stack(options, WATCH), options=options, watched=list(components))
     Tags.of(app).add("forum", options.name)
     Tags.of(app).add("environment", options.environment)
-    nag_suppressions.acknowledge(app, options)
+    nag_suppressions.suppress_findings(app, options)
     return Forum(network=network, data=data, edge=edge, components=components, watch=watch)

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infra import stages
-from infra.cdk.options import Options
-from infra.runner.config import worker
+from infra.cdk.options import DeploymentOptions
 from infra.runner.process_specs import PACKAGES, PEERS
 
 PORT = 8080
@@ -13,7 +12,7 @@ READY = "/readyz"
 DOMAIN = "forum.local"
 SHELL = ("CMD", "python", "-S", "-m", "chassis.healthcheck")
 # The only place that a container with a read-only file system can write to.
-BEAT_FILE = "/dev/shm/beat"  # noqa: S108 - memory of the container's own
+HEARTBEAT_FILE = "/dev/shm/beat"  # noqa: S108 - memory of the container's own
 
 # After SIGTERM a task answers for so long: as long as others may remember its address.
 DNS_SECONDS = 5
@@ -27,34 +26,34 @@ DATABASE = "forum"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Size:
+class TaskSize:
     """CPU units (1024 are one processor), MiB, and between how many tasks it may scale."""
 
     cpu: int
     memory: int
-    fewest: int
-    most: int
+    min_tasks: int
+    max_tasks: int
 
 
 LAB_WEB, LAB_WORKER = (
-    Size(cpu=256, memory=512, fewest=1, most=2),
-    Size(cpu=256, memory=512, fewest=1, most=1),
+    TaskSize(cpu=256, memory=512, min_tasks=1, max_tasks=2),
+    TaskSize(cpu=256, memory=512, min_tasks=1, max_tasks=1),
 )
 PRODUCTION_WEB = {
-    stages.MONOLITH: Size(cpu=1024, memory=2048, fewest=2, most=8),
-    "users": Size(cpu=512, memory=1024, fewest=2, most=8),  # hashes passwords
-    "threads": Size(cpu=512, memory=1024, fewest=2, most=8),
-    "posts": Size(cpu=512, memory=1024, fewest=2, most=8),
+    stages.MONOLITH: TaskSize(cpu=1024, memory=2048, min_tasks=2, max_tasks=8),
+    "users": TaskSize(cpu=512, memory=1024, min_tasks=2, max_tasks=8),  # hashes passwords
+    "threads": TaskSize(cpu=512, memory=1024, min_tasks=2, max_tasks=8),
+    "posts": TaskSize(cpu=512, memory=1024, min_tasks=2, max_tasks=8),
 }
-PRODUCTION_WORKER = Size(cpu=256, memory=512, fewest=1, most=4)
+PRODUCTION_WORKER = TaskSize(cpu=256, memory=512, min_tasks=1, max_tasks=4)
 
 
-def size(options: Options, component: str) -> Size:
+def size(options: DeploymentOptions, component: str) -> TaskSize:
     """Tell how large a component's tasks are."""
     return PRODUCTION_WEB[component] if options.production else LAB_WEB
 
 
-def worker_size(options: Options) -> Size:
+def worker_size(options: DeploymentOptions) -> TaskSize:
     """Tell how large a worker's tasks are."""
     return PRODUCTION_WORKER if options.production else LAB_WORKER
 
@@ -80,22 +79,17 @@ def migrate_command() -> tuple[str, ...]:
     return ("python", "-m", f"{PACKAGES[stages.MONOLITH]}.migrate")
 
 
-def worker_name(component: str) -> str:
-    """Name a component's worker."""
-    return worker(component)
-
-
-def has_worker(options: Options) -> bool:
+def has_worker(options: DeploymentOptions) -> bool:
     """Tell whether there is anything to tell each other at this stage."""
     return bool(options.extracted)
 
 
-def signs(options: Options, component: str) -> bool:
+def signs_sessions(options: DeploymentOptions, component: str) -> bool:
     """Tell whether a component signs sessions, which who owns the users does."""
     return component == options.owner("users")
 
 
-def settings(options: Options, component: str, revision: str) -> dict[str, str]:
+def settings(options: DeploymentOptions, component: str, revision: str) -> dict[str, str]:
     """Give the settings that follow from the stage; what AWS names itself is added elsewhere."""
     told = {
         "REVISION": revision,
@@ -106,14 +100,14 @@ def settings(options: Options, component: str, revision: str) -> dict[str, str]:
     peers: tuple[str, ...] = PEERS.get(component, ())
     if component == stages.MONOLITH:
         told["EXTRACTED"] = stages.as_setting(options.extracted)
-        peers = stages.ordered(options.extracted)
+        peers = stages.in_canonical_order(options.extracted)
     else:
         told["TABLE_PREFIX"] = options.prefix
     if component == "users":
-        told["KEEPERS"] = ",".join(each for each in options.components if each != component)
+        told["REPLICA_HOLDERS"] = ",".join(each for each in options.components if each != component)
     return told | {f"{peer.upper()}_URL": address(options.owner(peer)) for peer in peers}
 
 
-def with_beat(told: Mapping[str, str]) -> dict[str, str]:
+def with_heartbeat(told: Mapping[str, str]) -> dict[str, str]:
     """Add what only a worker is told."""
-    return {**told, "BEAT_FILE": BEAT_FILE}
+    return {**told, "HEARTBEAT_FILE": HEARTBEAT_FILE}

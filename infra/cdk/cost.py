@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from infra.cdk import components
-from infra.cdk.options import PRODUCTION, Options
+from infra.cdk.options import PRODUCTION, DeploymentOptions
 from infra.cdk.synth import synthesise
 
 FILE = Path(__file__).with_name("prices.toml")
 HOURS = 730
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/an-example"
 COLUMNS = {
-    "lab idle": Options(asleep=True),
-    "lab running": Options(),
-    "production": Options(environment=PRODUCTION, certificate=CERTIFICATE),
+    "lab idle": DeploymentOptions(idle=True),
+    "lab running": DeploymentOptions(),
+    "production": DeploymentOptions(environment=PRODUCTION, certificate=CERTIFICATE),
 }
 
 
@@ -55,7 +55,7 @@ def prices(file: Path = FILE) -> dict[str, Price]:
     }
 
 
-def amounts(options: Options, stacks: Mapping[str, dict[str, Any]]) -> Counter[str]:
+def amounts(options: DeploymentOptions, stacks: Mapping[str, dict[str, Any]]) -> Counter[str]:
     """Count in the templates what is paid for, by the names of prices."""
     found: Counter[str] = Counter()
     for kind, properties in _resources(stacks):
@@ -111,8 +111,10 @@ def _sources(known: Mapping[str, Price]) -> Iterator[str]:
             yield f"{what:<20} {price.dollars:>9g} {unit}  {price.date:<8} {price.source}"
 
 
-def _paid(kind: str, properties: dict[str, Any], options: Options) -> Iterator[tuple[str, float]]:
-    awake = not options.asleep
+def _paid(
+    kind: str, properties: dict[str, Any], options: DeploymentOptions
+) -> Iterator[tuple[str, float]]:
+    awake = not options.idle
     if kind == "AWS::ECS::Service":
         if awake:
             yield from _tasks(str(properties["ServiceName"]), options)
@@ -144,17 +146,17 @@ _EACH = {
 }
 
 
-def _tasks(program: str, options: Options) -> Iterator[tuple[str, float]]:
+def _tasks(program: str, options: DeploymentOptions) -> Iterator[tuple[str, float]]:
     component = program.removesuffix("-worker")
     size = (
         components.worker_size(options)
         if program != component
         else components.size(options, component)
     )
-    yield f"fargate-vcpu-{options.architecture}", size.fewest * size.cpu / 1024
-    yield f"fargate-gib-{options.architecture}", size.fewest * size.memory / 1024
+    yield f"fargate-vcpu-{options.architecture}", size.min_tasks * size.cpu / 1024
+    yield f"fargate-gib-{options.architecture}", size.min_tasks * size.memory / 1024
     if not options.production:
-        yield "public-ipv4", size.fewest
+        yield "public-ipv4", size.min_tasks
 
 
 def _resources(stacks: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from chassis.messaging import subscriptions
 from infra import stages
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.data import table_arns
 
 # What chassis.dynamodb.database calls; a transaction needs the rights of its actions.
@@ -32,7 +32,7 @@ QUEUE_ACTIONS = (
 )
 
 
-def grant(role: iam.Role, *, options: Options, component: str) -> None:
+def grant_component(role: iam.Role, *, options: DeploymentOptions, component: str) -> None:
     """Let a component's tasks do what they are there for."""
     if component != stages.MONOLITH:
         role.add_to_policy(
@@ -44,7 +44,7 @@ def grant(role: iam.Role, *, options: Options, component: str) -> None:
         )
     if options.extracted:
         own = subscriptions.Subscription(component, ())
-        queues = (own.queue(options.prefix), own.dead_letters(options.prefix))
+        queues = (own.queue_name(options.prefix), own.dead_letter_queue_name(options.prefix))
         role.add_to_policy(
             iam.PolicyStatement(
                 sid="OwnQueues",
@@ -56,21 +56,21 @@ def grant(role: iam.Role, *, options: Options, component: str) -> None:
             iam.PolicyStatement(
                 sid="Events",
                 actions=["sns:Publish"],
-                resources=[_arn("sns", subscriptions.topic(options.prefix))],
+                resources=[_arn("sns", subscriptions.topic_name(options.prefix))],
             )
         )
 
 
-def bus_settings(options: Options, component: str) -> dict[str, str]:
+def bus_settings(options: DeploymentOptions, component: str) -> dict[str, str]:
     """Give a component's settings for its events; none where nobody is told anything."""
     if not options.extracted:
         return {}
     own = subscriptions.Subscription(component, ())
     queues = f"https://sqs.{Aws.REGION}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}"
     return {
-        "EVENTS_TOPIC_ARN": _arn("sns", subscriptions.topic(options.prefix)),
-        "EVENTS_QUEUE_URL": f"{queues}/{own.queue(options.prefix)}",
-        "EVENTS_DEAD_LETTERS_URL": f"{queues}/{own.dead_letters(options.prefix)}",
+        "EVENTS_TOPIC_ARN": _arn("sns", subscriptions.topic_name(options.prefix)),
+        "EVENTS_QUEUE_URL": f"{queues}/{own.queue_name(options.prefix)}",
+        "EVENTS_DEAD_LETTER_QUEUE_URL": f"{queues}/{own.dead_letter_queue_name(options.prefix)}",
     }
 
 

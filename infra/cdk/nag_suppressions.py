@@ -9,79 +9,79 @@ from fnmatch import fnmatchcase
 
 from aws_cdk import Acknowledgment, App, Validations
 
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 
 PACK = "AwsSolutions"
 
 
 @dataclass(frozen=True)
-class Acknowledged:
+class Suppression:
     """A finding, the constructs it is about, the reason, and in which deployments it is found."""
 
     finding: str
     path: str
     reason: str
-    when: Callable[[Options], bool] = lambda _: True
+    when: Callable[[DeploymentOptions], bool] = lambda _: True
 
 
-LIST = (
-    Acknowledged(
+SUPPRESSIONS = (
+    Suppression(
         "EC23",
         "*-network/BalancerGroup/Resource",
         "A forum is there for everybody; only the load balancer is.",
     ),
-    Acknowledged(
+    Suppression(
         "SMG4",
         "*-data/Shared/Resource",
         "Rotating it would end all cursors and sessions at once; docs/deploy.md says how to.",
     ),
-    Acknowledged(
+    Suppression(
         "SMG4",
         "*-data/Signing/Resource",
         "Rotating it takes a second public key for as long as sessions live; docs/deploy.md.",
     ),
-    Acknowledged(
+    Suppression(
         "SMG4",
         "*-data/Database/Instance/Secret/Resource",
         "Tasks read it at their start only: rotated by hand, with a deployment after it.",
     ),
-    Acknowledged(
+    Suppression(
         "RDS3",
         "*-data/Database/Instance/Resource",
         "A lab does without a second zone, which costs as much again.",
         lambda options: not options.production,
     ),
-    Acknowledged(
+    Suppression(
         "RDS10",
         "*-data/Database/Instance/Resource",
         "A lab is there to be torn down.",
         lambda options: not options.production,
     ),
-    Acknowledged(
+    Suppression(
         "RDS11",
         "*-data/Database/Instance/Resource",
         "Only the monolith's tasks reach the port; another number would hide nothing.",
     ),
-    Acknowledged(
+    Suppression(
         "S1", "*-edge/Logs/Resource", "It is the bucket of logs; its own would be endless."
     ),
-    Acknowledged(
+    Suppression(
         "ECS2",
         "*/Definition/Resource",
         "What is secret comes by reference; the rest is configuration and belongs to the revision.",
     ),
-    Acknowledged(
+    Suppression(
         "IAM5[Resource::*]",
         "*/ExecutionRole/DefaultPolicy/Resource",
         "ecr:GetAuthorizationToken is for a registry, and AWS takes no resource for it.",
     ),
-    Acknowledged(
+    Suppression(
         "IAM5[Resource::*]",
         "*/Role/DefaultPolicy/Resource",
         "ssmmessages for ECS Exec, for which AWS takes no resource; in a lab with exec=on only.",
         lambda options: options.exec,
     ),
-    Acknowledged(
+    Suppression(
         "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy"
         "/AmazonECSInfrastructureRolePolicyForLoadBalancers]",
         "*/Service/AlternateRole/Resource",
@@ -91,14 +91,14 @@ LIST = (
 )
 
 
-def for_(options: Options) -> Iterator[Acknowledged]:
+def applicable_suppressions(options: DeploymentOptions) -> Iterator[Suppression]:
     """Give what counts in a deployment."""
-    return (each for each in LIST if each.when(options))
+    return (each for each in SUPPRESSIONS if each.when(options))
 
 
-def acknowledge(app: App, options: Options) -> None:
+def suppress_findings(app: App, options: DeploymentOptions) -> None:
     """Acknowledge findings, each where it is and with its reason."""
-    counting = tuple(for_(options))
+    counting = tuple(applicable_suppressions(options))
     for construct in app.node.find_all():
         for each in counting:
             if fnmatchcase(construct.node.path, each.path):

@@ -14,7 +14,7 @@ ARCHITECTURES = ("x86_64", "arm64")
 SWITCH = ("off", "on")
 KNOWN = (
     *("extracted", "environment", "strategy", "architecture", "name", "certificate"),
-    *("revision", "asleep", "exec"),
+    *("revision", "idle", "exec"),
 )
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")
 _REVISION = re.compile(r"[\w.+-]{1,64}")
@@ -26,12 +26,12 @@ class OptionsError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class DeploymentOptions:
     """One deployment: a stage of the split in an environment.
 
     `name` begins the names of all that is made, so that two can stand in one account. `revision`
     is what `X-Served-By` names; without one it is the first characters of the image's hash.
-    `asleep` runs no task; `exec` opens a lab's containers for a shell.
+    `idle` runs no task; `exec` opens a lab's containers for a shell.
     """
 
     extracted: frozenset[str] = frozenset(stages.DOMAINS)
@@ -41,7 +41,7 @@ class Options:
     name: str = "forum"
     certificate: str = ""
     revision: str = ""
-    asleep: bool = False
+    idle: bool = False
     exec: bool = False
 
     @property
@@ -62,14 +62,14 @@ class Options:
     @property
     def components(self) -> tuple[str, ...]:
         """Name what serves the forum at this stage, the monolith first."""
-        return (stages.MONOLITH, *stages.ordered(self.extracted))
+        return (stages.MONOLITH, *stages.in_canonical_order(self.extracted))
 
     def owner(self, domain: str) -> str:
         """Name the component that serves a domain at this stage."""
         return domain if domain in self.extracted else stages.MONOLITH
 
 
-def read(context: Mapping[str, str]) -> Options:
+def read_options(context: Mapping[str, str]) -> DeploymentOptions:
     """Read the context; raise an OptionsError that names every problem."""
     problems = [
         f"{name} means nothing here; known: {', '.join(KNOWN)}"
@@ -94,7 +94,7 @@ def read(context: Mapping[str, str]) -> Options:
         extracted = stages.parse(context.get("extracted", stages.as_setting(stages.DOMAINS)))
     except stages.UnknownDomainError as error:
         problems.append(str(error))
-    options = Options(
+    options = DeploymentOptions(
         extracted=extracted,
         environment=one_of("environment", ENVIRONMENTS),
         strategy=one_of("strategy", STRATEGIES),
@@ -102,14 +102,14 @@ def read(context: Mapping[str, str]) -> Options:
         name=matching("name", _NAME, "forum", "at most 12 of a-z, 0-9 and -, a letter first"),
         certificate=matching("certificate", _CERTIFICATE, "", "a certificate's ARN"),
         revision=matching("revision", _REVISION, "", "at most 64 letters, digits or _.+-"),
-        asleep=one_of("asleep", SWITCH) == "on",
+        idle=one_of("idle", SWITCH) == "on",
         exec=one_of("exec", SWITCH) == "on",
     )
     if options.production:
         if not options.certificate:
             problems.append("production is served by HTTPS only: name a certificate=arn:…")
         problems += [
-            f"{name}=on is for a lab" for name in ("asleep", "exec") if getattr(options, name)
+            f"{name}=on is for a lab" for name in ("idle", "exec") if getattr(options, name)
         ]
     if problems:
         raise OptionsError("\n".join(problems))

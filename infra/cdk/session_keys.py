@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import boto3
 
 from infra.cdk import names
-from infra.cdk.options import Options
-from infra.keypair import make
+from infra.cdk.options import DeploymentOptions
+from infra.keypair import generate_keypair
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Fill them; answers the exit code."""
-    options = Options(name=os.environ.get("NAME") or Options.name)
-    made = fill(boto3.client("secretsmanager"), options)
+    options = DeploymentOptions(name=os.environ.get("NAME") or DeploymentOptions.name)
+    made = fill_secrets(boto3.client("secretsmanager"), options)
     sys.stdout.write("The keys are made.\n" if made else "The keys were there already.\n")
     return 0
 
 
-def fill(client: "SecretsManagerClient", options: Options) -> bool:
+def fill_secrets(client: "SecretsManagerClient", options: DeploymentOptions) -> bool:
     """Make the keys, unless they are there; answers whether they were made."""
     shared, signing = names.shared_secret(options), names.signing_secret(options)
     if _read(client, shared) and _read(client, signing):
         return False
-    private, public = make()
+    private, public = generate_keypair()
     # The private key first: whoever is interrupted in between makes both anew.
     _write(client, signing, session_private_key=private)
     _write(client, shared, secret_key=secrets.token_urlsafe(48), session_public_keys=public)

@@ -14,7 +14,7 @@ from aws_cdk import App, cx_api
 
 from infra.cdk import options as choices
 from infra.cdk.app import FLAGS, build
-from infra.cdk.options import Options, OptionsError
+from infra.cdk.options import DeploymentOptions, OptionsError
 
 FOLDER = "cdk.out"
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         shutil.rmtree(FOLDER, ignore_errors=True)
     app = App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR", FOLDER))
     try:
-        options = choices.read(_context(app, arguments))
+        options = choices.read_options(_context(app, arguments))
     except OptionsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def synthesise(options: Options, folder: Path) -> cx_api.CloudAssembly:
+def synthesise(options: DeploymentOptions, folder: Path) -> cx_api.CloudAssembly:
     """Make the templates of a deployment in a folder."""
     app = App(context=FLAGS, outdir=str(folder))
     build(app, options)

@@ -20,16 +20,16 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chassis import healthcheck, logs
-from chassis.clock import Clock, moment, stamp, utc_now, uuid7
+from chassis.clock import Clock, format_timestamp, parse_timestamp, utc_now, uuid7
 from chassis.dynamodb import database
 from chassis.errors import Unavailable
-from chassis.messaging.bus import Depth, Queue, connect_queue
-from chassis.messaging.dynamodb_outbox import KEPT_FOR, DynamoOutbox, Outbox
+from chassis.messaging.bus import Queue, QueueDepth, sqs_client
+from chassis.messaging.dynamodb_outbox import RETENTION, DynamoOutbox, Outbox
 from chassis.messaging.replay import MARGIN
 from forum.database import Database
 from forum.outbox import SqlOutbox
 from infra import stages
-from infra.compose.stage_file import ByNow, by_now, extracted
+from infra.compose.stage_file import CurrentStage, current_stage, initial_stage
 from infra.ministack import PREFIX
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ PROVISION = (sys.executable, "-m", "infra.compose.provision")
 _LOG = logging.getLogger(__name__)
 
 
-class Keeper:
+class BusRecovery:
     """Knows the outboxes and queues of a stage, and in `note` since when they matter."""
 
     def __init__(
@@ -60,25 +60,25 @@ class Keeper:
             return False
         return True
 
-    def complete(self, clock: Clock) -> int:
+    def republish(self, clock: Clock) -> int:
         """Have everything published again that may have been lost; answers how much that is."""
         try:
-            since = moment(self._note.read_text(encoding="utf-8"))
+            since = parse_timestamp(self._note.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            since = clock() - KEPT_FOR
-        count = sum(outbox.again(since - MARGIN) for outbox in self._outboxes)
+            since = clock() - RETENTION
+        count = sum(outbox.republish_since(since - MARGIN) for outbox in self._outboxes)
         self._sqs.create_queue(QueueName=COMPLETE)
         return count
 
-    def note(self, now: datetime) -> None:
+    def record_checkpoint(self, now: datetime) -> None:
         """Note that all that was recorded until now has arrived, if so."""
         # In this order: what is in no outbox any more was on the bus before the queues are seen.
-        if any(outbox.oldest() for outbox in self._outboxes):
+        if any(outbox.oldest_unpublished_at() for outbox in self._outboxes):
             return
-        if all(queue.depth() == Depth(0, 0, 0) for queue in self._queues):
+        if all(queue.depth() == QueueDepth(0, 0, 0) for queue in self._queues):
             self._note.parent.mkdir(exist_ok=True)
             partial = self._note.with_suffix(".partial")
-            partial.write_text(stamp(now), encoding="utf-8")
+            partial.write_text(format_timestamp(now), encoding="utf-8")
             partial.replace(self._note)
 
 
@@ -86,31 +86,31 @@ def main() -> int:
     """Look after the bus of the stage that this is by now, until asked to stop."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logs.configure("keeper")
-    now = by_now()
-    keeper = build(now)
+    now = current_stage()
+    keeper = build_recovery(now)
     noted = 0.0
     while True:
-        if (fresh := by_now()) != now:
+        if (fresh := current_stage()) != now:
             now = fresh
-            keeper = build(now)
+            keeper = build_recovery(now)
         try:
             if not keeper.is_complete():
                 # A program of its own takes along what it needed in memory.
                 subprocess.run(PROVISION, check=True)  # noqa: S603
-                count = keeper.complete(utc_now)
+                count = keeper.republish(utc_now)
                 _LOG.info("the bus has topic and queues; %d events are published again", count)
             if time.monotonic() > noted + NOTE_SECONDS:
-                keeper.note(utc_now())
+                keeper.record_checkpoint(utc_now())
                 noted = time.monotonic()
-            healthcheck.beat()
+            healthcheck.record_heartbeat()
         except (Unavailable, BotoCoreError, ClientError, subprocess.CalledProcessError) as error:
             _LOG.warning("the bus has to wait: %s", error)
         time.sleep(LOOK_SECONDS)
 
 
-def build(now: ByNow) -> Keeper:
+def build_recovery(now: CurrentStage) -> BusRecovery:
     """Build the keeper of a stage; opens no connection yet."""
-    sqs = connect_queue(1)
+    sqs = sqs_client(1)
     endpoint = f"{boto3.client('sqs').meta.endpoint_url}/000000000000/{PREFIX}"
     services = now.services
     tables = database.Database(database.connect(), PREFIX)
@@ -122,7 +122,7 @@ def build(now: ByNow) -> Keeper:
         Queue(sqs, endpoint + name, f"{endpoint}{name}-dead-letters")
         for name in (stages.MONOLITH, *services)
     ]
-    return Keeper(sqs, outboxes, queues, NOTES / stages.folder(extracted()))
+    return BusRecovery(sqs, outboxes, queues, NOTES / stages.stage_name(initial_stage()))
 
 
 if __name__ == "__main__":

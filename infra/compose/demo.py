@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from infra import stages
-from infra.compose.stage_file import extracted
+from infra.compose.stage_file import initial_stage
 from infra.demo import load
 
 LOADED = Path("/state/demo")
@@ -14,7 +14,7 @@ FORUM = "http://gateway:8080"
 
 def main() -> int:
     """Load it, unless that was done before or DEMO=off says not to."""
-    marker = LOADED / stages.folder(extracted())
+    marker = LOADED / stages.stage_name(initial_stage())
     if os.environ.get("DEMO") == "off" or marker.exists():
         return 0
     if code := load.main(["--url", FORUM]):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from infra import stages
-from infra.compose.stage_file import by_now
+from infra.compose.stage_file import current_stage
 from infra.gateway import process
 
 ROUTES = Path("/routes/routes.json")
@@ -16,7 +16,7 @@ ROUTES = Path("/routes/routes.json")
 def main() -> int:
     """Become the gateway."""
     try:
-        setting = stages.as_setting(by_now().extracted)
+        setting = stages.as_setting(current_stage().extracted)
     except stages.UnknownDomainError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -2,11 +2,11 @@
 
 import sys
 
-from infra.compose.stage_file import by_now
-from infra.provisioning import make_queues, make_tables
+from infra.compose.stage_file import current_stage
+from infra.provisioning import provision_queues, provision_tables
 
 if __name__ == "__main__":
-    now = by_now()
-    for name in make_tables(now.services):
+    now = current_stage()
+    for name in provision_tables(now.services):
         sys.stdout.write(f"created {name}\n")
-    make_queues(now.extracted, now.moving)
+    provision_queues(now.extracted, now.moving)

@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 
 from infra import stages
-from infra.runner.config import BUS, DATASTORE, worker
+from infra.runner.config import BUS, DATASTORE, worker_name
 
 KEEPER, PROVISION = "keeper", "provision"
-SHARED = (DATASTORE, BUS, PROVISION, KEEPER, worker(stages.MONOLITH))
+SHARED = (DATASTORE, BUS, PROVISION, KEEPER, worker_name(stages.MONOLITH))
 """What there is as soon as there is any service."""
 
 
-def needed(services: Iterable[str]) -> tuple[str, ...]:
+def required_services(services: Iterable[str]) -> tuple[str, ...]:
     """Name the containers of these services, and what they share."""
-    chosen = stages.ordered(services)
-    own = [part for name in chosen for part in (name, worker(name))]
+    chosen = stages.in_canonical_order(services)
+    own = [part for name in chosen for part in (name, worker_name(name))]
     return (*SHARED, *own) if chosen else ()

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra import session_keys, stages
-from infra.compose.stage_file import FOLDER, database_name, extracted, was_moved
+from infra.compose.stage_file import FOLDER, database_name, has_moved_domains, initial_stage
 
 KEYS, SHARES = Path("/keys"), Path("/shares")
 PASSWORD = "database_password"  # noqa: S105
-BEGAN = "FORUM_BEGAN_AS"
+BEGAN = "INITIAL_STAGE"
 POSTGRES, KEEPER = "postgres", "keeper"
 # PostgreSQL runs as a user of its own image; nobody else can open that volume.
 _MODES = {POSTGRES: 0o444}
@@ -25,23 +25,23 @@ _MODES = {POSTGRES: 0o444}
 def main() -> int:
     """Make what is missing, and hand it out anew."""
     try:
-        stage = extracted()
+        stage = initial_stage()
     except stages.UnknownDomainError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if problem := another(os.environ.get(BEGAN)):
+    if problem := stale_override_problem(os.environ.get(BEGAN)):
         sys.stderr.write(f"{problem}\n")
         return 1
-    session_keys.ensure(KEYS)
+    session_keys.ensure_keys(KEYS)
     _ensure_password(KEYS / PASSWORD)
     made = {file.name: file.read_text(encoding="utf-8") for file in KEYS.iterdir()}
-    given = shares(stage, made)
+    given = component_secrets(stage, made)
     for folder in SHARES.iterdir():
         _fill(folder, given.get(folder.name, {}))
     return 0
 
 
-def shares(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def component_secrets(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Tell what each container finds in its volume, file by file."""
     components = (stages.MONOLITH, *stages.DOMAINS)
     given = {
@@ -51,7 +51,9 @@ def shares(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str
     for signer in session_keys.SIGNERS:
         given[signer][session_keys.PRIVATE] = made[session_keys.PRIVATE]
     # Where a domain was moved, the users service has been told who keeps copies by now.
-    given["users"]["keepers"] = ",".join((stages.MONOLITH, *stages.ordered(stage - {"users"})))
+    given["users"]["replica_holders"] = ",".join(
+        (stages.MONOLITH, *stages.in_canonical_order(stage - {"users"}))
+    )
     password = made[PASSWORD]
     url = f"postgresql+psycopg://forum:{password}@{POSTGRES}:5432/{database_name(stage)}"
     given[stages.MONOLITH]["database_url"] = url
@@ -60,7 +62,7 @@ def shares(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str
     return given
 
 
-def another(began: str | None, folder: Path = FOLDER) -> str:
+def stale_override_problem(began: str | None, folder: Path = FOLDER) -> str:
     """Say what is wrong if the services that are to run are those of another forum.
 
     They are of the one that began with this EXTRACTED; None where no domain was moved.
@@ -69,9 +71,9 @@ def another(began: str | None, folder: Path = FOLDER) -> str:
         return ""
     file = "compose.override.yaml, which `make extract` has written,"
     way = "Move that file away, or start with: docker compose -f compose.yaml up"
-    if stages.parse(began) != extracted():
+    if stages.parse(began) != initial_stage():
         return f"{file} is about the forum that began with EXTRACTED={began}, not this one. {way}"
-    if not was_moved(folder):
+    if not has_moved_domains(folder):
         return f"{file} is about a forum whose data is gone. {way}"
     return ""
 

@@ -12,7 +12,7 @@ FOLDER = Path("/stage")
 
 
 @dataclass(frozen=True)
-class ByNow:
+class CurrentStage:
     """Which domains services keep by now, and which are on the move."""
 
     extracted: frozenset[str]
@@ -21,10 +21,10 @@ class ByNow:
     @property
     def services(self) -> tuple[str, ...]:
         """Name the services that there are, in their one order."""
-        return stages.ordered(self.extracted | self.moving)
+        return stages.in_canonical_order(self.extracted | self.moving)
 
 
-def extracted() -> frozenset[str]:
+def initial_stage() -> frozenset[str]:
     """Read EXTRACTED, which compose.yaml always sets; raise UnknownDomainError.
 
     The forum began at this stage, and its data bears the name for good;
@@ -33,16 +33,16 @@ def extracted() -> frozenset[str]:
     return stages.parse(os.environ["EXTRACTED"])
 
 
-def by_now(folder: Path = FOLDER) -> ByNow:
+def current_stage(folder: Path = FOLDER) -> CurrentStage:
     """Tell the stage that the forum is at by now; raise UnknownDomainError."""
     try:
         told = json.loads(_file(folder).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return ByNow(extracted())
-    return ByNow(frozenset(told["extracted"]), frozenset(told["moving"]))
+        return CurrentStage(initial_stage())
+    return CurrentStage(frozenset(told["extracted"]), frozenset(told["moving"]))
 
 
-def note(now: ByNow, folder: Path = FOLDER) -> None:
+def save_stage(now: CurrentStage, folder: Path = FOLDER) -> None:
     """Write down which stage the forum is at by now."""
     told = {"extracted": sorted(now.extracted), "moving": sorted(now.moving)}
     partial = _file(folder).with_suffix(".partial")
@@ -50,15 +50,15 @@ def note(now: ByNow, folder: Path = FOLDER) -> None:
     partial.replace(_file(folder))
 
 
-def was_moved(folder: Path = FOLDER) -> bool:
+def has_moved_domains(folder: Path = FOLDER) -> bool:
     """Tell whether a domain of the forum ever moved."""
     return _file(folder).exists()
 
 
 def database_name(stage: frozenset[str]) -> str:
     """Name the stage's database on PostgreSQL."""
-    return stages.folder(stage).replace("+", "_")
+    return stages.stage_name(stage).replace("+", "_")
 
 
 def _file(folder: Path) -> Path:
-    return folder / f"{stages.folder(extracted())}.json"
+    return folder / f"{stages.stage_name(initial_stage())}.json"

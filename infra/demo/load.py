@@ -73,7 +73,7 @@ class Client:
             raise DemoError(f"{what} was not answered with a JSON object. Is {self._url} a forum?")
         return found
 
-    def enter(self, person: Person) -> None:
+    def register_and_sign_in(self, person: Person) -> None:
         """Register the person, or sign in if that was done before, and fill in the profile."""
         credentials = {"username": person.username, "password": PASSWORD}
         user = credentials | {"display_name": person.display_name}
@@ -90,7 +90,9 @@ def load(url: str, content: Content) -> Iterator[int]:
         clients = {person.username: Client(url) for person in content.people}
         for client in clients.values():
             stack.callback(client.close)
-        for _ in pool.map(lambda person: clients[person.username].enter(person), content.people):
+        for _ in pool.map(
+            lambda person: clients[person.username].register_and_sign_in(person), content.people
+        ):
             yield (done := done + 1)
         ids: dict[str, str] = {}
         for post in content.posts:  # one by one, so that the order by activity is this order

@@ -18,7 +18,7 @@ UPSTREAM_IDLE = "30s"
 MAX_CONNECTIONS = 10_000
 MAX_RETRIES = 1_000  # at a time, to one component
 READY_PATH = "/readyz"
-ALL_TO_THE_HEALTHY = 100_000  # percent: even one in a thousand counts as enough
+OVERPROVISIONING_PERCENT = 100_000  # percent: even one in a thousand counts as enough
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Gateway:
+class GatewayConfig:
     """What a gateway listens on, and where the components are.
 
     `admin_port` opens Envoy's admin interface on the loopback address; without it there is none.
@@ -46,7 +46,7 @@ class Gateway:
     routes_file: Path | None = None
 
 
-def render(gateway: Gateway) -> dict[str, Any]:
+def render(gateway: GatewayConfig) -> dict[str, Any]:
     """Give the whole configuration; the components it routes to must have addresses."""
     routed = gateway.routes.components
     used = routed if gateway.routes_file is None else tuple(gateway.addresses)
@@ -85,18 +85,18 @@ def socket_address(address: Address) -> dict[str, Any]:
     return {"socket_address": {"address": address.host, "port_value": address.port}}
 
 
-def _listener(gateway: Gateway) -> dict[str, Any]:
+def _listener(gateway: GatewayConfig) -> dict[str, Any]:
     return {
         "name": "http",
         "address": socket_address(gateway.listen),
         # A second gateway on the same port has to fail, not to take a share of the requests.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": 32 * 1024,
-        "filter_chains": [{"filters": [connection_manager(*_how(gateway))]}],
+        "filter_chains": [{"filters": [connection_manager(*_route_source(gateway))]}],
     }
 
 
-def _how(gateway: Gateway) -> tuple[dict[str, Any], str]:
+def _route_source(gateway: GatewayConfig) -> tuple[dict[str, Any], str]:
     if gateway.routes_file is None:
         return {"route_config": route_configuration(gateway.routes)}, gateway.revision
     source = {
@@ -114,7 +114,7 @@ def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
     endpoints = [{"endpoint": {"address": socket_address(address)}} for address in addresses]
     return {
         "name": name,
-        **({"type": "STATIC"} if literal else {"cluster_type": _by_name()}),
+        **({"type": "STATIC"} if literal else {"cluster_type": _dns_cluster()}),
         # Whoever has no name any more has gone, and need not be asked how it is.
         "ignore_health_on_host_removal": True,
         "connect_timeout": CONNECT_TIMEOUT,
@@ -122,7 +122,7 @@ def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": endpoints}],
             # One healthy instance takes everything; none goes to a degraded one beside it.
-            "policy": {"overprovisioning_factor": ALL_TO_THE_HEALTHY},
+            "policy": {"overprovisioning_factor": OVERPROVISIONING_PERCENT},
         },
         "health_checks": [_health_check()],
         # A request is tried again twice at most. By default only three of them may be, all in
@@ -144,7 +144,7 @@ def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
     }
 
 
-def _by_name() -> dict[str, Any]:
+def _dns_cluster() -> dict[str, Any]:
     """Look a name up again and again: instances come and go, and each address is one of them."""
     return typed(
         "envoy.clusters.dns",

@@ -30,14 +30,14 @@ _THROTTLING = {
 
 
 @dataclass(frozen=True)
-class Line:
+class ProxiedUpstream:
     """The way to an upstream: where callers find it now, and where it is."""
 
     listen: Address
     upstream: Address
 
 
-def render(lines: Mapping[str, Line], admin: Address) -> dict[str, Any]:
+def render(lines: Mapping[str, ProxiedUpstream], admin: Address) -> dict[str, Any]:
     """Give the configuration; without faults every line only passes on."""
     return {
         "admin": {"address": socket_address(admin)},
@@ -49,7 +49,7 @@ def render(lines: Mapping[str, Line], admin: Address) -> dict[str, Any]:
     }
 
 
-class Faults:
+class FaultInjector:
     """Switches faults of a running Envoy; each lasts for its block. Percentages are 0 to 100."""
 
     def __init__(self, admin: Address) -> None:
@@ -109,7 +109,7 @@ def _connections(name: str) -> str:
     return f"envoy.resource_limits.listener.{name}.connection_limit"
 
 
-def _listener(name: str, line: Line) -> dict[str, Any]:
+def _listener(name: str, line: ProxiedUpstream) -> dict[str, Any]:
     manager = typed(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -184,7 +184,7 @@ def _text(text: str, kind: str) -> dict[str, Any]:
     return {"text_format_source": {"inline_string": text}, "content_type": kind}
 
 
-def _cluster(name: str, line: Line) -> dict[str, Any]:
+def _cluster(name: str, line: ProxiedUpstream) -> dict[str, Any]:
     endpoint = {"endpoint": {"address": socket_address(line.upstream)}}
     return {
         "name": name,

@@ -12,8 +12,8 @@ ROUTE_TIMEOUT = "15s"
 DEADLINE_HEADER = "x-request-deadline-ms"
 MAX_BODY_BYTES = 1024 * 1024
 MAX_HEADERS_KIB = 32
-SANE_REQUEST_ID = "[A-Za-z0-9._-]{1,64}"
-_NOBODY = {"address_prefix": "255.255.255.255", "prefix_len": 32}
+VALID_REQUEST_ID = "[A-Za-z0-9._-]{1,64}"
+_NO_INTERNAL_ADDRESS = {"address_prefix": "255.255.255.255", "prefix_len": 32}
 
 
 def typed(name: str, kind: str, **fields: Any) -> dict[str, Any]:
@@ -38,14 +38,14 @@ def connection_manager(routes: dict[str, Any], revision: str) -> dict[str, Any]:
         # The client's address is the connection's, whatever X-Forwarded-For claims; and nobody
         # is internal, so that no client steers retries or timeouts by x-envoy- headers.
         use_remote_address=True,
-        internal_address_config={"cidr_ranges": [_NOBODY]},
+        internal_address_config={"cidr_ranges": [_NO_INTERNAL_ADDRESS]},
         server_header_transformation="PASS_THROUGH",
         **_request_id(),
         **_limits(),
         access_log=[access_log()],
         local_reply_config=local_replies(revision),
         http_filters=[
-            _replace_odd_request_id(),
+            _replace_invalid_request_id(),
             # Whole requests reach a component, so that a slow sender holds none of its threads.
             typed(
                 "envoy.filters.http.buffer",
@@ -73,7 +73,7 @@ def route_configuration(routes: Routes) -> dict[str, Any]:
     }
 
 
-def discovered(routes: Routes) -> dict[str, Any]:
+def route_discovery(routes: Routes) -> dict[str, Any]:
     """Give the routes of a stage as Envoy reads them from a file while it runs."""
     kind = TYPES + "config.route.v3.RouteConfiguration"
     return {"resources": [{"@type": kind, **route_configuration(routes)}]}
@@ -108,12 +108,12 @@ def _limits() -> dict[str, Any]:
     }
 
 
-def _replace_odd_request_id() -> dict[str, Any]:
+def _replace_invalid_request_id() -> dict[str, Any]:
     """Give a new id to a request whose own would not fit into logs and headers."""
     header = typed(
         "request-id", "type.matcher.v3.HttpRequestHeaderMatchInput", header_name="x-request-id"
     )
-    regex = {"google_re2": {}, "regex": SANE_REQUEST_ID}
+    regex = {"google_re2": {}, "regex": VALID_REQUEST_ID}
     sane = {"input": header, "value_match": {"safe_regex": regex}}
     keep = typed("keep", "extensions.filters.common.matcher.action.v3.SkipFilter")
     replacement = {
@@ -139,15 +139,19 @@ def _replace_odd_request_id() -> dict[str, Any]:
 
 
 def _routes(routes: Routes) -> list[dict[str, Any]]:
-    rendered = [entry for route in routes.routes for entry in _pair(_match(route), route.component)]
-    return [*rendered, *_pair({"prefix": "/"}, routes.default)]
+    rendered = [
+        entry
+        for route in routes.routes
+        for entry in _read_and_write_routes(_match(route), route.component)
+    ]
+    return [*rendered, *_read_and_write_routes({"prefix": "/"}, routes.default)]
 
 
 def _match(route: Route) -> dict[str, Any]:
     return {"path_separated_prefix": route.prefix}
 
 
-def _pair(match: dict[str, Any], cluster: str) -> list[dict[str, Any]]:
+def _read_and_write_routes(match: dict[str, Any], cluster: str) -> list[dict[str, Any]]:
     """Retry what only reads; a write goes to a component once.
 
     A write is sent to another instance only if no connection was made, so that none had it.
@@ -161,17 +165,17 @@ def _pair(match: dict[str, Any], cluster: str) -> list[dict[str, Any]]:
         {
             "name": f"{cluster}-read",
             "match": {**match, "headers": [reads]},
-            "route": {**action, "retry_policy": _retries("connect-failure,reset")},
+            "route": {**action, "retry_policy": _retry_policy("connect-failure,reset")},
         },
         {
             "name": f"{cluster}-write",
             "match": match,
-            "route": {**action, "retry_policy": _retries("connect-failure")},
+            "route": {**action, "retry_policy": _retry_policy("connect-failure")},
         },
     ]
 
 
-def _retries(reasons: str) -> dict[str, Any]:
+def _retry_policy(reasons: str) -> dict[str, Any]:
     """Try again, on another instance if there is one."""
     others = typed(
         "envoy.retry_host_predicates.previous_hosts",

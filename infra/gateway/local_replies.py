@@ -4,7 +4,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from chassis.http.reason_phrases import phrase
+from chassis.http.reason_phrases import reason_phrase
 
 RETRY_AFTER_SECONDS = 2
 
@@ -26,7 +26,7 @@ _DETAILS = {
 }
 # Response flags: no healthy upstream, connection failure, connection termination, reset (remote,
 # local), overflow, retries used up, no such cluster.
-_NO_ANSWER = ["UH", "UF", "UC", "UR", "LR", "UO", "URX", "NC"]
+_NO_RESPONSE_FLAGS = ["UH", "UF", "UC", "UR", "LR", "UO", "URX", "NC"]
 
 # In spdlog's placeholders; `%j` is the message, escaped for JSON.
 APPLICATION_LOG = {
@@ -96,7 +96,7 @@ def access_log() -> dict[str, Any]:
                     "route": "%ROUTE_NAME%",
                     "cluster": "%UPSTREAM_CLUSTER%",
                     "status": "%RESPONSE_CODE%",
-                    "milliseconds": "%DURATION%",
+                    "duration_ms": "%DURATION%",
                     "bytes_received": "%BYTES_RECEIVED%",
                     "bytes_sent": "%BYTES_SENT%",
                     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
@@ -107,7 +107,7 @@ def access_log() -> dict[str, Any]:
     }
 
 
-_BY_A_PERSON = (
+_FROM_BROWSER = (
     _header("accept", {"contains": "text/html"}),
     _header(":path", {"prefix": "/api/"}, inverted=True),
 )
@@ -115,9 +115,9 @@ _BY_A_PERSON = (
 
 def local_replies(revision: str) -> dict[str, Any]:
     """Give bodies to Envoy's own answers: problem+json, or a page where a browser asks for one."""
-    failures = {504: _flags(["UT"]), 503: _flags(_NO_ANSWER)}
+    failures = {504: _flags(["UT"]), 503: _flags(_NO_RESPONSE_FLAGS)}
     for_people = [
-        _reply(_all(when, *_BY_A_PERSON), status, revision) | {"body_format_override": _page()}
+        _reply(_all(when, *_FROM_BROWSER), status, revision) | {"body_format_override": _page()}
         for status, when in failures.items()
     ]
     by_flag = [_reply(when, status, revision) for status, when in failures.items()]
@@ -142,7 +142,7 @@ def _reply(when: dict[str, Any], status: int, revision: str) -> dict[str, Any]:
             }
             for key, value in headers.items()
         ],
-        "body_format_override": _body(phrase(status), _DETAILS[status]),
+        "body_format_override": _body(reason_phrase(status), _DETAILS[status]),
     }
 
 

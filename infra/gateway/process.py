@@ -18,15 +18,15 @@ from pathlib import Path
 
 from infra import stages
 from infra.gateway import routes
-from infra.gateway.configuration import Address, Gateway, render
-from infra.gateway.http_manager import discovered
+from infra.gateway.configuration import Address, GatewayConfig, render
+from infra.gateway.http_manager import route_discovery
 
 
 class InvalidConfigurationError(Exception):
     """Envoy rejected a configuration; the message is Envoy's."""
 
 
-def write(gateway: Gateway, file: Path) -> None:
+def write_configuration(gateway: GatewayConfig, file: Path) -> None:
     """Render a gateway's configuration into a file (JSON, which Envoy reads as well as YAML)."""
     if gateway.routes_file is not None:
         write_routes(gateway.routes, gateway.routes_file)
@@ -36,7 +36,7 @@ def write(gateway: Gateway, file: Path) -> None:
 def write_routes(active: routes.Routes, file: Path) -> None:
     """Give a gateway its routes; one that runs takes them at once, all or none."""
     partial = file.with_name(f"{file.name}.partial")
-    partial.write_text(json.dumps(discovered(active), indent=2) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(route_discovery(active), indent=2) + "\n", encoding="utf-8")
     partial.replace(file)
 
 
@@ -61,7 +61,7 @@ def validate(file: Path) -> None:
         raise InvalidConfigurationError(done.stderr or done.stdout)
 
 
-def addresses(entries: list[str]) -> dict[str, list[Address]]:
+def parse_addresses(entries: list[str]) -> dict[str, list[Address]]:
     """Read `component=host:port` entries; a component may have several."""
     read: dict[str, list[Address]] = {}
     for entry in entries:
@@ -74,7 +74,7 @@ def addresses(entries: list[str]) -> dict[str, list[Address]]:
     return read
 
 
-def on_cloud_map(components: Iterable[str]) -> dict[str, list[Address]]:
+def service_addresses(components: Iterable[str]) -> dict[str, list[Address]]:
     """Give the names that components have wherever each is at its own address."""
     return {name: [Address(f"{name}.forum.local", 8080)] for name in components}
 
@@ -98,15 +98,15 @@ def main(arguments: list[str] | None = None) -> int:
         active = routes.load().at(stages.parse(chosen.extracted))
         # Routes that change may name any component some day.
         reached = routes.load() if chosen.routes_file else active
-        gateway = Gateway(
+        gateway = GatewayConfig(
             routes=active,
-            addresses=on_cloud_map(reached.components) | addresses(chosen.address),
+            addresses=service_addresses(reached.components) | parse_addresses(chosen.address),
             listen=Address(chosen.bind, chosen.port),
             revision=chosen.revision,
             admin_port=chosen.admin_port,
             routes_file=chosen.routes_file,
         )
-        write(gateway, chosen.output)
+        write_configuration(gateway, chosen.output)
         validate(chosen.output)
     except (ValueError, InvalidConfigurationError) as error:
         sys.stderr.write(f"{error}\n")

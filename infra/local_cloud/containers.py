@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 
 from infra.cdk import components, names
 from infra.cdk.constructs.postgres import USER
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 from infra.local_cloud.target import (
     DATABASE,
     EMULATOR,
     EMULATOR_IMAGE,
     EMULATOR_PORT,
     POSTGRES_IMAGE,
+    DeploymentTarget,
     EngineError,
-    Place,
     docker,
 )
 
@@ -24,7 +24,7 @@ TASKS_ARE_TOLD = "TASK_"
 SECONDS = 90.0
 
 
-def start_emulator(place: Place, environment: Mapping[str, str]) -> None:
+def start_emulator(place: DeploymentTarget, environment: Mapping[str, str]) -> None:
     """Start the emulator, unless it runs; it tells all tasks what is in `environment`."""
     name = place.container(EMULATOR)
     if _runs(name):
@@ -45,7 +45,7 @@ def start_emulator(place: Place, environment: Mapping[str, str]) -> None:
     _until(lambda: _health(name) == "healthy", "the emulator answers", name)
 
 
-def start_database(place: Place, options: Options) -> None:
+def start_database(place: DeploymentTarget, options: DeploymentOptions) -> None:
     """Start PostgreSQL where the template's instance would be, unless it runs."""
     name = place.container(DATABASE)
     if _runs(name):
@@ -69,7 +69,7 @@ def start_database(place: Place, options: Options) -> None:
     _until(lambda: _works(*ready), "PostgreSQL answers", name)
 
 
-def left(place: Place) -> list[str]:
+def remaining(place: DeploymentTarget) -> list[str]:
     """Name every container, network and volume of a deployment."""
     mine = ("--filter", f"label={LABEL}={place.project}")
     owned = ("--filter", f"label=ministack.instance={place.project}:{EMULATOR_PORT}")
@@ -86,9 +86,9 @@ def left(place: Place) -> list[str]:
     return found + [f"container {task}" for task in tasks]
 
 
-def remove_all(place: Place) -> None:
+def remove_all(place: DeploymentTarget) -> None:
     """Remove the containers and networks of a deployment, whatever state they are in."""
-    things = left(place)
+    things = remaining(place)
     for kind in ("container", "network", "volume"):
         for thing in things:
             sort, _, name = thing.partition(" ")
@@ -96,7 +96,7 @@ def remove_all(place: Place) -> None:
                 _remove(name) if kind == "container" else docker(kind, "rm", name)
 
 
-def log(place: Place, part: str) -> str:
+def tail_log(place: DeploymentTarget, part: str) -> str:
     """Give the last lines that a container said."""
     try:
         return docker("logs", "--tail", "60", place.container(part))

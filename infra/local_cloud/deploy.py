@@ -15,13 +15,13 @@ from infra import stages
 from infra.cdk import names, session_keys
 from infra.cdk import options as choices
 from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
-from infra.cdk.options import Options, OptionsError
+from infra.cdk.options import DeploymentOptions, OptionsError
 from infra.cdk.synth import synthesise
 from infra.local_cloud import containers, images
 from infra.local_cloud import target as places
 from infra.local_cloud.stacks import StackError, Stacks
-from infra.local_cloud.target import EngineError, Place
-from infra.local_cloud.template_filter import REASONS, Template, leave_out
+from infra.local_cloud.target import DeploymentTarget, EngineError
+from infra.local_cloud.template_filter import REASONS, Template, remove_unsupported
 
 Say = Callable[[str], None]
 _VARIABLES = ("EXTRACTED", "REVISION")
@@ -30,7 +30,7 @@ _VARIABLES = ("EXTRACTED", "REVISION")
 def main() -> int:
     """Deploy; answers the exit code."""
     try:
-        place = places.read(os.environ)
+        place = places.read_target(os.environ)
         options = _options(os.environ)
         address = deploy(place, options, say=lambda line: print(line, flush=True))
     except (ValueError, OptionsError, EngineError, StackError) as error:
@@ -43,7 +43,11 @@ def main() -> int:
 
 
 def deploy(
-    place: Place, options: Options, *, say: Say, environment: Mapping[str, str] | None = None
+    place: DeploymentTarget,
+    options: DeploymentOptions,
+    *,
+    say: Say,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Bring the deployment to a stage; answers the forum's address.
 
@@ -73,7 +77,11 @@ class Rollout:
     """One deployment, stack after stack, so that each path has an owner at every moment."""
 
     def __init__(
-        self, place: Place, options: Options, templates: Mapping[str, Template], say: Say
+        self,
+        place: DeploymentTarget,
+        options: DeploymentOptions,
+        templates: Mapping[str, Template],
+        say: Say,
     ) -> None:
         self._place, self._options, self._say = place, options, say
         self._templates = templates
@@ -88,7 +96,7 @@ class Rollout:
         """
         options = self._options
         self._stacks.bootstrap()
-        there = self._stacks.made()
+        there = self._stacks.created()
         before = {d for d in stages.DOMAINS if names.stack(options, d) in there}
         over = [names.stack(options, each) for each in sorted(before - options.extracted)]
         self._deploy(NETWORK)
@@ -97,11 +105,11 @@ class Rollout:
             self._deploy(DATA, _data_of(options, before | options.extracted))
         else:
             self._deploy(DATA)
-        if session_keys.fill(self._place.client("secretsmanager"), options):
+        if session_keys.fill_secrets(self._place.client("secretsmanager"), options):
             self._say("  keys made")
         containers.start_database(self._place, options)
         self._deploy(EDGE)
-        extracted = stages.ordered(options.extracted)
+        extracted = stages.in_canonical_order(options.extracted)
         new = [name for name in extracted if name not in before]
         for name in (*new, stages.MONOLITH, *(name for name in extracted if name in before)):
             self._deploy(name)
@@ -116,7 +124,7 @@ class Rollout:
     def _deploy(self, what: str, template: Template | None = None) -> None:
         name = names.stack(self._options, what)
         began = time.monotonic()
-        made, gone = leave_out(template or self._templates[name])
+        made, gone = remove_unsupported(template or self._templates[name])
         for kind in gone.values():
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
         changed = self._stacks.deploy(name, made)
@@ -124,13 +132,13 @@ class Rollout:
         self._say(f"  {name}: {told}")
 
 
-def _templates(options: Options, folder: Path) -> dict[str, Template]:
+def _templates(options: DeploymentOptions, folder: Path) -> dict[str, Template]:
     return {stack.stack_name: stack.template for stack in synthesise(options, folder).stacks}
 
 
-def _data_of(options: Options, domains: set[str]) -> Template:
+def _data_of(options: DeploymentOptions, domains: set[str]) -> Template:
     """Give the template of the data of more domains than are extracted in the end."""
-    more = Options(
+    more = DeploymentOptions(
         extracted=frozenset(domains),
         environment=options.environment,
         architecture=options.architecture,
@@ -140,11 +148,11 @@ def _data_of(options: Options, domains: set[str]) -> Template:
         return _templates(more, Path(folder))[names.stack(options, DATA)]
 
 
-def _options(environ: Mapping[str, str]) -> Options:
+def _options(environ: Mapping[str, str]) -> DeploymentOptions:
     """Take the stage and this machine's processor."""
     context = {name.lower(): environ[name] for name in _VARIABLES if name in environ}
     arm = platform.machine() in {"arm64", "aarch64"}
-    return choices.read({"architecture": "arm64" if arm else "x86_64", **context})
+    return choices.read_options({"architecture": "arm64" if arm else "x86_64", **context})
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra import stages
 from infra.cdk import names
 from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 from infra.local_cloud import containers
 from infra.local_cloud import target as places
 from infra.local_cloud.stacks import StackError, Stacks
-from infra.local_cloud.target import EMULATOR, EngineError, Place
+from infra.local_cloud.target import EMULATOR, DeploymentTarget, EngineError
 
 Say = Callable[[str], None]
 
@@ -25,8 +25,8 @@ Say = Callable[[str], None]
 def main() -> int:
     """Remove it; answers the exit code."""
     try:
-        place = places.read(os.environ)
-        remaining = destroy(place, Options(), say=lambda line: print(line, flush=True))
+        place = places.read_target(os.environ)
+        remaining = destroy(place, DeploymentOptions(), say=lambda line: print(line, flush=True))
     except (ValueError, EngineError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -35,22 +35,22 @@ def main() -> int:
     return 1 if remaining else 0
 
 
-def destroy(place: Place, options: Options, *, say: Say) -> list[str]:
+def destroy(place: DeploymentTarget, options: DeploymentOptions, *, say: Say) -> list[str]:
     """Delete the stacks and remove the containers; answers what was left, which is nothing."""
     remaining: list[str] = []
-    if f"container {place.container(EMULATOR)}" in containers.left(place):
+    if f"container {place.container(EMULATOR)}" in containers.remaining(place):
         try:
             remaining = _delete(place, options, say)
         except (BotoCoreError, ClientError, StackError) as error:
             say(f"the stacks could not be deleted, and are removed all the same: {error}")
     containers.remove_all(place)
-    remaining += containers.left(place)
+    remaining += containers.remaining(place)
     if not remaining:
         say("nothing is left: no stack, no container, no network, no table")
     return remaining
 
 
-def _delete(place: Place, options: Options, say: Say) -> list[str]:
+def _delete(place: DeploymentTarget, options: DeploymentOptions, say: Say) -> list[str]:
     stacks = Stacks(place)
     there = stacks.names()
     everybody = (*stages.DOMAINS, stages.MONOLITH)
@@ -62,7 +62,7 @@ def _delete(place: Place, options: Options, say: Say) -> list[str]:
     return [*(f"stack {name}" for name in stacks.names()), *_resources(place)]
 
 
-def _resources(place: Place) -> Iterator[str]:
+def _resources(place: DeploymentTarget) -> Iterator[str]:
     """Name what AWS would go on charging for."""
     for kind, service, operation, key in (
         ("table", "dynamodb", "list_tables", "TableNames"),

@@ -14,7 +14,7 @@ class NotHealthyError(Exception):
     """A container ended, or did not say in time that it is well."""
 
 
-def checked(check: Mapping[str, Any] | None) -> list[str] | None:
+def health_check_command(check: Mapping[str, Any] | None) -> list[str] | None:
     """Give the command of a container's health check, None if it has none."""
     if not check:
         return None
@@ -24,7 +24,7 @@ def checked(check: Mapping[str, Any] | None) -> list[str] | None:
     return ["/bin/sh", "-c", *command] if kind == "CMD-SHELL" else command
 
 
-def patience(checks: Sequence[Mapping[str, Any]]) -> float:
+def startup_seconds(checks: Sequence[Mapping[str, Any]]) -> float:
     """Tell for how long the containers with these checks may take to be well, in seconds."""
     allowed = [
         check.get("startPeriod", 0) + check.get("interval", 30) * check.get("retries", 3)
@@ -33,7 +33,7 @@ def patience(checks: Sequence[Mapping[str, Any]]) -> float:
     return max([GRACE_SECONDS, *map(float, allowed)])
 
 
-def answers(address: str, port: int, path: str, codes: str = "200") -> bool:
+def target_is_healthy(address: str, port: int, path: str, codes: str = "200") -> bool:
     """Ask a target as the load balancer does; `codes` is such as `200` or `200-299,301`."""
     connection = http.client.HTTPConnection(address, port, timeout=5)
     try:

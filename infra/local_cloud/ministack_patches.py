@@ -126,9 +126,11 @@ def running(arn: str, task: dict[str, Any]) -> bool:
     targets = list(_targets(task))
 
     def well() -> bool:
-        if not all(health.answers(*target) for target in targets):
+        if not all(health.target_is_healthy(*target) for target in targets):
             return False
-        commands = ((health.checked(each.get("healthCheck")), made) for each, made in pairs)
+        commands = (
+            (health.health_check_command(each.get("healthCheck")), made) for each, made in pairs
+        )
         return all(made.exec_run(command).exit_code == 0 for command, made in commands if command)
 
     def ended() -> str:
@@ -141,7 +143,7 @@ def running(arn: str, task: dict[str, Any]) -> bool:
     def given_up() -> bool:
         return not ecs._task_is_active(arn, task)
 
-    if not health.wait(well, ended, given_up, health.patience(checks)):
+    if not health.wait(well, ended, given_up, health.startup_seconds(checks)):
         return False
     for each, made in pairs:
         register(docker, str(each["name"]), made)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from infra.local_cloud.target import Place
+from infra.local_cloud.target import DeploymentTarget
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -25,7 +25,7 @@ class StackError(Exception):
 class Stacks:
     """The stacks of an offline deployment."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DeploymentTarget) -> None:
         self._client: CloudFormationClient = place.client("cloudformation")
         self._parameters = place.client("ssm")
 
@@ -38,7 +38,7 @@ class Stacks:
         pages = self._client.get_paginator("describe_stacks").paginate()
         return {stack["StackName"] for page in pages for stack in page["Stacks"]}
 
-    def made(self) -> set[str]:
+    def created(self) -> set[str]:
         """Name the stacks that were made; one that failed at that is only waiting to be deleted."""
         return {name for name in self.names() if self._status(name) != "ROLLBACK_COMPLETE"}
 

@@ -25,7 +25,7 @@ class EngineError(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class DeploymentTarget:
     """One offline deployment on this machine. Several can stand side by side."""
 
     project: str = "forum-local"
@@ -67,17 +67,17 @@ class Place:
         )
 
 
-def read(environ: Mapping[str, str]) -> Place:
+def read_target(environ: Mapping[str, str]) -> DeploymentTarget:
     """Read PROJECT and PORT; raise a ValueError that says what is wrong."""
-    project = environ.get("PROJECT") or Place.project
-    port = environ.get("PORT") or str(Place.port)
+    project = environ.get("PROJECT") or DeploymentTarget.project
+    port = environ.get("PORT") or str(DeploymentTarget.port)
     if not _PROJECT.fullmatch(project):
         msg = f"PROJECT is a short name of a-z, 0-9 and -, not {project!r}"
         raise ValueError(msg)
     if not port.isdecimal() or not 0 < int(port) < 2**16:
         msg = f"PORT is a port from 1 to 65535, not {port!r}"
         raise ValueError(msg)
-    return Place(project, int(port))
+    return DeploymentTarget(project, int(port))
 
 
 def docker(*arguments: str, secrets: Mapping[str, str] | None = None) -> str:

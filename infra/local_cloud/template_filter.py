@@ -19,11 +19,11 @@ REASONS = {
 }
 
 
-class StillNeededError(Exception):
+class StillReferencedError(Exception):
     """Something that stays refers to what would go."""
 
 
-def leave_out(template: Template) -> tuple[Template, dict[str, str]]:
+def remove_unsupported(template: Template) -> tuple[Template, dict[str, str]]:
     """Give the template without what the emulator rejects, and what that is: id and kind.
 
     Raises:
@@ -31,7 +31,7 @@ def leave_out(template: Template) -> tuple[Template, dict[str, str]]:
     """
     made = copy.deepcopy(template)
     resources = made.get("Resources", {})
-    kinds = {logical_id: kind(resource) for logical_id, resource in resources.items()}
+    kinds = {logical_id: resource_kind(resource) for logical_id, resource in resources.items()}
     gone = {logical_id: found for logical_id, found in kinds.items() if found in REASONS}
     for logical_id in gone:
         del resources[logical_id]
@@ -40,11 +40,11 @@ def leave_out(template: Template) -> tuple[Template, dict[str, str]]:
     needed = set(_references(made)).intersection(gone)
     if needed:
         msg = f"still referred to: {', '.join(sorted(needed))}"
-        raise StillNeededError(msg)
+        raise StillReferencedError(msg)
     return made, gone
 
 
-def kind(resource: dict[str, Any]) -> str:
+def resource_kind(resource: dict[str, Any]) -> str:
     """Name a resource's type, more closely where only some of a type are rejected."""
     several = " of several metrics" if "Metrics" in resource.get("Properties", {}) else ""
     return f"{resource['Type']}{several}"

@@ -13,16 +13,23 @@ import time
 from chassis.clock import utc_now
 from infra import dynoxide, ministack, session_keys, stages
 from infra.gateway import process, routes
-from infra.gateway.configuration import Address, Gateway
+from infra.gateway.configuration import Address, GatewayConfig
 from infra.runner import console, port_check, process_specs
-from infra.runner.bus_recovery import Lost
-from infra.runner.config import GATEWAY, HOST, Local, SettingsError, by_now, read
-from infra.runner.lock import Lock, TakenError
-from infra.runner.parent_watchdog import Lifeline
-from infra.runner.restarter import Keeper
-from infra.runner.signals import Signals, StopAskedError
-from infra.runner.startup import Stage
-from infra.runner.supervisor import PartFailedError, Runner
+from infra.runner.bus_recovery import BusRecovery
+from infra.runner.config import (
+    GATEWAY,
+    HOST,
+    RunConfig,
+    SettingsError,
+    read_config,
+    with_current_stage,
+)
+from infra.runner.lock import AlreadyRunningError, Lock
+from infra.runner.parent_watchdog import ParentWatchdog
+from infra.runner.restarter import Restarter
+from infra.runner.signals import Signals, StopRequested
+from infra.runner.startup import Startup
+from infra.runner.supervisor import ProcessFailedError, Supervisor
 
 LOOK_SECONDS = 0.5
 LAST_RUN_SECONDS = 20
@@ -33,13 +40,13 @@ def main() -> int:
     signals = Signals()
     began = time.monotonic()
     try:
-        local = read(os.environ)
-        lock = Lock(local.var)
-        _take(lock, local)
+        config = read_config(os.environ)
+        lock = Lock(config.var)
+        _take(lock, config)
         try:
-            if problems := port_check.problems(local):
+            if problems := port_check.find_conflicts(config):
                 raise SettingsError("\n".join(problems))
-            return _run(local, lock, signals, began)
+            return _run(config, lock, signals, began)
         finally:
             lock.release()
     except (SettingsError, dynoxide.DynoxideError) as error:
@@ -47,18 +54,18 @@ def main() -> int:
         return 1
 
 
-def _take(lock: Lock, local: Local) -> None:
-    born = local.extracted if local.born is None else local.born
-    description = {"extracted": stages.as_setting(born), "ports": dict(local.ports)}
+def _take(lock: Lock, config: RunConfig) -> None:
+    born = config.extracted if config.initial_stage is None else config.initial_stage
+    description = {"extracted": stages.as_setting(born), "ports": dict(config.ports)}
     holder = lock.holder() or {}
     if holder and not _exists(holder["pid"]):
         console.say("The last run was killed and is still stopping ...")
         lock.wait_until_free(LAST_RUN_SECONDS)
     try:
         lock.take(description)
-    except TakenError:
+    except AlreadyRunningError:
         msg = (
-            f"it already runs from this folder ({local.var}) as process {holder.get('pid')};"
+            f"it already runs from this folder ({config.var}) as process {holder.get('pid')};"
             " `make stop` ends it"
         )
         raise SettingsError(msg) from None
@@ -72,69 +79,74 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _prepare(local: Local, lost: Lost) -> Runner:
+def _prepare(config: RunConfig, lost: BusRecovery) -> Supervisor:
     """Make keys, folders and configurations; nothing runs yet."""
-    binary = dynoxide.ensure() if local.services else dynoxide.place()
+    binary = dynoxide.ensure_installed() if config.services else dynoxide.binary_path()
     # Password hashes and everybody's words lie in here.
-    local.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for folder in (local.run, local.logs, process_specs.routes_file(local).parent):
+    config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (config.run_folder, config.log_folder, process_specs.routes_file(config).parent):
         folder.mkdir(parents=True, exist_ok=True)
-    session_keys.ensure(local.secrets)
-    session_keys.hand_out(local)
-    active = routes.load().at(local.extracted)
-    places = {name: _instances(local, name) for name in (stages.MONOLITH, *stages.DOMAINS)}
-    listen = Address(HOST, local.ports[GATEWAY])
+    session_keys.ensure_keys(config.secrets_folder)
+    session_keys.distribute_keys(config)
+    active = routes.load().at(config.extracted)
+    places = {name: _instances(config, name) for name in (stages.MONOLITH, *stages.DOMAINS)}
+    listen = Address(HOST, config.ports[GATEWAY])
     revision = os.environ.get("REVISION", "dev")
-    file = process_specs.routes_file(local)
-    made = Gateway(active, places, listen, revision, routes_file=file)
-    process.write(made, process_specs.gateway_file(local))
-    ministack.move(local)
-    return Runner(local.run, local.logs, process_specs.of(local, binary, lost.since))
+    file = process_specs.routes_file(config)
+    made = GatewayConfig(active, places, listen, revision, routes_file=file)
+    process.write_configuration(made, process_specs.gateway_file(config))
+    ministack.rewrite_queue_urls(config)
+    return Supervisor(
+        config.run_folder, config.log_folder, process_specs.all_specs(config, binary, lost.since)
+    )
 
 
-def _instances(local: Local, component: str) -> list[Address]:
-    own = local.ports[component]
-    if component in local.spares:
-        return [Address(HOST, port) for port in (own, local.spares[component])]
-    return [Address(HOST, local.via.get(component, own))]
+def _instances(config: RunConfig, component: str) -> list[Address]:
+    own = config.ports[component]
+    if component in config.extra_instances:
+        return [Address(HOST, port) for port in (own, config.extra_instances[component])]
+    return [Address(HOST, config.proxied_ports.get(component, own))]
 
 
-def _run(local: Local, lock: Lock, signals: Signals, began: float) -> int:
-    lost = Lost(ministack.folder(local))
-    runner = _prepare(local, lost)
-    console.say(f"Starting the forum, stage {stages.folder(local.extracted)} ...")
-    if local.born is not None:
-        console.say(f"Its data began at stage {stages.folder(local.born)} and was moved since.")
-    stage = Stage(local, runner, lost, signals.pause)
-    keeper = Keeper(local, runner, lost, signals.pause)
-    with Lifeline(lock.descriptor) as lifeline:
+def _run(config: RunConfig, lock: Lock, signals: Signals, began: float) -> int:
+    lost = BusRecovery(ministack.state_folder(config))
+    runner = _prepare(config, lost)
+    console.say(f"Starting the forum, stage {stages.stage_name(config.extracted)} ...")
+    if config.initial_stage is not None:
+        console.say(
+            f"Its data began at stage {stages.stage_name(config.initial_stage)};"
+            " domains moved since."
+        )
+    stage = Startup(config, runner, lost, signals.pause)
+    keeper = Restarter(config, runner, lost, signals.pause)
+    with ParentWatchdog(lock.descriptor) as lifeline:
         try:
             lifeline.watch(runner.spawn())
             runner.wait(signals.pause)
             stage.start()
-            stage.replay(console.say)
+            stage.republish_lost_events(console.say)
             stage.load_demo(console.say)
-            console.say(console.overview(local, time.monotonic() - began))
+            console.say(console.startup_summary(config, time.monotonic() - began))
             while True:
                 signals.pause(LOOK_SECONDS)
-                if (fresh := by_now(local)) != local:
-                    local = fresh
-                    stage.adopt(local, console.say)
-                    keeper.adopt(local)
-                if local.restart:
-                    keeper.look(console.say)
+                if (fresh := with_current_stage(config)) != config:
+                    config = fresh
+                    stage.adopt(config, console.say)
+                    keeper.adopt(config)
+                if config.restart:
+                    keeper.check_processes(console.say)
                 else:
-                    stage.look()
-        except StopAskedError:
+                    stage.check_processes()
+        except StopRequested:
             console.say("Stopping ...")
             code = 0
-        except PartFailedError as failure:
-            console.say(console.failure(failure, runner.log(failure.part)))
+        except ProcessFailedError as failure:
+            console.say(console.failure(failure, runner.log(failure.process)))
             code = 1
         finally:
             stopping = utc_now()
             runner.stop()
-            lost.end(stopping)
+            lost.mark_stopped(stopping)
     console.say("Everything has stopped.")
     return code
 

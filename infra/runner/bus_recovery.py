@@ -7,14 +7,14 @@ way. It says since when events must then be published again.
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from chassis.clock import moment, stamp, utc_now
+from chassis.clock import format_timestamp, parse_timestamp, utc_now
 
 # What was recorded shortly before the bus stopped may have been published at its next start only.
 _MARGIN = timedelta(minutes=5)
 _STATE = ("sns.json", "sqs.json")
 
 
-class Lost:
+class BusRecovery:
     """Knows `since` when events must be published again; None if none must."""
 
     def __init__(self, folder: Path) -> None:
@@ -22,24 +22,24 @@ class Lost:
         self._marker = folder / "lost-since"
         self.since = self._noted()
 
-    def begin(self) -> None:
+    def mark_running(self) -> None:
         """Note that from now on messages would be lost; an earlier note stays."""
         if self._noted() is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             since = min(self._written(), default=utc_now()) - _MARGIN
             partial = self._marker.with_suffix(".partial")
-            partial.write_text(f"{stamp(since)}\n", encoding="utf-8")
+            partial.write_text(f"{format_timestamp(since)}\n", encoding="utf-8")
             partial.replace(self._marker)
 
-    def mended(self) -> None:
+    def mark_republished(self) -> None:
         """Note that everything was published again."""
         self.since = None
 
-    def died(self) -> None:
+    def mark_died(self) -> None:
         """Note that the bus died meanwhile; an orderly stop later does not mend that."""
         self.since = self._noted()
 
-    def end(self, stopping: datetime) -> None:
+    def mark_stopped(self, stopping: datetime) -> None:
         """Forget the note if the bus has written down everything since it was asked to stop."""
         written = self._written()
         if self.since is None and len(written) == len(_STATE) and min(written) >= stopping:
@@ -47,7 +47,7 @@ class Lost:
 
     def _noted(self) -> datetime | None:
         try:
-            return moment(self._marker.read_text(encoding="utf-8").strip())
+            return parse_timestamp(self._marker.read_text(encoding="utf-8").strip())
         except FileNotFoundError:
             return None
 

@@ -24,7 +24,7 @@ PORTS = {
 _SWITCH = {"on": True, "off": False}
 # Quotes, percent signs and comments mean something in supervisord's configuration, and a question
 # mark ends the path in a database's URL.
-_ODD_IN_PATHS = re.compile(r"[\"'?%\n]| [;#]")
+_UNSUPPORTED_IN_PATHS = re.compile(r"[\"'?%\n]| [;#]")
 
 
 class SettingsError(Exception):
@@ -32,7 +32,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
-class Local:
+class RunConfig:
     """One local run: which stage, on which ports, with which folder.
 
     `extracted` are the domains that services keep, `moving` those that are on the move: their
@@ -48,15 +48,15 @@ class Local:
     var: Path
     demo: bool = True
     restart: bool = False
-    via: Mapping[str, int] = field(default_factory=dict)
-    spares: Mapping[str, int] = field(default_factory=dict)
+    proxied_ports: Mapping[str, int] = field(default_factory=dict)
+    extra_instances: Mapping[str, int] = field(default_factory=dict)
     moving: frozenset[str] = frozenset()
-    born: frozenset[str] | None = None
+    initial_stage: frozenset[str] | None = None
 
     @property
     def services(self) -> tuple[str, ...]:
         """Name the services that run at this stage."""
-        return stages.ordered(self.extracted | self.moving)
+        return stages.in_canonical_order(self.extracted | self.moving)
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -69,20 +69,20 @@ class Local:
         return (DATASTORE, BUS) if self.services else ()
 
     @property
-    def parts(self) -> tuple[str, ...]:
+    def servers(self) -> tuple[str, ...]:
         """Name everything that listens at this stage."""
         return (GATEWAY, *self.components, *self.datastores)
 
     @property
     def workers(self) -> tuple[str, ...]:
         """Name the workers, one for each component; where nothing is extracted, there is none."""
-        return tuple(map(worker, self.components)) if self.services else ()
+        return tuple(map(worker_name, self.components)) if self.services else ()
 
     @property
     def folder(self) -> Path:
         """The data, under the name of the stage that it began with."""
-        born = self.extracted if self.born is None else self.born
-        return self.var / "stages" / stages.folder(born)
+        born = self.extracted if self.initial_stage is None else self.initial_stage
+        return self.var / "stages" / stages.stage_name(born)
 
     @property
     def stage_file(self) -> Path:
@@ -90,17 +90,17 @@ class Local:
         return self.folder / "stage.json"
 
     @property
-    def logs(self) -> Path:
+    def log_folder(self) -> Path:
         """A log file for each program of the stage."""
         return self.folder / "log"
 
     @property
-    def run(self) -> Path:
+    def run_folder(self) -> Path:
         """What is rendered anew at each start."""
         return self.folder / "run"
 
     @property
-    def secrets(self) -> Path:
+    def secrets_folder(self) -> Path:
         """The keys, which all stages share."""
         return self.var / "secrets"
 
@@ -112,12 +112,12 @@ class Local:
         """Give the address of a part."""
         return f"http://{HOST}:{self.ports[part]}"
 
-    def way(self, part: str) -> str:
+    def internal_url(self, part: str) -> str:
         """Give the address at which other parts find a part."""
-        return f"http://{HOST}:{self.via.get(part, self.ports[part])}"
+        return f"http://{HOST}:{self.proxied_ports.get(part, self.ports[part])}"
 
 
-def worker(component: str) -> str:
+def worker_name(component: str) -> str:
     """Name a component's worker."""
     return f"{component}-worker"
 
@@ -127,7 +127,7 @@ def var_folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("VAR_DIR") or ROOT / "var").absolute()
 
 
-def read(environ: Mapping[str, str]) -> Local:
+def read_config(environ: Mapping[str, str]) -> RunConfig:
     """Read the environment; raise a SettingsError that names every problem."""
     problems = []
     extracted: frozenset[str] = frozenset()
@@ -143,49 +143,51 @@ def read(environ: Mapping[str, str]) -> Local:
         else:
             problems.append(f"{variable} is a port from 1 to 65535, not {text!r}")
     var = var_folder(environ)
-    if odd := _ODD_IN_PATHS.search(str(var)):
+    if odd := _UNSUPPORTED_IN_PATHS.search(str(var)):
         problems.append(f"a folder whose name holds {odd[0]!r} does not work here: {var}")
     if (restart := environ.get("RESTART") or "off") not in _SWITCH:
         problems.append(f"RESTART is on or off, not {restart!r}")
-    others = {name: _parts(environ.get(name, ""), name, problems) for name in ("VIA", "SPARES")}
+    proxied_ports = _parse_ports(environ, "PROXY_PORTS", problems)
+    extra_instances = _parse_ports(environ, "EXTRA_INSTANCES", problems)
     if problems:
         raise SettingsError("\n".join(problems))
     demo = environ.get("DEMO", "on") != "off"
-    local = Local(
+    config = RunConfig(
         extracted,
         ports,
         var,
         demo=demo,
         restart=_SWITCH[restart],
-        via=others["VIA"],
-        spares=others["SPARES"],
+        proxied_ports=proxied_ports,
+        extra_instances=extra_instances,
     )
-    _no_port_twice(local)
-    return by_now(local)
+    _check_distinct_ports(config)
+    return with_current_stage(config)
 
 
-def by_now(local: Local) -> Local:
+def with_current_stage(config: RunConfig) -> RunConfig:
     """Give the stage that a run is at by now: domains may have moved since its data began."""
     try:
-        told = json.loads(local.stage_file.read_text(encoding="utf-8"))
+        told = json.loads(config.stage_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return local
-    born = local.extracted if local.born is None else local.born
+        return config
+    born = config.extracted if config.initial_stage is None else config.initial_stage
     extracted, moving = frozenset(told["extracted"]), frozenset(told["moving"])
-    return replace(local, born=born, extracted=extracted, moving=moving)
+    return replace(config, initial_stage=born, extracted=extracted, moving=moving)
 
 
-def note(local: Local) -> None:
+def save_stage(config: RunConfig) -> None:
     """Write down which stage a run is at by now."""
-    told = {"extracted": sorted(local.extracted), "moving": sorted(local.moving)}
-    partial = local.stage_file.with_suffix(".partial")
+    told = {"extracted": sorted(config.extracted), "moving": sorted(config.moving)}
+    partial = config.stage_file.with_suffix(".partial")
     partial.write_text(json.dumps(told), encoding="utf-8")
-    partial.replace(local.stage_file)
+    partial.replace(config.stage_file)
 
 
-def _parts(text: str, variable: str, problems: list[str]) -> dict[str, int]:
+def _parse_ports(environ: Mapping[str, str], variable: str, problems: list[str]) -> dict[str, int]:
     """Read ports of parts: `users=9001,dynamodb=9002`."""
     ports = {}
+    text = environ.get(variable, "")
     for entry in filter(None, text.split(",")):
         part, _, port = entry.partition("=")
         if part in PORTS and port.isdecimal():
@@ -195,11 +197,11 @@ def _parts(text: str, variable: str, problems: list[str]) -> dict[str, int]:
     return ports
 
 
-def _no_port_twice(local: Local) -> None:
+def _check_distinct_ports(config: RunConfig) -> None:
     seen: dict[int, str] = {}
-    for part in local.parts:
+    for part in config.servers:
         variable = PORTS[part][0]
-        other = seen.setdefault(local.ports[part], variable)
+        other = seen.setdefault(config.ports[part], variable)
         if other != variable:
-            msg = f"{other} and {variable} are both {local.ports[part]}"
+            msg = f"{other} and {variable} are both {config.ports[part]}"
             raise SettingsError(msg)

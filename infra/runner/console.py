@@ -7,8 +7,8 @@ from pathlib import Path
 
 from infra import stages
 from infra.gateway import routes
-from infra.runner.config import BUS, DATASTORE, GATEWAY, HOST, Local
-from infra.runner.supervisor import PartFailedError
+from infra.runner.config import BUS, DATASTORE, GATEWAY, HOST, RunConfig
+from infra.runner.supervisor import ProcessFailedError
 
 _LAST_LINES, _LONGEST_LINE = 10, 400
 
@@ -21,34 +21,34 @@ def say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def overview(local: Local, seconds: float) -> str:
+def startup_summary(config: RunConfig, seconds: float) -> str:
     """Tell where the forum is, what runs where, and how to go on."""
-    active = routes.load().at(local.extracted)
+    active = routes.load().at(config.extracted)
     tasks = {route.component: f"{route.prefix} and below" for route in active.routes}
     apis = [route.prefix for route in routes.load().routes if route not in active.routes]
     tasks[stages.MONOLITH] = " ".join(["the pages", *apis])
     tasks[GATEWAY] = "sends each path to its owner"
     tasks[DATASTORE] = "the services' tables"
     tasks[BUS] = "carries events between components"
-    lines = [f"  {part:<9} {HOST}:{local.ports[part]:<6} {tasks[part]}" for part in local.parts]
-    if local.workers:
+    lines = [f"  {part:<9} {HOST}:{config.ports[part]:<6} {tasks[part]}" for part in config.servers]
+    if config.workers:
         lines.append(f"  {'workers':<25} one beside each component, for its events")
     return "\n".join(
         [
             "",
-            f"The forum is ready after {seconds:.1f} s: {local.url(GATEWAY)}",
+            f"The forum is ready after {seconds:.1f} s: {config.url(GATEWAY)}",
             "",
             *lines,
             "",
-            f"Data is in {_short(local.folder)}, logs in {_short(local.logs)} (make logs).",
+            f"Data is in {_short(config.folder)}, logs in {_short(config.log_folder)} (make logs).",
             "Stop it with Ctrl-C, or with make stop from elsewhere.",
-            *(["Parts that die are started again."] if local.restart else []),
+            *(["Parts that die are started again."] if config.restart else []),
             "",
         ]
     )
 
 
-def failure(failed: PartFailedError, log: Path) -> str:
+def failure(failed: ProcessFailedError, log: Path) -> str:
     """Tell which part failed, with the last lines of its log."""
     lines = [f"  {line[:_LONGEST_LINE]}" for line in _tail(log)]
     heading = f"{failed}. {'Its last log lines:' if lines else 'It logged nothing.'}"

@@ -10,7 +10,13 @@ from typing import Any
 
 from infra import stages
 from infra.runner import process_specs
-from infra.runner.config import Local, SettingsError, by_now, read, var_folder
+from infra.runner.config import (
+    RunConfig,
+    SettingsError,
+    read_config,
+    var_folder,
+    with_current_stage,
+)
 from infra.runner.lock import Lock
 
 STOP_SECONDS = 20
@@ -48,54 +54,54 @@ def reset(lock: Lock) -> int:
 
 def logs(lock: Lock) -> int:
     """Follow the logs of the running stage, or of the one that EXTRACTED names."""
-    local = _running(lock) or read(os.environ)
-    files = sorted(str(file) for file in local.logs.glob("*.log"))
+    config = _running(lock) or read_config(os.environ)
+    files = sorted(str(file) for file in config.log_folder.glob("*.log"))
     if not files:
-        print(f"There are no logs in {local.logs}.", file=sys.stderr)
+        print(f"There are no logs in {config.log_folder}.", file=sys.stderr)
         return 1
     os.execvp("tail", ["tail", "-n", "20", "-F", *files])  # noqa: S606
 
 
 def moderator(lock: Lock) -> int:
     """Make the person named on the command line a moderator, where accounts live at this stage."""
-    local = _running(lock)
-    if local is None:
+    config = _running(lock)
+    if config is None:
         print("The forum does not run; start it with `make run`.", file=sys.stderr)
         return 1
-    owner = local.owner("users")
+    owner = config.owner("users")
     module = f"{process_specs.PACKAGES[owner]}.moderator"
     command = [sys.executable, "-m", module, *sys.argv[2:]]
-    os.execve(sys.executable, command, _environment(local, owner))  # noqa: S606
+    os.execve(sys.executable, command, _environment(config, owner))  # noqa: S606
 
 
 def replay(lock: Lock) -> int:
     """Publish events again: `QUEUE=posts` its dead letters, `SINCE=10m` all recorded since then."""
     wanted = dict(argument.split("=", 1) for argument in sys.argv[2:] if not argument.endswith("="))
-    local = _running(lock)
+    config = _running(lock)
     problem = None
     if len(wanted) != 1 or not wanted.keys() <= {"QUEUE", "SINCE"}:
         problem = "Say either QUEUE=<component>, for its dead letters, or SINCE=<10m|2h|a time>."
-    elif local is None:
+    elif config is None:
         problem = "The forum does not run; start it with `make run`."
-    elif not local.services:
+    elif not config.services:
         problem = "Nothing is extracted, and so nothing is exchanged."
-    elif wanted.get("QUEUE", stages.MONOLITH) not in local.components:
-        running = ", ".join(local.components)
+    elif wanted.get("QUEUE", stages.MONOLITH) not in config.components:
+        running = ", ".join(config.components)
         problem = f"There is no queue of {wanted['QUEUE']!r} at this stage, but those of {running}."
-    if problem or local is None:
+    if problem or config is None:
         print(problem, file=sys.stderr)
         return 1
     if "QUEUE" in wanted:
-        return _replay(local, [wanted["QUEUE"]], ["dead-letters"])
-    return _replay(local, local.components, ["since", wanted["SINCE"]])
+        return _replay(config, [wanted["QUEUE"]], ["dead-letters"])
+    return _replay(config, config.components, ["since", wanted["SINCE"]])
 
 
-def _replay(local: Local, components: Iterable[str], arguments: list[str]) -> int:
+def _replay(config: RunConfig, components: Iterable[str], arguments: list[str]) -> int:
     """Run the components' own replay, side by side, and tell what each says."""
     running = {
         component: subprocess.Popen(
             [sys.executable, "-m", process_specs.replay_module(component), *arguments],
-            env=_environment(local, component),
+            env=_environment(config, component),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -108,18 +114,18 @@ def _replay(local: Local, components: Iterable[str], arguments: list[str]) -> in
     return int(any(process.returncode for process in running.values()))
 
 
-def _environment(local: Local, component: str) -> dict[str, str]:
-    return process_specs.base_environment() | process_specs.environment(local, component)
+def _environment(config: RunConfig, component: str) -> dict[str, str]:
+    return process_specs.base_environment() | process_specs.component_environment(config, component)
 
 
-def _running(lock: Lock) -> Local | None:
+def _running(lock: Lock) -> RunConfig | None:
     holder = lock.holder()
     return None if holder is None else _described(holder)
 
 
-def _described(holder: Mapping[str, Any]) -> Local:
+def _described(holder: Mapping[str, Any]) -> RunConfig:
     extracted = stages.parse(holder["extracted"])
-    return by_now(Local(extracted, holder["ports"], var_folder(os.environ)))
+    return with_current_stage(RunConfig(extracted, holder["ports"], var_folder(os.environ)))
 
 
 COMMANDS: Mapping[str, Callable[[Lock], int]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-class TakenError(Exception):
+class AlreadyRunningError(Exception):
     """A forum already runs from this folder."""
 
 
@@ -34,7 +34,7 @@ class Lock:
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
         if not _locked(descriptor):
             os.close(descriptor)
-            raise TakenError
+            raise AlreadyRunningError
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({**description, "pid": os.getpid()}).encode(), 0)
         self._descriptor = descriptor

@@ -17,7 +17,7 @@ from types import TracebackType
 _TRIES, _PAUSE = 400, 0.05  # 20 seconds, longer than any orderly stop takes.
 
 
-class Lifeline:
+class ParentWatchdog:
     """The launcher's end. The process inherits `lock`, which so outlives a killed launcher."""
 
     def __init__(self, lock: int) -> None:
@@ -35,7 +35,7 @@ class Lifeline:
         """Tell it which supervisord to stop."""
         self._write(f"{pid}\n")
 
-    def __enter__(self) -> "Lifeline":
+    def __enter__(self) -> "ParentWatchdog":
         return self
 
     def __exit__(

@@ -3,15 +3,15 @@
 import errno
 import socket
 
-from infra.runner.config import HOST, PORTS, Local
+from infra.runner.config import HOST, PORTS, RunConfig
 
 
-def problems(local: Local) -> list[str]:
+def find_conflicts(config: RunConfig) -> list[str]:
     """Say for each part whose port can't be used why not, and how to choose another."""
     found = []
-    for part in local.parts:
-        port, variable = local.ports[part], PORTS[part][0]
-        if reason := _why_not(port):
+    for part in config.servers:
+        port, variable = config.ports[part], PORTS[part][0]
+        if reason := _conflict(port):
             found.append(
                 f"port {port}, which {part} needs, {reason};"
                 f" choose another with {variable}=<port>, as in `make run {variable}={port + 1000}`"
@@ -19,7 +19,7 @@ def problems(local: Local) -> list[str]:
     return found
 
 
-def _why_not(port: int) -> str | None:
+def _conflict(port: int) -> str | None:
     with socket.socket() as probe:
         # Some systems let a program bind an address that another one covers with a wildcard.
         probe.settimeout(0.5)

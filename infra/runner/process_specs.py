@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from chassis.clock import stamp
+from chassis.clock import format_timestamp
 from infra import ministack, session_keys, stages
 from infra.gateway import process
-from infra.runner.config import BUS, DATASTORE, GATEWAY, HOST, ROOT, Local, worker
+from infra.runner.config import BUS, DATASTORE, GATEWAY, HOST, ROOT, RunConfig, worker_name
 
 PACKAGES = {stages.MONOLITH: "forum", "users": "users", "threads": "threads", "posts": "posts"}
 PEERS = {"threads": ("posts",), "posts": ("threads",)}
@@ -24,7 +24,7 @@ GRACEFUL_SECONDS = GROUPS["components"] - 2
 
 # What a component may be told from outside. Nothing else of the caller's environment reaches it:
 # a DATABASE_URL or an AWS_PROFILE of another project must not.
-_PASSED_ON = (
+_INHERITED_VARIABLES = (
     *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"),
     *("WEB_CONCURRENCY", "WORKER_THREADS", "REVISION", "DRAIN_SECONDS", "SPLIT_BADGE"),
     *("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS", "SIGN_IN_WINDOW_SECONDS"),
@@ -32,7 +32,7 @@ _PASSED_ON = (
 
 
 @dataclass(frozen=True)
-class Program:
+class ProcessSpec:
     """Something that the process runner starts and stops; `kept` is started again if it dies."""
 
     name: str
@@ -40,10 +40,12 @@ class Program:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path = ROOT
-    kept: bool = False
+    restarted: bool = False
 
 
-def of(local: Local, dynoxide: Path, lost_since: datetime | None = None) -> tuple[Program, ...]:
+def all_specs(
+    config: RunConfig, dynoxide: Path, lost_since: datetime | None = None
+) -> tuple[ProcessSpec, ...]:
     """Give every program of the forum, those too that only another stage needs.
 
     Domains can move while the forum runs, and their services then start. `dynoxide` is the
@@ -51,69 +53,81 @@ def of(local: Local, dynoxide: Path, lost_since: datetime | None = None) -> tupl
     """
     components = (stages.MONOLITH, *stages.DOMAINS)
     programs = [
-        Program(
+        ProcessSpec(
             GATEWAY,
             "gateway",
-            tuple(process.command(gateway_file(local))),
-            folder=local.run,
-            kept=local.restart,
+            tuple(process.command(gateway_file(config))),
+            folder=config.run_folder,
+            restarted=config.restart,
         ),
-        *(_component(local, component) for component in components),
-        *(_worker(local, component) for component in components),
-        *_datastores(local, dynoxide),
-        _python(MIGRATE, "-m", "forum.migrate", environment=environment(local, stages.MONOLITH)),
-        _python(PROVISION, "-m", "infra.provisioning", environment=provisioning(local)),
-        _python(DEMO, "-m", "infra.demo.load", "--url", local.url(GATEWAY)),
+        *(_component(config, component) for component in components),
+        *(_worker(config, component) for component in components),
+        *_datastores(config, dynoxide),
+        _python(
+            MIGRATE,
+            "-m",
+            "forum.migrate",
+            environment=component_environment(config, stages.MONOLITH),
+        ),
+        _python(
+            PROVISION, "-m", "infra.provisioning", environment=provisioning_environment(config)
+        ),
+        _python(DEMO, "-m", "infra.demo.load", "--url", config.url(GATEWAY)),
     ]
     if lost_since is not None:
-        programs += [_replay(local, component, lost_since) for component in local.components]
+        programs += [_replay(config, component, lost_since) for component in config.components]
     return tuple(programs)
 
 
-def gateway_file(local: Local) -> Path:
+def gateway_file(config: RunConfig) -> Path:
     """Name the gateway's rendered configuration."""
-    return local.run / "envoy.json"
+    return config.run_folder / "envoy.json"
 
 
-def routes_file(local: Local) -> Path:
+def routes_file(config: RunConfig) -> Path:
     """Name the gateway's routes, which it takes anew whenever they change."""
-    return local.run / "routes" / "routes.json"
+    return config.run_folder / "routes" / "routes.json"
 
 
-def provisioning(local: Local) -> dict[str, str]:
+def provisioning_environment(config: RunConfig) -> dict[str, str]:
     """Give what provisioning needs: where the datastores are, and for whom."""
-    services = {"SERVICES": ",".join(local.services), "STAGE_FILE": str(local.stage_file)}
-    return _aws(local) | _dynamodb(local) | services
+    services = {"SERVICES": ",".join(config.services), "STAGE_FILE": str(config.stage_file)}
+    return _aws(config) | _dynamodb(config) | services
 
 
 def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Give what every program gets."""
-    passed = {name: environ[name] for name in _PASSED_ON if name in environ}
+    passed = {name: environ[name] for name in _INHERITED_VARIABLES if name in environ}
     # No load balancer here has to notice first that a component is about to stop. And who takes a
     # forum apart wants to see it.
     return {"DRAIN_SECONDS": "0", "SPLIT_BADGE": "on"} | passed | {"PYTHONUNBUFFERED": "1"}
 
 
-def environment(local: Local, component: str) -> dict[str, str]:
+def component_environment(config: RunConfig, component: str) -> dict[str, str]:
     """Give the settings of a component, apart from `base_environment`."""
-    given = {"SECRETS_DIR": str(session_keys.folder_of(local, component)), "MOVABLE": "true"}
-    given |= _aws(local) | ministack.addresses(local, component)
+    given = {
+        "SECRETS_DIR": str(session_keys.component_folder(config, component)),
+        "LIVE_EXTRACTION": "true",
+    }
+    given |= _aws(config) | ministack.bus_environment(config, component)
     if component == stages.MONOLITH:
-        given["DATABASE_URL"] = f"sqlite:///{local.folder / 'forum.sqlite'}"
-        given["EXTRACTED"] = stages.as_setting(local.extracted)
-        given |= {f"{domain.upper()}_URL": local.way(domain) for domain in stages.DOMAINS}
+        given["DATABASE_URL"] = f"sqlite:///{config.folder / 'forum.sqlite'}"
+        given["EXTRACTED"] = stages.as_setting(config.extracted)
+        given |= {f"{domain.upper()}_URL": config.internal_url(domain) for domain in stages.DOMAINS}
     else:
-        given |= _dynamodb(local) | {"GATEWAY_URL": local.url(GATEWAY)}
-        given |= {f"{peer.upper()}_URL": _way(local, peer) for peer in PEERS.get(component, ())}
-    if component == local.owner("users"):
-        given["KEEPERS"] = ",".join(each for each in local.components if each != component)
+        given |= _dynamodb(config) | {"GATEWAY_URL": config.url(GATEWAY)}
+        given |= {
+            f"{peer.upper()}_URL": _domain_url(config, peer) for peer in PEERS.get(component, ())
+        }
+    if component == config.owner("users"):
+        given["REPLICA_HOLDERS"] = ",".join(each for each in config.components if each != component)
     return given
 
 
-def _way(local: Local, domain: str) -> str:
+def _domain_url(config: RunConfig, domain: str) -> str:
     """Give the address at which services find a domain, whoever keeps it by then."""
-    owner = local.owner(domain)
-    return local.way(owner) if owner in local.via else local.url(GATEWAY)
+    owner = config.owner(domain)
+    return config.internal_url(owner) if owner in config.proxied_ports else config.url(GATEWAY)
 
 
 def replay_module(component: str) -> str:
@@ -121,54 +135,62 @@ def replay_module(component: str) -> str:
     return f"{PACKAGES[component]}.replay"
 
 
-def replay(component: str) -> str:
+def replay_process_name(component: str) -> str:
     """Name the program that publishes a component's events once more."""
     return f"{component}-replay"
 
 
-def _component(local: Local, name: str) -> Program:
-    address = f"{HOST}:{local.ports[name]}"
+def _component(config: RunConfig, name: str) -> ProcessSpec:
+    address = f"{HOST}:{config.ports[name]}"
     options = ("-c", "python:chassis.http.gunicorn_conf", "--bind", address)
     bounds = ("--graceful-timeout", str(GRACEFUL_SECONDS))
     gunicorn = str(Path(sys.executable).with_name("gunicorn"))
     command = (gunicorn, *options, *bounds, f"{PACKAGES[name]}.wsgi:app")
-    told = environment(local, name)
-    return Program(name, "components", command, told, local.run, local.restart)
+    told = component_environment(config, name)
+    return ProcessSpec(name, "components", command, told, config.run_folder, config.restart)
 
 
-def _worker(local: Local, component: str) -> Program:
+def _worker(config: RunConfig, component: str) -> ProcessSpec:
     command = (sys.executable, "-m", f"{PACKAGES[component]}.worker")
-    told = environment(local, component)
-    return Program(worker(component), "workers", command, told, local.run, local.restart)
+    told = component_environment(config, component)
+    return ProcessSpec(
+        worker_name(component), "workers", command, told, config.run_folder, config.restart
+    )
 
 
-def _datastores(local: Local, dynoxide: Path) -> list[Program]:
-    port, file = str(local.ports[DATASTORE]), str(local.folder / "dynamodb.sqlite")
+def _datastores(config: RunConfig, dynoxide: Path) -> list[ProcessSpec]:
+    port, file = str(config.ports[DATASTORE]), str(config.folder / "dynamodb.sqlite")
     serve = (str(dynoxide), "serve", "--host", HOST, "--port", port, "--db-path", file)
     commands = {DATASTORE: serve, BUS: ministack.command()}
-    told = {DATASTORE: {}, BUS: ministack.settings(local)}
+    told = {DATASTORE: {}, BUS: ministack.ministack_environment(config)}
     return [
-        Program(name, "datastores", command, told[name], local.run, local.restart)
+        ProcessSpec(name, "datastores", command, told[name], config.run_folder, config.restart)
         for name, command in commands.items()
     ]
 
 
-def _replay(local: Local, component: str, since: datetime) -> Program:
-    arguments = ("-m", replay_module(component), "since", stamp(since))
-    return _python(replay(component), *arguments, environment=environment(local, component))
+def _replay(config: RunConfig, component: str, since: datetime) -> ProcessSpec:
+    arguments = ("-m", replay_module(component), "since", format_timestamp(since))
+    return _python(
+        replay_process_name(component),
+        *arguments,
+        environment=component_environment(config, component),
+    )
 
 
-def _python(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Program:
-    return Program(name, "setup", (sys.executable, *arguments), environment or {})
+def _python(
+    name: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> ProcessSpec:
+    return ProcessSpec(name, "setup", (sys.executable, *arguments), environment or {})
 
 
-def _dynamodb(local: Local) -> dict[str, str]:
-    return {"AWS_ENDPOINT_URL_DYNAMODB": local.way(DATASTORE)}
+def _dynamodb(config: RunConfig) -> dict[str, str]:
+    return {"AWS_ENDPOINT_URL_DYNAMODB": config.internal_url(DATASTORE)}
 
 
-def _aws(local: Local) -> dict[str, str]:
+def _aws(config: RunConfig) -> dict[str, str]:
     return {
-        "AWS_ENDPOINT_URL": local.way(BUS),
+        "AWS_ENDPOINT_URL": config.internal_url(BUS),
         "AWS_DEFAULT_REGION": ministack.REGION,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",

@@ -5,7 +5,7 @@ import time
 from types import FrameType
 
 
-class StopAskedError(Exception):
+class StopRequested(Exception):
     """Somebody asked us to stop."""
 
 
@@ -26,4 +26,4 @@ class Signals:
         if not self._received:
             time.sleep(seconds)
         if self._received:
-            raise StopAskedError
+            raise StopRequested

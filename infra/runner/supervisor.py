@@ -15,7 +15,7 @@ from typing import Any
 from xmlrpc.client import Error, Fault
 
 from infra.runner import supervisor_rpc
-from infra.runner.process_specs import GROUPS, Program, base_environment
+from infra.runner.process_specs import GROUPS, ProcessSpec, base_environment
 from infra.runner.supervisord import configuration, log_file
 
 STOP_SECONDS = sum(GROUPS.values()) + 0.5
@@ -28,16 +28,16 @@ SUPERVISORD = "supervisord"
 _UNREACHABLE = (OSError, HTTPException, Error)
 
 
-class PartFailedError(Exception):
+class ProcessFailedError(Exception):
     """A part died or did not get ready; `part` names it."""
 
     def __init__(self, part: str, message: str) -> None:
         super().__init__(f"{part} {message}")
-        self.part = part
+        self.process = part
 
 
 @dataclass(frozen=True)
-class State:
+class ProcessState:
     """What supervisord knows of a program.
 
     `stopped` is one that was asked to stop, `given_up` one that did not stay up.
@@ -52,7 +52,7 @@ class State:
     given_up: bool = False
 
     @property
-    def end(self) -> str:
+    def failure(self) -> str:
         """Say how a program that does not run ended; empty for an orderly end."""
         if self.error:
             return f"could not be started: {self.error}"
@@ -61,10 +61,10 @@ class State:
         return f"ended with code {self.exit_code}" if self.exit_code else ""
 
 
-class Runner:
+class Supervisor:
     """Starts, watches and stops programs through supervisord."""
 
-    def __init__(self, folder: Path, logs: Path, programs: Iterable[Program]) -> None:
+    def __init__(self, folder: Path, logs: Path, programs: Iterable[ProcessSpec]) -> None:
         self._folder, self._logs = folder, logs
         self._programs = {program.name: program for program in programs}
         self._socket = _socket_in(folder)
@@ -94,8 +94,8 @@ class Runner:
     def wait(self, pause: Callable[[float], None]) -> None:
         """Wait until supervisord takes calls."""
         while not self._listens():
-            if not self.alive():
-                raise PartFailedError(SUPERVISORD, "ended at once")
+            if not self.is_alive():
+                raise ProcessFailedError(SUPERVISORD, "ended at once")
             pause(0.01)
 
     def start(self, name: str) -> None:
@@ -108,16 +108,16 @@ class Runner:
         if pid := self._api.getProcessInfo(full_name)["pid"]:
             self._groups[name] = pid
 
-    def states(self) -> dict[str, State]:
+    def states(self) -> dict[str, ProcessState]:
         """Tell how each program is; none is running if supervisord itself has ended."""
-        if not self.alive():
-            return {name: State(name, False, 0, -1, "") for name in self._programs}
+        if not self.is_alive():
+            return {name: ProcessState(name, False, 0, -1, "") for name in self._programs}
         states = {}
         for info in self._api.getAllProcessInfo():
             name, state = info["name"], info["statename"]
             # After a start, supervisord tells an unexpected exit code here a second time.
             error = "" if state == "EXITED" else info["spawnerr"]
-            states[name] = State(
+            states[name] = ProcessState(
                 name,
                 running=state in _RUNNING,
                 pid=info["pid"],
@@ -128,7 +128,7 @@ class Runner:
             )
         return states
 
-    def replaced(self, states: Iterable[State]) -> list[str]:
+    def reap_replaced(self, states: Iterable[ProcessState]) -> list[str]:
         """Name the programs that run as another process than before, and kill what those left.
 
         A master that was killed leaves workers, which hold its port.
@@ -142,7 +142,7 @@ class Runner:
                 names.append(state.name)
         return names
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Tell whether supervisord runs."""
         return self._process is not None and self._process.poll() is None
 
@@ -151,14 +151,14 @@ class Runner:
         if self._process is None:
             return
         deadline = time.monotonic() + STOP_SECONDS
-        if self.alive():
+        if self.is_alive():
             self._forget_ended()
             self._process.terminate()
-        while self.alive() and time.monotonic() < deadline:
+        while self.is_alive() and time.monotonic() < deadline:
             # A call wakes supervisord, which else looks only once a second whether a group ended.
             self._listens()
             time.sleep(0.02)
-        if self.alive():
+        if self.is_alive():
             self._process.kill()
         self._process.wait()
         self._sweep()
@@ -183,7 +183,7 @@ class Runner:
             states = self.states()
         except _UNREACHABLE:
             return
-        self.replaced(states.values())
+        self.reap_replaced(states.values())
         for name, state in states.items():
             if not state.running and not state.error and state.exit_code == 0:
                 self._groups.pop(name, None)

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Collection
 from pathlib import Path
 
-from infra.runner.process_specs import GROUPS, Program
+from infra.runner.process_specs import GROUPS, ProcessSpec
 
 _RETRIES = 3
 
@@ -14,7 +14,7 @@ def log_file(logs: Path, name: str) -> Path:
     return logs / f"{name}.log"
 
 
-def configuration(folder: Path, socket: Path, logs: Path, programs: Collection[Program]) -> str:
+def configuration(folder: Path, socket: Path, logs: Path, programs: Collection[ProcessSpec]) -> str:
     """Write the configuration: all programs in groups, none of which starts by itself."""
     sections = [
         "[unix_http_server]",
@@ -40,7 +40,7 @@ def configuration(folder: Path, socket: Path, logs: Path, programs: Collection[P
     return "\n".join(sections) + "\n"
 
 
-def _section(logs: Path, program: Program) -> list[str]:
+def _section(logs: Path, program: ProcessSpec) -> list[str]:
     pairs = [f'{name}="{value}"' for name, value in program.environment.items()]
     return [
         f"[program:{program.name}]",
@@ -48,10 +48,10 @@ def _section(logs: Path, program: Program) -> list[str]:
         f"directory={program.folder}",
         f"environment={','.join(pairs)}",
         "autostart=false",
-        f"autorestart={'true' if program.kept else 'false'}",
+        f"autorestart={'true' if program.restarted else 'false'}",
         # It counts as started once spawned; whether it is ready is asked over HTTP. What is kept
         # running has to stay for a second, or else is tried again ever later, and then given up.
-        f"startsecs={1 if program.kept else 0}",
+        f"startsecs={1 if program.restarted else 0}",
         f"startretries={_RETRIES}",
         f"stopwaitsecs={GROUPS[program.group]}",
         "killasgroup=true",

@@ -27,18 +27,18 @@ def integrity(of: bytes) -> str:
 
 
 def test_a_package_with_the_pinned_hash_is_unpacked() -> None:
-    assert dynoxide.verified(package(), integrity(package())) == b"a program"
+    assert dynoxide.extract_verified(package(), integrity(package())) == b"a program"
 
 
 def test_a_package_with_another_hash_is_refused() -> None:
     with pytest.raises(DynoxideError, match="another hash"):
-        dynoxide.verified(package() + b"\0", integrity(package()))
+        dynoxide.extract_verified(package() + b"\0", integrity(package()))
 
 
 def test_a_package_without_the_program_is_refused() -> None:
     other = package("package/other")
     with pytest.raises(DynoxideError, match="holds no"):
-        dynoxide.verified(other, integrity(other))
+        dynoxide.extract_verified(other, integrity(other))
 
 
 def test_a_platform_without_a_pin_is_told_what_to_do(
@@ -48,18 +48,18 @@ def test_a_platform_without_a_pin_is_told_what_to_do(
     monkeypatch.setattr("platform.system", lambda: "Plan9")
     monkeypatch.setattr("platform.machine", lambda: "AMD64")
     with pytest.raises(DynoxideError, match=r"pinned for plan9-x64: set DYNOXIDE="):
-        dynoxide.ensure({})
+        dynoxide.ensure_installed({})
 
 
 def test_a_binary_that_is_already_there_can_be_named(tmp_path: Path) -> None:
     program = tmp_path / "dynoxide"
     program.touch(mode=0o755)
-    assert dynoxide.ensure({"DYNOXIDE": str(program)}) == program
+    assert dynoxide.ensure_installed({"DYNOXIDE": str(program)}) == program
     with pytest.raises(DynoxideError, match="no program"):
-        dynoxide.ensure({"DYNOXIDE": str(tmp_path / "elsewhere")})
+        dynoxide.ensure_installed({"DYNOXIDE": str(tmp_path / "elsewhere")})
 
 
 def test_the_installed_binary_runs_where_it_is_looked_for() -> None:
-    first = dynoxide.ensure({})
-    assert dynoxide.ensure({}) == first
+    first = dynoxide.ensure_installed({})
+    assert dynoxide.ensure_installed({}) == first
     assert first.stat().st_mode & 0o111

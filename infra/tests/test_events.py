@@ -68,10 +68,10 @@ def until(done: Callable[[], object], seconds: float = 30) -> None:
 
 def rename_unseen(stack: Stack, forum: Forum, name: str) -> None:
     """Rename somebody while the monolith does not look; the event waits in its queue."""
-    before = eventz(stack, "monolith")["waiting"]
+    before = eventz(stack, "monolith")["queue_depth"]
     forum.rename(name)
-    until(lambda: eventz(stack, "monolith")["waiting"] > before)
-    until(lambda: eventz(stack, "users")["outbox_seconds"] == 0)
+    until(lambda: eventz(stack, "monolith")["queue_depth"] > before)
+    until(lambda: eventz(stack, "users")["outbox_age_seconds"] == 0)
     assert forum.name() != name
 
 
@@ -96,14 +96,14 @@ def test_what_waits_at_an_orderly_stop_is_there_at_the_next_start(
     stack = Stack(USERS, tmp_path, SMALL, restart=True)
     with stack:
         forum = Forum(stack)
-        stack.stop_part("monolith-worker")
+        stack.stop_process("monolith-worker")
         rename_unseen(stack, forum, "Countess")
         assert stack.stop() == 0
     if moves:
         stack.environment = {**stack.environment, PORTS[BUS][0]: str(free_port())}
     with stack:
         until(lambda: forum.name() == "Countess")
-        assert UNCLEAN not in stack.said()
+        assert UNCLEAN not in stack.output_text()
 
 
 def test_what_a_killed_bus_has_lost_is_published_again_by_the_next_run(tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ def test_what_a_killed_bus_has_lost_is_published_again_by_the_next_run(tmp_path:
         assert stack.process is not None
         assert stack.process.wait(20) == 1
     with stack:
-        assert UNCLEAN in stack.said()
+        assert UNCLEAN in stack.output_text()
         until(lambda: forum.name() == "Countess")
     with stack:
-        assert UNCLEAN not in stack.said()
+        assert UNCLEAN not in stack.output_text()
 
 
 def test_what_a_bus_that_was_started_again_has_lost_is_published_again_on_demand(
@@ -128,12 +128,12 @@ def test_what_a_bus_that_was_started_again_has_lost_is_published_again_on_demand
     stack = Stack(USERS, tmp_path, SMALL, restart=True)
     with stack:
         forum = Forum(stack)
-        stack.stop_part("monolith-worker")
+        stack.stop_process("monolith-worker")
         rename_unseen(stack, forum, "Countess")
         stack.kill("bus")
-        until(lambda: "make replay SINCE=" in stack.said())
-        assert eventz(stack, "monolith")["waiting"] == 0
-        stack.start_part("monolith-worker")
+        until(lambda: "make replay SINCE=" in stack.output_text())
+        assert eventz(stack, "monolith")["queue_depth"] == 0
+        stack.start_process("monolith-worker")
         done = stack.control("replay", "SINCE=1h")
         assert done.returncode == 0, done.stderr
         assert {line.partition(":")[0] for line in done.stdout.splitlines()} == {
@@ -143,7 +143,7 @@ def test_what_a_bus_that_was_started_again_has_lost_is_published_again_on_demand
         until(lambda: forum.name() == "Countess")
     # Nobody told the launcher whether that was enough.
     with stack:
-        assert UNCLEAN in stack.said()
+        assert UNCLEAN in stack.output_text()
 
 
 def test_a_replay_that_was_cut_short_is_done_by_the_next_run(tmp_path: Path) -> None:
@@ -153,11 +153,11 @@ def test_a_replay_that_was_cut_short_is_done_by_the_next_run(tmp_path: Path) -> 
         assert stack.process is not None
         stack.process.wait(20)
     process = stack.spawn()
-    until(lambda: UNCLEAN in stack.said(), 60)
+    until(lambda: UNCLEAN in stack.output_text(), 60)
     process.send_signal(signal.SIGTERM)
     process.wait(20)
     with stack:
-        assert UNCLEAN in stack.said()
+        assert UNCLEAN in stack.output_text()
 
 
 def send(told: dict[str, str], body: str) -> None:
@@ -177,12 +177,12 @@ def send(told: dict[str, str], body: str) -> None:
 
 def test_dead_letters_go_back_to_their_queue(tmp_path: Path) -> None:
     with Stack(USERS, tmp_path, SMALL) as stack:
-        send(process_specs.environment(stack.local, "monolith"), "no event")
-        until(lambda: eventz(stack, "monolith")["dead"] == 1)
+        send(process_specs.component_environment(stack.config, "monolith"), "no event")
+        until(lambda: eventz(stack, "monolith")["dead_letters"] == 1)
         done = stack.control("replay", "QUEUE=monolith")
         assert done.stdout == "monolith: 1 dead letter went back to the queue\n"
         # It is as wrong as before.
-        until(lambda: eventz(stack, "monolith")["dead"] == 1)
+        until(lambda: eventz(stack, "monolith")["dead_letters"] == 1)
         refused = stack.control("replay", "QUEUE=posts")
         assert refused.returncode == 1
         assert "those of monolith, users" in refused.stderr
@@ -193,4 +193,4 @@ def test_at_the_first_stage_nothing_is_exchanged(tmp_path: Path) -> None:
         refused = stack.control("replay", "SINCE=1h")
         assert refused.returncode == 1
         assert "nothing is exchanged" in refused.stderr
-        assert not (stack.local.folder / "bus").exists()
+        assert not (stack.config.folder / "bus").exists()

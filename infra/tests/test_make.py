@@ -32,7 +32,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_a_sigterm_to_make_stops_everything(stack: Stack) -> None:
     with stack:
         assert stack.stop(signal.SIGTERM) != 0
-        assert "Everything has stopped." in stack.said()
+        assert "Everything has stopped." in stack.output_text()
 
 
 def test_a_sigterm_to_the_whole_group_stops_everything(stack: Stack) -> None:
@@ -41,7 +41,7 @@ def test_a_sigterm_to_the_whole_group_stops_everything(stack: Stack) -> None:
         os.killpg(stack.process.pid, signal.SIGTERM)
         stack.process.wait(20)
         assert not stack.wait_until_gone()
-        assert "Everything has stopped." in stack.said()
+        assert "Everything has stopped." in stack.output_text()
 
 
 def test_a_killed_make_and_launcher_leave_nothing(stack: Stack) -> None:

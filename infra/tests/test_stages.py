@@ -14,7 +14,7 @@ SMALL = {"WEB_CONCURRENCY": "1"}
 ALL = frozenset(stages.DOMAINS)
 
 
-@pytest.mark.parametrize("extracted", stages.every(), ids=stages.folder)
+@pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
 def test_a_stage_starts_what_it_needs_and_nothing_else(
     extracted: frozenset[str], tmp_path: Path
 ) -> None:
@@ -27,18 +27,18 @@ def test_a_stage_starts_what_it_needs_and_nothing_else(
             assert answer.status_code == 200, answer.text
             owner = domain if domain in extracted else stages.MONOLITH
             assert answer.headers["X-Served-By"] == f"{owner}/dev"
-            assert listens(stack.local.ports[domain]) == (domain in extracted)
+            assert listens(stack.config.ports[domain]) == (domain in extracted)
             own_copy = requests.get(f"{stack.urls['monolith']}/api/{domain}", timeout=10)
             assert own_copy.status_code == (404 if domain in extracted else 200)
         for part in (DATASTORE, BUS):
-            assert listens(stack.local.ports[part]) == bool(extracted)
-        assert len(stack.local.workers) == (len(extracted) + 1 if extracted else 0)
-        assert all(stack.pid(worker) for worker in stack.local.workers)
-        said = stack.said()
+            assert listens(stack.config.ports[part]) == bool(extracted)
+        assert len(stack.config.workers) == (len(extracted) + 1 if extracted else 0)
+        assert all(stack.pid(worker) for worker in stack.config.workers)
+        said = stack.output_text()
         assert stack.base_url in said
-        assert all(part in said for part in stack.local.parts)
+        assert all(part in said for part in stack.config.servers)
         assert stack.stop() == 0
-        assert "Everything has stopped." in stack.said()
+        assert "Everything has stopped." in stack.output_text()
 
 
 def register(stack: Stack, name: str) -> str:
@@ -50,7 +50,7 @@ def register(stack: Stack, name: str) -> str:
     return str(answer.json()["token"])
 
 
-@pytest.mark.parametrize("extracted", [frozenset[str](), ALL], ids=stages.folder)
+@pytest.mark.parametrize("extracted", [frozenset[str](), ALL], ids=stages.stage_name)
 def test_data_and_sessions_outlive_a_restart(extracted: frozenset[str], tmp_path: Path) -> None:
     stack = Stack(extracted, tmp_path, SMALL)
     with stack:
@@ -79,7 +79,9 @@ def test_stages_keep_their_data_apart(tmp_path: Path) -> None:
         register(stack, "ada")
 
 
-@pytest.mark.parametrize("extracted", [frozenset[str](), frozenset({"users"})], ids=stages.folder)
+@pytest.mark.parametrize(
+    "extracted", [frozenset[str](), frozenset({"users"})], ids=stages.stage_name
+)
 def test_a_moderator_is_made_where_accounts_live(extracted: frozenset[str], tmp_path: Path) -> None:
     stack = Stack(extracted, tmp_path, SMALL)
     done = stack.control("moderator", "ada")
@@ -106,7 +108,7 @@ def test_a_warm_start_is_quick(extracted: frozenset[str], seconds: int, tmp_path
     # The best of three, and longer where more is going on than there are processors for.
     for _ in range(3):
         with stack:
-            taken = float(stack.said().split("ready after ")[1].split(" s:")[0])
+            taken = float(stack.output_text().split("ready after ")[1].split(" s:")[0])
         crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
         results.append(taken / crowd)
         if results[-1] < seconds:
@@ -121,6 +123,6 @@ def test_demo_content_is_loaded_once(tmp_path: Path) -> None:
         with stack:
             answer = requests.get(f"{stack.base_url}/api/threads?limit=100", timeout=10)
             counts.append(len(answer.json()["items"]))
-            loaded = "Loading the demo content" in stack.said()
+            loaded = "Loading the demo content" in stack.output_text()
             assert loaded == (len(counts) == 1)
     assert counts[0] == counts[1] > 10

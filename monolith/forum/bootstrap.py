@@ -6,20 +6,20 @@ from functools import cached_property, partial
 from typing import cast
 
 from chassis.auth.tokens import Issuer
-from chassis.client.service_client import Peer
+from chassis.client.service_client import ServiceClient
 from chassis.clock import Clock, NewId, utc_now, uuid7
-from chassis.messaging.events import Event, Handler
-from chassis.ownership.state import moving
+from chassis.messaging.events import Event, EventHandler
+from chassis.ownership.state import cutover_in_progress
 from chassis.pagination import Cursors
 from forum.database import Database
 from forum.outbox import OutboxRecorder, Recorder, SqlOutbox
-from forum.ownership.state import SETTLED, Chosen, Stages
+from forum.ownership.state import SETTLED, Chosen, OwnershipRegistry
 from forum.posts.remote import RemotePosts
 from forum.posts.replica import PostReplica
-from forum.posts.sole_author import ElsewherePosts, OwnPosts, PostsGate
+from forum.posts.sole_author import RemoteSoleAuthorCheck, SoleAuthorCheck, SqlSoleAuthorCheck
 from forum.posts.store import SqlPosts
 from forum.settings import ForumSettings, may_be_own
-from forum.threads.admission import OwnThreads, ReplicaThreads, ThreadGate
+from forum.threads.admission import OwnedThreadAdmission, ReplicaThreadAdmission, ThreadAdmission
 from forum.threads.remote import RemoteThreads
 from forum.threads.replica import ThreadReplica
 from forum.threads.store import SqlThreads
@@ -35,7 +35,7 @@ NAMES = {"users": "accounts", "threads": "threads", "posts": "posts"}
 
 
 @dataclass(frozen=True)
-class Parts:
+class Bootstrap:
     """Makes each part when it is first asked for; opens no connection yet."""
 
     settings: ForumSettings
@@ -58,17 +58,19 @@ class Parts:
         return SqlOutbox(self.database, self.clock)
 
     @cached_property
-    def stages(self) -> Stages:
+    def ownership(self) -> OwnershipRegistry:
         """What knows which domains are the forum's own."""
-        return Stages(self.database, self.settings.extracted, movable=self.settings.movable)
+        return OwnershipRegistry(
+            self.database, self.settings.extracted, live_extraction=self.settings.live_extraction
+        )
 
     @cached_property
     def recorder(self) -> Recorder:
         """What records events."""
-        return OutboxRecorder(COMPONENT, self.stages, self.clock, self.new_id)
+        return OutboxRecorder(COMPONENT, self.ownership, self.clock, self.new_id)
 
     @property
-    def urls(self) -> dict[str, str]:
+    def service_urls(self) -> dict[str, str]:
         """Where the services are, by the domain of each."""
         settings = self.settings
         return {
@@ -78,27 +80,29 @@ class Parts:
         }
 
     @cached_property
-    def peers(self) -> dict[str, Peer]:
+    def clients(self) -> dict[str, ServiceClient]:
         """The services, by the domain of each."""
-        return {domain: noted(domain, NAMES[domain], url) for domain, url in self.urls.items()}
+        return {
+            domain: noted(domain, NAMES[domain], url) for domain, url in self.service_urls.items()
+        }
 
     @cached_property
     def remote_users(self) -> RemoteUsers:
         """Users at their service."""
-        return RemoteUsers(self.peers["users"])
+        return RemoteUsers(self.clients["users"])
 
     @cached_property
     def remote_threads(self) -> RemoteThreads:
         """Threads at their service."""
-        return RemoteThreads(self.peers["threads"])
+        return RemoteThreads(self.clients["threads"])
 
     @cached_property
     def remote_posts(self) -> RemotePosts:
         """Posts at their service."""
-        return RemotePosts(self.peers["posts"])
+        return RemotePosts(self.clients["posts"])
 
     @cached_property
-    def own_users(self) -> SqlUsers:
+    def sql_users(self) -> SqlUsers:
         """Users on the forum's own database."""
         return SqlUsers(
             self.database,
@@ -108,14 +112,16 @@ class Parts:
             self.clock,
             self.new_id,
             self.recorder,
-            keepers=lambda: self.stages.now().extracted,
+            replica_holders=lambda: self.ownership.snapshot().extracted,
         )
 
     @cached_property
-    def own_threads(self) -> SqlThreads:
+    def sql_threads(self) -> SqlThreads:
         """Threads on the forum's own database."""
-        elsewhere = ElsewherePosts(self.remote_posts)
-        posts = cast("PostsGate", Chosen(self.stages, "posts", OwnPosts(), elsewhere))
+        elsewhere = RemoteSoleAuthorCheck(self.remote_posts)
+        posts = cast(
+            "SoleAuthorCheck", Chosen(self.ownership, "posts", SqlSoleAuthorCheck(), elsewhere)
+        )
         return SqlThreads(
             self.database,
             self.cursors,
@@ -127,12 +133,12 @@ class Parts:
         )
 
     @cached_property
-    def own_posts(self) -> SqlPosts:
+    def sql_posts(self) -> SqlPosts:
         """Posts on the forum's own database."""
         return SqlPosts(
             self.database,
             self.actors,
-            self.thread_gate,
+            self.thread_admission,
             self.cursors,
             self.clock,
             self.new_id,
@@ -143,48 +149,48 @@ class Parts:
     def actors(self) -> Actors:
         """Who may write."""
         elsewhere = ReplicaActors(self.clock)
-        return cast("Actors", Chosen(self.stages, "users", OwnActors(), elsewhere))
+        return cast("Actors", Chosen(self.ownership, "users", OwnActors(), elsewhere))
 
     @cached_property
-    def thread_gate(self) -> ThreadGate:
+    def thread_admission(self) -> ThreadAdmission:
         """Where one may write."""
-        own = OwnThreads(self.database)
-        elsewhere = ReplicaThreads(self.database, self.remote_threads, self.thread_replica)
-        return cast("ThreadGate", Chosen(self.stages, "threads", own, elsewhere))
+        own = OwnedThreadAdmission(self.database)
+        elsewhere = ReplicaThreadAdmission(self.database, self.remote_threads, self.thread_replica)
+        return cast("ThreadAdmission", Chosen(self.ownership, "threads", own, elsewhere))
 
     @cached_property
     def thread_replica(self) -> ThreadReplica:
         """What keeps threads of the threads service."""
         return ThreadReplica(self.database, self.actors)
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Mapping[str, EventHandler]:
         """Give what applies each type of event that the monolith takes at any stage."""
         people = UserReplica(self.database, self.recorder, self.clock)
-        posts = PostReplica(self.database, self.actors, self.thread_gate)
+        posts = PostReplica(self.database, self.actors, self.thread_admission)
         replicas = {
             "users": people.handlers(),
             "threads": self.thread_replica.handlers(),
             "posts": posts.handlers(),
         }
-        handlers: dict[str, Handler] = {
-            kind: partial(self._keep_copy, domain, handler)
+        handlers: dict[str, EventHandler] = {
+            kind: partial(self._apply_to_replica, domain, handler)
             for domain, of_domain in replicas.items()
             for kind, handler in of_domain.items()
         }
         if may_be_own(self.settings, "users"):
-            for kind, handler in Erasures(self.own_users).handlers().items():
-                handlers[kind] = partial(self._take_word, handler)
+            for kind, handler in Erasures(self.sql_users).handlers().items():
+                handlers[kind] = partial(self._apply_to_owner, handler)
         return handlers
 
-    def _keep_copy(self, domain: str, handler: Handler, event: Event) -> None:
+    def _apply_to_replica(self, domain: str, handler: EventHandler, event: Event) -> None:
         """Apply what a service tells of its own domain; of the forum's own it need not be told."""
-        if not self.stages.look().domains[domain].is_own:
+        if not self.ownership.current().domains[domain].is_own:
             handler(event)
 
-    def _take_word(self, handler: Handler, event: Event) -> None:
+    def _apply_to_owner(self, handler: EventHandler, event: Event) -> None:
         """Take the word of somebody who forgot one of the forum's own people."""
-        users = self.stages.look().domains["users"]
+        users = self.ownership.current().domains["users"]
         if users.is_own:
             handler(event)
         elif users.state != SETTLED:
-            raise moving()  # whether it is for the forum is not decided yet
+            raise cutover_in_progress()  # whether it is for the forum is not decided yet

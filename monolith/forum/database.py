@@ -31,7 +31,7 @@ BUSY_TIMEOUT = 5  # seconds that a write waits for another one
 Id = String(36).with_variant(String(36, collation="C"), "postgresql")
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC datetime; SQLite, which knows no time zones, keeps it without one."""
 
     impl = DateTime(timezone=True)
@@ -84,7 +84,7 @@ class Database:
         Raises:
             Unavailable: the database does not answer.
         """
-        with _told_as_unavailable(), Session(self.engine) as session:
+        with _translate_outages(), Session(self.engine) as session:
             yield session
 
     @contextmanager
@@ -95,15 +95,15 @@ class Database:
             Unavailable: the database does not answer or stays locked by others.
         """
         with (
-            _told_as_unavailable(),
-            self._in_turn(),
+            _translate_outages(),
+            self._writer_turn(),
             Session(self._writing, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
 
     @contextmanager
-    def _in_turn(self) -> Iterator[None]:
+    def _writer_turn(self) -> Iterator[None]:
         """Let one thread of the process write after the other, where there is one writer at all.
 
         SQLite's own waiters look again after a while, so one of many can be unlucky for long.
@@ -161,7 +161,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _told_as_unavailable() -> Iterator[None]:
+def _translate_outages() -> Iterator[None]:
     try:
         yield
     except IntegrityError:

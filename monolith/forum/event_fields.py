@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from chassis.clock import moment
+from chassis.clock import parse_timestamp
 
 
 def _moment(value: object) -> datetime:
@@ -13,8 +13,8 @@ def _moment(value: object) -> datetime:
     if not isinstance(value, str):
         message = "must be a time"
         raise ValueError(message)
-    return moment(value)
+    return parse_timestamp(value)
 
 
-When = Annotated[AwareDatetime, BeforeValidator(_moment)]
-AnId = Annotated[str, Field(min_length=1, max_length=36)]
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_moment)]
+EntityId = Annotated[str, Field(min_length=1, max_length=36)]

@@ -10,13 +10,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis.clock import Clock
-from chassis.idempotency.keys import KEPT_FOR, IdempotencyKey, KeyTaken
-from forum.database import Base, Database, Moment, insert_into
+from chassis.idempotency.keys import RETENTION, DuplicateIdempotencyKey, IdempotencyKey
+from forum.database import Base, Database, UtcDateTime, insert_into
 
 PAGE = 500
 
 
-class Answer(Base):
+class StoredResponse(Base):
     """The first answer to an idempotency key."""
 
     __tablename__ = "idempotency_answers"
@@ -24,23 +24,25 @@ class Answer(Base):
     scope: Mapped[str] = mapped_column(String(400), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)
-    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
-def find(session: Session, key: IdempotencyKey | None, now: datetime) -> dict[str, Any] | None:
+def find_response(
+    session: Session, key: IdempotencyKey | None, now: datetime
+) -> dict[str, Any] | None:
     """Look up the first answer to a key.
 
     Raises:
         KeyReused: the key was used for another request.
     """
-    kept = session.get(Answer, key.scope) if key else None
+    kept = session.get(StoredResponse, key.scope) if key else None
     if key is None or kept is None or kept.expires_at <= now:
         return None
-    key.must_match(kept.fingerprint)
+    key.require_same_request(kept.fingerprint)
     return kept.answer
 
 
-def keep(
+def store_response(
     session: Session, key: IdempotencyKey | None, answer: dict[str, Any], now: datetime
 ) -> None:
     """Claim a key for this transaction's answer.
@@ -50,40 +52,43 @@ def keep(
     """
     if key is None:
         return
-    session.execute(delete(Answer).where(Answer.expires_at <= now))
+    session.execute(delete(StoredResponse).where(StoredResponse.expires_at <= now))
     session.add(
-        Answer(
+        StoredResponse(
             scope=key.scope,
             fingerprint=key.fingerprint,
             answer=answer,
-            expires_at=now + KEPT_FOR,
+            expires_at=now + RETENTION,
         )
     )
     try:
         session.flush()
     except IntegrityError as error:
-        raise KeyTaken from error
+        raise DuplicateIdempotencyKey from error
 
 
 @dataclass(frozen=True)
-class KeptAnswers:
+class IdempotencyRecords:
     """The answers to idempotency keys on one path, for whoever moves its domain."""
 
     database: Database
     path: str
     clock: Clock
 
-    def since(self, since: datetime | None) -> Iterator[list[dict[str, Any]]]:
+    def read_since(self, since: datetime | None) -> Iterator[list[dict[str, Any]]]:
         """Give the answers that were given since then and are not outdated, in pages."""
-        first = max(self.clock(), since + KEPT_FOR) if since else self.clock()
+        first = max(self.clock(), since + RETENTION) if since else self.clock()
         after = ""
         while True:
             query = (
-                select(Answer)
+                select(StoredResponse)
                 # A scope is the owner, the path and the key, none of which holds a space.
-                .where(Answer.expires_at >= first, Answer.scope.contains(f" {self.path} "))
-                .where(Answer.scope > after)
-                .order_by(Answer.scope)
+                .where(
+                    StoredResponse.expires_at >= first,
+                    StoredResponse.scope.contains(f" {self.path} "),
+                )
+                .where(StoredResponse.scope > after)
+                .order_by(StoredResponse.scope)
                 .limit(PAGE)
             )
             with self.database.reading() as session:
@@ -102,7 +107,7 @@ class KeptAnswers:
                 return
             after = rows[-1].scope
 
-    def put(self, records: Sequence[dict[str, Any]]) -> None:
+    def write(self, records: Sequence[dict[str, Any]]) -> None:
         """Keep answers."""
         kept = [
             {
@@ -117,7 +122,7 @@ class KeptAnswers:
         with self.database.writing() as session:
             for values in kept:
                 session.execute(
-                    insert_into(session, Answer)
+                    insert_into(session, StoredResponse)
                     .values(values)
                     .on_conflict_do_update(index_elements=["scope"], set_=values)
                 )

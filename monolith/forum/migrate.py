@@ -41,7 +41,7 @@ def create(url: str) -> None:
 
 
 if __name__ == "__main__":
-    place = settings.load(ForumSettings).database_url.get_secret_value()
+    place = settings.load_settings(ForumSettings).database_url.get_secret_value()
     if sys.argv[1:] == ["--create"]:
         create(place)
     upgrade(place)

@@ -3,8 +3,8 @@
 import sys
 
 from chassis import settings
-from chassis.errors import Moving, NotFound
-from forum.bootstrap import Parts
+from chassis.errors import CutoverInProgress, NotFound
+from forum.bootstrap import Bootstrap
 from forum.settings import ForumSettings
 
 
@@ -13,14 +13,14 @@ def main() -> int:
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python -m forum.moderator USERNAME\n")
         return 2
-    configured = settings.load(ForumSettings)
-    parts = Parts(configured)
-    if "users" in parts.stages.now().extracted:
+    configured = settings.load_settings(ForumSettings)
+    parts = Bootstrap(configured)
+    if "users" in parts.ownership.snapshot().extracted:
         sys.stderr.write("users is extracted: ask the users service\n")
         return 2
     try:
-        user = parts.own_users.appoint(sys.argv[1])
-    except (NotFound, Moving) as failure:
+        user = parts.sql_users.make_moderator(sys.argv[1])
+    except (NotFound, CutoverInProgress) as failure:
         sys.stderr.write(f"{sys.argv[1]}: {failure.detail}\n")
         return 1
     sys.stdout.write(f"{user.username} is a moderator, everywhere from the next sign-in on.\n")

@@ -8,16 +8,16 @@ from sqlalchemy import Float, Index, String, Text, delete, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis.clock import Clock, NewId
-from chassis.messaging.dynamodb_outbox import KEPT_FOR, Beat
-from chassis.messaging.events import Event, from_json
-from forum.database import Base, Database, Id, Moment, insert_into
-from forum.ownership.state import Stages
+from chassis.messaging.dynamodb_outbox import RETENTION, Heartbeat
+from chassis.messaging.events import Event, parse_event
+from forum.database import Base, Database, Id, UtcDateTime, insert_into
+from forum.ownership.state import OwnershipRegistry
 
-TOUCHED = "touched"
+PRIVATE_CHANGE = "touched"
 """The type of an event that is for whoever moves a domain only, and never published."""
-REPLAYED = 500
+REPUBLISH_BATCH = 500
 """So many events a transaction marks to be published again, so that others' writes get through."""
-OUTDATED = 200
+PURGE_BATCH = 200
 """So many events are deleted at a time, at most, after they were kept long enough."""
 # The domain that a write changes; that somebody was forgotten changes a copy.
 _OF = {
@@ -40,8 +40,8 @@ class OutboxRow(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     event: Mapped[str] = mapped_column(Text)
-    recorded_at: Mapped[datetime] = mapped_column(Moment)
-    published_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     to_copy: Mapped[str | None] = mapped_column(String(16))
     """The domain that is on the move, until whoever moves it has looked at the event."""
 
@@ -54,13 +54,13 @@ class OutboxRow(Base):
     )
 
 
-class WorkerBeat(Base):
+class WorkerHeartbeat(Base):
     """When the worker was last at work, and how old the newest event was that it applied."""
 
     __tablename__ = "worker_beats"
 
     worker: Mapped[str] = mapped_column(String(32), primary_key=True)
-    at: Mapped[datetime] = mapped_column(Moment)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
     lag_seconds: Mapped[float] = mapped_column(Float)
 
 
@@ -72,7 +72,9 @@ class Recorder(Protocol):
     ) -> None:
         """Record that something happened to `subject`, which is now of this version."""
 
-    def touch(self, session: Session, kind: str, subject: str, version: int) -> None:
+    def record_private_change(
+        self, session: Session, kind: str, subject: str, version: int
+    ) -> None:
         """Say only to whoever moves the domain that something changed which is nobody else's."""
 
 
@@ -83,7 +85,7 @@ class OutboxRecorder:
     its domain is on its way to another component.
     """
 
-    def __init__(self, source: str, stages: Stages, clock: Clock, new_id: NewId) -> None:
+    def __init__(self, source: str, stages: OwnershipRegistry, clock: Clock, new_id: NewId) -> None:
         self._source = f"/{source}"
         self._stages = stages
         self._clock = clock
@@ -98,22 +100,24 @@ class OutboxRecorder:
             Moving: the event's domain may not be written right now.
         """
         domain = _OF.get(kind)
-        moves = domain is not None and self._stages.enter(session, domain)
-        if not self._stages.look().tells:
+        moves = domain is not None and self._stages.fence_write(session, domain)
+        if not self._stages.current().publishes_events:
             return  # one component keeps everything
         event = Event(self._new_id(), kind, self._source, subject, version, self._clock(), data)
         session.add(_row(event, domain if moves else None))
 
-    def touch(self, session: Session, kind: str, subject: str, version: int) -> None:
+    def record_private_change(
+        self, session: Session, kind: str, subject: str, version: int
+    ) -> None:
         """Say only to whoever moves the domain that something changed which is nobody else's.
 
         Raises:
             Moving: the event's domain may not be written right now.
         """
         domain = _OF[kind]
-        if self._stages.enter(session, domain):
+        if self._stages.fence_write(session, domain):
             now = self._clock()
-            told = Event(self._new_id(), TOUCHED, self._source, subject, version, now, {})
+            told = Event(self._new_id(), PRIVATE_CHANGE, self._source, subject, version, now, {})
             row = _row(told, domain)
             row.published_at = now  # as far as others are concerned
             session.add(row)
@@ -131,13 +135,13 @@ class SqlOutbox:
         self._clock = clock
         self._worker = worker
 
-    def pending(self, limit: int) -> list[Event]:
+    def load_unpublished(self, limit: int) -> list[Event]:
         """Give up to `limit` events that were not published yet, older ones first."""
         query = select(OutboxRow.event).where(_WAITING).order_by(OutboxRow.id).limit(limit)
         with self._database.reading() as session:
-            return [from_json(event) for event in session.scalars(query)]
+            return [parse_event(event) for event in session.scalars(query)]
 
-    def published(self, events: Sequence[Event]) -> None:
+    def mark_published(self, events: Sequence[Event]) -> None:
         """Note that these were published, and delete some that were kept long enough."""
         now = self._clock()
         # Another relay that has just published the same ones marks them as well: not waited for.
@@ -149,9 +153,9 @@ class SqlOutbox:
         )
         outdated = (
             select(OutboxRow.id)
-            .where(OutboxRow.published_at < now - KEPT_FOR, OutboxRow.to_copy.is_(None))
+            .where(OutboxRow.published_at < now - RETENTION, OutboxRow.to_copy.is_(None))
             .order_by(OutboxRow.published_at)
-            .limit(OUTDATED)
+            .limit(PURGE_BATCH)
             .with_for_update(skip_locked=True)
         )
         with self._database.writing() as session:
@@ -163,16 +167,16 @@ class SqlOutbox:
             if old:
                 session.execute(delete(OutboxRow).where(OutboxRow.id.in_(old)))
 
-    def again(self, since: datetime) -> int:
+    def republish_since(self, since: datetime) -> int:
         """Have all events recorded since then published once more, some hundreds at a time."""
         count, after = 0, ""
         while True:
             found = (
                 select(OutboxRow.id)
                 .where(OutboxRow.id > after, OutboxRow.recorded_at >= since)
-                .where(OutboxRow.event.not_like(f'%"type":"{TOUCHED}"%'))
+                .where(OutboxRow.event.not_like(f'%"type":"{PRIVATE_CHANGE}"%'))
                 .order_by(OutboxRow.id)
-                .limit(REPLAYED)
+                .limit(REPUBLISH_BATCH)
                 .with_for_update()
             )
             with self._database.writing() as session:
@@ -184,24 +188,24 @@ class SqlOutbox:
             count += len(ids)
             after = ids[-1]
 
-    def oldest(self) -> datetime | None:
+    def oldest_unpublished_at(self) -> datetime | None:
         """Tell when the oldest event that waits to be published was recorded."""
         query = select(OutboxRow.recorded_at).where(_WAITING).order_by(OutboxRow.id).limit(1)
         with self._database.reading() as session:
             return session.scalars(query).one_or_none()
 
-    def beat(self, beat: Beat) -> None:
+    def record_heartbeat(self, beat: Heartbeat) -> None:
         """Note that the worker is at work."""
         seen = {"at": beat.at, "lag_seconds": beat.lag_seconds}
         with self._database.writing() as session:
             session.execute(
-                insert_into(session, WorkerBeat)
+                insert_into(session, WorkerHeartbeat)
                 .values(worker=self._worker, **seen)
                 .on_conflict_do_update(index_elements=["worker"], set_=seen)
             )
 
-    def last_beat(self) -> Beat | None:
+    def last_heartbeat(self) -> Heartbeat | None:
         """Tell when the worker was last at work."""
         with self._database.reading() as session:
-            row = session.get(WorkerBeat, self._worker)
-            return Beat(row.at, row.lag_seconds) if row else None
+            row = session.get(WorkerHeartbeat, self._worker)
+            return Heartbeat(row.at, row.lag_seconds) if row else None

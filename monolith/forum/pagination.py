@@ -17,7 +17,7 @@ class Listing(Generic[ITEM]):
     next: str | None
 
 
-def first_of(
+def paginate(
     found: Sequence[ITEM],
     limit: int,
     cursors: Cursors,

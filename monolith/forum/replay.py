@@ -4,15 +4,15 @@ import sys
 
 from chassis import settings
 from chassis.messaging import replay
-from chassis.messaging.bus import own_queue
-from forum.bootstrap import Parts
+from chassis.messaging.bus import component_queue
+from forum.bootstrap import Bootstrap
 from forum.settings import ForumSettings
 
 
 def main() -> int:
     """Publish the monolith's events again, or put its dead letters back in its queue."""
-    configured = settings.load(ForumSettings, needed=settings.BUS)
-    return replay.main(Parts(configured).outbox, own_queue(configured, 1), sys.argv[1:])
+    configured = settings.load_settings(ForumSettings, needed=settings.BUS_SETTINGS)
+    return replay.main(Bootstrap(configured).outbox, component_queue(configured, 1), sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class ForumSettings(Settings, BusSettings):
     Where a domain was moved since, the database knows better.
     """
 
-    movable: bool = False
+    live_extraction: bool = False
     """Whether domains may move to services and back while the forum runs."""
 
     session_private_key: Annotated[SecretStr, AfterValidator(_usable_key)] = SecretStr("")
@@ -70,7 +70,7 @@ class ForumSettings(Settings, BusSettings):
     @model_validator(mode="after")
     def _key_for_own_users(self) -> Self:
         if (
-            self.movable or "users" not in self.extracted
+            self.live_extraction or "users" not in self.extracted
         ) and not self.session_private_key.get_secret_value():
             msg = "SESSION_PRIVATE_KEY is required while users is not extracted, or may come back"
             raise ValueError(msg)
@@ -88,4 +88,4 @@ class ForumSettings(Settings, BusSettings):
 
 def may_be_own(settings: ForumSettings, domain: str) -> bool:
     """Tell whether a domain is the forum's own, or may become so while it runs."""
-    return settings.movable or domain not in settings.extracted
+    return settings.live_extraction or domain not in settings.extracted

@@ -4,18 +4,18 @@ import sys
 
 from chassis import logs, settings
 from chassis.messaging import worker
-from forum.bootstrap import COMPONENT, Parts
+from forum.bootstrap import COMPONENT, Bootstrap
 from forum.settings import ForumSettings
 
 
 def main() -> int:
     """Publish the monolith's events and apply those of others, until asked to stop."""
-    configured = settings.load(ForumSettings)
-    if not configured.extracted and not configured.movable:
+    configured = settings.load_settings(ForumSettings)
+    if not configured.extracted and not configured.live_extraction:
         sys.stderr.write("nothing is extracted: there is nobody to exchange events with\n")
         return 2
     # Not before: where nothing is extracted nobody should be asked for the addresses of a bus.
-    parts = Parts(settings.load(ForumSettings, needed=settings.BUS))
+    parts = Bootstrap(settings.load_settings(ForumSettings, needed=settings.BUS_SETTINGS))
     logs.configure(COMPONENT)
     check = parts.database.check
     return worker.main(parts.settings, parts.outbox, parts.handlers(), check, parts.clock)

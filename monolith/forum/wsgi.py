@@ -6,4 +6,4 @@ from forum.bootstrap import COMPONENT
 from forum.settings import ForumSettings
 
 logs.configure(COMPONENT)
-app = create_app(settings.load(ForumSettings))
+app = create_app(settings.load_settings(ForumSettings))

@@ -5,13 +5,13 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from chassis.clock import stamp, utc_now, uuid7
+from chassis.clock import format_timestamp, utc_now, uuid7
 from chassis.errors import NotFound, Unavailable
 from chassis.messaging.events import Event
-from forum.bootstrap import Parts
-from forum.threads.admission import ReplicaThreads
+from forum.bootstrap import Bootstrap
+from forum.threads.admission import ReplicaThreadAdmission
 from forum.threads.models import ThreadRow
-from forum.threads.persistence import stand_in
+from forum.threads.persistence import insert_placeholder
 from forum.threads.port import Thread
 from forum.users.models import UserRow
 from forum.users.port import Author
@@ -29,7 +29,7 @@ def settings(make_settings):
 
 @pytest.fixture
 def parts(settings):
-    parts = Parts(settings)
+    parts = Bootstrap(settings)
     yield parts
     parts.database.engine.dispose()
 
@@ -39,7 +39,7 @@ def tell(parts):
     """Apply an event, as the worker would."""
 
     def tell(kind, subject, version, **data):
-        data.setdefault("created_at", stamp(NOW))
+        data.setdefault("created_at", format_timestamp(NOW))
         parts.handlers()[kind](Event(uuid7(), kind, "/test", subject, version, NOW, data))
 
     return tell
@@ -136,7 +136,7 @@ def test_what_an_event_tells_of_a_version_that_a_session_told_of_is_kept(
     tell("user.registered", ada.id, 1, **state, suspended=False, created_at=early)
     with database.reading() as session:
         row = session.get_one(UserRow, ada.id)
-        assert (row.bio, stamp(row.created_at)) == ("Bio", early)
+        assert (row.bio, format_timestamp(row.created_at)) == ("Bio", early)
 
 
 def test_a_known_thread_takes_posts_while_its_service_is_down(client, sign_in, thread, write):
@@ -165,7 +165,7 @@ def test_replies_are_counted_where_the_replica_shows_them(database, sign_in, thr
     with database.reading() as session:
         row = session.get_one(ThreadRow, known)
         assert row.post_count == 3
-        assert stamp(row.last_activity_at) == written[-1]["created_at"]
+        assert format_timestamp(row.last_activity_at) == written[-1]["created_at"]
 
 
 def test_fifty_replies_and_a_lock_leave_no_reply_behind_the_lock(app, sign_in, thread, write):
@@ -205,38 +205,38 @@ def learned():
 
 
 @pytest.fixture
-def gate_to(parts):
-    """Give the gate to threads of a service."""
-    return lambda service: ReplicaThreads(parts.database, service, parts.thread_replica)
+def admission_with(parts):
+    """Give the admission to threads of a service."""
+    return lambda service: ReplicaThreadAdmission(parts.database, service, parts.thread_replica)
 
 
-def test_a_thread_that_is_not_known_is_asked_for_once_and_kept(parts, gate_to, learned):
+def test_a_thread_that_is_not_known_is_asked_for_once_and_kept(parts, admission_with, learned):
     service = Told(learned)
-    gate = gate_to(service)
+    admission = admission_with(service)
     for _ in range(2):
-        gate.look(learned.id)
+        admission.require_known(learned.id)
     assert service.asked == 1
     with parts.database.writing() as session:
-        gate.enter(session, learned.id)
+        admission.admit_post(session, learned.id)
         row = session.get_one(ThreadRow, learned.id)
         assert (row.title, row.version, row.post_count) == ("Learned words", 3, 0)
         assert row.author.display_name == "Sue"
 
 
-def test_a_thread_of_which_only_a_post_is_known_is_asked_for(parts, gate_to, learned):
+def test_a_thread_of_which_only_a_post_is_known_is_asked_for(parts, admission_with, learned):
     service = Told(learned)
     with parts.database.writing() as session:
-        parts.actors.refer(session, "poster", NOW)
-        stand_in(session, learned.id, "poster", NOW)
-    gate_to(service).look(learned.id)
+        parts.actors.ensure_user(session, "poster", NOW)
+        insert_placeholder(session, learned.id, "poster", NOW)
+    admission_with(service).require_known(learned.id)
     assert service.asked == 1
     with parts.database.reading() as session:
         titles = session.scalars(select(ThreadRow.title).where(ThreadRow.deleted.is_(False)))
         assert titles.all() == ["Learned words"]
 
 
-def test_a_thread_that_nobody_knows_is_not_found(parts, gate_to):
+def test_a_thread_that_nobody_knows_is_not_found(parts, admission_with):
     with pytest.raises(NotFound):
-        gate_to(Told(None)).look(uuid7())
+        admission_with(Told(None)).require_known(uuid7())
     with pytest.raises(Unavailable):
-        parts.thread_gate.look(uuid7())
+        parts.thread_admission.require_known(uuid7())

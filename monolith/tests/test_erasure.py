@@ -6,7 +6,7 @@ import pytest
 
 from chassis.clock import utc_now, uuid7
 from chassis.messaging.events import Event
-from forum.bootstrap import Parts
+from forum.bootstrap import Bootstrap
 from forum.outbox import SqlOutbox
 from forum.users.store import UnknownErasure
 from tests.support import schemas
@@ -28,7 +28,7 @@ def settings(make_settings, request):
 
 @pytest.fixture
 def parts(settings):
-    parts = Parts(settings)
+    parts = Bootstrap(settings)
     yield parts
     parts.database.engine.dispose()
 
@@ -52,7 +52,7 @@ def recorded(database):
     outbox = SqlOutbox(database, utc_now)
 
     def recorded():
-        waiting = outbox.pending(100)
+        waiting = outbox.load_unpublished(100)
         for event in waiting:
             schemas.validate(event)
             assert event.source == "/monolith"
@@ -121,7 +121,7 @@ def test_a_confirmation_of_an_unknown_erasure_is_a_fault(confirm, ada):
 
 @pytest.mark.parametrize("settings", ["posts"], indirect=True)
 def test_each_write_tells_the_whole_public_state(client, parts, recorded, ada, bob):
-    parts.own_users.appoint("bob")
+    parts.sql_users.make_moderator("bob")
     path = f"{PATH}/{ada.id}"
     for person, change in (
         (ada, {"display_name": "Ada 🌊", "bio": "Notes.\nMore."}),

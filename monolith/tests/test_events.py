@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from chassis.messaging.events import from_json
+from chassis.messaging.events import parse_event
 from forum.app import create_app
 from forum.outbox import OutboxRow
 from tests.support.schemas import validate
@@ -14,7 +14,7 @@ def recorded(database):
     def recorded():
         with database.reading() as session:
             rows = session.scalars(select(OutboxRow.event).order_by(OutboxRow.id))
-            return [from_json(text) for text in rows]
+            return [parse_event(text) for text in rows]
 
     return recorded
 

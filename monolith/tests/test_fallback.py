@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from chassis.clock import uuid7
-from forum.bootstrap import Parts
-from forum.web.page_cache import SECONDS
+from forum.bootstrap import Bootstrap
+from forum.web.page_cache import MAX_AGE_SECONDS
 from tests.support import event_factory
 
 DOWN = "http://127.0.0.1:9"
@@ -23,7 +23,7 @@ def settings(make_settings):
 @pytest.fixture
 def tell(settings):
     """Apply events, as the worker would."""
-    parts = Parts(settings)
+    parts = Bootstrap(settings)
 
     def tell(*events):
         for event in events:
@@ -36,7 +36,7 @@ def tell(settings):
 @pytest.fixture
 def ada(sign_in, tell):
     ada = sign_in("Ada")
-    tell(event_factory.of_person(ada, 1, "user.registered"))
+    tell(event_factory.user_event(ada, 1, "user.registered"))
     return ada
 
 
@@ -45,7 +45,7 @@ def start(tell, ada):
     """Tell of a thread that Ada began."""
 
     def start(title):
-        told = event_factory.of_thread(uuid7(), title=title)
+        told = event_factory.thread_event(uuid7(), title=title)
         tell(replace(told, data=told.data | {"author_id": ada.id}))
         return told.subject
 
@@ -75,7 +75,7 @@ def test_a_known_thread_is_shown_and_can_be_replied_to_while_threads_are_down(
 
 
 def test_a_locked_thread_is_shown_locked(client, tell, thread):
-    tell(event_factory.of_thread(thread, 2, title="Closed", locked=True))
+    tell(event_factory.thread_event(thread, 2, title="Closed", locked=True))
     page = client.get(f"/threads/{thread}").text
     assert "Closed" in page
     assert "This thread is locked" in page
@@ -99,7 +99,7 @@ def test_the_list_and_the_search_go_on_while_threads_are_down(client, start):
 
 def test_a_thread_that_is_not_known_or_deleted_is_not_made_up(client, tell, thread):
     assert client.get(f"/threads/{uuid7()}").status_code == 503
-    tell(event_factory.of_thread(thread, 2, "thread.deleted"))
+    tell(event_factory.thread_event(thread, 2, "thread.deleted"))
     assert client.get(f"/threads/{thread}").status_code == 404
     page = client.get("/")
     assert page.status_code == 503, "nothing is known, which does not mean that there is nothing"
@@ -119,14 +119,14 @@ def test_threads_are_not_written_while_they_are_down(browser, token_of, sign_in,
 
 
 def test_profiles_are_shown_while_users_are_down(client, tell, ada):
-    tell(event_factory.of_person(ada, 2, name="Ada L."))
+    tell(event_factory.user_event(ada, 2, name="Ada L."))
     page = client.get(f"/users/{ada.id}")
     assert page.status_code == 200
     for text in ("Ada L.", f"@{ada.username}", OLD):
         assert text in page.text
     assert client.get(f"/users/{uuid7()}").status_code == 503
-    tell(event_factory.of_person(ada, 3, "user.erased"))
-    time.sleep(SECONDS)  # after which no page of before is shared any more
+    tell(event_factory.user_event(ada, 3, "user.erased"))
+    time.sleep(MAX_AGE_SECONDS)  # after which no page of before is shared any more
     assert client.get(f"/users/{ada.id}").status_code == 404
 
 

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import func, select
 
 from chassis.clock import uuid7
-from chassis.messaging.dynamodb_outbox import KEPT_FOR, Beat
+from chassis.messaging.dynamodb_outbox import RETENTION, Heartbeat
 from forum import outbox as outboxes
 from forum.outbox import OutboxRecorder, OutboxRow, SqlOutbox
-from forum.ownership.state import Stages
+from forum.ownership.state import OwnershipRegistry
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def outbox(database, now):
 
 @pytest.fixture
 def record(database, now):
-    telling = Stages(database, frozenset({"posts"}), movable=False)
+    telling = OwnershipRegistry(database, frozenset({"posts"}), live_extraction=False)
     recorder = OutboxRecorder("monolith", telling, now, uuid7)
 
     def record(count=1):
@@ -47,34 +47,34 @@ def record(database, now):
 
 
 def test_what_is_recorded_waits_with_the_oldest_first_until_it_is_published(outbox, record):
-    assert outbox.oldest() is None
+    assert outbox.oldest_unpublished_at() is None
     record(3)
-    events = outbox.pending(10)
+    events = outbox.load_unpublished(10)
     assert [event.version for event in events] == [1, 2, 3]
     assert {event.source for event in events} == {"/monolith"}
     assert events[0].data == {"title": "ü"}
-    assert outbox.pending(2) == events[:2]
-    outbox.published(events[:2])
-    assert outbox.pending(10) == events[2:]
-    outbox.published(events)
-    assert outbox.pending(10) == []
-    assert outbox.oldest() is None
+    assert outbox.load_unpublished(2) == events[:2]
+    outbox.mark_published(events[:2])
+    assert outbox.load_unpublished(10) == events[2:]
+    outbox.mark_published(events)
+    assert outbox.load_unpublished(10) == []
+    assert outbox.oldest_unpublished_at() is None
 
 
 def test_what_a_transaction_undoes_was_never_recorded(outbox, database, now):
-    telling = Stages(database, frozenset({"posts"}), movable=False)
+    telling = OwnershipRegistry(database, frozenset({"posts"}), live_extraction=False)
     recorder = OutboxRecorder("monolith", telling, now, uuid7)
     with suppress(RuntimeError), database.writing() as session:
         recorder.record(session, "thread.updated", "t", 1, {})
         raise RuntimeError
-    assert outbox.pending(10) == []
+    assert outbox.load_unpublished(10) == []
 
 
 def test_the_oldest_is_told_by_when_it_was_recorded(outbox, record, now):
     record()
     now.now += timedelta(minutes=1)
     record()
-    assert outbox.oldest() == START
+    assert outbox.oldest_unpublished_at() == START
 
 
 def test_published_events_are_deleted_when_they_were_kept_long_enough(
@@ -84,51 +84,51 @@ def test_published_events_are_deleted_when_they_were_kept_long_enough(
         with database.reading() as session:
             return session.scalar(select(func.count()).select_from(OutboxRow))
 
-    monkeypatch.setattr(outboxes, "OUTDATED", 2)
+    monkeypatch.setattr(outboxes, "PURGE_BATCH", 2)
     record(3)
-    outbox.published(outbox.pending(10))
+    outbox.mark_published(outbox.load_unpublished(10))
     record()
-    [waiting] = outbox.pending(10)
-    now.now += KEPT_FOR
-    outbox.published([])
+    [waiting] = outbox.load_unpublished(10)
+    now.now += RETENTION
+    outbox.mark_published([])
     assert kept() == 4, "not a moment too early"
     now.now += timedelta(seconds=1)
-    outbox.published([])
+    outbox.mark_published([])
     assert kept() == 2, "some at a time"
-    outbox.published([])
+    outbox.mark_published([])
     assert kept() == 1
-    assert outbox.pending(10) == [waiting], "what waits is kept however old it is"
+    assert outbox.load_unpublished(10) == [waiting], "what waits is kept however old it is"
 
 
 def test_what_was_recorded_since_a_moment_is_published_once_more(outbox, record, now, monkeypatch):
-    monkeypatch.setattr(outboxes, "REPLAYED", 2)
+    monkeypatch.setattr(outboxes, "REPUBLISH_BATCH", 2)
     record()
     now.now += timedelta(minutes=1)
     record(5)
-    events = outbox.pending(10)
-    outbox.published(events)
-    assert outbox.again(START + timedelta(seconds=1)) == 5
-    assert outbox.pending(10) == events[1:]
-    outbox.published(events)
-    assert outbox.again(START) == 6
-    assert outbox.again(now.now + timedelta(seconds=1)) == 0
+    events = outbox.load_unpublished(10)
+    outbox.mark_published(events)
+    assert outbox.republish_since(START + timedelta(seconds=1)) == 5
+    assert outbox.load_unpublished(10) == events[1:]
+    outbox.mark_published(events)
+    assert outbox.republish_since(START) == 6
+    assert outbox.republish_since(now.now + timedelta(seconds=1)) == 0
 
 
 def test_relays_that_publish_the_same_events_do_not_wait_for_each_other(outbox, record, database):
     record(3)
-    events = outbox.pending(10)
+    events = outbox.load_unpublished(10)
     with database.reading() as other:
         # Another relay is about to mark the first one.
         other.scalars(select(OutboxRow).where(OutboxRow.id == events[0].id).with_for_update()).one()
-        outbox.published(events)
-    left = outbox.pending(10)
+        outbox.mark_published(events)
+    left = outbox.load_unpublished(10)
     assert left in ([], events[:1])
-    outbox.published(left)
-    assert outbox.pending(10) == []
+    outbox.mark_published(left)
+    assert outbox.load_unpublished(10) == []
 
 
 def test_the_workers_beat_is_the_last_one(outbox):
-    assert outbox.last_beat() is None
+    assert outbox.last_heartbeat() is None
     for number in range(2):
-        outbox.beat(Beat(START + timedelta(seconds=number), 0.25))
-    assert outbox.last_beat() == Beat(START + timedelta(seconds=1), 0.25)
+        outbox.record_heartbeat(Heartbeat(START + timedelta(seconds=number), 0.25))
+    assert outbox.last_heartbeat() == Heartbeat(START + timedelta(seconds=1), 0.25)

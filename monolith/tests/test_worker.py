@@ -12,13 +12,13 @@ from sqlalchemy import select
 from chassis.clock import utc_now
 from chassis.messaging.subscriptions import Subscription
 from forum import replay, worker
-from forum.bootstrap import Parts
+from forum.bootstrap import Bootstrap
 from forum.posts.models import PostRow
 from forum.subscription import at
 from forum.threads.models import ThreadRow
 from forum.users.models import UserRow
 from monolith.tests.support.event_histories import happen
-from tests.support.exchange import needs_the_bus
+from tests.support.exchange import assert_requires_bus
 from tests.support.people import SECRET_KEY
 
 DOMAINS = "users,threads,posts"
@@ -41,14 +41,14 @@ def environment(places, url, session_keys):
         "SESSION_PUBLIC_KEYS": session_keys.public,
         "EVENTS_TOPIC_ARN": monolith.topic_arn,
         "EVENTS_QUEUE_URL": monolith.queue_url,
-        "EVENTS_DEAD_LETTERS_URL": monolith.dead_letters_url,
+        "EVENTS_DEAD_LETTER_QUEUE_URL": monolith.dead_letter_queue_url,
         "EVENTS_WAIT_SECONDS": "1",
     }
 
 
 @pytest.fixture
 def parts(make_settings):
-    parts = Parts(make_settings(extracted=DOMAINS, session_private_key=""))
+    parts = Bootstrap(make_settings(extracted=DOMAINS, session_private_key=""))
     yield parts
     parts.database.engine.dispose()
 
@@ -92,31 +92,31 @@ def test_events_of_others_arrive_and_an_erasure_is_confirmed(bus, places, enviro
             }
 
     def told():
-        confirmed.extend(event.subject for event in bus.held(places["users"]))
+        confirmed.extend(event.subject for event in bus.take_events(places["users"]))
         return set(confirmed) == erased
 
     with working(environment):
         wait_for(lambda: versions() == newest)
         wait_for(told)
-        wait_for(lambda: parts.outbox.last_beat() is not None)
-        wait_for(lambda: parts.outbox.oldest() is None)
-    [(reason, body)] = bus.dead(places["monolith"])
+        wait_for(lambda: parts.outbox.last_heartbeat() is not None)
+        wait_for(lambda: parts.outbox.oldest_unpublished_at() is None)
+    [(reason, body)] = bus.take_dead_letters(places["monolith"])
     assert body == "not an event"
     assert reason.startswith("malformed")
-    assert (utc_now() - parts.outbox.last_beat().at).total_seconds() < PATIENCE
+    assert (utc_now() - parts.outbox.last_heartbeat().at).total_seconds() < PATIENCE
 
 
 def test_what_was_published_is_published_again_on_demand(bus, places, environment, parts):
     with parts.database.writing() as session:
         parts.recorder.record(session, "user.forgotten", "somebody", 2, {})
     with working(environment):
-        wait_for(lambda: parts.outbox.oldest() is None)
-        [first] = bus.held(places["users"])
+        wait_for(lambda: parts.outbox.oldest_unpublished_at() is None)
+        [first] = bus.take_events(places["users"])
         replay = [sys.executable, "-m", "forum.replay", "since", "10m"]
         done = subprocess.run(replay, env=environment, capture_output=True, text=True, check=True)
         assert "1 event " in done.stdout
         again = []
-        wait_for(lambda: again.extend(bus.held(places["users"])) or again)
+        wait_for(lambda: again.extend(bus.take_events(places["users"])) or again)
     assert again == [first]
 
 
@@ -132,4 +132,4 @@ def test_a_worker_with_nobody_to_talk_to_says_so(environment, session_keys):
 def test_nothing_is_exchanged_without_a_bus(environment, module, monkeypatch, capsys):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    needs_the_bus(module.main, monkeypatch, capsys)
+    assert_requires_bus(module.main, monkeypatch, capsys)

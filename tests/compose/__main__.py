@@ -29,7 +29,10 @@ def main() -> int:
     built = subprocess.run(["docker", "compose", "build", "--quiet"], cwd=ROOT, check=False)
     if built.returncode:
         return built.returncode
-    told = {"FORUM_STACK": "compose", "CONTRACT_STAGES": os.environ.get("CONTRACT_STAGES", STAGES)}
+    told = {
+        "FORUM_DEPLOYMENT": "compose",
+        "CONTRACT_STAGES": os.environ.get("CONTRACT_STAGES", STAGES),
+    }
     # One after another: a suite keeps its stages up until its end.
     runs = [sys.argv[1:]] if sys.argv[1:] else SUITES
     codes = [

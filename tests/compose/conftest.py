@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults import conftest as faults
 
-collect_ignore_glob = [] if os.environ.get("FORUM_STACK") == "compose" else ["test_*.py"]
+collect_ignore_glob = [] if os.environ.get("FORUM_DEPLOYMENT") == "compose" else ["test_*.py"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 from infra import session_keys, stages
 from infra.compose.stage_file import database_name
-from infra.runner.config import BUS, GATEWAY, PORTS, Local
+from infra.runner.config import BUS, GATEWAY, PORTS, RunConfig
 from infra.runner.process_specs import PACKAGES
-from infra.runner.startup import answers
+from infra.runner.startup import is_ready
 from tests.compose import engine
 from tests.support.ports import free_port
 
@@ -43,7 +43,7 @@ class Composed:
     ) -> None:
         """Take the stage; `restart` is what containers always do."""
         ports = {part: free_port() for part in PORTS}
-        self.local = Local(extracted, ports, directory, demo=False, restart=restart)
+        self.config = RunConfig(extracted, ports, directory, demo=False, restart=restart)
         self.project = f"forum-test-{secrets.token_hex(4)}"
         self._files = files
         self.environment = {
@@ -59,12 +59,12 @@ class Composed:
     @property
     def base_url(self) -> str:
         """The gateway's address."""
-        return self.local.url(GATEWAY)
+        return self.config.url(GATEWAY)
 
     @property
     def urls(self) -> Mapping[str, str]:
         """Each component's own address, past the gateway."""
-        return {component: self.local.url(component) for component in self.local.components}
+        return {component: self.config.url(component) for component in self.config.components}
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run `docker compose` for this project; answers what it printed."""
@@ -106,23 +106,27 @@ class Composed:
 
     def copy_keys(self) -> None:
         """Put the keys where the launcher has them."""
-        self.local.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.config.secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in (session_keys.PRIVATE, session_keys.PUBLIC, session_keys.SECRET):
             volume = f"{self.project}_keys:/keys:ro"
             text = engine.docker("run", "--rm", "-v", volume, "forum-tools", "cat", f"/keys/{name}")
-            (self.local.secrets / name).write_text(text, encoding="utf-8")
+            (self.config.secrets_folder / name).write_text(text, encoding="utf-8")
 
     def log(self, part: str) -> str:
         """Everything that a part has logged."""
         return self.compose("logs", "--no-log-prefix", "--no-color", part)
 
-    def said(self) -> str:
+    def output_text(self) -> str:
         """Tell how the containers are."""
         return self.compose("ps", "-a", "--format", "{{.Name}}: {{.Status}}", check=False)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Read from the monolith's database."""
-        began = self.local.extracted if self.local.born is None else self.local.born
+        began = (
+            self.config.extracted
+            if self.config.initial_stage is None
+            else self.config.initial_stage
+        )
         name = database_name(began)
         asked = f"SELECT coalesce(json_agg(found), '[]') FROM ({sql}) AS found"
         read = f'PGPASSWORD="$(cat /secrets/database_password)" psql -U forum -d {name} -At -c "$0"'
@@ -160,11 +164,11 @@ class Composed:
         """Have a part go on."""
         self.compose("unpause", part)
 
-    def stop_part(self, part: str) -> None:
+    def stop_process(self, part: str) -> None:
         """Stop a part in order, and keep it down."""
         self.compose("stop", part)
 
-    def start_part(self, part: str) -> None:
+    def start_process(self, part: str) -> None:
         """Start a part that was kept down, and wait until it can do its work."""
         self.compose("start", part)
         self.wait_for(part)
@@ -173,15 +177,15 @@ class Composed:
         """Wait until a part can do its work; a worker, until it says so."""
         if part == BUS:
             self.until(self._bus_is_complete, "the bus has its queues again")
-        elif part in self.local.ports:
-            port = self.local.ports[part]
-            self.until(lambda: answers(port, part), f"{part} answers")
+        elif part in self.config.ports:
+            port = self.config.ports[part]
+            self.until(lambda: is_ready(port, part), f"{part} answers")
         else:
             self.until(lambda: self._health(part) == "healthy", f"{part} is healthy")
 
     def moderator(self, username: str) -> None:
         """Make somebody a moderator."""
-        owner = self.local.owner("users")
+        owner = self.config.owner("users")
         self.compose("exec", "-T", owner, "python", "-m", f"{PACKAGES[owner]}.moderator", username)
 
     def until(self, done: Callable[[], bool], what: str, seconds: float = PART_SECONDS) -> None:
@@ -189,7 +193,7 @@ class Composed:
         deadline = time.monotonic() + seconds
         while not done():
             if time.monotonic() > deadline:
-                msg = f"waited {seconds} seconds until {what}:\n{self.said()}"
+                msg = f"waited {seconds} seconds until {what}:\n{self.output_text()}"
                 raise AssertionError(msg)
             time.sleep(0.1)
 
@@ -197,14 +201,14 @@ class Composed:
         return str(self.inspect(part)["State"].get("Health", {}).get("Status"))
 
     def _bus_is_complete(self) -> bool:
-        queue = f"{self.local.url(BUS)}/?Action=GetQueueUrl&QueueName=forum-complete"
+        queue = f"{self.config.url(BUS)}/?Action=GetQueueUrl&QueueName=forum-complete"
         return engine.status_of(queue) == 200
 
     def _remember(self) -> None:
         """Keep what the containers said, since they go."""
-        self.local.var.mkdir(parents=True, exist_ok=True)
-        told = self.said() + self.compose("logs", "--no-color", check=False)
-        (self.local.var / "compose.log").write_text(told, encoding="utf-8")
+        self.config.var.mkdir(parents=True, exist_ok=True)
+        told = self.output_text() + self.compose("logs", "--no-color", check=False)
+        (self.config.var / "compose.log").write_text(told, encoding="utf-8")
         sys.stderr.write(told[-20_000:])
 
     def __enter__(self) -> "Composed":

@@ -34,7 +34,7 @@ def read(extracted: str | None) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("extracted", stages.every(), ids=stages.folder)
+@pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
 def test_a_stage_has_just_its_own_containers(extracted: frozenset[str]) -> None:
     services = read(stages.as_setting(extracted))["services"]
     expected = ALWAYS | extracted | {f"{name}-worker" for name in extracted}
@@ -46,7 +46,7 @@ def test_a_component_is_told_the_same_at_every_stage_so_that_domains_can_move() 
     assert alone["environment"].pop("EXTRACTED") == ""
     assert split["environment"].pop("EXTRACTED") == "users,threads,posts"
     assert alone == split
-    assert split["environment"]["MOVABLE"] == "true"
+    assert split["environment"]["LIVE_EXTRACTION"] == "true"
 
 
 def test_services_find_each_other_by_way_of_the_gateway() -> None:

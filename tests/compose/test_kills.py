@@ -61,12 +61,12 @@ def test_what_waits_on_the_bus_survives_its_crash(run: Run) -> None:
     @contextmanager
     def crash() -> Iterator[None]:
         for worker in ("posts-worker", "threads-worker", "monolith-worker"):
-            run.stack.stop_part(worker)
+            run.stack.stop_process(worker)
         time.sleep(4)
         run.stack.kill("bus")
         run.stack.wait_for("bus")
         for worker in ("posts-worker", "threads-worker", "monolith-worker"):
-            run.stack.start_part(worker)
+            run.stack.start_process(worker)
         yield
 
     assert run.endure("kill bus, its readers down", crash).writes > 0

@@ -42,7 +42,7 @@ class Movable(Composed):
         told = engine.docker("compose", "-p", self.project, *files, *asked)
         (folder / "compose.yaml").write_text(told, encoding="utf-8")
         shutil.copy(ROOT / ".env", folder)
-        self.environment |= {"COMPOSE_PROJECT_NAME": self.project, "STACK": "compose"}
+        self.environment |= {"COMPOSE_PROJECT_NAME": self.project, "DEPLOYMENT": "compose"}
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run `docker compose` in the folder; answers what it printed."""
@@ -51,14 +51,16 @@ class Movable(Composed):
         return done.stdout
 
     def make(self, what: str, *options: str) -> str:
-        """Do what `make extract`, `make return` and `make status` do; answers what they say."""
+        """Run `make extract`, `make reintegrate` or `make status`; return what it prints."""
         done = self._run(sys.executable, "-m", "extraction", what, *options, folder=ROOT)
         assert done.returncode == 0, f"{what} {options}:\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def now(self, *extracted: str) -> None:
         """Take note of the stage that the forum is at by now."""
-        self.local = replace(self.local, extracted=frozenset(extracted), born=frozenset())
+        self.config = replace(
+            self.config, extracted=frozenset(extracted), initial_stage=frozenset()
+        )
 
     def running(self) -> set[str]:
         """Name what runs or has run."""
@@ -101,7 +103,7 @@ def move(run: Run, what: str, domain: str, extracted: set[str], record_property:
     assert isinstance(run.stack, Movable)
     began, writes = time.monotonic(), run.ledger.writes
     with run.load.running(THINK_SECONDS):
-        said = run.stack.make(what, domain, "--watch", "2")
+        said = run.stack.make(what, domain, "--soak", "2")
         time.sleep(1)
     run.stack.now(*extracted)
     held = HELD.search(said)
@@ -151,7 +153,7 @@ def test_a_restart_of_everything_goes_on_where_it_was(run: Run) -> None:
 
 def test_posts_come_back(run: Run, record_property: Any) -> None:
     assert isinstance(run.stack, Movable)
-    move(run, "return", "posts", {"users"}, record_property)
+    move(run, "reintegrate", "posts", {"users"}, record_property)
     assert run.stack.running() == ALONE | SHARED | {"users", "users-worker"}
 
 
@@ -187,6 +189,6 @@ def test_another_forum_is_not_started_with_the_services_of_this_one(run: Run) ->
 
 def test_at_the_end_it_is_the_monolith_alone_again(run: Run, record_property: Any) -> None:
     assert isinstance(run.stack, Movable)
-    move(run, "return", "users", set(), record_property)
+    move(run, "reintegrate", "users", set(), record_property)
     assert run.stack.running() == ALONE
     assert not (run.stack.folder / OVERRIDE).exists()

@@ -133,7 +133,7 @@ def test_a_container_writes_nothing_but_its_data(forum: Started) -> None:
 
 def test_no_secret_is_seen_from_outside(forum: Started) -> None:
     secret = {
-        name: (forum.local.secrets / name).read_text(encoding="utf-8")
+        name: (forum.config.secrets_folder / name).read_text(encoding="utf-8")
         for name in (session_keys.PRIVATE, session_keys.SECRET)
     }
     volume = f"{forum.project}_keys:/keys:ro"

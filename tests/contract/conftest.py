@@ -24,13 +24,13 @@ WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRES
 _FIRST_STAGE: dict[str, Transcript] = {}
 
 
-@pytest.fixture(scope="session", params=STAGES, ids=stages.folder)
+@pytest.fixture(scope="session", params=STAGES, ids=stages.stage_name)
 def forum(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Forum]:
     """Run a stage; each starts with data of its own."""
     extracted: frozenset[str] = request.param
-    directory = tmp_path_factory.mktemp(stages.folder(extracted))
+    directory = tmp_path_factory.mktemp(stages.stage_name(extracted))
     with Stack(extracted, directory, WITHOUT_LIMITS) as stack:
         yield Forum(stack)
 
@@ -41,13 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     One process has to run them all, the first stage first, since it keeps the transcripts.
     """
-    order = {stages.folder(extracted): place for place, extracted in enumerate(stages.every())}
+    order = {
+        stages.stage_name(extracted): place for place, extracted in enumerate(stages.all_stages())
+    }
 
     def place(item: pytest.Item) -> tuple[int, bool]:
         callspec = getattr(item, "callspec", None)
         if callspec is None or "forum" not in callspec.params or HERE not in item.path.parents:
             return len(order), False
-        return order[stages.folder(callspec.params["forum"])], "generated" in item.path.stem
+        return order[stages.stage_name(callspec.params["forum"])], "generated" in item.path.stem
 
     items.sort(key=place)
 

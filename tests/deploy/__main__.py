@@ -23,7 +23,10 @@ def main() -> int:
     if missing := lack():
         sys.stderr.write(f"Not deployed on this machine: {missing}\n")
         return 1 if os.environ.get("CI") else 0
-    told = {"FORUM_STACK": "deployed", "CONTRACT_STAGES": os.environ.get("CONTRACT_STAGES", STAGES)}
+    told = {
+        "FORUM_DEPLOYMENT": "deployed",
+        "CONTRACT_STAGES": os.environ.get("CONTRACT_STAGES", STAGES),
+    }
     runs = [sys.argv[1:]] if sys.argv[1:] else [["tests/deploy"], [*CONTRACT]]
     codes = [
         subprocess.run(

@@ -2,4 +2,4 @@
 
 import os
 
-collect_ignore_glob = [] if os.environ.get("FORUM_STACK") == "deployed" else ["test_*.py"]
+collect_ignore_glob = [] if os.environ.get("FORUM_DEPLOYMENT") == "deployed" else ["test_*.py"]

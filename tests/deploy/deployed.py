@@ -11,12 +11,12 @@ from types import TracebackType
 
 from infra import session_keys
 from infra.cdk import names as cloud_names
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 from infra.local_cloud import containers
 from infra.local_cloud.deploy import deploy
 from infra.local_cloud.destroy import destroy
-from infra.local_cloud.target import Place, docker
-from infra.runner.config import PORTS, Local
+from infra.local_cloud.target import DeploymentTarget, docker
+from infra.runner.config import PORTS, RunConfig
 from infra.runner.process_specs import PACKAGES
 from tests.deploy import names
 from tests.support.ports import free_port
@@ -40,9 +40,9 @@ class Deployed:
         """Take the stage; `environment` is what the components are told beside the template."""
         names.install()
         ports = dict.fromkeys(PORTS, 0)
-        self.local = Local(extracted, ports, directory, demo=False, restart=True)
-        self.place = Place(f"forum-test-{secrets.token_hex(4)}", free_port())
-        self.options = Options(extracted=extracted)
+        self.config = RunConfig(extracted, ports, directory, demo=False, restart=True)
+        self.place = DeploymentTarget(f"forum-test-{secrets.token_hex(4)}", free_port())
+        self.options = DeploymentOptions(extracted=extracted)
         self.told: list[str] = []
         self.base_url = ""
         self._environment = dict(environment or {})
@@ -50,12 +50,12 @@ class Deployed:
     @property
     def urls(self) -> Mapping[str, str]:
         """Each component's own address, past the load balancer."""
-        return {name: self._address(name) for name in self.local.components}
+        return {name: self._address(name) for name in self.config.components}
 
     def deploy(self, **changes: object) -> None:
         """Bring the deployment to other options, such as another stage or revision."""
         self.options = replace(self.options, **changes)  # type: ignore[arg-type]
-        self.local = replace(self.local, extracted=self.options.extracted)
+        self.config = replace(self.config, extracted=self.options.extracted)
         self.base_url = deploy(
             self.place, self.options, say=self.told.append, environment=self._environment
         )
@@ -93,7 +93,7 @@ class Deployed:
 
     def moderator(self, username: str) -> None:
         """Make somebody a moderator."""
-        owner = self.local.owner("users")
+        owner = self.config.owner("users")
         command = ("python", "-m", f"{PACKAGES[owner]}.moderator", username)
         docker("exec", self.tasks(owner)[0], *command)
 
@@ -105,7 +105,7 @@ class Deployed:
         """Everything that a program's task has logged."""
         return "".join(docker("logs", task) for task in self.tasks(program))
 
-    def said(self) -> str:
+    def output_text(self) -> str:
         """What the deployment has printed."""
         return "\n".join(self.told)
 
@@ -116,7 +116,7 @@ class Deployed:
 
     def _copy_keys(self) -> None:
         """Put the keys where the launcher has them."""
-        self.local.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.config.secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         client = self.place.client("secretsmanager")
         for name in (
             cloud_names.shared_secret(self.options),
@@ -125,10 +125,10 @@ class Deployed:
             found = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
             for key in (session_keys.PRIVATE, session_keys.PUBLIC, session_keys.SECRET):
                 if key in found:
-                    (self.local.secrets / key).write_text(found[key], encoding="utf-8")
+                    (self.config.secrets_folder / key).write_text(found[key], encoding="utf-8")
 
     def _remember(self) -> None:
-        sys.stderr.write(f"{self.said()}\n{containers.log(self.place, 'emulator')}\n")
+        sys.stderr.write(f"{self.output_text()}\n{containers.tail_log(self.place, 'emulator')}\n")
 
     def __enter__(self) -> "Deployed":
         return self.start()

@@ -61,8 +61,8 @@ def test_components_find_each_other_by_their_names(forum: Deployed) -> None:
 
 
 def test_what_is_left_out_is_said(forum: Deployed) -> None:
-    assert "left out: " in forum.said()
-    assert "AWS::EC2::FlowLog (there is no traffic of a VPC to log)" in forum.said()
+    assert "left out: " in forum.output_text()
+    assert "AWS::EC2::FlowLog (there is no traffic of a VPC to log)" in forum.output_text()
 
 
 def test_a_container_runs_as_its_definition_says(forum: Deployed) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from infra import stages
 from tests.e2e.support.visitor import Visitor
-from tests.support.eventually import Settling
+from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
@@ -48,7 +48,7 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 @pytest.fixture
 def settle(stack: Stack) -> Settle:
     """Wait until what was done in one domain shows in the others."""
-    return Settling(stack).wait
+    return EventSettling(stack).wait
 
 
 @pytest.fixture

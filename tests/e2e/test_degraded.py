@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from chassis.client.circuit_breaker import PAUSE
+from chassis.client.circuit_breaker import OPEN_SECONDS
 from tests.e2e.conftest import new_name
 from tests.e2e.support.degraded import without
 from tests.e2e.support.html import Page
 from tests.e2e.support.visitor import Visitor
-from tests.support.eventually import Settling
+from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 TYPED = "Words that took me an hour,\nand more on a second line & <b>so on</b>."
@@ -27,7 +27,7 @@ def person(after: Stack) -> Visitor:
 @pytest.fixture
 def thread(after: Stack, person: Visitor) -> str:
     """Give the path of that thread, as every part knows it."""
-    Settling(after).wait()
+    EventSettling(after).wait()
     person.open("/?q=from+before")
     return person.page.links["A thread from before"]
 
@@ -124,7 +124,7 @@ def test_known_threads_are_read_and_replied_to_without_threads(
         assert "threads did not answer" in trouble
         assert "Threads are shown as they were last known" in trouble
         assert person.open("/me").heading == "Your account"
-    Settling(after).wait()
+    EventSettling(after).wait()
     page = nobody.open(thread)
     assert "may be a little old" not in page.text
     shown = page.source.count('<article class="post')
@@ -227,7 +227,7 @@ def test_everything_is_written_without_the_bus_and_shows_once_it_is_back(after: 
         assert "The bus between components can’t be reached" in trouble
         assert "is saved all the same" in trouble
         assert "did not answer" not in trouble
-    Settling(after).wait(patience=30)
+    EventSettling(after).wait(patience=30)
     page = person.open(thread)
     assert "2 posts" in page.text
     assert page.source.count(">Patience herself</a>") == 3
@@ -247,5 +247,5 @@ def test_a_component_that_hangs_is_given_up_in_time(
         assert "can’t be reached right now" in page.text
     finally:
         after.resume("posts")
-    time.sleep(PAUSE)
+    time.sleep(OPEN_SECONDS)
     assert "A post from before" in person.open(thread).text

@@ -1,8 +1,8 @@
 """Hostile words in every field stay words, in a real browser."""
 
 from playwright.sync_api import Browser
-from tests.contract.test_markdown import CORPUS
 
+from tests.contract.protocol.test_markdown import CORPUS
 from tests.e2e.support.visitor import PASSWORD
 from tests.e2e.support.window import opened
 from tests.support.harness import Stack

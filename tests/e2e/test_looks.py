@@ -9,7 +9,7 @@ from tests.e2e.support.content import Content, fill
 from tests.e2e.support.degraded import without
 from tests.e2e.support.looks import look
 from tests.e2e.support.visitor import PASSWORD
-from tests.support.eventually import Settling
+from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 
@@ -23,7 +23,7 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 @pytest.fixture(scope="module")
 def folder(stack: Stack) -> str:
     """Name the folder of the pictures."""
-    return "after" if stack.local.extracted else "before"
+    return "after" if stack.config.extracted else "before"
 
 
 @pytest.fixture(scope="module")
@@ -146,5 +146,5 @@ def test_what_is_left_while_parts_are_down(
             wrong += _looked(page, {"no-threads": "/", "unavailable": nowhere}, "down")
         with without(after, "users"):
             wrong += _looked(page, {"no-users": content.person, "no-account": "/me"}, "down")
-    Settling(after).wait(patience=30)
+    EventSettling(after).wait(patience=30)
     assert not wrong, "\n".join(wrong)

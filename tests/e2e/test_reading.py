@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import new_name
 from tests.e2e.support.visitor import Visitor
-from tests.support.eventually import Settling
+from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 POSTS = 45
@@ -36,7 +36,7 @@ def thread(stack: Stack, writer: Visitor) -> str:
     thread_id = _create(writer, "/api/threads", new)
     for number in range(1, POSTS + 1):
         _create(writer, "/api/posts", {"thread_id": thread_id, "body": f"Post number {number}."})
-    Settling(stack).wait()
+    EventSettling(stack).wait()
     return f"/threads/{thread_id}"
 
 
@@ -106,7 +106,7 @@ def test_an_odd_address_of_a_page_does_no_harm(writer: Visitor, thread: str) -> 
 def test_threads_are_listed_to_the_end(stack: Stack, writer: Visitor, thread: str) -> None:
     made = [_create(writer, "/api/threads", {"title": f"Listed {number}"}) for number in range(25)]
     # Posts that are still being counted would move threads from page to page.
-    Settling(stack).wait()
+    EventSettling(stack).wait()
     for start in ("/?sort=newest", "/", "/?q=listed"):
         found: list[str] = []
         page = writer.open(start)

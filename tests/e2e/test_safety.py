@@ -267,7 +267,7 @@ def test_logs_hold_nothing_that_was_typed_into_a_password_field(
     assert len(token) > 100
     person.http.cookies.clear()
     person.sign_in("quiet", "a password that is wrong")
-    for part in stack.local.parts:
+    for part in stack.config.servers:
         log = stack.log(part)
         assert PASSWORD not in log
         assert "a password that is wrong" not in log

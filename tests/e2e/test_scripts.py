@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, expect
 
-from forum.web.rendering import ago
+from forum.web.rendering import time_ago
 from tests.e2e.conftest import new_name
 from tests.e2e.support.visitor import Visitor
 from tests.e2e.support.window import opened
@@ -37,7 +37,7 @@ def test_a_script_says_times_as_the_server_does(browser: Browser, before: Stack)
         told = session.page.evaluate(
             "async ([address, ages]) => ages.map((await import(address)).ago)", [address, AGES]
         )
-    assert told == [ago(NOW - timedelta(seconds=age), NOW) for age in AGES]
+    assert told == [time_ago(NOW - timedelta(seconds=age), NOW) for age in AGES]
 
 
 def test_times_stay_true_while_a_page_is_open(browser: Browser, before: Stack) -> None:

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.conftest import new_name
 from tests.e2e.support.visitor import PASSWORD, Visitor
 from tests.e2e.support.window import opened
-from tests.support.eventually import Settling
+from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 TYPED = "Words that took me an hour,\n\nand *more* on a third line & <b>so on</b>."
@@ -22,7 +22,7 @@ def writer(stack: Stack) -> Visitor:
     made = Visitor(stack.base_url)
     made.register(new_name("writer"))
     made.open_thread("A thread to write in", "Its *first* post")
-    Settling(stack).wait()
+    EventSettling(stack).wait()
     return made
 
 

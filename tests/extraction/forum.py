@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from infra.runner.config import ROOT, by_now
+from infra.runner.config import ROOT, with_current_stage
 from tests.extraction.people import Crowd
 from tests.faults.client import Exchange
 from tests.faults.ledger import Ledger
@@ -88,7 +88,7 @@ class MovingForum:
             process.kill()
             said = process.communicate()[0]
             raise AssertionError(f"{arguments} did not end:\n{said}") from None
-        self.stack.local = by_now(self.stack.local)
+        self.stack.config = with_current_stage(self.stack.config)
         return process.returncode, said
 
     def _rest(self, process: "subprocess.Popen[str]") -> str:
@@ -103,7 +103,7 @@ class MovingForum:
     def move(self, what: str, domain: str, *options: str) -> Moved:
         """Move a domain while people are at it."""
         began, at, writes = time.monotonic(), time.monotonic(), self.ledger.writes
-        code, said = self.run(what, domain, "--watch", "2", *options)
+        code, said = self.run(what, domain, "--soak", "2", *options)
         assert code == 0, f"seed {self.seed}:\n{said}"
         return self._note(what, domain, at, time.monotonic() - began, writes, said, 0)
 
@@ -111,7 +111,7 @@ class MovingForum:
         """Move a domain while the mover and parts of the forum are killed again and again."""
         at, writes, told, kills = time.monotonic(), self.ledger.writes, "", 0
         while True:
-            process = self.command(what, domain, "--watch", "1")
+            process = self.command(what, domain, "--soak", "1")
             # Sooner or later: a move takes a few seconds out, and a dozen back.
             end = time.monotonic() + self.dice.uniform(0.3, 14)
             while process.poll() is None and time.monotonic() < end:
@@ -122,7 +122,7 @@ class MovingForum:
                 process.kill()
                 kills += 1
             told += self._rest(process)
-            self.stack.local = by_now(self.stack.local)
+            self.stack.config = with_current_stage(self.stack.config)
             if process.returncode == 0:
                 break
             assert time.monotonic() - at < 2 * MOVED_WITHIN, f"seed {self.seed}:\n{told}"
@@ -137,7 +137,7 @@ class MovingForum:
 
     def prove(self) -> None:
         """Assert that everything is as it was acknowledged, and everybody still signed in."""
-        if self.stack.local.services:
+        if self.stack.config.services:
             settle(self.stack)
         wrong = Truth(self.stack, self.ledger).wrong()
         assert not wrong, f"seed {self.seed}:\n" + "\n".join(wrong[:20])

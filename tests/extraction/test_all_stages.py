@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from extraction.extraction import LEASE_SECONDS
+from extraction.extraction import FREEZE_SECONDS
 from tests.extraction.forum import MovingForum
 
 OUT = [("extract", "users"), ("extract", "threads"), ("extract", "posts")]
-BACK = [("return", "posts"), ("return", "threads"), ("return", "users")]
+BACK = [("reintegrate", "posts"), ("reintegrate", "threads"), ("reintegrate", "users")]
 CALM = 3.0  # processes that wanted to run on average during the last minute
-HELD_AT_MOST = 2.0 if os.getloadavg()[0] < CALM else LEASE_SECONDS
+HELD_AT_MOST = 2.0 if os.getloadavg()[0] < CALM else FREEZE_SECONDS
 """Seconds; on a machine that does something else as well, a hold may take as long as it lasts."""
 
 
@@ -41,7 +41,7 @@ def test_a_hold_is_short(moved: MovingForum) -> None:
 
 
 def test_after_all_nothing_runs_but_the_monolith(moved: MovingForum) -> None:
-    local = moved.stack.local
-    assert (local.extracted, local.moving) == (frozenset(), frozenset())
+    config = moved.stack.config
+    assert (config.extracted, config.moving) == (frozenset(), frozenset())
     for part in ("dynamodb", "bus", "users", "threads", "posts", "monolith-worker"):
         assert moved.stack.pid(part) == 0, part

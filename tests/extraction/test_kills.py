@@ -15,5 +15,5 @@ def test_nothing_is_lost_while_whoever_moves_it_is_killed(forum: MovingForum) ->
         for what, domain in WAY:
             forum.move_under_kills(what, domain, KILLED)
     assert sum(moved.kills for moved in forum.moves) >= len(WAY)
-    assert forum.stack.local.extracted == frozenset()
+    assert forum.stack.config.extracted == frozenset()
     forum.prove()

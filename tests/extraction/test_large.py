@@ -14,13 +14,13 @@ from tests.extraction.test_all_stages import HELD_AT_MOST
 POSTS = 100_000 if os.environ.get("FULL") else 5_000
 """With FULL=1 as many as a forum of some years has."""
 SIZE = Size(users=POSTS // 50, threads=POSTS // 20, posts=POSTS, longest=POSTS // 10, pages=10)
-WAY = [("extract", "posts"), ("return", "posts")]
+WAY = [("extract", "posts"), ("reintegrate", "posts")]
 
 
 @pytest.fixture(scope="module")
 def large(forum: MovingForum) -> MovingForum:
     """Have many posts in the forum beside those of the people in it."""
-    file = forum.stack.local.folder / "forum.sqlite"
+    file = forum.stack.config.folder / "forum.sqlite"
     engine = make_engine(f"sqlite:///{file}")
     into_sql(engine, Content(SIZE), lambda _: None, credentials=True)
     engine.dispose()

@@ -9,10 +9,10 @@ from tests.extraction.forum import MovingForum
 WAY = [
     ("extract", "posts"),
     ("extract", "users"),
-    ("return", "posts"),
+    ("reintegrate", "posts"),
     ("extract", "threads"),
-    ("return", "users"),
-    ("return", "threads"),
+    ("reintegrate", "users"),
+    ("reintegrate", "threads"),
 ]
 
 

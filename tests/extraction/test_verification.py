@@ -5,9 +5,9 @@ import pytest
 from botocore.config import Config
 
 from infra.runner import process_specs
-from infra.runner.config import by_now
+from infra.runner.config import with_current_stage
 from tests.extraction.forum import MovingForum
-from tests.support.waits import until
+from tests.support.waits import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +49,20 @@ def test_a_damaged_row_is_named_and_stops_the_move_until_it_is_mended(
     code, said = written.run("status")
     assert "owner monolith  answered by monolith  on its way out, moving, phase verify" in said
 
-    code, said = written.run("extract", "posts", "--mend", "--watch", "1")
+    code, said = written.run("extract", "posts", "--repair", "--soak", "1")
     assert code == 0, said
     assert "They were replaced by what their owner knows." in said
-    assert written.stack.local.extracted == {"posts"}
+    assert written.stack.config.extracted == {"posts"}
     written.prove()
 
 
 def test_a_move_is_given_up_by_asking_for_the_other_direction(written: MovingForum) -> None:
     code, said = written.run("extract", "threads", "--phase", "prepare")
     assert code == 0, said
-    code, said = written.run("return", "threads")
+    code, said = written.run("reintegrate", "threads")
     assert code == 0, said
     assert "The extraction of threads is given up." in said
-    assert by_now(written.stack.local).moving == frozenset()
+    assert with_current_stage(written.stack.config).moving == frozenset()
     assert written.stack.pid("threads") == 0
     written.crowd.members[0].open_thread()
     written.prove()
@@ -71,16 +71,16 @@ def test_a_move_is_given_up_by_asking_for_the_other_direction(written: MovingFor
 def test_what_makes_no_sense_is_refused_in_a_line(written: MovingForum) -> None:
     code, said = written.run("extract", "posts")
     assert (code, "posts is out already." in said) == (0, True)
-    code, said = written.run("return", "users")
+    code, said = written.run("reintegrate", "users")
     assert (code, "users is in the monolith already." in said) == (0, True)
-    code, said = written.run("extract", "users", "--phase", "switch")
+    code, said = written.run("extract", "users", "--phase", "cutover")
     assert (code, "comes later" in said) == (1, True)
 
 
 def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingForum) -> None:
-    mover = written.command("return", "posts", "--watch", "1")
+    mover = written.command("reintegrate", "posts", "--soak", "1")
     # The last service takes with it whoever published for it, and then the datastores.
-    until(lambda: written.stack.pid("monolith-worker") == 0 or mover.poll() is not None, 120)
+    wait_until(lambda: written.stack.pid("monolith-worker") == 0 or mover.poll() is not None, 120)
     mover.kill()
     said = mover.communicate()[0]
     [(owner, state)] = written.stack.query(
@@ -89,7 +89,7 @@ def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingF
     assert (owner, state) == ("monolith", "moving"), said
 
     written.crowd.members[0].reply()
-    code, said = written.run("return", "posts")
+    code, said = written.run("reintegrate", "posts")
     assert code == 0, said
     assert "The move is over." in said
     assert written.stack.pid("dynamodb") == written.stack.pid("bus") == 0
@@ -98,7 +98,7 @@ def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingF
 
 def _damage(forum: MovingForum, thread: str, post: str) -> None:
     """Change a word in the copy of a post, as no program of the forum would."""
-    told = process_specs.environment(forum.stack.local, "posts")
+    told = process_specs.component_environment(forum.stack.config, "posts")
     client = boto3.client(
         "dynamodb",
         endpoint_url=told["AWS_ENDPOINT_URL_DYNAMODB"],

@@ -24,9 +24,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     stack = Stack(
         frozenset(stages.DOMAINS), tmp_path_factory.mktemp("stage"), GENEROUS, restart=True
     )
-    behind = {part: stack.local.ports[part] for part in BEHIND}
+    behind = {part: stack.config.ports[part] for part in BEHIND}
     mesh = Mesh(behind)
-    stack.environment["VIA"] = ",".join(f"{part}={port}" for part, port in mesh.ways.items())
+    stack.environment["PROXY_PORTS"] = ",".join(
+        f"{part}={port}" for part, port in mesh.ways.items()
+    )
     with mesh.running(tmp_path_factory.mktemp("mesh")), stack:
         made = Run(stack, mesh, seed)
         RUNS.append(made)

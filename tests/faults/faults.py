@@ -24,7 +24,7 @@ class Faults:
         self._stack = stack
         self._mesh = mesh
         self._dice = dice
-        parts = (*stack.local.components, *stack.local.workers)
+        parts = (*stack.config.components, *stack.config.workers)
         self.named: dict[str, Fault] = {
             **{f"kill {part}": self._bound(self._kill, part) for part in (*parts, "dynamodb")},
             **{f"pause {part}": self._bound(self._pause, part) for part in parts},
@@ -118,11 +118,11 @@ class Faults:
 def republish(stack: Stack, dice: random.Random) -> int:
     """Publish the events in all outboxes in DynamoDB again, in random order; answers how many."""
     session = boto3.Session("local", "local", region_name="eu-central-1")
-    dynamo = session.client("dynamodb", endpoint_url=stack.local.url("dynamodb"))
-    sns = session.client("sns", endpoint_url=stack.local.url("bus"))
+    dynamo = session.client("dynamodb", endpoint_url=stack.config.url("dynamodb"))
+    sns = session.client("sns", endpoint_url=stack.config.url("bus"))
     topic = sns.list_topics()["Topics"][0]["TopicArn"]
     events: list[tuple[str, str]] = []
-    for service in stages.ordered(stack.local.extracted):
+    for service in stages.in_canonical_order(stack.config.extracted):
         for page in dynamo.get_paginator("scan").paginate(TableName=f"forum-{service}-outbox"):
             events += [
                 (item["event"]["S"], item["event"]["S"].split('"type":"')[1].split('"')[0])

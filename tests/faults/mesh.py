@@ -27,10 +27,10 @@ class Mesh:
         self.ways = {part: free_port() for part in ports}
         self._admin = Address(HOST, free_port())
         self._lines = {
-            part: fault_proxy.Line(Address(HOST, self.ways[part]), Address(HOST, port))
+            part: fault_proxy.ProxiedUpstream(Address(HOST, self.ways[part]), Address(HOST, port))
             for part, port in ports.items()
         }
-        self._faults = fault_proxy.Faults(self._admin)
+        self._faults = fault_proxy.FaultInjector(self._admin)
 
     @contextmanager
     def running(self, folder: Path) -> Iterator["Mesh"]:

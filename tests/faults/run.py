@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from chassis.auth.tokens import LIFETIME, Issuer, Verifier
+from chassis.auth.tokens import TOKEN_LIFETIME, Issuer, Verifier
 from chassis.clock import utc_now, uuid7
 from infra import session_keys
 from tests.faults.client import Exchange
@@ -80,11 +80,15 @@ class Run:
     @contextmanager
     def skewed(self, seconds: int) -> Iterator[None]:
         """Give everybody a session that was issued by a clock which is so many seconds ahead."""
-        secrets = self.stack.local.secrets
+        secrets = self.stack.config.secrets_folder
         issuer = Issuer((secrets / session_keys.PRIVATE).read_text(encoding="utf-8"))
         verifier = Verifier((secrets / session_keys.PUBLIC).read_text(encoding="utf-8"))
         before = [member.client.token for member in self.load.members]
-        ends = utc_now() + timedelta(seconds=seconds) - (LIFETIME if seconds < 0 else timedelta())
+        ends = (
+            utc_now()
+            + timedelta(seconds=seconds)
+            - (TOKEN_LIFETIME if seconds < 0 else timedelta())
+        )
         for member, token in zip(self.load.members, before, strict=True):
             who = verifier.verify(token)
             member.client.token, _ = issuer.issue(

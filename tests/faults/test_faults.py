@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chassis.clock import stamp, utc_now
+from chassis.clock import format_timestamp, utc_now
 from infra import stages
 from tests.faults.conftest import BEHIND
 from tests.faults.run import Run, write_seconds
@@ -73,11 +73,11 @@ def test_no_write_waits_for_the_bus(run: Run) -> None:
 
 
 def test_a_bus_that_was_killed_is_filled_again_from_the_outboxes(run: Run) -> None:
-    since = stamp(utc_now())
+    since = format_timestamp(utc_now())
     began, writes = time.monotonic(), run.ledger.writes
     with run.load.running():
         time.sleep(1)
-        known = run.stack.said()
+        known = run.stack.output_text()
         run.stack.kill_group("bus")
         _until_said(run, known, "has its topic and queues again")
         time.sleep(1)
@@ -100,6 +100,6 @@ def test_a_minute_of_clock_skew_signs_nobody_out(run: Run, seconds: int) -> None
 
 def _until_said(run: Run, known: str, text: str) -> None:
     deadline = time.monotonic() + BUS_SECONDS
-    while text not in run.stack.said().removeprefix(known):
-        assert time.monotonic() < deadline, run.stack.said()
+    while text not in run.stack.output_text().removeprefix(known):
+        assert time.monotonic() < deadline, run.stack.output_text()
         time.sleep(0.1)

@@ -35,9 +35,11 @@ def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     environment = {**GENEROUS, "DRAIN_SECONDS": str(DRAIN_SECONDS)}
     everything = frozenset(stages.DOMAINS)
     stack = Stack(everything, tmp_path_factory.mktemp("rolling"), environment, restart=True)
-    gateway = stack.local.ports[GATEWAY]
-    stack.environment["VIA"] = ",".join(f"{domain}={gateway}" for domain in stages.DOMAINS)
-    stack.environment["SPARES"] = ",".join(f"{part}={port}" for part, port in spares.items())
+    gateway = stack.config.ports[GATEWAY]
+    stack.environment["PROXY_PORTS"] = ",".join(f"{domain}={gateway}" for domain in stages.DOMAINS)
+    stack.environment["EXTRA_INSTANCES"] = ",".join(
+        f"{part}={port}" for part, port in spares.items()
+    )
     with stack:
         made = Run(stack, Mesh({}), 1)
         RUNS.append(made)
@@ -65,7 +67,7 @@ def test_a_component_is_replaced_twice_and_no_request_fails(rolling: Run, compon
 def test_a_worker_is_replaced_and_no_request_fails(rolling: Run) -> None:
     began, writes = time.monotonic(), rolling.ledger.writes
     with rolling.load.running():
-        for worker in rolling.stack.local.workers:
+        for worker in rolling.stack.config.workers:
             rolling.stack.kill(worker, signal.SIGTERM)
             time.sleep(0.5)
     report = rolling.check("replace each worker", began, writes, 0.0)
@@ -75,16 +77,16 @@ def test_a_worker_is_replaced_and_no_request_fails(rolling: Run) -> None:
 @contextmanager
 def _spare(stack: Stack, component: str) -> Iterator[None]:
     """Run a second instance; it is asked to stop at the end, and drains as the first did."""
-    local = stack.local
+    config = stack.config
     url = f"http://{HOST}:{_port(stack, component)}"
     command = (
         str(Path(sys.executable).with_name("gunicorn")),
         *("-c", "python:chassis.http.gunicorn_conf", "--bind", url.removeprefix("http://")),
         f"{process_specs.PACKAGES[component]}.wsgi:app",
     )
-    told = {**os.environ, **process_specs.environment(local, component)}
+    told = {**os.environ, **process_specs.component_environment(config, component)}
     told["DRAIN_SECONDS"] = str(DRAIN_SECONDS)
-    with (local.logs / f"{component}-spare.log").open("wb") as log:
+    with (config.logs / f"{component}-spare.log").open("wb") as log:
         process = subprocess.Popen(command, env=told, stdout=log, stderr=log)
         try:
             _until_ready(url)
@@ -95,7 +97,7 @@ def _spare(stack: Stack, component: str) -> Iterator[None]:
 
 
 def _port(stack: Stack, component: str) -> int:
-    spares = dict(entry.split("=") for entry in stack.environment["SPARES"].split(","))
+    spares = dict(entry.split("=") for entry in stack.environment["EXTRA_INSTANCES"].split(","))
     return int(spares[component])
 
 
@@ -117,7 +119,7 @@ def _until_replaced(stack: Stack, component: str, old: int) -> None:
         assert time.monotonic() < deadline, f"{component} did not stop"
         time.sleep(0.1)
     stack.wait_for(component)
-    _until_ready(stack.local.url(component))
+    _until_ready(stack.config.url(component))
 
 
 def _settle_in() -> None:

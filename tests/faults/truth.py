@@ -34,7 +34,7 @@ class Truth:
         for thread in self._ledger.take_touched():
             found += self._thread(thread)
         found += self._names()
-        if "posts" in self._stack.local.extracted:
+        if "posts" in self._stack.config.extracted:
             found += self._copies()
         return found
 
@@ -135,12 +135,12 @@ def settle(stack: Stack, seconds: float = 60) -> float:
     began = time.monotonic()
     quiet = 0
     told: dict[str, Any] = {}
-    components = [stages.MONOLITH, *stages.ordered(stack.local.extracted)]
+    components = [stages.MONOLITH, *stages.in_canonical_order(stack.config.extracted)]
     while quiet < 2:
         if time.monotonic() - began > seconds:
             msg = f"events are still under way after {seconds} s: {told}"
             raise AssertionError(msg)
-        told = {name: _progress(stack.local.url(name)) for name in components}
+        told = {name: _progress(stack.config.url(name)) for name in components}
         quiet = quiet + 1 if all(map(_is_quiet, told.values())) else 0
         time.sleep(0.1)
     return time.monotonic() - began
@@ -156,4 +156,7 @@ def _progress(url: str) -> dict[str, Any]:
 
 
 def _is_quiet(told: dict[str, Any]) -> bool:
-    return all(told.get(name) == 0 for name in ("outbox_seconds", "waiting", "in_flight", "dead"))
+    return all(
+        told.get(name) == 0
+        for name in ("outbox_age_seconds", "queue_depth", "in_flight", "dead_letters")
+    )

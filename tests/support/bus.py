@@ -15,15 +15,17 @@ from typing import Any, Self
 import pytest
 
 from chassis.clock import utc_now, uuid7
-from chassis.messaging.bus import Message, Queue, Topic, connect_queue, connect_topic
-from chassis.messaging.events import Event, from_json
-from chassis.messaging.subscriptions import Places, Subscription, provision
+from chassis.messaging.bus import Message, Queue, Topic, sns_client, sqs_client
+from chassis.messaging.events import Event, parse_event
+from chassis.messaging.subscriptions import BusEndpoints, Subscription, provision_bus
 from tests.support.ports import free_port
 
 _prefixes = itertools.count(1)
 
 
-def happened(kind: str = "note.created", subject: str = "", version: int = 1, **data: Any) -> Event:
+def make_event(
+    kind: str = "note.created", subject: str = "", version: int = 1, **data: Any
+) -> Event:
     """Make an event of something of no concern to anybody but tests."""
     return Event(uuid7(), kind, "/notes", subject or uuid7(), version, utc_now(), data)
 
@@ -116,41 +118,43 @@ class Bus:
 
     def __init__(self, ministack: MiniStack) -> None:
         self.environment = ministack.environment
-        self.sns = connect_topic()
-        self.sqs = connect_queue(1)
+        self.sns = sns_client()
+        self.sqs = sqs_client(1)
 
     def provision(
         self, subscriptions: Iterable[Subscription], prefix: str = ""
-    ) -> dict[str, Places]:
+    ) -> dict[str, BusEndpoints]:
         """Create the topic and the components' queues, behind a new prefix unless one is given."""
-        return provision(self.sns, self.sqs, prefix or f"t{next(_prefixes)}-", tuple(subscriptions))
+        return provision_bus(
+            self.sns, self.sqs, prefix or f"t{next(_prefixes)}-", tuple(subscriptions)
+        )
 
-    def topic(self, places: Places) -> Topic:
+    def topic(self, places: BusEndpoints) -> Topic:
         """Give the topic of a component's settings."""
         return Topic(self.sns, places.topic_arn)
 
-    def queue(self, places: Places) -> Queue:
+    def queue(self, places: BusEndpoints) -> Queue:
         """Give the queue of a component's settings."""
-        return Queue(self.sqs, places.queue_url, places.dead_letters_url)
+        return Queue(self.sqs, places.queue_url, places.dead_letter_queue_url)
 
-    def publish(self, places: Places, *events: Event) -> None:
+    def publish(self, places: BusEndpoints, *events: Event) -> None:
         """Publish events as a relay would; each queue has them when this returns."""
         assert self.topic(places).publish(events) == list(events)
 
-    def send(self, places: Places, *bodies: str) -> None:
+    def send(self, places: BusEndpoints, *bodies: str) -> None:
         """Put messages in a component's queue past the topic, whatever they hold."""
         for body in bodies:
             self.sqs.send_message(QueueUrl=places.queue_url, MessageBody=body)
 
-    def held(self, places: Places) -> list[Event]:
+    def take_events(self, places: BusEndpoints) -> list[Event]:
         """Take the events out of a component's queue that can be received now."""
-        return [from_json(message.body) for message in self._taken(places.queue_url)]
+        return [parse_event(message.body) for message in self._taken(places.queue_url)]
 
-    def dead(self, places: Places) -> list[tuple[str, str]]:
+    def take_dead_letters(self, places: BusEndpoints) -> list[tuple[str, str]]:
         """Take the dead letters out of their queue; answers the reason and the text of each."""
         return [
             (message.attributes.get("reason", {}).get("StringValue", ""), message.body)
-            for message in self._taken(places.dead_letters_url)
+            for message in self._taken(places.dead_letter_queue_url)
         ]
 
     def _taken(self, url: str) -> list[Message]:

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from chassis.dynamodb.database import Database, Item, connect
-from chassis.dynamodb.tables import Table, provision
+from chassis.dynamodb.tables import Table, create_tables
 from infra import dynoxide
 from tests.support.ports import free_port
 
@@ -43,7 +43,7 @@ class Dynamo:
     def provision(self, tables: Iterable[Table]) -> str:
         """Create a service's tables behind a new prefix, and answer the prefix."""
         prefix = f"t{next(_prefixes)}-"
-        provision(self.client, prefix, tables)
+        create_tables(self.client, prefix, tables)
         return prefix
 
     def database(self, prefix: str) -> Database:
@@ -52,7 +52,7 @@ class Dynamo:
 
     def fill(self, name: str, items: Iterable[Item]) -> None:
         """Put many items in a table quickly, without conditions."""
-        pack = self.database("").pack
+        pack = self.database("").serialize
         requests: Iterator[Any] = ({"PutRequest": {"Item": pack(item)}} for item in items)
         while batch := list(itertools.islice(requests, 25)):
             self.client.batch_write_item(RequestItems={name: batch})
@@ -63,7 +63,7 @@ def dynamo() -> Iterator[Dynamo]:
     """Run DynamoDB in memory, and point boto3's environment at it."""
     port = free_port()
     process = subprocess.Popen(
-        [dynoxide.ensure(), "serve", "--port", str(port)],
+        [dynoxide.ensure_installed(), "serve", "--port", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from chassis.clock import stamp, utc_now, uuid7
+from chassis.clock import format_timestamp, utc_now, uuid7
 from chassis.messaging.events import Event
 from tests.support import schemas
 from tests.support.people import Person
 
 
-def of_person(
+def user_event(
     person: Person,
     version: int,
     kind: str = "user.updated",
@@ -25,12 +25,12 @@ def of_person(
         "bio": "",
         "role": role,
         "suspended": suspended,
-        "created_at": stamp(utc_now() - timedelta(days=1)),
+        "created_at": format_timestamp(utc_now() - timedelta(days=1)),
     }
     return _event(kind, "/users", person.id, version, {} if kind == "user.erased" else data)
 
 
-def of_thread(
+def thread_event(
     thread_id: str,
     version: int = 1,
     kind: str = "",
@@ -40,13 +40,13 @@ def of_thread(
 ) -> Event:
     """Tell of a thread as of one version: of its beginning, or of a change unless told else."""
     kind = kind or ("thread.updated" if version > 1 else "thread.created")
-    data: dict[str, Any] = {"author_id": uuid7(), "created_at": stamp(utc_now())}
+    data: dict[str, Any] = {"author_id": uuid7(), "created_at": format_timestamp(utc_now())}
     if kind != "thread.deleted":
         data |= {"title": title, "locked": locked}
     return _event(kind, "/threads", thread_id, version, data)
 
 
-def of_post(
+def post_event(
     thread_id: str,
     kind: str = "post.created",
     *,
@@ -60,8 +60,8 @@ def of_post(
         "thread_id": thread_id,
         "author_id": uuid7(),
         "body": "" if deleted else f"Version {version}",
-        "created_at": stamp(created_at),
-        "edited_at": stamp(created_at) if kind == "post.updated" else None,
+        "created_at": format_timestamp(created_at),
+        "edited_at": format_timestamp(created_at) if kind == "post.updated" else None,
         "deleted": deleted,
     }
     return _event(kind, "/posts", post_id or uuid7(), version, data)

@@ -11,12 +11,12 @@ PATIENCE = 10.0  # seconds
 _LOOK_SECONDS = 0.02
 
 
-class Settling:
+class EventSettling:
     """Watches the events of a running stage, at every component past the gateway."""
 
     def __init__(self, stack: Stack) -> None:
         # The monolith alone tells nobody anything.
-        self._urls = stack.urls if stack.local.extracted else {}
+        self._urls = stack.urls if stack.config.extracted else {}
         self._http = requests.Session()
         self._http.trust_env = False
 
@@ -37,8 +37,8 @@ class Settling:
         """Say of each component what is still on its way there, or from there."""
         for component, url in self._urls.items():
             told = self._http.get(f"{url}/eventz", timeout=10).json()
-            places = ("outbox_seconds", "waiting", "in_flight")
+            places = ("outbox_age_seconds", "queue_depth", "in_flight")
             left = {place: told[place] for place in places if told[place] != 0}
-            assert not told["dead"], f"{component} gave up {told['dead']} events"
+            assert not told["dead_letters"], f"{component} gave up {told['dead_letters']} events"
             if left:
                 yield f"{component}: {left}"

@@ -9,57 +9,57 @@ from pydantic import SecretStr
 from chassis.clock import utc_now
 from chassis.messaging.bus import Queue
 from chassis.messaging.consumer import Consumer
-from chassis.messaging.events import Event, Handler
-from chassis.messaging.subscriptions import Places
-from chassis.settings import BUS, EXIT_CONFIG, ServiceSettings
+from chassis.messaging.events import Event, EventHandler
+from chassis.messaging.subscriptions import BusEndpoints
+from chassis.settings import BUS_SETTINGS, EXIT_CONFIG, ServiceSettings
 from tests.support.bus import Bus
 
 SETTINGS = TypeVar("SETTINGS", bound=ServiceSettings)
 Consume = Callable[[], bool]
 
 
-class Impatient(Queue):
+class ImmediateRetryQueue(Queue):
     """A queue that gives back at once what is to be tried again later."""
 
-    def hide(self, messages, seconds):
-        super().hide(messages, 0)
+    def change_visibility(self, messages, seconds):
+        super().change_visibility(messages, 0)
 
 
-def on_bus(settings: SETTINGS, places: Places) -> SETTINGS:
+def with_bus(settings: SETTINGS, places: BusEndpoints) -> SETTINGS:
     """Give the same settings with a place on the bus."""
     mine = {
         "events_topic_arn": places.topic_arn,
         "events_queue_url": places.queue_url,
-        "events_dead_letters_url": places.dead_letters_url,
+        "events_dead_letter_queue_url": places.dead_letter_queue_url,
         "events_wait_seconds": 1,
     }
     return settings.model_copy(update=mine)
 
 
-def consuming(
-    bus: Bus, places: Places, handlers: Mapping[str, Handler], check: Callable[[], None]
+def make_consumer(
+    bus: Bus, places: BusEndpoints, handlers: Mapping[str, EventHandler], check: Callable[[], None]
 ) -> Consume:
     """Give what applies what is in a component's queue."""
-    queue = Impatient(bus.sqs, places.queue_url, places.dead_letters_url)
-    return Consumer(queue, handlers, check, utc_now, wait_seconds=0).once
+    queue = ImmediateRetryQueue(bus.sqs, places.queue_url, places.dead_letter_queue_url)
+    return Consumer(queue, handlers, check, utc_now, wait_seconds=0).consume_batch
 
 
-def told(found: Iterable[Event]) -> list[tuple[str, int, str]]:
+def event_summaries(found: Iterable[Event]) -> list[tuple[str, int, str]]:
     """Give what the events say, in an order of its own."""
     return sorted((event.subject, event.version, event.type) for event in found)
 
 
-def needs_the_bus(
+def assert_requires_bus(
     main: Callable[[], int], patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Check that an entry point asks for all of its place on the bus, and says so at once."""
-    for name in BUS:
+    for name in BUS_SETTINGS:
         patch.setenv(name.upper(), "")
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == EXIT_CONFIG
     lines = capsys.readouterr().err.splitlines()[1:]
-    assert {line.split(":")[0].strip() for line in lines} == {name.upper() for name in BUS}
+    assert {line.split(":")[0].strip() for line in lines} == {name.upper() for name in BUS_SETTINGS}
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Runs a whole stage of the forum for a test, through the launcher that `make run` uses.
 
-With FORUM_STACK=compose, `Stack` runs it in containers instead; with FORUM_STACK=deployed, by the
-cloud's templates.
+With FORUM_DEPLOYMENT=compose, `Stack` runs it in containers instead; with
+FORUM_DEPLOYMENT=deployed, by the cloud's templates.
 """
 
 import os
@@ -18,17 +18,17 @@ from types import TracebackType
 from typing import Any
 
 from infra.runner import supervisor_rpc
-from infra.runner.config import GATEWAY, HOST, PORTS, ROOT, Local
-from infra.runner.startup import answers
+from infra.runner.config import GATEWAY, HOST, PORTS, ROOT, RunConfig
+from infra.runner.startup import is_ready
 from tests.support.ports import free_port
-from tests.support.waits import until
+from tests.support.waits import wait_until
 
 START_SECONDS, STOP_SECONDS, PART_SECONDS = 90, 20, 30
 LAUNCHER = (sys.executable, "-m", "infra.runner")
 CONTROL = (sys.executable, "-m", "infra.runner.control")
 
 
-class Launched:
+class RunnerStack:
     """A stage that runs in a folder of its own, on free ports, without demo content.
 
     `environment` overrides what the launcher is told, such as `SIGN_IN_LIMIT_PER_NAME`. With
@@ -48,7 +48,7 @@ class Launched:
         restart: bool = False,
     ) -> None:
         ports = {part: free_port() for part in PORTS}
-        self.local = Local(extracted, ports, directory, demo=False, restart=restart)
+        self.config = RunConfig(extracted, ports, directory, demo=False, restart=restart)
         self.output = directory / "launcher.log"
         self._command = command
         self.environment = {
@@ -67,24 +67,24 @@ class Launched:
     @property
     def base_url(self) -> str:
         """The gateway's address."""
-        return self.local.url(GATEWAY)
+        return self.config.url(GATEWAY)
 
     @property
     def urls(self) -> Mapping[str, str]:
         """Each component's own address, past the gateway."""
-        return {component: self.local.url(component) for component in self.local.components}
+        return {component: self.config.url(component) for component in self.config.components}
 
     def log(self, part: str) -> str:
         """Everything that a part has logged."""
-        return (self.local.logs / f"{part}.log").read_text(encoding="utf-8")
+        return (self.config.log_folder / f"{part}.log").read_text(encoding="utf-8")
 
-    def said(self) -> str:
+    def output_text(self) -> str:
         """What the launcher has printed."""
         return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Read from the monolith's database."""
-        file = self.local.folder / "forum.sqlite"
+        file = self.config.folder / "forum.sqlite"
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
             return database.execute(sql).fetchall()
 
@@ -103,13 +103,13 @@ class Launched:
             )
         return self.process
 
-    def start(self) -> "Launched":
+    def start(self) -> "RunnerStack":
         """Start the stage, and wait until it is ready."""
         process = self.spawn()
         deadline = time.monotonic() + START_SECONDS
-        while "The forum is ready" not in self.said():
+        while "The forum is ready" not in self.output_text():
             if process.poll() is not None or time.monotonic() > deadline:
-                said = self.said()
+                said = self.output_text()
                 self.stop()
                 msg = f"the forum did not get ready:\n{said}"
                 raise AssertionError(msg)
@@ -150,13 +150,13 @@ class Launched:
         """Have a part go on."""
         self.kill_group(part, signal.SIGCONT)
 
-    def stop_part(self, part: str) -> None:
+    def stop_process(self, part: str) -> None:
         """Stop a part in order, and keep it down; without `restart` this ends the stage."""
         with self._supervisor() as api:
             api.stopProcess(_full_name(api, part), False)
             self._until(lambda: int(_info(api, part)["pid"]) == 0, f"{part} stops")
 
-    def start_part(self, part: str) -> None:
+    def start_process(self, part: str) -> None:
         """Start a part that was kept down, and wait until it can do its work."""
         with self._supervisor() as api:
             api.startProcess(_full_name(api, part), False)
@@ -164,9 +164,9 @@ class Launched:
 
     def wait_for(self, part: str) -> None:
         """Wait until a part can do its work; a worker, until it runs."""
-        if part in self.local.ports:
-            port = self.local.ports[part]
-            self._until(lambda: answers(port, part), f"{part} answers")
+        if part in self.config.ports:
+            port = self.config.ports[part]
+            self._until(lambda: is_ready(port, part), f"{part} answers")
         else:
             self._until(lambda: self.pid(part) > 0, f"{part} runs")
 
@@ -195,7 +195,7 @@ class Launched:
 
     def processes(self) -> dict[int, str]:
         """Every process of this stage: its id and command line. Reads Linux's /proc."""
-        mark = os.fsencode(self.local.var)
+        mark = os.fsencode(self.config.var)
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -210,11 +210,11 @@ class Launched:
 
     def _running(self, part: str) -> int:
         """Give the process id of a part that runs: a signal to 0 would be one to ourselves."""
-        return until(lambda: self.pid(part), PART_SECONDS)
+        return wait_until(lambda: self.pid(part), PART_SECONDS)
 
     @contextmanager
     def _supervisor(self) -> Iterator[Any]:
-        file = self.local.run / "supervisord.conf"
+        file = self.config.run_folder / "supervisord.conf"
         lines = file.read_text(encoding="utf-8").splitlines()
         place = next(line.removeprefix("file=") for line in lines if line.startswith("file="))
         with supervisor_rpc.proxy(Path(place)) as server:
@@ -224,11 +224,11 @@ class Launched:
         deadline = time.monotonic() + PART_SECONDS
         while not done():
             if time.monotonic() > deadline:
-                msg = f"waited {PART_SECONDS} seconds until {what}:\n{self.said()}"
+                msg = f"waited {PART_SECONDS} seconds until {what}:\n{self.output_text()}"
                 raise AssertionError(msg)
             time.sleep(0.02)
 
-    def __enter__(self) -> "Launched":
+    def __enter__(self) -> "RunnerStack":
         return self.start()
 
     def __exit__(
@@ -266,15 +266,15 @@ def listens(port: int) -> bool:
 
 def _chosen() -> Any:
     # Those need an engine.
-    if os.environ.get("FORUM_STACK") == "compose":
+    if os.environ.get("FORUM_DEPLOYMENT") == "compose":
         from tests.compose.stack import Composed  # noqa: PLC0415
 
         return Composed
-    if os.environ.get("FORUM_STACK") == "deployed":
+    if os.environ.get("FORUM_DEPLOYMENT") == "deployed":
         from tests.deploy.deployed import Deployed  # noqa: PLC0415
 
         return Deployed
-    return Launched
+    return RunnerStack
 
 
 Stack = _chosen()

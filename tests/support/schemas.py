@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from chassis.messaging.events import Event, from_json
+from chassis.messaging.events import Event, parse_event
 
 SERVICES = Path(__file__).parents[2] / "services"
 
@@ -27,7 +27,7 @@ def kinds(service: str) -> list[str]:
 
 def examples(kind: str) -> list[Event]:
     """Give the examples of a type of event, as a consumer reads them."""
-    return [from_json(json.dumps(example)) for example in schema(kind)["examples"]]
+    return [parse_event(json.dumps(example)) for example in schema(kind)["examples"]]
 
 
 def validate(event: Event) -> None:

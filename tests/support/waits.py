@@ -7,7 +7,7 @@ from typing import TypeVar
 RESULT = TypeVar("RESULT")
 
 
-def until(question: Callable[[], RESULT], patience: float = 15.0) -> RESULT:
+def wait_until(question: Callable[[], RESULT], patience: float = 15.0) -> RESULT:
     """Ask until the answer is true, and give it; fail after so many seconds."""
     end = time.monotonic() + patience
     while True:

@@ -14,9 +14,9 @@ from chassis.dynamodb.tables import Table
 from chassis.messaging import dynamodb_outbox, worker
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.messaging.events import Event
-from chassis.settings import BUS, BusSettings
+from chassis.settings import BUS_SETTINGS, BusSettings
 
-OUTBOX = dynamodb_outbox.table("notes")
+OUTBOX = dynamodb_outbox.outbox_table("notes")
 APPLIED = Table("notes-applied", "id")
 TABLES = (OUTBOX, APPLIED)
 SLOW_SECONDS = 2.0
@@ -25,16 +25,16 @@ SLOW_SECONDS = 2.0
 def main() -> int:
     """Work until asked to stop."""
     logs.configure("notes")
-    configured = settings.load(BusSettings, needed=BUS)
+    configured = settings.load_settings(BusSettings, needed=BUS_SETTINGS)
     database = Database(connect(), sys.argv[1])
 
     def apply(event: Event) -> None:
         item = {"id": event.id, "note": event.subject}
-        database.put_if(APPLIED.name, item, "attribute_not_exists(id)")
+        database.put_item_if(APPLIED.name, item, "attribute_not_exists(id)")
 
     def slowly(event: Event) -> None:
         item = {"id": f"began {event.subject}"}
-        database.put_if(APPLIED.name, item, "")
+        database.put_item_if(APPLIED.name, item, "")
         time.sleep(SLOW_SECONDS)
         apply(event)
 
@@ -45,7 +45,7 @@ def main() -> int:
         configured,
         DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7),
         {"note.created": apply, "note.slow": slowly, "note.deadly": deadly},
-        lambda: database.ready(APPLIED.name),
+        lambda: database.check_table(APPLIED.name),
         utc_now,
     )
 

@@ -16,9 +16,9 @@ from chassis.errors import Unauthenticated
 
 ALGORITHM = "RS256"
 ISSUER = "forum"
-LIFETIME = timedelta(hours=12)
+TOKEN_LIFETIME = timedelta(hours=12)
 # Clocks of machines differ: a token is honoured this long before and after its time.
-LEEWAY = timedelta(seconds=90)
+CLOCK_LEEWAY = timedelta(seconds=90)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Verifier:
                 key,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
-                leeway=LEEWAY,
+                leeway=CLOCK_LEEWAY,
                 options={"require": ["sub", "exp", "iat", "jti"]},
             )
             return Identity(
@@ -100,7 +100,7 @@ class Issuer:
         now: datetime,
     ) -> tuple[str, datetime]:
         """Issue a token for 12 hours; answers it and when it ends."""
-        expires_at = now.replace(microsecond=0) + LIFETIME
+        expires_at = now.replace(microsecond=0) + TOKEN_LIFETIME
         claims = {
             "iss": ISSUER,
             "sub": subject,

@@ -14,14 +14,14 @@ from chassis.auth.tokens import Identity
 from chassis.dynamodb.database import Action, Database, Item
 from chassis.dynamodb.tables import Table
 from chassis.errors import Forbidden, Unauthenticated
-from chassis.messaging.events import Body, Event
+from chassis.messaging.events import Event, EventData
 
 NEWER = "attribute_not_exists(id) OR version < :version"
 NAME = ("id", "display_name")
 """What is read of a person who is only to be named."""
 
 
-class PersonBody(Body):
+class UserData(EventData):
     """What is needed of an event about a person that still has an account."""
 
     display_name: Annotated[str, Field(min_length=1, max_length=50)]
@@ -29,22 +29,22 @@ class PersonBody(Body):
     suspended: bool
 
 
-def table(service: str) -> Table:
+def user_replica_table(service: str) -> Table:
     """Define a service's replica of people: an item and a partition per person."""
     return Table(f"{service}-people", partition="id")
 
 
-def refuse_erased() -> Unauthenticated:
+def account_erased() -> Unauthenticated:
     """Say that somebody's account is gone."""
     return Unauthenticated("This account does not exist any more.")
 
 
-def refuse_suspended() -> Forbidden:
+def account_suspended() -> Forbidden:
     """Say that somebody may not write."""
     return Forbidden("This account is suspended.", kind="urn:problem:suspended")
 
 
-class People:
+class UserReplica:
     """The replica in one of the service's own tables.
 
     Items are `id`, `version`, `display_name`, `role`, `suspended`, `erased` and, unless a session
@@ -61,7 +61,7 @@ class People:
         """Name a person's item, for `Database.get_each`."""
         return self._table, {"id": person_id}
 
-    def current(self, identity: Identity, known: Item | None) -> Identity:
+    def authorize(self, identity: Identity, known: Item | None) -> Identity:
         """Bring an identity up to what is known, and keep what only it knows.
 
         `known` is the person's item, as just read.
@@ -73,9 +73,9 @@ class People:
         if known is None or known["version"] < identity.version:
             known = self._keep(_of_session(identity))
         if known["erased"]:
-            raise refuse_erased()
+            raise account_erased()
         if known["suspended"]:
-            raise refuse_suspended()
+            raise account_suspended()
         return replace(
             identity,
             name=known["display_name"],
@@ -84,16 +84,16 @@ class People:
             version=known["version"],
         )
 
-    def names(self, person_ids: Iterable[str]) -> dict[str, str]:
+    def display_names(self, person_ids: Iterable[str]) -> dict[str, str]:
         """Read the names of up to 100 people in one call; answers those that are known."""
-        found = self._db.get_many(self._table, "id", person_ids, only=NAME)
+        found = self._db.get_by_partition(self._table, "id", person_ids, only=NAME)
         return {person_id: item["display_name"] for person_id, item in found.items()}
 
-    def learn(self, event: Event, person: PersonBody) -> None:
+    def store(self, event: Event, person: UserData) -> None:
         """Keep what an event tells of a person; nothing if a later one was here first."""
         self._keep(self._item(event, person.model_dump()))
 
-    def forget(self, event: Event) -> Action:
+    def tombstone(self, event: Event) -> Action:
         """Make the action that leaves of a person only that the account was erased.
 
         Its condition fails if that was done before, or the person is known to be newer.
@@ -106,7 +106,7 @@ class People:
         }
         return self._db.put(self._table, self._item(event, gone), NEWER, version=event.version)
 
-    def put(self, records: Iterable[Item]) -> None:
+    def write_records(self, records: Iterable[Item]) -> None:
         """Keep people, as whoever moves a domain knows them, unless a newer version is known.
 
         A record has `id`, `version`, `erased` and, unless that is true, what an event tells.
@@ -128,7 +128,7 @@ class People:
 
     def _keep(self, item: Item) -> Item:
         """Write an item unless a newer one is there, and answer the newest."""
-        if self._db.put_if(self._table, item, NEWER, version=item["version"]):
+        if self._db.put_item_if(self._table, item, NEWER, version=item["version"]):
             return item
         return self._db.get(*self.key(item["id"])) or item
 

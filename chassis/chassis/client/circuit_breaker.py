@@ -15,8 +15,8 @@ from pybreaker import (
     CircuitBreakerState,
 )
 
-FAILURES = 5  # in a row
-PAUSE = 1.0  # seconds
+FAILURE_THRESHOLD = 5  # in a row
+OPEN_SECONDS = 1.0  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -25,20 +25,20 @@ class _Down(Exception):
     """Tells pybreaker of a failure."""
 
 
-class Breaker(CircuitBreakerListener):
+class CallBreaker(CircuitBreakerListener):
     """Opens after a few failures in a row, and after a pause lets one call find out.
 
     pybreaker's own `call` holds a lock for as long as the call takes, one call at a time in the
     whole process. So a call is made outside of it: `admit` before, `report` after.
     """
 
-    def __init__(self, name: str, *, pause: float = PAUSE) -> None:
+    def __init__(self, name: str, *, pause: float = OPEN_SECONDS) -> None:
         self._pause = pause
         self._lock = threading.Lock()
         # Not pybreaker's own time of opening, which is the wall clock's and may jump.
         self._next_try = 0.0
         self._circuit = CircuitBreaker(
-            fail_max=FAILURES,
+            fail_max=FAILURE_THRESHOLD,
             reset_timeout=pause,
             name=name,
             listeners=[self],
@@ -50,7 +50,7 @@ class Breaker(CircuitBreakerListener):
         """The state: `closed` is the good one, then `open` and `half-open`."""
         return self._circuit.current_state
 
-    def admit(self) -> bool:
+    def allow_request(self) -> bool:
         """Tell whether a call may be made now; each that is made must be reported."""
         with self._lock:
             if self.state == STATE_CLOSED:
@@ -60,7 +60,7 @@ class Breaker(CircuitBreakerListener):
             self._circuit.half_open()
             return True
 
-    def report(self, answers: bool | None) -> None:
+    def record_outcome(self, answers: bool | None) -> None:
         """Tell how a call went; None if it says nothing about the part."""
         if answers is None:
             with self._lock:
@@ -88,4 +88,4 @@ class Breaker(CircuitBreakerListener):
         if new_state.name == STATE_CLOSED:
             log.info("peer answers again", extra={"peer": cb.name})
         elif old_state is not None and old_state.name == STATE_CLOSED:
-            log.warning("peer is down", extra={"peer": cb.name, "failures": FAILURES})
+            log.warning("peer is down", extra={"peer": cb.name, "failures": FAILURE_THRESHOLD})

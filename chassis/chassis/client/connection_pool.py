@@ -23,7 +23,7 @@ _PIECE = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """What came back, whatever it says."""
 
     status: int
@@ -31,21 +31,27 @@ class Answer:
     body: bytes
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """Nothing came back.
 
     `again`: another try may do better at once. `refused`: nobody was there, as a short wait tells
     as well as a long one. `busy`: nobody was asked, for want of a connection.
     """
 
-    def __init__(self, *, again: bool = False, refused: bool = False, busy: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        retryable: bool = False,
+        connection_refused: bool = False,
+        pool_exhausted: bool = False,
+    ) -> None:
         super().__init__()
-        self.again = again
-        self.refused = refused
-        self.busy = busy
+        self.retryable = retryable
+        self.connection_refused = connection_refused
+        self.pool_exhausted = pool_exhausted
 
 
-class Connections:
+class ConnectionPool:
     """At most so many connections to one base URL."""
 
     def __init__(self, url: str, most: int) -> None:
@@ -56,14 +62,14 @@ class Connections:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
 
-    def exchange(
+    def send(
         self,
         method: str,
         target: str,
         body: bytes | None,
         headers: Mapping[str, str],
         seconds: float,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Send one request and read its answer, all within so many seconds.
 
         Raises:
@@ -83,13 +89,13 @@ class Connections:
                 read = _read(response.raw, end)
         except (HTTPError, OSError) as error:  # what requests raises is an OSError
             cause = error.args[0] if isinstance(error, requests.ConnectionError) else error
-            raise NoAnswerError(
+            raise NoResponseError(
                 # A slow answer is not waited for twice.
-                again=isinstance(cause, ConnectTimeoutError | ProtocolError),
-                refused=isinstance(cause, NewConnectionError),
-                busy=isinstance(cause, EmptyPoolError),
+                retryable=isinstance(cause, ConnectTimeoutError | ProtocolError),
+                connection_refused=isinstance(cause, NewConnectionError),
+                pool_exhausted=isinstance(cause, EmptyPoolError),
             ) from error
-        return Answer(response.status_code, response.headers, read)
+        return HttpResponse(response.status_code, response.headers, read)
 
 
 def _read(raw: urllib3.BaseHTTPResponse, end: float) -> bytes:
@@ -98,7 +104,7 @@ def _read(raw: urllib3.BaseHTTPResponse, end: float) -> bytes:
     while piece := raw.read1(_PIECE, decode_content=True):
         pieces.append(piece)
         if time.monotonic() > end:
-            raise NoAnswerError
+            raise NoResponseError
     return b"".join(pieces)
 
 

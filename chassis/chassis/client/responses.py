@@ -6,14 +6,14 @@ from json import loads
 from typing import Any, TypeVar
 
 from chassis import errors
-from chassis.client.connection_pool import Answer
-from chassis.http.problems import MOVING
+from chassis.client.connection_pool import HttpResponse
+from chassis.http.problems import CUTOVER_HEADER
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Reply:
+class ServiceResponse:
     """A peer's answer to a request that succeeded; `body` is None where it has none."""
 
     peer: str
@@ -30,7 +30,7 @@ class Reply:
         """
         return int(self.headers.get("ETag", "").strip('"'))
 
-    def read(self, parse: Callable[["Reply"], T]) -> T:
+    def parse(self, parse: Callable[["ServiceResponse"], T]) -> T:
         """Make something of the answer.
 
         Raises:
@@ -43,12 +43,12 @@ class Reply:
             raise errors.Unavailable(detail) from error
 
 
-def versioned(reply: Reply) -> dict[str, Any]:
+def body_with_version(reply: ServiceResponse) -> dict[str, Any]:
     """Give an answer's content with its version beside it; a parser for `Reply.read`."""
     return {**reply.body, "version": reply.version}
 
 
-def read(peer: str, answer: Answer) -> Reply:
+def to_service_response(peer: str, answer: HttpResponse) -> ServiceResponse:
     """Read an answer.
 
     Raises:
@@ -58,27 +58,29 @@ def read(peer: str, answer: Answer) -> Reply:
     try:
         body = loads(answer.body.decode()) if answer.body else None
     except (ValueError, RecursionError) as error:
-        raise unavailable(peer) from error
+        raise service_unavailable(peer) from error
     if 200 <= answer.status < 300:
-        return Reply(peer, answer.status, body, answer.headers)
+        return ServiceResponse(peer, answer.status, body, answer.headers)
     raise _failure(peer, answer, body)
 
 
-def unavailable(peer: str) -> errors.Unavailable:
+def service_unavailable(peer: str) -> errors.Unavailable:
     """Give the failure of a peer that does not answer."""
     return errors.Unavailable(f"The part that keeps {peer} does not answer right now.")
 
 
-def is_moving(answer: Answer) -> bool:
+def is_cutover(answer: HttpResponse) -> bool:
     """Tell whether a peer is well and did nothing, since its domain is on the move."""
-    return answer.status == 503 and MOVING in answer.headers
+    return answer.status == 503 and CUTOVER_HEADER in answer.headers
 
 
-def _failure(peer: str, answer: Answer, body: Any) -> errors.Failure:
-    if is_moving(answer):
-        return errors.Moving(f"The part that keeps {peer} is being moved; try again in a moment.")
+def _failure(peer: str, answer: HttpResponse, body: Any) -> errors.Failure:
+    if is_cutover(answer):
+        return errors.CutoverInProgress(
+            f"The part that keeps {peer} is being moved; try again in a moment."
+        )
     if not isinstance(body, dict) or answer.status >= 500:
-        return unavailable(peer)
+        return service_unavailable(peer)
     detail = str(body.get("detail", ""))
     kind = str(body.get("type", "about:blank"))
     match answer.status:
@@ -93,13 +95,13 @@ def _failure(peer: str, answer: Answer, body: Any) -> errors.Failure:
         case 409:
             return errors.Conflict(detail, kind=kind)
         case 412:
-            return errors.Stale(detail)
+            return errors.PreconditionFailed(detail)
         case 422:
-            return errors.KeyReused()
+            return errors.IdempotencyKeyReused()
         case 429:
             after = answer.headers.get("Retry-After", "60")
-            return errors.TooMany(detail, retry_after=int(after) if after.isdigit() else 60)
-    return unavailable(peer)
+            return errors.RateLimited(detail, retry_after=int(after) if after.isdigit() else 60)
+    return service_unavailable(peer)
 
 
 def _fields(entries: Any) -> list[errors.FieldError]:

@@ -10,24 +10,24 @@ from flask import g, has_request_context
 
 from chassis import deadline, errors
 from chassis.client import responses, retry_budget
-from chassis.client.circuit_breaker import Breaker
-from chassis.client.connection_pool import Answer, Connections, NoAnswerError
-from chassis.client.responses import Reply, is_moving
+from chassis.client.circuit_breaker import CallBreaker
+from chassis.client.connection_pool import ConnectionPool, HttpResponse, NoResponseError
+from chassis.client.responses import ServiceResponse, is_cutover
 from chassis.concurrency import Precondition
 from chassis.idempotency.keys import IdempotencyKey
 
 READ_TIMEOUT = 4.0  # seconds
-INNER_READ_TIMEOUT = 2.0  # seconds, of a call that is made while another peer waits
-RETRIES = 2
-RETRY_WITHIN = 1.0  # seconds; a call that took longer is not made again
+NESTED_READ_TIMEOUT = 2.0  # seconds, of a call that is made while another peer waits
+MAX_RETRIES = 2
+RETRY_WINDOW = 1.0  # seconds; a call that took longer is not made again
 # Seconds that a call must have had before its failure says something about the peer: a caller's
 # short deadline must not close the way for everybody.
-PATIENCE = 1.0
+MIN_FAIR_SECONDS = 1.0
 _KEY = "Idempotency-Key"
-_PASSING = {503, 504}
+_TRANSIENT = {503, 504}
 
 
-class Peer:
+class ServiceClient:
     """Another component, by the name it has for people and the URL it has for machines."""
 
     def __init__(
@@ -35,19 +35,19 @@ class Peer:
     ) -> None:
         self.name = name
         self._seconds = read_timeout or READ_TIMEOUT
-        self._connections = Connections(url, connections)
-        self._breaker = Breaker(name)
-        self._budget = retry_budget.Budget()
+        self._connections = ConnectionPool(url, connections)
+        self._breaker = CallBreaker(name)
+        self._budget = retry_budget.RetryBudget()
 
     @property
-    def state(self) -> str:
+    def circuit_state(self) -> str:
         """Tell what this process thinks of the peer: `closed` is well; else `open`, `half-open`.
 
         A breaker that opened stays so until a call finds the peer well.
         """
         return self._breaker.state
 
-    def call(
+    def request(
         self,
         method: str,
         path: str,
@@ -56,7 +56,7 @@ class Peer:
         json: Mapping[str, Any] | None = None,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> ServiceResponse:
         """Make one call; make it again if it failed early and can be made twice.
 
         Raises:
@@ -75,68 +75,74 @@ class Peer:
             sent["X-Request-Id"] = g.request_id
         target = f"{path}?{urlencode(params, doseq=True)}" if params else path
         twice = method == "GET" or (method == "POST" and _KEY in sent)
-        answer = self._insist(method, target, data, sent, RETRIES if twice else 0)
-        return responses.read(self.name, answer)
+        answer = self._request_with_retries(method, target, data, sent, MAX_RETRIES if twice else 0)
+        return responses.to_service_response(self.name, answer)
 
-    def _insist(
+    def _request_with_retries(
         self, method: str, target: str, data: bytes | None, headers: dict[str, str], retries: int
-    ) -> Answer:
+    ) -> HttpResponse:
         """Give the first answer that another try would not better."""
-        late = time.monotonic() + RETRY_WITHIN
-        self._budget.call()
+        late = time.monotonic() + RETRY_WINDOW
+        self._budget.record_request()
         tries = 0
         while True:
             tries += 1
             more = tries <= retries
             try:
-                answer = self._try(method, target, data, headers)
-            except NoAnswerError as error:
-                if not (more and error.again and self._pause(tries, late)):
+                answer = self._attempt(method, target, data, headers)
+            except NoResponseError as error:
+                if not (more and error.retryable and self._backoff(tries, late)):
                     raise self._unavailable() from error
             else:
                 # Who is on the move says so after a while already.
-                passing = answer.status in _PASSING and not is_moving(answer)
-                if not (more and passing and self._pause(tries, late)):
+                passing = answer.status in _TRANSIENT and not is_cutover(answer)
+                if not (more and passing and self._backoff(tries, late)):
                     return answer
 
-    def _pause(self, tries: int, late: float) -> bool:
+    def _backoff(self, tries: int, late: float) -> bool:
         """Wait before another try; False if there should be none."""
-        pause = retry_budget.pause(tries)
-        if time.monotonic() + pause >= late or not self._budget.retry():
+        pause = retry_budget.backoff_seconds(tries)
+        if time.monotonic() + pause >= late or not self._budget.spend():
             return False
         time.sleep(pause)
         return True
 
-    def _try(self, method: str, target: str, data: bytes | None, headers: dict[str, str]) -> Answer:
-        deadline.check(deadline.MARGIN)
-        if not self._breaker.admit():
+    def _attempt(
+        self, method: str, target: str, data: bytes | None, headers: dict[str, str]
+    ) -> HttpResponse:
+        deadline.require_time(deadline.RESPONSE_MARGIN)
+        if not self._breaker.allow_request():
             raise self._unavailable()
-        left = deadline.left()
+        left = deadline.remaining_seconds()
         seconds = self._seconds if left is None else min(self._seconds, left)
         # Who is asked stops when we stop waiting, and can still say so.
-        until = {deadline.HEADER: deadline.stated(seconds)}
-        patient = seconds >= min(PATIENCE, self._seconds)
+        until = {deadline.HEADER: deadline.header_value(seconds)}
+        patient = seconds >= min(MIN_FAIR_SECONDS, self._seconds)
         well: bool | None = None
         try:
-            answer = self._connections.exchange(method, target, data, headers | until, seconds)
-            well = answer.status < 500 or is_moving(answer) or (False if patient else None)
-        except NoAnswerError as error:
-            well = False if error.refused or (patient and not error.busy) else None
+            answer = self._connections.send(method, target, data, headers | until, seconds)
+            well = answer.status < 500 or is_cutover(answer) or (False if patient else None)
+        except NoResponseError as error:
+            well = (
+                False
+                if error.connection_refused or (patient and not error.pool_exhausted)
+                else None
+            )
             raise
         finally:
-            self._breaker.report(well)
+            self._breaker.record_outcome(well)
         return answer
 
     def _unavailable(self) -> errors.Unavailable:
-        return responses.unavailable(self.name)
+        return responses.service_unavailable(self.name)
 
 
-def once(key: IdempotencyKey | None) -> dict[str, str]:
+def idempotency_headers(key: IdempotencyKey | None) -> dict[str, str]:
     """Give the header that makes a POST safe to repeat."""
     return {_KEY: key.key} if key else {}
 
 
-def editing(expected: Precondition) -> dict[str, str]:
+def if_match_headers(expected: Precondition) -> dict[str, str]:
     """Give the header that names the versions which an edit may replace."""
     if expected is None:
         return {}

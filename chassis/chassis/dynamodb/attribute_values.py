@@ -23,17 +23,17 @@ _DATA = ("GetItem", "BatchGetItem", "Query")
 _OK = 200
 
 
-def pack(item: Mapping[str, Any]) -> dict[str, Any]:
+def serialize(item: Mapping[str, Any]) -> dict[str, Any]:
     """Write a plain dict as attribute values."""
-    return {name: _packed(value) for name, value in item.items()}
+    return {name: _serialize_value(value) for name, value in item.items()}
 
 
-def unpack(item: Mapping[str, Any]) -> Item:
+def deserialize(item: Mapping[str, Any]) -> Item:
     """Read attribute values as a plain dict with ints."""
-    return {name: _plain(value) for name, value in item.items()}
+    return {name: _deserialize_value(value) for name, value in item.items()}
 
 
-def read_as_they_come(client: DynamoDBClient) -> None:
+def skip_response_parsing(client: DynamoDBClient) -> None:
     """Have a client give what it read from tables without a second look at its form."""
     for operation in _DATA:
         client.meta.events.register(f"before-parse.dynamodb.{operation}", _read)
@@ -50,7 +50,7 @@ def _read(
         response_dict["body"] = b"{}"
 
 
-def _packed(value: Any) -> dict[str, Any]:
+def _serialize_value(value: Any) -> dict[str, Any]:
     match value:
         case str():
             return {"S": value}
@@ -61,14 +61,14 @@ def _packed(value: Any) -> dict[str, Any]:
         case None:
             return {"NULL": True}
         case dict():
-            return {"M": pack(value)}
+            return {"M": serialize(value)}
         case list() | tuple():
-            return {"L": [_packed(part) for part in value]}
+            return {"L": [_serialize_value(part) for part in value]}
     msg = f"a table holds no {type(value).__name__}"
     raise TypeError(msg)
 
 
-def _plain(raw: Mapping[str, Any]) -> Any:
+def _deserialize_value(raw: Mapping[str, Any]) -> Any:
     [(kind, value)] = raw.items()
     match kind:
         case "S" | "BOOL":
@@ -78,8 +78,8 @@ def _plain(raw: Mapping[str, Any]) -> Any:
         case "NULL":
             return None
         case "M":
-            return unpack(value)
+            return deserialize(value)
         case "L":
-            return [_plain(part) for part in value]
+            return [_deserialize_value(part) for part in value]
     msg = f"a table holds no value of the kind {kind}"
     raise TypeError(msg)

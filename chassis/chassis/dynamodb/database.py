@@ -23,13 +23,13 @@ Item = attribute_values.Item
 Action = dict[str, Any]
 
 CONDITION_FAILED = "ConditionalCheckFailed"
-_ATTEMPTS = 8
+_MAX_ATTEMPTS = 8
 # Another transaction holds the item, or the same one, sent again, is still at work.
-_ELSEWHERE = {"TransactionConflictException", "TransactionInProgressException"}
-_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_CONCURRENT_TRANSACTION = {"TransactionConflictException", "TransactionInProgressException"}
+_RETRYABLE_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
-class NotApplied(Exception):
+class TransactionCanceled(Exception):
     """A transaction was refused; `reasons` holds one code per action, "None" where it was fine."""
 
     def __init__(self, reasons: tuple[str, ...]) -> None:
@@ -64,7 +64,7 @@ def connect() -> DynamoDBClient:
             user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
         ),
     )
-    attribute_values.read_as_they_come(client)
+    attribute_values.skip_response_parsing(client)
     return client
 
 
@@ -80,12 +80,12 @@ class Database:
         answer = self._call(
             "get_item",
             TableName=self._prefix + table,
-            Key=self.pack(key),
+            Key=self.serialize(key),
             ConsistentRead=consistent,
         )
-        return self.unpack(answer["Item"]) if "Item" in answer else None
+        return self.deserialize(answer["Item"]) if "Item" in answer else None
 
-    def get_each(
+    def get_items(
         self,
         *wanted: tuple[str, Mapping[str, str]],
         only: Mapping[str, Sequence[str]] | None = None,
@@ -105,23 +105,23 @@ class Database:
                 left[table] = {"Keys": [], "ConsistentRead": True}
                 if only and given in only:
                     left[table]["ProjectionExpression"] = ", ".join(only[given])
-            left[table]["Keys"].append(self.pack(key))
+            left[table]["Keys"].append(self.serialize(key))
         found: dict[tuple[str, ...], Item] = {}
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_MAX_ATTEMPTS):
             if not left:
                 return [found.get(place) for place in places]
             if attempt:
-                _wait(attempt)
+                _back_off(attempt)
             answer = self._call("batch_get_item", RequestItems=left)
             for table, raw in answer["Responses"].items():
-                for item in map(self.unpack, raw):
+                for item in map(self.deserialize, raw):
                     found[table, *(item[name] for name in names[table])] = item
             left = answer.get("UnprocessedKeys", {})
         if left:
             raise _busy()
         return [found.get(place) for place in places]
 
-    def get_many(
+    def get_by_partition(
         self, table: str, partition: str, values: Iterable[str], *, only: Sequence[str] = ()
     ) -> dict[str, Item]:
         """Read up to 100 items by their partition keys, in one call; answers those that exist.
@@ -131,7 +131,7 @@ class Database:
         keys = [(table, {partition: value}) for value in dict.fromkeys(values)]
         if not keys:
             return {}
-        found = self.get_each(*keys, only={table: only} if only else None)
+        found = self.get_items(*keys, only={table: only} if only else None)
         return {item[partition]: item for item in found if item}
 
     def query(
@@ -148,7 +148,7 @@ class Database:
         arguments: dict[str, Any] = {
             "TableName": self._prefix + table,
             "KeyConditionExpression": condition,
-            "ExpressionAttributeValues": self.pack({f":{k}": v for k, v in values.items()}),
+            "ExpressionAttributeValues": self.serialize({f":{k}": v for k, v in values.items()}),
             "ScanIndexForward": ascending,
             "Limit": limit,
         }
@@ -159,7 +159,7 @@ class Database:
         items: list[Item] = []
         while True:
             answer = self._call("query", **arguments)
-            items += [self.unpack(raw) for raw in answer["Items"]]
+            items += [self.deserialize(raw) for raw in answer["Items"]]
             # A page of DynamoDB ends at 1 MB even if fewer than `limit` items were read.
             if len(items) >= limit or "LastEvaluatedKey" not in answer:
                 return items[:limit]
@@ -190,32 +190,35 @@ class Database:
             arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in keys}
         if least is not None:
             arguments["FilterExpression"] = f"{least[0]} >= :least"
-            arguments["ExpressionAttributeValues"] = self.pack({":least": least[1]})
+            arguments["ExpressionAttributeValues"] = self.serialize({":least": least[1]})
         if after is not None:
-            arguments["ExclusiveStartKey"] = self.pack(after)
+            arguments["ExclusiveStartKey"] = self.serialize(after)
         answer = self._call("scan", **arguments)
         last = answer.get("LastEvaluatedKey")
-        return [self.unpack(raw) for raw in answer["Items"]], self.unpack(last) if last else None
+        return [self.deserialize(raw) for raw in answer["Items"]], self.deserialize(
+            last
+        ) if last else None
 
-    def remove(self, table: str, keys: Sequence[Item]) -> None:
+    def delete_items(self, table: str, keys: Sequence[Item]) -> None:
         """Delete items by their keys, 25 in a call, without a condition."""
         name = self._prefix + table
         for first in range(0, len(keys), 25):
             left: Any = {
                 name: [
-                    {"DeleteRequest": {"Key": self.pack(key)}} for key in keys[first : first + 25]
+                    {"DeleteRequest": {"Key": self.serialize(key)}}
+                    for key in keys[first : first + 25]
                 ]
             }
-            for attempt in range(_ATTEMPTS):
+            for attempt in range(_MAX_ATTEMPTS):
                 if attempt:
-                    _wait(attempt)
+                    _back_off(attempt)
                 left = self._call("batch_write_item", RequestItems=left).get("UnprocessedItems")
                 if not left:
                     break
             else:
                 raise _busy()
 
-    def newest(
+    def query_newest(
         self, table: str, index: str, sort: str, *, shards: int, limit: int, before: str | None
     ) -> list[Item]:
         """Read the `limit` items with the greatest `sort` below `before`, over all shards.
@@ -230,23 +233,23 @@ class Database:
                 values["below"] = below
             return self.query(table, condition, limit=count, ascending=False, index=index, **values)
 
-        return scatter_gather.newest(read, sort, shards=shards, limit=limit, before=before)
+        return scatter_gather.merge_newest(read, sort, shards=shards, limit=limit, before=before)
 
     def increment(self, table: str, key: Mapping[str, str], expires: int) -> Item:
         """Add one to an item's `hits`, which it has from then on, and answer the item."""
         answer = self._call(
             "update_item",
             TableName=self._prefix + table,
-            Key=self.pack(key),
+            Key=self.serialize(key),
             UpdateExpression="SET expires = :expires ADD hits :one",
-            ExpressionAttributeValues=self.pack({":expires": expires, ":one": 1}),
+            ExpressionAttributeValues=self.serialize({":expires": expires, ":one": 1}),
             ReturnValues="ALL_NEW",
         )
-        return self.unpack(answer["Attributes"])
+        return self.deserialize(answer["Attributes"])
 
-    def put_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:
+    def put_item_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:
         """Write one item if the condition holds; answers whether it was written."""
-        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.pack(item)}
+        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.serialize(item)}
         try:
             self._call("put_item", **self._conditional(body, condition, values))
         except ClientError as error:
@@ -260,7 +263,7 @@ class Database:
 
         `values` are those of the condition, without their colon.
         """
-        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.pack(item)}
+        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.serialize(item)}
         return {"Put": self._conditional(body, condition, values)}
 
     def update(
@@ -277,7 +280,7 @@ class Database:
         """
         body: dict[str, Any] = {
             "TableName": self._prefix + table,
-            "Key": self.pack(key),
+            "Key": self.serialize(key),
             "UpdateExpression": change,
         }
         return {"Update": self._conditional(body, condition, values)}
@@ -286,12 +289,14 @@ class Database:
         self, table: str, key: Mapping[str, str], condition: str = "", **values: Any
     ) -> Action:
         """Make a transaction's action that deletes an item; without a condition it may be gone."""
-        body = {"TableName": self._prefix + table, "Key": self.pack(key)}
+        body = {"TableName": self._prefix + table, "Key": self.serialize(key)}
         return {"Delete": self._conditional(body, condition, values)}
 
-    def holds(self, table: str, key: Mapping[str, str], condition: str, **values: Any) -> Action:
+    def condition_check(
+        self, table: str, key: Mapping[str, str], condition: str, **values: Any
+    ) -> Action:
         """Make a transaction's action that only checks a condition on an item."""
-        body = {"TableName": self._prefix + table, "Key": self.pack(key)}
+        body = {"TableName": self._prefix + table, "Key": self.serialize(key)}
         return {"ConditionCheck": self._conditional(body, condition, values)}
 
     def transact(self, actions: Sequence[Action]) -> None:
@@ -303,7 +308,7 @@ class Database:
             NotApplied: a condition did not hold.
             Unavailable: the items stayed busy.
         """
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_MAX_ATTEMPTS):
             try:
                 self._call("transact_write_items", TransactItems=list(actions))
             except ClientError as error:
@@ -314,23 +319,23 @@ class Database:
                     reason.get("Code", "None") for reason in details["CancellationReasons"]
                 )
                 if CONDITION_FAILED in reasons:
-                    raise NotApplied(reasons) from error
-                if not _BUSY.intersection(reasons):
+                    raise TransactionCanceled(reasons) from error
+                if not _RETRYABLE_REASONS.intersection(reasons):
                     raise
-                _wait(attempt)
+                _back_off(attempt)
             else:
                 return
         raise _busy()
 
-    def pack(self, item: Mapping[str, Any]) -> dict[str, Any]:
+    def serialize(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Write a plain dict as DynamoDB's attribute values."""
-        return attribute_values.pack(item)
+        return attribute_values.serialize(item)
 
-    def unpack(self, item: Mapping[str, Any]) -> Item:
+    def deserialize(self, item: Mapping[str, Any]) -> Item:
         """Read DynamoDB's attribute values as a plain dict with ints."""
-        return attribute_values.unpack(item)
+        return attribute_values.deserialize(item)
 
-    def ready(self, table: str) -> None:
+    def check_table(self, table: str) -> None:
         """Check that the datastore answers.
 
         Raises:
@@ -345,11 +350,11 @@ class Database:
             body["ConditionExpression"] = condition
         if values:
             colon = {f":{name}": value for name, value in values.items()}
-            body["ExpressionAttributeValues"] = self.pack(colon)
+            body["ExpressionAttributeValues"] = self.serialize(colon)
         return body
 
     def _call(self, operation: str, **arguments: Any) -> Any:
-        deadline.check()
+        deadline.require_time()
         try:
             return getattr(self._client, operation)(**arguments)
         except BotoCoreError as error:
@@ -366,12 +371,12 @@ class Database:
             }:
                 detail = "The data can't be reached right now."
                 raise Unavailable(detail) from error
-            if error.response["Error"]["Code"] in _ELSEWHERE:
+            if error.response["Error"]["Code"] in _CONCURRENT_TRANSACTION:
                 raise _busy() from error
             raise
 
 
-def _wait(attempt: int) -> None:
+def _back_off(attempt: int) -> None:
     # Full jitter: racers that met once should not meet again.
     time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
 

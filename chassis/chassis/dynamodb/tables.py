@@ -30,9 +30,9 @@ class Table:
     partition: str
     sort: str | None = None
     indexes: tuple[Index, ...] = ()
-    expires: str | None = None
+    ttl_attribute: str | None = None
 
-    def creation(self, prefix: str) -> dict[str, Any]:
+    def create_arguments(self, prefix: str) -> dict[str, Any]:
         """Give the arguments of `CreateTable`."""
         names = {self.partition, self.sort}
         names |= {name for index in self.indexes for name in (index.partition, index.sort)}
@@ -64,7 +64,7 @@ def _schema(partition: str, sort: str | None) -> list[dict[str, str]]:
     return schema
 
 
-def provision(client: DynamoDBClient, prefix: str, tables: Iterable[Table]) -> list[str]:
+def create_tables(client: DynamoDBClient, prefix: str, tables: Iterable[Table]) -> list[str]:
     """Bring the tables to what they are defined as, and answer the names of those created.
 
     Can be repeated at any time, also after it was interrupted.
@@ -73,19 +73,19 @@ def provision(client: DynamoDBClient, prefix: str, tables: Iterable[Table]) -> l
     for table in tables:
         name = prefix + table.name
         try:
-            client.create_table(**table.creation(prefix))
+            client.create_table(**table.create_arguments(prefix))
             created.append(name)
         except client.exceptions.ResourceInUseException:
             pass  # it is there, or is being made
         client.get_waiter("table_exists").wait(
             TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
-        if table.expires:
-            _expire(client, name, table.expires)
+        if table.ttl_attribute:
+            _enable_ttl(client, name, table.ttl_attribute)
     return created
 
 
-def _expire(client: DynamoDBClient, name: str, attribute: str) -> None:
+def _enable_ttl(client: DynamoDBClient, name: str, attribute: str) -> None:
     told = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     if told.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
         client.update_time_to_live(

@@ -13,26 +13,26 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from chassis.auth.tokens import Identity, Verifier
 from chassis.concurrency import Precondition
 from chassis.errors import FieldError, Invalid, Unauthenticated
-from chassis.idempotency.keys import Fingerprints, IdempotencyKey
+from chassis.idempotency.keys import IdempotencyKey, IdempotencyKeys
 
-COOKIE = "forum_session"
+SESSION_COOKIE = "forum_session"
 DEFAULT_LIMIT = 20
 _ETAG = re.compile(r'"([1-9][0-9]{0,17})"')
 
 
-class Input(BaseModel):
+class RequestBody(BaseModel):
     """A JSON body: no unknown field, no coercion."""
 
     model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=False)
 
 
-class Change(Input):
+class PatchBody(RequestBody):
     """The JSON body of a PATCH: what it does not name stays as it is."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
 
-class Query(BaseModel):
+class QueryParameters(BaseModel):
     """Query parameters: no unknown one."""
 
     model_config = ConfigDict(extra="forbid")
@@ -57,7 +57,7 @@ def _digits(value: object) -> object:
     return value
 
 
-class PageQuery(Query):
+class PageParameters(QueryParameters):
     """A page of a list."""
 
     limit: Annotated[int, Field(ge=1, le=100), BeforeValidator(_digits)] = DEFAULT_LIMIT
@@ -66,11 +66,11 @@ class PageQuery(Query):
 
 # What reorders or hides other text, or takes room without being seen. The joiners (U+200C and
 # U+200D) are not here: scripts and emoji need them.
-_TRICKS = frozenset("\u115f\u1160\u180e\u200b\u2028\u2029\u2060\u3164\ufeff\uffa0")
-_TRICKS |= {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_INVISIBLE = frozenset("\u115f\u1160\u180e\u200b\u2028\u2029\u2060\u3164\ufeff\uffa0")
+_INVISIBLE |= {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
-def _many_lines(value: str) -> str:
+def _check_multi_line(value: str) -> str:
     plain = value.translate({ord(character): None for character in "\t\n\r"})
     if any(unicodedata.category(character) == "Cc" for character in plain):
         message = "must not contain control characters"
@@ -78,11 +78,11 @@ def _many_lines(value: str) -> str:
     return value
 
 
-def _one_line(value: str) -> str:
+def _check_single_line(value: str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in value):
         message = "must not contain control characters"
         raise ValueError(message)
-    if any(character in _TRICKS for character in value):
+    if any(character in _INVISIBLE for character in value):
         message = "must not contain invisible characters"
         raise ValueError(message)
     if not any(unicodedata.category(character)[0] in "LNPS" for character in value):
@@ -91,17 +91,17 @@ def _one_line(value: str) -> str:
     return value.strip()
 
 
-TEXT = AfterValidator(_many_lines)
+MULTI_LINE = AfterValidator(_check_multi_line)
 """Text of many lines."""
 
-LINE = AfterValidator(_one_line)
+SINGLE_LINE = AfterValidator(_check_single_line)
 """Text of one line that can be seen, trimmed."""
 
 
 def set_session_cookie(answer: Response, token: str, expires_at: datetime) -> None:
     """Give the browser the session: not to scripts, not to other sites' forms."""
     answer.set_cookie(
-        COOKIE,
+        SESSION_COOKIE,
         token,
         expires=expires_at,
         httponly=True,
@@ -113,7 +113,9 @@ def set_session_cookie(answer: Response, token: str, expires_at: datetime) -> No
 
 def clear_session_cookie(answer: Response) -> None:
     """Take the session from the browser."""
-    answer.delete_cookie(COOKIE, httponly=True, samesite="Lax", secure=request.is_secure, path="/")
+    answer.delete_cookie(
+        SESSION_COOKIE, httponly=True, samesite="Lax", secure=request.is_secure, path="/"
+    )
 
 
 class Sessions:
@@ -122,7 +124,7 @@ class Sessions:
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
 
-    def required(self) -> Identity:
+    def require(self) -> Identity:
         """Tell who is asking.
 
         Raises:
@@ -134,29 +136,29 @@ class Sessions:
                 detail = "The Authorization header must carry a Bearer token."
                 raise Unauthenticated(detail)
             return self._verifier.verify(token.strip())
-        cookie = request.cookies.get(COOKIE)
+        cookie = request.cookies.get(SESSION_COOKIE)
         if not cookie:
             detail = "Sign in first."
             raise Unauthenticated(detail)
         return self._verifier.verify(cookie)
 
-    def of_token(self, token: str) -> Identity:
+    def from_token(self, token: str) -> Identity:
         """Tell whose a session is that was just opened."""
         return self._verifier.verify(token)
 
-    def of_browser(self) -> Identity | None:
+    def from_cookie(self) -> Identity | None:
         """Tell who looks at a page, from the cookie only; a session that ended is nobody's."""
         try:
-            return self._verifier.verify(request.cookies.get(COOKIE, ""))
+            return self._verifier.verify(request.cookies.get(SESSION_COOKIE, ""))
         except Unauthenticated:
             return None
 
 
-def idempotency_key(
-    fingerprints: Fingerprints, owner: str, payload: dict[str, Any]
+def read_idempotency_key(
+    fingerprints: IdempotencyKeys, owner: str, payload: dict[str, Any]
 ) -> IdempotencyKey | None:
     """Take the request's Idempotency-Key, which is one of its owner; see `Fingerprints.key`."""
-    return fingerprints.key(
+    return fingerprints.from_header(
         request.headers.get("Idempotency-Key"),
         owner=owner,
         path=request.path,
@@ -164,7 +166,7 @@ def idempotency_key(
     )
 
 
-def precondition() -> Precondition:
+def read_precondition() -> Precondition:
     """Read `If-Match`: which versions the caller means to replace.
 
     A weak or unknown tag matches nothing (RFC 9110 compares strongly here).
@@ -177,7 +179,7 @@ def precondition() -> Precondition:
     return frozenset(int(tag[1]) for tag in tags if tag)
 
 
-def changes(body: BaseModel) -> dict[str, Any]:
+def changed_fields(body: BaseModel) -> dict[str, Any]:
     """Give the fields that a PATCH names.
 
     Raises:
@@ -189,7 +191,7 @@ def changes(body: BaseModel) -> dict[str, Any]:
     return named
 
 
-def answer(
+def json_response(
     body: BaseModel | None,
     status: int = 200,
     *,
@@ -210,7 +212,7 @@ def answer(
     return response
 
 
-def public(content: dict[str, Any]) -> Response:
+def public_json_response(content: dict[str, Any]) -> Response:
     """Make a JSON answer that is the same for everybody, and may be kept for 5 minutes."""
     response = current_app.response_class(json.dumps(content), content_type="application/json")
     response.headers["Cache-Control"] = "public, max-age=300"

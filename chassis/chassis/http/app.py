@@ -16,13 +16,13 @@ from werkzeug.wsgi import get_input_stream
 from chassis import deadline, logs
 from chassis.errors import Failure, FieldError, Invalid
 from chassis.http import graceful_shutdown, problems
-from chassis.http.problems import problem
+from chassis.http.problems import problem_response
 
 MAX_BODY = 64 * 1024
-MAX_DRAINED = 1024 * 1024
+MAX_DISCARDED = 1024 * 1024
 MAX_DEPTH = 20  # of a JSON body
 # Lets Envoy send requests here nevertheless while no other instance is ready.
-_LAST_RESORT = {"X-Envoy-Degraded": "true"}
+_DEGRADED = {"X-Envoy-Degraded": "true"}
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -32,7 +32,7 @@ class _IdConverter(BaseConverter):
     regex = r"[0-9A-Za-z-]{1,64}"
 
 
-def create(
+def create_app(
     component: str,
     revision: str,
     checks: Mapping[str, Callable[[], None]],
@@ -49,7 +49,7 @@ def create(
         security_schemes={},
         doc_ui=False,
         validation_error_status=400,
-        validation_error_callback=problems.from_validation,
+        validation_error_callback=problems.validation_response,
         static_folder=None,
     )
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -70,18 +70,18 @@ def create(
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response
 
-    logs.install(app)
-    problems.install(app)
-    app.before_request(_refuse_odd_bodies)
+    logs.log_requests(app)
+    problems.register_error_handlers(app)
+    app.before_request(_require_json_object)
     _add_health(app, checks)
     # One proxy is in front of every component: it says who called, and by which scheme.
     proxied = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
-    whole = _reading_to_the_end(proxied)
-    app.wsgi_app = deadline.install(whole)  # type: ignore[assignment, method-assign]
+    whole = _discard_unread_body(proxied)
+    app.wsgi_app = deadline.add_deadlines(whole)  # type: ignore[assignment, method-assign]
     return app
 
 
-def _reading_to_the_end(app: WSGIApplication) -> WSGIApplication:
+def _discard_unread_body(app: WSGIApplication) -> WSGIApplication:
     """Read what a refused request still sends, before it is answered.
 
     A connection that is closed with unread bytes is reset, and a reset can overtake the answer:
@@ -92,7 +92,7 @@ def _reading_to_the_end(app: WSGIApplication) -> WSGIApplication:
         # Knows where the body ends, also on servers whose input goes on with the connection.
         body = environ["wsgi.input"] = get_input_stream(environ)
         answer = app(environ, start_response)
-        left = MAX_DRAINED
+        left = MAX_DISCARDED
         while left > 0 and (read := body.read(min(left, 64 * 1024))):
             left -= len(read)
         return answer
@@ -100,9 +100,9 @@ def _reading_to_the_end(app: WSGIApplication) -> WSGIApplication:
     return application
 
 
-def _refuse_odd_bodies() -> Response | None:
+def _require_json_object() -> Response | None:
     """Let only JSON objects reach the API: 413 too large, 415 another type, 400 not an object."""
-    if not of_api() or request.url_rule is None:
+    if not is_api_request() or request.url_rule is None:
         return None
     if request.method not in {"POST", "PUT", "PATCH"}:
         return None
@@ -111,32 +111,32 @@ def _refuse_odd_bodies() -> Response | None:
         # Werkzeug cuts a chunked body at the limit instead of refusing it.
         raise RequestEntityTooLarge
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        return problem(415, "The body must not be compressed.")
+        return problem_response(415, "The body must not be compressed.")
     if request.mimetype != "application/json":
-        return problem(415, "The body must be application/json.")
+        return problem_response(415, "The body must be application/json.")
     try:
         parsed = json.loads(body.decode())
     except (ValueError, RecursionError):
-        return problems.from_failure(Invalid(FieldError("", "is not JSON in UTF-8")))
+        return problems.failure_response(Invalid(FieldError("", "is not JSON in UTF-8")))
     if not isinstance(parsed, dict):
-        return problems.from_failure(Invalid(FieldError("", "must be a JSON object")))
-    if not _within(parsed, MAX_DEPTH):
+        return problems.failure_response(Invalid(FieldError("", "must be a JSON object")))
+    if not _fits_depth(parsed, MAX_DEPTH):
         # Far from what exhausts the stack, wherever the body is read again.
-        return problems.from_failure(Invalid(FieldError("", "is nested too deeply")))
+        return problems.failure_response(Invalid(FieldError("", "is nested too deeply")))
     return None
 
 
-def of_api() -> bool:
+def is_api_request() -> bool:
     """Tell whether the request is one to an API, which speaks JSON even of errors."""
     return request.path == "/api" or request.path.startswith("/api/")
 
 
-def _within(value: object, levels: int) -> bool:
+def _fits_depth(value: object, levels: int) -> bool:
     match value:
         case dict():
-            return levels > 0 and all(_within(part, levels - 1) for part in value.values())
+            return levels > 0 and all(_fits_depth(part, levels - 1) for part in value.values())
         case list():
-            return levels > 0 and all(_within(part, levels - 1) for part in value)
+            return levels > 0 and all(_fits_depth(part, levels - 1) for part in value)
     return True
 
 
@@ -149,8 +149,8 @@ def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:
     @app.get("/readyz")
     def readyz() -> Response:
         """Say whether the component can do its work."""
-        if graceful_shutdown.begun():
-            return problem(503, "is stopping", headers=_LAST_RESORT)
+        if graceful_shutdown.has_begun():
+            return problem_response(503, "is stopping", headers=_DEGRADED)
         results = {}
         for name, check in checks.items():
             try:
@@ -159,5 +159,5 @@ def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:
                 results[name] = failure.detail
         if results:
             detail = "; ".join(f"{name}: {text}" for name, text in results.items())
-            return problem(503, detail, headers=_LAST_RESORT)
+            return problem_response(503, detail, headers=_DEGRADED)
         return Response(json.dumps({"status": "ready"}), content_type="application/json")

@@ -19,7 +19,7 @@ def begin() -> None:
     _begun[0] = 1
 
 
-def begun() -> bool:
+def has_begun() -> bool:
     """Tell whether this instance is leaving."""
     return _begun[0] == 1
 
@@ -31,7 +31,7 @@ def install(arbiter: Any, seconds: float) -> None:
     def handle_term() -> None:
         # The master's main loop calls this, one signal after another, so nothing races here. It
         # keeps the workers up meanwhile, as at any other time.
-        again = begun()
+        again = has_begun()
         begin()
         if again or seconds <= 0:
             stop()
@@ -43,16 +43,16 @@ def install(arbiter: Any, seconds: float) -> None:
     arbiter.handle_term = handle_term
 
 
-def end() -> None:
+def cancel_timer() -> None:
     """Forget the time that is left: a timer must not hit the interpreter while it winds up."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def release(worker: Any) -> None:
+def close_idle_connections(worker: Any) -> None:
     """Close each kept connection after its next answer, once this instance is leaving.
 
     Whoever keeps one is told by `Connection: close`, instead of finding it closed while a request
     is on its way.
     """
-    if begun():
+    if has_begun():
         worker.max_keepalived = 0

@@ -7,7 +7,7 @@ from typing import Any
 from chassis.http import graceful_shutdown
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
-worker_class = "chassis.http.gunicorn_worker.Worker"
+worker_class = "chassis.http.gunicorn_worker.LazyThreadWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WORKER_THREADS", "8"))
 # One import for all workers: a faster start, and memory that they share.
@@ -44,9 +44,9 @@ def when_ready(server: Any) -> None:
 
 def on_exit(server: Any) -> None:  # noqa: ARG001
     """Leave nothing behind in the master."""
-    graceful_shutdown.end()
+    graceful_shutdown.cancel_timer()
 
 
 def pre_request(worker: Any, req: Any) -> None:  # noqa: ARG001
     """Let go of kept connections while leaving."""
-    graceful_shutdown.release(worker)
+    graceful_shutdown.close_idle_connections(worker)

@@ -11,7 +11,7 @@ from functools import partial
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 
-class Worker(ThreadWorker):
+class LazyThreadWorker(ThreadWorker):
     """Treats a new connection like one that is kept: the main loop waits for its first request."""
 
     def enqueue_req(self, conn: TConn) -> None:

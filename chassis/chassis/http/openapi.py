@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from chassis.http.problems import Problem
 
 PROBLEM = "#/components/schemas/Problem"
-_WHY = {
+_DESCRIPTIONS = {
     400: "The request is not valid",
     401: "Nobody is signed in",
     403: "Not allowed",
@@ -47,7 +47,7 @@ _HEADERS = {
 Responses = dict[str | int, type[BaseModel] | dict[Any, Any] | None]
 
 
-def responses(
+def describe_responses(
     success: int, model: type[BaseModel] | None, *failures: int, headers: tuple[str, ...] = ()
 ) -> Responses:
     """Describe what an operation may answer."""
@@ -68,13 +68,13 @@ def responses(
         described[success] = model
     for status in failures:
         described[status] = {
-            "description": _WHY[status],
+            "description": _DESCRIPTIONS[status],
             "content": {"application/problem+json": {"schema": {"$ref": PROBLEM}}},
         }
     return described
 
 
-def build(blueprint: APIBlueprint, title: str, *models: type[BaseModel]) -> dict[str, Any]:
+def build_document(blueprint: APIBlueprint, title: str, *models: type[BaseModel]) -> dict[str, Any]:
     """Build the document of the operations on `blueprint`; `models` are those only answers use."""
     schemas = dict(blueprint.components_schemas)
     spec = APISpec(

@@ -9,19 +9,19 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
 from chassis.errors import (
+    CutoverInProgress,
     Failure,
     FieldError,
     Invalid,
-    Moving,
-    TooMany,
+    RateLimited,
     Unauthenticated,
     Unavailable,
 )
-from chassis.http.reason_phrases import phrase
+from chassis.http.reason_phrases import reason_phrase
 
 log = logging.getLogger(__name__)
 
-MOVING = "X-Moving"
+CUTOVER_HEADER = "X-Cutover-In-Progress"
 """Marks a 503 of a component that is well, and did nothing: its domain is on the move."""
 
 DETAILS = {
@@ -48,7 +48,7 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = None
 
 
-def problem(
+def problem_response(
     status: int,
     detail: str,
     *,
@@ -59,7 +59,7 @@ def problem(
     """Make the answer for one failure."""
     content: dict[str, Any] = {
         "type": kind,
-        "title": phrase(status),
+        "title": reason_phrase(status),
         "status": status,
         "detail": detail,
     }
@@ -83,27 +83,27 @@ def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
     )
 
 
-def from_failure(failure: Failure) -> Response:
+def failure_response(failure: Failure) -> Response:
     """Make the answer for an expected failure."""
     headers: dict[str, str] = {}
     if isinstance(failure, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(failure, TooMany | Unavailable):
+    if isinstance(failure, RateLimited | Unavailable):
         headers["Retry-After"] = str(failure.retry_after)
-    if isinstance(failure, Moving):
-        headers[MOVING] = "true"
+    if isinstance(failure, CutoverInProgress):
+        headers[CUTOVER_HEADER] = "true"
     errors = failure.errors if isinstance(failure, Invalid) else ()
-    return problem(
-        failure.status, failure.detail, kind=failure.kind, errors=errors, headers=headers
+    return problem_response(
+        failure.status, failure.detail, kind=failure.problem_type, errors=errors, headers=headers
     )
 
 
-def from_validation(error: ValidationError) -> Response:
+def validation_response(error: ValidationError) -> Response:
     """Make the answer for input that does not fit its schema."""
-    return from_failure(Invalid(*field_errors(error)))
+    return failure_response(Invalid(*field_errors(error)))
 
 
-def from_http(error: HTTPException) -> BaseResponse:
+def http_error_response(error: HTTPException) -> BaseResponse:
     """Make the answer for what Flask or Werkzeug refused by itself."""
     if error.response is not None:
         # Made by another handler: it is an answer already.
@@ -112,21 +112,21 @@ def from_http(error: HTTPException) -> BaseResponse:
     # RequestRedirect and its like carry their own answer.
     if status < 400:
         return error.get_response()
-    made = problem(status, DETAILS.get(status) or error.description or "")
+    made = problem_response(status, DETAILS.get(status) or error.description or "")
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             made.headers[name] = value
     return made
 
 
-def from_crash(error: Exception) -> Response:
+def crash_response(error: Exception) -> Response:
     """Log what nobody expected and say nothing of it outside."""
     log.error("unhandled error", exc_info=error)
-    return problem(500, "Something went wrong here. It has been logged.")
+    return problem_response(500, "Something went wrong here. It has been logged.")
 
 
-def install(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     """Let every error of `app` leave as problem+json."""
-    app.register_error_handler(Failure, from_failure)
-    app.register_error_handler(HTTPException, from_http)
-    app.register_error_handler(Exception, from_crash)
+    app.register_error_handler(Failure, failure_response)
+    app.register_error_handler(HTTPException, http_error_response)
+    app.register_error_handler(Exception, crash_response)

@@ -11,6 +11,6 @@ _RENAMED = {
 }
 
 
-def phrase(status: int) -> str:
+def reason_phrase(status: int) -> str:
     """Name a status as RFC 9110 does."""
     return _RENAMED.get(status) or HTTPStatus(status).phrase

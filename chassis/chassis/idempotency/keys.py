@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from chassis.errors import FieldError, Invalid, KeyReused, Unavailable
+from chassis.errors import FieldError, IdempotencyKeyReused, Invalid, Unavailable
 
-KEPT_FOR = timedelta(hours=24)
+RETENTION = timedelta(hours=24)
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,200}")
 
 
-class KeyTaken(Exception):
+class DuplicateIdempotencyKey(Exception):
     """Another request with this idempotency key came first; its answer is the answer."""
 
 
@@ -33,17 +33,17 @@ class IdempotencyKey:
         """Name the key uniquely: a person's key on one path."""
         return f"{self.owner} {self.path} {self.key}"
 
-    def must_match(self, fingerprint: str) -> None:
+    def require_same_request(self, fingerprint: str) -> None:
         """Refuse a key that was used before for another request.
 
         Raises:
             KeyReused: it was.
         """
         if not hmac.compare_digest(self.fingerprint, fingerprint):
-            raise KeyReused
+            raise IdempotencyKeyReused
 
 
-def first_answer(found: dict[str, Any] | None) -> dict[str, Any]:
+def require_stored_response(found: dict[str, Any] | None) -> dict[str, Any]:
     """Take the answer of the request that came first, after `KeyTaken`.
 
     Raises:
@@ -55,13 +55,13 @@ def first_answer(found: dict[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-class Fingerprints:
+class IdempotencyKeys:
     """Makes idempotency keys; the secret keeps a stored fingerprint from being guessed back."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
 
-    def key(
+    def from_header(
         self, text: str | None, *, owner: str, path: str, payload: Mapping[str, Any]
     ) -> IdempotencyKey | None:
         """Take the key that came with a request; None where none came.

@@ -6,15 +6,15 @@ from typing import Any
 from chassis.clock import Clock
 from chassis.dynamodb.database import Action, Database
 from chassis.dynamodb.tables import Table
-from chassis.idempotency.keys import KEPT_FOR, IdempotencyKey
+from chassis.idempotency.keys import RETENTION, IdempotencyKey
 
 
-def table(service: str) -> Table:
+def idempotency_table(service: str) -> Table:
     """Define a service's table of answers: an item and a partition per key, so none is hot."""
-    return Table(f"{service}-idempotency", partition="scope", expires="expires")
+    return Table(f"{service}-idempotency", partition="scope", ttl_attribute="expires")
 
 
-class Answers:
+class IdempotencyStore:
     """The answers that one service gave to idempotency keys, kept for 24 hours."""
 
     def __init__(self, database: Database, name: str, clock: Clock) -> None:
@@ -22,7 +22,7 @@ class Answers:
         self._table = name
         self._clock = clock
 
-    def find(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
+    def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
         """Look up the first answer to a key; strongly consistent.
 
         Raises:
@@ -34,18 +34,18 @@ class Answers:
         # DynamoDB removes expired items in its own time, up to days late.
         if item is None or item["expires"] <= _second(self._clock()):
             return None
-        key.must_match(item["fingerprint"])
+        key.require_same_request(item["fingerprint"])
         answer: dict[str, Any] = item["answer"]
         return answer
 
-    def keep(self, key: IdempotencyKey, answer: dict[str, Any]) -> Action:
+    def store_response(self, key: IdempotencyKey, answer: dict[str, Any]) -> Action:
         """Make the action that claims the key; its condition fails for all but one of a race."""
         now = self._clock()
         item = {
             "scope": key.scope,
             "fingerprint": key.fingerprint,
             "answer": answer,
-            "expires": _second(now + KEPT_FOR),
+            "expires": _second(now + RETENTION),
         }
         free = "attribute_not_exists(fingerprint) OR expires <= :now"
         return self._database.put(self._table, item, free, now=_second(now))

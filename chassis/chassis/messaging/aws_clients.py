@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FORBIDDEN = 403
 _BROKEN = 500
-_OUTAGES = {
+_OUTAGE_CODES = {
     # A topic or queue that is missing will be made: an emulator that was killed lost it.
     "NotFound",
     "NotFoundException",
@@ -34,19 +34,19 @@ _OUTAGES = {
 _REFUSED_CHARACTERS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def connect_topic() -> SNSClient:
+def sns_client() -> SNSClient:
     """Build the client of SNS."""
     return boto3.client("sns", config=_config(5))
 
 
-def connect_queue(wait_seconds: int = 0) -> SQSClient:
+def sqs_client(wait_seconds: int = 0) -> SQSClient:
     """Build the client of SQS, which may wait so long for messages; 0 for who hardly waits."""
     # Whoever takes no messages asks for people, who don't want to wait.
     config = _config(wait_seconds + 5) if wait_seconds else _config(2, attempts=1)
     return boto3.client("sqs", config=config)
 
 
-def call(operation: Any, **arguments: Any) -> Any:
+def call_aws(operation: Any, **arguments: Any) -> Any:
     """Call an operation of a client.
 
     Raises:
@@ -58,16 +58,20 @@ def call(operation: Any, **arguments: Any) -> Any:
     except ParamValidationError:
         raise
     except BotoCoreError as error:
-        raise _down() from error
+        raise _bus_unavailable() from error
     except ClientError as error:
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", _BROKEN)
         # A permission that is missing is mended elsewhere, and what waits goes on then.
-        if status >= _BROKEN or status == _FORBIDDEN or error.response["Error"]["Code"] in _OUTAGES:
-            raise _down() from error
+        if (
+            status >= _BROKEN
+            or status == _FORBIDDEN
+            or error.response["Error"]["Code"] in _OUTAGE_CODES
+        ):
+            raise _bus_unavailable() from error
         raise
 
 
-def text(value: str) -> dict[str, str]:
+def string_attribute(value: str) -> dict[str, str]:
     """Write a text as the value of a message's attribute, without what SQS refuses."""
     return {"DataType": "String", "StringValue": _REFUSED_CHARACTERS.sub("\ufffd", value)}
 
@@ -80,5 +84,5 @@ def _config(read_timeout: int, attempts: int = 2) -> Config:
     )
 
 
-def _down() -> Unavailable:
+def _bus_unavailable() -> Unavailable:
     return Unavailable("The bus between components can't be reached right now.")

@@ -10,15 +10,15 @@ from time import monotonic
 from chassis.clock import Clock
 from chassis.errors import Unavailable
 from chassis.messaging.bus import BATCH, Message, Queue
-from chassis.messaging.events import Event, Handler, Malformed, from_json
-from chassis.messaging.in_flight import NEARLY_TOO_OFTEN, Hand, Outcome
+from chassis.messaging.events import Event, EventHandler, MalformedEvent, parse_event
+from chassis.messaging.in_flight import RECEIVE_LIMIT, InFlightMessages, Outcome
 
 _LOG = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 """So often an event is tried that a handler fails on for an unknown reason."""
-_GLANCE = 0.25  # seconds between looks for more, while slow ones are in hand
-_LONGEST_PAUSE = 10.0  # seconds, while something is down
-_REMEMBERED = 1000
+_POLL_SECONDS = 0.25  # seconds between looks for more, while slow ones are in hand
+_MAX_BACKOFF = 10.0  # seconds, while something is down
+_MAX_TRACKED_FAILURES = 1000
 
 
 class Consumer:
@@ -31,7 +31,7 @@ class Consumer:
     def __init__(
         self,
         queue: Queue,
-        handlers: Mapping[str, Handler],
+        handlers: Mapping[str, EventHandler],
         check: Callable[[], None],
         clock: Clock,
         wait_seconds: int,
@@ -50,24 +50,24 @@ class Consumer:
         """Go on until asked to stop; what was begun by then is finished, the rest given back."""
         pause = 0.0
         with self._pool() as pool:
-            hand = Hand(self._queue, self._apply, pool)
+            hand = InFlightMessages(self._queue, self._apply, pool)
             while not stop.is_set():
                 well = False
                 try:
                     if pause:
                         self._check()
-                    self._take(hand, stop)
-                    well = hand.settle(_GLANCE)
+                    self._receive(hand, stop)
+                    well = hand.settle(_POLL_SECONDS)
                 except Unavailable as failure:
                     _LOG.warning("events wait in the queue: %s", failure.detail)
                 if well:
                     pause = 0.0
                 else:
-                    pause = min(_LONGEST_PAUSE, max(pause, 0.25) * 2)
-                    self._rest(hand, stop, random.uniform(pause / 2, pause))  # noqa: S311
+                    pause = min(_MAX_BACKOFF, max(pause, 0.25) * 2)
+                    self._settle_while_waiting(hand, stop, random.uniform(pause / 2, pause))  # noqa: S311
             self._finish(hand)
 
-    def once(self) -> bool:
+    def consume_batch(self) -> bool:
         """Take one batch and apply it; answers whether everything that is needed was there.
 
         Raises:
@@ -75,39 +75,39 @@ class Consumer:
         """
         well = True
         with self._pool() as pool:
-            hand = Hand(self._queue, self._apply, pool)
-            hand.take(self._queue.receive(self._wait_seconds))
+            hand = InFlightMessages(self._queue, self._apply, pool)
+            hand.start(self._queue.receive(self._wait_seconds))
             while not hand.empty:
-                well &= hand.settle(_GLANCE)
+                well &= hand.settle(_POLL_SECONDS)
         return well
 
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(BATCH, thread_name_prefix="apply")
 
-    def _take(self, hand: Hand, stop: Flag) -> None:
-        if not hand.room:
+    def _receive(self, hand: InFlightMessages, stop: Flag) -> None:
+        if not hand.capacity:
             return
         # With something in hand there is no time for a long wait.
-        messages = self._queue.receive(self._wait_seconds if hand.empty else 0, hand.room)
+        messages = self._queue.receive(self._wait_seconds if hand.empty else 0, hand.capacity)
         if stop.is_set():
-            self._queue.hide(messages, 0)
+            self._queue.change_visibility(messages, 0)
         else:
-            hand.take(messages)
+            hand.start(messages)
 
-    def _rest(self, hand: Hand, stop: Flag, seconds: float) -> None:
+    def _settle_while_waiting(self, hand: InFlightMessages, stop: Flag, seconds: float) -> None:
         """Pass time, for as much as what is in hand allows."""
         end = monotonic() + seconds
         while not stop.is_set() and (left := end - monotonic()) > 0:
             if hand.empty:
                 stop.wait(left)
             else:
-                self._settle(hand, min(_GLANCE, left))
+                self._settle(hand, min(_POLL_SECONDS, left))
 
-    def _finish(self, hand: Hand) -> None:
+    def _finish(self, hand: InFlightMessages) -> None:
         while not hand.empty:
-            self._settle(hand, _GLANCE)
+            self._settle(hand, _POLL_SECONDS)
 
-    def _settle(self, hand: Hand, seconds: float) -> None:
+    def _settle(self, hand: InFlightMessages, seconds: float) -> None:
         try:
             hand.settle(seconds)
         except Unavailable as failure:
@@ -116,41 +116,44 @@ class Consumer:
     def _apply(self, message: Message) -> Outcome:
         began = monotonic()
         try:
-            event = from_json(message.body)
+            event = parse_event(message.body)
             handler = self._handlers.get(event.type)
             if handler is not None:
                 handler(event)
-        except Malformed as error:
-            return self._bury(message, f"malformed: {error}")
+        except MalformedEvent as error:
+            return self._dead_letter(message, f"malformed: {error}")
         except Unavailable as failure:
             _LOG.info("message %s waits: %s", message.id, failure.detail)
-            return Outcome.LATER
+            return Outcome.DEFERRED
         except Exception as error:
             _LOG.exception("message %s failed", message.id)
-            if self._failed(message) < MAX_ATTEMPTS and message.received < NEARLY_TOO_OFTEN:
+            if (
+                self._count_failure(message) < MAX_ATTEMPTS
+                and message.receive_count < RECEIVE_LIMIT
+            ):
                 return Outcome.FAILED
-            return self._bury(message, f"{type(error).__name__}: {error}")
+            return self._dead_letter(message, f"{type(error).__name__}: {error}")
         self._failures.pop(message.id, None)
-        self._tell("applied" if handler else "ignored", event, monotonic() - began)
-        return Outcome.DONE
+        self._log_applied("applied" if handler else "ignored", event, monotonic() - began)
+        return Outcome.APPLIED
 
-    def _failed(self, message: Message) -> int:
+    def _count_failure(self, message: Message) -> int:
         """Count how often an event failed here; a delivery during an outage is no failure."""
-        if len(self._failures) > _REMEMBERED:
+        if len(self._failures) > _MAX_TRACKED_FAILURES:
             self._failures.clear()
         self._failures[message.id] = self._failures.get(message.id, 0) + 1
         return self._failures[message.id]
 
-    def _bury(self, message: Message, reason: str) -> Outcome:
+    def _dead_letter(self, message: Message, reason: str) -> Outcome:
         _LOG.error("message %s goes to the dead letters: %s", message.id, reason)
         try:
-            self._queue.bury(message, reason)
+            self._queue.dead_letter(message, reason)
         except Unavailable:
-            return Outcome.LATER
+            return Outcome.DEFERRED
         self._failures.pop(message.id, None)
-        return Outcome.BURIED
+        return Outcome.DEAD_LETTERED
 
-    def _tell(self, what: str, event: Event, seconds: float) -> None:
+    def _log_applied(self, what: str, event: Event, seconds: float) -> None:
         self.lag_seconds = max(0.0, (self._clock() - event.time).total_seconds())
         _LOG.info(
             what,
@@ -159,7 +162,7 @@ class Consumer:
                 "event_type": event.type,
                 "subject": event.subject,
                 "version": event.version,
-                "milliseconds": round(seconds * 1000, 1),
-                "lag_milliseconds": round(self.lag_seconds * 1000),
+                "duration_ms": round(seconds * 1000, 1),
+                "event_lag_ms": round(self.lag_seconds * 1000),
             },
         )

@@ -8,23 +8,23 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from chassis.batching import cut
-from chassis.clock import Clock, NewId, moment, stamp
-from chassis.dynamodb.database import Action, Database, NotApplied, list_shard
+from chassis.batching import batched
+from chassis.clock import Clock, NewId, format_timestamp, parse_timestamp
+from chassis.dynamodb.database import Action, Database, TransactionCanceled, list_shard
 from chassis.dynamodb.tables import Index, Table
-from chassis.messaging.events import Event, from_json
-from chassis.messaging.outbox import KEPT_FOR, Beat, Outbox
+from chassis.messaging.events import Event, parse_event
+from chassis.messaging.outbox import RETENTION, Heartbeat, Outbox
 
-__all__ = ["KEPT_FOR", "SHARDS", "Beat", "DynamoOutbox", "Outbox", "table"]
+__all__ = ["RETENTION", "SHARDS", "DynamoOutbox", "Heartbeat", "Outbox", "outbox_table"]
 
 SHARDS = 4
 _UNPUBLISHED = "unpublished"
 # A transaction of DynamoDB takes 100 actions, on items of 4 MB in all.
 _MOST, _MOST_BYTES = 100, 3 * 1024 * 1024
-_BEAT = {"list_shard": "worker", "id": "beat"}
+_HEARTBEAT_KEY = {"list_shard": "worker", "id": "beat"}
 
 
-def table(service: str) -> Table:
+def outbox_table(service: str) -> Table:
     """Define a service's outbox: spread over `SHARDS` partitions, each in the order of recording.
 
     A partition takes 1,000 write units a second; an event of a 2 KB post costs 3 in the table
@@ -36,7 +36,7 @@ def table(service: str) -> Table:
         partition="list_shard",
         sort="id",
         indexes=(Index(_UNPUBLISHED, partition="unpublished", sort="id"),),
-        expires="expires",
+        ttl_attribute="expires",
     )
 
 
@@ -64,15 +64,15 @@ class DynamoOutbox:
             "list_shard": shard,
             "id": event.id,
             "event": event.to_json(),
-            "recorded_at": stamp(event.time),
+            "recorded_at": format_timestamp(event.time),
             "unpublished": shard,
         }
         return self._db.put(self._table, item)
 
-    def pending(self, limit: int) -> list[Event]:
+    def load_unpublished(self, limit: int) -> list[Event]:
         """Give up to `limit` unpublished events of each shard, in a query per shard."""
         return [
-            from_json(item["event"])
+            parse_event(item["event"])
             for shard in range(SHARDS)
             for item in self._db.query(
                 self._table,
@@ -84,13 +84,13 @@ class DynamoOutbox:
             )
         ]
 
-    def published(self, events: Sequence[Event]) -> None:
+    def mark_published(self, events: Sequence[Event]) -> None:
         """Note that events were published, usually in one call; passes over those that are gone."""
-        expires = int((self._clock() + KEPT_FOR).timestamp())
+        expires = int((self._clock() + RETENTION).timestamp())
         written = ((event.id, len(event.to_json().encode())) for event in events)
         self._mark(written, "SET expires = :expires REMOVE unpublished", expires=expires)
 
-    def again(self, since: datetime) -> int:
+    def republish_since(self, since: datetime) -> int:
         """Have all events recorded since then published once more; answers how many."""
         # UUIDv7: the first 48 bits are the milliseconds.
         milliseconds = f"{max(0, int(since.timestamp() * 1000)):012x}"
@@ -112,10 +112,10 @@ class DynamoOutbox:
                 after = items[-1]["id"]
         return count
 
-    def oldest(self) -> datetime | None:
+    def oldest_unpublished_at(self) -> datetime | None:
         """Tell when the oldest unpublished event was recorded, in a query per shard."""
         found = [
-            moment(item["recorded_at"])
+            parse_timestamp(item["recorded_at"])
             for shard in range(SHARDS)
             for item in self._db.query(
                 self._table,
@@ -128,20 +128,27 @@ class DynamoOutbox:
         ]
         return min(found, default=None)
 
-    def beat(self, beat: Beat) -> None:
+    def record_heartbeat(self, beat: Heartbeat) -> None:
         """Note that the worker is at work, in an item beside the events."""
-        item = _BEAT | {"at": stamp(beat.at), "lag_milliseconds": int(beat.lag_seconds * 1000)}
-        self._db.put_if(self._table, item, "")
+        item = _HEARTBEAT_KEY | {
+            "at": format_timestamp(beat.at),
+            "lag_milliseconds": int(beat.lag_seconds * 1000),
+        }
+        self._db.put_item_if(self._table, item, "")
 
-    def last_beat(self) -> Beat | None:
+    def last_heartbeat(self) -> Heartbeat | None:
         """Tell when the worker was last at work."""
-        item = self._db.get(self._table, _BEAT, consistent=False)
-        return Beat(moment(item["at"]), item["lag_milliseconds"] / 1000) if item else None
+        item = self._db.get(self._table, _HEARTBEAT_KEY, consistent=False)
+        return (
+            Heartbeat(parse_timestamp(item["at"]), item["lag_milliseconds"] / 1000)
+            if item
+            else None
+        )
 
     def _mark(self, written: Iterable[tuple[str, int]], change: str, **values: Any) -> int:
         """Change items, given by their ids and bytes; answers how many were still there."""
         count = 0
-        for portion in cut(written, _MOST, _MOST_BYTES):
+        for portion in batched(written, _MOST, _MOST_BYTES):
             actions = [
                 self._db.update(
                     self._table,
@@ -155,7 +162,7 @@ class DynamoOutbox:
             while actions:
                 try:
                     self._db.transact(actions)
-                except NotApplied as refusal:
+                except TransactionCanceled as refusal:
                     # Its time had come, between its reading and now.
                     actions = [one for n, one in enumerate(actions) if not refusal.failed(n)]
                 else:

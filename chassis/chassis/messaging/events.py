@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from chassis.clock import stamp
+from chassis.clock import format_timestamp
 
 CONTENT_TYPE = "application/cloudevents+json"
 MAX_BYTES = 250 * 1024
@@ -21,7 +21,7 @@ MAX_BYTES = 250 * 1024
 _ESCAPED = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
 
-class Malformed(Exception):
+class MalformedEvent(Exception):
     """An event breaks its schema; trying it again would not help. The message says why."""
 
 
@@ -56,7 +56,7 @@ class Event:
                 "type": self.type,
                 "subject": self.subject,
                 "version": self.version,
-                "time": stamp(self.time),
+                "time": format_timestamp(self.time),
                 "datacontenttype": "application/json",
                 "data": self.data,
             },
@@ -70,7 +70,7 @@ class Event:
         return text
 
 
-Handler = Callable[[Event], None]
+EventHandler = Callable[[Event], None]
 """Applies an event; returns only when its effect is durable, and may be given an event again."""
 
 
@@ -89,7 +89,7 @@ class _Envelope(BaseModel):
     data: dict[str, Any]
 
 
-class Body(BaseModel):
+class EventData(BaseModel):
     """A consumer's own view of an event's data: what it needs; the rest is ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -98,7 +98,7 @@ class Body(BaseModel):
 BODY = TypeVar("BODY", bound=BaseModel)
 
 
-def from_json(text: str) -> Event:
+def parse_event(text: str) -> Event:
     """Read an event.
 
     Raises:
@@ -107,7 +107,7 @@ def from_json(text: str) -> Event:
     return Event(**_valid(_Envelope, text).model_dump(exclude={"specversion"}))
 
 
-def body(view: type[BODY], event: Event) -> BODY:
+def parse_data(view: type[BODY], event: Event) -> BODY:
     """Read an event's data as a consumer's own view of it, of JSON's types and times.
 
     Raises:
@@ -122,7 +122,7 @@ def _valid(view: type[BODY], text: str) -> BODY:
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
         reasons = (": ".join(filter(None, (_path(entry["loc"]), entry["msg"]))) for entry in wrong)
-        raise Malformed("; ".join(reasons)) from error
+        raise MalformedEvent("; ".join(reasons)) from error
 
 
 def _path(place: tuple[int | str, ...]) -> str:

@@ -13,19 +13,19 @@ from chassis.messaging.subscriptions import MAX_RECEIVES, VISIBILITY_SECONDS
 class Outcome(Enum):
     """What became of a message."""
 
-    DONE = "done"  # applied, or of no concern: acknowledged
+    APPLIED = "done"  # applied, or of no concern: acknowledged
     FAILED = "failed"  # delivered again after a while
-    LATER = "later"  # so is this, which could not be tried: something is down
-    BURIED = "buried"  # among the dead letters by now
+    DEFERRED = "later"  # so is this, which could not be tried: something is down
+    DEAD_LETTERED = "buried"  # among the dead letters by now
 
 
 @dataclass
-class _Held:
+class _InFlight:
     message: Message
     until: float  # so long others don't get it
 
 
-class Hand:
+class InFlightMessages:
     """Messages that are being applied, at most `BATCH` of them.
 
     Each is acknowledged as soon as it is done, whatever others take, and is kept from other
@@ -38,11 +38,11 @@ class Hand:
         self._queue = queue
         self._apply = apply
         self._executor = executor
-        self._held: dict[Future[Outcome], _Held] = {}
+        self._held: dict[Future[Outcome], _InFlight] = {}
         self._fresh: set[Future[Outcome]] = set()
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """How many messages more can be taken."""
         return BATCH - len(self._held)
 
@@ -51,11 +51,11 @@ class Hand:
         """Whether nothing is being applied."""
         return not self._held
 
-    def take(self, messages: Sequence[Message]) -> None:
+    def start(self, messages: Sequence[Message]) -> None:
         """Begin with messages that were just received."""
         for message in messages:
             future = self._executor.submit(self._apply, message)
-            self._held[future] = _Held(message, monotonic() + VISIBILITY_SECONDS)
+            self._held[future] = _InFlight(message, monotonic() + VISIBILITY_SECONDS)
             self._fresh.add(future)
 
     def settle(self, seconds: float) -> bool:
@@ -73,28 +73,28 @@ class Hand:
         self._fresh.clear()
         ended = [future for future in self._held if future.done()]
         outcomes = [(self._held.pop(future).message, future.result()) for future in ended]
-        self._queue.delete([m for m, outcome in outcomes if outcome is Outcome.DONE])
+        self._queue.delete([m for m, outcome in outcomes if outcome is Outcome.APPLIED])
         for message, outcome in outcomes:
-            if outcome in {Outcome.FAILED, Outcome.LATER}:
-                self._put_off(message, outcome)
-        self._keep()
-        return all(outcome is not Outcome.LATER for _, outcome in outcomes)
+            if outcome in {Outcome.FAILED, Outcome.DEFERRED}:
+                self._delay(message, outcome)
+        self._extend_visibility()
+        return all(outcome is not Outcome.DEFERRED for _, outcome in outcomes)
 
-    def _put_off(self, message: Message, outcome: Outcome) -> None:
-        seconds = min(VISIBILITY_SECONDS, 2 ** min(message.received, 5))
+    def _delay(self, message: Message, outcome: Outcome) -> None:
+        seconds = min(VISIBILITY_SECONDS, 2 ** min(message.receive_count, 5))
         # SQS puts aside what was received too often, and an outage is no reason for that.
-        if outcome is Outcome.LATER and message.received >= NEARLY_TOO_OFTEN:
-            self._queue.renew(message, seconds)
+        if outcome is Outcome.DEFERRED and message.receive_count >= RECEIVE_LIMIT:
+            self._queue.requeue(message, seconds)
         else:
-            self._queue.hide([message], seconds)
+            self._queue.change_visibility([message], seconds)
 
-    def _keep(self) -> None:
+    def _extend_visibility(self) -> None:
         now = monotonic()
         due = [held for held in self._held.values() if held.until - now < VISIBILITY_SECONDS / 2]
-        self._queue.hide([held.message for held in due], VISIBILITY_SECONDS)
+        self._queue.change_visibility([held.message for held in due], VISIBILITY_SECONDS)
         for held in due:
             held.until = now + VISIBILITY_SECONDS
 
 
-NEARLY_TOO_OFTEN = MAX_RECEIVES - 10
+RECEIVE_LIMIT = MAX_RECEIVES - 10
 """A message that was received so often is about to be put aside by SQS, without a reason."""

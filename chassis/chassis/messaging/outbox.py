@@ -7,12 +7,12 @@ from typing import Protocol
 
 from chassis.messaging.events import Event
 
-KEPT_FOR = timedelta(days=7)
+RETENTION = timedelta(days=7)
 """So long a published event stays, to be published again if a queue was lost."""
 
 
 @dataclass(frozen=True)
-class Beat:
+class Heartbeat:
     """When a component's worker was last at work, and how old the newest event was it applied."""
 
     at: datetime
@@ -22,23 +22,23 @@ class Beat:
 class Outbox(Protocol):
     """Events written in the same transaction as what they tell of, until published."""
 
-    def pending(self, limit: int) -> Sequence[Event]:
+    def load_unpublished(self, limit: int) -> Sequence[Event]:
         """Give some of the events that were not published yet, older ones first."""
 
-    def published(self, events: Sequence[Event]) -> None:
+    def mark_published(self, events: Sequence[Event]) -> None:
         """Note that these were published; they are kept for `KEPT_FOR`.
 
         What is gone by now is passed over, or it would be published again for ever.
         """
 
-    def again(self, since: datetime) -> int:
+    def republish_since(self, since: datetime) -> int:
         """Have all events recorded since then published once more; answers how many."""
 
-    def oldest(self) -> datetime | None:
+    def oldest_unpublished_at(self) -> datetime | None:
         """Tell when the oldest event that waits to be published was recorded."""
 
-    def beat(self, beat: Beat) -> None:
+    def record_heartbeat(self, beat: Heartbeat) -> None:
         """Note that the worker is at work."""
 
-    def last_beat(self) -> Beat | None:
+    def last_heartbeat(self) -> Heartbeat | None:
         """Tell when the worker was last at work."""

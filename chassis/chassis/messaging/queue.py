@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chassis.messaging.aws_clients import call, text
+from chassis.messaging.aws_clients import call_aws, string_attribute
 from chassis.messaging.topic import BATCH
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _LOG = logging.getLogger(__name__)
-LONGEST_REASON = 500
-_OURS = {"type", "content-type"}
-_MOST_DUG, _DIG_SECONDS = 10_000, 300
+MAX_REASON_LENGTH = 500
+_FORWARDED_ATTRIBUTES = {"type", "content-type"}
+_MAX_REDRIVEN, _REDRIVE_VISIBILITY = 10_000, 300
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,18 @@ class Message:
 
     id: str
     body: str
-    receipt: str
-    received: int
+    receipt_handle: str
+    receive_count: int
     attributes: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Depth:
-    """About how many messages a queue holds: to be received, with a consumer, and given up."""
+class QueueDepth:
+    """Approximate numbers of messages: not received yet, with a consumer, and given up."""
 
-    waiting: int
+    queued: int
     in_flight: int
-    dead: int
+    dead_letters: int
 
 
 class Queue:
@@ -58,27 +58,29 @@ class Queue:
         """Acknowledge up to `BATCH` messages; one that can't be will be delivered again."""
         self._delete(self._url, messages)
 
-    def hide(self, messages: Sequence[Message], seconds: int) -> None:
+    def change_visibility(self, messages: Sequence[Message], seconds: int) -> None:
         """Keep up to `BATCH` messages from other consumers for so long from now; 0 gives back."""
         if messages:
             entries = [
-                {"Id": str(n), "ReceiptHandle": m.receipt, "VisibilityTimeout": seconds}
+                {"Id": str(n), "ReceiptHandle": m.receipt_handle, "VisibilityTimeout": seconds}
                 for n, m in enumerate(messages)
             ]
-            call(self._client.change_message_visibility_batch, QueueUrl=self._url, Entries=entries)
+            call_aws(
+                self._client.change_message_visibility_batch, QueueUrl=self._url, Entries=entries
+            )
 
-    def renew(self, message: Message, seconds: int) -> None:
+    def requeue(self, message: Message, seconds: int) -> None:
         """Put a message at the end of the queue, as if never received, to wait so long there."""
         self._send(self._url, message, seconds=seconds)
         self.delete([message])
 
-    def bury(self, message: Message, reason: str) -> None:
+    def dead_letter(self, message: Message, reason: str) -> None:
         """Move a message to the dead letters, with the reason."""
         self._send(self._dead_url, message, reason=reason or "unknown")
         # Only now: sent twice does no harm, lost would.
         self.delete([message])
 
-    def dig_up(self) -> int:
+    def redrive(self) -> int:
         """Move the dead letters back to the queue; answers how many.
 
         One that dies again meanwhile is left where it is.
@@ -86,8 +88,8 @@ class Queue:
         found: list[Message] = []
         # All are taken before the first goes back, or one that dies at once would go round for
         # ever. With a wait, SQS looks for messages on all of its servers.
-        while len(found) < _MOST_DUG:
-            batch = self._receive(self._dead_url, 1, VisibilityTimeout=_DIG_SECONDS)
+        while len(found) < _MAX_REDRIVEN:
+            batch = self._receive(self._dead_url, 1, VisibilityTimeout=_REDRIVE_VISIBILITY)
             if not batch:
                 break
             found += batch
@@ -98,16 +100,16 @@ class Queue:
             self._delete(self._dead_url, batch)
         return len(found)
 
-    def depth(self) -> Depth:
+    def depth(self) -> QueueDepth:
         """Count the messages, in two calls; SQS counts approximately."""
-        waiting, in_flight = self._count(self._url)
+        queued, in_flight = self._count(self._url)
         dead, dead_in_flight = self._count(self._dead_url)
-        return Depth(waiting, in_flight, dead + dead_in_flight)
+        return QueueDepth(queued, in_flight, dead + dead_in_flight)
 
     def _receive(
         self, url: str, wait_seconds: int, most: int = BATCH, **visibility: int
     ) -> list[Message]:
-        answer = call(
+        answer = call_aws(
             self._client.receive_message,
             QueueUrl=url,
             MaxNumberOfMessages=most,
@@ -120,18 +122,18 @@ class Queue:
             Message(
                 id=raw["MessageId"],
                 body=raw["Body"],
-                receipt=raw["ReceiptHandle"],
-                received=int(raw["Attributes"]["ApproximateReceiveCount"]),
+                receipt_handle=raw["ReceiptHandle"],
+                receive_count=int(raw["Attributes"]["ApproximateReceiveCount"]),
                 attributes=raw.get("MessageAttributes", {}),
             )
             for raw in answer.get("Messages", [])
         ]
 
     def _send(self, url: str, message: Message, *, reason: str = "", seconds: int = 0) -> None:
-        attributes = {k: v for k, v in message.attributes.items() if k in _OURS}
+        attributes = {k: v for k, v in message.attributes.items() if k in _FORWARDED_ATTRIBUTES}
         if reason:
-            attributes["reason"] = text(reason[:LONGEST_REASON])
-        call(
+            attributes["reason"] = string_attribute(reason[:MAX_REASON_LENGTH])
+        call_aws(
             self._client.send_message,
             QueueUrl=url,
             MessageBody=message.body,
@@ -142,8 +144,10 @@ class Queue:
     def _delete(self, url: str, messages: Sequence[Message]) -> None:
         if not messages:
             return
-        entries = [{"Id": str(n), "ReceiptHandle": m.receipt} for n, m in enumerate(messages)]
-        answer = call(self._client.delete_message_batch, QueueUrl=url, Entries=entries)
+        entries = [
+            {"Id": str(n), "ReceiptHandle": m.receipt_handle} for n, m in enumerate(messages)
+        ]
+        answer = call_aws(self._client.delete_message_batch, QueueUrl=url, Entries=entries)
         for failure in answer.get("Failed", []):
             message = messages[int(failure["Id"])]
             _LOG.warning("message %s will come again: %s", message.id, failure.get("Code"))
@@ -154,6 +158,6 @@ class Queue:
             "ApproximateNumberOfMessagesDelayed",
             "ApproximateNumberOfMessagesNotVisible",
         ]
-        answer = call(self._client.get_queue_attributes, QueueUrl=url, AttributeNames=names)
+        answer = call_aws(self._client.get_queue_attributes, QueueUrl=url, AttributeNames=names)
         visible, delayed, hidden = (int(answer["Attributes"].get(name, 0)) for name in names)
         return visible + delayed, hidden

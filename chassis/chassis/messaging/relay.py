@@ -11,8 +11,11 @@ from chassis.messaging.outbox import Outbox
 _LOG = logging.getLogger(__name__)
 BATCH = 25
 """So many events are asked for at a time; an outbox in shards gives as many of each."""
-_QUICK, _SLOWEST = 0.1, 1.0  # seconds between looks: after one that found something, at most
-_LONGEST_PAUSE = 10.0  # seconds, while something is down
+_MIN_INTERVAL, _MAX_INTERVAL = (
+    0.1,
+    1.0,
+)  # seconds between looks: after one that found something, at most
+_MAX_BACKOFF = 10.0  # seconds, while something is down
 
 
 class Relay:
@@ -24,25 +27,25 @@ class Relay:
 
     def run(self, stop: Flag) -> None:
         """Go on until asked to stop; what is down is tried again, with growing pauses."""
-        pause = _QUICK
+        pause = _MIN_INTERVAL
         while not stop.is_set():
             try:
-                count = self.once()
+                count = self.publish_pending()
                 if count >= BATCH:
                     continue  # there is more
-                pause = _QUICK if count else min(_SLOWEST, pause * 1.5)
+                pause = _MIN_INTERVAL if count else min(_MAX_INTERVAL, pause * 1.5)
             except Unavailable as failure:
-                pause = min(_LONGEST_PAUSE, max(pause, 0.5) * 2)
+                pause = min(_MAX_BACKOFF, max(pause, 0.5) * 2)
                 _LOG.warning("events wait in the outbox: %s", failure.detail)
             stop.wait(random.uniform(pause / 2, pause))  # noqa: S311
 
-    def once(self) -> int:
+    def publish_pending(self) -> int:
         """Publish one round of what waits; answers how many events were published.
 
         Raises:
             Unavailable: the outbox or the topic can't be reached.
         """
-        events = self._outbox.pending(BATCH)
+        events = self._outbox.load_unpublished(BATCH)
         if not events:
             return 0
         # Published first: an event that is published twice does no harm, one that is lost would.
@@ -50,5 +53,5 @@ class Relay:
         if len(taken) < len(events):
             _LOG.warning("%d events were not taken and wait", len(events) - len(taken))
         if taken:
-            self._outbox.published(taken)
+            self._outbox.mark_published(taken)
         return len(taken)

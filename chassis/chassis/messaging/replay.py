@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from chassis.clock import Clock, stamp, utc_now
+from chassis.clock import Clock, format_timestamp, utc_now
 from chassis.errors import Unavailable
 from chassis.messaging.bus import Queue
-from chassis.messaging.dynamodb_outbox import KEPT_FOR, Outbox
+from chassis.messaging.dynamodb_outbox import RETENTION, Outbox
 
 USAGE = """\
 usage: replay since WHEN      publish again what this component recorded since then;
@@ -23,7 +23,7 @@ MARGIN = timedelta(minutes=1)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class Unusable(Exception):
+class UsageError(Exception):
     """The command line can't be understood; the message says why."""
 
 
@@ -38,11 +38,11 @@ def main(outbox: Outbox, queue: Queue, arguments: Sequence[str], *, clock: Clock
             case ["since", when]:
                 told = _since(outbox, when, clock())
             case ["dead-letters"]:
-                told = f"{_counted(queue.dig_up(), 'dead letter')} went back to the queue"
+                told = f"{_counted(queue.redrive(), 'dead letter')} went back to the queue"
             case _:
                 reason = "say what to replay"
-                raise Unusable(reason)
-    except Unusable as wrong:
+                raise UsageError(reason)
+    except UsageError as wrong:
         sys.stderr.write(f"replay: {wrong}\n{USAGE}")
         return 2
     except Unavailable as failure:
@@ -52,7 +52,7 @@ def main(outbox: Outbox, queue: Queue, arguments: Sequence[str], *, clock: Clock
     return 0
 
 
-def beginning(when: str, now: datetime) -> datetime:
+def parse_since(when: str, now: datetime) -> datetime:
     """Read a moment (RFC 3339) or how long ago it was, such as `10m`.
 
     Raises:
@@ -64,22 +64,24 @@ def beginning(when: str, now: datetime) -> datetime:
         start = datetime.fromisoformat(when).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         message = f"{when!r} is no moment"
-        raise Unusable(message) from error
+        raise UsageError(message) from error
     if datetime.fromisoformat(when).tzinfo is None:
         message = f"{when!r} names no time zone; add Z for UTC"
-        raise Unusable(message)
+        raise UsageError(message)
     if start > now:
-        message = f"{stamp(start)} is yet to come"
-        raise Unusable(message)
+        message = f"{format_timestamp(start)} is yet to come"
+        raise UsageError(message)
     return start
 
 
 def _since(outbox: Outbox, when: str, now: datetime) -> str:
-    start = beginning(when, now) - MARGIN
-    told = f"{_counted(outbox.again(start), 'event')} recorded since {stamp(start)}"
-    told += " will be published again by the worker"
-    if start < now - KEPT_FOR:
-        told += f"; published ones older than {KEPT_FOR.days} days are not kept"
+    start = parse_since(when, now) - MARGIN
+    events = _counted(outbox.republish_since(start), "event")
+    told = (
+        f"{events} recorded since {format_timestamp(start)} will be published again by the worker"
+    )
+    if start < now - RETENTION:
+        told += f"; published ones older than {RETENTION.days} days are not kept"
     return told
 
 

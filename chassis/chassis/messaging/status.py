@@ -14,39 +14,41 @@ from chassis.messaging.dynamodb_outbox import Outbox
 PATH = "/eventz"
 
 
-def add(app: Flask, outbox: Outbox, queue: Queue | None, clock: Clock) -> None:
+def add_status_endpoint(app: Flask, outbox: Outbox, queue: Queue | None, clock: Clock) -> None:
     """Add `GET /eventz`, which answers what `read` does."""
 
     @app.get(PATH)
     def eventz() -> Response:
         """Say how far events have come."""
         return Response(
-            json.dumps(read(outbox, queue, clock)),
+            json.dumps(read_status(outbox, queue, clock)),
             content_type="application/json",
             headers={"Cache-Control": "no-store"},
         )
 
 
-def read(outbox: Outbox, queue: Queue | None, clock: Clock) -> dict[str, Any]:
+def read_status(outbox: Outbox, queue: Queue | None, clock: Clock) -> dict[str, Any]:
     """Read the state of the outbox, of the queue and of the worker.
 
-    `outbox_seconds` is the age of the oldest event that waits to be published (0: none waits),
-    `waiting`, `in_flight` and `dead` count messages of the component's queue, `lag_seconds` is how
-    old the last event was when it was applied, `worker_seconds` how long ago the worker was last
-    at work. What can't be read right now is null.
+    - `outbox_age_seconds`: age of the oldest unpublished event, 0 without one
+    - `queue_depth`, `in_flight`, `dead_letters`: messages of the component's queue
+    - `event_lag_seconds`: age of the last event when it was applied
+    - `heartbeat_age_seconds`: time since the worker's last heartbeat
+
+    A value that can't be read now is null.
     """
     told: dict[str, Any] = {}
     # Both or none: whoever asks does not want to wait twice for what is down.
-    found = _or_none(lambda: (outbox.oldest(), outbox.last_beat()))
+    found = _or_none(lambda: (outbox.oldest_unpublished_at(), outbox.last_heartbeat()))
     oldest, beat = found or (None, None)
     now = clock()
-    told["outbox_seconds"] = found and (_age(oldest, now) if oldest else 0)
-    told["worker_seconds"] = beat and _age(beat.at, now)
-    told["lag_seconds"] = beat and beat.lag_seconds
+    told["outbox_age_seconds"] = found and (_age(oldest, now) if oldest else 0)
+    told["heartbeat_age_seconds"] = beat and _age(beat.at, now)
+    told["event_lag_seconds"] = beat and beat.lag_seconds
     depth = _or_none(queue.depth) if queue else None
-    told["waiting"] = depth and depth.waiting
+    told["queue_depth"] = depth and depth.queued
     told["in_flight"] = depth and depth.in_flight
-    told["dead"] = depth and depth.dead
+    told["dead_letters"] = depth and depth.dead_letters
     return told
 
 

@@ -28,27 +28,27 @@ class Subscription:
     """The types of events that a component takes, such as `user.updated`."""
 
     component: str
-    types: tuple[str, ...]
+    event_types: tuple[str, ...]
 
     def filter_policy(self) -> dict[str, list[str]]:
         """Give the filter of the subscription, on the attribute `type` of messages."""
-        return {"type": sorted(self.types)}
+        return {"type": sorted(self.event_types)}
 
-    def queue(self, prefix: str) -> str:
+    def queue_name(self, prefix: str) -> str:
         """Name the queue."""
         return f"{prefix}{self.component}"
 
-    def dead_letters(self, prefix: str) -> str:
+    def dead_letter_queue_name(self, prefix: str) -> str:
         """Name the queue of the dead letters."""
         return f"{prefix}{self.component}-dead-letters"
 
 
-def topic(prefix: str) -> str:
+def topic_name(prefix: str) -> str:
     """Name the topic of all events."""
     return f"{prefix}events"
 
 
-def may_send(topic_arn: str, queue_arn: str) -> dict[str, Any]:
+def queue_policy(topic_arn: str, queue_arn: str) -> dict[str, Any]:
     """Give the queue's policy: this topic may send to it, and nobody else by this policy."""
     return {
         "Version": "2012-10-17",
@@ -64,36 +64,36 @@ def may_send(topic_arn: str, queue_arn: str) -> dict[str, Any]:
     }
 
 
-def redrive(dead_letter_arn: str) -> dict[str, Any]:
+def redrive_policy(dead_letter_arn: str) -> dict[str, Any]:
     """Give the redrive policy of a queue."""
     return {"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": MAX_RECEIVES}
 
 
 @dataclass(frozen=True)
-class Places:
+class BusEndpoints:
     """Where a component publishes and consumes: what its settings say."""
 
     topic_arn: str
     queue_url: str
-    dead_letters_url: str
+    dead_letter_queue_url: str
 
 
-def provision(
+def provision_bus(
     sns: SNSClient, sqs: SQSClient, prefix: str, subscriptions: Iterable[Subscription]
-) -> dict[str, Places]:
+) -> dict[str, BusEndpoints]:
     """Bring topic, queues and subscriptions to what they are defined as; can be repeated.
 
     What is published to a topic before its subscriptions are there reaches nobody. So after a bus
     was lost and is made anew under running workers, their outboxes have to publish once more.
     """
     made = [(subscription, *_queues(sqs, prefix, subscription)) for subscription in subscriptions]
-    topic_arn = sns.create_topic(Name=topic(prefix))["TopicArn"]
+    topic_arn = sns.create_topic(Name=topic_name(prefix))["TopicArn"]
     for subscription, url, arn, _ in made:
-        policy = json.dumps(may_send(topic_arn, arn))
+        policy = json.dumps(queue_policy(topic_arn, arn))
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
         _subscribe(sns, topic_arn, arn, subscription)
     return {
-        subscription.component: Places(topic_arn, url, dead_url)
+        subscription.component: BusEndpoints(topic_arn, url, dead_url)
         for subscription, url, _, dead_url in made
     }
 
@@ -102,16 +102,16 @@ def _queues(sqs: SQSClient, prefix: str, subscription: Subscription) -> tuple[st
     """Make a component's queues; answers the URL and the ARN of one, and the URL of the other."""
     dead_url, dead_arn = _queue(
         sqs,
-        subscription.dead_letters(prefix),
+        subscription.dead_letter_queue_name(prefix),
         {"MessageRetentionPeriod": str(DEAD_RETENTION_SECONDS)},
     )
     url, arn = _queue(
         sqs,
-        subscription.queue(prefix),
+        subscription.queue_name(prefix),
         {
             "MessageRetentionPeriod": str(RETENTION_SECONDS),
             "VisibilityTimeout": str(VISIBILITY_SECONDS),
-            "RedrivePolicy": json.dumps(redrive(dead_arn)),
+            "RedrivePolicy": json.dumps(redrive_policy(dead_arn)),
         },
     )
     return url, arn, dead_url

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from chassis.batching import cut
+from chassis.batching import batched
 from chassis.errors import Unavailable
-from chassis.messaging.aws_clients import call, text
+from chassis.messaging.aws_clients import call_aws, string_attribute
 from chassis.messaging.events import CONTENT_TYPE, MAX_BYTES, Event
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Topic:
         sized = ((entry, len(entry[1].encode())) for entry in written)
         taken: list[Event] = []
         try:
-            for batch in cut(sized, BATCH, MAX_BYTES):
+            for batch in batched(sized, BATCH, MAX_BYTES):
                 taken += self._publish([entry for entry, _ in batch])
         except Unavailable:
             if not taken:
@@ -47,7 +47,7 @@ class Topic:
 
     def _publish(self, batch: Sequence[tuple[Event, str]]) -> list[Event]:
         try:
-            answer = call(
+            answer = call_aws(
                 self._client.publish_batch,
                 TopicArn=self._arn,
                 PublishBatchRequestEntries=[
@@ -55,8 +55,8 @@ class Topic:
                         "Id": str(place),
                         "Message": written,
                         "MessageAttributes": {
-                            "type": text(event.type),
-                            "content-type": text(CONTENT_TYPE),
+                            "type": string_attribute(event.type),
+                            "content-type": string_attribute(CONTENT_TYPE),
                         },
                     }
                     for place, (event, written) in enumerate(batch)

@@ -12,15 +12,15 @@ from types import FrameType
 from chassis import healthcheck
 from chassis.clock import Clock
 from chassis.errors import Unavailable
-from chassis.messaging.bus import Topic, connect_topic, own_queue
+from chassis.messaging.bus import Topic, component_queue, sns_client
 from chassis.messaging.consumer import Consumer
-from chassis.messaging.events import Handler
-from chassis.messaging.outbox import Beat, Outbox
+from chassis.messaging.events import EventHandler
+from chassis.messaging.outbox import Heartbeat, Outbox
 from chassis.messaging.relay import Relay
 from chassis.settings import BusSettings
 
 _LOG = logging.getLogger(__name__)
-BEAT_SECONDS = 2.0
+HEARTBEAT_SECONDS = 2.0
 REPORT_SECONDS = 60.0
 _STOP, _CRASH = 0, 1
 
@@ -28,14 +28,14 @@ _STOP, _CRASH = 0, 1
 def main(
     settings: BusSettings,
     outbox: Outbox,
-    handlers: Mapping[str, Handler],
+    handlers: Mapping[str, EventHandler],
     check: Callable[[], None],
     clock: Clock,
 ) -> int:
     """Publish what is in the outbox and apply what is in the queue, as `run` does."""
     wait = settings.events_wait_seconds
-    relay = Relay(outbox, Topic(connect_topic(), settings.events_topic_arn))
-    consumer = Consumer(own_queue(settings, wait), handlers, check, clock, wait)
+    relay = Relay(outbox, Topic(sns_client(), settings.events_topic_arn))
+    consumer = Consumer(component_queue(settings, wait), handlers, check, clock, wait)
     return run(relay, consumer, outbox, clock)
 
 
@@ -68,7 +68,7 @@ def run(relay: Relay, consumer: Consumer, outbox: Outbox, clock: Clock) -> int:
         thread.start()
     _LOG.info("the worker is at work")
     try:
-        code = _beat_until_ended(ends, consumer, outbox, clock)
+        code = _heartbeat_until_stopped(ends, consumer, outbox, clock)
     finally:
         stop.set()
         for thread in threads:
@@ -79,30 +79,30 @@ def run(relay: Relay, consumer: Consumer, outbox: Outbox, clock: Clock) -> int:
     return code
 
 
-def _beat_until_ended(
+def _heartbeat_until_stopped(
     ends: SimpleQueue[int], consumer: Consumer, outbox: Outbox, clock: Clock
 ) -> int:
     reported = float("-inf")
     while True:
         try:
-            outbox.beat(Beat(clock(), consumer.lag_seconds))
-            healthcheck.beat()
+            outbox.record_heartbeat(Heartbeat(clock(), consumer.lag_seconds))
+            healthcheck.record_heartbeat()
             if time.monotonic() - reported >= REPORT_SECONDS:
-                report(outbox, clock)
+                report_outbox_age(outbox, clock)
                 reported = time.monotonic()
         except Unavailable as failure:
             _LOG.warning("could not tell that the worker is at work: %s", failure.detail)
         try:
-            return ends.get(timeout=BEAT_SECONDS)
+            return ends.get(timeout=HEARTBEAT_SECONDS)
         except Empty:
             continue
 
 
-def report(outbox: Outbox, clock: Clock) -> None:
+def report_outbox_age(outbox: Outbox, clock: Clock) -> None:
     """Log for how long the oldest event has been waiting to be published, 0 if none is.
 
     Metrics and alarms are made of this line.
     """
-    oldest = outbox.oldest()
+    oldest = outbox.oldest_unpublished_at()
     waited = max(0.0, (clock() - oldest).total_seconds()) if oldest else 0.0
-    _LOG.info("the outbox", extra={"outbox_seconds": round(waited, 3)})
+    _LOG.info("the outbox", extra={"outbox_age_seconds": round(waited, 3)})

@@ -8,17 +8,17 @@ import time
 
 from flask import Flask, Response, request
 
-from chassis.client.connection_pool import Connections, NoAnswerError
-from chassis.deadline import HEADER, MARGIN, left, stated
+from chassis.client.connection_pool import ConnectionPool, NoResponseError
+from chassis.deadline import HEADER, RESPONSE_MARGIN, header_value, remaining_seconds
 from chassis.errors import Unavailable
-from chassis.ownership.state import CLOSED, Patience, Standings, moving
+from chassis.ownership.state import CLOSED, BoundedWait, OwnershipStore, cutover_in_progress
 
-FORWARDED = "X-Forwarded-Moving"
+FORWARDED_HEADER = "X-Cutover-Forwarded"
 """Marks what was sent on once; it is not sent on again, however often a domain moves."""
 READS = {"GET", "HEAD", "OPTIONS"}
 _SECONDS = 8.0
 # What is about one connection, or is written anew.
-_OWN = {
+_HOP_BY_HOP = {
     *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
     *("host", "content-length", "accept-encoding", "x-forwarded-for", "date", "server"),
     HEADER.lower(),
@@ -29,7 +29,7 @@ class Forwarder:
     """Sends requests on to one address."""
 
     def __init__(self, url: str) -> None:
-        self._connections = Connections(url, 16)
+        self._connections = ConnectionPool(url, 16)
 
     def forward(self) -> Response:
         """Send the request in hand on, and give the answer as it came.
@@ -38,19 +38,19 @@ class Forwarder:
             Moving: it was sent on before.
             Unavailable: nobody answers.
         """
-        if FORWARDED in request.headers:
-            raise moving()
-        seconds = min(_SECONDS, (left() or _SECONDS) - MARGIN)
-        sent = {name: value for name, value in request.headers if name.lower() not in _OWN}
-        sent |= {FORWARDED: "true", HEADER: stated(seconds)}
+        if FORWARDED_HEADER in request.headers:
+            raise cutover_in_progress()
+        seconds = min(_SECONDS, (remaining_seconds() or _SECONDS) - RESPONSE_MARGIN)
+        sent = {name: value for name, value in request.headers if name.lower() not in _HOP_BY_HOP}
+        sent |= {FORWARDED_HEADER: "true", HEADER: header_value(seconds)}
         if request.remote_addr:
             sent["X-Forwarded-For"] = request.remote_addr
         query = request.query_string.decode("latin-1")
         target = request.path + (f"?{query}" if query else "")
         body = request.get_data() or None
         try:
-            answer = self._connections.exchange(request.method, target, body, sent, seconds)
-        except NoAnswerError as error:
+            answer = self._connections.send(request.method, target, body, sent, seconds)
+        except NoResponseError as error:
             # Not Moving: what was asked for may have been done.
             detail = "The part that answers this by now does not do so right now."
             raise Unavailable(detail) from error
@@ -59,33 +59,35 @@ class Forwarder:
 
 
 def _passes(name: str) -> bool:
-    return name.lower() not in _OWN and name.lower() != "content-encoding"
+    return name.lower() not in _HOP_BY_HOP and name.lower() != "content-encoding"
 
 
-def install(app: Flask, prefix: str, standings: Standings, gateway_url: str) -> None:
+def follow_owner(app: Flask, prefix: str, standings: OwnershipStore, gateway_url: str) -> None:
     """Let the API below `prefix` answer as the service's standing allows.
 
     While the domain is held, writes wait. Once it is closed, what was on its way here is answered
     by way of the gateway; without one it is a 503.
     """
-    patience = Patience()
+    patience = BoundedWait()
     gateway = Forwarder(gateway_url) if gateway_url else None
 
     @app.before_request
     def _as_allowed() -> Response | None:
         if request.path != prefix and not request.path.startswith(f"{prefix}/"):
             return None
-        standing = standings.look()
+        standing = standings.current()
         reads = request.method in READS
-        if standing.state != CLOSED and (reads or standing.takes_writes(time.time())):
+        if standing.state != CLOSED and (reads or standing.accepts_writes(time.time())):
             return None
         if standing.state != CLOSED:
-            patience.until(lambda: standings.look().state == CLOSED or standings.takes_writes())
-            standing = standings.look()
+            patience.until(
+                lambda: standings.current().state == CLOSED or standings.accepts_writes()
+            )
+            standing = standings.current()
         if standing.state == CLOSED:
             if gateway is None:
-                raise moving()
+                raise cutover_in_progress()
             return gateway.forward()
-        if not standing.takes_writes(time.time()):
-            raise moving()
+        if not standing.accepts_writes(time.time()):
+            raise cutover_in_progress()
         return None

@@ -10,65 +10,65 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from chassis.batching import cut
-from chassis.dynamodb.database import Action, Database, Item, NotApplied
+from chassis.batching import batched
+from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
 from chassis.dynamodb.tables import Table
-from chassis.idempotency.keys import KEPT_FOR
+from chassis.idempotency.keys import RETENTION
 from chassis.messaging.dynamodb_outbox import SHARDS
 
 Record = dict[str, Any]
-MOST_ACTIONS, MOST_BYTES = 100, 3 * 1024 * 1024
-READ_AT_ONCE = 100
-GONE = "gone"
+MAX_ACTIONS, MAX_BYTES = 100, 3 * 1024 * 1024
+READ_BATCH = 100
+TOMBSTONE = "gone"
 """Marks a record of what nobody is shown any more; the other side need not have it."""
 
 
-class Copy(Protocol):
+class RecordStore(Protocol):
     """One side's records of a domain."""
 
-    def page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
         """Read a page of records, and where the next one begins; `after` is empty at first."""
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
         """Read those of up to 100 records that are there."""
 
-    def put(self, records: Sequence[Record], *, force: bool = False) -> None:
+    def write(self, records: Sequence[Record], *, force: bool = False) -> None:
         """Keep records, each unless as new a version is here; with `force` in any case."""
 
-    def beside(self, since: datetime | None) -> Iterator[list[Record]]:
+    def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Give what belongs to the domain beside its records, as far as it is that new.
 
         These are the answers to idempotency keys, and erasures that are not finished.
         """
 
-    def put_beside(self, records: Sequence[Record]) -> None:
+    def write_auxiliary(self, records: Sequence[Record]) -> None:
         """Keep what belongs to the domain beside its records."""
 
 
-def digest(record: Record) -> str:
+def record_hash(record: Record) -> str:
     """Give a record's hash, the same on both sides if they know the same."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def differences(wanted: Record, found: Record | None) -> list[str]:
+def differing_fields(wanted: Record, found: Record | None) -> list[str]:
     """Name the fields in which one side's record differs from the other's; `missing` if all do.
 
     What one side knows to be gone, the other will: it does not come back.
     """
-    if wanted.get(GONE):
+    if wanted.get(TOMBSTONE):
         return []
     if found is None:
         return ["missing"]
-    if found.get(GONE):
+    if found.get(TOMBSTONE):
         return []
-    if digest(wanted) == digest(found):
+    if record_hash(wanted) == record_hash(found):
         return []
     names = sorted(wanted.keys() | found.keys())
     return [name for name in names if wanted.get(name) != found.get(name)]
 
 
-def put_all(database: Database, changes: Iterable[tuple[list[Action], int]]) -> None:
+def write_in_batches(database: Database, changes: Iterable[tuple[list[Action], int]]) -> None:
     """Apply changes, each of some actions and bytes: many in a transaction, each whole or not.
 
     Where a condition fails, which says that something as new is here, the others of its portion
@@ -78,25 +78,25 @@ def put_all(database: Database, changes: Iterable[tuple[list[Action], int]]) -> 
     while listed:
         portion, count, total = list[list[Action]](), 0, 0
         for actions, number, size in listed:
-            if portion and (count + number > MOST_ACTIONS or total + size > MOST_BYTES):
+            if portion and (count + number > MAX_ACTIONS or total + size > MAX_BYTES):
                 break
             portion.append(actions)
             count, total = count + number, total + size
         listed = listed[len(portion) :]
         try:
             database.transact([action for actions in portion for action in actions])
-        except NotApplied:
+        except TransactionCanceled:
             if len(portion) > 1:
                 for actions in portion:
-                    put_all(database, [(actions, 0)])
+                    write_in_batches(database, [(actions, 0)])
 
 
-def sized(item: Item) -> int:
+def item_size(item: Item) -> int:
     """Tell about how many bytes an item takes."""
     return len(json.dumps(item, ensure_ascii=False).encode())
 
 
-def empty(database: Database, tables: Iterable[Table]) -> int:
+def delete_all_items(database: Database, tables: Iterable[Table]) -> int:
     """Remove every item of some tables, what an earlier stay has left; answers how many."""
     count = 0
     for table in tables:
@@ -104,23 +104,23 @@ def empty(database: Database, tables: Iterable[Table]) -> int:
         after: Item | None = None
         while True:
             items, after = database.scan(table.name, after, keys=keys)
-            database.remove(table.name, items)
+            database.delete_items(table.name, items)
             count += len(items)
             if after is None:
                 break
     return count
 
 
-class Answers:
+class IdempotencyRecords:
     """The answers to idempotency keys, in a table of `chassis.idempotency.store`, to be moved."""
 
     def __init__(self, database: Database, table: Table) -> None:
         self._db = database
         self._table = table.name
 
-    def since(self, since: datetime | None) -> Iterator[list[Record]]:
+    def read_since(self, since: datetime | None) -> Iterator[list[Record]]:
         """Give the answers that were given since then."""
-        first = int((since + KEPT_FOR).timestamp()) if since else 0
+        first = int((since + RETENTION).timestamp()) if since else 0
         after: Item | None = None
         while True:
             items, after = self._db.scan(self._table, after, least=("expires", first))
@@ -132,17 +132,19 @@ class Answers:
             if after is None:
                 return
 
-    def put(self, records: Iterable[Record]) -> None:
+    def write(self, records: Iterable[Record]) -> None:
         """Keep answers."""
         items = [
             {name: record[name] for name in ("scope", "fingerprint", "answer", "expires")}
             for record in records
             if record["kind"] == "answer"
         ]
-        put_all(self._db, (([self._db.put(self._table, item)], sized(item)) for item in items))
+        write_in_batches(
+            self._db, (([self._db.put(self._table, item)], item_size(item)) for item in items)
+        )
 
 
-class Changes:
+class ChangeFeed:
     """Which things of a service changed, as the events in its outbox tell."""
 
     def __init__(self, database: Database, table: Table, types: Iterable[str]) -> None:
@@ -150,7 +152,7 @@ class Changes:
         self._table = table.name
         self._types = frozenset(types)
 
-    def since(self, since: datetime) -> list[tuple[str, str]]:
+    def read_since(self, since: datetime) -> list[tuple[str, str]]:
         """Give the events that were recorded since then, published or not: each id, and of what."""
         milliseconds = f"{max(0, int(since.timestamp() * 1000)):012x}"
         after = f"{milliseconds[:8]}-{milliseconds[8:]}"
@@ -175,7 +177,7 @@ class Changes:
         return found
 
 
-def in_portions(ids: Sequence[str]) -> Iterator[list[str]]:
+def id_batches(ids: Sequence[str]) -> Iterator[list[str]]:
     """Cut ids into what one call reads."""
-    for portion in cut(((one, 0) for one in ids), READ_AT_ONCE, 1):
+    for portion in batched(((one, 0) for one in ids), READ_BATCH, 1):
         yield [one for one, _ in portion]

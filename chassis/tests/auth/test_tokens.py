@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from chassis.auth.tokens import LEEWAY, LIFETIME, Issuer, Verifier, key_set
+from chassis.auth.tokens import CLOCK_LEEWAY, TOKEN_LIFETIME, Issuer, Verifier, key_set
 from chassis.clock import utc_now
 from chassis.errors import Unauthenticated
 
@@ -89,22 +89,22 @@ def test_an_issued_token_speaks_for_its_person(session_keys, verifier):
     assert (identity.role, identity.version, identity.session) == ("moderator", 7, "s1")
     assert identity.suspended is True
     assert identity.expires_at == expires_at
-    assert abs(expires_at - datetime.now(UTC) - LIFETIME) < timedelta(seconds=5)
+    assert abs(expires_at - datetime.now(UTC) - TOKEN_LIFETIME) < timedelta(seconds=5)
     assert token not in repr(identity)
 
 
 def test_an_expired_token_is_refused_after_a_leeway(verifier, signed):
     now = utc_now()  # of this test: others may have run for long
-    in_time = now - LEEWAY + timedelta(seconds=30)
-    too_late = now - LEEWAY - timedelta(seconds=1)
+    in_time = now - CLOCK_LEEWAY + timedelta(seconds=30)
+    too_late = now - CLOCK_LEEWAY - timedelta(seconds=1)
     assert verifier.verify(signed(exp=int(in_time.timestamp()))).subject == "ann-id"
     refused(verifier, signed(exp=int(too_late.timestamp())))
 
 
 def test_a_token_from_a_clock_that_is_ahead_is_honoured_within_the_leeway(verifier, signed):
     now = utc_now()
-    ahead = now + LEEWAY - timedelta(seconds=30)
-    too_far = now + LEEWAY + timedelta(seconds=30)
+    ahead = now + CLOCK_LEEWAY - timedelta(seconds=30)
+    too_far = now + CLOCK_LEEWAY + timedelta(seconds=30)
     assert verifier.verify(signed(iat=int(ahead.timestamp()))).subject == "ann-id"
     refused(verifier, signed(iat=int(too_far.timestamp())))
 

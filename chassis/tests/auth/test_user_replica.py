@@ -8,14 +8,14 @@ import pytest
 
 from chassis.auth import user_replica
 from chassis.auth.tokens import Identity
-from chassis.auth.user_replica import People, PersonBody
+from chassis.auth.user_replica import UserData, UserReplica
 from chassis.clock import uuid7
-from chassis.dynamodb.database import NotApplied
+from chassis.dynamodb.database import TransactionCanceled
 from chassis.errors import Forbidden, Unauthenticated
-from chassis.messaging.events import Malformed, body
-from tests.support.bus import happened
+from chassis.messaging.events import MalformedEvent, parse_data
+from tests.support.bus import make_event
 
-PEOPLE = user_replica.table("notes")
+PEOPLE = user_replica.user_replica_table("notes")
 FORMER = "former member"
 
 
@@ -26,13 +26,13 @@ def database(dynamo):
 
 @pytest.fixture
 def people(database):
-    return People(database, PEOPLE.name, FORMER)
+    return UserReplica(database, PEOPLE.name, FORMER)
 
 
 @pytest.fixture
 def known(people, database):
     def known(person_id: str = "ann"):
-        (item,) = database.get_each(people.key(person_id))
+        (item,) = database.get_items(people.key(person_id))
         return item
 
     return known
@@ -42,7 +42,7 @@ def known(people, database):
 def learn(people):
     def learn(version, person_id="ann", **state):
         event = told(version, person_id, **state)
-        people.learn(event, body(PersonBody, event))
+        people.store(event, parse_data(UserData, event))
         return event
 
     return learn
@@ -51,8 +51,8 @@ def learn(people):
 @pytest.fixture
 def forget(people, database):
     def forget(version, person_id="ann"):
-        event = happened("user.erased", person_id, version)
-        database.transact([people.forget(event)])
+        event = make_event("user.erased", person_id, version)
+        database.transact([people.tombstone(event)])
         return event
 
     return forget
@@ -60,7 +60,7 @@ def forget(people, database):
 
 def told(version, person_id="ann", *, name="Ann", role="member", suspended=False, **more):
     data = {"display_name": name, "role": role, "suspended": suspended, **more}
-    return happened("user.updated", person_id, version, **data)
+    return make_event("user.updated", person_id, version, **data)
 
 
 def session(version=1, *, name="Ann", role="member", suspended=False, person_id="ann"):
@@ -79,7 +79,7 @@ def session(version=1, *, name="Ann", role="member", suspended=False, person_id=
 
 def test_what_a_session_tells_of_an_unknown_person_is_kept(people, known):
     mine = session(3, name="Ann B.", role="moderator")
-    assert people.current(mine, None) == mine
+    assert people.authorize(mine, None) == mine
     assert known() == {
         "id": "ann",
         "version": 3,
@@ -95,14 +95,14 @@ def test_a_person_who_is_known_costs_no_call(people, known, learn, dynamo):
     item = known()
     with dynamo.counted() as calls:
         for version in (1, 3):
-            assert people.current(session(version), item).name == "Ann B."
+            assert people.authorize(session(version), item).name == "Ann B."
     assert calls == {}
 
 
 def test_what_is_known_of_a_later_version_counts_instead_of_the_session(people, known, learn):
     learn(4, name="Ann B.", role="moderator")
     mine = session(3)
-    now = people.current(mine, known())
+    now = people.authorize(mine, known())
     assert (now.name, now.role, now.version) == ("Ann B.", "moderator", 4)
     assert (now.subject, now.session, now.expires_at) == (
         mine.subject,
@@ -113,7 +113,7 @@ def test_what_is_known_of_a_later_version_counts_instead_of_the_session(people, 
 
 def test_a_session_of_a_later_version_counts_instead_of_what_is_known(people, known, learn):
     learn(2, role="moderator")
-    now = people.current(session(3, name="Ann C."), known())
+    now = people.authorize(session(3, name="Ann C."), known())
     assert (now.name, now.role) == ("Ann C.", "member")
     assert (known()["version"], known()["display_name"]) == (3, "Ann C.")
 
@@ -121,31 +121,31 @@ def test_a_session_of_a_later_version_counts_instead_of_what_is_known(people, kn
 def test_a_session_that_read_before_an_event_came_is_overruled_by_it(people, known, learn, forget):
     before = known()
     learn(5, name="Ann D.")
-    assert people.current(session(1), before).name == "Ann D."
+    assert people.authorize(session(1), before).name == "Ann D."
     before = known()
     forget(6)
-    assert people.current(session(5), before).name == "Ann D.", "seen as of the read"
+    assert people.authorize(session(5), before).name == "Ann D.", "seen as of the read"
     with pytest.raises(Unauthenticated):
-        people.current(session(5), None)
+        people.authorize(session(5), None)
 
 
 def test_the_suspended_are_refused(people, known, learn):
     with pytest.raises(Forbidden) as refusal:
-        people.current(session(1, suspended=True), known())
-    assert refusal.value.kind == "urn:problem:suspended"
+        people.authorize(session(1, suspended=True), known())
+    assert refusal.value.problem_type == "urn:problem:suspended"
     learn(2)
-    assert people.current(session(1, suspended=True), known()).suspended is False
+    assert people.authorize(session(1, suspended=True), known()).suspended is False
     learn(3, suspended=True)
     with pytest.raises(Forbidden):
-        people.current(session(2), known())
-    assert people.current(session(4), known()).version == 4
+        people.authorize(session(2), known())
+    assert people.authorize(session(4), known()).version == 4
 
 
 def test_an_erased_person_is_refused_and_nothing_of_them_is_left(people, known, learn, forget):
     learn(2, name="Ann B.", role="moderator")
     event = forget(3)
     with pytest.raises(Unauthenticated):
-        people.current(session(2), known())
+        people.authorize(session(2), known())
     assert known() == {
         "id": "ann",
         "version": 3,
@@ -163,7 +163,7 @@ def test_forgetting_again_is_refused_and_changes_nothing(known, forget):
     forget(3)
     before = known()
     for version in (2, 3):
-        with pytest.raises(NotApplied) as refusal:
+        with pytest.raises(TransactionCanceled) as refusal:
             forget(version)
         assert refusal.value.failed(0)
     assert known() == before
@@ -172,7 +172,7 @@ def test_forgetting_again_is_refused_and_changes_nothing(known, forget):
 def test_somebody_who_was_never_known_is_forgotten_too(people, known, forget):
     forget(2)
     with pytest.raises(Unauthenticated):
-        people.current(session(1), known())
+        people.authorize(session(1), known())
 
 
 @pytest.mark.parametrize("order", list(permutations((1, 2, 3))))
@@ -186,26 +186,26 @@ def test_events_in_any_order_end_with_the_newest(known, learn, order):
 def test_an_event_that_comes_again_changes_nothing(people, known, learn):
     event = learn(2, name="Ann B.")
     before = known()
-    people.learn(event, body(PersonBody, event))
+    people.store(event, parse_data(UserData, event))
     assert known() == before
 
 
 def test_an_event_of_the_version_that_a_session_told_changes_nothing(people, known, learn):
-    people.current(session(2, name="Ann B."), known())
+    people.authorize(session(2, name="Ann B."), known())
     before = known()
     learn(2, name="Ann B.")
     assert known() == before
     learn(3, name="Ann C.")
-    assert people.current(session(2, name="Ann B."), known()).name == "Ann C."
+    assert people.authorize(session(2, name="Ann B."), known()).name == "Ann C."
 
 
 def test_races_end_with_the_newest(people, known):
     def tell(version: int) -> None:
         if version % 2:
-            people.current(session(version, name=f"Ann {version}"), None)
+            people.authorize(session(version, name=f"Ann {version}"), None)
         else:
             event = told(version, name=f"Ann {version}")
-            people.learn(event, body(PersonBody, event))
+            people.store(event, parse_data(UserData, event))
 
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(tell, [*range(1, 41), *range(40, 0, -1)]))
@@ -217,7 +217,7 @@ def test_names_are_those_that_are_known(people, learn, forget, dynamo):
     learn(1, "bob", name="Bob")
     forget(2, "bob")
     with dynamo.counted() as calls:
-        assert people.names(["ann", "bob", "cyd", "ann"]) == {"ann": "Ann", "bob": FORMER}
+        assert people.display_names(["ann", "bob", "cyd", "ann"]) == {"ann": "Ann", "bob": FORMER}
     assert calls == {"BatchGetItem": 1}
 
 
@@ -231,6 +231,6 @@ def test_names_are_those_that_are_known(people, learn, forget, dynamo):
     ],
 )
 def test_an_event_that_does_not_say_who_somebody_is_is_malformed(data, field):
-    event = happened(**({"display_name": "Ann", "role": "member", "suspended": False} | data))
-    with pytest.raises(Malformed, match=f"^{field}: "):
-        body(PersonBody, event)
+    event = make_event(**({"display_name": "Ann", "role": "member", "suspended": False} | data))
+    with pytest.raises(MalformedEvent, match=f"^{field}: "):
+        parse_data(UserData, event)

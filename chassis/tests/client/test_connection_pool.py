@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from chassis.client.connection_pool import POOL_TIMEOUT, Connections, NoAnswerError
+from chassis.client.connection_pool import POOL_TIMEOUT, ConnectionPool, NoResponseError
 from tests.support.ports import free_port
 from tests.support.servers import Server, reply
 
@@ -29,22 +29,29 @@ def server():
 
 
 def failure(connections, target="/", seconds=0.4):
-    with pytest.raises(NoAnswerError) as raised:
-        connections.exchange("GET", target, None, {}, seconds)
-    return {name for name in ("again", "refused", "busy") if getattr(raised.value, name)}
+    with pytest.raises(NoResponseError) as raised:
+        connections.send("GET", target, None, {}, seconds)
+    return {
+        name
+        for name in ("retryable", "connection_refused", "pool_exhausted")
+        if getattr(raised.value, name)
+    }
 
 
 def test_an_answer_comes_from_below_the_base_and_leaves_nothing_behind(server):
-    connections = Connections(f"{server.url}/base/", 1)
+    connections = ConnectionPool(f"{server.url}/base/", 1)
     for _ in range(2):
-        found = connections.exchange("GET", "/well", None, {}, 4)
+        found = connections.send("GET", "/well", None, {}, 4)
         assert (found.status, found.body, found.headers["content-length"]) == (200, b"well", "4")
     assert server.connections == 1
     assert not connections._session.cookies
 
 
 def test_nobody_is_there():
-    assert failure(Connections(f"http://127.0.0.1:{free_port()}", 1)) == {"again", "refused"}
+    assert failure(ConnectionPool(f"http://127.0.0.1:{free_port()}", 1)) == {
+        "retryable",
+        "connection_refused",
+    }
 
 
 def test_nobody_takes_the_connection():
@@ -53,25 +60,25 @@ def test_nobody_takes_the_connection():
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         with socket.create_connection(listener.getsockname()):
-            connections = Connections(f"http://127.0.0.1:{listener.getsockname()[1]}", 1)
-            assert failure(connections, seconds=4) == {"again"}
+            connections = ConnectionPool(f"http://127.0.0.1:{listener.getsockname()[1]}", 1)
+            assert failure(connections, seconds=4) == {"retryable"}
 
 
 def test_the_connection_breaks(server):
-    assert failure(Connections(f"{server.url}/base", 1), "/broken") == {"again"}
+    assert failure(ConnectionPool(f"{server.url}/base", 1), "/broken") == {"retryable"}
 
 
 def test_the_answer_is_late(server):
-    assert failure(Connections(f"{server.url}/base", 1), "/slow") == set()
+    assert failure(ConnectionPool(f"{server.url}/base", 1), "/slow") == set()
 
 
 def test_all_connections_are_in_use(server):
-    connections = Connections(f"{server.url}/base", 1)
-    caller = threading.Thread(target=connections.exchange, args=("GET", "/slow", None, {}, 4))
+    connections = ConnectionPool(f"{server.url}/base", 1)
+    caller = threading.Thread(target=connections.send, args=("GET", "/slow", None, {}, 4))
     caller.start()
     while not server.connections:
         time.sleep(0.01)
     start = time.monotonic()
-    assert failure(connections, seconds=0.2) == {"busy"}
+    assert failure(connections, seconds=0.2) == {"pool_exhausted"}
     assert 0.15 < time.monotonic() - start < POOL_TIMEOUT
     caller.join()

@@ -10,7 +10,7 @@ import pytest
 
 from chassis import deadline, errors
 from chassis.client import circuit_breaker, connection_pool, retry_budget
-from chassis.client.service_client import Peer, editing, once
+from chassis.client.service_client import ServiceClient, idempotency_headers, if_match_headers
 from tests.support.ports import free_port
 from tests.support.servers import Server, reply
 
@@ -60,12 +60,12 @@ def server():
 
 @pytest.fixture
 def peer(server):
-    return Peer("notes", server.url)
+    return ServiceClient("notes", server.url)
 
 
 def test_a_call_carries_what_it_is_given_and_gives_the_answer(server, peer):
     server.answers = [Answer(201, {"id": "n1"}, [("ETag", '"7"')])]
-    reply = peer.call(
+    reply = peer.request(
         "POST", "/api/notes", json={"text": "Grüße"}, token="t1", headers={"X-Probe": "1"}
     )
     assert (reply.status, reply.body, reply.version) == (201, {"id": "n1"}, 7)
@@ -78,32 +78,32 @@ def test_a_call_carries_what_it_is_given_and_gives_the_answer(server, peer):
 
 
 def test_a_long_text_of_any_script_stays_within_64_kib(server, peer):
-    peer.call("POST", "/api/notes", json={"text": "я" * 16_000})
+    peer.request("POST", "/api/notes", json={"text": "я" * 16_000})
     assert len(server.asked[0][3]) < 64 * 1024
 
 
 def test_the_id_of_the_request_is_passed_on(server, peer, app):
     with app.test_request_context(headers={"X-Request-Id": "trace-9"}):
         app.preprocess_request()
-        peer.call("GET", "/api/notes")
+        peer.request("GET", "/api/notes")
     assert server.asked[0][2]["X-Request-Id"] == "trace-9"
 
 
 def test_an_answer_without_a_body_has_none(server, peer):
     server.answers = [Answer(204, b"")]
-    assert peer.call("DELETE", "/api/notes/n1").body is None
+    assert peer.request("DELETE", "/api/notes/n1").body is None
 
 
 def test_a_connection_is_used_again(server, peer):
     for _ in range(5):
-        peer.call("GET", "/api/notes")
+        peer.request("GET", "/api/notes")
     assert server.connections == 1
 
 
 def test_a_get_on_a_connection_that_the_peer_has_closed_is_made_again(server, peer):
     server.answers = [Answer(hang_up=True), Answer(body={"n": 2})]
-    peer.call("GET", "/api/notes")
-    assert peer.call("GET", "/api/notes").body == {"n": 2}
+    peer.request("GET", "/api/notes")
+    assert peer.request("GET", "/api/notes").body == {"n": 2}
 
 
 KEY = {"Idempotency-Key": "k1"}
@@ -120,10 +120,10 @@ REPEATABLE = pytest.mark.parametrize(
 )
 def test_what_fails_early_is_tried_three_times(server, peer, method, headers, passing):
     server.answers = [passing, passing, Answer(body={"n": 3})]
-    assert peer.call(method, "/api/notes", headers=headers).body == {"n": 3}
+    assert peer.request(method, "/api/notes", headers=headers).body == {"n": 3}
     server.answers = [passing, passing, passing, Answer()]
     with pytest.raises(errors.Unavailable):
-        peer.call(method, "/api/notes", headers=headers)
+        peer.request(method, "/api/notes", headers=headers)
     assert len(server.asked) == 6
 
 
@@ -131,31 +131,31 @@ def test_what_fails_early_is_tried_three_times(server, peer, method, headers, pa
 def test_what_fails_late_is_not_tried_again(server, peer, method, headers):
     server.answers = [Answer(503, after=1.1), Answer()]
     with pytest.raises(errors.Unavailable):
-        peer.call(method, "/api/notes", headers=headers)
+        peer.request(method, "/api/notes", headers=headers)
     assert len(server.asked) == 1
 
 
 def test_retries_wait_for_a_random_time(monkeypatch):
-    assert len({retry_budget.pause(1) for _ in range(20)}) == 20
-    assert all(0 <= retry_budget.pause(1) <= 0.1 for _ in range(100))
-    assert any(0.1 < retry_budget.pause(2) <= 0.2 for _ in range(100))
+    assert len({retry_budget.backoff_seconds(1) for _ in range(20)}) == 20
+    assert all(0 <= retry_budget.backoff_seconds(1) <= 0.1 for _ in range(100))
+    assert any(0.1 < retry_budget.backoff_seconds(2) <= 0.2 for _ in range(100))
 
 
 def test_retries_stay_a_fifth_of_the_calls(server, peer, monkeypatch):
-    monkeypatch.setattr(retry_budget, "pause", lambda retry: 0)
+    monkeypatch.setattr(retry_budget, "backoff_seconds", lambda retry: 0)
     # Every second try fails, so that the breaker stays closed.
     server.answers = [problem(503), Answer()] * 100
     started, failed = time.monotonic(), 0
     for _ in range(100):
         try:
-            peer.call("GET", "/api/notes")
+            peer.request("GET", "/api/notes")
         except errors.Unavailable:
             failed += 1
     retries = len(server.asked) - 100
     allowed = (
-        retry_budget.MOST
-        + 100 * retry_budget.SHARE
-        + (time.monotonic() - started) * retry_budget.FLOOR
+        retry_budget.MAX_TOKENS
+        + 100 * retry_budget.RETRIES_PER_REQUEST
+        + (time.monotonic() - started) * retry_budget.RETRIES_PER_SECOND
     )
     assert 20 <= retries <= allowed
     assert failed > 20
@@ -165,17 +165,17 @@ def test_retries_stay_a_fifth_of_the_calls(server, peer, monkeypatch):
 def test_a_write_that_breaks_off_is_not_made_again(server, peer, method):
     server.answers = [break_off, Answer()]
     with pytest.raises(errors.Unavailable):
-        peer.call(method, "/api/notes")
+        peer.request(method, "/api/notes")
     assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_slow_peer_is_waited_for_so_long_and_asked_once(server, method):
-    peer = Peer("notes", server.url, read_timeout=0.3)
+    peer = ServiceClient("notes", server.url, read_timeout=0.3)
     server.answers = [Answer(after=2), Answer()]
     start = time.monotonic()
     with pytest.raises(errors.Unavailable) as failure:
-        peer.call(method, "/api/notes")
+        peer.request(method, "/api/notes")
     assert 0.25 < time.monotonic() - start < 1
     assert failure.value.detail == "The part that keeps notes does not answer right now."
     assert len(server.asked) == 1
@@ -187,18 +187,18 @@ def test_a_peer_that_takes_no_connection_is_given_up_soon():
         listener.bind(("127.0.0.1", free_port()))
         listener.listen(0)
         with socket.create_connection(listener.getsockname()):
-            peer = Peer("notes", f"http://127.0.0.1:{listener.getsockname()[1]}")
+            peer = ServiceClient("notes", f"http://127.0.0.1:{listener.getsockname()[1]}")
             start = time.monotonic()
             with pytest.raises(errors.Unavailable):
-                peer.call("GET", "/api/notes")
+                peer.request("GET", "/api/notes")
             assert time.monotonic() - start < 3 * connection_pool.CONNECT_TIMEOUT
 
 
 def test_a_peer_that_is_down_is_unavailable_at_once():
-    peer = Peer("notes", f"http://127.0.0.1:{free_port()}")
+    peer = ServiceClient("notes", f"http://127.0.0.1:{free_port()}")
     start = time.monotonic()
     with pytest.raises(errors.Unavailable) as failure:
-        peer.call("POST", "/api/notes", json={})
+        peer.request("POST", "/api/notes", json={})
     assert time.monotonic() - start < 1
     assert failure.value.retry_after > 0
 
@@ -206,11 +206,11 @@ def test_a_peer_that_is_down_is_unavailable_at_once():
 def test_the_cookies_of_one_call_never_go_out_with_the_next(server, peer):
     cookies = [("Set-Cookie", "forum_session=ann; Path=/"), ("Set-Cookie", "a=b; Domain=127.0.0.1")]
     server.answers = [Answer(headers=cookies), problem(404, cookies), Answer(), Answer()]
-    peer.call("GET", "/api/notes")
+    peer.request("GET", "/api/notes")
     with pytest.raises(errors.NotFound):
-        peer.call("GET", "/api/notes/n1")
-    peer.call("GET", "/api/notes")
-    peer.call("POST", "/api/notes", json={})
+        peer.request("GET", "/api/notes/n1")
+    peer.request("GET", "/api/notes")
+    peer.request("POST", "/api/notes", json={})
     assert not any("Cookie" in headers for _, _, headers, _ in server.asked)
 
 
@@ -218,14 +218,14 @@ def test_the_environment_has_no_say(server, peer, monkeypatch, tmp_path):
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login ann password p\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
-    peer.call("GET", "/api/notes")
+    peer.request("GET", "/api/notes")
     assert "Authorization" not in server.asked[0][2]
 
 
 def test_a_redirect_is_not_followed(server, peer):
     server.answers = [Answer(302, headers=[("Location", "/elsewhere")])]
     with pytest.raises(errors.Unavailable):
-        peer.call("GET", "/api/notes")
+        peer.request("GET", "/api/notes")
     assert len(server.asked) == 1
 
 
@@ -236,8 +236,8 @@ def test_a_redirect_is_not_followed(server, peer):
         (403, errors.Forbidden),
         (404, errors.NotFound),
         (409, errors.Conflict),
-        (412, errors.Stale),
-        (422, errors.KeyReused),
+        (412, errors.PreconditionFailed),
+        (422, errors.IdempotencyKeyReused),
         (418, errors.Unavailable),
         (413, errors.Unavailable),
         (500, errors.Unavailable),
@@ -249,10 +249,10 @@ def test_what_the_peer_refuses_is_raised_as_here(server, peer, status, failure, 
     headers = [("Retry-After", "30")] if status in {413, 503} else []
     server.answers = [problem(status, headers, type="urn:problem:probe")] * 3
     with pytest.raises(failure) as raised:
-        peer.call(method, "/api/notes")
+        peer.request(method, "/api/notes")
     assert type(raised.value) is failure
     if status in {401, 403, 404, 409}:
-        assert (raised.value.detail, raised.value.kind) == ("why", "urn:problem:probe")
+        assert (raised.value.detail, raised.value.problem_type) == ("why", "urn:problem:probe")
     assert len(server.asked) == (3 if (status, method) == (503, "GET") else 1)
 
 
@@ -260,8 +260,8 @@ def test_what_the_peer_refuses_is_raised_as_here(server, peer, status, failure, 
 def test_a_rate_limit_says_when_to_come_back(server, peer, method):
     server.answers = [problem(429, [("Retry-After", "17")]), problem(429)]
     for seconds in (17, 60):
-        with pytest.raises(errors.TooMany) as raised:
-            peer.call(method, "/api/notes")
+        with pytest.raises(errors.RateLimited) as raised:
+            peer.request(method, "/api/notes")
         assert raised.value.retry_after == seconds
 
 
@@ -269,7 +269,7 @@ def test_bad_input_names_its_fields(server, peer):
     fields = [{"field": "text", "message": "is odd"}, {"field": "", "message": "is wrong"}]
     server.answers = [problem(400, errors=fields)]
     with pytest.raises(errors.Invalid) as raised:
-        peer.call("POST", "/api/notes", json={})
+        peer.request("POST", "/api/notes", json={})
     assert raised.value.errors == (
         errors.FieldError("text", "is odd"),
         errors.FieldError("", "is wrong"),
@@ -295,21 +295,21 @@ def test_bad_input_names_its_fields(server, peer):
 def test_a_failure_in_another_form_is_still_a_failure(server, peer, body, status):
     server.answers = [Answer(status, body)]
     with pytest.raises(errors.Failure):
-        peer.call("GET", "/api/notes")
+        peer.request("GET", "/api/notes")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"\xff", b"{", b"[" * 20_000])
 def test_an_answer_that_is_no_json_is_no_answer(server, peer, body):
     server.answers = [Answer(200, body)]
     with pytest.raises(errors.Unavailable):
-        peer.call("GET", "/api/notes")
+        peer.request("GET", "/api/notes")
 
 
 def test_many_callers_share_a_peer(server, peer):
     seen = Counter()
 
     def call(number):
-        seen[peer.call("POST", "/api/notes", json={"n": number}).status] += 1
+        seen[peer.request("POST", "/api/notes", json={"n": number}).status] += 1
 
     callers = [threading.Thread(target=call, args=(n,)) for n in range(40)]
     for caller in callers:
@@ -321,25 +321,27 @@ def test_many_callers_share_a_peer(server, peer):
 
 
 def test_edits_and_repeated_writes_have_headers(app):
-    assert once(None) == {}
-    assert editing(None) == {}
-    assert editing(frozenset({4, 3})) == {"If-Match": '"3", "4"'}
-    assert editing(frozenset()) == {"If-Match": '""'}
+    assert idempotency_headers(None) == {}
+    assert if_match_headers(None) == {}
+    assert if_match_headers(frozenset({4, 3})) == {"If-Match": '"3", "4"'}
+    assert if_match_headers(frozenset()) == {"If-Match": '""'}
 
 
 @pytest.mark.parametrize("body", [[], {}, {"n": "x"}, {"n": None}, "text", None, 7])
 def test_an_answer_of_another_form_is_no_answer(server, peer, body):
     server.answers = [Answer(200, body)]
-    answered = peer.call("GET", "/api/notes")
+    answered = peer.request("GET", "/api/notes")
     with pytest.raises(errors.Unavailable) as failure:
-        answered.read(lambda reply: int(reply.body["n"]) + reply.version)
+        answered.parse(lambda reply: int(reply.body["n"]) + reply.version)
     assert failure.value.detail == "The part that keeps notes answers in an unknown way."
-    assert peer.state == "closed"
+    assert peer.circuit_state == "closed"
 
 
 def test_an_answer_is_read(server, peer):
     server.answers = [Answer(200, {"n": 3}, [("ETag", '"4"')])]
-    assert peer.call("GET", "/api/notes").read(lambda reply: reply.body["n"] + reply.version) == 7
+    assert (
+        peer.request("GET", "/api/notes").parse(lambda reply: reply.body["n"] + reply.version) == 7
+    )
 
 
 @pytest.mark.parametrize("status", [200, 302, 503])
@@ -355,19 +357,19 @@ def test_a_trickle_does_not_outlast_the_whole(server, status):
             time.sleep(0.1)
 
     server.answers = [trickle, Answer()]
-    peer = Peer("notes", server.url, read_timeout=0.5)
+    peer = ServiceClient("notes", server.url, read_timeout=0.5)
     start = time.monotonic()
     with pytest.raises(errors.Unavailable):
-        peer.call("GET", "/api/notes")
+        peer.request("GET", "/api/notes")
     assert time.monotonic() - start < 1
     assert len(server.asked) == 1
-    peer.call("GET", "/api/notes")
+    peer.request("GET", "/api/notes")
 
 
 def test_connections_are_bounded_and_waited_for(server):
-    peer = Peer("notes", server.url, connections=2)
+    peer = ServiceClient("notes", server.url, connections=2)
     server.answers = [Answer(after=0.2) for _ in range(6)]
-    callers = [threading.Thread(target=peer.call, args=("GET", "/api/notes")) for _ in range(6)]
+    callers = [threading.Thread(target=peer.request, args=("GET", "/api/notes")) for _ in range(6)]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -376,35 +378,35 @@ def test_connections_are_bounded_and_waited_for(server):
 
 
 def test_nobody_waits_long_for_a_connection(server):
-    peer = Peer("notes", server.url, connections=1)
+    peer = ServiceClient("notes", server.url, connections=1)
     server.answers = [Answer(after=2)]
-    caller = threading.Thread(target=peer.call, args=("GET", "/api/notes"))
+    caller = threading.Thread(target=peer.request, args=("GET", "/api/notes"))
     caller.start()
     while not server.asked:
         time.sleep(0.01)
     start = time.monotonic()
     for _ in range(2):
         with pytest.raises(errors.Unavailable):
-            peer.call("GET", "/api/notes")
+            peer.request("GET", "/api/notes")
     assert time.monotonic() - start < 3 * connection_pool.POOL_TIMEOUT
     caller.join()
-    assert (len(server.asked), peer.state) == (1, "closed")
+    assert (len(server.asked), peer.circuit_state) == (1, "closed")
 
 
 def test_a_peer_that_is_down_costs_no_time_from_the_fifth_failure_on(caplog):
-    peer = Peer("notes", f"http://127.0.0.1:{free_port()}")
-    for _ in range(circuit_breaker.FAILURES):
-        assert peer.state == "closed"
+    peer = ServiceClient("notes", f"http://127.0.0.1:{free_port()}")
+    for _ in range(circuit_breaker.FAILURE_THRESHOLD):
+        assert peer.circuit_state == "closed"
         with pytest.raises(errors.Unavailable):
-            peer.call("POST", "/api/notes", json={})
-    assert peer.state == "open"
+            peer.request("POST", "/api/notes", json={})
+    assert peer.circuit_state == "open"
     start, spent = time.monotonic(), time.thread_time()
     for _ in range(100):
         with pytest.raises(errors.Unavailable):
-            peer.call("GET", "/api/notes")
+            peer.request("GET", "/api/notes")
     # The processor's time, since a machine with more to do may let anybody wait.
     assert time.thread_time() - spent < 0.1
-    assert time.monotonic() - start < circuit_breaker.PAUSE
+    assert time.monotonic() - start < circuit_breaker.OPEN_SECONDS
     (record,) = [
         record for record in caplog.records if record.name == "chassis.client.circuit_breaker"
     ]
@@ -417,30 +419,30 @@ def test_a_peer_that_is_down_costs_no_time_from_the_fifth_failure_on(caplog):
 def test_failures_count_only_in_a_row(server, peer, failing):
     server.answers = [*[failing] * 4, Answer(404, {}), *[failing] * 5, Answer()]
     for _ in range(10):
-        assert peer.state == "closed"
+        assert peer.circuit_state == "closed"
         with pytest.raises(errors.Failure):
-            peer.call("DELETE", "/api/notes/n1")
-    assert peer.state == "open"
+            peer.request("DELETE", "/api/notes/n1")
+    assert peer.circuit_state == "open"
     with pytest.raises(errors.Unavailable):
-        peer.call("DELETE", "/api/notes/n1")
+        peer.request("DELETE", "/api/notes/n1")
     assert len(server.asked) == 10
 
 
 def test_slow_answers_open_the_breaker_too(server):
-    peer = Peer("notes", server.url, read_timeout=0.1)
+    peer = ServiceClient("notes", server.url, read_timeout=0.1)
     server.answers = [Answer(after=0.3) for _ in range(5)]
     for _ in range(5):
         with pytest.raises(errors.Unavailable):
-            peer.call("POST", "/api/notes", json={})
-    assert peer.state == "open"
+            peer.request("POST", "/api/notes", json={})
+    assert peer.circuit_state == "open"
 
 
 def test_what_the_peer_refuses_says_that_it_is_there(server, peer):
     server.answers = [problem(status) for status in (400, 401, 403, 404, 409, 412, 422, 429)] * 2
     for _ in range(16):
         with pytest.raises(errors.Failure):
-            peer.call("POST", "/api/notes", json={})
-    assert peer.state == "closed"
+            peer.request("POST", "/api/notes", json={})
+    assert peer.circuit_state == "closed"
 
 
 def test_one_call_finds_out_whether_the_peer_is_back(server, peer, caplog):
@@ -448,24 +450,24 @@ def test_one_call_finds_out_whether_the_peer_is_back(server, peer, caplog):
     server.answers = [Answer(500)] * 6
     for _ in range(5):
         with pytest.raises(errors.Unavailable):
-            peer.call("POST", "/api/notes", json={})
-    time.sleep(circuit_breaker.PAUSE + 0.05)
+            peer.request("POST", "/api/notes", json={})
+    time.sleep(circuit_breaker.OPEN_SECONDS + 0.05)
     for _ in range(3):  # the first fails, and the others have to wait again
         with pytest.raises(errors.Unavailable):
-            peer.call("POST", "/api/notes", json={})
-    assert (len(server.asked), peer.state) == (6, "open")
-    time.sleep(circuit_breaker.PAUSE + 0.05)
+            peer.request("POST", "/api/notes", json={})
+    assert (len(server.asked), peer.circuit_state) == (6, "open")
+    time.sleep(circuit_breaker.OPEN_SECONDS + 0.05)
     server.answers = [Answer(after=0.3), *[Answer() for _ in range(5)]]
-    trial = threading.Thread(target=peer.call, args=("POST", "/api/notes"))
+    trial = threading.Thread(target=peer.request, args=("POST", "/api/notes"))
     trial.start()
     while len(server.asked) < 7:
         time.sleep(0.01)
-    assert peer.state == "half-open"
+    assert peer.circuit_state == "half-open"
     with pytest.raises(errors.Unavailable):
-        peer.call("GET", "/api/notes")
+        peer.request("GET", "/api/notes")
     trial.join()
-    assert peer.state == "closed"
-    peer.call("GET", "/api/notes")
+    assert peer.circuit_state == "closed"
+    peer.request("GET", "/api/notes")
     assert len(server.asked) == 8
     assert [
         record.message
@@ -479,7 +481,7 @@ def test_one_call_finds_out_whether_the_peer_is_back(server, peer, caplog):
 
 def test_calls_do_not_wait_for_each_other(server, peer):
     server.answers = [Answer(after=1) for _ in range(8)]
-    callers = [threading.Thread(target=peer.call, args=("GET", "/api/notes")) for _ in range(8)]
+    callers = [threading.Thread(target=peer.request, args=("GET", "/api/notes")) for _ in range(8)]
     start = time.monotonic()
     for caller in callers:
         caller.start()
@@ -491,18 +493,18 @@ def test_calls_do_not_wait_for_each_other(server, peer):
 def test_a_call_waits_no_longer_than_the_request_may_take(server, peer):
     server.answers = [Answer(after=2), Answer()]
     start = time.monotonic()
-    with deadline.within(0.4), pytest.raises(errors.Unavailable):
-        peer.call("GET", "/api/notes")
+    with deadline.limit(0.4), pytest.raises(errors.Unavailable):
+        peer.request("GET", "/api/notes")
     assert 0.35 < time.monotonic() - start < 0.8
     assert len(server.asked) == 1
 
 
 def test_the_next_component_is_told_what_is_left(server, peer):
-    peer.call("GET", "/api/notes")
-    with deadline.within(2):
-        peer.call("GET", "/api/notes")
-    with deadline.within(60):
-        peer.call("GET", "/api/notes")
+    peer.request("GET", "/api/notes")
+    with deadline.limit(2):
+        peer.request("GET", "/api/notes")
+    with deadline.limit(60):
+        peer.request("GET", "/api/notes")
     told = [int(headers[deadline.HEADER]) for _, _, headers, _ in server.asked]
     # 3950: the call itself waits for 4 s, whatever the request may take.
     assert (told[0], told[2]) == (3950, 3950)
@@ -510,25 +512,25 @@ def test_the_next_component_is_told_what_is_left(server, peer):
 
 
 def test_nobody_is_asked_when_nothing_is_left(server, peer):
-    with deadline.within(0.01), pytest.raises(errors.Unavailable):
-        peer.call("GET", "/api/notes")
-    assert (server.asked, peer.state) == ([], "closed")
+    with deadline.limit(0.01), pytest.raises(errors.Unavailable):
+        peer.request("GET", "/api/notes")
+    assert (server.asked, peer.circuit_state) == ([], "closed")
 
 
 def test_short_deadlines_do_not_open_the_breaker(server, peer):
     server.answers = [Answer(after=0.2), Answer(500), break_off] * 3
     for _ in range(9):
-        with deadline.within(0.15), pytest.raises(errors.Unavailable):
-            peer.call("POST", "/api/notes")
-    assert (len(server.asked), peer.state) == (9, "closed")
+        with deadline.limit(0.15), pytest.raises(errors.Unavailable):
+            peer.request("POST", "/api/notes")
+    assert (len(server.asked), peer.circuit_state) == (9, "closed")
 
 
 def test_a_short_deadline_leaves_the_breaker_open(server, peer):
     server.answers = [Answer(500)] * 5 + [Answer(after=0.3)]
     for _ in range(5):
         with pytest.raises(errors.Unavailable):
-            peer.call("POST", "/api/notes", json={})
-    time.sleep(circuit_breaker.PAUSE + 0.05)
-    with deadline.within(0.15), pytest.raises(errors.Unavailable):
-        peer.call("POST", "/api/notes", json={})
-    assert (len(server.asked), peer.state) == (6, "open")
+            peer.request("POST", "/api/notes", json={})
+    time.sleep(circuit_breaker.OPEN_SECONDS + 0.05)
+    with deadline.limit(0.15), pytest.raises(errors.Unavailable):
+        peer.request("POST", "/api/notes", json={})
+    assert (len(server.asked), peer.circuit_state) == (6, "open")

@@ -5,7 +5,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chassis.dynamodb.attribute_values import pack, unpack
+from chassis.dynamodb.attribute_values import deserialize, serialize
 
 VALUES = some.recursive(
     some.none() | some.booleans() | some.integers(-(10**30), 10**30) | some.text(),
@@ -17,27 +17,29 @@ ITEMS = some.dictionaries(some.text(), VALUES, max_size=6)
 
 @given(ITEMS)
 def test_an_item_comes_back_as_it_was(item):
-    assert unpack(pack(item)) == item
+    assert deserialize(serialize(item)) == item
 
 
 @given(ITEMS)
 def test_an_item_is_written_as_boto3_writes_it(item):
-    assert pack(item) == {name: TypeSerializer().serialize(value) for name, value in item.items()}
+    assert serialize(item) == {
+        name: TypeSerializer().serialize(value) for name, value in item.items()
+    }
 
 
 @given(ITEMS)
 def test_an_item_is_read_as_boto3_reads_it(item):
     reader = TypeDeserializer()
     raw = {name: TypeSerializer().serialize(value) for name, value in item.items()}
-    assert unpack(raw) == {name: reader.deserialize(value) for name, value in raw.items()}
+    assert deserialize(raw) == {name: reader.deserialize(value) for name, value in raw.items()}
 
 
 @pytest.mark.parametrize("value", [1.5, b"bytes", {1, 2}, object()])
 def test_what_no_table_holds_is_refused(value):
     with pytest.raises(TypeError, match="a table holds no"):
-        pack({"odd": value})
+        serialize({"odd": value})
 
 
 def test_a_kind_of_value_that_no_table_holds_is_refused():
     with pytest.raises(TypeError, match="SS"):
-        unpack({"odd": {"SS": ["a"]}})
+        deserialize({"odd": {"SS": ["a"]}})

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chassis.dynamodb import database as dynamodb
-from chassis.dynamodb.database import Database, NotApplied, connect, list_shard
-from chassis.dynamodb.tables import Index, Table, provision
+from chassis.dynamodb.database import Database, TransactionCanceled, connect, list_shard
+from chassis.dynamodb.tables import Index, Table, create_tables
 from chassis.errors import Unavailable
 from tests.support.dynamo import Dynamo
 from tests.support.ports import free_port
@@ -19,7 +19,9 @@ from tests.support.servers import Server, reply
 
 RACERS = 50
 SHARDS = 3
-NOTES = Table("notes", "id", indexes=(Index("recent", "list_shard", "id"),), expires="expires")
+NOTES = Table(
+    "notes", "id", indexes=(Index("recent", "list_shard", "id"),), ttl_attribute="expires"
+)
 PARTS = Table("parts", "note", "id")
 
 
@@ -69,7 +71,7 @@ def test_an_item_comes_back_as_it_was_written(database):
 
 def test_all_actions_are_applied_or_none(database):
     database.transact([database.put("notes", {"id": "n1", "version": 1})])
-    with pytest.raises(NotApplied) as refusal:
+    with pytest.raises(TransactionCanceled) as refusal:
         database.transact(
             [
                 database.put("notes", {"id": "n2"}, "attribute_not_exists(id)"),
@@ -119,7 +121,7 @@ def test_one_of_many_racing_claims_wins(database):
                     database.put("notes", {"id": "claimed", "by_whom": number}, free),
                 ]
             )
-        except NotApplied as refusal:
+        except TransactionCanceled as refusal:
             return not refusal.failed(1)
         return True
 
@@ -150,7 +152,7 @@ def test_an_item_that_stays_busy_is_unavailable_in_the_end(far, scripted, monkey
 
 def test_a_condition_that_failed_is_told_even_if_another_item_was_busy(far, scripted):
     scripted.answers = [cancelled("TransactionConflict", "ConditionalCheckFailed")]
-    with pytest.raises(NotApplied) as refusal:
+    with pytest.raises(TransactionCanceled) as refusal:
         far.transact([far.put("notes", {"id": "n1"}), far.put("notes", {"id": "n2"})])
     assert refusal.value.failed(1)
 
@@ -167,7 +169,7 @@ def test_keys_that_were_left_out_of_a_batch_are_read_again(far, scripted):
         (200, {"Responses": {"notes": []}, "UnprocessedKeys": {"notes": {"Keys": [item(2)]}}}),
         (200, {"Responses": {"notes": [item(2)]}, "UnprocessedKeys": {}}),
     ]
-    assert set(far.get_many("notes", "id", ["n1", "n2", "n1"])) == {"n1", "n2"}
+    assert set(far.get_by_partition("notes", "id", ["n1", "n2", "n1"])) == {"n1", "n2"}
     assert scripted.asked == ["BatchGetItem"] * 3
 
 
@@ -176,12 +178,12 @@ def test_a_batch_that_is_never_read_is_unavailable_in_the_end(far, scripted, mon
     left = {"notes": {"Keys": [{"id": {"S": "n1"}}]}}
     scripted.answers = [(200, {"Responses": {}, "UnprocessedKeys": left})] * 20
     with pytest.raises(Unavailable):
-        far.get_many("notes", "id", ["n1"])
+        far.get_by_partition("notes", "id", ["n1"])
     assert len(scripted.asked) == 8
 
 
 def test_no_keys_are_no_call(far, scripted):
-    assert far.get_many("notes", "id", []) == {}
+    assert far.get_by_partition("notes", "id", []) == {}
     assert scripted.asked == []
 
 
@@ -190,11 +192,11 @@ def test_items_of_several_tables_are_read_in_one_call(database, dynamo):
     database.transact([database.put("notes", {"id": "n1"}), database.put("parts", part)])
     note, missing = ("notes", {"id": "n1"}), ("notes", {"id": "n2"})
     with dynamo.counted() as calls:
-        found = database.get_each(missing, ("parts", {"note": "n1", "id": "p1"}), note, note)
+        found = database.get_items(missing, ("parts", {"note": "n1", "id": "p1"}), note, note)
     assert found == [None, part, {"id": "n1"}, {"id": "n1"}]
     assert calls == {"BatchGetItem": 1}
     with dynamo.counted() as none:
-        assert database.get_each() == []
+        assert database.get_items() == []
     assert none == {}
 
 
@@ -206,7 +208,7 @@ def test_items_that_were_left_out_of_a_batch_are_read_again(far, scripted):
         (200, {"Responses": {}, "UnprocessedKeys": left}),
         (200, {"Responses": {"notes": [second]}, "UnprocessedKeys": {}}),
     ]
-    found = far.get_each(*(("notes", {"id": f"n{number}"}) for number in (1, 2)))
+    found = far.get_items(*(("notes", {"id": f"n{number}"}) for number in (1, 2)))
     assert found == [{"id": "n1"}, {"id": "n2"}]
     assert scripted.asked == ["BatchGetItem"] * 3
 
@@ -216,7 +218,7 @@ def test_items_that_are_never_read_are_unavailable_in_the_end(far, scripted, mon
     left = {"notes": {"Keys": [{"id": {"S": "n1"}}]}}
     scripted.answers = [(200, {"Responses": {}, "UnprocessedKeys": left})] * 20
     with pytest.raises(Unavailable):
-        far.get_each(("notes", {"id": "n1"}))
+        far.get_items(("notes", {"id": "n1"}))
     assert len(scripted.asked) == 8
 
 
@@ -224,12 +226,12 @@ def test_a_transaction_holds_on_what_it_only_checks(database):
     database.transact([database.put("notes", {"id": "n1", "is_open": True})])
 
     def write(part_id):
-        check = database.holds("notes", {"id": "n1"}, "is_open = :yes", yes=True)
+        check = database.condition_check("notes", {"id": "n1"}, "is_open = :yes", yes=True)
         database.transact([database.put("parts", {"note": "n1", "id": part_id}), check])
 
     write("p1")
     database.transact([database.put("notes", {"id": "n1", "is_open": False})])
-    with pytest.raises(NotApplied) as refusal:
+    with pytest.raises(TransactionCanceled) as refusal:
         write("p2")
     assert [refusal.value.failed(position) for position in (0, 1)] == [False, True]
     parts = database.query("parts", "note = :n", limit=9, ascending=True, n="n1")
@@ -259,7 +261,9 @@ def test_a_list_over_all_shards_is_in_order_and_pages_without_a_gap(database):
         database.transact([database.put("notes", item)])
 
     def newest(before=None):
-        found = database.newest("notes", "recent", "id", shards=SHARDS, limit=7, before=before)
+        found = database.query_newest(
+            "notes", "recent", "id", shards=SHARDS, limit=7, before=before
+        )
         return [item["id"] for item in found]
 
     listed, page = [], newest()
@@ -274,7 +278,7 @@ def test_items_of_several_tables_are_read_in_one_call_in_the_order_asked_for(dat
     database.transact([database.put("parts", {"note": "n1", "id": "p1", "said": "c"})])
     part, note = ("parts", {"note": "n1", "id": "p1"}), ("notes", {"id": "n1"})
     with dynamo.counted() as calls:
-        found = database.get_each(
+        found = database.get_items(
             part, note, ("notes", {"id": "none"}), note, only={"notes": ("id", "said")}
         )
     whole = {"note": "n1", "id": "p1", "said": "c"}
@@ -284,8 +288,8 @@ def test_items_of_several_tables_are_read_in_one_call_in_the_order_asked_for(dat
 
 def test_a_conditional_put_says_whether_it_was_written(database):
     free = "attribute_not_exists(id)"
-    assert database.put_if("notes", {"id": "n1"}, free)
-    assert not database.put_if("notes", {"id": "n1"}, free)
+    assert database.put_item_if("notes", {"id": "n1"}, free)
+    assert not database.put_item_if("notes", {"id": "n1"}, free)
 
 
 def test_racing_increments_are_all_counted(database):
@@ -296,13 +300,13 @@ def test_racing_increments_are_all_counted(database):
 
 def test_tables_are_provisioned_once(dynamo):
     prefix = dynamo.provision((NOTES, PARTS))
-    assert provision(dynamo.client, prefix, (NOTES, PARTS)) == []
-    dynamo.database(prefix).ready("notes")
+    assert create_tables(dynamo.client, prefix, (NOTES, PARTS)) == []
+    dynamo.database(prefix).check_table("notes")
 
 
 def test_a_missing_table_and_a_missing_database_are_unavailable(dynamo, monkeypatch):
     with pytest.raises(Unavailable):
-        dynamo.database("nowhere-").ready("notes")
+        dynamo.database("nowhere-").check_table("notes")
     with pytest.raises(Unavailable):
         dynamo.database("nowhere-").get("notes", {"id": "n1"})
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{free_port()}")

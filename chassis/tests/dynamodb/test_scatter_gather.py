@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chassis.dynamodb.scatter_gather import newest
+from chassis.dynamodb.scatter_gather import merge_newest
 from chassis.errors import Unavailable
 
 SHARDS = 4
@@ -17,7 +17,9 @@ def _newest(shards, limit, before=None, asked=None):
         found = [n for n in sorted(shards[int(shard)], reverse=True) if not below or n < below]
         return [{"id": n} for n in found[:count]]
 
-    return [item["id"] for item in newest(query, "id", shards=SHARDS, limit=limit, before=before)]
+    return [
+        item["id"] for item in merge_newest(query, "id", shards=SHARDS, limit=limit, before=before)
+    ]
 
 
 @given(some.lists(some.integers(0, SHARDS - 1), max_size=200), some.integers(2, 60))
@@ -52,4 +54,4 @@ def test_a_shard_that_cannot_be_read_is_an_error():
         return []
 
     with pytest.raises(Unavailable):
-        newest(query, "id", shards=SHARDS, limit=21, before=None)
+        merge_newest(query, "id", shards=SHARDS, limit=21, before=None)

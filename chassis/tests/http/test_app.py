@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.http.api import COOKIE
+from chassis.http.api import SESSION_COOKIE
 
 
 def test_an_answer_names_its_request_and_who_served_it(client):
@@ -63,7 +63,7 @@ def test_if_match_takes_strong_tags_of_versions(client, tag, versions):
 def test_a_session_comes_as_a_bearer_token_or_as_a_cookie(client, sign_in):
     ann, bob = sign_in(), sign_in()
     assert client.get("/api/notes/mine", headers=ann.headers).get_json() == {"subject": ann.id}
-    client.set_cookie(COOKIE, bob.token)
+    client.set_cookie(SESSION_COOKIE, bob.token)
     assert client.get("/api/notes/mine").get_json() == {"subject": bob.id}
     # What a caller says outright goes before what the browser sends by itself.
     assert client.get("/api/notes/mine", headers=ann.headers).get_json() == {"subject": ann.id}

@@ -2,21 +2,23 @@
 
 import pytest
 
-from chassis.errors import Invalid, KeyReused
-from chassis.idempotency.keys import Fingerprints
+from chassis.errors import IdempotencyKeyReused, Invalid
+from chassis.idempotency.keys import IdempotencyKeys
 
-fingerprints = Fingerprints("a secret key of tests, 32 characters or more")
+fingerprints = IdempotencyKeys("a secret key of tests, 32 characters or more")
 
 
 def key(text="k1", owner="ann", path="/api/notes", payload=None):
-    return fingerprints.key(text, owner=owner, path=path, payload=payload or {"text": "hello"})
+    return fingerprints.from_header(
+        text, owner=owner, path=path, payload=payload or {"text": "hello"}
+    )
 
 
 def test_the_same_request_has_the_same_fingerprint_whatever_the_order_of_its_fields():
     one = key(payload={"text": "hello", "title": "x"})
     other = key(payload={"title": "x", "text": "hello"})
     assert one == other
-    one.must_match(other.fingerprint)
+    one.require_same_request(other.fingerprint)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +33,8 @@ def test_the_same_request_has_the_same_fingerprint_whatever_the_order_of_its_fie
     ],
 )
 def test_another_request_has_another_fingerprint(payload):
-    with pytest.raises(KeyReused):
-        key().must_match(key(payload=payload).fingerprint)
+    with pytest.raises(IdempotencyKeyReused):
+        key().require_same_request(key(payload=payload).fingerprint)
 
 
 def test_numbers_texts_and_truths_are_told_apart():
@@ -67,7 +69,7 @@ def test_anything_else_is_refused(text):
 
 
 def test_a_fingerprint_tells_nothing_without_the_secret():
-    other = Fingerprints("another secret of tests, 32 characters or more")
-    guessed = other.key("k1", owner="ann", path="/api/notes", payload={"text": "hello"})
+    other = IdempotencyKeys("another secret of tests, 32 characters or more")
+    guessed = other.from_header("k1", owner="ann", path="/api/notes", payload={"text": "hello"})
     assert guessed.fingerprint != key().fingerprint
     assert "hello" not in repr(key())

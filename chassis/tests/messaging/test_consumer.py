@@ -14,12 +14,12 @@ from chassis.clock import utc_now
 from chassis.errors import Unavailable
 from chassis.messaging import consumer as consumers
 from chassis.messaging import in_flight
-from chassis.messaging.bus import Depth, Queue
+from chassis.messaging.bus import Queue, QueueDepth
 from chassis.messaging.consumer import MAX_ATTEMPTS, Consumer
-from chassis.messaging.events import Event, Malformed
+from chassis.messaging.events import Event, MalformedEvent
 from chassis.messaging.subscriptions import MAX_RECEIVES, Subscription
-from tests.support.bus import happened
-from tests.support.waits import until
+from tests.support.bus import make_event
+from tests.support.waits import wait_until
 
 NOTES = Subscription("notes", ("note.created", "note.slow", "note.unknown"))
 DOWN = Unavailable("The notes can't be reached right now.")
@@ -28,11 +28,11 @@ DOWN = Unavailable("The notes can't be reached right now.")
 class Impatient(Queue):
     """A queue that delivers again at once what was put off."""
 
-    def hide(self, messages, seconds: int) -> None:
-        super().hide(messages, 0)
+    def change_visibility(self, messages, seconds: int) -> None:
+        super().change_visibility(messages, 0)
 
-    def renew(self, message, seconds: int) -> None:
-        super().renew(message, 0)
+    def requeue(self, message, seconds: int) -> None:
+        super().requeue(message, 0)
 
 
 class Notes:
@@ -78,7 +78,7 @@ def queue(bus, places):
 @pytest.fixture
 def make(bus, places, notes) -> Callable[..., Consumer]:
     def make(kind: type[Queue] = Queue, check=notes.check, wait_seconds=0) -> Consumer:
-        queue = kind(bus.sqs, places.queue_url, places.dead_letters_url)
+        queue = kind(bus.sqs, places.queue_url, places.dead_letter_queue_url)
         handlers = {"note.created": notes.apply, "note.slow": notes.slow}
         return Consumer(queue, handlers, check, utc_now, wait_seconds)
 
@@ -100,7 +100,7 @@ def running(consumer, notes):
 
 
 def publish(bus, places, count=1, kind="note.created"):
-    events = [happened(kind) for _ in range(count)]
+    events = [make_event(kind) for _ in range(count)]
     bus.publish(places, *events)
     return Counter(event.id for event in events)
 
@@ -108,7 +108,7 @@ def publish(bus, places, count=1, kind="note.created"):
 def test_events_are_applied_and_acknowledged(bus, places, queue, make, notes):
     events = publish(bus, places, 12)
     with running(make(), notes):
-        until(lambda: queue.depth() == Depth(0, 0, 0))
+        wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
     assert notes.applied == events
 
 
@@ -116,10 +116,10 @@ def test_nothing_is_acknowledged_before_its_effect(bus, places, queue, make, not
     publish(bus, places, 1, "note.slow")
     with running(make(), notes):
         assert notes.began.wait(5)
-        assert queue.depth() == Depth(0, 1, 0)
+        assert queue.depth() == QueueDepth(0, 1, 0)
         assert not notes.applied
         notes.go_on.set()
-        until(lambda: queue.depth() == Depth(0, 0, 0))
+        wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
         assert notes.applied.total() == 1
 
 
@@ -132,43 +132,45 @@ def test_an_effect_whose_acknowledgement_failed_comes_again(bus, places, queue, 
         def delete(self, messages):
             if messages and self.left:
                 self.left -= 1
-                self.hide(messages, 0)
+                self.change_visibility(messages, 0)
                 raise DOWN
             super().delete(messages)
 
     events = publish(bus, places, 3)
     with running(make(Unacknowledged), notes):
-        until(lambda: queue.depth() == Depth(0, 0, 0))
+        wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
     assert set(notes.applied) == set(events)
     assert notes.applied.total() > 3
 
 
 def test_types_that_nobody_handles_are_ignored(bus, places, queue, make, notes):
     publish(bus, places, 1, "note.unknown")
-    assert make().once()
-    assert queue.depth() == Depth(0, 0, 0)
+    assert make().consume_batch()
+    assert queue.depth() == QueueDepth(0, 0, 0)
     assert not notes.applied
 
 
 def test_an_empty_queue_is_all_well(make):
-    assert make().once()
+    assert make().consume_batch()
 
 
 @pytest.mark.parametrize("body", ["nonsense", "{}", '{"specversion": "1.0", "id": "e1"}'])
 def test_what_is_no_event_goes_to_the_dead_letters_at_once(bus, places, queue, make, body):
     bus.send(places, body)
-    assert make().once()
-    assert queue.depth() == Depth(0, 0, 1)
-    ((reason, dead),) = bus.dead(places)
+    assert make().consume_batch()
+    assert queue.depth() == QueueDepth(0, 0, 1)
+    ((reason, dead),) = bus.take_dead_letters(places)
     assert reason.startswith("malformed: ")
     assert dead == body
 
 
 def test_so_does_what_a_handler_calls_malformed(bus, places, make, notes):
     publish(bus, places)
-    notes.failure = Malformed("text: Field required")
-    assert make().once()
-    assert [reason for reason, _ in bus.dead(places)] == ["malformed: text: Field required"]
+    notes.failure = MalformedEvent("text: Field required")
+    assert make().consume_batch()
+    assert [reason for reason, _ in bus.take_dead_letters(places)] == [
+        "malformed: text: Field required"
+    ]
 
 
 def test_an_event_that_keeps_failing_goes_there_with_its_reason(bus, places, queue, make, notes):
@@ -176,22 +178,24 @@ def test_an_event_that_keeps_failing_goes_there_with_its_reason(bus, places, que
     notes.failure = LookupError("no such thread")
     consumer = make(Impatient)
     for _ in range(MAX_ATTEMPTS):
-        assert queue.depth() == Depth(1, 0, 0)
-        assert consumer.once(), "nothing is down"
-    assert queue.depth() == Depth(0, 0, 1)
-    assert [reason for reason, _ in bus.dead(places)] == ["LookupError: no such thread"]
+        assert queue.depth() == QueueDepth(1, 0, 0)
+        assert consumer.consume_batch(), "nothing is down"
+    assert queue.depth() == QueueDepth(0, 0, 1)
+    assert [reason for reason, _ in bus.take_dead_letters(places)] == [
+        "LookupError: no such thread"
+    ]
 
 
 def test_an_event_that_failed_is_tried_again_after_a_while(bus, places, queue, make, notes):
     events = publish(bus, places)
     notes.failure = LookupError("not yet")
     consumer = make(wait_seconds=3)
-    consumer.once()
+    consumer.consume_batch()
     assert queue.receive(0) == []
     notes.failure = None
-    consumer.once()
+    consumer.consume_batch()
     assert notes.applied == events
-    assert queue.depth() == Depth(0, 0, 0)
+    assert queue.depth() == QueueDepth(0, 0, 0)
 
 
 def test_an_outage_never_leads_to_the_dead_letters(bus, places, queue, make, notes):
@@ -199,10 +203,10 @@ def test_an_outage_never_leads_to_the_dead_letters(bus, places, queue, make, not
     notes.failure = DOWN
     consumer = make(Impatient)
     for _ in range(MAX_RECEIVES + 20):
-        assert not consumer.once()
-    assert queue.depth() == Depth(2, 0, 0)
+        assert not consumer.consume_batch()
+    assert queue.depth() == QueueDepth(2, 0, 0)
     notes.failure = None
-    assert consumer.once()
+    assert consumer.consume_batch()
     assert notes.applied == events
 
 
@@ -211,12 +215,12 @@ def test_deliveries_during_an_outage_are_no_failures(bus, places, queue, make, n
     consumer = make(Impatient)
     notes.failure = DOWN
     for _ in range(MAX_ATTEMPTS):
-        consumer.once()
+        consumer.consume_batch()
     notes.failure = LookupError("once")
-    consumer.once()
-    assert queue.depth() == Depth(1, 0, 0)
+    consumer.consume_batch()
+    assert queue.depth() == QueueDepth(1, 0, 0)
     notes.failure = None
-    consumer.once()
+    consumer.consume_batch()
     assert notes.applied.total() == 1
 
 
@@ -224,14 +228,14 @@ def test_what_keeps_failing_is_told_apart_before_sqs_puts_it_aside(bus, places, 
     publish(bus, places)
     notes.failure = LookupError("x")
     for _ in range(MAX_RECEIVES):
-        make(Impatient).once()  # each time another process, which knows of no failure
-    assert [reason for reason, _ in bus.dead(places)] == ["LookupError: x"]
+        make(Impatient).consume_batch()  # each time another process, which knows of no failure
+    assert [reason for reason, _ in bus.take_dead_letters(places)] == ["LookupError: x"]
 
 
 def test_nothing_is_received_while_something_that_handlers_need_is_down(
     bus, places, queue, make, notes, monkeypatch
 ):
-    monkeypatch.setattr(consumers, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(consumers, "_MAX_BACKOFF", 0.01)
     checked = Counter()
 
     def check():
@@ -241,21 +245,21 @@ def test_nothing_is_received_while_something_that_handlers_need_is_down(
     events = publish(bus, places, 15)
     notes.failure = DOWN
     with running(make(Impatient, check), notes):
-        until(lambda: checked["checks"] > 5)
+        wait_until(lambda: checked["checks"] > 5)
         messages = queue.receive(0, most=10) + queue.receive(0)
-        assert sorted(message.received for message in messages) == [1] * 5 + [2] * 10
-        queue.hide(messages[:10], 0)
-        queue.hide(messages[10:], 0)
+        assert sorted(message.receive_count for message in messages) == [1] * 5 + [2] * 10
+        queue.change_visibility(messages[:10], 0)
+        queue.change_visibility(messages[10:], 0)
         notes.failure = None
-        until(lambda: queue.depth() == Depth(0, 0, 0))
+        wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
     assert notes.applied == events
 
 
 def test_letters_that_can_not_be_buried_stay(bus, places, queue, make):
     bus.send(places, "nonsense")
-    bus.sqs.delete_queue(QueueUrl=places.dead_letters_url)
+    bus.sqs.delete_queue(QueueUrl=places.dead_letter_queue_url)
     consumer = make(Impatient)
-    assert not consumer.once()
+    assert not consumer.consume_batch()
     (message,) = queue.receive(0)
     assert message.body == "nonsense"
 
@@ -264,32 +268,32 @@ def test_fast_events_do_not_wait_for_slow_ones(bus, places, queue, make, notes):
     publish(bus, places, 1, "note.slow")
     events = publish(bus, places, 9)
     with running(make(wait_seconds=20), notes):
-        until(lambda: queue.depth() == Depth(0, 1, 0), patience=5)
+        wait_until(lambda: queue.depth() == QueueDepth(0, 1, 0), patience=5)
         assert notes.applied == events
         events += publish(bus, places, 30)
-        until(lambda: queue.depth() == Depth(0, 1, 0), patience=5)
+        wait_until(lambda: queue.depth() == QueueDepth(0, 1, 0), patience=5)
         assert notes.applied == events
 
 
 def test_no_more_is_taken_than_can_be_worked_on(bus, places, queue, make, notes):
     publish(bus, places, 12, "note.slow")
     with running(make(), notes):
-        until(lambda: queue.depth() == Depth(2, 10, 0))
-        assert not any(queue.depth() != Depth(2, 10, 0) for _ in range(20))
+        wait_until(lambda: queue.depth() == QueueDepth(2, 10, 0))
+        assert not any(queue.depth() != QueueDepth(2, 10, 0) for _ in range(20))
         notes.go_on.set()
-        until(lambda: queue.depth() == Depth(0, 0, 0))
+        wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
     assert notes.applied.total() == 12
 
 
-@pytest.mark.parametrize("way", ["once", "run"])
+@pytest.mark.parametrize("way", ["consume_batch", "run"])
 def test_a_slow_event_is_kept_from_others(bus, places, queue, make, notes, monkeypatch, way):
     monkeypatch.setattr(in_flight, "VISIBILITY_SECONDS", 1)
     bus.sqs.set_queue_attributes(QueueUrl=places.queue_url, Attributes={"VisibilityTimeout": "1"})
     publish(bus, places, 1, "note.slow")
     publish(bus, places, 3)
     consumer = make()
-    if way == "once":
-        thread = Thread(target=consumer.once)
+    if way == "consume_batch":
+        thread = Thread(target=consumer.consume_batch)
         thread.start()
         assert notes.began.wait(5)
         assert queue.receive(2) == []
@@ -299,7 +303,7 @@ def test_a_slow_event_is_kept_from_others(bus, places, queue, make, notes, monke
         with running(consumer, notes):
             assert notes.began.wait(5)
             assert queue.receive(2) == []
-    assert queue.depth() == Depth(0, 0, 0)
+    assert queue.depth() == QueueDepth(0, 0, 0)
     assert notes.applied.total() == 4
 
 
@@ -324,7 +328,7 @@ def test_a_slow_event_is_kept_from_others_while_something_is_down(
     with running(make(Rare), notes):
         assert notes.began.wait(5)
         assert queue.receive(2) == []
-    assert queue.depth() == Depth(0, 0, 0)
+    assert queue.depth() == QueueDepth(0, 0, 0)
 
 
 def test_a_stop_finishes_what_was_begun(bus, places, queue, make, notes):
@@ -334,7 +338,7 @@ def test_a_stop_finishes_what_was_begun(bus, places, queue, make, notes):
     thread.start()
     assert notes.began.wait(5)
     events = publish(bus, places, 3)
-    until(lambda: queue.depth() == Depth(0, 1, 0))
+    wait_until(lambda: queue.depth() == QueueDepth(0, 1, 0))
     stop.set()
     thread.join(0.3)
     assert thread.is_alive()
@@ -342,7 +346,7 @@ def test_a_stop_finishes_what_was_begun(bus, places, queue, make, notes):
     notes.go_on.set()
     thread.join(5)
     assert not thread.is_alive()
-    assert queue.depth() == Depth(1, 0, 0), "what came later is another worker's"
+    assert queue.depth() == QueueDepth(1, 0, 0), "what came later is another worker's"
     assert notes.applied.total() == 4
     assert set(events) < set(notes.applied)
 
@@ -360,7 +364,7 @@ def test_a_stop_gives_back_what_was_not_begun(bus, places, queue, make, notes):
 
     publish(bus, places, 4)
     make(Late).run(stop)
-    assert queue.depth() == Depth(4, 0, 0)
+    assert queue.depth() == QueueDepth(4, 0, 0)
     assert not notes.applied
 
 
@@ -372,7 +376,7 @@ def test_an_idle_consumer_stops_when_its_wait_is_over(make, notes):
 
 
 def test_a_consumer_outlives_an_outage_of_its_queue(bus, places, queue, make, notes, monkeypatch):
-    monkeypatch.setattr(consumers, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(consumers, "_MAX_BACKOFF", 0.01)
 
     class Flaky(Queue):
         """A queue that can be reached every other time."""
@@ -387,7 +391,7 @@ def test_a_consumer_outlives_an_outage_of_its_queue(bus, places, queue, make, no
 
     events = publish(bus, places, 25)
     with running(make(Flaky), notes):
-        until(lambda: queue.depth() == Depth(0, 0, 0))
+        wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
     assert notes.applied == events
 
 
@@ -406,14 +410,14 @@ def test_a_bug_ends_the_consumer_after_what_it_has_in_hand(bus, places, make, no
 
 
 def test_what_was_applied_is_logged_with_how_late_it_was(bus, places, make, notes, logged):
-    event = happened()
+    event = make_event()
     bus.publish(places, event)
     consumer = make()
     assert consumer.lag_seconds == 0
-    consumer.once()
+    consumer.consume_batch()
     (line,), _ = logged()
-    assert 0 <= line.pop("milliseconds") < 5_000
-    assert line.pop("lag_milliseconds") == round(consumer.lag_seconds * 1000)
+    assert 0 <= line.pop("duration_ms") < 5_000
+    assert line.pop("event_lag_ms") == round(consumer.lag_seconds * 1000)
     assert line.pop("time")
     assert line == {
         "level": "INFO",
@@ -431,7 +435,7 @@ def test_what_was_applied_is_logged_with_how_late_it_was(bus, places, make, note
 def test_a_failure_is_logged_with_its_traceback(bus, places, make, notes, logged):
     publish(bus, places)
     notes.failure = LookupError("no such thread")
-    make().once()
+    make().consume_batch()
     (line,), _ = logged()
     assert line["level"] == "ERROR"
     assert "no such thread" in line["exc_info"]

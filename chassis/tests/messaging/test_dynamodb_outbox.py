@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.clock import stamp, uuid7
-from chassis.dynamodb.database import NotApplied, list_shard
+from chassis.clock import format_timestamp, uuid7
+from chassis.dynamodb.database import TransactionCanceled, list_shard
 from chassis.dynamodb.tables import Table
 from chassis.messaging import dynamodb_outbox as outboxes
-from chassis.messaging.dynamodb_outbox import KEPT_FOR, SHARDS, Beat, DynamoOutbox
+from chassis.messaging.dynamodb_outbox import RETENTION, SHARDS, DynamoOutbox, Heartbeat
 from chassis.messaging.events import MAX_BYTES
-from tests.support.bus import happened
+from tests.support.bus import make_event
 
-OUTBOX = outboxes.table("notes")
+OUTBOX = outboxes.outbox_table("notes")
 NOTES = Table("notes", "id")
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -67,13 +67,13 @@ def fill(dynamo, prefix):
     """Put many events in the outbox quickly."""
 
     def fill(count: int, text: str = "x") -> list[str]:
-        events = [happened(text=text) for _ in range(count)]
+        events = [make_event(text=text) for _ in range(count)]
         items = (
             {
                 "list_shard": (shard := list_shard(event.id, SHARDS)),
                 "id": event.id,
                 "event": event.to_json(),
-                "recorded_at": stamp(event.time),
+                "recorded_at": format_timestamp(event.time),
                 "unpublished": shard,
             }
             for event in events
@@ -95,17 +95,17 @@ def subjects(events):
 def test_an_event_is_written_with_what_it_tells_of(database, outbox, watch):
     action = outbox.record("note.created", "n1", 4, {"text": "é"})
     database.transact([database.put("notes", {"id": "n1"}), action])
-    (event,) = outbox.pending(10)
+    (event,) = outbox.load_unpublished(10)
     assert (event.type, event.source, event.subject) == ("note.created", "/notes", "n1")
     assert (event.version, event.time, event.data) == (4, watch.now, {"text": "é"})
 
 
 def test_what_was_not_done_is_not_told(database, outbox):
     action = outbox.record("note.created", "n1", 1, {})
-    with pytest.raises(NotApplied):
+    with pytest.raises(TransactionCanceled):
         database.transact([database.put("notes", {"id": "n1"}, "attribute_exists(id)"), action])
-    assert outbox.pending(10) == []
-    assert outbox.oldest() is None
+    assert outbox.load_unpublished(10) == []
+    assert outbox.oldest_unpublished_at() is None
 
 
 def test_an_event_that_could_never_be_published_is_refused_with_its_write(outbox):
@@ -117,7 +117,7 @@ def test_older_events_come_first_within_a_shard(outbox, record, watch):
     for number in range(12):
         watch.now += timedelta(milliseconds=1)
         record(f"n{number:02}")
-    pending = outbox.pending(100)
+    pending = outbox.load_unpublished(100)
     assert subjects(pending) == [f"n{number:02}" for number in range(12)]
     for shard in map(str, range(SHARDS)):
         mine = [event.subject for event in pending if list_shard(event.id, SHARDS) == shard]
@@ -126,82 +126,82 @@ def test_older_events_come_first_within_a_shard(outbox, record, watch):
 
 def test_no_more_of_a_shard_are_given_than_asked_for(outbox, fill):
     fill(100)
-    shards = [list_shard(event.id, SHARDS) for event in outbox.pending(3)]
+    shards = [list_shard(event.id, SHARDS) for event in outbox.load_unpublished(3)]
     assert [shards.count(str(shard)) for shard in range(SHARDS)] == [3] * SHARDS
 
 
 def test_published_events_wait_no_more_and_expire_after_a_week(outbox, record, database, watch):
     record("n1", "n2")
-    first, second = sorted(outbox.pending(10), key=lambda event: event.subject)
-    outbox.published([first])
-    assert outbox.pending(10) == [second]
+    first, second = sorted(outbox.load_unpublished(10), key=lambda event: event.subject)
+    outbox.mark_published([first])
+    assert outbox.load_unpublished(10) == [second]
     item = database.get(OUTBOX.name, {"list_shard": list_shard(first.id, SHARDS), "id": first.id})
-    assert item["expires"] == (watch.now + KEPT_FOR).timestamp()
-    assert OUTBOX.expires == "expires"
+    assert item["expires"] == (watch.now + RETENTION).timestamp()
+    assert OUTBOX.ttl_attribute == "expires"
 
 
 def test_events_that_are_gone_are_passed_over(database, outbox, record):
     record("n1", "n2", "n3")
-    events = sorted(outbox.pending(10), key=lambda event: event.subject)
+    events = sorted(outbox.load_unpublished(10), key=lambda event: event.subject)
     for event in events[::2]:
         key = {"list_shard": list_shard(event.id, SHARDS), "id": event.id}
         database.transact([database.delete(OUTBOX.name, key)])
-    outbox.published(events)
-    assert outbox.pending(10) == []
-    assert outbox.again(NOW - timedelta(hours=1)) == 1
-    assert outbox.pending(10) == [events[1]]
-    outbox.published([])
+    outbox.mark_published(events)
+    assert outbox.load_unpublished(10) == []
+    assert outbox.republish_since(NOW - timedelta(hours=1)) == 1
+    assert outbox.load_unpublished(10) == [events[1]]
+    outbox.mark_published([])
 
 
 def test_many_events_are_marked_in_few_calls(outbox, fill, dynamo):
     fill(120)
     with dynamo.counted() as calls:
-        outbox.published(outbox.pending(100))
+        outbox.mark_published(outbox.load_unpublished(100))
     assert calls == {"Query": SHARDS, "TransactWriteItems": 2}
-    assert outbox.pending(100) == []
+    assert outbox.load_unpublished(100) == []
 
 
 def test_long_events_are_marked_in_portions_that_a_transaction_takes(outbox, fill, dynamo):
     # DynamoDB refuses a transaction on items of more than 4 MB.
     fill(30, text="x" * 200_000)
     with dynamo.counted() as calls:
-        outbox.published(outbox.pending(100))
+        outbox.mark_published(outbox.load_unpublished(100))
     assert calls["TransactWriteItems"] == 2
-    assert outbox.pending(100) == []
+    assert outbox.load_unpublished(100) == []
 
 
 def test_events_that_several_workers_mark_at_once_are_marked(outbox, fill):
     fill(60)
-    events = outbox.pending(100)
+    events = outbox.load_unpublished(100)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: outbox.published(events), range(4)))
-    assert outbox.pending(100) == []
+        list(pool.map(lambda _: outbox.mark_published(events), range(4)))
+    assert outbox.load_unpublished(100) == []
 
 
 def test_events_are_published_again_from_a_moment_on(outbox, record, watch, database):
     for number in range(6):
         watch.now = NOW + timedelta(seconds=number)
         record(f"n{number}")
-    outbox.published(outbox.pending(100))
-    assert outbox.again(NOW + timedelta(seconds=3)) == 3
-    again = outbox.pending(100)
+    outbox.mark_published(outbox.load_unpublished(100))
+    assert outbox.republish_since(NOW + timedelta(seconds=3)) == 3
+    again = outbox.load_unpublished(100)
     assert subjects(again) == ["n3", "n4", "n5"]
     # Nothing expires before it was published.
     keys = [{"list_shard": list_shard(event.id, SHARDS), "id": event.id} for event in again]
     assert all("expires" not in database.get(OUTBOX.name, key) for key in keys)
-    assert outbox.again(NOW + timedelta(seconds=60)) == 0
-    assert outbox.again(datetime(1960, 1, 1, tzinfo=UTC)) == 6
+    assert outbox.republish_since(NOW + timedelta(seconds=60)) == 0
+    assert outbox.republish_since(datetime(1960, 1, 1, tzinfo=UTC)) == 6
 
 
 def test_many_events_are_published_again(outbox, fill):
     filled = fill(450)
-    while events := outbox.pending(100):
-        outbox.published(events)
-    assert outbox.again(datetime.now(UTC) - timedelta(minutes=1)) == 450
+    while events := outbox.load_unpublished(100):
+        outbox.mark_published(events)
+    assert outbox.republish_since(datetime.now(UTC) - timedelta(minutes=1)) == 450
     found = set()
-    while events := outbox.pending(100):
+    while events := outbox.load_unpublished(100):
         found |= set(ids(events))
-        outbox.published(events)
+        outbox.mark_published(events)
     assert sorted(found) == filled
 
 
@@ -209,16 +209,16 @@ def test_the_oldest_of_what_waits_is_told(outbox, record, watch):
     for seconds in (5, 9, 7):
         watch.now = NOW + timedelta(seconds=seconds)
         record(f"n{seconds}")
-    assert outbox.oldest() == NOW + timedelta(seconds=5)
-    outbox.published([event for event in outbox.pending(10) if event.subject == "n5"])
-    assert outbox.oldest() == NOW + timedelta(seconds=7)
+    assert outbox.oldest_unpublished_at() == NOW + timedelta(seconds=5)
+    outbox.mark_published([event for event in outbox.load_unpublished(10) if event.subject == "n5"])
+    assert outbox.oldest_unpublished_at() == NOW + timedelta(seconds=7)
 
 
 def test_a_beat_is_no_event(outbox, record):
-    assert outbox.last_beat() is None
-    for beat in (Beat(NOW, 0.25), Beat(NOW - timedelta(seconds=5), 1.5)):
-        outbox.beat(beat)  # also by a clock that was put back
-        assert outbox.last_beat() == beat
+    assert outbox.last_heartbeat() is None
+    for beat in (Heartbeat(NOW, 0.25), Heartbeat(NOW - timedelta(seconds=5), 1.5)):
+        outbox.record_heartbeat(beat)  # also by a clock that was put back
+        assert outbox.last_heartbeat() == beat
     record("n1")
-    assert len(outbox.pending(10)) == 1
-    assert outbox.again(NOW - timedelta(days=1)) == 1
+    assert len(outbox.load_unpublished(10)) == 1
+    assert outbox.republish_since(NOW - timedelta(days=1)) == 1

@@ -8,13 +8,20 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chassis.errors import Unavailable
-from chassis.messaging.bus import LONGEST_REASON, Depth, Queue, Topic, connect_queue, connect_topic
+from chassis.messaging.bus import (
+    MAX_REASON_LENGTH,
+    Queue,
+    QueueDepth,
+    Topic,
+    sns_client,
+    sqs_client,
+)
 from chassis.messaging.events import MAX_BYTES
 from chassis.messaging.subscriptions import Subscription
-from tests.support.bus import Bus, MiniStack, happened
+from tests.support.bus import Bus, MiniStack, make_event
 from tests.support.ports import free_port
 from tests.support.servers import Server, reply
-from tests.support.waits import until
+from tests.support.waits import wait_until
 
 NOTES = Subscription("notes", ("note.created", "note.deleted"))
 TAGS = Subscription("tags", ("tag.created",))
@@ -79,52 +86,54 @@ def texts(found):
 
 
 def test_an_event_reaches_the_queues_that_take_its_type(bus, places):
-    note, tag = happened("note.created", text="é😀\x00"), happened("tag.created")
-    other = happened("note.updated")
+    note, tag = make_event("note.created", text="é😀\x00"), make_event("tag.created")
+    other = make_event("note.updated")
     bus.publish(places["notes"], note, other, tag)
-    assert bus.held(places["notes"]) == [note]
-    assert bus.held(places["tags"]) == [tag]
+    assert bus.take_events(places["notes"]) == [note]
+    assert bus.take_events(places["tags"]) == [tag]
 
 
 def test_events_are_published_in_batches_by_number_and_size(bus, places):
-    small = [happened(text=f"{number:03}") for number in range(25)]
-    large = [happened(text=letter * 100_000) for letter in "abcde"]
+    small = [make_event(text=f"{number:03}") for number in range(25)]
+    large = [make_event(text=letter * 100_000) for letter in "abcde"]
     bus.publish(places["notes"], *small, *large)
-    assert texts(bus.held(places["notes"])) == sorted(event.data["text"] for event in small + large)
+    assert texts(bus.take_events(places["notes"])) == sorted(
+        event.data["text"] for event in small + large
+    )
 
 
 def test_the_longest_event_there_can_be_arrives(bus, places):
-    room = MAX_BYTES - len(happened(text="").to_json())
-    event = happened(text="x" * room)
-    bus.publish(places["notes"], event, happened(text="y"))
-    assert texts(bus.held(places["notes"])) == [event.data["text"], "y"]
+    room = MAX_BYTES - len(make_event(text="").to_json())
+    event = make_event(text="x" * room)
+    bus.publish(places["notes"], event, make_event(text="y"))
+    assert texts(bus.take_events(places["notes"])) == [event.data["text"], "y"]
 
 
 def test_what_the_topic_did_not_take_is_told_apart(scripted):
-    events = [happened() for _ in range(3)]
+    events = [make_event() for _ in range(3)]
     scripted.answers = [published("02", failed="1")]
-    assert Topic(connect_topic(), NOWHERE).publish(events) == [events[0], events[2]]
+    assert Topic(sns_client(), NOWHERE).publish(events) == [events[0], events[2]]
 
 
 def test_one_that_is_refused_holds_up_no_other(scripted):
-    events = [happened() for _ in range(3)]
+    events = [make_event() for _ in range(3)]
     refused = refusal(400, "InvalidParameter")
     scripted.answers = [refused, published("0"), refused, published("0")]
-    assert Topic(connect_topic(), NOWHERE).publish(events) == [events[0], events[2]]
+    assert Topic(sns_client(), NOWHERE).publish(events) == [events[0], events[2]]
 
 
 def test_what_was_taken_before_an_outage_is_told(scripted):
-    events = [happened() for _ in range(15)]
+    events = [make_event() for _ in range(15)]
     down = refusal(503, "ServiceUnavailable")
     scripted.answers = [published("0123456789"), down, down, down, down]
-    topic = Topic(connect_topic(), NOWHERE)
+    topic = Topic(sns_client(), NOWHERE)
     assert topic.publish(events) == events[:10]
     with pytest.raises(Unavailable):
         topic.publish(events)
 
 
 def test_no_events_are_no_call(scripted):
-    assert Topic(connect_topic(), NOWHERE).publish([]) == []
+    assert Topic(sns_client(), NOWHERE).publish([]) == []
     assert scripted.asked == []
 
 
@@ -142,7 +151,7 @@ def test_no_events_are_no_call(scripted):
 def test_an_outage_of_the_topic_is_one(scripted, status, code):
     scripted.answers = [refusal(status, code)] * 2
     with pytest.raises(Unavailable):
-        Topic(connect_topic(), NOWHERE).publish([happened()])
+        Topic(sns_client(), NOWHERE).publish([make_event()])
 
 
 @pytest.mark.parametrize(
@@ -158,12 +167,12 @@ def test_an_outage_of_the_topic_is_one(scripted, status, code):
 def test_an_outage_of_a_queue_is_told_from_a_bug(scripted, status, code, kind):
     scripted.answers = [(status, json.dumps({"__type": code}))] * 2
     with pytest.raises(kind):
-        Queue(connect_queue(), f"{scripted.url}/0/q", "").receive(0)
+        Queue(sqs_client(), f"{scripted.url}/0/q", "").receive(0)
 
 
 def test_a_missing_topic_or_queue_is_an_outage(bus, places):
     with pytest.raises(Unavailable):
-        Topic(bus.sns, NOWHERE).publish([happened()])
+        Topic(bus.sns, NOWHERE).publish([make_event()])
     bus.sqs.delete_queue(QueueUrl=places["notes"].queue_url)
     with pytest.raises(Unavailable):
         bus.queue(places["notes"]).receive(0)
@@ -173,9 +182,9 @@ def test_a_bus_that_is_not_there_is_an_outage(bus, monkeypatch):
     for service in ("SNS", "SQS"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Unavailable):
-        Topic(connect_topic(), NOWHERE).publish([happened()])
+        Topic(sns_client(), NOWHERE).publish([make_event()])
     with pytest.raises(Unavailable):
-        Queue(connect_queue(), "http://127.0.0.1/0/q", "").depth()
+        Queue(sqs_client(), "http://127.0.0.1/0/q", "").depth()
 
 
 def test_a_bus_that_hangs_keeps_nobody_waiting_who_asks_for_people(monkeypatch):
@@ -184,8 +193,8 @@ def test_a_bus_that_hangs_keeps_nobody_waiting_who_asks_for_people(monkeypatch):
             monkeypatch.setenv(name, value)
         mine = Bus(ministack)
         places = mine.provision([NOTES])["notes"]
-        queue = Queue(connect_queue(), places.queue_url, places.dead_letters_url)
-        assert queue.depth() == Depth(0, 0, 0)
+        queue = Queue(sqs_client(), places.queue_url, places.dead_letter_queue_url)
+        assert queue.depth() == QueueDepth(0, 0, 0)
         ministack.pause()
         start = time.monotonic()
         with pytest.raises(Unavailable):
@@ -199,74 +208,74 @@ def test_a_call_that_makes_no_sense_is_a_bug(queue):
 
 
 def test_a_queue_counts_what_waits_and_what_is_in_flight(bus, places, queue):
-    bus.publish(places["notes"], *(happened() for _ in range(5)))
-    assert queue.depth() == Depth(5, 0, 0)
+    bus.publish(places["notes"], *(make_event() for _ in range(5)))
+    assert queue.depth() == QueueDepth(5, 0, 0)
     first, second = queue.receive(0, most=2)
-    assert queue.depth() == Depth(3, 2, 0)
+    assert queue.depth() == QueueDepth(3, 2, 0)
     queue.delete([first])
-    queue.hide([second], 0)
-    assert queue.depth() == Depth(4, 0, 0)
+    queue.change_visibility([second], 0)
+    assert queue.depth() == QueueDepth(4, 0, 0)
 
 
 def test_a_message_that_was_given_back_comes_again_and_its_deliveries_are_counted(
     bus, places, queue
 ):
-    bus.publish(places["notes"], happened())
+    bus.publish(places["notes"], make_event())
     (first,) = queue.receive(0)
     assert queue.receive(0) == []
-    queue.hide([first], 0)
+    queue.change_visibility([first], 0)
     (second,) = queue.receive(0)
-    assert (first.received, second.received) == (1, 2)
+    assert (first.receive_count, second.receive_count) == (1, 2)
     assert (first.id, first.body) == (second.id, second.body)
 
 
 def test_a_message_that_was_renewed_counts_as_never_received(bus, places, queue):
-    bus.publish(places["notes"], happened())
+    bus.publish(places["notes"], make_event())
     (first,) = queue.receive(0)
-    queue.renew(first, 1)
-    assert queue.depth() == Depth(1, 0, 0)
+    queue.requeue(first, 1)
+    assert queue.depth() == QueueDepth(1, 0, 0)
     assert queue.receive(0) == [], "it has to wait"
     (second,) = queue.receive(2)
-    assert (second.received, second.body) == (1, first.body)
+    assert (second.receive_count, second.body) == (1, first.body)
     assert second.attributes == first.attributes
 
 
 def test_a_dead_letter_has_its_reason(bus, places, queue):
-    event = happened(text="x")
+    event = make_event(text="x")
     bus.publish(places["notes"], event)
     (message,) = queue.receive(0)
-    queue.bury(message, "NotFound: \x00\ud800\ufffe" + "x" * 1000)
-    assert queue.depth() == Depth(0, 0, 1)
-    ((reason, body),) = bus.dead(places["notes"])
+    queue.dead_letter(message, "NotFound: \x00\ud800\ufffe" + "x" * 1000)
+    assert queue.depth() == QueueDepth(0, 0, 1)
+    ((reason, body),) = bus.take_dead_letters(places["notes"])
     assert body == event.to_json()
     assert reason.startswith("NotFound: \ufffd\ufffd\ufffdxxx")
-    assert len(reason) == LONGEST_REASON
+    assert len(reason) == MAX_REASON_LENGTH
 
 
 def test_an_acknowledgement_that_comes_too_late_is_no_error(bus, places, queue, logged):
-    bus.publish(places["notes"], happened(), happened())
+    bus.publish(places["notes"], make_event(), make_event())
     messages = queue.receive(0)
     queue.delete(messages[:1])
     queue.delete(messages)
-    assert queue.depth() == Depth(0, 0, 0)
+    assert queue.depth() == QueueDepth(0, 0, 0)
     (line,), _ = logged()
     assert messages[0].id in line["message"]
 
 
 def test_dead_letters_go_back_without_their_reason(bus, places, queue):
-    events = [happened(text=f"{number:02}") for number in range(23)]
+    events = [make_event(text=f"{number:02}") for number in range(23)]
     bus.publish(places["notes"], *events)
     while messages := queue.receive(0):
         for message in messages:
-            queue.bury(message, "malformed: x")
-    assert queue.depth() == Depth(0, 0, 23)
-    assert queue.dig_up() == 23
-    assert queue.depth() == Depth(23, 0, 0)
+            queue.dead_letter(message, "malformed: x")
+    assert queue.depth() == QueueDepth(0, 0, 23)
+    assert queue.redrive() == 23
+    assert queue.depth() == QueueDepth(23, 0, 0)
     (back,) = queue.receive(0, most=1)
     assert back.attributes["type"]["StringValue"] == "note.created"
     assert "reason" not in back.attributes
-    queue.hide([back], 0)
-    assert texts(bus.held(places["notes"])) == texts(events)
+    queue.change_visibility([back], 0)
+    assert texts(bus.take_events(places["notes"])) == texts(events)
 
 
 def test_a_dead_letter_that_dies_at_once_does_not_go_round_for_ever(bus, places, queue):
@@ -275,7 +284,7 @@ def test_a_dead_letter_that_dies_at_once_does_not_go_round_for_ever(bus, places,
 
     def bury_all() -> None:
         for message in queue.receive(0):
-            queue.bury(message, "malformed: nonsense")
+            queue.dead_letter(message, "malformed: nonsense")
 
     bury_all()
     bury_all()
@@ -287,9 +296,9 @@ def test_a_dead_letter_that_dies_at_once_does_not_go_round_for_ever(bus, places,
             super()._send(*arguments, **options)
             bury_all()
 
-    lively = Lively(bus.sqs, places["notes"].queue_url, places["notes"].dead_letters_url)
-    assert lively.dig_up() == 12
-    assert queue.depth() == Depth(0, 0, 12)
+    lively = Lively(bus.sqs, places["notes"].queue_url, places["notes"].dead_letter_queue_url)
+    assert lively.redrive() == 12
+    assert queue.depth() == QueueDepth(0, 0, 12)
 
 
 def test_a_bus_that_was_lost_takes_events_as_soon_as_it_is_provisioned_again(monkeypatch):
@@ -300,11 +309,11 @@ def test_a_bus_that_was_lost_takes_events_as_soon_as_it_is_provisioned_again(mon
         places = mine.provision([NOTES], prefix="same-")["notes"]
         ministack.kill()
         with pytest.raises(Unavailable):
-            mine.topic(places).publish([happened()])
+            mine.topic(places).publish([make_event()])
         ministack.start()
         with pytest.raises(Unavailable):
-            mine.topic(places).publish([happened()])
+            mine.topic(places).publish([make_event()])
         assert mine.provision([NOTES], prefix="same-")["notes"] == places
-        event = happened()
+        event = make_event()
         mine.publish(places, event)
-        assert until(lambda: mine.held(places)) == [event]
+        assert wait_until(lambda: mine.take_events(places)) == [event]

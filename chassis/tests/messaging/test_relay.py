@@ -17,9 +17,9 @@ from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscription
 from tests.support.bus import Bus, MiniStack
-from tests.support.waits import until
+from tests.support.waits import wait_until
 
-OUTBOX = outboxes.table("notes")
+OUTBOX = outboxes.outbox_table("notes")
 NOTES = Subscription("notes", ("note.created",))
 
 
@@ -77,26 +77,26 @@ def texts(events):
 
 def test_events_are_published_and_marked(bus, places, outbox, relay, record):
     recorded = record("a", "b")
-    assert relay.once() == 2
-    assert texts(bus.held(places)) == recorded
-    assert outbox.pending(10) == []
-    assert relay.once() == 0
-    assert bus.held(places) == []
+    assert relay.publish_pending() == 2
+    assert texts(bus.take_events(places)) == recorded
+    assert outbox.load_unpublished(10) == []
+    assert relay.publish_pending() == 0
+    assert bus.take_events(places) == []
 
 
 def test_an_empty_outbox_costs_no_call_of_the_topic(outbox):
-    assert Relay(outbox, Topic(None, "")).once() == 0
+    assert Relay(outbox, Topic(None, "")).publish_pending() == 0
 
 
 def test_a_backlog_is_worked_off_without_a_pause(bus, places, relay, record, monkeypatch):
-    monkeypatch.setattr(relays, "_QUICK", 30.0)
+    monkeypatch.setattr(relays, "_MIN_INTERVAL", 30.0)
     monkeypatch.setattr(relays, "BATCH", 5)
     recorded = record(*(f"{number:03}" for number in range(60)))
     found = []
     with ThreadPoolExecutor(1) as pool:
         stop = Flag()
         pool.submit(relay.run, stop)
-        until(lambda: found.extend(bus.held(places)) or len(found) >= 55)
+        wait_until(lambda: found.extend(bus.take_events(places)) or len(found) >= 55)
         stop.set()
     assert set(texts(found)) <= set(recorded)
 
@@ -110,19 +110,19 @@ def test_what_was_not_taken_waits_and_holds_up_nothing(bus, places, outbox, reco
 
     record("a", "b", "c")
     relay = Relay(outbox, Picky(bus.sns, places.topic_arn))
-    assert relay.once() == 2
-    assert texts(outbox.pending(10)) == ["b"]
+    assert relay.publish_pending() == 2
+    assert texts(outbox.load_unpublished(10)) == ["b"]
     record("d")
-    assert relay.once() == 1
-    assert Relay(outbox, bus.topic(places)).once() == 1
-    assert texts(bus.held(places)) == ["a", "b", "c", "d"]
+    assert relay.publish_pending() == 1
+    assert Relay(outbox, bus.topic(places)).publish_pending() == 1
+    assert texts(bus.take_events(places)) == ["a", "b", "c", "d"]
 
 
 def test_a_relay_that_dies_before_it_marks_publishes_again(bus, places, outbox, relay, record):
     record("a")
-    bus.topic(places).publish(outbox.pending(10))
-    assert relay.once() == 1
-    assert texts(bus.held(places)) == ["a", "a"]
+    bus.topic(places).publish(outbox.load_unpublished(10))
+    assert relay.publish_pending() == 1
+    assert texts(bus.take_events(places)) == ["a", "a"]
 
 
 def test_relays_at_the_same_outbox_lose_nothing(bus, places, outbox, record):
@@ -134,17 +134,17 @@ def test_relays_at_the_same_outbox_lose_nothing(bus, places, outbox, record):
         recorded = []
         for start in range(0, 300, 20):
             recorded += record(*(f"{number:03}" for number in range(start, start + 20)))
-        until(lambda: not outbox.pending(1) or any(one.done() for one in ran))
+        wait_until(lambda: not outbox.load_unpublished(1) or any(one.done() for one in ran))
         stop.set()
         for one in ran:
             one.result(5)
-    found = bus.held(places)
+    found = bus.take_events(places)
     assert sorted(set(texts(found))) == recorded
-    assert outbox.oldest() is None
+    assert outbox.oldest_unpublished_at() is None
 
 
 def test_events_wait_while_the_bus_is_down_and_catch_up(outbox, record, monkeypatch, logged):
-    monkeypatch.setattr(relays, "_LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(relays, "_MAX_BACKOFF", 0.1)
     with MiniStack() as ministack:
         for name, value in ministack.environment.items():
             monkeypatch.setenv(name, value)
@@ -152,23 +152,25 @@ def test_events_wait_while_the_bus_is_down_and_catch_up(outbox, record, monkeypa
         places = mine.provision([NOTES], prefix="down-")["notes"]
         with running(Relay(outbox, mine.topic(places))):
             recorded = record("a")
-            assert texts(until(lambda: mine.held(places))) == recorded
+            assert texts(wait_until(lambda: mine.take_events(places))) == recorded
             ministack.kill()
             recorded = record("b", "c")
-            until(lambda: logged()[0])
+            wait_until(lambda: logged()[0])
             ministack.start()
-            assert texts(outbox.pending(10)) == recorded, "the topic is missing"
+            assert texts(outbox.load_unpublished(10)) == recorded, "the topic is missing"
             mine.provision([NOTES], prefix="down-")
             # Some may have been published after there was a topic, before there was a subscription.
-            outbox.again(utc_now() - timedelta(minutes=1))
+            outbox.republish_since(utc_now() - timedelta(minutes=1))
             recorded = sorted(["a", *recorded])
             found = []
-            until(lambda: found.extend(mine.held(places)) or set(texts(found)) == set(recorded))
-            until(lambda: not outbox.pending(1))
+            wait_until(
+                lambda: found.extend(mine.take_events(places)) or set(texts(found)) == set(recorded)
+            )
+            wait_until(lambda: not outbox.load_unpublished(1))
 
 
 def test_a_relay_outlives_an_outage_of_its_outbox(bus, places, outbox, record, monkeypatch):
-    monkeypatch.setattr(relays, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(relays, "_MAX_BACKOFF", 0.01)
 
     class Flaky:
         """An outbox that can be reached every other time."""
@@ -182,24 +184,24 @@ def test_a_relay_outlives_an_outage_of_its_outbox(bus, places, outbox, record, m
                 detail = "The data can't be reached right now."
                 raise Unavailable(detail)
 
-        def pending(self, limit):
+        def load_unpublished(self, limit):
             self.fails()
-            return outbox.pending(limit)
+            return outbox.load_unpublished(limit)
 
-        def published(self, events):
+        def mark_published(self, events):
             self.fails()
-            outbox.published(events)
+            outbox.mark_published(events)
 
     record("a")
     flaky = Flaky()
     with running(Relay(flaky, bus.topic(places))):
-        until(lambda: flaky.asked > 6)
-    assert "a" in texts(bus.held(places))
+        wait_until(lambda: flaky.asked > 6)
+    assert "a" in texts(bus.take_events(places))
 
 
 def test_a_bug_ends_the_relay():
     class Broken:
-        def pending(self, limit):
+        def load_unpublished(self, limit):
             message = "no such attribute"
             raise KeyError(message)
 

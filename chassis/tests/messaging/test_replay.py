@@ -7,13 +7,13 @@ import pytest
 from chassis.clock import utc_now, uuid7
 from chassis.messaging import dynamodb_outbox as outboxes
 from chassis.messaging import replay as replaying
-from chassis.messaging.bus import Depth, Queue
+from chassis.messaging.bus import Queue, QueueDepth
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.messaging.replay import Unusable, beginning
+from chassis.messaging.replay import UsageError, parse_since
 from chassis.messaging.subscriptions import Subscription
-from tests.support.bus import happened
+from tests.support.bus import make_event
 
-OUTBOX = outboxes.table("notes")
+OUTBOX = outboxes.outbox_table("notes")
 NOTES = Subscription("notes", ("note.created",))
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -45,13 +45,13 @@ def replay(bus, places, outbox, capsys):
 
 def test_events_are_published_again_since_a_moment(replay, database, outbox):
     database.transact([outbox.record("note.created", f"n{number}", 1, {}) for number in range(3)])
-    events = outbox.pending(10)
-    outbox.published(events)
+    events = outbox.load_unpublished(10)
+    outbox.mark_published(events)
     code, said, wrong = replay("since", "10m")
     assert (code, wrong) == (0, "")
     assert said.startswith("3 events recorded since 20")
     assert said.endswith("will be published again by the worker\n")
-    assert {event.id for event in outbox.pending(10)} == {event.id for event in events}
+    assert {event.id for event in outbox.load_unpublished(10)} == {event.id for event in events}
 
 
 @pytest.mark.parametrize(("ahead", "count"), [(30, "1 event"), (90, "0 events")])
@@ -70,12 +70,12 @@ def test_it_is_said_that_old_events_are_not_kept(replay):
 
 
 def test_dead_letters_go_back_to_the_queue(bus, places, replay):
-    bus.publish(places, happened(), happened())
+    bus.publish(places, make_event(), make_event())
     queue = bus.queue(places)
     for message in queue.receive(0):
-        queue.bury(message, "x")
+        queue.dead_letter(message, "x")
     assert replay("dead-letters") == (0, "2 dead letters went back to the queue\n", "")
-    assert queue.depth() == Depth(2, 0, 0)
+    assert queue.depth() == QueueDepth(2, 0, 0)
     assert replay("dead-letters") == (0, "0 dead letters went back to the queue\n", "")
 
 
@@ -118,12 +118,12 @@ def test_a_wrong_command_line_says_what_is_right(replay, arguments):
     ],
 )
 def test_moments_are_read_as_people_write_them(when, start):
-    assert beginning(when, NOW) == start
+    assert parse_since(when, NOW) == start
 
 
 def test_a_moment_without_a_zone_is_not_guessed():
-    with pytest.raises(Unusable, match="time zone"):
-        beginning("2026-01-31T11:00:00", NOW)
+    with pytest.raises(UsageError, match="time zone"):
+        parse_since("2026-01-31T11:00:00", NOW)
 
 
 def test_an_outage_is_told(dynamo, bus, replay, places, capsys):

@@ -9,11 +9,11 @@ from chassis.clock import uuid7
 from chassis.http import app as web
 from chassis.messaging import dynamodb_outbox as outboxes
 from chassis.messaging import status
-from chassis.messaging.dynamodb_outbox import Beat, DynamoOutbox
+from chassis.messaging.dynamodb_outbox import DynamoOutbox, Heartbeat
 from chassis.messaging.subscriptions import Subscription
-from tests.support.bus import happened
+from tests.support.bus import make_event
 
-OUTBOX = outboxes.table("notes")
+OUTBOX = outboxes.outbox_table("notes")
 NOTES = Subscription("notes", ("note.created",))
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -49,8 +49,8 @@ def places(bus):
 
 
 def asked(outbox, queue, watch):
-    app: Flask = web.create("notes", "r7", {})
-    status.add(app, outbox, queue, watch)
+    app: Flask = web.create_app("notes", "r7", {})
+    status.add_status_endpoint(app, outbox, queue, watch)
     answer = app.test_client().get(status.PATH)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
@@ -59,30 +59,30 @@ def asked(outbox, queue, watch):
 
 def test_where_nothing_happened_all_is_well(bus, places, outbox, watch):
     assert asked(outbox, bus.queue(places), watch) == {
-        "outbox_seconds": 0,
-        "worker_seconds": None,
-        "lag_seconds": None,
-        "waiting": 0,
+        "outbox_age_seconds": 0,
+        "heartbeat_age_seconds": None,
+        "event_lag_seconds": None,
+        "queue_depth": 0,
         "in_flight": 0,
-        "dead": 0,
+        "dead_letters": 0,
     }
 
 
 def test_ages_and_counts_are_told(bus, places, database, outbox, watch):
     database.transact([outbox.record("note.created", "n1", 1, {})])
-    outbox.beat(Beat(NOW + timedelta(seconds=3), 0.75))
+    outbox.record_heartbeat(Heartbeat(NOW + timedelta(seconds=3), 0.75))
     queue = bus.queue(places)
-    bus.publish(places, *(happened() for _ in range(4)))
-    queue.bury(queue.receive(0, most=1)[0], "x")
+    bus.publish(places, *(make_event() for _ in range(4)))
+    queue.dead_letter(queue.receive(0, most=1)[0], "x")
     queue.receive(0, most=2)
     watch.now += timedelta(seconds=5)
     assert asked(outbox, queue, watch) == {
-        "outbox_seconds": 5,
-        "worker_seconds": 2,
-        "lag_seconds": 0.75,
-        "waiting": 1,
+        "outbox_age_seconds": 5,
+        "heartbeat_age_seconds": 2,
+        "event_lag_seconds": 0.75,
+        "queue_depth": 1,
         "in_flight": 2,
-        "dead": 1,
+        "dead_letters": 1,
     }
 
 
@@ -90,20 +90,25 @@ def test_ages_and_counts_are_told(bus, places, database, outbox, watch):
 def test_what_waits_is_never_told_as_nothing(database, outbox, watch, back):
     database.transact([outbox.record("note.created", "n1", 1, {})])
     watch.now -= timedelta(seconds=back)
-    assert asked(outbox, None, watch)["outbox_seconds"] == 0.001
+    assert asked(outbox, None, watch)["outbox_age_seconds"] == 0.001
 
 
 def test_what_can_not_be_read_is_null(dynamo, bus, places, watch, outbox):
     gone = DynamoOutbox(dynamo.database("gone-"), OUTBOX.name, "notes", watch, uuid7)
     told = asked(gone, bus.queue(places), watch)
-    assert told["outbox_seconds"] is told["worker_seconds"] is told["lag_seconds"] is None
-    assert told["waiting"] == 0
+    assert (
+        told["outbox_age_seconds"]
+        is told["heartbeat_age_seconds"]
+        is told["event_lag_seconds"]
+        is None
+    )
+    assert told["queue_depth"] == 0
     bus.sqs.delete_queue(QueueUrl=places.queue_url)
     told = asked(outbox, bus.queue(places), watch)
-    assert told["waiting"] is told["in_flight"] is told["dead"] is None
-    assert told["outbox_seconds"] == 0
+    assert told["queue_depth"] is told["in_flight"] is told["dead_letters"] is None
+    assert told["outbox_age_seconds"] == 0
 
 
 def test_a_component_without_a_queue_has_none_of_its_numbers(outbox, watch):
     told = asked(outbox, None, watch)
-    assert told["waiting"] is told["in_flight"] is told["dead"] is None
+    assert told["queue_depth"] is told["in_flight"] is told["dead_letters"] is None

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from chassis.messaging import subscriptions
-from chassis.messaging.bus import connect_topic
-from chassis.messaging.subscriptions import MAX_RECEIVES, Subscription, provision
-from tests.support.bus import happened
+from chassis.messaging.bus import sns_client
+from chassis.messaging.subscriptions import MAX_RECEIVES, Subscription, provision_bus
+from tests.support.bus import make_event
 from tests.support.servers import Server, reply
 
 NOTES = Subscription("notes", ("note.created",))
@@ -21,13 +21,13 @@ def test_names_are_made_of_prefix_and_component(bus):
     places = bus.provision([NOTES], prefix="names-")["notes"]
     assert places.topic_arn.endswith(":names-events")
     assert places.queue_url.endswith("/names-notes")
-    assert places.dead_letters_url.endswith("/names-notes-dead-letters")
+    assert places.dead_letter_queue_url.endswith("/names-notes-dead-letters")
 
 
 def test_a_queue_keeps_hides_and_puts_aside_as_defined(bus):
     places = bus.provision([NOTES])["notes"]
     found = attributes(bus, places.queue_url)
-    dead = attributes(bus, places.dead_letters_url)
+    dead = attributes(bus, places.dead_letter_queue_url)
     assert found["VisibilityTimeout"] == str(subscriptions.VISIBILITY_SECONDS)
     assert found["MessageRetentionPeriod"] == str(subscriptions.RETENTION_SECONDS)
     assert dead["MessageRetentionPeriod"] == str(subscriptions.DEAD_RETENTION_SECONDS)
@@ -40,13 +40,13 @@ def test_a_queue_keeps_hides_and_puts_aside_as_defined(bus):
 def test_a_message_that_kills_its_consumers_is_put_aside_in_the_end(bus):
     places = bus.provision([NOTES])["notes"]
     queue = bus.queue(places)
-    bus.publish(places, happened())
+    bus.publish(places, make_event())
     for number in range(MAX_RECEIVES):
         (message,) = queue.receive(0)
-        assert message.received == number + 1
-        queue.hide([message], 0)
+        assert message.receive_count == number + 1
+        queue.change_visibility([message], 0)
     assert queue.receive(0) == []
-    assert queue.depth().dead == 1
+    assert queue.depth().dead_letters == 1
 
 
 def test_the_policy_of_a_queue_lets_only_the_topic_send(bus):
@@ -59,12 +59,12 @@ def test_the_policy_of_a_queue_lets_only_the_topic_send(bus):
 
 def test_provisioning_again_changes_nothing(bus):
     places = bus.provision([NOTES], prefix="again-")
-    event = happened()
+    event = make_event()
     bus.publish(places["notes"], event)
     assert bus.provision([NOTES], prefix="again-") == places
     listed = bus.sns.list_subscriptions_by_topic(TopicArn=places["notes"].topic_arn)
     assert len(listed["Subscriptions"]) == 1
-    assert bus.held(places["notes"]) == [event]
+    assert bus.take_events(places["notes"]) == [event]
 
 
 def test_provisioning_brings_what_is_there_up_to_date(bus):
@@ -76,9 +76,9 @@ def test_provisioning_brings_what_is_there_up_to_date(bus):
     assert bus.provision([changed], prefix="date-") == {"notes": places}
     found = attributes(bus, places.queue_url)
     assert found["VisibilityTimeout"] == str(subscriptions.VISIBILITY_SECONDS)
-    events = [happened("note.deleted"), happened("tag.created")]
-    bus.publish(places, happened("note.created"), *events)
-    assert bus.held(places) == events
+    events = [make_event("note.deleted"), make_event("tag.created")]
+    bus.publish(places, make_event("note.created"), *events)
+    assert bus.take_events(places) == events
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -101,8 +101,8 @@ def test_a_subscription_has_its_filter_from_the_beginning(bus, monkeypatch, ther
 
     with Server(answer) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", server.url)
-        sns = connect_topic()
-        provision(sns, bus.sqs, f"filter-{there}-", [NOTES])
+        sns = sns_client()
+        provision_bus(sns, bus.sqs, f"filter-{there}-", [NOTES])
     actions = [body.partition(b"Action=")[2].partition(b"&")[0] for body in asked]
     assert actions == [
         b"CreateTopic",

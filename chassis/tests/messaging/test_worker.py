@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from chassis.clock import stamp, utc_now, uuid7
-from chassis.messaging.bus import Depth
+from chassis.clock import format_timestamp, utc_now, uuid7
+from chassis.messaging.bus import QueueDepth
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.messaging.subscriptions import Places, Subscription
-from tests.support.bus import happened
-from tests.support.waits import until
+from chassis.messaging.subscriptions import BusEndpoints, Subscription
+from tests.support.bus import make_event
+from tests.support.waits import wait_until
 from tests.support.worker_process import APPLIED, OUTBOX, SLOW_SECONDS, TABLES
 
 NOTES = Subscription("notes", ("note.created", "note.slow", "note.deadly"))
@@ -53,7 +53,7 @@ def queue(bus, places):
 class Worker:
     """A process and what it has said."""
 
-    def __init__(self, prefix: str, places: Places, log: Path) -> None:
+    def __init__(self, prefix: str, places: BusEndpoints, log: Path) -> None:
         self._log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -62,13 +62,15 @@ class Worker:
                 | {
                     "EVENTS_TOPIC_ARN": places.topic_arn,
                     "EVENTS_QUEUE_URL": places.queue_url,
-                    "EVENTS_DEAD_LETTERS_URL": places.dead_letters_url,
+                    "EVENTS_DEAD_LETTER_QUEUE_URL": places.dead_letter_queue_url,
                     "EVENTS_WAIT_SECONDS": str(WAIT_SECONDS),
                 },
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        until(lambda: "the worker is at work" in self.said() or self.process.poll() is not None)
+        wait_until(
+            lambda: "the worker is at work" in self.said() or self.process.poll() is not None
+        )
 
     def said(self) -> str:
         return self._log.read_text(encoding="utf-8")
@@ -112,12 +114,12 @@ def test_it_publishes_and_applies_and_says_that_it_is_at_work(
 ):
     action = outbox.record("note.created", "n1", 1, {})
     database.transact([action])
-    until(lambda: applied(action["Put"]["Item"]["id"]["S"]))
-    until(lambda: queue.depth() == Depth(0, 0, 0))
-    until(lambda: outbox.oldest() is None)
-    beat = until(outbox.last_beat)
+    wait_until(lambda: applied(action["Put"]["Item"]["id"]["S"]))
+    wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
+    wait_until(lambda: outbox.oldest_unpublished_at() is None)
+    beat = wait_until(outbox.last_heartbeat)
     assert utc_now() - beat.at < timedelta(seconds=5)
-    later = until(lambda: (found := outbox.last_beat()) and found.at > beat.at and found)
+    later = wait_until(lambda: (found := outbox.last_heartbeat()) and found.at > beat.at and found)
     assert 0 < later.lag_seconds < 10
 
 
@@ -130,45 +132,50 @@ def test_an_idle_one_stops_when_it_is_told_to(worker, number):
 
 
 def test_one_that_is_told_to_stop_finishes_what_it_began(bus, places, worker, queue, applied):
-    slow = happened("note.slow")
+    slow = make_event("note.slow")
     bus.publish(places, slow)
-    until(lambda: applied(f"began {slow.subject}"))
+    wait_until(lambda: applied(f"began {slow.subject}"))
     assert worker.stop(within=SLOW_SECONDS + MARGIN_SECONDS) == 0
     assert applied(slow.id)
-    assert queue.depth() == Depth(0, 0, 0)
+    assert queue.depth() == QueueDepth(0, 0, 0)
 
 
 def test_what_one_was_at_when_it_was_killed_comes_again(bus, places, start, applied):
     bus.sqs.set_queue_attributes(QueueUrl=places.queue_url, Attributes={"VisibilityTimeout": "1"})
     worker = start()
-    slow = happened("note.slow")
+    slow = make_event("note.slow")
     bus.publish(places, slow)
-    until(lambda: applied(f"began {slow.subject}"))
+    wait_until(lambda: applied(f"began {slow.subject}"))
     worker.process.kill()
     worker.process.wait()
     assert not applied(slow.id)
     start()
-    until(lambda: applied(slow.id))
+    wait_until(lambda: applied(slow.id))
 
 
 def test_a_part_that_dies_ends_the_process_after_what_is_in_hand(
     bus, places, worker, applied, queue
 ):
-    slow, deadly = happened("note.slow"), happened("note.deadly")
+    slow, deadly = make_event("note.slow"), make_event("note.deadly")
     bus.publish(places, slow)
-    until(lambda: applied(f"began {slow.subject}"))
+    wait_until(lambda: applied(f"began {slow.subject}"))
     bus.publish(places, deadly)
     assert worker.process.wait(SLOW_SECONDS + MARGIN_SECONDS) == 1
     assert "the consumer died" in worker.said()
     assert "was too much" in worker.said()
     assert applied(slow.id)
     # Both come again: what the consumer died of, and what it could not acknowledge any more.
-    assert queue.depth() == Depth(0, 2, 0)
+    assert queue.depth() == QueueDepth(0, 2, 0)
 
 
 def test_a_relay_that_dies_ends_the_process(worker, dynamo, prefix):
     # Only its event is nonsense: the report of how long it waits may come first.
-    item = {"list_shard": "0", "id": uuid7(), "unpublished": "0", "recorded_at": stamp(utc_now())}
+    item = {
+        "list_shard": "0",
+        "id": uuid7(),
+        "unpublished": "0",
+        "recorded_at": format_timestamp(utc_now()),
+    }
     dynamo.fill(prefix + OUTBOX.name, [item | {"event": "nonsense"}])
     assert worker.process.wait(WAIT_SECONDS + MARGIN_SECONDS) == 1
     assert "the relay died" in worker.said()
@@ -176,6 +183,6 @@ def test_a_relay_that_dies_ends_the_process(worker, dynamo, prefix):
 
 def test_an_outage_of_its_data_ends_nothing(worker, dynamo, prefix, database, outbox, bus, places):
     dynamo.client.delete_table(TableName=prefix + OUTBOX.name)
-    until(lambda: "could not tell that the worker is at work" in worker.said())
+    wait_until(lambda: "could not tell that the worker is at work" in worker.said())
     assert worker.process.poll() is None
     assert worker.stop() == 0

@@ -7,28 +7,28 @@ import pytest
 from flask import Flask, request
 from werkzeug.serving import make_server
 
-from chassis.clock import moment
-from chassis.dynamodb.database import Database, NotApplied
+from chassis.clock import parse_timestamp
+from chassis.dynamodb.database import Database, TransactionCanceled
 from chassis.dynamodb.tables import Table
-from chassis.errors import Moving
+from chassis.errors import CutoverInProgress
 from chassis.http import problems
 from chassis.ownership import forwarding
 from chassis.ownership import state as moving
 from chassis.ownership.state import (
     CLOSED,
-    GUARDED,
-    HELD,
+    FENCED,
+    FROZEN,
     OPEN,
     SEALED,
-    GuardedDatabase,
-    Standing,
-    Standings,
+    FencedDatabase,
+    OwnershipState,
+    OwnershipStore,
 )
 from tests.support.dynamo import Dynamo
 from tests.support.ports import free_port
 
 NOTES = Table("notes", partition="id")
-TABLES = (NOTES, moving.table("notes"))
+TABLES = (NOTES, moving.ownership_table("notes"))
 
 
 @pytest.fixture
@@ -37,83 +37,83 @@ def database(dynamo: Dynamo) -> Database:
 
 
 @pytest.fixture
-def standings(database: Database) -> Standings:
-    return Standings(database, "notes")
+def standings(database: Database) -> OwnershipStore:
+    return OwnershipStore(database, "notes")
 
 
 @pytest.fixture
-def guarded(database: Database, standings: Standings) -> GuardedDatabase:
-    return GuardedDatabase(database, standings)
+def guarded(database: Database, standings: OwnershipStore) -> FencedDatabase:
+    return FencedDatabase(database, standings)
 
 
-def test_a_service_that_never_moved_owns_its_domain(standings: Standings) -> None:
-    assert standings.read() == Standing(OPEN)
-    assert standings.takes_writes()
-    assert standings.check() is None
+def test_a_service_that_never_moved_owns_its_domain(standings: OwnershipStore) -> None:
+    assert standings.load() == OwnershipState(OPEN)
+    assert standings.accepts_writes()
+    assert standings.fence() is None
 
 
 def test_what_is_open_is_believed_for_a_second_and_the_rest_looked_up(
-    dynamo: Dynamo, standings: Standings, monkeypatch: pytest.MonkeyPatch
+    dynamo: Dynamo, standings: OwnershipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = [1000.0]
     monkeypatch.setattr("chassis.ownership.state.time.monotonic", lambda: seconds[0])
     with dynamo.counted() as calls:
         for _ in range(5):
-            standings.look()
-        seconds[0] += moving.BELIEVED
-        standings.look()
+            standings.current()
+        seconds[0] += moving.CACHE_TTL
+        standings.current()
     assert calls["GetItem"] == 2
-    standings.write(Standing(GUARDED))
-    seconds[0] += moving.BELIEVED
+    standings.save(OwnershipState(FENCED))
+    seconds[0] += moving.CACHE_TTL
     with dynamo.counted() as calls:
         for _ in range(3):
-            assert standings.look().state == GUARDED
+            assert standings.current().state == FENCED
     assert calls["GetItem"] == 3
 
 
 @pytest.mark.parametrize(
     ("state", "passes"),
-    [(OPEN, True), (GUARDED, True), (HELD, False), (SEALED, False), (CLOSED, False)],
+    [(OPEN, True), (FENCED, True), (FROZEN, False), (SEALED, False), (CLOSED, False)],
 )
 def test_a_write_passes_as_its_check_finds_the_standing(
-    standings: Standings, guarded: GuardedDatabase, state: str, passes: bool
+    standings: OwnershipStore, guarded: FencedDatabase, state: str, passes: bool
 ) -> None:
-    standings.write(Standing(state, time.time() + 60 if state == HELD else 0))
+    standings.save(OwnershipState(state, time.time() + 60 if state == FROZEN else 0))
     actions = [guarded.put(NOTES.name, {"id": "a"}, "attribute_not_exists(id)")]
     if passes:
         guarded.transact(actions)
-        with pytest.raises(NotApplied) as refused:
+        with pytest.raises(TransactionCanceled) as refused:
             guarded.transact(actions)
         assert refused.value.failed(0)
         assert len(refused.value.reasons) == 1
     else:
-        with pytest.raises(Moving):
+        with pytest.raises(CutoverInProgress):
             guarded.transact(actions)
         assert guarded.get(NOTES.name, {"id": "a"}) is None
 
 
 def test_a_write_that_met_no_check_before_is_refused_by_the_hold(
-    standings: Standings, guarded: GuardedDatabase
+    standings: OwnershipStore, guarded: FencedDatabase
 ) -> None:
     """Whoever has looked while the domain was guarded meets the hold in the transaction itself."""
-    standings.write(Standing(GUARDED))
-    check = standings.check()
-    standings.write(Standing(HELD, time.time() + 60))
+    standings.save(OwnershipState(FENCED))
+    check = standings.fence()
+    standings.save(OwnershipState(FROZEN, time.time() + 60))
     assert check is not None
-    with pytest.raises(NotApplied):
+    with pytest.raises(TransactionCanceled):
         Database.transact(guarded, [check])
 
 
 def test_a_hold_ends_by_itself_a_little_after_its_time(
-    database: Database, guarded: GuardedDatabase
+    database: Database, guarded: FencedDatabase
 ) -> None:
     now = [1000.0]
-    standings = Standings(database, "notes", lambda: now[0])
-    standings.write(Standing(HELD, 1005))
-    guard = GuardedDatabase(database, standings)
+    standings = OwnershipStore(database, "notes", lambda: now[0])
+    standings.save(OwnershipState(FROZEN, 1005))
+    guard = FencedDatabase(database, standings)
     write = [guard.put(NOTES.name, {"id": "a"})]
-    now[0] = 1005 + moving.SKEW
-    with pytest.raises(Moving):
+    now[0] = 1005 + moving.CLOCK_SKEW
+    with pytest.raises(CutoverInProgress):
         guard.transact(write)
     now[0] += 0.1
     guard.transact(write)
@@ -121,34 +121,39 @@ def test_a_hold_ends_by_itself_a_little_after_its_time(
 
 def test_a_domain_is_sealed_only_while_its_hold_lasts(database: Database) -> None:
     now = [1000.0]
-    standings = Standings(database, "notes", lambda: now[0])
-    standings.write(Standing(GUARDED))
-    assert not standings.write(Standing(SEALED), unless_over=True)
-    standings.write(Standing(HELD, 1005))
+    standings = OwnershipStore(database, "notes", lambda: now[0])
+    standings.save(OwnershipState(FENCED))
+    assert not standings.save(OwnershipState(SEALED), unless_over=True)
+    standings.save(OwnershipState(FROZEN, 1005))
     now[0] = 1006
-    assert not standings.write(Standing(SEALED), unless_over=True)
-    assert standings.read().state == HELD
-    standings.write(Standing(HELD, 1010))
-    assert standings.write(Standing(SEALED, components=frozenset({"a"})), unless_over=True)
-    assert standings.read() == Standing(SEALED, 0, frozenset({"a"}))
+    assert not standings.save(OwnershipState(SEALED), unless_over=True)
+    assert standings.load().state == FROZEN
+    standings.save(OwnershipState(FROZEN, 1010))
+    assert standings.save(OwnershipState(SEALED, components=frozenset({"a"})), unless_over=True)
+    assert standings.load() == OwnershipState(SEALED, 0, frozenset({"a"}))
 
 
 def test_what_no_event_tells_of_is_noted(database: Database) -> None:
-    early, late = moment("2026-01-31T12:00:00.000Z"), moment("2026-01-31T12:00:01.000Z")
-    name = moving.table("notes").name
-    Standings(database, "notes").write(Standing(OPEN))
+    early, late = (
+        parse_timestamp("2026-01-31T12:00:00.000Z"),
+        parse_timestamp("2026-01-31T12:00:01.000Z"),
+    )
+    name = moving.ownership_table("notes").name
+    OwnershipStore(database, "notes").save(OwnershipState(OPEN))
     for one, when in (("a", early), ("b", late)):
-        database.put_if(name, moving.touched(one, when), "")
-    assert sorted(one for _, one in moving.touched_since(database, name, early)) == ["a", "b"]
-    [(mark, one)] = moving.touched_since(database, name, late)
+        database.put_item_if(name, moving.change_marker(one, when), "")
+    assert sorted(one for _, one in moving.changed_since(database, name, early)) == ["a", "b"]
+    [(mark, one)] = moving.changed_since(database, name, late)
     assert one == "b"
-    database.put_if(name, moving.touched("b", moment("2026-01-31T12:00:02.000Z")), "")
-    [(again, _)] = moving.touched_since(database, name, late)
+    database.put_item_if(
+        name, moving.change_marker("b", parse_timestamp("2026-01-31T12:00:02.000Z")), ""
+    )
+    [(again, _)] = moving.changed_since(database, name, late)
     assert again != mark
 
 
 def test_of_many_that_wait_only_some_may() -> None:
-    patience = moving.Patience(seconds=5, most=1)
+    patience = moving.BoundedWait(seconds=5, most=1)
     over = threading.Event()
     waiting = threading.Thread(target=lambda: patience.until(over.is_set))
     waiting.start()
@@ -161,19 +166,19 @@ def test_of_many_that_wait_only_some_may() -> None:
 
 def test_who_waits_in_vain_is_told_so() -> None:
     began = time.monotonic()
-    assert not moving.Patience(seconds=0.1).until(lambda: False)
+    assert not moving.BoundedWait(seconds=0.1).until(lambda: False)
     assert time.monotonic() - began < 2
 
 
 @pytest.fixture
-def app(standings: Standings) -> Flask:
+def app(standings: OwnershipStore) -> Flask:
     return serving(standings, "")
 
 
-def serving(standings: Standings, gateway: str) -> Flask:
+def serving(standings: OwnershipStore, gateway: str) -> Flask:
     app = Flask("notes")
-    problems.install(app)
-    forwarding.install(app, "/api/notes", standings, gateway)
+    problems.register_error_handlers(app)
+    forwarding.follow_owner(app, "/api/notes", standings, gateway)
 
     @app.route("/api/notes", methods=["GET", "POST"])
     def notes() -> str:
@@ -187,29 +192,29 @@ def serving(standings: Standings, gateway: str) -> Flask:
 
 
 def test_while_a_domain_is_held_readers_are_answered_and_writers_wait(
-    app: Flask, standings: Standings
+    app: Flask, standings: OwnershipStore
 ) -> None:
-    standings.write(Standing(HELD, time.time() + 60))
+    standings.save(OwnershipState(FROZEN, time.time() + 60))
     client = app.test_client()
     assert client.get("/api/notes").text == "here"
-    threading.Timer(0.3, lambda: standings.write(Standing(OPEN))).start()
+    threading.Timer(0.3, lambda: standings.save(OwnershipState(OPEN))).start()
     began = time.monotonic()
     assert client.post("/api/notes").text == "here"
     assert time.monotonic() - began >= 0.25
 
 
 def test_who_waited_too_long_may_come_again(
-    app: Flask, standings: Standings, monkeypatch: pytest.MonkeyPatch
+    app: Flask, standings: OwnershipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moving.Patience, "until", lambda *_: False)
-    standings.write(Standing(SEALED))
+    monkeypatch.setattr(moving.BoundedWait, "until", lambda *_: False)
+    standings.save(OwnershipState(SEALED))
     answer = app.test_client().post("/api/notes")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert answer.headers["X-Moving"] == "true"
+    assert answer.headers["X-Cutover-In-Progress"] == "true"
     assert answer.content_type == "application/problem+json"
 
 
-def test_once_a_domain_has_left_its_requests_are_sent_on(standings: Standings) -> None:
+def test_once_a_domain_has_left_its_requests_are_sent_on(standings: OwnershipStore) -> None:
     port = free_port()
     elsewhere = Flask("elsewhere")
 
@@ -219,7 +224,7 @@ def test_once_a_domain_has_left_its_requests_are_sent_on(standings: Standings) -
             "query": request.query_string.decode(),
             "body": request.get_data(as_text=True),
             "who": request.headers.get("Authorization", ""),
-            "once": request.headers.get(forwarding.FORWARDED, ""),
+            "once": request.headers.get(forwarding.FORWARDED_HEADER, ""),
         }
 
     server = make_server("127.0.0.1", port, elsewhere, threaded=True)
@@ -227,11 +232,11 @@ def test_once_a_domain_has_left_its_requests_are_sent_on(standings: Standings) -
     thread.start()
     try:
         client = serving(standings, f"http://127.0.0.1:{port}").test_client()
-        standings.write(Standing(CLOSED))
+        standings.save(OwnershipState(CLOSED))
         answer = client.post("/api/notes?a=%C3%BC", data="ü", headers={"Authorization": "Bearer x"})
         assert answer.json == {"query": "a=%C3%BC", "body": "ü", "who": "Bearer x", "once": "true"}
-        again = client.get("/api/notes", headers={forwarding.FORWARDED: "true"})
-        assert (again.status_code, again.headers["X-Moving"]) == (503, "true")
+        again = client.get("/api/notes", headers={forwarding.FORWARDED_HEADER: "true"})
+        assert (again.status_code, again.headers["X-Cutover-In-Progress"]) == (503, "true")
         assert client.get("/readyz").text == "ready"
     finally:
         server.shutdown()
@@ -240,7 +245,7 @@ def test_once_a_domain_has_left_its_requests_are_sent_on(standings: Standings) -
 
 
 def test_where_nobody_else_is_known_a_closed_domain_is_refused(
-    app: Flask, standings: Standings
+    app: Flask, standings: OwnershipStore
 ) -> None:
-    standings.write(Standing(CLOSED))
+    standings.save(OwnershipState(CLOSED))
     assert app.test_client().get("/api/notes").status_code == 503

@@ -9,7 +9,7 @@ from constructs import Construct
 
 from chassis.messaging import subscriptions
 from infra.cdk import names
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.data import tables
 
 MINUTE = Duration.minutes(1)
@@ -18,7 +18,7 @@ OUTBOX = "OutboxSeconds"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Balanced:
+class TargetGroupMetrics:
     """A target group at the load balancer, by the names that its metrics have."""
 
     balancer: str
@@ -35,14 +35,20 @@ class Balanced:
         )
 
 
-class Web(Construct):
+class WebAlarms(Construct):
     """A component fails, is slow, or has tasks that are not ready."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, options: Options, name: str, seen: Balanced
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        options: DeploymentOptions,
+        name: str,
+        seen: TargetGroupMetrics,
     ) -> None:
         super().__init__(scope, construct_id)
-        alarm = _Maker(self, options, name)
+        alarm = _AlarmFactory(self, options, name)
         self.failing = alarm(
             "Failing",
             "answers 5xx",
@@ -69,7 +75,7 @@ class Web(Construct):
         ]
 
 
-class Worker(Construct):
+class WorkerAlarms(Construct):
     """Events end among the dead letters, or wait for too long in the outbox."""
 
     def __init__(
@@ -77,22 +83,22 @@ class Worker(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        options: Options,
+        options: DeploymentOptions,
         component: str,
         log: logs.ILogGroup,
     ) -> None:
         super().__init__(scope, construct_id)
-        alarm = _Maker(self, options, f"{component}-worker")
+        alarm = _AlarmFactory(self, options, f"{component}-worker")
         own = subscriptions.Subscription(component, ())
         # The worker tells it every minute (chassis.messaging.worker).
         logs.MetricFilter(
             self,
             "OutboxFilter",
             log_group=log,
-            filter_pattern=logs.FilterPattern.literal("{ $.outbox_seconds = * }"),
+            filter_pattern=logs.FilterPattern.literal("{ $.outbox_age_seconds = * }"),
             metric_namespace=names.metrics(options),
             metric_name=f"{component}-{OUTBOX}",
-            metric_value="$.outbox_seconds",
+            metric_value="$.outbox_age_seconds",
         )
         self.outbox = cloudwatch.Metric(
             namespace=names.metrics(options),
@@ -105,7 +111,7 @@ class Worker(Construct):
                 "DeadLetters",
                 "gave up events",
                 queue_metric(
-                    own.dead_letters(options.prefix), "ApproximateNumberOfMessagesVisible"
+                    own.dead_letter_queue_name(options.prefix), "ApproximateNumberOfMessagesVisible"
                 ),
                 threshold=0,
                 of=(1, 1),
@@ -126,11 +132,11 @@ class Worker(Construct):
         ]
 
 
-class Tables(Construct):
+class TableAlarms(Construct):
     """DynamoDB refuses requests of a service because there are too many."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, options: Options, service: str
+        self, scope: Construct, construct_id: str, *, options: DeploymentOptions, service: str
     ) -> None:
         super().__init__(scope, construct_id)
         metrics = {
@@ -152,15 +158,15 @@ class Tables(Construct):
                 period=MINUTE,
                 label="throttled requests",
             )
-            alarm = _Maker(self, options, service)
+            alarm = _AlarmFactory(self, options, service)
             which = f"Throttled{start // 10 + 1}"
             self.all.append(alarm(which, "is throttled by DynamoDB", total, threshold=0, of=(2, 3)))
 
 
-class _Maker:
+class _AlarmFactory:
     """Makes the alarms of one program."""
 
-    def __init__(self, scope: Construct, options: Options, name: str) -> None:
+    def __init__(self, scope: Construct, options: DeploymentOptions, name: str) -> None:
         self._scope, self._options, self._name = scope, options, name
 
     def __call__(
@@ -210,7 +216,7 @@ def table_metric(table: str, name: str) -> cloudwatch.Metric:
     )
 
 
-def running_tasks(options: Options, program: str) -> cloudwatch.Metric:
+def running_tasks(options: DeploymentOptions, program: str) -> cloudwatch.Metric:
     """Give how many tasks of a program run, as Container Insights counts them."""
     return cloudwatch.Metric(
         namespace="ECS/ContainerInsights",

@@ -12,7 +12,7 @@ from aws_cdk import aws_ecs as ecs
 
 from infra.cdk import components
 from infra.cdk.constructs.fargate_service import PORT_NAME
-from infra.cdk.options import BLUE_GREEN, CANARY, LINEAR, Options
+from infra.cdk.options import BLUE_GREEN, CANARY, LINEAR, DeploymentOptions
 
 # So long the old revision stands by after the last of its requests.
 BAKE_MINUTES = 10
@@ -20,7 +20,7 @@ CANARY_PERCENT, CANARY_MINUTES = 10, 5
 LINEAR_PERCENT, LINEAR_MINUTES = 20, 3
 
 
-def arguments(options: Options) -> dict[str, Any]:
+def strategy_arguments(options: DeploymentOptions) -> dict[str, Any]:
     """Give what the strategy adds to an ECS service behind the load balancer."""
     if not options.weighted:
         return {}
@@ -42,7 +42,7 @@ def arguments(options: Options) -> dict[str, Any]:
     return {"bake_time": Duration.minutes(BAKE_MINUTES), **kinds[options.strategy]}
 
 
-def connect(component: str) -> ecs.ServiceConnectProps:
+def service_connect(component: str) -> ecs.ServiceConnectProps:
     """Let a component be found, and find others, by Service Connect at `<name>.forum.local`."""
     return ecs.ServiceConnectProps(
         namespace=components.DOMAIN,
@@ -57,6 +57,6 @@ def connect(component: str) -> ecs.ServiceConnectProps:
     )
 
 
-def connect_client() -> ecs.ServiceConnectProps:
+def service_connect_client() -> ecs.ServiceConnectProps:
     """Let a worker find components by Service Connect; nobody looks for it."""
     return ecs.ServiceConnectProps(namespace=components.DOMAIN)

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from infra.cdk import components, names
 from infra.cdk.constructs.images import Image
-from infra.cdk.options import ROLLING, Options
+from infra.cdk.options import ROLLING, DeploymentOptions
 from infra.cdk.stacks.network import Network
 
 _ARCHITECTURES = {
@@ -33,9 +33,9 @@ class Task(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        options: Options,
+        options: DeploymentOptions,
         name: str,
-        size: components.Size,
+        size: components.TaskSize,
         image: Image,
         role: iam.IRole,
         environment: Mapping[str, str],
@@ -86,7 +86,7 @@ class Task(Construct):
         beats: bool = False,
         serves: bool = False,
     ) -> ecs.ContainerDefinition:
-        check = [*components.SHELL, "--beat"] if beats else [*components.SHELL]
+        check = [*components.SHELL, "--heartbeat"] if beats else [*components.SHELL]
         mapping = ecs.PortMapping(container_port=components.PORT)
         if self.options.weighted:
             http: Any = ecs.AppProtocol.http  # a value, though the library's types say a method
@@ -129,11 +129,11 @@ class Task(Construct):
         return rights
 
 
-def service(
+def fargate_service(
     scope: Construct,
     construct_id: str,
     *,
-    options: Options,
+    options: DeploymentOptions,
     network: Network,
     name: str,
     task: Task,
@@ -155,7 +155,7 @@ def service(
         vpc_subnets=network.task_subnets,
         security_groups=[group],
         # Scaling says how many; a deployment does not set that back.
-        desired_count=0 if options.asleep else None,
+        desired_count=0 if options.idle else None,
         min_healthy_percent=100,
         max_healthy_percent=200,
         availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.ENABLED,

@@ -5,7 +5,7 @@ from aws_cdk import aws_ecr_assets as assets
 from constructs import Construct
 
 from infra.cdk.components import dockerfile
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 from infra.runner.config import ROOT
 
 _PLATFORMS = {
@@ -19,7 +19,7 @@ class Image(Construct):
     """A component's image, and the revision by which it is known."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, options: Options, component: str
+        self, scope: Construct, construct_id: str, *, options: DeploymentOptions, component: str
     ) -> None:
         super().__init__(scope, construct_id)
         self.asset = assets.DockerImageAsset(

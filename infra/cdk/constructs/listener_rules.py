@@ -16,8 +16,8 @@ from infra.gateway.routes import Routes, load
 STEP = 10
 # Behind all routes. No name ends in .invalid (RFC 2606), and no client has an address of a network
 # that is reserved for documents (RFC 5737).
-HELD = 40_000
-NOBODY_HOST, NOBODY_ADDRESS = "invalid", "192.0.2.1/32"
+RESERVED_PRIORITY = 40_000
+RESERVED_HOST, RESERVED_ADDRESS = "invalid", "192.0.2.1/32"
 # With weighted strategies the monolith's requests need a rule of their own, behind all others.
 CATCH_ALL = 49_999
 
@@ -37,7 +37,7 @@ def rules(routes: Routes | None = None) -> Iterator[Rule]:
         yield Rule(place * STEP, (route.prefix, f"{route.prefix}/*"), route.component)
 
 
-def route(
+def component_rules(
     scope: Construct, *, component: str, listener: str, target_group: str
 ) -> list[elb.CfnListenerRule]:
     """Make the rules that give a component its paths."""
@@ -62,7 +62,7 @@ def route(
     ]
 
 
-def weighted(
+def weighted_rule(
     scope: Construct,
     *,
     component: str,
@@ -97,7 +97,7 @@ def weighted(
     )
 
 
-def hold(
+def reserve_target_group(
     scope: Construct, *, component: str, listener: str, target_group: str
 ) -> elb.CfnListenerRule:
     """Let a target group hang at the load balancer without a request for it."""
@@ -106,18 +106,18 @@ def hold(
         scope,
         "Held",
         listener_arn=listener,
-        priority=HELD + place,
+        priority=RESERVED_PRIORITY + place,
         conditions=[
             elb.CfnListenerRule.RuleConditionProperty(
                 field="host-header",
                 host_header_config=elb.CfnListenerRule.HostHeaderConfigProperty(
-                    values=[f"{component}.{NOBODY_HOST}"]
+                    values=[f"{component}.{RESERVED_HOST}"]
                 ),
             ),
             elb.CfnListenerRule.RuleConditionProperty(
                 field="source-ip",
                 source_ip_config=elb.CfnListenerRule.SourceIpConfigProperty(
-                    values=[NOBODY_ADDRESS]
+                    values=[RESERVED_ADDRESS]
                 ),
             ),
         ],

@@ -8,7 +8,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.cdk import components, names
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 
 USER = "forum"
 ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17_6)
@@ -19,7 +19,7 @@ class Postgres(Construct):
 
     Not Aurora Serverless, though it can pause: the forum asks its database every few seconds
     whether it is there, so it never would while a task runs, and half a unit of Aurora costs four
-    times the small instance. Asleep, an instance can be stopped (see docs/deploy.md).
+    times the small instance. Idle, an instance can be stopped (see docs/deploy.md).
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Postgres(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        options: Options,
+        options: DeploymentOptions,
         vpc: ec2.IVpc,
         group: ec2.ISecurityGroup,
         subnets: ec2.SubnetSelection,

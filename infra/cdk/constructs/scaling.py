@@ -6,8 +6,8 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 
 from infra.cdk import names
-from infra.cdk.components import Size
-from infra.cdk.options import Options
+from infra.cdk.components import TaskSize
+from infra.cdk.options import DeploymentOptions
 
 CPU_PERCENT = 60
 # Requests a minute on one task of the smallest size; see `make bench`.
@@ -18,7 +18,9 @@ _Policy = scaling.CfnScalingPolicy
 _OUT, _IN = Duration.seconds(60), Duration.seconds(300)
 
 
-def web(service: ecs.FargateService, *, options: Options, size: Size, label: str) -> None:
+def scale_web(
+    service: ecs.FargateService, *, options: DeploymentOptions, size: TaskSize, label: str
+) -> None:
     """Follow what comes by the load balancer, and what it costs in processors.
 
     `label` names load balancer and target group, as in `app/forum/…/targetgroup/…`.
@@ -41,8 +43,13 @@ def web(service: ecs.FargateService, *, options: Options, size: Size, label: str
     )
 
 
-def worker(
-    service: ecs.FargateService, *, options: Options, size: Size, queue: str, program: str
+def scale_worker(
+    service: ecs.FargateService,
+    *,
+    options: DeploymentOptions,
+    size: TaskSize,
+    queue: str,
+    program: str,
 ) -> None:
     """Follow how many messages wait for each task; the CDK's own construct takes no arithmetic."""
     target = _target(service, options=options, size=size)
@@ -98,7 +105,9 @@ def _metric(
     )
 
 
-def _target(service: ecs.FargateService, *, options: Options, size: Size) -> scaling.ScalableTarget:
+def _target(
+    service: ecs.FargateService, *, options: DeploymentOptions, size: TaskSize
+) -> scaling.ScalableTarget:
     """Let a service be scaled, by the role that AWS makes for that itself."""
     role = (
         f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/aws-service-role"
@@ -111,7 +120,7 @@ def _target(service: ecs.FargateService, *, options: Options, size: Size) -> sca
         service_namespace=scaling.ServiceNamespace.ECS,
         scalable_dimension="ecs:service:DesiredCount",
         resource_id=f"service/{names.cluster(options)}/{service.service_name}",
-        min_capacity=size.fewest,
-        max_capacity=size.most,
+        min_capacity=size.min_tasks,
+        max_capacity=size.max_tasks,
         role=iam.Role.from_role_arn(service, "ScalingRole", role, mutable=False),
     )

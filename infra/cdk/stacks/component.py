@@ -13,17 +13,18 @@ from infra import stages
 from infra.cdk import components
 from infra.cdk import iam as grants
 from infra.cdk.constructs import alarms, deployment_strategy, listener_rules, scaling
-from infra.cdk.constructs.fargate_service import Task, service
+from infra.cdk.constructs.fargate_service import Task, fargate_service
 from infra.cdk.constructs.images import Image
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.data import Data
-from infra.cdk.stacks.load_balancer import Edge, target_group
+from infra.cdk.stacks.load_balancer import LoadBalancer, target_group
 from infra.cdk.stacks.network import Network
+from infra.runner.config import worker_name
 
 GREEN = "green"
 
 
-class Component(Stack):
+class ComponentStack(Stack):
     """The monolith, or a service."""
 
     def __init__(
@@ -31,11 +32,11 @@ class Component(Stack):
         scope: Construct,
         construct_id: str,
         *,
-        options: Options,
+        options: DeploymentOptions,
         name: str,
         network: Network,
         data: Data,
-        edge: Edge,
+        edge: LoadBalancer,
     ) -> None:
         super().__init__(scope, construct_id)
         self.options, self.name = options, name
@@ -48,13 +49,13 @@ class Component(Stack):
             assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
             description=f"What tasks of {name} may do",
         )
-        grants.grant(self.role, options=options, component=name)
+        grants.grant_component(self.role, options=options, component=name)
         self.settings = self._settings()
         self.secrets = self._secrets()
         self.seen, self.service = self._web()
         self.worker = self._worker() if components.has_worker(options) else None
         if name != stages.MONOLITH:
-            alarms.Tables(self, "TableAlarms", options=options, service=name)
+            alarms.TableAlarms(self, "TableAlarms", options=options, service=name)
         CfnOutput(self, "Revision", value=self.image.revision, description="As in X-Served-By")
 
     def _settings(self) -> dict[str, str]:
@@ -75,13 +76,13 @@ class Component(Stack):
             "SECRET_KEY": field(self.data.shared, "secret_key"),
             "SESSION_PUBLIC_KEYS": field(self.data.shared, "session_public_keys"),
         }
-        if components.signs(self.options, self.name):
+        if components.signs_sessions(self.options, self.name):
             found["SESSION_PRIVATE_KEY"] = field(self.data.signing, "session_private_key")
         if self.name == stages.MONOLITH:
             found["PGPASSWORD"] = field(self.data.database.secret, "password")
         return found
 
-    def _web(self) -> tuple[alarms.Balanced, ecs.FargateService]:
+    def _web(self) -> tuple[alarms.TargetGroupMetrics, ecs.FargateService]:
         """Make the component itself, behind the load balancer."""
         options, size = self.options, components.size(self.options, self.name)
         task = Task(
@@ -97,12 +98,12 @@ class Component(Stack):
             first=components.migrate_command() if self.name == stages.MONOLITH else None,
         )
         group = self._target_group()
-        seen = alarms.Balanced(
+        seen = alarms.TargetGroupMetrics(
             balancer=self.edge.balancer.load_balancer_full_name,
             target_group=group.attr_target_group_full_name,
         )
-        watched = alarms.Web(self, "Alarms", options=options, name=self.name, seen=seen)
-        made = service(
+        watched = alarms.WebAlarms(self, "Alarms", options=options, name=self.name, seen=seen)
+        made = fargate_service(
             self,
             "Service",
             options=options,
@@ -112,16 +113,16 @@ class Component(Stack):
             group=self.group,
             balanced=True,
             cloud_map=None if options.weighted else self._registered(task),
-            connect=deployment_strategy.connect(self.name) if options.weighted else None,
-            strategy=deployment_strategy.arguments(options),
+            connect=deployment_strategy.service_connect(self.name) if options.weighted else None,
+            strategy=deployment_strategy.strategy_arguments(options),
         )
         made.enable_deployment_alarms(
             [watched.failing.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
         )
         self._balance(made, task, group)
-        if not options.asleep:
+        if not options.idle:
             label = Fn.join("/", [seen.balancer, seen.target_group])
-            scaling.web(made, options=options, size=size, label=label)
+            scaling.scale_web(made, options=options, size=size, label=label)
         return seen, made
 
     def _target_group(self) -> elb.CfnTargetGroup:
@@ -152,11 +153,11 @@ class Component(Stack):
         self._attach(made, task, known)
         if self.name == stages.MONOLITH:
             return  # the default action
-        held = listener_rules.hold(
+        held = listener_rules.reserve_target_group(
             self, component=self.name, listener=listener, target_group=group.ref
         )
         made.node.add_dependency(held)
-        for rule in listener_rules.route(
+        for rule in listener_rules.component_rules(
             self, component=self.name, listener=listener, target_group=group.ref
         ):
             # CloudFormation calls a service made when its tasks are healthy.
@@ -180,7 +181,7 @@ class Component(Stack):
             )
             for colour, arn in (("blue", blue.ref), (GREEN, green.ref))
         }
-        rule = listener_rules.weighted(
+        rule = listener_rules.weighted_rule(
             self,
             component=self.name,
             listener=elb.ApplicationListener.from_application_listener_attributes(
@@ -216,7 +217,7 @@ class Component(Stack):
     def _worker(self) -> ecs.FargateService:
         """Make the component's worker: it publishes its events and applies those of others."""
         options, size = self.options, components.worker_size(self.options)
-        name = components.worker_name(self.name)
+        name = worker_name(self.name)
         task = Task(
             self,
             "WorkerTask",
@@ -225,12 +226,12 @@ class Component(Stack):
             size=size,
             image=self.image,
             role=self.role,
-            environment=components.with_beat(self.settings),
+            environment=components.with_heartbeat(self.settings),
             secrets=self.secrets,
             command=components.worker_command(self.name),
             beats=True,
         )
-        made = service(
+        made = fargate_service(
             self,
             "Worker",
             options=options,
@@ -239,12 +240,14 @@ class Component(Stack):
             task=task,
             group=self.group,
             balanced=False,
-            connect=deployment_strategy.connect_client() if options.weighted else None,
+            connect=deployment_strategy.service_connect_client() if options.weighted else None,
         )
         # The monolith's first task brings the schema that its worker needs.
         made.node.add_dependency(self.service)
-        alarms.Worker(self, "WorkerAlarms", options=options, component=self.name, log=task.log)
-        if not options.asleep:
-            queue = subscriptions.Subscription(self.name, ()).queue(options.prefix)
-            scaling.worker(made, options=options, size=size, queue=queue, program=name)
+        alarms.WorkerAlarms(
+            self, "WorkerAlarms", options=options, component=self.name, log=task.log
+        )
+        if not options.idle:
+            queue = subscriptions.Subscription(self.name, ()).queue_name(options.prefix)
+            scaling.scale_worker(made, options=options, size=size, queue=queue, program=name)
         return made

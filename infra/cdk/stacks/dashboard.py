@@ -9,13 +9,14 @@ from constructs import Construct
 from chassis.messaging import subscriptions
 from infra.cdk import components, names
 from infra.cdk.constructs import alarms
-from infra.cdk.options import Options
-from infra.cdk.stacks.component import Component
+from infra.cdk.options import DeploymentOptions
+from infra.cdk.stacks.component import ComponentStack
+from infra.runner.config import worker_name
 
 _WIDTH = 24
 
 
-class Watch(Stack):
+class Dashboard(Stack):
     """The dashboard. It is deployed last, since it looks at everything else."""
 
     def __init__(
@@ -23,8 +24,8 @@ class Watch(Stack):
         scope: Construct,
         construct_id: str,
         *,
-        options: Options,
-        watched: list[Component],
+        options: DeploymentOptions,
+        watched: list[ComponentStack],
     ) -> None:
         super().__init__(scope, construct_id)
         self.options = options
@@ -51,7 +52,7 @@ class Watch(Stack):
         )
         programs = [c.name for c in watched]
         if components.has_worker(options):
-            programs += [components.worker_name(c.name) for c in watched]
+            programs += [worker_name(c.name) for c in watched]
             board.add_widgets(*self._events([c.name for c in watched]))
         board.add_widgets(
             self._graph("Tasks", {name: alarms.running_tasks(options, name) for name in programs}),
@@ -68,7 +69,7 @@ class Watch(Stack):
             ),
         )
 
-    def _alarms(self, watched: list[Component]) -> list[cloudwatch.IAlarm]:
+    def _alarms(self, watched: list[ComponentStack]) -> list[cloudwatch.IAlarm]:
         """Find all alarms, by name: a component can go without asking the dashboard."""
         found = (each for component in watched for each in component.node.find_all())
         return [
@@ -83,7 +84,7 @@ class Watch(Stack):
             for name in names_:
                 own = subscriptions.Subscription(name, ())
                 prefix = self.options.prefix
-                place = own.dead_letters(prefix) if dead else own.queue(prefix)
+                place = own.dead_letter_queue_name(prefix) if dead else own.queue_name(prefix)
                 found[name] = alarms.queue_metric(place, metric)
             return found
 

@@ -22,7 +22,7 @@ from chassis.messaging import subscriptions
 from infra import stages
 from infra.cdk import names
 from infra.cdk.constructs.postgres import Postgres
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.network import Network
 
 
@@ -32,9 +32,9 @@ def tables(service: str) -> tuple[Table, ...]:
     return defined
 
 
-def wanted(options: Options) -> Iterator[subscriptions.Subscription]:
+def wanted(options: DeploymentOptions) -> Iterator[subscriptions.Subscription]:
     """Give the components' own definitions of which events they take; none without services."""
-    for service in stages.ordered(options.extracted):
+    for service in stages.in_canonical_order(options.extracted):
         yield importlib.import_module(f"{service}.subscription").SUBSCRIPTION
     if options.extracted:
         yield importlib.import_module("forum.subscription").at(options.extracted)
@@ -44,12 +44,12 @@ class Data(Stack):
     """All data of a stage. In production it outlives its stack, and can't be deleted by mistake."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, options: Options, network: Network
+        self, scope: Construct, construct_id: str, *, options: DeploymentOptions, network: Network
     ) -> None:
         super().__init__(scope, construct_id)
         self.options = options
         self.removal = RemovalPolicy.RETAIN if options.production else RemovalPolicy.DESTROY
-        for service in stages.ordered(options.extracted):
+        for service in stages.in_canonical_order(options.extracted):
             for table in tables(service):
                 self._table(table)
         if options.extracted:
@@ -75,7 +75,7 @@ class Data(Stack):
             partition_key=_key(table.partition),
             sort_key=_key(table.sort) if table.sort else None,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            time_to_live_attribute=table.expires,
+            time_to_live_attribute=table.ttl_attribute,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
@@ -93,13 +93,15 @@ class Data(Stack):
     def _bus(self) -> None:
         """Make the topic of all events, and a queue with dead letters for each that takes some."""
         prefix = self.options.prefix
-        topic = sns.Topic(self, "Events", topic_name=subscriptions.topic(prefix), enforce_ssl=True)
+        topic = sns.Topic(
+            self, "Events", topic_name=subscriptions.topic_name(prefix), enforce_ssl=True
+        )
         for taken in wanted(self.options):
             name = taken.component.capitalize()
             dead = sqs.Queue(
                 self,
                 f"{name}DeadLetters",
-                queue_name=taken.dead_letters(prefix),
+                queue_name=taken.dead_letter_queue_name(prefix),
                 retention_period=Duration.seconds(subscriptions.DEAD_RETENTION_SECONDS),
                 enforce_ssl=True,
                 removal_policy=self.removal,
@@ -107,7 +109,7 @@ class Data(Stack):
             queue = sqs.Queue(
                 self,
                 f"{name}Queue",
-                queue_name=taken.queue(prefix),
+                queue_name=taken.queue_name(prefix),
                 retention_period=Duration.seconds(subscriptions.RETENTION_SECONDS),
                 visibility_timeout=Duration.seconds(subscriptions.VISIBILITY_SECONDS),
                 dead_letter_queue=sqs.DeadLetterQueue(
@@ -116,7 +118,9 @@ class Data(Stack):
                 enforce_ssl=True,
                 removal_policy=self.removal,
             )
-            for statement in subscriptions.may_send(topic.topic_arn, queue.queue_arn)["Statement"]:
+            for statement in subscriptions.queue_policy(topic.topic_arn, queue.queue_arn)[
+                "Statement"
+            ]:
                 queue.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
             sns.CfnSubscription(
                 self,
@@ -140,7 +144,7 @@ class Data(Stack):
         )
 
 
-def table_arns(options: Options, service: str) -> list[str]:
+def table_arns(options: DeploymentOptions, service: str) -> list[str]:
     """Give the ARNs of a service's tables and of their indexes, each by its name."""
     arns = []
     for table in tables(service):

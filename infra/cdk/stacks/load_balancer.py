@@ -13,18 +13,18 @@ from constructs import Construct
 
 from infra import stages
 from infra.cdk import components, names
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.network import Network
 
 LOG_DAYS = 30
 IDLE_SECONDS = 60  # gunicorn keeps idle connections longer (chassis.http.gunicorn_conf)
 
 
-class Edge(Stack):
+class LoadBalancer(Stack):
     """HTTPS by the given certificate, and a redirect to it; a lab without one has plain HTTP."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, options: Options, network: Network
+        self, scope: Construct, construct_id: str, *, options: DeploymentOptions, network: Network
     ) -> None:
         super().__init__(scope, construct_id)
         self.options = options
@@ -131,7 +131,7 @@ def target_group(
     scope: Construct,
     construct_id: str,
     *,
-    options: Options,
+    options: DeploymentOptions,
     network: Network,
     component: str,
     colour: str = "",

@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infra import stages
 from infra.cdk import components, names
-from infra.cdk.options import Options
+from infra.cdk.options import DeploymentOptions
 
 AZS = 2
 POSTGRES = 5432
@@ -36,7 +36,7 @@ class Network(Stack):
     In production they have none, and reach AWS by endpoints.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, options: Options) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, options: DeploymentOptions) -> None:
         super().__init__(scope, construct_id)
         self.options = options
         self.vpc = ec2.Vpc(

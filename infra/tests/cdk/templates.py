@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cdk import names
-from infra.cdk.options import PRODUCTION, Options, read
+from infra.cdk.options import PRODUCTION, DeploymentOptions, read_options
 from infra.cdk.synth import synthesise
 
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0f1e2d3c"
@@ -18,7 +18,7 @@ Resource = dict[str, Any]
 class Templates:
     """All templates of a deployment."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: DeploymentOptions) -> None:
         self.options = options
         self.folder = Path(tempfile.mkdtemp(prefix="forum-cdk-"))
         made = synthesise(options, self.folder)
@@ -72,7 +72,7 @@ def templates(**context: str) -> Templates:
     """Synthesise once in a process."""
     if context.get("environment") == PRODUCTION:
         context.setdefault("certificate", CERTIFICATE)
-    return Templates(read(context))
+    return Templates(read_options(context))
 
 
 def settings(container: Resource) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from infra.cdk import nag_suppressions
 from infra.cdk.app import FLAGS, build
-from infra.cdk.options import read
+from infra.cdk.options import read_options
 from infra.runner.config import ROOT
 from infra.tests.cdk.templates import CERTIFICATE, templates
 
@@ -48,7 +48,7 @@ def test_cfn_lint_finds_nothing(context: dict[str, str]) -> None:
 def test_cdk_nag_finds_nothing_that_has_no_reason(context: dict[str, str], tmp_path: Path) -> None:
     app = App(context=FLAGS, outdir=str(tmp_path))
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    build(app, read(context))
+    build(app, read_options(context))
     app.synth()
     report = json.loads((tmp_path / "validation-report.json").read_text(encoding="utf-8"))
     (nag,) = (each for each in report["pluginReports"] if each["pluginName"] == "AwsSolutions")
@@ -59,14 +59,14 @@ def test_every_acknowledgement_has_a_reason_and_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without its acknowledgement each finding is there, in one deployment or another."""
-    needed = set(nag_suppressions.LIST)
+    needed = set(nag_suppressions.SUPPRESSIONS)
     assert all(len(each.reason) > 20 for each in needed)
-    monkeypatch.setattr(nag_suppressions, "LIST", ())
+    monkeypatch.setattr(nag_suppressions, "SUPPRESSIONS", ())
     for place, context in enumerate(({"exec": "on"}, {"strategy": "canary"})):
         folder = tmp_path / str(place)
         app = App(context=FLAGS, outdir=str(folder))
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-        build(app, read(context))
+        build(app, read_options(context))
         with pytest.raises(RuntimeError, match="ValidationFailed"):
             app.synth()
         report: dict[str, Any] = json.loads((folder / "validation-report.json").read_text("utf-8"))

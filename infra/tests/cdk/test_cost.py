@@ -42,7 +42,7 @@ def test_every_kind_of_resource_is_either_counted_or_known_to_be_free() -> None:
 
 def test_what_is_counted_has_a_price_and_every_price_a_source() -> None:
     known = cost.prices()
-    for context in ({}, {"asleep": "on"}, {"environment": "production"}, {"architecture": "arm64"}):
+    for context in ({}, {"idle": "on"}, {"environment": "production"}, {"architecture": "arm64"}):
         assert count(**context).keys() <= known.keys()
     for what, price in known.items():
         assert price.source.startswith("https://"), what
@@ -50,12 +50,12 @@ def test_what_is_counted_has_a_price_and_every_price_a_source() -> None:
 
 
 def test_a_sleeping_lab_pays_for_no_task_and_no_database() -> None:
-    asleep, awake = count(asleep="on"), count()
+    idle, awake = count(idle="on"), count()
     assert awake["fargate-vcpu-x86_64"] == 8 * 0.25
     assert awake["db.t4g.micro"] == 1
-    assert not asleep["fargate-vcpu-x86_64"]
-    assert not asleep["db.t4g.micro"]
-    assert asleep["load-balancer"] == awake["load-balancer"] == 1
+    assert not idle["fargate-vcpu-x86_64"]
+    assert not idle["db.t4g.micro"]
+    assert idle["load-balancer"] == awake["load-balancer"] == 1
 
 
 def test_what_is_not_known_is_left_blank(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_endpoints_are_paid_for_in_production_only(environment: str) -> None:
 
 def test_the_document_says_what_is_computed() -> None:
     counted = {
-        "lab idle": count(asleep="on"),
+        "lab idle": count(idle="on"),
         "lab running": count(),
         "production": count(environment="production"),
     }

@@ -9,13 +9,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from infra.local_cloud import health, target
-from infra.local_cloud.template_filter import REASONS, StillNeededError, kind, leave_out
+from infra.local_cloud.template_filter import (
+    REASONS,
+    StillReferencedError,
+    remove_unsupported,
+    resource_kind,
+)
 from infra.tests.cdk.templates import templates
 
 
 def test_only_what_the_emulator_rejects_is_left_out() -> None:
     for name, template in templates().stacks.items():
-        made, gone = leave_out(template)
+        made, gone = remove_unsupported(template)
         assert set(gone.values()) <= REASONS.keys()
         before, after = template["Resources"], made["Resources"]
         assert before.keys() - after.keys() == gone.keys()
@@ -30,7 +35,9 @@ def test_only_what_the_emulator_rejects_is_left_out() -> None:
 
 def test_everything_that_is_rejected_occurs() -> None:
     stacks = templates().stacks.values()
-    found = {kind(resource) for stack in stacks for resource in stack["Resources"].values()}
+    found = {
+        resource_kind(resource) for stack in stacks for resource in stack["Resources"].values()
+    }
     # Rules of security groups have no egress of their own so far.
     assert REASONS.keys() - found <= {"AWS::EC2::SecurityGroupEgress"}
 
@@ -38,18 +45,18 @@ def test_everything_that_is_rejected_occurs() -> None:
 def test_the_template_itself_stays_as_it_is() -> None:
     template = templates().stack("posts")
     before = json.dumps(template)
-    leave_out(template)
+    remove_unsupported(template)
     assert json.dumps(template) == before
 
 
 def test_what_others_refer_to_is_not_left_out_in_silence() -> None:
     flow = {"Type": "AWS::EC2::FlowLog"}
     bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Ref": "Flow"}}}
-    with pytest.raises(StillNeededError, match="Flow"):
-        leave_out({"Resources": {"Flow": flow, "Bucket": bucket}})
+    with pytest.raises(StillReferencedError, match="Flow"):
+        remove_unsupported({"Resources": {"Flow": flow, "Bucket": bucket}})
     out = {"Value": {"Fn::GetAtt": ["Flow", "Id"]}}
-    with pytest.raises(StillNeededError, match="Flow"):
-        leave_out({"Resources": {"Flow": flow}, "Outputs": {"It": out}})
+    with pytest.raises(StillReferencedError, match="Flow"):
+        remove_unsupported({"Resources": {"Flow": flow}, "Outputs": {"It": out}})
 
 
 class Target(BaseHTTPRequestHandler):
@@ -70,10 +77,10 @@ def port() -> Iterator[int]:
 
 
 def test_a_target_is_well_when_its_answer_is_one_of_the_codes(port: int) -> None:
-    assert health.answers("127.0.0.1", port, "/readyz")
-    assert health.answers("127.0.0.1", port, "/readyz", "301,200-204")
-    assert not health.answers("127.0.0.1", port, "/other")
-    assert not health.answers("127.0.0.1", 1, "/readyz")
+    assert health.target_is_healthy("127.0.0.1", port, "/readyz")
+    assert health.target_is_healthy("127.0.0.1", port, "/readyz", "301,200-204")
+    assert not health.target_is_healthy("127.0.0.1", port, "/other")
+    assert not health.target_is_healthy("127.0.0.1", 1, "/readyz")
 
 
 def test_a_task_that_ends_or_stays_ill_is_no_healthy_task() -> None:
@@ -86,8 +93,8 @@ def test_a_task_that_ends_or_stays_ill_is_no_healthy_task() -> None:
 
 
 def test_a_wrong_place_says_what_is_wrong() -> None:
-    assert target.read({}) == target.Place("forum-local", 8080)
+    assert target.read_target({}) == target.DeploymentTarget("forum-local", 8080)
     with pytest.raises(ValueError, match="PORT is a port"):
-        target.read({"PORT": "http"})
+        target.read_target({"PORT": "http"})
     with pytest.raises(ValueError, match="PROJECT is a short name"):
-        target.read({"PROJECT": "My Forum"})
+        target.read_target({"PROJECT": "My Forum"})

@@ -18,7 +18,7 @@ TABLE: list[dict[str, str]] = tomllib.loads(
 )["path"]
 
 
-@pytest.fixture(params=stages.every(), ids=stages.folder)
+@pytest.fixture(params=stages.all_stages(), ids=stages.stage_name)
 def stage(request: pytest.FixtureRequest) -> Templates:
     return templates(extracted=stages.as_setting(request.param))
 

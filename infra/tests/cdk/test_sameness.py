@@ -15,7 +15,7 @@ from infra import ministack, stages
 from infra.cdk import components
 from infra.cdk.options import PRODUCTION
 from infra.cdk.stacks import data, load_balancer
-from infra.runner.config import ROOT, worker
+from infra.runner.config import ROOT, worker_name
 from infra.tests.cdk.templates import Templates, settings, templates
 
 EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
@@ -69,11 +69,11 @@ def test_the_name_is_the_same_everywhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERYBODY)
 def test_a_worker_runs_what_it_runs_in_compose(name: str) -> None:
-    program = worker(name)
+    program = worker_name(name)
     container = FULL.container(program)
     assert container["Command"] == COMPOSE["services"][program]["command"]
-    assert container["HealthCheck"]["Command"] == [*components.SHELL, "--beat"]
-    assert settings(container)["BEAT_FILE"] == components.BEAT_FILE
+    assert container["HealthCheck"]["Command"] == [*components.SHELL, "--heartbeat"]
+    assert settings(container)["HEARTBEAT_FILE"] == components.HEARTBEAT_FILE
     assert "PortMappings" not in container
 
 
@@ -82,7 +82,7 @@ def test_peers_are_found_where_their_domain_is_owned() -> None:
         told = settings(templates(extracted=extracted).container("posts"))
         owner = "threads" if "threads" in extracted else stages.MONOLITH
         assert told["THREADS_URL"] == f"http://{owner}.forum.local:8080"
-    assert settings(FULL.container("users"))["KEEPERS"] == "monolith,threads,posts"
+    assert settings(FULL.container("users"))["REPLICA_HOLDERS"] == "monolith,threads,posts"
     assert settings(FULL.container(stages.MONOLITH))["EXTRACTED"] == "users,threads,posts"
 
 
@@ -102,14 +102,14 @@ def test_tables_are_the_services_own() -> None:
             wanted[ministack.PREFIX + table.name] = table
     assert found.keys() == wanted.keys()
     for name, table in wanted.items():
-        asked, made = table.creation(ministack.PREFIX), found[name]
+        asked, made = table.create_arguments(ministack.PREFIX), found[name]
         assert made["KeySchema"] == asked["KeySchema"]
         assert made["BillingMode"] == asked["BillingMode"]
         by_name = sorted(made["AttributeDefinitions"], key=lambda each: str(each["AttributeName"]))
         assert by_name == asked["AttributeDefinitions"]
         assert made.get("GlobalSecondaryIndexes", []) == asked.get("GlobalSecondaryIndexes", [])
-        if table.expires:
-            ttl = {"AttributeName": table.expires, "Enabled": True}
+        if table.ttl_attribute:
+            ttl = {"AttributeName": table.ttl_attribute, "Enabled": True}
             assert made["TimeToLiveSpecification"] == ttl
         else:
             assert "TimeToLiveSpecification" not in made
@@ -121,11 +121,11 @@ def test_queues_and_filters_are_the_components_own(extracted: str) -> None:
     queues = {each["QueueName"]: each for each in made.all("AWS::SQS::Queue")}
     filters = [each["FilterPolicy"] for each in made.all("AWS::SNS::Subscription")]
     for wanted in data.wanted(made.options):
-        queue = queues.pop(wanted.queue(ministack.PREFIX))
+        queue = queues.pop(wanted.queue_name(ministack.PREFIX))
         assert queue["VisibilityTimeout"] == subscriptions.VISIBILITY_SECONDS
         assert queue["MessageRetentionPeriod"] == subscriptions.RETENTION_SECONDS
         assert queue["RedrivePolicy"]["maxReceiveCount"] == subscriptions.MAX_RECEIVES
-        dead = queues.pop(wanted.dead_letters(ministack.PREFIX))
+        dead = queues.pop(wanted.dead_letter_queue_name(ministack.PREFIX))
         assert dead["MessageRetentionPeriod"] == subscriptions.DEAD_RETENTION_SECONDS
         filters.remove(wanted.filter_policy())
     assert not queues

@@ -7,11 +7,12 @@ import pytest
 from infra import stages
 from infra.cdk import components
 from infra.cdk.constructs import alarms, deployment_strategy, scaling
-from infra.cdk.options import OptionsError, read
+from infra.cdk.options import OptionsError, read_options
+from infra.runner.config import worker_name
 from infra.tests.cdk.templates import CERTIFICATE, Templates, settings, templates
 
 EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
-PROGRAMS = (*EVERYBODY, *map(components.worker_name, EVERYBODY))
+PROGRAMS = (*EVERYBODY, *map(worker_name, EVERYBODY))
 LAB, PRODUCTION = templates(), templates(environment="production")
 
 
@@ -145,7 +146,7 @@ def test_everything_scales_between_its_bounds(made: Templates) -> None:
 
 def test_production_has_two_of_what_people_wait_for_and_no_public_address() -> None:
     for name in EVERYBODY:
-        assert components.size(PRODUCTION.options, name).fewest >= 2
+        assert components.size(PRODUCTION.options, name).min_tasks >= 2
     for service in PRODUCTION.all("AWS::ECS::Service"):
         configuration = service["NetworkConfiguration"]["AwsvpcConfiguration"]
         assert configuration["AssignPublicIp"] == "DISABLED"
@@ -212,15 +213,15 @@ def test_there_is_an_alarm_for_everything_that_a_person_should_see() -> None:
     for alarm in found:
         assert f':alarm:{alarm}"' in board, alarm
     for log_filter in LAB.all("AWS::Logs::MetricFilter"):
-        assert log_filter["FilterPattern"] == "{ $.outbox_seconds = * }"
+        assert log_filter["FilterPattern"] == "{ $.outbox_age_seconds = * }"
         (metric,) = log_filter["MetricTransformations"]
         assert metric["MetricName"].endswith(alarms.OUTBOX)
 
 
 def test_a_sleeping_lab_runs_nothing() -> None:
-    asleep = templates(asleep="on")
-    assert {each["DesiredCount"] for each in asleep.all("AWS::ECS::Service")} == {0}
-    assert not list(asleep.all("AWS::ApplicationAutoScaling::ScalableTarget"))
+    idle = templates(idle="on")
+    assert {each["DesiredCount"] for each in idle.all("AWS::ECS::Service")} == {0}
+    assert not list(idle.all("AWS::ApplicationAutoScaling::ScalableTarget"))
 
 
 @pytest.mark.parametrize(
@@ -288,4 +289,4 @@ def test_a_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any])
 )
 def test_a_wrong_context_says_what_is_wrong(context: dict[str, str], told: str) -> None:
     with pytest.raises(OptionsError, match=told):
-        read(context)
+        read_options(context)

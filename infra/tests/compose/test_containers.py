@@ -10,18 +10,18 @@ from typing import BinaryIO
 
 import pytest
 
-from chassis.clock import stamp
-from chassis.messaging.dynamodb_outbox import KEPT_FOR
+from chassis.clock import format_timestamp
+from chassis.messaging.dynamodb_outbox import RETENTION
 from chassis.messaging.replay import MARGIN
-from chassis.messaging.subscriptions import Places, Subscription
+from chassis.messaging.subscriptions import BusEndpoints, Subscription
 from extraction.deployment import compose_override
-from extraction.deployment.compose_host import Hands
-from extraction.deployment.compose_project import OVERRIDE, Project
-from extraction.deployment.port import PlaceError
+from extraction.deployment.compose_host import ComposeHost
+from extraction.deployment.compose_project import OVERRIDE, ComposeProject
+from extraction.deployment.port import DeploymentError
 from infra import session_keys, stages
 from infra.compose import secrets_setup, stage_file
-from infra.compose.bus_recovery import COMPLETE, Keeper
-from tests.support.bus import Bus, happened
+from infra.compose.bus_recovery import COMPLETE, BusRecovery
+from tests.support.bus import Bus, make_event
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MADE = {
@@ -33,11 +33,11 @@ MADE = {
 URL = "postgresql+psycopg://forum:pw@postgres:5432/"
 
 
-@pytest.mark.parametrize("extracted", stages.every(), ids=stages.folder)
+@pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
 def test_whoever_may_keep_users_can_sign_sessions_and_nobody_else(
     extracted: frozenset[str],
 ) -> None:
-    shares = secrets_setup.shares(extracted, MADE)
+    shares = secrets_setup.component_secrets(extracted, MADE)
     components = {stages.MONOLITH, *stages.DOMAINS}
     assert {name for name, share in shares.items() if session_keys.PRIVATE in share} == set(
         session_keys.SIGNERS
@@ -48,18 +48,18 @@ def test_whoever_may_keep_users_can_sign_sessions_and_nobody_else(
     assert shares.keys() == components | {secrets_setup.KEEPER, secrets_setup.POSTGRES}
 
 
-@pytest.mark.parametrize("extracted", stages.every(), ids=stages.folder)
+@pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
 def test_the_users_service_knows_who_keeps_copies_where_nothing_was_moved(
     extracted: frozenset[str],
 ) -> None:
-    keepers = secrets_setup.shares(extracted, MADE)["users"]["keepers"]
-    assert set(keepers.split(",")) == {stages.MONOLITH, *extracted} - {"users"}
+    replica_holders = secrets_setup.component_secrets(extracted, MADE)["users"]["replica_holders"]
+    assert set(replica_holders.split(",")) == {stages.MONOLITH, *extracted} - {"users"}
 
 
 def test_each_stage_has_a_database_of_its_own() -> None:
-    names = {stage_file.database_name(extracted) for extracted in stages.every()}
+    names = {stage_file.database_name(extracted) for extracted in stages.all_stages()}
     assert len(names) == 8
-    shares = secrets_setup.shares(frozenset({"users", "posts"}), MADE)
+    shares = secrets_setup.component_secrets(frozenset({"users", "posts"}), MADE)
     assert shares[stages.MONOLITH]["database_url"] == URL + "users_posts"
     assert shares[secrets_setup.KEEPER] == {"database_url": URL + "users_posts"}
 
@@ -71,10 +71,10 @@ class Outbox:
         self.waiting: datetime | None = None
         self.replayed: list[datetime] = []
 
-    def oldest(self) -> datetime | None:
+    def oldest_unpublished_at(self) -> datetime | None:
         return self.waiting
 
-    def again(self, since: datetime) -> int:
+    def republish_since(self, since: datetime) -> int:
         self.replayed.append(since)
         return 3
 
@@ -85,47 +85,47 @@ def outbox() -> Outbox:
 
 
 @pytest.fixture
-def places(bus: Bus) -> Iterator[Places]:
+def places(bus: Bus) -> Iterator[BusEndpoints]:
     """Give the queues of a component, on a bus that is complete at the end."""
     yield bus.provision([Subscription("notes", ("note.created",))])["notes"]
     bus.sqs.delete_queue(QueueUrl=bus.sqs.get_queue_url(QueueName=COMPLETE)["QueueUrl"])
 
 
-def keeper_of(bus: Bus, outbox: Outbox, places: Places, note: Path) -> Keeper:
-    return Keeper(bus.sqs, [outbox], [bus.queue(places)], note)  # type: ignore[list-item]
+def keeper_of(bus: Bus, outbox: Outbox, places: BusEndpoints, note: Path) -> BusRecovery:
+    return BusRecovery(bus.sqs, [outbox], [bus.queue(places)], note)  # type: ignore[list-item]
 
 
 def test_what_may_have_been_on_the_bus_is_published_again_once(
-    bus: Bus, outbox: Outbox, places: Places, tmp_path: Path
+    bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
 ) -> None:
     keeper = keeper_of(bus, outbox, places, tmp_path / "keeper" / "note")
     assert not keeper.is_complete()
-    assert keeper.complete(lambda: NOW) == 3
+    assert keeper.republish(lambda: NOW) == 3
     assert keeper.is_complete()
     # Nothing is known yet of when all had arrived.
-    assert outbox.replayed == [NOW - KEPT_FOR - MARGIN]
+    assert outbox.replayed == [NOW - RETENTION - MARGIN]
 
 
 def test_it_goes_back_to_the_last_time_when_nothing_was_under_way(
-    bus: Bus, outbox: Outbox, places: Places, tmp_path: Path
+    bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
 ) -> None:
     note, queue = tmp_path / "note", places.queue_url
     keeper = keeper_of(bus, outbox, places, note)
-    keeper.note(NOW)
-    assert note.read_text() == stamp(NOW)
+    keeper.record_checkpoint(NOW)
+    assert note.read_text() == format_timestamp(NOW)
     outbox.waiting = NOW
-    keeper.note(NOW + timedelta(hours=1))
+    keeper.record_checkpoint(NOW + timedelta(hours=1))
     outbox.waiting = None
-    bus.sqs.send_message(QueueUrl=queue, MessageBody=happened().to_json())
-    keeper.note(NOW + timedelta(hours=2))
+    bus.sqs.send_message(QueueUrl=queue, MessageBody=make_event().to_json())
+    keeper.record_checkpoint(NOW + timedelta(hours=2))
     taken = bus.sqs.receive_message(QueueUrl=queue)["Messages"]
-    keeper.note(NOW + timedelta(hours=3))
-    assert note.read_text() == stamp(NOW), "something waited, or was in somebody's hands"
-    keeper.complete(lambda: NOW + timedelta(hours=4))
+    keeper.record_checkpoint(NOW + timedelta(hours=3))
+    assert note.read_text() == format_timestamp(NOW), "something waited, or was in somebody's hands"
+    keeper.republish(lambda: NOW + timedelta(hours=4))
     assert outbox.replayed == [NOW - MARGIN]
     bus.sqs.delete_message(QueueUrl=queue, ReceiptHandle=taken[0]["ReceiptHandle"])
-    keeper.note(NOW + timedelta(hours=5))
-    assert note.read_text() == stamp(NOW + timedelta(hours=5))
+    keeper.record_checkpoint(NOW + timedelta(hours=5))
+    assert note.read_text() == format_timestamp(NOW + timedelta(hours=5))
 
 
 @pytest.fixture
@@ -135,23 +135,23 @@ def began_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("began_alone")
 def test_a_forum_is_at_the_stage_that_it_was_moved_to(tmp_path: Path) -> None:
-    assert stage_file.by_now(tmp_path) == stage_file.ByNow(frozenset())
-    assert not stage_file.was_moved(tmp_path)
-    moved = stage_file.ByNow(frozenset({"posts"}), frozenset({"users"}))
-    stage_file.note(moved, tmp_path)
-    assert stage_file.by_now(tmp_path) == moved
+    assert stage_file.current_stage(tmp_path) == stage_file.CurrentStage(frozenset())
+    assert not stage_file.has_moved_domains(tmp_path)
+    moved = stage_file.CurrentStage(frozenset({"posts"}), frozenset({"users"}))
+    stage_file.save_stage(moved, tmp_path)
+    assert stage_file.current_stage(tmp_path) == moved
     assert moved.services == ("users", "posts")
-    assert stage_file.was_moved(tmp_path)
+    assert stage_file.has_moved_domains(tmp_path)
 
 
 def test_each_forum_is_at_a_stage_of_its_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("EXTRACTED", "users")
-    stage_file.note(stage_file.ByNow(frozenset()), tmp_path)
+    stage_file.save_stage(stage_file.CurrentStage(frozenset()), tmp_path)
     monkeypatch.setenv("EXTRACTED", "users,posts")
-    assert stage_file.by_now(tmp_path).extracted == {"users", "posts"}
-    assert not stage_file.was_moved(tmp_path)
+    assert stage_file.current_stage(tmp_path).extracted == {"users", "posts"}
+    assert not stage_file.has_moved_domains(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -169,68 +169,72 @@ def test_setup_refuses_the_services_of_another_forum(
     tmp_path: Path, began: str | None, moved: bool, said: str
 ) -> None:
     if moved:
-        stage_file.note(stage_file.ByNow(frozenset({"users"})), tmp_path)
-    problem = secrets_setup.another(began, tmp_path)
+        stage_file.save_stage(stage_file.CurrentStage(frozenset({"users"})), tmp_path)
+    problem = secrets_setup.stale_override_problem(began, tmp_path)
     assert said in problem
     assert bool(said) == bool(problem)
 
 
 def test_a_forum_that_was_not_moved_needs_no_second_file() -> None:
-    for extracted in stages.every():
-        assert compose_override.text(extracted, extracted) == ""
+    for extracted in stages.all_stages():
+        assert compose_override.override_text(extracted, extracted) == ""
 
 
 def test_what_came_since_always_runs_and_what_went_never_does() -> None:
-    told = compose_override.text(frozenset({"users", "threads"}), frozenset({"threads", "posts"}))
-    assert 'FORUM_BEGAN_AS: "users,threads"' in told
+    told = compose_override.override_text(
+        frozenset({"users", "threads"}), frozenset({"threads", "posts"})
+    )
+    assert 'INITIAL_STAGE: "users,threads"' in told
     for name in ("threads", "posts-worker", "dynamodb", "keeper", "monolith-worker"):
         assert f"  {name}: {{ profiles: !reset [] }}\n" in told
     for name in ("users", "users-worker"):
         assert f"  {name}: {{ profiles: !override [returned] }}\n" in told
 
 
-def project(folder: Path, *files: str) -> Project:
+def project(folder: Path, *files: str) -> ComposeProject:
     names = files or ("compose.yaml",)
-    return Project("forum", folder, tuple(str(folder / name) for name in names), (), frozenset())
+    return ComposeProject(
+        "forum", folder, tuple(str(folder / name) for name in names), (), frozenset()
+    )
 
 
 def test_the_file_comes_with_the_first_service_and_goes_with_the_last(tmp_path: Path) -> None:
     file = tmp_path / OVERRIDE
-    assert compose_override.write(project(tmp_path), ("posts",)) == ""
+    assert compose_override.write_override(project(tmp_path), ("posts",)) == ""
     assert "posts-worker" in file.read_text(encoding="utf-8")
-    assert compose_override.write(project(tmp_path), ()) == ""
+    assert compose_override.write_override(project(tmp_path), ()) == ""
     assert not file.exists()
 
 
 def test_a_file_of_the_persons_own_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / OVERRIDE
     file.write_text("services: {}\n", encoding="utf-8")
-    assert "posts-worker" in compose_override.write(project(tmp_path), ("posts",))
-    assert compose_override.write(project(tmp_path), ()) == ""
+    assert "posts-worker" in compose_override.write_override(project(tmp_path), ("posts",))
+    assert compose_override.write_override(project(tmp_path), ()) == ""
     assert file.read_text(encoding="utf-8") == "services: {}\n"
 
 
 def test_where_compose_would_not_read_the_file_its_options_are_named(tmp_path: Path) -> None:
     started = project(tmp_path, "compose.yaml", "more.yaml")
-    assert compose_override.write(started, ("posts",)).endswith("needs: --profile posts")
+    assert compose_override.write_override(started, ("posts",)).endswith("needs: --profile posts")
     assert not (tmp_path / OVERRIDE).exists()
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Hands, BinaryIO, BinaryIO]]:
+def ends() -> Iterator[tuple[ComposeHost, BinaryIO, BinaryIO]]:
     """Give the hands of a container, and what somebody outside reads and writes."""
     (questions, asks), (hears, answers) = os.pipe(), os.pipe()
     with os.fdopen(questions, "rb") as read, os.fdopen(answers, "wb", buffering=0) as written:
         # As in a container, also where a shell in the background has these tests ignore it.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        yield Hands(asks, hears), read, written
+        yield ComposeHost(asks, hears), read, written
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     time.sleep(0.1)
     signal.signal(signal.SIGINT, before)
 
 
 def test_a_container_asks_for_others_and_is_told_when_they_are_there(
-    ends: tuple[Hands, BinaryIO, BinaryIO],
+    ends: tuple[ComposeHost, BinaryIO, BinaryIO],
 ) -> None:
     hands, questions, answers = ends
     answers.write(b"{}\n{}\n")
@@ -240,15 +244,17 @@ def test_a_container_asks_for_others_and_is_told_when_they_are_there(
     assert questions.readline() == b'{"services": ["posts"]}\n'
 
 
-def test_what_went_wrong_outside_stops_the_move(ends: tuple[Hands, BinaryIO, BinaryIO]) -> None:
+def test_what_went_wrong_outside_stops_the_move(
+    ends: tuple[ComposeHost, BinaryIO, BinaryIO],
+) -> None:
     hands, _, answers = ends
     answers.write(b'{"error": "no room left"}\n')
-    with pytest.raises(PlaceError, match="no room left"):
+    with pytest.raises(DeploymentError, match="no room left"):
         hands.down("posts")
 
 
 def test_a_mover_that_nobody_waits_for_any_more_stops(
-    ends: tuple[Hands, BinaryIO, BinaryIO],
+    ends: tuple[ComposeHost, BinaryIO, BinaryIO],
 ) -> None:
     _, _, answers = ends
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it comes at any moment

@@ -15,11 +15,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chassis import errors
-from chassis.client.service_client import Peer
+from chassis.client.service_client import ServiceClient
 from chassis.dynamodb.database import Database
 from infra.gateway import process as gateway
 from infra.gateway.configuration import Address
-from infra.gateway.fault_proxy import Faults, Line, render
+from infra.gateway.fault_proxy import FaultInjector, ProxiedUpstream, render
 from infra.tests.gateway.upstreams import wait_for
 from tests.support.ports import free_port
 from tests.support.servers import Server, reply
@@ -36,7 +36,7 @@ class Mesh:
         self.ports = {name: free_port() for name in NAMES}
         servers = {name: stack.enter_context(self._upstream(name)) for name in NAMES}
         lines = {
-            name: Line(Address(HOST, self.ports[name]), Address(HOST, server.port))
+            name: ProxiedUpstream(Address(HOST, self.ports[name]), Address(HOST, server.port))
             for name, server in servers.items()
         }
         admin = Address(HOST, free_port())
@@ -48,7 +48,7 @@ class Mesh:
         stack.callback(process.terminate)
         for port in (*self.ports.values(), admin.port):
             wait_for(port, process)
-        self.faults = Faults(admin)
+        self.faults = FaultInjector(admin)
 
     def url(self, name: str) -> str:
         return f"http://{HOST}:{self.ports[name]}"
@@ -161,7 +161,7 @@ def test_the_datastore_is_throttled_as_boto3_knows_it(mesh: Mesh) -> None:
             client.list_tables()
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
         with pytest.raises(errors.Unavailable):
-            Database(client, "t-").ready("posts")
+            Database(client, "t-").check_table("posts")
 
 
 def test_boto3_gets_over_a_little_throttling(mesh: Mesh) -> None:
@@ -178,11 +178,11 @@ def test_a_call_between_components_gets_over_a_few_faults(mesh: Mesh) -> None:
     # 0.8 percent, so six GETs do in one run of seventy thousand.
     assert failed["GET"] < 6
     assert failed["GET"] < failed["POST"]
-    peer = Peer("posts", mesh.url("posts"))
+    peer = ServiceClient("posts", mesh.url("posts"))
     with mesh.faults.drop("posts"), pytest.raises(errors.Unavailable):
-        peer.call("GET", "/")
+        peer.request("GET", "/")
     with mesh.faults.delay("posts", 0.2):
-        peer.call("GET", "/")
+        peer.request("GET", "/")
 
 
 def _failed(mesh: Mesh, method: str) -> int:
@@ -194,7 +194,7 @@ def _failed(mesh: Mesh, method: str) -> int:
     failed = 0
     for _ in range(60):
         try:
-            Peer("posts", mesh.url("posts")).call(method, "/")
+            ServiceClient("posts", mesh.url("posts")).request(method, "/")
         except errors.Unavailable:
             failed += 1
     return failed

@@ -14,7 +14,7 @@ from chassis import deadline
 from infra import stages
 from infra.gateway import process as renderer
 from infra.gateway import routes
-from infra.gateway.configuration import Address, Gateway, render
+from infra.gateway.configuration import Address, GatewayConfig, render
 from infra.gateway.http_manager import ROUTE_TIMEOUT
 from infra.tests.gateway.upstreams import Behaviour, Running, Upstream, running, serving, unready
 from tests.support.ports import free_port
@@ -205,7 +205,7 @@ def test_no_client_says_how_long_a_request_may_take(tmp_path: Path) -> None:
         _, body = gateway.ask("/api/users", headers={deadline.HEADER: "1"})
         received = json.loads(body)["headers"]
         assert deadline.HEADER.lower() not in {name.lower() for name in received}
-    assert float(ROUTE_TIMEOUT.removesuffix("s")) > deadline.MOST
+    assert float(ROUTE_TIMEOUT.removesuffix("s")) > deadline.MAX_SECONDS
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -296,7 +296,7 @@ def test_the_access_log_is_json_without_anything_secret(tmp_path: Path) -> None:
         served, down, refused = gateway.logged(3)
         assert "s3cret" not in gateway.log.read_text()
     assert served["time"].endswith("Z")
-    assert served["milliseconds"] >= 0
+    assert served["duration_ms"] >= 0
     assert served["bytes_sent"] > 0
     expected = {
         "component": "gateway",
@@ -363,13 +363,13 @@ def test_nobody_is_logged_who_only_asks_for_health(tmp_path: Path) -> None:
 
 
 def test_a_component_needs_an_address() -> None:
-    nowhere = Gateway(routes.load().at(USERS), {"monolith": [LOCAL]}, LOCAL)
+    nowhere = GatewayConfig(routes.load().at(USERS), {"monolith": [LOCAL]}, LOCAL)
     with pytest.raises(ValueError, match="given for users"):
         render(nowhere)
 
 
 def test_every_stage_has_a_name() -> None:
-    assert [stages.folder(stage) for stage in stages.every()] == [
+    assert [stages.stage_name(stage) for stage in stages.all_stages()] == [
         "monolith",
         "users",
         "threads",

@@ -24,7 +24,7 @@ def ports() -> Iterator[dict[str, int]]:
         yield {name: stack.enter_context(serving(Upstream(name))).port for name in names}
 
 
-@pytest.fixture(scope="module", params=stages.every(), ids=stages.folder)
+@pytest.fixture(scope="module", params=stages.all_stages(), ids=stages.stage_name)
 def stage(
     request: pytest.FixtureRequest, ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[frozenset[str], Running]]:

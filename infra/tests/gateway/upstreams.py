@@ -14,7 +14,7 @@ from typing import Any
 
 from infra.gateway import process as gateway
 from infra.gateway import routes
-from infra.gateway.configuration import READY_PATH, Address, Gateway
+from infra.gateway.configuration import READY_PATH, Address, GatewayConfig
 from tests.support.ports import free_port
 
 Behaviour = Callable[["Upstream", int], str]
@@ -153,8 +153,8 @@ def running(
     each = {name: [given] if isinstance(given, int) else given for name, given in ports.items()}
     port = free_port()
     file = folder / "envoy.json"
-    gateway.write(
-        Gateway(
+    gateway.write_configuration(
+        GatewayConfig(
             routes=routes.load().at(extracted),
             addresses={
                 name: [Address("127.0.0.1", number) for number in numbers]

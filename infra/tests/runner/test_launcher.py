@@ -35,30 +35,30 @@ def assert_refused(stack: Stack, *expected: str) -> None:
     """The launcher says so and ends; nothing was started."""
     assert stack.spawn().wait(20) == 1
     for text in expected:
-        assert text in stack.said()
-    assert "Traceback" not in stack.said()
-    assert not stack.local.logs.exists()
+        assert text in stack.output_text()
+    assert "Traceback" not in stack.output_text()
+    assert not stack.config.log_folder.exists()
     assert not stack.processes()
 
 
 @pytest.mark.parametrize("part", ["gateway", "monolith", "users", "dynamodb", "bus"])
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path, part: str) -> None:
     stack = Stack(USERS, tmp_path, SMALL)
-    with occupied(stack.local.ports[part]):
+    with occupied(stack.config.ports[part]):
         variable = PORTS[part][0]
-        assert_refused(stack, f"port {stack.local.ports[part]}", f"{variable}=<port>", part)
+        assert_refused(stack, f"port {stack.config.ports[part]}", f"{variable}=<port>", part)
 
 
 def test_every_taken_port_is_named_at_once(tmp_path: Path) -> None:
     stack = Stack(USERS, tmp_path, SMALL)
-    ports = stack.local.ports
+    ports = stack.config.ports
     with occupied(ports["gateway"], ""), occupied(ports["users"], ""):
         assert_refused(stack, "PORT=<port>", "USERS_PORT=<port>")
 
 
 def test_a_port_that_the_stage_does_not_need_may_be_taken(stack: Stack) -> None:
-    with occupied(stack.local.ports["users"]), stack:
-        assert listens(stack.local.ports["gateway"])
+    with occupied(stack.config.ports["users"]), stack:
+        assert listens(stack.config.ports["gateway"])
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_a_folder_whose_name_does_not_work_is_refused(tmp_path: Path, name: str)
 
 def test_a_folder_runs_one_forum(stack: Stack) -> None:
     with stack:
-        second = Stack(USERS, stack.local.var)
-        second.output = stack.local.var / "second.log"
+        second = Stack(USERS, stack.config.var)
+        second.output = stack.config.var / "second.log"
         assert second.spawn().wait(20) == 1
-        assert "already runs from this folder" in second.said()
+        assert "already runs from this folder" in second.output_text()
         assert stack.process is not None
-        assert str(stack.process.pid) in second.said()
-        assert listens(stack.local.ports["gateway"])
+        assert str(stack.process.pid) in second.output_text()
+        assert listens(stack.config.ports["gateway"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -120,7 +120,7 @@ def test_a_killed_launcher_leaves_nothing_and_the_folder_free(tmp_path: Path) ->
         stack.process.wait()
         assert not stack.wait_until_gone(20)
         with stack:
-            assert listens(stack.local.ports["gateway"])
+            assert listens(stack.config.ports["gateway"])
 
 
 def test_a_new_run_waits_for_the_end_of_a_killed_one(stack: Stack) -> None:
@@ -129,7 +129,7 @@ def test_a_new_run_waits_for_the_end_of_a_killed_one(stack: Stack) -> None:
         stack.process.kill()
         stack.process.wait()
         with stack:
-            assert listens(stack.local.ports["gateway"])
+            assert listens(stack.config.ports["gateway"])
 
 
 PARTS = ("gateway", "monolith", "users", "users-worker", "dynamodb", "bus")
@@ -142,7 +142,7 @@ def test_a_part_that_dies_is_named_and_stops_the_rest(tmp_path: Path, part: str)
         assert stack.process is not None
         assert stack.process.wait(20) == 1
         assert not stack.wait_until_gone()
-        said = stack.said()
+        said = stack.output_text()
         assert f"{part} was killed by a signal" in said
         assert f"{part}.log" in said
         last = stack.log(part).splitlines()
@@ -153,7 +153,7 @@ def test_a_part_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> Non
     stack = Stack(USERS, tmp_path, {**SMALL, "SIGN_IN_LIMIT_PER_NAME": "many"})
     assert stack.spawn().wait(60) == 1
     assert not stack.wait_until_gone()
-    said = stack.said()
+    said = stack.output_text()
     assert re.search(
         r"^(users|migrate|monolith) ended with code \d+\. Its last log lines:", said, re.M
     )
@@ -162,12 +162,12 @@ def test_a_part_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> Non
 
 def test_without_supervisord_everything_ends(tmp_path: Path) -> None:
     with Stack(USERS, tmp_path, SMALL) as stack:
-        pid = int((stack.local.run / "supervisord.pid").read_text())
+        pid = int((stack.config.run_folder / "supervisord.pid").read_text())
         os.kill(pid, signal.SIGKILL)
         assert stack.process is not None
         assert stack.process.wait(20) == 1
         assert not stack.wait_until_gone()
-        assert "supervisord died" in stack.said()
+        assert "supervisord died" in stack.output_text()
 
 
 def test_stop_and_reset_from_elsewhere(stack: Stack) -> None:
@@ -180,11 +180,11 @@ def test_stop_and_reset_from_elsewhere(stack: Stack) -> None:
         assert stack.process is not None
         assert stack.process.wait(1) == 0
     assert stack.control("reset").returncode == 0
-    assert not stack.local.var.exists()
+    assert not stack.config.var.exists()
 
 
 def test_a_folder_may_have_an_odd_name(tmp_path: Path) -> None:
     folder = tmp_path / "it is (all) mine"
     with Stack(USERS, folder, SMALL) as stack:
-        assert stages.folder(USERS) in {path.name for path in (folder / "stages").iterdir()}
+        assert stages.stage_name(USERS) in {path.name for path in (folder / "stages").iterdir()}
         assert stack.stop() == 0

@@ -10,7 +10,7 @@ from chassis.messaging.subscriptions import Subscription
 from infra import session_keys, stages
 from infra.ministack import PREFIX
 from infra.runner import process_specs, supervisord
-from infra.runner.config import Local, SettingsError, read
+from infra.runner.config import RunConfig, SettingsError, read_config
 from tests.support.bus import Bus
 
 DYNOXIDE = Path("/bin/dynoxide")
@@ -23,12 +23,14 @@ CALLER = {
 }
 
 
-def local(tmp_path: Path, extracted: str = "users,threads,posts") -> Local:
-    return read({"EXTRACTED": extracted, "VAR_DIR": str(tmp_path)})
+def local(tmp_path: Path, extracted: str = "users,threads,posts") -> RunConfig:
+    return read_config({"EXTRACTED": extracted, "VAR_DIR": str(tmp_path)})
 
 
-def environments(given: Local) -> dict[str, Mapping[str, str]]:
-    return {program.name: program.environment for program in process_specs.of(given, DYNOXIDE)}
+def environments(given: RunConfig) -> dict[str, Mapping[str, str]]:
+    return {
+        program.name: program.environment for program in process_specs.all_specs(given, DYNOXIDE)
+    }
 
 
 def test_little_of_the_callers_environment_is_passed_on() -> None:
@@ -44,20 +46,20 @@ def test_little_of_the_callers_environment_is_passed_on() -> None:
 
 def test_the_monolith_alone_needs_no_datastore_and_no_worker(tmp_path: Path) -> None:
     given = local(tmp_path, "")
-    assert given.parts == ("gateway", "monolith")
+    assert given.servers == ("gateway", "monolith")
     assert given.workers == ()
 
 
 def test_what_another_stage_needs_can_be_started_at_any(tmp_path: Path) -> None:
-    everything = {program.name for program in process_specs.of(local(tmp_path), DYNOXIDE)}
+    everything = {program.name for program in process_specs.all_specs(local(tmp_path), DYNOXIDE)}
     for extracted in ("", "users", "threads,posts"):
         given = local(tmp_path, extracted)
-        assert {program.name for program in process_specs.of(given, DYNOXIDE)} == everything
+        assert {program.name for program in process_specs.all_specs(given, DYNOXIDE)} == everything
 
 
 def test_each_component_has_a_worker_with_its_settings(tmp_path: Path) -> None:
     given = local(tmp_path, "users,posts")
-    running = {program.name: program for program in process_specs.of(given, DYNOXIDE)}
+    running = {program.name: program for program in process_specs.all_specs(given, DYNOXIDE)}
     workers = [name for name, program in running.items() if program.group == "workers"]
     assert workers == ["monolith-worker", "users-worker", "threads-worker", "posts-worker"]
     assert given.workers == ("monolith-worker", "users-worker", "posts-worker")
@@ -68,18 +70,18 @@ def test_each_component_has_a_worker_with_its_settings(tmp_path: Path) -> None:
 
 def test_where_events_go_is_known_before_the_bus_runs(tmp_path: Path, bus: Bus) -> None:
     port = bus.environment["AWS_ENDPOINT_URL_SQS"].rpartition(":")[2]
-    given = read({"EXTRACTED": "users", "VAR_DIR": str(tmp_path), "BUS_PORT": port})
+    given = read_config({"EXTRACTED": "users", "VAR_DIR": str(tmp_path), "BUS_PORT": port})
     made = bus.provision([Subscription("users", ("x",)), Subscription("monolith", ("y",))], PREFIX)
     for component, places in made.items():
-        told = process_specs.environment(given, component)
+        told = process_specs.component_environment(given, component)
         assert told["EVENTS_TOPIC_ARN"] == places.topic_arn
         assert told["EVENTS_QUEUE_URL"] == places.queue_url
-        assert told["EVENTS_DEAD_LETTERS_URL"] == places.dead_letters_url
+        assert told["EVENTS_DEAD_LETTER_QUEUE_URL"] == places.dead_letter_queue_url
         assert told["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(
-    ("extracted", "owner", "keepers"),
+    ("extracted", "owner", "replica_holders"),
     [
         ("", "monolith", ""),
         ("users", "users", "monolith"),
@@ -89,18 +91,22 @@ def test_where_events_go_is_known_before_the_bus_runs(tmp_path: Path, bus: Bus) 
     ],
 )
 def test_who_keeps_users_knows_who_keeps_copies(
-    tmp_path: Path, extracted: str, owner: str, keepers: str
+    tmp_path: Path, extracted: str, owner: str, replica_holders: str
 ) -> None:
     given = local(tmp_path, extracted)
-    assert process_specs.environment(given, owner)["KEEPERS"] == keepers
+    assert process_specs.component_environment(given, owner)["REPLICA_HOLDERS"] == replica_holders
     others = set(given.components) - {owner}
-    assert not [other for other in others if "KEEPERS" in process_specs.environment(given, other)]
+    assert not [
+        other
+        for other in others
+        if "REPLICA_HOLDERS" in process_specs.component_environment(given, other)
+    ]
 
 
 @pytest.mark.parametrize("restart", ["on", "off"])
 def test_only_what_is_kept_running_is_started_again(tmp_path: Path, restart: str) -> None:
-    given = read({"EXTRACTED": "users", "VAR_DIR": str(tmp_path), "RESTART": restart})
-    for program in process_specs.of(given, DYNOXIDE):
+    given = read_config({"EXTRACTED": "users", "VAR_DIR": str(tmp_path), "RESTART": restart})
+    for program in process_specs.all_specs(given, DYNOXIDE):
         text = supervisord.configuration(tmp_path, tmp_path / "socket", tmp_path, [program])
         kept = restart == "on" and program.group != "setup"
         assert f"autorestart={'true' if kept else 'false'}" in text.splitlines()
@@ -145,10 +151,10 @@ def test_the_signing_key_goes_to_those_only_who_keep_users_now_or_later(
     tmp_path: Path, extracted: str
 ) -> None:
     given = local(tmp_path, extracted)
-    session_keys.ensure(given.secrets)
-    session_keys.hand_out(given)
+    session_keys.ensure_keys(given.secrets_folder)
+    session_keys.distribute_keys(given)
     for component in ("monolith", *stages.DOMAINS):
-        folder = session_keys.folder_of(given, component)
+        folder = session_keys.component_folder(given, component)
         names = {file.name for file in folder.iterdir()}
         expected = {"secret_key", "session_public_keys"}
         signs = component in {"monolith", "users"}
@@ -158,18 +164,18 @@ def test_the_signing_key_goes_to_those_only_who_keep_users_now_or_later(
 
 def test_a_component_loses_the_signing_key_when_it_should_not_have_it(tmp_path: Path) -> None:
     given = local(tmp_path, "users")
-    session_keys.ensure(given.secrets)
-    stray = session_keys.folder_of(given, "posts") / "session_private_key"
+    session_keys.ensure_keys(given.secrets_folder)
+    stray = session_keys.component_folder(given, "posts") / "session_private_key"
     stray.parent.mkdir(parents=True)
     stray.write_text("left by an older run")
-    session_keys.hand_out(given)
+    session_keys.distribute_keys(given)
     assert not stray.exists()
 
 
 def test_keys_are_made_once(tmp_path: Path) -> None:
-    session_keys.ensure(tmp_path)
+    session_keys.ensure_keys(tmp_path)
     before = {file.name: file.read_text() for file in tmp_path.iterdir()}
-    session_keys.ensure(tmp_path)
+    session_keys.ensure_keys(tmp_path)
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
     assert (tmp_path / "session_private_key").stat().st_mode & 0o777 == 0o600
     (public,) = json.loads(before["session_public_keys"])["keys"]
@@ -181,11 +187,11 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
 
 def test_every_problem_of_the_environment_is_told_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
-        read({"EXTRACTED": "x", "PORT": "y", "USERS_PORT": "65536", "RESTART": "yes"})
+        read_config({"EXTRACTED": "x", "PORT": "y", "USERS_PORT": "65536", "RESTART": "yes"})
     assert len(str(caught.value).splitlines()) == 4
 
 
 def test_the_stage_is_read_however_it_is_written(tmp_path: Path) -> None:
     assert local(tmp_path, " posts , users").folder.name == "users+posts"
     assert local(tmp_path, "").folder.name == "monolith"
-    assert read({}).folder.name == "users+threads+posts"
+    assert read_config({}).folder.name == "users+threads+posts"

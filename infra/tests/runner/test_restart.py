@@ -45,10 +45,10 @@ def serves(stack: Stack) -> bool:
 def test_a_part_that_is_killed_is_started_again(
     stack: Stack, part: str, kill: Callable[[Stack, str], None]
 ) -> None:
-    before, said = stack.pid(part), len(stack.said())
+    before, said = stack.pid(part), len(stack.output_text())
     kill(stack, part)
     until(lambda: stack.pid(part) not in {0, before})
-    until(lambda: f"{part} was started again" in stack.said()[said:])
+    until(lambda: f"{part} was started again" in stack.output_text()[said:])
     stack.wait_for(part)
     until(lambda: serves(stack))
 
@@ -73,11 +73,11 @@ def in_group(group: int) -> list[str]:
 
 
 def test_a_bus_that_died_has_its_topic_and_queues_again(stack: Stack) -> None:
-    said = len(stack.said())
+    said = len(stack.output_text())
     stack.kill("bus")
-    until(lambda: "make replay SINCE=" in stack.said()[said:])
-    until(lambda: eventz(stack, "users")["waiting"] == 0)
-    assert eventz(stack, "users")["dead"] == 0
+    until(lambda: "make replay SINCE=" in stack.output_text()[said:])
+    until(lambda: eventz(stack, "users")["queue_depth"] == 0)
+    assert eventz(stack, "users")["dead_letters"] == 0
 
 
 def eventz(stack: Stack, component: str) -> dict[str, float | None]:
@@ -87,12 +87,12 @@ def eventz(stack: Stack, component: str) -> dict[str, float | None]:
 
 
 def test_a_part_may_be_kept_down(stack: Stack) -> None:
-    stack.stop_part("users")
+    stack.stop_process("users")
     # Longer than the launcher needs to see it.
     time.sleep(2)
     assert stack.pid("users") == 0
     assert requests.get(f"{stack.base_url}/api/users", timeout=5).status_code == 503
-    stack.start_part("users")
+    stack.start_process("users")
     until(lambda: serves(stack))
 
 
@@ -108,11 +108,11 @@ def test_a_part_may_be_paused(stack: Stack) -> None:
 
 def test_a_part_that_does_not_stay_up_is_tried_on_and_on(tmp_path: Path) -> None:
     with Stack(frozenset(), tmp_path, SMALL, restart=True) as stack:
-        file = stack.local.run / "envoy.json"
+        file = stack.config.run_folder / "envoy.json"
         good = file.read_text()
         file.write_text("{")
         stack.kill(GATEWAY)
-        until(lambda: "gateway does not stay up" in stack.said(), 40)
+        until(lambda: "gateway does not stay up" in stack.output_text(), 40)
         file.write_text(good)
         stack.wait_for(GATEWAY)
         assert stack.stop() == 0
@@ -127,13 +127,13 @@ def test_a_stop_ends_parts_that_are_being_started_again(tmp_path: Path) -> None:
         assert stack.process is not None
         assert stack.process.wait(5) == 0
         assert not stack.wait_until_gone()
-        assert not listens(stack.local.ports["users"])
+        assert not listens(stack.config.ports["users"])
 
 
 def test_without_supervisord_nothing_can_be_started_again(tmp_path: Path) -> None:
     with Stack(frozenset(), tmp_path, SMALL, restart=True) as stack:
-        os.kill(int((stack.local.run / "supervisord.pid").read_text()), 9)
+        os.kill(int((stack.config.run_folder / "supervisord.pid").read_text()), 9)
         assert stack.process is not None
         assert stack.process.wait(20) == 1
         assert not stack.wait_until_gone()
-        assert "supervisord died" in stack.said()
+        assert "supervisord died" in stack.output_text()

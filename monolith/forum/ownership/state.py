@@ -19,17 +19,17 @@ from typing import Any, TypeVar
 from sqlalchemy import JSON, BigInteger, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from chassis.errors import Moving
-from chassis.ownership.state import BELIEVED, SKEW, Patience, moving
-from forum.database import Base, Database, Moment
+from chassis.errors import CutoverInProgress
+from chassis.ownership.state import CACHE_TTL, CLOCK_SKEW, BoundedWait, cutover_in_progress
+from forum.database import Base, Database, UtcDateTime
 
 DOMAINS = ("users", "threads", "posts")
 MONOLITH = "monolith"
-SETTLED, UNDER_WAY, HELD = "settled", "moving", "held"
+SETTLED, MOVING, FROZEN = "settled", "moving", "held"
 ANSWER = TypeVar("ANSWER")
 
 
-class DomainRow(Base):
+class DomainOwnership(Base):
     """A domain that was moved, or is moving: whose it is, and how far the move has come."""
 
     __tablename__ = "domains"
@@ -42,34 +42,34 @@ class DomainRow(Base):
 
     phase: Mapped[str] = mapped_column(String(16), default="")
     progress: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    changed_at: Mapped[datetime] = mapped_column(Moment)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 @dataclass(frozen=True)
-class Known:
+class Ownership:
     """Where one domain stands."""
 
     owner: str
     state: str = SETTLED
-    held_until: int = 0
+    frozen_until: int = 0
 
     @property
     def is_own(self) -> bool:
         """Tell whether the forum keeps the domain itself."""
         return self.owner == MONOLITH
 
-    def takes_writes(self, now: float) -> bool:
+    def accepts_writes(self, now: float) -> bool:
         """Tell whether the owner may write: a hold that nobody ended ends by itself."""
-        if self.state != HELD:
+        if self.state != FROZEN:
             return True
-        return bool(self.held_until) and now * 1000 > self.held_until + SKEW * 1000
+        return bool(self.frozen_until) and now * 1000 > self.frozen_until + CLOCK_SKEW * 1000
 
 
 @dataclass(frozen=True)
-class Stage:
+class OwnershipSnapshot:
     """Where all domains stand, as of one moment."""
 
-    domains: Mapping[str, Known]
+    domains: Mapping[str, Ownership]
 
     @property
     def extracted(self) -> frozenset[str]:
@@ -82,67 +82,76 @@ class Stage:
         return frozenset(n for n, known in self.domains.items() if known.state != SETTLED)
 
     @property
-    def tells(self) -> bool:
+    def publishes_events(self) -> bool:
         """Tell whether there is anybody to tell what happens here."""
         return bool(self.extracted or self.moving)
 
 
 @dataclass
-class _Pin:
+class _PinnedSnapshot:
     """What one request has seen; nothing at first."""
 
-    stage: Stage | None = None
+    stage: OwnershipSnapshot | None = None
 
 
-_pinned: ContextVar[_Pin | None] = ContextVar("stage", default=None)
+_pinned: ContextVar[_PinnedSnapshot | None] = ContextVar("stage", default=None)
 
 
-class Stages:
+class OwnershipRegistry:
     """Knows the stage, as the database has it."""
 
-    def __init__(self, database: Database, extracted: frozenset[str], *, movable: bool) -> None:
+    def __init__(
+        self, database: Database, extracted: frozenset[str], *, live_extraction: bool
+    ) -> None:
         self._database = database
-        self._movable = movable
-        self._begun = {name: Known(name if name in extracted else MONOLITH) for name in DOMAINS}
-        self._seen: Stage | None = None if movable else Stage(self._begun)
+        self._movable = live_extraction
+        self._begun = {name: Ownership(name if name in extracted else MONOLITH) for name in DOMAINS}
+        self._seen: OwnershipSnapshot | None = (
+            None if live_extraction else OwnershipSnapshot(self._begun)
+        )
         self._seen_at = float("-inf")
-        self._patience = Patience()
+        self._patience = BoundedWait()
 
-    def now(self) -> Stage:
+    def snapshot(self) -> OwnershipSnapshot:
         """Tell the stage: as this request has first seen it, else as `look` does."""
         pin = _pinned.get()
         if pin is None:
-            return self.look()
+            return self.current()
         if pin.stage is None:
-            pin.stage = self.look()
+            pin.stage = self.current()
         return pin.stage
 
-    def look(self) -> Stage:
+    def current(self) -> OwnershipSnapshot:
         """Tell the stage as of at most `BELIEVED` seconds ago, and of now while something moves."""
         seen = self._seen
         if seen is not None and (
-            not self._movable or (not seen.moving and time.monotonic() - self._seen_at < BELIEVED)
+            not self._movable or (not seen.moving and time.monotonic() - self._seen_at < CACHE_TTL)
         ):
             return seen
         at = time.monotonic()
         with self._database.reading() as session:
             rows = session.execute(
-                select(DomainRow.domain, DomainRow.owner, DomainRow.state, DomainRow.held_until)
+                select(
+                    DomainOwnership.domain,
+                    DomainOwnership.owner,
+                    DomainOwnership.state,
+                    DomainOwnership.held_until,
+                )
             ).all()
-        moved = {name: Known(owner, state, until) for name, owner, state, until in rows}
-        seen = Stage(self._begun | moved)
+        moved = {name: Ownership(owner, state, until) for name, owner, state, until in rows}
+        seen = OwnershipSnapshot(self._begun | moved)
         self._seen, self._seen_at = seen, at
         return seen
 
-    def pin(self) -> None:
+    def pin_snapshot(self) -> None:
         """Let the rest of a request see one stage, so that its parts fit together."""
-        _pinned.set(_Pin())
+        _pinned.set(_PinnedSnapshot())
 
-    def unpin(self) -> None:
+    def unpin_snapshot(self) -> None:
         """Let the next request look anew."""
         _pinned.set(None)
 
-    def enter(self, session: Session, domain: str) -> bool:
+    def fence_write(self, session: Session, domain: str) -> bool:
         """Let a transaction write a domain of the forum's own; answers whether that moves.
 
         The domain's row is locked until the end of the transaction, so that whoever holds the
@@ -151,27 +160,33 @@ class Stages:
         Raises:
             Moving: the domain is held, or somebody else's by now.
         """
-        if domain not in self.look().moving:
+        if domain not in self.current().moving:
             return False
-        query = select(DomainRow).where(DomainRow.domain == domain).with_for_update(read=True)
+        query = (
+            select(DomainOwnership)
+            .where(DomainOwnership.domain == domain)
+            .with_for_update(read=True)
+        )
         row = session.scalars(query.execution_options(populate_existing=True)).one()
-        known = Known(row.owner, row.state, row.held_until)
-        if not known.is_own or not known.takes_writes(time.time()):
-            raise moving()
+        known = Ownership(row.owner, row.state, row.held_until)
+        if not known.is_own or not known.accepts_writes(time.time()):
+            raise cutover_in_progress()
         return row.state != SETTLED
 
-    def patiently(self, domain: str, ask: Callable[[], ANSWER]) -> ANSWER:
+    def retry_after_cutover(self, domain: str, ask: Callable[[], ANSWER]) -> ANSWER:
         """Ask once more when a move has ended that kept a question from being answered."""
         try:
             return ask()
-        except Moving:
-            if not self.until_open(domain):
+        except CutoverInProgress:
+            if not self.wait_until_writable(domain):
                 raise
         return ask()
 
-    def until_open(self, domain: str) -> bool:
+    def wait_until_writable(self, domain: str) -> bool:
         """Wait until a domain takes writes again, whoever's it is; False if that takes long."""
-        over = self._patience.until(lambda: self.look().domains[domain].takes_writes(time.time()))
+        over = self._patience.until(
+            lambda: self.current().domains[domain].accepts_writes(time.time())
+        )
         if pin := _pinned.get():
             pin.stage = None
         return over
@@ -180,7 +195,9 @@ class Stages:
 class Chosen:
     """One of two with the same methods: the forum's own, or what asks a domain's service."""
 
-    def __init__(self, stages: Stages, domain: str, own: object, elsewhere: object) -> None:
+    def __init__(
+        self, stages: OwnershipRegistry, domain: str, own: object, elsewhere: object
+    ) -> None:
         self._stages, self._domain = stages, domain
         self._own, self._elsewhere = own, elsewhere
 
@@ -188,7 +205,7 @@ class Chosen:
         return getattr(self._one(), name)
 
     def _one(self) -> object:
-        own = self._stages.now().domains[self._domain].is_own
+        own = self._stages.snapshot().domains[self._domain].is_own
         return self._own if own else self._elsewhere
 
 
@@ -200,7 +217,7 @@ class Switched(Chosen):
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any, **options: Any) -> Any:
-            return self._stages.patiently(
+            return self._stages.retry_after_cutover(
                 self._domain, lambda: getattr(self._one(), name)(*args, **options)
             )
 
@@ -210,17 +227,17 @@ class Switched(Chosen):
 class Extracted(Mapping[str, ANSWER]):
     """What belongs to the domains that services keep right now, by domain."""
 
-    def __init__(self, stages: Stages, of_each: Mapping[str, ANSWER]) -> None:
+    def __init__(self, stages: OwnershipRegistry, of_each: Mapping[str, ANSWER]) -> None:
         self._stages, self._of_each = stages, of_each
 
     def __getitem__(self, domain: str) -> ANSWER:
-        if domain not in self._stages.now().extracted:
+        if domain not in self._stages.snapshot().extracted:
             raise KeyError(domain)
         return self._of_each[domain]
 
     def __iter__(self) -> Iterator[str]:
-        extracted = self._stages.now().extracted
+        extracted = self._stages.snapshot().extracted
         return (domain for domain in self._of_each if domain in extracted)
 
     def __len__(self) -> int:
-        return len(self._stages.now().extracted)
+        return len(self._stages.snapshot().extracted)

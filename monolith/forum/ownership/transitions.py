@@ -15,11 +15,11 @@ from sqlalchemy import select, text, update
 from chassis.clock import Clock
 from forum.database import Database
 from forum.outbox import OutboxRow
-from forum.ownership.state import DOMAINS, HELD, SETTLED, UNDER_WAY, DomainRow
+from forum.ownership.state import DOMAINS, FROZEN, MOVING, SETTLED, DomainOwnership
 
 
 @dataclass(frozen=True)
-class Moved:
+class DomainStatus:
     """A domain that moves or was moved."""
 
     domain: str
@@ -29,36 +29,38 @@ class Moved:
     progress: dict[str, Any]
 
 
-class Moves:
+class OwnershipTransitions:
     """The table of domains, for whoever moves them."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    def all(self) -> dict[str, Moved]:
+    def load_all(self) -> dict[str, DomainStatus]:
         """Read the domains that move or were moved."""
         with self._database.reading() as session:
             return {
-                row.domain: Moved(row.domain, row.owner, row.state, row.phase, dict(row.progress))
-                for row in session.scalars(select(DomainRow))
+                row.domain: DomainStatus(
+                    row.domain, row.owner, row.state, row.phase, dict(row.progress)
+                )
+                for row in session.scalars(select(DomainOwnership))
             }
 
-    def begin(self, domain: str, owner: str, progress: dict[str, Any]) -> None:
+    def begin_move(self, domain: str, owner: str, progress: dict[str, Any]) -> None:
         """Mark a domain as moving; every process knows after `BELIEVED` seconds."""
         with self._database.writing() as session:
-            row = session.get(DomainRow, domain, with_for_update=True)
+            row = session.get(DomainOwnership, domain, with_for_update=True)
             if row is None:
-                row = DomainRow(domain=domain)
+                row = DomainOwnership(domain=domain)
                 session.add(row)
-            row.owner, row.state, row.held_until = owner, UNDER_WAY, 0
+            row.owner, row.state, row.held_until = owner, MOVING, 0
             row.phase, row.progress, row.changed_at = "", progress, self._clock()
 
-    def note(self, domain: str, phase: str, progress: dict[str, Any]) -> None:
+    def record_progress(self, domain: str, phase: str, progress: dict[str, Any]) -> None:
         """Note how far a move is."""
         self._set(domain, phase=phase, progress=progress)
 
-    def barrier(self) -> None:
+    def wait_for_open_transactions(self) -> None:
         """Wait until every transaction has ended that writes and began before."""
         # One table after another: whoever writes several of them could otherwise wait for this
         # while this waits for them, until PostgreSQL ends one of the two.
@@ -68,39 +70,39 @@ class Moves:
                 if session.get_bind().dialect.name == "postgresql":
                     session.execute(text(f"LOCK TABLE {table} IN SHARE MODE"))
 
-    def hold(self, domain: str, seconds: float) -> None:
+    def freeze_writes(self, domain: str, seconds: float) -> None:
         """Let nobody write a domain for so long; returns when those who had begun are through."""
         with self._database.writing() as session:
-            row = session.get_one(DomainRow, domain, with_for_update=True)
+            row = session.get_one(DomainOwnership, domain, with_for_update=True)
             # From now on: on PostgreSQL this waited for those who had begun.
-            row.state, row.held_until = HELD, int((time.time() + seconds) * 1000)
+            row.state, row.held_until = FROZEN, int((time.time() + seconds) * 1000)
             row.changed_at = self._clock()
 
-    def release(self, domain: str) -> None:
+    def unfreeze_writes(self, domain: str) -> None:
         """Let the owner write again; the domain goes on moving."""
-        self._set(domain, state=UNDER_WAY, held_until=0)
+        self._set(domain, state=MOVING, held_until=0)
 
-    def hand_over(
-        self, domain: str, owner: str, state: str, phase: str, *, held: bool = True
+    def change_owner(
+        self, domain: str, owner: str, state: str, phase: str, *, only_while_frozen: bool = True
     ) -> bool:
         """Give a domain another owner; answers whether it has one.
 
         With `held` only while a hold lasts, so that nobody has written since it began.
         """
         with self._database.writing() as session:
-            row = session.get_one(DomainRow, domain, with_for_update=True)
-            lasts = row.state == HELD and time.time() * 1000 < row.held_until
-            if held and not lasts:
+            row = session.get_one(DomainOwnership, domain, with_for_update=True)
+            lasts = row.state == FROZEN and time.time() * 1000 < row.held_until
+            if only_while_frozen and not lasts:
                 return False
             row.owner, row.state, row.held_until = owner, state, 0
             row.phase, row.changed_at = phase, self._clock()
         return True
 
-    def settle(self, domain: str) -> None:
+    def finish_move(self, domain: str) -> None:
         """Mark a move as over."""
         self._set(domain, state=SETTLED, held_until=0, phase="", progress={})
 
-    def changed(self, domain: str, limit: int) -> list[tuple[str, str]]:
+    def uncopied_changes(self, domain: str, limit: int) -> list[tuple[str, str]]:
         """Give events of a domain on the move that nobody has looked at: each id, and of what."""
         query = (
             select(OutboxRow.id, OutboxRow.event)
@@ -112,13 +114,13 @@ class Moves:
             found = session.execute(query).all()
         return [(one, json.loads(event)["subject"]) for one, event in found]
 
-    def looked_at(self, events: Sequence[str]) -> None:
+    def mark_copied(self, events: Sequence[str]) -> None:
         """Note that what these events tell of is copied as it is now."""
         with self._database.writing() as session:
             marked = update(OutboxRow).where(OutboxRow.id.in_(events)).values(to_copy=None)
             session.execute(marked.execution_options(synchronize_session=False))
 
-    def forget_changes(self, domain: str) -> None:
+    def discard_changes(self, domain: str) -> None:
         """Note that nobody needs to look at a domain's events any more."""
         with self._database.writing() as session:
             marked = update(OutboxRow).where(OutboxRow.to_copy == domain).values(to_copy=None)
@@ -126,5 +128,5 @@ class Moves:
 
     def _set(self, domain: str, **values: Any) -> None:
         with self._database.writing() as session:
-            changed = update(DomainRow).where(DomainRow.domain == domain)
+            changed = update(DomainOwnership).where(DomainOwnership.domain == domain)
             session.execute(changed.values(**values, changed_at=self._clock()))

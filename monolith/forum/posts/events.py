@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from chassis.clock import stamp
-from chassis.messaging.events import Body
-from forum.event_fields import AnId, When
+from chassis.clock import format_timestamp
+from chassis.messaging.events import EventData
+from forum.event_fields import EntityId, Timestamp
 from forum.posts.models import PostRow
 
 CREATED = "post.created"
@@ -21,18 +21,18 @@ def state(row: PostRow) -> dict[str, Any]:
         "thread_id": row.thread_id,
         "author_id": row.author_id,
         "body": row.body,
-        "created_at": stamp(row.created_at),
-        "edited_at": stamp(row.edited_at) if row.edited_at else None,
+        "created_at": format_timestamp(row.created_at),
+        "edited_at": format_timestamp(row.edited_at) if row.edited_at else None,
         "deleted": row.deleted,
     }
 
 
-class PostBody(Body):
+class PostData(EventData):
     """A post."""
 
-    thread_id: AnId
-    author_id: AnId
+    thread_id: EntityId
+    author_id: EntityId
     body: Annotated[str, Field(max_length=16_000)]
-    created_at: When
-    edited_at: When | None
+    created_at: Timestamp
+    edited_at: Timestamp | None
     deleted: bool

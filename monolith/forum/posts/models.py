@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from forum.database import Base, Id, Moment
+from forum.database import Base, Id, UtcDateTime
 from forum.posts.port import Post
 from forum.threads.models import ThreadRow
 from forum.users.models import UserRow
@@ -21,8 +21,8 @@ class PostRow(Base):
     author_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id"))
     body: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(Moment)
-    edited_at: Mapped[datetime | None] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     deleted: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column(default=1)
 
@@ -31,12 +31,12 @@ class PostRow(Base):
 
     __table_args__ = (Index(None, "thread_id", "id"), Index(None, "author_id", "id"))
 
-    def seen(self) -> Post:
+    def to_post(self) -> Post:
         """Give the post as everybody may see it."""
         return Post(
             self.id,
             self.thread_id,
-            self.author.author(),
+            self.author.to_author(),
             self.body,
             self.html,
             self.created_at,

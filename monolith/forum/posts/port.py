@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from chassis.auth.tokens import Identity
-from chassis.clock import stamp
+from chassis.clock import format_timestamp
 from chassis.concurrency import Precondition
 from chassis.idempotency.keys import IdempotencyKey
 from forum.pagination import Listing
@@ -26,7 +26,7 @@ class Post:
     deleted: bool
     version: int
 
-    def view(self) -> dict[str, Any]:
+    def public_view(self) -> dict[str, Any]:
         """Give the post as JSON shows it, and the version."""
         return {
             "id": self.id,
@@ -34,8 +34,8 @@ class Post:
             "author": {"id": self.author.id, "display_name": self.author.display_name},
             "body": self.body,
             "html": self.html,
-            "created_at": stamp(self.created_at),
-            "edited_at": stamp(self.edited_at) if self.edited_at else None,
+            "created_at": format_timestamp(self.created_at),
+            "edited_at": format_timestamp(self.edited_at) if self.edited_at else None,
             "deleted": self.deleted,
             "version": self.version,
         }

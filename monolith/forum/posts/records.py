@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import Select, and_, func, select, update
 from sqlalchemy.orm import lazyload
 
-from chassis.clock import Clock, stamp
+from chassis.clock import Clock, format_timestamp
 from chassis.messaging.events import Event
-from chassis.ownership.records import GONE, Record
+from chassis.ownership.records import TOMBSTONE, Record
 from forum.database import Database
-from forum.idempotency import KeptAnswers
+from forum.idempotency import IdempotencyRecords
 from forum.posts import events
 from forum.posts.models import PostRow
 from forum.posts.replica import PostReplica
@@ -19,33 +19,33 @@ from forum.threads.models import ThreadRow
 
 
 @dataclass(frozen=True)
-class PostCopies:
+class PostRecords:
     """Posts in the forum's own database: a `chassis.ownership.records.Copy`."""
 
     database: Database
     clock: Clock
     replica: PostReplica
 
-    def page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
         """Read a page of posts by id; those of deleted threads are marked as gone."""
         query = _known().where(PostRow.id > after).order_by(PostRow.id).limit(limit)
         with self.database.reading() as session:
             records = [_record(post, gone) for post, gone in session.execute(query)]
         return records, records[-1]["id"] if len(records) == limit else None
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
         """Read those of some posts that are there."""
         with self.database.reading() as session:
             found = session.execute(_known().where(PostRow.id.in_(ids)))
             return {post.id: _record(post, gone) for post, gone in found}
 
-    def unknown(self) -> list[str]:
+    def placeholder_ids(self) -> list[str]:
         """Name the posts of which nothing was told so far: there is none, nothing refers to one."""
         return []
 
-    def learn(self, records: Sequence[Record]) -> None:
+    def update_replica(self, records: Sequence[Record]) -> None:
         """Keep what the service knows of its own posts."""
-        self.put(records)
+        self.write(records)
 
     def totals(self) -> tuple[int, int]:
         """Count posts, and sum up their versions."""
@@ -54,11 +54,11 @@ class PostCopies:
             count, versions = session.execute(query).one()
         return int(count), int(versions)
 
-    def put(self, records: Sequence[Record], *, force: bool = False) -> None:
+    def write(self, records: Sequence[Record], *, force: bool = False) -> None:
         """Keep posts that the service kept, each unless as new a version is here."""
         apply = self.replica.handlers()[events.UPDATED]
         for record in records:
-            if GONE in record:
+            if TOMBSTONE in record:
                 continue
             if force:
                 with self.database.writing() as session:
@@ -69,13 +69,13 @@ class PostCopies:
             told = (record["id"], record["version"], self.clock(), data)
             apply(Event("", events.UPDATED, "/posts", *told))
 
-    def beside(self, since: datetime | None) -> Iterator[list[Record]]:
+    def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Give answers to idempotency keys."""
-        yield from KeptAnswers(self.database, "/api/posts", self.clock).since(since)
+        yield from IdempotencyRecords(self.database, "/api/posts", self.clock).read_since(since)
 
-    def put_beside(self, records: Sequence[Record]) -> None:
+    def write_auxiliary(self, records: Sequence[Record]) -> None:
         """Keep answers."""
-        KeptAnswers(self.database, "/api/posts", self.clock).put(records)
+        IdempotencyRecords(self.database, "/api/posts", self.clock).write(records)
 
 
 def _known() -> Select[PostRow, bool]:
@@ -90,13 +90,13 @@ def _known() -> Select[PostRow, bool]:
 def _record(row: PostRow, thread_deleted: bool) -> Record:
     head = {"id": row.id, "version": row.version}
     if thread_deleted:
-        return head | {GONE: True}
+        return head | {TOMBSTONE: True}
     return head | {
         "thread_id": row.thread_id,
         "author_id": row.author_id,
         "body": row.body,
         "html": row.html,
-        "created_at": stamp(row.created_at),
-        "edited_at": stamp(row.edited_at) if row.edited_at else None,
+        "created_at": format_timestamp(row.created_at),
+        "edited_at": format_timestamp(row.edited_at) if row.edited_at else None,
         "deleted": row.deleted,
     }

@@ -3,9 +3,9 @@
 from typing import Any
 
 from chassis.auth.tokens import Identity
-from chassis.client.responses import Reply, versioned
-from chassis.client.service_client import Peer, editing, once
-from chassis.clock import moment
+from chassis.client.responses import ServiceResponse, body_with_version
+from chassis.client.service_client import ServiceClient, idempotency_headers, if_match_headers
+from chassis.clock import parse_timestamp
 from chassis.concurrency import Precondition
 from chassis.errors import NotFound
 from chassis.idempotency.keys import IdempotencyKey
@@ -19,26 +19,26 @@ PATH = "/api/posts"
 class RemotePosts:
     """What people can do with posts, at the posts service."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
 
     def create(
         self, identity: Identity, thread_id: str, body: str, key: IdempotencyKey | None = None
     ) -> dict[str, Any]:
         """Write a post and answer its view."""
-        reply = self._peer.call(
+        reply = self._peer.request(
             "POST",
             PATH,
             json={"thread_id": thread_id, "body": body},
             token=identity.token,
-            headers=once(key),
+            headers=idempotency_headers(key),
         )
-        return reply.read(versioned)
+        return reply.parse(body_with_version)
 
     def get(self, post_id: str) -> Post:
         """Read a post."""
-        reply = self._peer.call("GET", f"{PATH}/{post_id}")
-        return reply.read(_post)
+        reply = self._peer.request("GET", f"{PATH}/{post_id}")
+        return reply.parse(_post)
 
     def in_thread(self, thread_id: str, order: str, limit: int, cursor: str) -> Listing[Post]:
         """List a thread's posts: `asc` oldest first, `desc` newest first."""
@@ -50,19 +50,19 @@ class RemotePosts:
 
     def change(self, identity: Identity, post_id: str, body: str, expected: Precondition) -> Post:
         """Rewrite one's own post."""
-        reply = self._peer.call(
+        reply = self._peer.request(
             "PATCH",
             f"{PATH}/{post_id}",
             json={"body": body},
             token=identity.token,
-            headers=editing(expected),
+            headers=if_match_headers(expected),
         )
-        return reply.read(_post)
+        return reply.parse(_post)
 
     def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
         """Delete a post: by its author or a moderator."""
-        self._peer.call(
-            "DELETE", f"{PATH}/{post_id}", token=identity.token, headers=editing(expected)
+        self._peer.request(
+            "DELETE", f"{PATH}/{post_id}", token=identity.token, headers=if_match_headers(expected)
         )
 
     def others_wrote(self, thread_id: str, author_id: str) -> bool:
@@ -79,18 +79,18 @@ class RemotePosts:
         return False
 
     def _list(self, path: str, params: dict[str, Any], cursor: str) -> Listing[Post]:
-        reply = self._peer.call(
+        reply = self._peer.request(
             "GET", PATH + path, params=params | ({"cursor": cursor} if cursor else {})
         )
         # A list carries no ETags, and none is needed: whoever edits reads the post first.
-        return reply.read(_listing)
+        return reply.parse(_listing)
 
 
-def _post(reply: Reply) -> Post:
+def _post(reply: ServiceResponse) -> Post:
     return _post_of(reply.body, reply.version)
 
 
-def _listing(reply: Reply) -> Listing[Post]:
+def _listing(reply: ServiceResponse) -> Listing[Post]:
     items = [_post_of(item, version=0) for item in reply.body["items"]]
     return Listing(items, reply.body["next"])
 
@@ -102,8 +102,8 @@ def _post_of(body: dict[str, Any], version: int) -> Post:
         author=Author(body["author"]["id"], body["author"]["display_name"]),
         body=body["body"],
         html=body["html"],
-        created_at=moment(body["created_at"]),
-        edited_at=moment(body["edited_at"]) if body["edited_at"] else None,
+        created_at=parse_timestamp(body["created_at"]),
+        edited_at=parse_timestamp(body["edited_at"]) if body["edited_at"] else None,
         deleted=body["deleted"],
         version=version,
     )

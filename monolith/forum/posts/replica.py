@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chassis.markdown import render
-from chassis.messaging.events import Event, Handler, body
+from chassis.messaging.events import Event, EventHandler, parse_data
 from forum.database import Database
 from forum.posts import events
 from forum.posts.models import PostRow
-from forum.threads.admission import ThreadGate
+from forum.threads.admission import ThreadAdmission
 from forum.users.actors import Actors
 
 
@@ -21,19 +21,19 @@ class PostReplica:
 
     database: Database
     actors: Actors
-    threads: ThreadGate
+    threads: ThreadAdmission
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Mapping[str, EventHandler]:
         """Give what applies each type of event."""
         return dict.fromkeys(events.ALL, self._put)
 
     def _put(self, event: Event) -> None:
-        post = body(events.PostBody, event)
+        post = parse_data(events.PostData, event)
         # Not within the transaction, where everybody else's writes would wait for it.
         html = render(post.body) if post.body else ""
         with self.database.writing() as session:
-            self.actors.refer(session, post.author_id, post.created_at)
-            self.threads.hold(session, post.thread_id, post.author_id, post.created_at)
+            self.actors.ensure_user(session, post.author_id, post.created_at)
+            self.threads.lock_thread(session, post.thread_id, post.author_id, post.created_at)
             row = session.get(PostRow, event.subject)
             if row and row.version >= event.version:
                 return
@@ -46,4 +46,4 @@ class PostReplica:
             session.add(row)
             session.flush()
             more = int(not post.deleted) - counted
-            self.threads.count(session, post.thread_id, more, post.created_at)
+            self.threads.update_counters(session, post.thread_id, more, post.created_at)

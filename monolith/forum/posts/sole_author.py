@@ -9,14 +9,14 @@ from forum.posts.models import PostRow
 from forum.posts.remote import RemotePosts
 
 
-class PostsGate(Protocol):
+class SoleAuthorCheck(Protocol):
     """Tells whether an author is alone in a thread.
 
     `look` is asked before a transaction, since no transaction may wait for another component;
     `others_wrote` within it, with what `look` learned.
     """
 
-    def look(self, thread_id: str, author_id: str) -> bool | None:
+    def prefetch(self, thread_id: str, author_id: str) -> bool | None:
         """Learn what only another component knows: whether others wrote.
 
         Raises:
@@ -29,10 +29,10 @@ class PostsGate(Protocol):
         """Tell whether others than the author have posts in a thread."""
 
 
-class OwnPosts:
+class SqlSoleAuthorCheck:
     """Posts of the forum's own table."""
 
-    def look(self, thread_id: str, author_id: str) -> bool | None:  # noqa: ARG002
+    def prefetch(self, thread_id: str, author_id: str) -> bool | None:  # noqa: ARG002
         """Leave it to the transaction."""
         return None
 
@@ -52,13 +52,13 @@ class OwnPosts:
         return session.execute(query.limit(1)).first() is not None
 
 
-class ElsewherePosts:
+class RemoteSoleAuthorCheck:
     """Posts of the posts service."""
 
     def __init__(self, posts: RemotePosts) -> None:
         self._posts = posts
 
-    def look(self, thread_id: str, author_id: str) -> bool | None:
+    def prefetch(self, thread_id: str, author_id: str) -> bool | None:
         """Ask the posts service."""
         return self._posts.others_wrote(thread_id, author_id)
 

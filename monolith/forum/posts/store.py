@@ -8,20 +8,24 @@ from sqlalchemy.orm import Session, joinedload
 
 from chassis.auth.tokens import Identity
 from chassis.clock import Clock, NewId
-from chassis.concurrency import Precondition, must_be_current
+from chassis.concurrency import Precondition, require_current
 from chassis.errors import Conflict, Forbidden, NotFound
-from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from chassis.idempotency.keys import (
+    DuplicateIdempotencyKey,
+    IdempotencyKey,
+    require_stored_response,
+)
 from chassis.markdown import render
 from chassis.pagination import Cursors
 from forum import idempotency
 from forum.database import Database
 from forum.outbox import Recorder
-from forum.pagination import Listing, first_of
+from forum.pagination import Listing, paginate
 from forum.posts import events
 from forum.posts.models import PostRow
 from forum.posts.port import Post
-from forum.posts.rules import fitting
-from forum.threads.admission import ThreadGate
+from forum.posts.rules import page_length
+from forum.threads.admission import ThreadAdmission
 from forum.threads.models import ThreadRow
 from forum.users.actors import Actors
 from forum.users.rules import MODERATOR
@@ -33,7 +37,7 @@ class SqlPosts:
 
     database: Database
     actors: Actors
-    threads: ThreadGate
+    threads: ThreadAdmission
     cursors: Cursors
     clock: Clock
     new_id: NewId
@@ -51,17 +55,17 @@ class SqlPosts:
         """
         now = self.clock()
         with self.database.reading() as session:
-            if answer := idempotency.find(session, key, now):
+            if answer := idempotency.find_response(session, key, now):
                 return answer
         html = render(body)
-        self.threads.look(thread_id)
+        self.threads.require_known(thread_id)
         try:
             with self.database.writing() as session:
-                actor = self.actors.writer(session, identity)
+                actor = self.actors.authorize_writer(session, identity)
                 author = actor.author
                 post = Post(self.new_id(), thread_id, author, body, html, now, None, False, 1)
-                idempotency.keep(session, key, post.view(), now)
-                self.threads.enter(session, thread_id)
+                idempotency.store_response(session, key, post.public_view(), now)
+                self.threads.admit_post(session, thread_id)
                 row = PostRow(
                     id=post.id,
                     thread_id=thread_id,
@@ -74,12 +78,12 @@ class SqlPosts:
                     version=1,
                 )
                 session.add(row)
-                self.threads.count(session, thread_id, 1, now)
-                self._tell(session, events.CREATED, row)
-        except KeyTaken:
+                self.threads.update_counters(session, thread_id, 1, now)
+                self._record(session, events.CREATED, row)
+        except DuplicateIdempotencyKey:
             with self.database.reading() as session:
-                return first_answer(idempotency.find(session, key, now))
-        return post.view()
+                return require_stored_response(idempotency.find_response(session, key, now))
+        return post.public_view()
 
     def get(self, post_id: str) -> Post:
         """Read a post.
@@ -88,16 +92,16 @@ class SqlPosts:
             NotFound: there is no such post, or its thread was deleted.
         """
         with self.database.reading() as session:
-            return _existing(session, post_id).seen()
+            return _require_post(session, post_id).to_post()
 
     def newest(self, limit: int, cursor: str) -> Listing[Post]:
         """List posts of all threads, newest first."""
-        query = _shown().where(PostRow.deleted.is_(False))
+        query = _visible_posts().where(PostRow.deleted.is_(False))
         return self._page("posts", query, limit, cursor)
 
     def by_user(self, user_id: str, limit: int, cursor: str) -> Listing[Post]:
         """List a person's posts, newest first."""
-        query = _shown().where(PostRow.author_id == user_id, PostRow.deleted.is_(False))
+        query = _visible_posts().where(PostRow.author_id == user_id, PostRow.deleted.is_(False))
         return self._page(f"posts:by-user:{user_id}", query, limit, cursor)
 
     def in_thread(self, thread_id: str, order: str, limit: int, cursor: str) -> Listing[Post]:
@@ -107,10 +111,10 @@ class SqlPosts:
             NotFound: there is no such thread.
         """
         listing = f"posts:in-thread:{thread_id}:{order}"
-        query = _shown().where(PostRow.thread_id == thread_id)
+        query = _visible_posts().where(PostRow.thread_id == thread_id)
         page = self._page(listing, query, limit, cursor, ascending=order == "asc")
         if not page.items and not cursor:
-            self.threads.look(thread_id)
+            self.threads.require_known(thread_id)
         return page
 
     def change(self, identity: Identity, post_id: str, body: str, expected: Precondition) -> Post:
@@ -123,22 +127,22 @@ class SqlPosts:
         # Not within the transaction, where everybody else's writes would wait for it.
         html = render(body)
         with self.database.writing() as session:
-            actor = self.actors.writer(session, identity)
-            row = _existing(session, post_id, locked=True)
+            actor = self.actors.authorize_writer(session, identity)
+            row = _require_post(session, post_id, locked=True)
             if actor.id != row.author_id:
                 detail = "Only the author may rewrite this post."
                 raise Forbidden(detail)
             if row.deleted:
                 detail = "This post was deleted."
                 raise Conflict(detail, kind="urn:problem:post-deleted")
-            must_be_current(row.version, expected)
+            require_current(row.version, expected)
             row.body = body
             row.html = html
             row.edited_at = self.clock()
             row.version += 1
             session.flush()
-            self._tell(session, events.UPDATED, row)
-            return row.seen()
+            self._record(session, events.UPDATED, row)
+            return row.to_post()
 
     def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
         """Delete a post: by its author or a moderator. Deleting it again changes nothing.
@@ -147,22 +151,22 @@ class SqlPosts:
             Forbidden, NotFound: as their names say.
         """
         with self.database.writing() as session:
-            actor = self.actors.writer(session, identity)
-            row = _existing(session, post_id, locked=True)
+            actor = self.actors.authorize_writer(session, identity)
+            row = _require_post(session, post_id, locked=True)
             if actor.id != row.author_id and actor.role != MODERATOR:
                 detail = "Only the author or a moderator may delete this post."
                 raise Forbidden(detail)
             if row.deleted:
                 return
-            must_be_current(row.version, expected)
+            require_current(row.version, expected)
             row.body = row.html = ""
             row.edited_at = None
             row.deleted = True
             row.version += 1
-            self.threads.count(session, row.thread_id, -1, None)
-            self._tell(session, events.DELETED, row)
+            self.threads.update_counters(session, row.thread_id, -1, None)
+            self._record(session, events.DELETED, row)
 
-    def _tell(self, session: Session, kind: str, row: PostRow) -> None:
+    def _record(self, session: Session, kind: str, row: PostRow) -> None:
         self.recorder.record(session, kind, row.id, row.version, events.state(row))
 
     def _page(
@@ -179,17 +183,17 @@ class SqlPosts:
             query = query.where(past)
         query = query.order_by(PostRow.id.asc() if ascending else PostRow.id.desc())
         with self.database.reading() as session:
-            posts = [row.seen() for row in session.scalars(query.limit(limit + 1))]
-        count = fitting(posts[:limit])
-        return first_of(posts, count, self.cursors, listing, lambda post: (post.id,))
+            posts = [row.to_post() for row in session.scalars(query.limit(limit + 1))]
+        count = page_length(posts[:limit])
+        return paginate(posts, count, self.cursors, listing, lambda post: (post.id,))
 
 
-def _shown() -> Select[PostRow]:
+def _visible_posts() -> Select[PostRow]:
     """Select the posts of threads that are not deleted."""
     return select(PostRow).join(PostRow.thread).where(ThreadRow.deleted.is_(False))
 
 
-def _existing(session: Session, post_id: str, *, locked: bool = False) -> PostRow:
+def _require_post(session: Session, post_id: str, *, locked: bool = False) -> PostRow:
     query = select(PostRow).options(joinedload(PostRow.thread, innerjoin=True))
     if locked:
         query = query.with_for_update(of=PostRow)

@@ -10,19 +10,19 @@ from sqlalchemy.orm import Session
 from chassis.errors import Conflict
 from forum.database import Database
 from forum.threads.models import ThreadRow
-from forum.threads.persistence import existing, no_such_thread, stand_in
+from forum.threads.persistence import insert_placeholder, no_such_thread, require_thread
 from forum.threads.remote import RemoteThreads
 from forum.threads.replica import ThreadReplica
 
 
-class ThreadGate(Protocol):
+class ThreadAdmission(Protocol):
     """Lets posts into threads, and keeps what threads show of their posts.
 
     `look` is asked before a transaction, since no transaction may wait for another component; all
     else within one. Nobody who holds a thread's row waits for a post's.
     """
 
-    def look(self, thread_id: str) -> None:
+    def require_known(self, thread_id: str) -> None:
         """Make sure that the thread is known here.
 
         Raises:
@@ -30,7 +30,7 @@ class ThreadGate(Protocol):
             Unavailable: the other component, which alone knows, does not answer.
         """
 
-    def enter(self, session: Session, thread_id: str) -> None:
+    def admit_post(self, session: Session, thread_id: str) -> None:
         """Let one more post in.
 
         Raises:
@@ -38,26 +38,30 @@ class ThreadGate(Protocol):
             Conflict: it is locked.
         """
 
-    def hold(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
+    def lock_thread(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
         """Lock the thread's row for a post of another component: by somebody, of a time.
 
         Raises:
             LookupError: there is no row, and nobody who would tell of it later.
         """
 
-    def count(self, session: Session, thread_id: str, change: int, at: datetime | None) -> None:
+    def update_counters(
+        self, session: Session, thread_id: str, change: int, at: datetime | None
+    ) -> None:
         """Keep the thread's number of posts and, with `at`, its last activity."""
 
 
-class _Rows:
+class _RowAdmission:
     """What is the same whoever keeps threads: the forum's own table has a row of each."""
 
-    def enter(self, session: Session, thread_id: str) -> None:
+    def admit_post(self, session: Session, thread_id: str) -> None:
         """Let one more post in, as the table is now."""
-        if existing(session, thread_id, locked=True).locked:
+        if require_thread(session, thread_id, locked=True).locked:
             raise Conflict("This thread is locked.", kind="urn:problem:thread-locked")
 
-    def count(self, session: Session, thread_id: str, change: int, at: datetime | None) -> None:
+    def update_counters(
+        self, session: Session, thread_id: str, change: int, at: datetime | None
+    ) -> None:
         """Keep the counter in the post's own transaction."""
         counted = update(ThreadRow).where(ThreadRow.id == thread_id)
         counted = counted.values(post_count=ThreadRow.post_count + change)
@@ -69,30 +73,30 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class OwnThreads(_Rows):
+class OwnedThreadAdmission(_RowAdmission):
     """Threads of the forum's own table."""
 
     database: Database
 
-    def look(self, thread_id: str) -> None:
+    def require_known(self, thread_id: str) -> None:
         """Check that there is such a thread."""
         with self.database.reading() as session:
-            existing(session, thread_id)
+            require_thread(session, thread_id)
 
-    def hold(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:  # noqa: ARG002
+    def lock_thread(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:  # noqa: ARG002
         """Lock the thread's row."""
         _lock(session, thread_id)
 
 
 @dataclass(frozen=True)
-class ReplicaThreads(_Rows):
+class ReplicaThreadAdmission(_RowAdmission):
     """Threads of the threads service, as far as events or the service itself have told of them."""
 
     database: Database
     threads: RemoteThreads
     replica: ThreadReplica
 
-    def look(self, thread_id: str) -> None:
+    def require_known(self, thread_id: str) -> None:
         """Ask the threads service, if the thread is not known yet, and keep what it says."""
         with self.database.reading() as session:
             row = session.get(ThreadRow, thread_id)
@@ -100,24 +104,24 @@ class ReplicaThreads(_Rows):
                 if row.deleted:
                     raise no_such_thread()
                 return
-        self.replica.learn(self.threads.get(thread_id))
+        self.replica.store_thread(self.threads.get(thread_id))
 
-    def hold(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
+    def lock_thread(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
         """Lock the thread's row, even if its post came here first."""
-        stand_in(session, thread_id, author_id, at)
+        insert_placeholder(session, thread_id, author_id, at)
         _lock(session, thread_id)
 
 
 @dataclass(frozen=True)
-class CopiedThreads(_Rows):
+class CopyThreadAdmission(_RowAdmission):
     """Threads for whoever copies posts, which may come before their threads are told of."""
 
-    def look(self, thread_id: str) -> None:
+    def require_known(self, thread_id: str) -> None:
         """Know nothing better than the rows."""
 
-    def hold(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
+    def lock_thread(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
         """Lock the thread's row, and make one first if there is none."""
-        stand_in(session, thread_id, author_id, at)
+        insert_placeholder(session, thread_id, author_id, at)
         _lock(session, thread_id)
 
 

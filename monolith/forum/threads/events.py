@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from chassis.clock import stamp
-from chassis.messaging.events import Body
-from forum.event_fields import AnId, When
+from chassis.clock import format_timestamp
+from chassis.messaging.events import EventData
+from forum.event_fields import EntityId, Timestamp
 from forum.threads.models import ThreadRow
 
 CREATED = "thread.created"
@@ -17,22 +17,22 @@ ALL = (CREATED, UPDATED, DELETED)
 
 def state(row: ThreadRow) -> dict[str, Any]:
     """Give what others may know of a thread; they count its posts themselves."""
-    return {"title": row.title, "locked": row.locked} | remains(row)
+    return {"title": row.title, "locked": row.locked} | deleted_state(row)
 
 
-def remains(row: ThreadRow) -> dict[str, Any]:
+def deleted_state(row: ThreadRow) -> dict[str, Any]:
     """Give what others may know of a deleted thread."""
-    return {"author_id": row.author_id, "created_at": stamp(row.created_at)}
+    return {"author_id": row.author_id, "created_at": format_timestamp(row.created_at)}
 
 
-class RemainsBody(Body):
+class DeletedThreadData(EventData):
     """A thread that was deleted."""
 
-    author_id: AnId
-    created_at: When
+    author_id: EntityId
+    created_at: Timestamp
 
 
-class ThreadBody(RemainsBody):
+class ThreadData(DeletedThreadData):
     """A thread."""
 
     title: Annotated[str, Field(min_length=1, max_length=120)]

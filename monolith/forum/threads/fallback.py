@@ -6,58 +6,58 @@ from typing import Any
 
 from chassis.auth.tokens import Identity
 from chassis.concurrency import Precondition
-from chassis.errors import Moving, Unavailable
+from chassis.errors import CutoverInProgress, Unavailable
 from chassis.idempotency.keys import IdempotencyKey
 from forum.pagination import Listing
 from forum.threads.port import Thread, Threads
-from forum.threads.queries import StoredThreads
+from forum.threads.queries import ThreadQueries
 
 
 @dataclass(frozen=True)
-class ThreadsOrReplica:
+class ThreadsWithFallback:
     """Threads of the service; if it does not answer, reading goes on and `behind` is called.
 
     What changes a thread is the service's alone.
     """
 
     service: Threads
-    replica: StoredThreads
-    behind: Callable[[], None]
+    replica: ThreadQueries
+    on_stale: Callable[[], None]
 
     def get(self, thread_id: str) -> Thread:
         """Read a thread."""
         try:
             return self.service.get(thread_id)
-        except Moving:
+        except CutoverInProgress:
             raise  # it is about to be somewhere else
         except Unavailable:
-            if not self.replica.knows(thread_id):
+            if not self.replica.is_known(thread_id):
                 raise
-            self.behind()
+            self.on_stale()
             return self.replica.get(thread_id)
 
     def newest(self, sort: str, limit: int, cursor: str) -> Listing[Thread]:
         """List threads: by `activity`, or `newest` first."""
         try:
             return self.service.newest(sort, limit, cursor)
-        except Moving:
+        except CutoverInProgress:
             raise  # it is about to be somewhere else
         except Unavailable:
             page = self.replica.newest(sort, limit, cursor)
             if not page.items and not cursor:
                 # Nothing was told yet; that does not mean that there is nothing.
                 raise
-            self.behind()
+            self.on_stale()
             return page
 
     def search(self, words: str, limit: int, cursor: str) -> Listing[Thread]:
         """List the threads whose titles hold all words, newest first."""
         try:
             return self.service.search(words, limit, cursor)
-        except Moving:
+        except CutoverInProgress:
             raise  # it is about to be somewhere else
         except Unavailable:
-            self.behind()
+            self.on_stale()
             return self.replica.search(words, limit, cursor)
 
     def create(

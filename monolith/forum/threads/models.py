@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from forum.database import Base, Id, Moment
+from forum.database import Base, Id, UtcDateTime
 from forum.threads.port import Thread
 from forum.users.models import UserRow
 
@@ -18,8 +18,8 @@ class ThreadRow(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     title: Mapped[str] = mapped_column(String(120))
     author_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id"), index=True)
-    created_at: Mapped[datetime] = mapped_column(Moment)
-    last_activity_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_activity_at: Mapped[datetime] = mapped_column(UtcDateTime)
     post_count: Mapped[int] = mapped_column(default=0)
     locked: Mapped[bool] = mapped_column(default=False)
     deleted: Mapped[bool] = mapped_column(default=False)
@@ -29,12 +29,12 @@ class ThreadRow(Base):
 
     __table_args__ = (Index(None, "last_activity_at", "id"),)
 
-    def seen(self) -> Thread:
+    def to_thread(self) -> Thread:
         """Give the thread as everybody may see it."""
         return Thread(
             self.id,
             self.title,
-            self.author.author(),
+            self.author.to_author(),
             self.created_at,
             self.last_activity_at,
             self.post_count,

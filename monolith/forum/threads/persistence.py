@@ -17,7 +17,7 @@ def no_such_thread() -> NotFound:
     return NotFound("There is no such thread.")
 
 
-def existing(session: Session, thread_id: str, *, locked: bool = False) -> ThreadRow:
+def require_thread(session: Session, thread_id: str, *, locked: bool = False) -> ThreadRow:
     """Read a thread, and with `locked` keep others from changing it meanwhile.
 
     Raises:
@@ -29,7 +29,7 @@ def existing(session: Session, thread_id: str, *, locked: bool = False) -> Threa
     return row
 
 
-def stand_in(session: Session, thread_id: str, author_id: str, at: datetime) -> None:
+def insert_placeholder(session: Session, thread_id: str, author_id: str, at: datetime) -> None:
     """Have a row for posts to refer to, of a thread of which nothing else is known yet.
 
     It counts as deleted, so that nobody is shown it, and is older than anything that will be told.
@@ -44,7 +44,7 @@ def stand_in(session: Session, thread_id: str, author_id: str, at: datetime) -> 
     session.execute(insert_into(session, ThreadRow).values(row).on_conflict_do_nothing())
 
 
-def put(
+def upsert(
     session: Session,
     thread_id: str,
     version: int,
@@ -63,18 +63,18 @@ def put(
         "deleted": False,
     }
     if _put(session, thread_id, version, state):
-        index(session, thread_id, title)
+        index_title(session, thread_id, title)
 
 
-def bury(
+def mark_deleted(
     session: Session, thread_id: str, version: int, author_id: str, created_at: datetime
 ) -> None:
     """Keep of a thread only that it was deleted, unless more is known."""
     if _put(session, thread_id, version, _deleted(author_id, created_at)):
-        index(session, thread_id, "")
+        index_title(session, thread_id, "")
 
 
-def index(session: Session, thread_id: str, title: str) -> None:
+def index_title(session: Session, thread_id: str, title: str) -> None:
     """Have a thread found by the words of its title."""
     session.execute(delete(ThreadWord).where(ThreadWord.thread_id == thread_id))
     session.add_all(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from chassis.auth.tokens import Identity
-from chassis.clock import stamp
+from chassis.clock import format_timestamp
 from chassis.concurrency import Precondition
 from chassis.idempotency.keys import IdempotencyKey
 from forum.pagination import Listing
@@ -25,14 +25,14 @@ class Thread:
     locked: bool
     version: int
 
-    def view(self) -> dict[str, Any]:
+    def public_view(self) -> dict[str, Any]:
         """Give the thread as JSON shows it, and the version."""
         return {
             "id": self.id,
             "title": self.title,
             "author": {"id": self.author.id, "display_name": self.author.display_name},
-            "created_at": stamp(self.created_at),
-            "last_activity_at": stamp(self.last_activity_at),
+            "created_at": format_timestamp(self.created_at),
+            "last_activity_at": format_timestamp(self.last_activity_at),
             "post_count": self.post_count,
             "locked": self.locked,
             "version": self.version,

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import Select, select, tuple_
 
-from chassis.clock import moment, stamp
+from chassis.clock import format_timestamp, parse_timestamp
 from chassis.pagination import Cursors, Key
 from forum.database import Database
-from forum.pagination import Listing, first_of
+from forum.pagination import Listing, paginate
 from forum.threads.models import ThreadRow, ThreadWord
-from forum.threads.persistence import existing
+from forum.threads.persistence import require_thread
 from forum.threads.port import Thread
-from forum.threads.rules import searched
+from forum.threads.rules import search_words
 
 
 @dataclass(frozen=True)
-class StoredThreads:
+class ThreadQueries:
     """What can be read of threads, be they the forum's own or its replica of a service's."""
 
     database: Database
@@ -29,9 +29,9 @@ class StoredThreads:
             NotFound: there is no such thread.
         """
         with self.database.reading() as session:
-            return existing(session, thread_id).seen()
+            return require_thread(session, thread_id).to_thread()
 
-    def knows(self, thread_id: str) -> bool:
+    def is_known(self, thread_id: str) -> bool:
         """Tell whether a thread is known here, if only to be deleted."""
         with self.database.reading() as session:
             row = session.get(ThreadRow, thread_id)
@@ -56,7 +56,7 @@ class StoredThreads:
         query = query.order_by(ThreadRow.last_activity_at.desc(), ThreadRow.id.desc())
         if after:
             at, _, thread_id = after[0].partition("#")
-            query = query.where(activity < (moment(at), thread_id))
+            query = query.where(activity < (parse_timestamp(at), thread_id))
         return self._page(listing, query, limit, _activity)
 
     def search(self, words: str, limit: int, cursor: str) -> Listing[Thread]:
@@ -65,7 +65,7 @@ class StoredThreads:
         Raises:
             Invalid: there are too many words.
         """
-        wanted = searched(words)
+        wanted = search_words(words)
         listing = f"threads:search:{' '.join(wanted)}"
         after = self.cursors.decode(listing, cursor)
         if not wanted:
@@ -82,8 +82,8 @@ class StoredThreads:
         self, listing: str, query: Select[ThreadRow], limit: int, key: Callable[[Thread], Key]
     ) -> Listing[Thread]:
         with self.database.reading() as session:
-            threads = [row.seen() for row in session.scalars(query.limit(limit + 1))]
-        return first_of(threads, limit, self.cursors, listing, key)
+            threads = [row.to_thread() for row in session.scalars(query.limit(limit + 1))]
+        return paginate(threads, limit, self.cursors, listing, key)
 
 
 def _by_age(query: Select[ThreadRow], after: Key | None) -> Select[ThreadRow]:
@@ -97,4 +97,4 @@ def _age(thread: Thread) -> Key:
 
 
 def _activity(thread: Thread) -> Key:
-    return (f"{stamp(thread.last_activity_at)}#{thread.id}",)
+    return (f"{format_timestamp(thread.last_activity_at)}#{thread.id}",)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.messaging.events import Event, Handler, body
+from chassis.messaging.events import Event, EventHandler, parse_data
 from forum.database import Database
 from forum.threads import events
-from forum.threads.persistence import bury, put
+from forum.threads.persistence import mark_deleted, upsert
 from forum.threads.port import Thread
 from forum.users.actors import Actors
 
@@ -22,7 +22,7 @@ class ThreadReplica:
     database: Database
     actors: Actors
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Mapping[str, EventHandler]:
         """Give what applies each type of event."""
         return {
             events.CREATED: self._put,
@@ -30,12 +30,12 @@ class ThreadReplica:
             events.DELETED: self._bury,
         }
 
-    def learn(self, thread: Thread) -> None:
+    def store_thread(self, thread: Thread) -> None:
         """Keep what the service has just told of a thread."""
         with self.database.writing() as session:
             author = thread.author
-            self.actors.refer(session, author.id, thread.created_at, author.display_name)
-            put(
+            self.actors.ensure_user(session, author.id, thread.created_at, author.display_name)
+            upsert(
                 session,
                 thread.id,
                 thread.version,
@@ -46,13 +46,13 @@ class ThreadReplica:
             )
 
     def _put(self, event: Event) -> None:
-        thread = body(events.ThreadBody, event)
+        thread = parse_data(events.ThreadData, event)
         with self.database.writing() as session:
-            self.actors.refer(session, thread.author_id, thread.created_at)
-            put(session, event.subject, event.version, **thread.model_dump())
+            self.actors.ensure_user(session, thread.author_id, thread.created_at)
+            upsert(session, event.subject, event.version, **thread.model_dump())
 
     def _bury(self, event: Event) -> None:
-        thread = body(events.RemainsBody, event)
+        thread = parse_data(events.DeletedThreadData, event)
         with self.database.writing() as session:
-            self.actors.refer(session, thread.author_id, thread.created_at)
-            bury(session, event.subject, event.version, thread.author_id, thread.created_at)
+            self.actors.ensure_user(session, thread.author_id, thread.created_at)
+            mark_deleted(session, event.subject, event.version, thread.author_id, thread.created_at)

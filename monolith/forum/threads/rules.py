@@ -20,7 +20,7 @@ def words(text: str) -> list[str]:
     return [word if len(word) <= 64 else f"#{sha256(word.encode()).hexdigest()}" for word in found]
 
 
-def searched(query: str) -> list[str]:
+def search_words(query: str) -> list[str]:
     """Give the words of a search.
 
     Raises:

@@ -7,27 +7,31 @@ from sqlalchemy.orm import Session
 
 from chassis.auth.tokens import Identity
 from chassis.clock import Clock, NewId
-from chassis.concurrency import Precondition, must_be_current
+from chassis.concurrency import Precondition, require_current
 from chassis.errors import Conflict, Forbidden
-from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from chassis.idempotency.keys import (
+    DuplicateIdempotencyKey,
+    IdempotencyKey,
+    require_stored_response,
+)
 from forum import idempotency
 from forum.outbox import Recorder
-from forum.posts.sole_author import PostsGate
+from forum.posts.sole_author import SoleAuthorCheck
 from forum.threads import events
 from forum.threads.models import ThreadRow
-from forum.threads.persistence import existing, index
+from forum.threads.persistence import index_title, require_thread
 from forum.threads.port import Thread
-from forum.threads.queries import StoredThreads
+from forum.threads.queries import ThreadQueries
 from forum.users.actors import Actor, Actors
 from forum.users.rules import MODERATOR
 
 
 @dataclass(frozen=True)
-class SqlThreads(StoredThreads):
+class SqlThreads(ThreadQueries):
     """What people can do with threads, on the forum's own database."""
 
     actors: Actors
-    posts: PostsGate
+    posts: SoleAuthorCheck
     clock: Clock
     new_id: NewId
     recorder: Recorder
@@ -42,13 +46,13 @@ class SqlThreads(StoredThreads):
         """
         now = self.clock()
         with self.database.reading() as session:
-            if answer := idempotency.find(session, key, now):
+            if answer := idempotency.find_response(session, key, now):
                 return answer
         try:
             with self.database.writing() as session:
-                actor = self.actors.writer(session, identity)
+                actor = self.actors.authorize_writer(session, identity)
                 thread = Thread(self.new_id(), title, actor.author, now, now, 0, False, 1)
-                idempotency.keep(session, key, thread.view(), now)
+                idempotency.store_response(session, key, thread.public_view(), now)
                 row = ThreadRow(
                     id=thread.id,
                     title=title,
@@ -62,12 +66,12 @@ class SqlThreads(StoredThreads):
                 )
                 session.add(row)
                 session.flush()
-                index(session, thread.id, title)
-                self._tell(session, events.CREATED, row)
-        except KeyTaken:
+                index_title(session, thread.id, title)
+                self._record(session, events.CREATED, row)
+        except DuplicateIdempotencyKey:
             with self.database.reading() as session:
-                return first_answer(idempotency.find(session, key, now))
-        return thread.view()
+                return require_stored_response(idempotency.find_response(session, key, now))
+        return thread.public_view()
 
     def change(
         self, identity: Identity, thread_id: str, changes: dict[str, Any], expected: Precondition
@@ -78,23 +82,23 @@ class SqlThreads(StoredThreads):
             Forbidden, NotFound: as their names say.
         """
         with self.database.writing() as session:
-            actor = self.actors.writer(session, identity)
-            row = existing(session, thread_id, locked=True)
+            actor = self.actors.authorize_writer(session, identity)
+            row = require_thread(session, thread_id, locked=True)
             if actor.role != MODERATOR and actor.id != row.author_id:
                 detail = "Only the author or a moderator may change this thread."
                 raise Forbidden(detail)
             if "locked" in changes and actor.role != MODERATOR:
                 detail = "Only a moderator may lock or unlock a thread."
                 raise Forbidden(detail)
-            must_be_current(row.version, expected)
+            require_current(row.version, expected)
             for name, value in changes.items():
                 setattr(row, name, value)
             row.version += 1
             if "title" in changes:
-                index(session, row.id, row.title)
+                index_title(session, row.id, row.title)
             session.flush()
-            self._tell(session, events.UPDATED, row)
-            return row.seen()
+            self._record(session, events.UPDATED, row)
+            return row.to_thread()
 
     def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
         """Delete a thread: by a moderator, or by its author while alone in it.
@@ -104,21 +108,21 @@ class SqlThreads(StoredThreads):
             Conflict: others wrote in it.
         """
         with self.database.reading() as session:
-            own = existing(session, thread_id).author_id == identity.subject
+            own = require_thread(session, thread_id).author_id == identity.subject
         # Only an author has to be alone, so only then is it worth asking.
-        looked = self.posts.look(thread_id, identity.subject) if own else None
+        looked = self.posts.prefetch(thread_id, identity.subject) if own else None
         with self.database.writing() as session:
-            actor = self.actors.writer(session, identity)
-            row = existing(session, thread_id, locked=True)
+            actor = self.actors.authorize_writer(session, identity)
+            row = require_thread(session, thread_id, locked=True)
             self._may_delete(session, actor, row, looked)
-            must_be_current(row.version, expected)
+            require_current(row.version, expected)
             row.deleted = True
             row.version += 1
-            index(session, row.id, "")
-            self._tell(session, events.DELETED, row)
+            index_title(session, row.id, "")
+            self._record(session, events.DELETED, row)
 
-    def _tell(self, session: Session, kind: str, row: ThreadRow) -> None:
-        data = events.remains(row) if row.deleted else events.state(row)
+    def _record(self, session: Session, kind: str, row: ThreadRow) -> None:
+        data = events.deleted_state(row) if row.deleted else events.state(row)
         self.recorder.record(session, kind, row.id, row.version, data)
 
     def _may_delete(

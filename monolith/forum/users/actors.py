@@ -7,10 +7,10 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from chassis.auth.tokens import Identity
-from chassis.auth.user_replica import refuse_erased, refuse_suspended
+from chassis.auth.user_replica import account_erased, account_suspended
 from chassis.clock import Clock
 from forum.users.models import UserRow
-from forum.users.persistence import remember, stand_in
+from forum.users.persistence import insert_placeholder, store_claims
 from forum.users.port import Author
 from forum.users.rules import FORMER_MEMBER
 
@@ -31,7 +31,7 @@ class Actor:
 class Actors(Protocol):
     """Turns a session into a person whom rows can refer to."""
 
-    def writer(self, session: Session, identity: Identity) -> Actor:
+    def authorize_writer(self, session: Session, identity: Identity) -> Actor:
         """Let a person write.
 
         Raises:
@@ -39,7 +39,7 @@ class Actors(Protocol):
             Forbidden: they are suspended.
         """
 
-    def refer(
+    def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
     ) -> None:
         """Have a row for somebody of whom another component tells: by this name, if none else."""
@@ -48,11 +48,11 @@ class Actors(Protocol):
 class OwnActors:
     """People of the forum's own table, as they are now."""
 
-    def writer(self, session: Session, identity: Identity) -> Actor:
+    def authorize_writer(self, session: Session, identity: Identity) -> Actor:
         """Let a person write, as the table knows them."""
         return _permitted(session.get(UserRow, identity.subject))
 
-    def refer(
+    def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
     ) -> None:
         """Leave it to the foreign key: who is not in the table is nobody."""
@@ -64,24 +64,24 @@ class ReplicaActors:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def writer(self, session: Session, identity: Identity) -> Actor:
+    def authorize_writer(self, session: Session, identity: Identity) -> Actor:
         """Let a person write, as of the newest that is known; keeps what only a session knows."""
         row = session.get(UserRow, identity.subject)
         if row is None or row.version < identity.version:
-            remember(session, identity, self._clock())
+            store_claims(session, identity, self._clock())
             row = session.get_one(UserRow, identity.subject, populate_existing=True)
         return _permitted(row)
 
-    def refer(
+    def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
     ) -> None:
         """Have a row that says no more than this, until an event says more."""
-        stand_in(session, user_id, at, name)
+        insert_placeholder(session, user_id, at, name)
 
 
 def _permitted(row: UserRow | None) -> Actor:
     if row is None or row.erased:
-        raise refuse_erased()
+        raise account_erased()
     if row.suspended:
-        raise refuse_suspended()
-    return Actor(row.author(), row.role)
+        raise account_suspended()
+    return Actor(row.to_author(), row.role)

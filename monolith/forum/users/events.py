@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from chassis.clock import stamp
-from chassis.messaging.events import Body
-from forum.event_fields import When
+from chassis.clock import format_timestamp
+from chassis.messaging.events import EventData
+from forum.event_fields import Timestamp
 from forum.users.models import UserRow
 
 REGISTERED = "user.registered"
@@ -25,11 +25,11 @@ def state(row: UserRow) -> dict[str, Any]:
         "bio": row.bio,
         "role": row.role,
         "suspended": row.suspended,
-        "created_at": stamp(row.created_at),
+        "created_at": format_timestamp(row.created_at),
     }
 
 
-class PersonBody(Body):
+class UserData(EventData):
     """A person that still has an account."""
 
     username: Annotated[str, Field(min_length=1, max_length=40)]
@@ -37,4 +37,4 @@ class PersonBody(Body):
     bio: Annotated[str, Field(max_length=500)]
     role: Annotated[str, Field(min_length=1, max_length=16)]
     suspended: bool
-    created_at: When
+    created_at: Timestamp

@@ -6,7 +6,7 @@ from typing import Any
 
 from chassis.auth.tokens import Identity
 from chassis.concurrency import Precondition
-from chassis.errors import Moving, NotFound, Unavailable
+from chassis.errors import CutoverInProgress, NotFound, Unavailable
 from chassis.idempotency.keys import IdempotencyKey
 from forum.database import Database
 from forum.users.models import UserRow
@@ -14,7 +14,7 @@ from forum.users.port import Erasure, Registration, Session, User, Users
 
 
 @dataclass(frozen=True)
-class UsersOrReplica:
+class UsersWithFallback:
     """People of the service; if it does not answer, profiles are shown and `behind` is called.
 
     Accounts are the service's alone.
@@ -22,13 +22,13 @@ class UsersOrReplica:
 
     service: Users
     database: Database
-    behind: Callable[[], None]
+    on_stale: Callable[[], None]
 
     def get(self, user_id: str) -> User:
         """Read a person."""
         try:
             return self.service.get(user_id)
-        except Moving:
+        except CutoverInProgress:
             raise  # it is about to be somewhere else
         except Unavailable:
             with self.database.reading() as session:
@@ -37,8 +37,8 @@ class UsersOrReplica:
                 raise
             if row.erased:
                 raise NotFound("There is no such user.") from None
-            self.behind()
-            return row.seen()
+            self.on_stale()
+            return row.to_user()
 
     def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
         """Open an account and answer its view."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from forum.database import Base, Id, Moment
+from forum.database import Base, Id, UtcDateTime
 from forum.users.port import Author, Erasure, User
 
 
@@ -26,10 +26,10 @@ class UserRow(Base):
     role: Mapped[str] = mapped_column(String(16), default="member")
     suspended: Mapped[bool] = mapped_column(default=False)
     erased: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)
 
-    def seen(self) -> User:
+    def to_user(self) -> User:
         """Give the person as everybody may see them."""
         return User(
             self.id,
@@ -41,7 +41,7 @@ class UserRow(Base):
             self.version,
         )
 
-    def author(self) -> Author:
+    def to_author(self) -> Author:
         """Give the person as the author of something."""
         return Author(self.id, self.display_name)
 
@@ -64,7 +64,7 @@ class SignInAttempts(Base):
 
     counter: Mapped[str] = mapped_column(String(300), primary_key=True)
     hits: Mapped[int]
-    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 class ErasureRow(Base):
@@ -74,10 +74,10 @@ class ErasureRow(Base):
 
     user_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id"), primary_key=True)
     version: Mapped[int]
-    requested_at: Mapped[datetime] = mapped_column(Moment)
-    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     waiting_for: Mapped[list[str]] = mapped_column(JSON)
 
-    def seen(self) -> Erasure:
+    def to_erasure(self) -> Erasure:
         """Give the erasure as everybody may see it."""
         return Erasure(self.user_id, self.requested_at, self.finished_at)

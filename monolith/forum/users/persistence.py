@@ -23,7 +23,7 @@ _UNKNOWN = {
 }
 
 
-def stand_in(session: Session, user_id: str, at: datetime, name: str) -> None:
+def insert_placeholder(session: Session, user_id: str, at: datetime, name: str) -> None:
     """Have a row to refer to, of somebody of whom only a name may be known yet.
 
     It is older than anything that a session or an event will tell.
@@ -32,7 +32,7 @@ def stand_in(session: Session, user_id: str, at: datetime, name: str) -> None:
     session.execute(insert_into(session, UserRow).values(row).on_conflict_do_nothing())
 
 
-def remember(session: Session, identity: Identity, now: datetime) -> None:
+def store_claims(session: Session, identity: Identity, now: datetime) -> None:
     """Keep what a session tells of a person, unless as much is known."""
     learned = {
         "username": identity.username,
@@ -40,7 +40,7 @@ def remember(session: Session, identity: Identity, now: datetime) -> None:
         "role": identity.role,
         "suspended": identity.suspended,
     }
-    stand_in(session, identity.subject, now, identity.name)
+    insert_placeholder(session, identity.subject, now, identity.name)
     session.execute(
         update(UserRow)
         .where(UserRow.id == identity.subject, UserRow.version < identity.version)
@@ -49,7 +49,7 @@ def remember(session: Session, identity: Identity, now: datetime) -> None:
     )
 
 
-def put(session: Session, user_id: str, version: int, state: dict[str, Any]) -> None:
+def upsert(session: Session, user_id: str, version: int, state: dict[str, Any]) -> None:
     """Keep what was told of a person, unless more is known.
 
     Of the same version as well: a session knows less of it than an event.

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from chassis.auth.tokens import Identity
-from chassis.clock import stamp
+from chassis.clock import format_timestamp
 from chassis.concurrency import Precondition
 from chassis.idempotency.keys import IdempotencyKey
 
@@ -22,7 +22,7 @@ class User:
     created_at: datetime
     version: int
 
-    def view(self) -> dict[str, Any]:
+    def public_view(self) -> dict[str, Any]:
         """Give the person as JSON shows them, and the version."""
         return {
             "id": self.id,
@@ -30,7 +30,7 @@ class User:
             "display_name": self.display_name,
             "bio": self.bio,
             "role": self.role,
-            "created_at": stamp(self.created_at),
+            "created_at": format_timestamp(self.created_at),
             "version": self.version,
         }
 
@@ -51,13 +51,13 @@ class Erasure:
     requested_at: datetime
     finished_at: datetime | None
 
-    def view(self) -> dict[str, Any]:
+    def public_view(self) -> dict[str, Any]:
         """Give the erasure as JSON shows it."""
         return {
             "id": self.id,
             "status": "erased" if self.finished_at else "erasing",
-            "requested_at": stamp(self.requested_at),
-            "finished_at": self.finished_at and stamp(self.finished_at),
+            "requested_at": format_timestamp(self.requested_at),
+            "finished_at": self.finished_at and format_timestamp(self.finished_at),
         }
 
 

@@ -9,25 +9,25 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from chassis.clock import Clock, moment, stamp
+from chassis.clock import Clock, format_timestamp, parse_timestamp
 from chassis.ownership.records import Record
 from forum.database import Database, insert_into
-from forum.idempotency import KeptAnswers
+from forum.idempotency import IdempotencyRecords
 from forum.users.models import Credential, ErasureRow, UserRow
-from forum.users.persistence import anonymise, put
+from forum.users.persistence import anonymise, upsert
 from forum.users.rules import username_key
 
 SHOWN = ("username", "display_name", "bio", "role", "suspended")
 
 
 @dataclass(frozen=True)
-class UserCopies:
+class UserRecords:
     """People in the forum's own database: a `chassis.ownership.records.Copy`."""
 
     database: Database
     clock: Clock
 
-    def page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
         """Read a page of people by id, those who were erased too."""
         query = _known().where(UserRow.id > after).order_by(UserRow.id).limit(limit)
         with self.database.reading() as session:
@@ -36,28 +36,28 @@ class UserCopies:
             ]
         return records, records[-1]["id"] if len(records) == limit else None
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
         """Read those of some people who are or were there."""
         with self.database.reading() as session:
             found = session.execute(_known().where(UserRow.id.in_(ids)))
             return {user.id: _record(user, password, asked) for user, password, asked in found}
 
-    def unknown(self) -> list[str]:
+    def placeholder_ids(self) -> list[str]:
         """Name the people of whom nothing was told so far but what they wrote."""
         with self.database.reading() as session:
             return list(session.scalars(select(UserRow.id).where(UserRow.version == 0)))
 
-    def learn(self, records: Sequence[Record]) -> None:
+    def update_replica(self, records: Sequence[Record]) -> None:
         """Keep what the service knows of its own people, as far as events tell of it, too."""
         for record in records:
             with self.database.writing() as session:
                 if record["erased"]:
-                    requested = moment(record["requested_at"])
+                    requested = parse_timestamp(record["requested_at"])
                     anonymise(session, record["id"], record["version"], requested)
                 else:
                     state = {name: record[name] for name in SHOWN}
-                    created = {"created_at": moment(record["created_at"])}
-                    put(session, record["id"], record["version"], state | created)
+                    created = {"created_at": parse_timestamp(record["created_at"])}
+                    upsert(session, record["id"], record["version"], state | created)
 
     def totals(self) -> tuple[int, int]:
         """Count people, and sum up their versions."""
@@ -66,7 +66,7 @@ class UserCopies:
             count, versions = session.execute(query.where(UserRow.version > 0)).one()
         return int(count), int(versions)
 
-    def put(self, records: Sequence[Record], *, force: bool = False) -> None:
+    def write(self, records: Sequence[Record], *, force: bool = False) -> None:
         """Keep people whom the service kept, each unless a newer version is here."""
         # Who was erased first: somebody else may have the name by now.
         for record in sorted(records, key=lambda one: not one["erased"]):
@@ -76,9 +76,9 @@ class UserCopies:
                     session.execute(older)
                 self._put(session, record)
 
-    def beside(self, since: datetime | None) -> Iterator[list[Record]]:
+    def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Give answers to idempotency keys, and erasures that are not finished."""
-        yield from KeptAnswers(self.database, "/api/users", self.clock).since(since)
+        yield from IdempotencyRecords(self.database, "/api/users", self.clock).read_since(since)
         query = select(ErasureRow).where(ErasureRow.finished_at.is_(None))
         with self.database.reading() as session:
             yield [
@@ -86,16 +86,16 @@ class UserCopies:
                     "kind": "erasure",
                     "id": row.user_id,
                     "version": row.version,
-                    "requested_at": stamp(row.requested_at),
+                    "requested_at": format_timestamp(row.requested_at),
                     "finished_at": None,
                     "waiting_for": sorted(row.waiting_for),
                 }
                 for row in session.scalars(query)
             ]
 
-    def put_beside(self, records: Sequence[Record]) -> None:
+    def write_auxiliary(self, records: Sequence[Record]) -> None:
         """Keep answers, and how far erasures are; the forum itself has forgotten already."""
-        KeptAnswers(self.database, "/api/users", self.clock).put(records)
+        IdempotencyRecords(self.database, "/api/users", self.clock).write(records)
         for record in records:
             if record["kind"] != "erasure":
                 continue
@@ -113,11 +113,11 @@ class UserCopies:
             self._erase(session, record)
             return
         state = {name: record[name] for name in SHOWN}
-        put(
+        upsert(
             session,
             record["id"],
             record["version"],
-            state | {"created_at": moment(record["created_at"])},
+            state | {"created_at": parse_timestamp(record["created_at"])},
         )
         mine = UserRow.id == record["id"]
         key = username_key(record["username"])
@@ -137,7 +137,7 @@ class UserCopies:
         )
 
     def _erase(self, session: Session, record: Record) -> None:
-        requested = moment(record["requested_at"])
+        requested = parse_timestamp(record["requested_at"])
         anonymise(session, record["id"], record["version"], requested)
         values: dict[str, Any] = {
             "user_id": record["id"],
@@ -164,9 +164,9 @@ def _known() -> Select[UserRow, str, datetime]:
 def _record(row: UserRow, password_hash: str | None, requested: datetime | None) -> Record:
     head = {"id": row.id, "version": row.version, "erased": row.erased}
     if row.erased:
-        return head | {"requested_at": stamp(requested or row.created_at)}
+        return head | {"requested_at": format_timestamp(requested or row.created_at)}
     return (
         head
         | {name: getattr(row, name) for name in SHOWN}
-        | {"created_at": stamp(row.created_at), "password_hash": password_hash}
+        | {"created_at": format_timestamp(row.created_at), "password_hash": password_hash}
     )

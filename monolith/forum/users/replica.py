@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chassis.clock import Clock
-from chassis.messaging.events import Event, Handler, body
+from chassis.messaging.events import Event, EventHandler, parse_data
 from forum.database import Database
 from forum.outbox import Recorder
 from forum.users import events
-from forum.users.persistence import anonymise, put
+from forum.users.persistence import anonymise, upsert
 from forum.users.store import SqlUsers
 
 
@@ -20,7 +20,7 @@ class UserReplica:
     recorder: Recorder
     clock: Clock
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Mapping[str, EventHandler]:
         """Give what applies each type of event."""
         return {
             events.REGISTERED: self._put,
@@ -30,9 +30,9 @@ class UserReplica:
         }
 
     def _put(self, event: Event) -> None:
-        person = body(events.PersonBody, event)
+        person = parse_data(events.UserData, event)
         with self.database.writing() as session:
-            put(session, event.subject, event.version, person.model_dump())
+            upsert(session, event.subject, event.version, person.model_dump())
 
     def _forget(self, event: Event) -> None:
         """Forget a person and say so, both or neither, and only once."""
@@ -47,9 +47,9 @@ class Erasures:
 
     users: SqlUsers
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Mapping[str, EventHandler]:
         """Give what applies each type of event."""
         return {events.FORGOTTEN: self._confirm}
 
     def _confirm(self, event: Event) -> None:
-        self.users.confirm(event.subject, event.source.removeprefix("/"))
+        self.users.confirm_erasure(event.subject, event.source.removeprefix("/"))

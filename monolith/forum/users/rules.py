@@ -5,11 +5,11 @@ import unicodedata
 MEMBER = "member"
 MODERATOR = "moderator"
 PROFILE = frozenset({"display_name", "bio"})
-MAX_KEY = 120  # characters; that of a valid username has at most 90
+MAX_USERNAME_KEY = 120  # characters; that of a valid username has at most 90
 FORMER_MEMBER = "former member"
 
 
-def normal_username(text: str) -> str:
+def normalize_username(text: str) -> str:
     """Bring a username to the one form (NFKC) in which it is kept and shown."""
     return unicodedata.normalize("NFKC", text)
 
@@ -19,4 +19,4 @@ def username_key(username: str) -> str:
 
     Whoever signs in may send anything, and one character can stand for many, so it is cut.
     """
-    return unicodedata.normalize("NFKC", normal_username(username).casefold())[:MAX_KEY]
+    return unicodedata.normalize("NFKC", normalize_username(username).casefold())[:MAX_USERNAME_KEY]

@@ -5,37 +5,37 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from chassis.http.api import LINE, TEXT, Change, Input, PageQuery
-from forum.users.rules import FORMER_MEMBER, normal_username
+from chassis.http.api import MULTI_LINE, SINGLE_LINE, PageParameters, PatchBody, RequestBody
+from forum.users.rules import FORMER_MEMBER, normalize_username
 
 USERNAME = r"^[^\W_][\w.-]{2,29}$"
 ID = r"[0-9A-Za-z-]{1,64}"
 
 
-def _still_a_username(value: str) -> str:
-    if not re.fullmatch(USERNAME, normal_username(value)):
+def _check_normalized_username(value: str) -> str:
+    if not re.fullmatch(USERNAME, normalize_username(value)):
         message = "must be 3 to 30 letters, digits, dots, dashes or underscores in every form"
         raise ValueError(message)
     return value
 
 
-def _not_of_the_erased(value: str) -> str:
-    if normal_username(value).casefold() == FORMER_MEMBER:
+def _check_not_reserved(value: str) -> str:
+    if normalize_username(value).casefold() == FORMER_MEMBER:
         message = "is how erased accounts are shown"
         raise ValueError(message)
     return value
 
 
-Username = Annotated[str, Field(pattern=USERNAME), AfterValidator(_still_a_username)]
-Password = Annotated[str, Field(min_length=8, max_length=128), TEXT]
+Username = Annotated[str, Field(pattern=USERNAME), AfterValidator(_check_normalized_username)]
+Password = Annotated[str, Field(min_length=8, max_length=128), MULTI_LINE]
 DisplayName = Annotated[
-    str, Field(max_length=50, pattern=r"\S"), LINE, AfterValidator(_not_of_the_erased)
+    str, Field(max_length=50, pattern=r"\S"), SINGLE_LINE, AfterValidator(_check_not_reserved)
 ]
-Bio = Annotated[str, Field(max_length=500), TEXT]
+Bio = Annotated[str, Field(max_length=500), MULTI_LINE]
 Role = Literal["member", "moderator"]
 
 
-class NewUser(Input):
+class NewUser(RequestBody):
     """A registration."""
 
     username: Username
@@ -43,21 +43,21 @@ class NewUser(Input):
     display_name: DisplayName = Field(default_factory=str)
 
 
-class Credentials(Input):
+class Credentials(RequestBody):
     """A name and a password to sign in with."""
 
-    username: Annotated[str, Field(min_length=1, max_length=64), TEXT]
-    password: Annotated[str, Field(min_length=1, max_length=128), TEXT]
+    username: Annotated[str, Field(min_length=1, max_length=64), MULTI_LINE]
+    password: Annotated[str, Field(min_length=1, max_length=128), MULTI_LINE]
 
 
-class NewPassword(Input):
+class NewPassword(RequestBody):
     """The current password and the one to have from now on."""
 
-    current: Annotated[str, Field(min_length=1, max_length=128), TEXT]
+    current: Annotated[str, Field(min_length=1, max_length=128), MULTI_LINE]
     new: Password
 
 
-class UserChange(Change):
+class UserChange(PatchBody):
     """What to change of a person; at least one field."""
 
     display_name: DisplayName = Field(default_factory=str)
@@ -72,7 +72,7 @@ class UserPath(BaseModel):
     user_id: Annotated[str, Field(pattern=f"^{ID}$")]
 
 
-class UsersQuery(PageQuery):
+class UsersQuery(PageParameters):
     """A page of people, or the people with these ids."""
 
     ids: Annotated[str, Field(pattern=f"^{ID}(,{ID}){{0,99}}$")] = Field(default_factory=str)

@@ -12,20 +12,24 @@ from sqlalchemy.orm import Session as SqlSession
 from chassis.auth.passwords import hash_password, verify_password
 from chassis.auth.tokens import Identity, Issuer
 from chassis.clock import Clock, NewId
-from chassis.concurrency import Precondition, must_be_current
-from chassis.errors import Conflict, Forbidden, NotFound, TooMany, Unauthenticated
-from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from chassis.concurrency import Precondition, require_current
+from chassis.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated
+from chassis.idempotency.keys import (
+    DuplicateIdempotencyKey,
+    IdempotencyKey,
+    require_stored_response,
+)
 from chassis.pagination import Cursors
 from forum import idempotency
 from forum.database import Database, insert_into
 from forum.outbox import Recorder
-from forum.pagination import Listing, first_of
+from forum.pagination import Listing, paginate
 from forum.users import events
 from forum.users.models import Credential, ErasureRow, SignInAttempts, UserRow
 from forum.users.port import Erasure, Limits, Registration, Session, User
-from forum.users.rules import FORMER_MEMBER, MODERATOR, PROFILE, normal_username, username_key
+from forum.users.rules import FORMER_MEMBER, MODERATOR, PROFILE, normalize_username, username_key
 
-LISTING = "users"
+LIST_NAME = "users"
 
 
 class UnknownErasure(Exception):
@@ -36,7 +40,7 @@ class UnknownErasure(Exception):
 class SqlUsers:
     """What people can do with accounts, on the forum's own database.
 
-    `keepers` tells the other components that keep copies of people.
+    `replica_holders` tells the other components that keep copies of people.
     """
 
     database: Database
@@ -46,7 +50,7 @@ class SqlUsers:
     clock: Clock
     new_id: NewId
     recorder: Recorder
-    keepers: Callable[[], frozenset[str]]
+    replica_holders: Callable[[], frozenset[str]]
 
     def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
         """Open an account and answer its view.
@@ -57,9 +61,9 @@ class SqlUsers:
         """
         now = self.clock()
         with self.database.reading() as session:
-            if answer := idempotency.find(session, key, now):
+            if answer := idempotency.find_response(session, key, now):
                 return answer
-        username = normal_username(new.username)
+        username = normalize_username(new.username)
         password_hash = hash_password(new.password)
         row = UserRow(
             id=self.new_id(),
@@ -73,17 +77,17 @@ class SqlUsers:
             created_at=now,
             version=1,
         )
-        view = row.seen().view()
+        view = row.to_user().public_view()
         try:
             with self.database.writing() as session:
-                idempotency.keep(session, key, view, now)
+                idempotency.store_response(session, key, view, now)
                 session.add(row)
                 session.flush()
                 session.add(Credential(user_id=row.id, password_hash=password_hash))
-                self._tell(session, events.REGISTERED, row)
-        except KeyTaken:
+                self._record(session, events.REGISTERED, row)
+        except DuplicateIdempotencyKey:
             with self.database.reading() as session:
-                return first_answer(idempotency.find(session, key, now))
+                return require_stored_response(idempotency.find_response(session, key, now))
         except IntegrityError as error:
             detail = "This username is taken."
             raise Conflict(detail, kind="urn:problem:username-taken") from error
@@ -111,7 +115,7 @@ class SqlUsers:
         if not verify_password(found[1] if found else None, password) or not found:
             detail = "The username or the password is wrong."
             raise Unauthenticated(detail, kind="urn:problem:wrong-credentials")
-        user = found[0].seen()
+        user = found[0].to_user()
         token, expires_at = self.issuer.issue(
             subject=user.id,
             username=user.username,
@@ -131,23 +135,23 @@ class SqlUsers:
             NotFound: there is no such user.
         """
         with self.database.reading() as session:
-            return _existing(session, user_id).seen()
+            return _require_user(session, user_id).to_user()
 
     def get_many(self, user_ids: Sequence[str]) -> list[User]:
         """Read those people who exist, in the order asked for."""
         query = select(UserRow).where(UserRow.id.in_(user_ids), UserRow.erased.is_(False))
         with self.database.reading() as session:
-            found = {row.id: row.seen() for row in session.scalars(query)}
+            found = {row.id: row.to_user() for row in session.scalars(query)}
         return [found[user_id] for user_id in dict.fromkeys(user_ids) if user_id in found]
 
     def newest(self, limit: int, cursor: str) -> Listing[User]:
         """List people, newest first."""
         query = select(UserRow).where(UserRow.erased.is_(False)).order_by(UserRow.id.desc())
-        if after := self.cursors.decode(LISTING, cursor):
+        if after := self.cursors.decode(LIST_NAME, cursor):
             query = query.where(UserRow.id < after[0])
         with self.database.reading() as session:
-            users = [row.seen() for row in session.scalars(query.limit(limit + 1))]
-        return first_of(users, limit, self.cursors, LISTING, lambda user: (user.id,))
+            users = [row.to_user() for row in session.scalars(query.limit(limit + 1))]
+        return paginate(users, limit, self.cursors, LIST_NAME, lambda user: (user.id,))
 
     def me(self, identity: Identity) -> User:
         """Read the person who asks.
@@ -156,7 +160,7 @@ class SqlUsers:
             Unauthenticated: they have erased their account.
         """
         with self.database.reading() as session:
-            return _actor(session, identity).seen()
+            return _require_actor(session, identity).to_user()
 
     def change(
         self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
@@ -169,8 +173,8 @@ class SqlUsers:
         with self.database.writing() as session:
             # One who edits their own profile is locked first, so that an erasure at the same
             # time leaves nobody signed in rather than somebody who is not found.
-            actor = _actor(session, identity, locked=identity.subject == user_id)
-            user = _existing(session, user_id, locked=True)
+            actor = _require_actor(session, identity, locked=identity.subject == user_id)
+            user = _require_user(session, user_id, locked=True)
             if actor.suspended:
                 detail = "This account is suspended."
                 raise Forbidden(detail, kind="urn:problem:suspended")
@@ -180,15 +184,15 @@ class SqlUsers:
             if changes.keys() - PROFILE and actor.role != MODERATOR:
                 detail = "Only a moderator may change this."
                 raise Forbidden(detail)
-            must_be_current(user.version, expected)
+            require_current(user.version, expected)
             suspended = user.suspended
             for name, value in changes.items():
                 setattr(user, name, value)
             user.version += 1
             session.flush()
             same = user.suspended == suspended
-            self._tell(session, events.UPDATED if same else events.SUSPENDED, user)
-            return user.seen()
+            self._record(session, events.UPDATED if same else events.SUSPENDED, user)
+            return user.to_user()
 
     def change_password(self, identity: Identity, current: str, new: str) -> None:
         """Replace one's password.
@@ -198,7 +202,7 @@ class SqlUsers:
             TooMany: too many attempts for this account.
         """
         with self.database.reading() as session:
-            _actor(session, identity)
+            _require_actor(session, identity)
             credential = session.get_one(Credential, identity.subject)
         self._count_attempts(
             (f"password {identity.subject}", self.limits.per_name),
@@ -208,13 +212,13 @@ class SqlUsers:
             raise _wrong_password()
         password_hash = hash_password(new)
         with self.database.writing() as session:
-            actor = _actor(session, identity, locked=True)
+            actor = _require_actor(session, identity, locked=True)
             kept = session.get_one(Credential, identity.subject)
             if kept.password_hash != credential.password_hash:
                 # Somebody with the same password was faster.
                 raise _wrong_password()
             kept.password_hash = password_hash
-            self.recorder.touch(session, events.UPDATED, actor.id, actor.version)
+            self.recorder.record_private_change(session, events.UPDATED, actor.id, actor.version)
 
     def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
         """Erase one's own account, free its username and have other components forget the person.
@@ -222,14 +226,14 @@ class SqlUsers:
         Raises:
             Forbidden, NotFound: as their names say.
         """
-        now, keepers = self.clock(), self.keepers()
+        now, replica_holders = self.clock(), self.replica_holders()
         with self.database.writing() as session:
-            actor = _actor(session, identity, locked=True)
+            actor = _require_actor(session, identity, locked=True)
             if actor.id != user_id:
-                _existing(session, user_id)
+                _require_user(session, user_id)
                 detail = "Only the person themselves may erase their account."
                 raise Forbidden(detail)
-            must_be_current(actor.version, expected)
+            require_current(actor.version, expected)
             actor.username = ""
             actor.username_key = None
             actor.display_name = FORMER_MEMBER
@@ -242,8 +246,8 @@ class SqlUsers:
                     user_id=user_id,
                     version=actor.version,
                     requested_at=now,
-                    finished_at=None if keepers else now,
-                    waiting_for=sorted(keepers),
+                    finished_at=None if replica_holders else now,
+                    waiting_for=sorted(replica_holders),
                 )
             )
             self.recorder.record(session, events.ERASED, user_id, actor.version, {})
@@ -259,9 +263,9 @@ class SqlUsers:
             if row is None:
                 detail = "There is no such erasure."
                 raise NotFound(detail)
-            return row.seen()
+            return row.to_erasure()
 
-    def confirm(self, user_id: str, component: str) -> None:
+    def confirm_erasure(self, user_id: str, component: str) -> None:
         """Note that a component forgot an erased person; the last one finishes the erasure.
 
         Who says so again, or never had to, changes nothing.
@@ -277,7 +281,7 @@ class SqlUsers:
                 row.waiting_for = [other for other in row.waiting_for if other != component]
                 row.finished_at = None if row.waiting_for else self.clock()
 
-    def appoint(self, username: str) -> User:
+    def make_moderator(self, username: str) -> User:
         """Make the person with this username a moderator, by hand and without asking anybody.
 
         Raises:
@@ -291,10 +295,10 @@ class SqlUsers:
             user.role = MODERATOR
             user.version += 1
             session.flush()
-            self._tell(session, events.UPDATED, user)
-            return user.seen()
+            self._record(session, events.UPDATED, user)
+            return user.to_user()
 
-    def _tell(self, session: SqlSession, kind: str, row: UserRow) -> None:
+    def _record(self, session: SqlSession, kind: str, row: UserRow) -> None:
         self.recorder.record(session, kind, row.id, row.version, events.state(row))
 
     def _count_attempts(self, *limits: tuple[str, int], action: str) -> None:
@@ -307,7 +311,7 @@ class SqlUsers:
             hits = [_count(session, f"{window} {counter}", over) for counter, _ in limits]
         if any(hit > limit for hit, (_, limit) in zip(hits, limits, strict=True)):
             wait = max(1, int((over - now).total_seconds()) + 1)
-            raise TooMany(f"Too many attempts to {action}; wait a little.", retry_after=wait)
+            raise RateLimited(f"Too many attempts to {action}; wait a little.", retry_after=wait)
 
 
 def _count(session: SqlSession, counter: str, expires_at: datetime) -> int:
@@ -320,16 +324,16 @@ def _count(session: SqlSession, counter: str, expires_at: datetime) -> int:
     return hits
 
 
-def _existing(session: SqlSession, user_id: str, *, locked: bool = False) -> UserRow:
+def _require_user(session: SqlSession, user_id: str, *, locked: bool = False) -> UserRow:
     row = session.get(UserRow, user_id, with_for_update=locked or None, populate_existing=locked)
     if row is None or row.erased:
         raise _no_such_user()
     return row
 
 
-def _actor(session: SqlSession, identity: Identity, *, locked: bool = False) -> UserRow:
+def _require_actor(session: SqlSession, identity: Identity, *, locked: bool = False) -> UserRow:
     try:
-        return _existing(session, identity.subject, locked=locked)
+        return _require_user(session, identity.subject, locked=locked)
     except NotFound as error:
         detail = "This account does not exist any more."
         raise Unauthenticated(detail) from error

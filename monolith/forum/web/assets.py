@@ -11,16 +11,16 @@ from werkzeug.exceptions import NotFound
 
 FOLDER = Path(__file__).parent / "static"
 FOREVER = "public, max-age=31536000, immutable"
-PACKED = "gzip"
+GZIP = "gzip"
 
 
 @dataclass(frozen=True)
 class Asset:
     """A file in memory, as it is and compressed."""
 
-    kind: str
+    content_type: str
     plain: bytes
-    packed: bytes
+    compressed: bytes
 
 
 class Assets:
@@ -54,10 +54,12 @@ class Assets:
             file = self._files.get(name)
             if file is None:
                 raise NotFound
-            packed = takes_packed()
-            response = Response(file.packed if packed else file.plain, content_type=file.kind)
+            packed = accepts_gzip()
+            response = Response(
+                file.compressed if packed else file.plain, content_type=file.content_type
+            )
             if packed:
-                response.headers["Content-Encoding"] = PACKED
+                response.headers["Content-Encoding"] = GZIP
             response.headers["Vary"] = "Accept-Encoding"
             # While instances are replaced, a page of the one may ask the other for its files: these
             # are near enough to show it, and not to be kept.
@@ -66,9 +68,9 @@ class Assets:
             return response
 
 
-def takes_packed() -> bool:
+def accepts_gzip() -> bool:
     """Tell whether whoever asks takes compressed answers."""
-    return request.accept_encodings[PACKED] > 0
+    return request.accept_encodings[GZIP] > 0
 
 
 def _read(path: Path) -> Asset:

@@ -6,11 +6,11 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from chassis.client.service_client import Peer
+from chassis.client.service_client import ServiceClient
 from chassis.clock import Clock, NewId
 from chassis.errors import Unavailable
 from chassis.http.api import Sessions
-from chassis.idempotency.keys import Fingerprints
+from chassis.idempotency.keys import IdempotencyKeys
 from chassis.pagination import Cursors
 from forum.posts.port import Posts
 from forum.threads.port import Threads
@@ -21,22 +21,22 @@ SECOND = TypeVar("SECOND")
 
 
 @dataclass(frozen=True)
-class Site:
+class PageContext:
     """The domains, and what pages need beside them."""
 
     users: Users
     threads: Threads
     posts: Posts
-    services: Mapping[str, Peer]
+    clients: Mapping[str, ServiceClient]
     """The components of the domains that are extracted, by domain."""
 
-    probes: Mapping[str, Peer]
+    probes: Mapping[str, ServiceClient]
     """The same, for those who only want to know how they are."""
 
     moving: Callable[[], Collection[str]]
     """Names the domains that are on the move right now."""
 
-    progress: Callable[[], dict[str, Any]]
+    event_status: Callable[[], dict[str, Any]]
     """Tells how far the monolith's own events are."""
 
     titles: Callable[[Collection[str]], Mapping[str, str]]
@@ -47,7 +47,7 @@ class Site:
 
     sessions: Sessions
     cursors: Cursors
-    fingerprints: Fingerprints
+    fingerprints: IdempotencyKeys
     served_by: str
     secret: str
     clock: Clock
@@ -57,7 +57,7 @@ class Site:
         default_factory=lambda: ThreadPoolExecutor(max_workers=16, thread_name_prefix="ask")
     )
 
-    def both(
+    def gather(
         self, domain: str, first: Callable[[], FIRST], second: Callable[[], SECOND]
     ) -> tuple[FIRST, SECOND | Unavailable]:
         """Ask two questions, at the same time if the second goes to another component.
@@ -66,12 +66,12 @@ class Site:
         answer, so that a page can show the rest.
         """
         asked = _or_unavailable(second)
-        if domain not in self.services:
+        if domain not in self.clients:
             return first(), asked()
-        pending = self.aside(asked)
+        pending = self.submit(asked)
         return first(), pending.result()
 
-    def aside(self, question: Callable[[], SECOND]) -> "Future[SECOND]":
+    def submit(self, question: Callable[[], SECOND]) -> "Future[SECOND]":
         """Ask a question at the same time, for the same request and within its deadline."""
         return self.pool.submit(copy_context().run, question)
 

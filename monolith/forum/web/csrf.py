@@ -16,7 +16,7 @@ POLICY = (
 
 
 # What these forms do takes a password, and their pages are the same for everybody.
-ANONYMOUS = ("/register", "/sign-in")
+ANONYMOUS_FORMS = ("/register", "/sign-in")
 _SIZE = 32  # bytes
 
 
@@ -26,28 +26,28 @@ def csrf_token(secret: str, identity: Identity) -> str:
     Pages are compressed, and the size of a page that repeats a secret would tell of it.
     """
     mask = secrets.token_bytes(_SIZE)
-    return (mask + _crossed(mask, _secret_of(secret, identity))).hex()
+    return (mask + _xor(mask, _session_secret(secret, identity))).hex()
 
 
-def _is_token(given: str, secret: str, identity: Identity) -> bool:
+def _is_valid_token(given: str, secret: str, identity: Identity) -> bool:
     try:
         pair = bytes.fromhex(given)
     except ValueError:
         return False
     if len(pair) != 2 * _SIZE:
         return False
-    return hmac.compare_digest(_crossed(pair[:_SIZE], pair[_SIZE:]), _secret_of(secret, identity))
+    return hmac.compare_digest(_xor(pair[:_SIZE], pair[_SIZE:]), _session_secret(secret, identity))
 
 
-def _secret_of(secret: str, identity: Identity) -> bytes:
+def _session_secret(secret: str, identity: Identity) -> bytes:
     return hmac.digest(secret.encode(), f"csrf {identity.session}".encode(), "sha256")
 
 
-def _crossed(one: bytes, other: bytes) -> bytes:
+def _xor(one: bytes, other: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
-def refuse_forgery(secret: str, identity: Identity | None) -> None:
+def reject_forged_form(secret: str, identity: Identity | None) -> None:
     """Let a form through only if one of our own pages sent it.
 
     Browsers tell where a form comes from; a signed-in person's form carries a token as well.
@@ -56,24 +56,24 @@ def refuse_forgery(secret: str, identity: Identity | None) -> None:
     Raises:
         Forbidden: another site sent it, or it is from before the last sign-in.
     """
-    if from_elsewhere():
+    if is_cross_site():
         detail = "Another site sent this form, so nothing was done."
         raise Forbidden(detail)
-    if identity is None or request.path in ANONYMOUS:
+    if identity is None or request.path in ANONYMOUS_FORMS:
         return
-    if not _is_token(request.form.get("csrf_token", ""), secret, identity):
+    if not _is_valid_token(request.form.get("csrf_token", ""), secret, identity):
         detail = "This page is from before your last sign-in. Load it again and send it once more."
         raise Forbidden(detail)
 
 
-def from_elsewhere() -> bool:
+def is_cross_site() -> bool:
     """Tell whether the browser says that another site sent this form."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    return site not in (None, "same-origin") or not (origin is None or _is_ours(origin))
+    return site not in (None, "same-origin") or not (origin is None or _is_own_origin(origin))
 
 
-def _is_ours(origin: str) -> bool:
+def _is_own_origin(origin: str) -> bool:
     try:
         return urlsplit(origin).netloc == request.host
     except ValueError:
@@ -93,7 +93,7 @@ def local_path(target: str) -> str:
     return "/" if parts.scheme or parts.netloc else target
 
 
-def add_headers(response: Response) -> Response:
+def add_security_headers(response: Response) -> Response:
     """Tell the browser what a page may do and who may keep it."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", POLICY)

@@ -6,19 +6,19 @@ from chassis.auth.tokens import Identity
 from chassis.errors import Unauthenticated
 
 
-def viewer() -> Identity | None:
+def current_user() -> Identity | None:
     """Give the person who is signed in, if any."""
     identity: Identity | None = g.get("identity")
     return identity
 
 
-def signed_in() -> Identity:
+def require_user() -> Identity:
     """Give the person who is signed in.
 
     Raises:
         Unauthenticated: nobody is.
     """
-    identity = viewer()
+    identity = current_user()
     if identity is None:
         detail = "Sign in first."
         raise Unauthenticated(detail)

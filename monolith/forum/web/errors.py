@@ -5,14 +5,14 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
-from chassis.errors import Failure, TooMany, Unauthenticated, Unavailable
+from chassis.errors import Failure, RateLimited, Unauthenticated, Unavailable
 from chassis.http import problems
-from chassis.http.api import COOKIE, clear_session_cookie
-from chassis.http.app import of_api
+from chassis.http.api import SESSION_COOKIE, clear_session_cookie
+from chassis.http.app import is_api_request
 from chassis.http.problems import DETAILS
-from forum.web.forms import again
-from forum.web.pending_form import of_request
-from forum.web.rendering import show
+from forum.web.forms import retry_message
+from forum.web.pending_form import from_request
+from forum.web.rendering import render_page
 
 FOR_MACHINES = ("/healthz", "/readyz", "/eventz")
 _TITLES = {
@@ -32,15 +32,15 @@ _TITLES = {
 
 def page(status: int, detail: str, retry_after: int | None = None) -> Response:
     """Make an error's page; what somebody typed is on it, so that it is never lost."""
-    kept = None if status == 413 else of_request()
+    kept = None if status == 413 else from_request()
     title = _TITLES.get(status, _TITLES[500])
-    response = show(
+    response = render_page(
         "error.html",
         status,
         status=status,
         title=title,
         detail=detail,
-        again=again(retry_after) if retry_after is not None else None,
+        again=retry_message(retry_after) if retry_after is not None else None,
         kept=kept,
     )
     if retry_after is not None:
@@ -52,19 +52,19 @@ def install(app: OpenAPI) -> None:
     """Show errors on pages as pages."""
 
     def for_page() -> bool:
-        return not of_api() and request.path not in FOR_MACHINES
+        return not is_api_request() and request.path not in FOR_MACHINES
 
     @app.errorhandler(Failure)
     def failed(failure: Failure) -> Response:
         if not for_page():
-            return problems.from_failure(failure)
+            return problems.failure_response(failure)
         detail = failure.detail
         if isinstance(failure, Unauthenticated):
             g.identity = None
             detail = "Your session has ended, or you have not signed in yet."
-        after = failure.retry_after if isinstance(failure, TooMany | Unavailable) else None
+        after = failure.retry_after if isinstance(failure, RateLimited | Unavailable) else None
         response = page(failure.status, detail, after)
-        if isinstance(failure, Unauthenticated) and COOKIE in request.cookies:
+        if isinstance(failure, Unauthenticated) and SESSION_COOKIE in request.cookies:
             # Or the next page would greet somebody whom the one after does not know.
             clear_session_cookie(response)
         return response
@@ -72,13 +72,13 @@ def install(app: OpenAPI) -> None:
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> BaseResponse:
         if not for_page() or (error.code or 500) < 400:
-            return problems.from_http(error)
+            return problems.http_error_response(error)
         status = error.code or 500
         return page(status, DETAILS.get(status) or error.description or "")
 
     @app.errorhandler(Exception)
     def crashed(error: Exception) -> Response:
-        answer = problems.from_crash(error)
+        answer = problems.crash_response(error)
         if not for_page():
             return answer
         return page(500, "It has been logged. Please try again in a moment.")

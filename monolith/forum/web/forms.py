@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from chassis.errors import Failure, Invalid, KeyReused, TooMany, Unauthenticated
+from chassis.errors import Failure, IdempotencyKeyReused, Invalid, RateLimited, Unauthenticated
 from chassis.http.problems import field_errors
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
@@ -29,7 +29,7 @@ _PLAINLY = (
 _NAMES = {"q": "The search", "cursor": "The place in the list"}
 
 
-def plainly(message: str, field: str = "") -> str:
+def humanize(message: str, field: str = "") -> str:
     """Say to a person what is wrong with a field."""
     for pattern, text in _PLAINLY:
         if found := pattern.fullmatch(message):
@@ -46,7 +46,7 @@ class Form:
     status: int = 200
 
     @classmethod
-    def sent(cls) -> "Form":
+    def from_request(cls) -> "Form":
         """Take what was sent, with line breaks as everything else here has them."""
         values = {name: value.replace("\r\n", "\n") for name, value in request.form.items()}
         values.pop("csrf_token", None)
@@ -58,36 +58,36 @@ class Form:
             return model.model_validate(content)
         except ValidationError as error:
             for wrong in field_errors(error):
-                self.errors.setdefault(wrong.field, plainly(wrong.message))
+                self.errors.setdefault(wrong.field, humanize(wrong.message))
             self.status = 400
             return None
 
-    def refuse(self, failure: Failure, fields: frozenset[str] = frozenset()) -> None:
+    def add_failure(self, failure: Failure, fields: frozenset[str] = frozenset()) -> None:
         """Note why a use case refused; an error of a field not in `fields` is the form's.
 
         Raises:
             Unauthenticated: the session has ended, which no correction of the form mends.
         """
-        if isinstance(failure, Unauthenticated) and failure.kind == "about:blank":
+        if isinstance(failure, Unauthenticated) and failure.problem_type == "about:blank":
             raise failure
         self.status = failure.status
         if isinstance(failure, Invalid) and failure.errors:
             for wrong in failure.errors:
                 shown = wrong.field if wrong.field in fields else ""
-                self.errors.setdefault(shown, plainly(wrong.message))
-        elif isinstance(failure, KeyReused):
+                self.errors.setdefault(shown, humanize(wrong.message))
+        elif isinstance(failure, IdempotencyKeyReused):
             # The browser went back to a form that had been sent, and the text is another now.
             self.values.pop("idempotency_key", None)
             self.errors[""] = (
                 "Another text was sent from this page before. Send it again to add this one too."
             )
-        elif isinstance(failure, TooMany):
-            self.errors[""] = f"{failure.detail} {again(failure.retry_after)}"
+        elif isinstance(failure, RateLimited):
+            self.errors[""] = f"{failure.detail} {retry_message(failure.retry_after)}"
         else:
             self.errors[""] = failure.detail
 
 
-def again(seconds: int) -> str:
+def retry_message(seconds: int) -> str:
     """Say when to try again."""
     minutes = -(-seconds // 60)
     if seconds < 60:
@@ -95,7 +95,7 @@ def again(seconds: int) -> str:
     return f"Please try again in {minutes} minute{'s' * (minutes != 1)}."
 
 
-def version(text: str) -> frozenset[int] | None:
+def parse_version(text: str) -> frozenset[int] | None:
     """Read the version that an edit form was filled with; None where it carries none."""
     if not text:
         return None

@@ -5,14 +5,14 @@ import hashlib
 
 from flask import Response, g, request
 
-from forum.web.assets import PACKED, takes_packed
+from forum.web.assets import GZIP, accepts_gzip
 
-LEVEL = 4
+COMPRESSION_LEVEL = 4
 """Of zlib's nine: half a millisecond for a long page, and within a tenth of the smallest."""
-SMALL = 1000  # bytes; what fits into a packet gains nothing
+MIN_COMPRESSED_BYTES = 1000  # bytes; what fits into a packet gains nothing
 
 
-def send(response: Response) -> Response:
+def finish_response(response: Response) -> Response:
     """Make a page ready to leave.
 
     A page that nobody in particular reads is the same for everybody, so its content is its edition:
@@ -22,21 +22,21 @@ def send(response: Response) -> Response:
     if response.mimetype != "text/html" or response.is_streamed:
         return response
     response.vary.add("Accept-Encoding")
-    if _same_for_all(response):
+    if _is_public(response):
         edition = hashlib.blake2b(response.get_data(), digest_size=12).hexdigest()
         response.set_etag(edition, weak=True)
         response.make_conditional(request)
         if response.status_code == 304:
             return response
     page = response.get_data()
-    if len(page) > SMALL and takes_packed():
+    if len(page) > MIN_COMPRESSED_BYTES and accepts_gzip():
         # Nothing secret in it stays the same from page to page (see guard), so its size tells none.
-        response.set_data(gzip.compress(page, LEVEL, mtime=0))
-        response.headers["Content-Encoding"] = PACKED
+        response.set_data(gzip.compress(page, COMPRESSION_LEVEL, mtime=0))
+        response.headers["Content-Encoding"] = GZIP
     return response
 
 
-def _same_for_all(response: Response) -> bool:
+def _is_public(response: Response) -> bool:
     return (
         request.method in {"GET", "HEAD"}
         and response.status_code == 200

@@ -15,7 +15,7 @@ def add(level: str, text: str) -> None:
         g.notices.append((level, text))
 
 
-def behind(what: str) -> Callable[[], None]:
+def stale_data_notice(what: str) -> Callable[[], None]:
     """Make what has a page say that it shows older data, since the part that keeps it is down.
 
     `what` is what people call that which the part keeps: accounts, threads or posts.
@@ -28,6 +28,6 @@ def behind(what: str) -> Callable[[], None]:
 
     def tell() -> None:
         add(WARNING, text)
-        served_by.note(domain, served_by.COPY)
+        served_by.record(domain, served_by.REPLICA)
 
     return tell

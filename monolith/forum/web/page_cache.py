@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 
 from flask import Flask, Response, current_app, g, request
 
-from chassis.http.api import COOKIE
-from chassis.http.app import of_api
+from chassis.http.api import SESSION_COOKIE
+from chassis.http.app import is_api_request
 
-SECONDS = 1.0
+MAX_AGE_SECONDS = 1.0
 """A shared page shows nothing older than this."""
-MOST = 256  # pages that one process keeps
-LARGEST = 128 * 1024  # bytes of a page that is kept
-FRESH = "forum_fresh"
+MAX_PAGES = 256  # pages that one process keeps
+MAX_PAGE_BYTES = 128 * 1024  # bytes of a page that is kept
+BYPASS_COOKIE = "forum_fresh"
 """The cookie of somebody whose session was ended just now."""
 _PATHS = ("/threads/", "/users/")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -28,7 +28,7 @@ _EDITION = "HTTP_IF_NONE_MATCH"
 
 
 @dataclass(frozen=True)
-class Page:
+class CachedPage:
     """A page as it left."""
 
     headers: tuple[tuple[str, str], ...]
@@ -36,23 +36,23 @@ class Page:
 
 
 @dataclass
-class Making:
+class PendingPage:
     """A page that somebody makes or made; `page` is None until then, or if it is not for others."""
 
     began: float
-    page: Page | None = None
+    page: CachedPage | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
 
-class Pages:
+class PageCache:
     """The pages of one process, by what was asked for."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._makings: dict[Hashable, Making] = {}
+        self._makings: dict[Hashable, PendingPage] = {}
 
-    def find(self, key: Hashable) -> Page | Making | None:
+    def find(self, key: Hashable) -> CachedPage | PendingPage | None:
         """Give the page of less than a second ago.
 
         A `Making` is for the caller to make and to `finish`; None says to make one for oneself.
@@ -60,16 +60,16 @@ class Pages:
         with self._lock:
             now = self._clock()
             making = self._makings.get(key)
-            if making is None or now - making.began >= SECONDS:
+            if making is None or now - making.began >= MAX_AGE_SECONDS:
                 self._drop(now)
                 self._makings.pop(key, None)
-                self._makings[key] = new = Making(now)
+                self._makings[key] = new = PendingPage(now)
                 return new
-        making.done.wait(making.began + SECONDS - now)
+        making.done.wait(making.began + MAX_AGE_SECONDS - now)
         # What took long is no longer new enough for those who waited.
-        return making.page if self._clock() - making.began < SECONDS else None
+        return making.page if self._clock() - making.began < MAX_AGE_SECONDS else None
 
-    def finish(self, making: Making, page: Page | None) -> None:
+    def finish(self, making: PendingPage, page: CachedPage | None) -> None:
         """Share a page that was made; None if it is not for others."""
         making.page = page
         making.done.set()
@@ -82,46 +82,51 @@ class Pages:
     def _drop(self, now: float) -> None:
         """Drop what is too old, and the oldest where there are many; they stand in this order."""
         for key, making in list(self._makings.items()):
-            if now - making.began < SECONDS and len(self._makings) < MOST:
+            if now - making.began < MAX_AGE_SECONDS and len(self._makings) < MAX_PAGES:
                 break
             del self._makings[key]
 
 
-def install(app: Flask, pages: Pages | None = None) -> None:
+def install(app: Flask, pages: PageCache | None = None) -> None:
     """Share pages; to be installed before whatever else changes a page on its way out."""
-    kept = pages or Pages()
+    kept = pages or PageCache()
 
     @app.before_request
     def _find() -> Response | None:
-        if not _for_anybody():
+        if not _is_cacheable_request():
             return None
         # All that a page for anybody depends on.
         asked = request.headers.get("Accept-Encoding", "")
         found = kept.find((request.scheme, request.host, request.full_path, asked))
-        if isinstance(found, Making):
+        if isinstance(found, PendingPage):
             g.making = found
             # Made whole, for the sake of others; whoever asks may have it already.
             g.edition = request.environ.pop(_EDITION, None)
-        if not isinstance(found, Page):
+        if not isinstance(found, CachedPage):
             return None
         g.shared = True
         response = current_app.response_class(found.body, headers=found.headers)
-        return _unless_known(response)
+        return _or_not_modified(response)
 
     @app.after_request
     def _keep(response: Response) -> Response:
         if request.method not in _SAFE:
             kept.clear()
-        if not of_api() and _ends_session(response):
+        if not is_api_request() and _ends_session(response):
             response.set_cookie(
-                FRESH, "1", max_age=2, httponly=True, samesite="Lax", secure=request.is_secure
+                BYPASS_COOKIE,
+                "1",
+                max_age=2,
+                httponly=True,
+                samesite="Lax",
+                secure=request.is_secure,
             )
         if (making := g.pop("making", None)) is None:
             return response
-        kept.finish(making, _page(response))
+        kept.finish(making, _cacheable_page(response))
         if edition := g.pop("edition"):
             request.environ[_EDITION] = edition
-        return _unless_known(response)
+        return _or_not_modified(response)
 
     @app.teardown_request
     def _give_up(_: BaseException | None) -> None:
@@ -129,12 +134,12 @@ def install(app: Flask, pages: Pages | None = None) -> None:
             kept.finish(making, None)
 
 
-def is_shared() -> bool:
+def is_from_cache() -> bool:
     """Tell whether this answer is a page as it left before, with nothing more to be done to it."""
     return bool(g.get("shared"))
 
 
-def _for_anybody() -> bool:
+def _is_cacheable_request() -> bool:
     return (
         request.method == "GET"
         and "Cookie" not in request.headers
@@ -143,7 +148,7 @@ def _for_anybody() -> bool:
     )
 
 
-def _unless_known(response: Response) -> Response:
+def _or_not_modified(response: Response) -> Response:
     """Answer 304 to whoever has this very page."""
     if "ETag" in response.headers and _EDITION in request.environ:
         response.make_conditional(request)
@@ -151,10 +156,12 @@ def _unless_known(response: Response) -> Response:
 
 
 def _ends_session(response: Response) -> bool:
-    return any(one.startswith(f"{COOKIE}=;") for one in response.headers.getlist("Set-Cookie"))
+    return any(
+        one.startswith(f"{SESSION_COOKIE}=;") for one in response.headers.getlist("Set-Cookie")
+    )
 
 
-def _page(response: Response) -> Page | None:
+def _cacheable_page(response: Response) -> CachedPage | None:
     if (
         response.status_code != 200
         or response.mimetype != "text/html"
@@ -164,4 +171,4 @@ def _page(response: Response) -> Page | None:
         return None
     body = response.get_data()
     headers = tuple(pair for pair in response.headers if pair[0] != "Date")
-    return Page(headers, body) if len(body) <= LARGEST else None
+    return CachedPage(headers, body) if len(body) <= MAX_PAGE_BYTES else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import request
 
-from forum.web.csrf import ANONYMOUS, from_elsewhere, local_path
+from forum.web.csrf import ANONYMOUS_FORMS, is_cross_site, local_path
 
 # What a person typed themselves; anything else in a form is ours, or secret.
 TYPED = {"title": "Title", "body": "Text", "bio": "About you", "display_name": "Display name"}
@@ -15,7 +15,7 @@ PATH = "resume"
 
 
 @dataclass(frozen=True)
-class Kept:
+class PendingForm:
     """A form that can be sent again: its path, what was typed, and what it carried unseen."""
 
     path: str
@@ -32,20 +32,20 @@ class Kept:
         return TYPED[name]
 
 
-def of(path: str, values: Mapping[str, str]) -> Kept | None:
+def from_values(path: str, values: Mapping[str, str]) -> PendingForm | None:
     """Keep what was typed into the form of a path; None if nothing was."""
     plain = {name: value.replace("\r\n", "\n") for name, value in values.items()}
     typed = {name: plain[name] for name in TYPED if plain.get(name)}
     if not typed or local_path(path) != path:
         return None
-    return Kept(path, typed, {name: plain[name] for name in _CARRIED if plain.get(name)})
+    return PendingForm(path, typed, {name: plain[name] for name in _CARRIED if plain.get(name)})
 
 
-def of_request() -> Kept | None:
+def from_request() -> PendingForm | None:
     """Keep what this request brought, and could not be taken.
 
     What another site put into a form is nobody's here, and must not be one click from being sent.
     """
-    if request.method != "POST" or request.path in ANONYMOUS or from_elsewhere():
+    if request.method != "POST" or request.path in ANONYMOUS_FORMS or is_cross_site():
         return None
-    return of(request.path, request.form)
+    return from_values(request.path, request.form)

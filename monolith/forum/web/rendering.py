@@ -8,12 +8,12 @@ from flask import Flask, Response, g, make_response, render_template, url_for
 from jinja2 import StrictUndefined
 
 from chassis.auth.tokens import Identity
-from chassis.clock import moment, stamp
+from chassis.clock import format_timestamp, parse_timestamp
 from forum.pagination import Listing
 from forum.web.assets import Assets
-from forum.web.context import Site
+from forum.web.context import PageContext
 from forum.web.csrf import csrf_token
-from forum.web.pages.theme import chosen
+from forum.web.pages.theme import chosen_theme
 from forum.web.served_by import badge
 
 _STEPS = (
@@ -25,7 +25,7 @@ _STEPS = (
 )
 
 
-def ago(at: datetime, now: datetime) -> str:
+def time_ago(at: datetime, now: datetime) -> str:
     """Say how long ago something was, in its largest unit: `3 hours ago`."""
     past = now - at
     for step, unit in _STEPS:
@@ -35,7 +35,7 @@ def ago(at: datetime, now: datetime) -> str:
     return "just now"
 
 
-def show(template: str, code: int = 200, /, **context: Any) -> Response:
+def render_page(template: str, code: int = 200, /, **context: Any) -> Response:
     """Make a page."""
     return make_response(render_template(template, **context), code)
 
@@ -45,14 +45,14 @@ def next_url(page: Listing[Any] | None, endpoint: str, **values: Any) -> str | N
     return url_for(endpoint, **values, cursor=page.next) if page and page.next else None
 
 
-def install(app: Flask, site: Site) -> None:
+def install(app: Flask, site: PageContext) -> None:
     """Give templates what they all use, and serve the static files."""
     assets = Assets()
     assets.install(app)
 
     filters: dict[str, Callable[..., str]] = app.jinja_env.filters
-    filters["ago"] = lambda at: ago(_moment(at), site.clock())
-    filters["stamp"] = lambda at: stamp(_moment(at))
+    filters["ago"] = lambda at: time_ago(_moment(at), site.clock())
+    filters["stamp"] = lambda at: format_timestamp(_moment(at))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # A page that uses what its view did not give is a bug to show, not a gap to hide.
     app.jinja_env.undefined = StrictUndefined
@@ -66,7 +66,7 @@ def install(app: Flask, site: Site) -> None:
     @app.context_processor
     def _who() -> dict[str, Any]:
         identity: Identity | None = g.get("identity")
-        here = {"notices": g.get("notices", []), "theme": chosen()}
+        here = {"notices": g.get("notices", []), "theme": chosen_theme()}
         if identity is None:
             return here | {"viewer": None}
         viewer = {
@@ -80,4 +80,4 @@ def install(app: Flask, site: Site) -> None:
 
 
 def _moment(at: datetime | str) -> datetime:
-    return at if isinstance(at, datetime) else moment(at)
+    return at if isinstance(at, datetime) else parse_timestamp(at)

@@ -3,9 +3,9 @@
 from flask import Response, g, request
 from flask_openapi3.openapi import OpenAPI
 
-from chassis.http.app import of_api
+from chassis.http.app import is_api_request
 from forum.web import csrf, errors, http_caching, notices, page_cache, rendering
-from forum.web.context import Site
+from forum.web.context import PageContext
 from forum.web.pages import (
     account,
     erasure_status,
@@ -33,7 +33,7 @@ _NOTICES = {
 }
 
 
-def install(app: OpenAPI, site: Site) -> None:
+def install(app: OpenAPI, site: PageContext) -> None:
     """Add all pages to the application."""
     page_cache.install(app)
     rendering.install(app, site)
@@ -45,18 +45,18 @@ def install(app: OpenAPI, site: Site) -> None:
             return
         # A form writes one letter in up to twelve characters, so the largest post takes more.
         request.max_content_length = request.max_form_memory_size = MAX_FORM
-        g.identity = site.sessions.of_browser()
+        g.identity = site.sessions.from_cookie()
         g.notices = []
         if notice := _NOTICES.get(request.args.get("done", "")):
             notices.add(*notice)
         if request.method == "POST" and request.url_rule is not None:
-            csrf.refuse_forgery(site.secret, g.identity)
+            csrf.reject_forged_form(site.secret, g.identity)
 
     @app.after_request
     def _protect(response: Response) -> Response:
-        if page_cache.is_shared() or not _is_page():
+        if page_cache.is_from_cache() or not _is_page():
             return response
-        return http_caching.send(csrf.add_headers(response))
+        return http_caching.finish_response(csrf.add_security_headers(response))
 
     for blueprint in (
         thread_list.blueprint(site),
@@ -73,4 +73,4 @@ def install(app: OpenAPI, site: Site) -> None:
 
 
 def _is_page() -> bool:
-    return not request.path.startswith(_NO_PAGES) and not of_api()
+    return not request.path.startswith(_NO_PAGES) and not is_api_request()

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from forum.app import create_app
-from forum.bootstrap import Parts
+from forum.bootstrap import Bootstrap
 from monolith.tests.support.services import Services
 from services.posts.tests.crowd import fill
 from tests.support import event_factory
@@ -109,8 +109,8 @@ def test_each_part_of_a_page_tells_who_answered_it_where_that_is_wanted(
         threads_url=services.threads_url,
         posts_url=services.posts_url,
     )
-    labelled, parts = create_app(settings), Parts(settings)
-    event = event_factory.of_thread(thread, title="Split")
+    labelled, parts = create_app(settings), Bootstrap(settings)
+    event = event_factory.thread_event(thread, title="Split")
     parts.handlers()[event.type](event)
     page = labelled.test_client().get(f"/threads/{thread}").text
     assert BADGE.findall(page) == ["threads/dev", "posts/dev", "monolith/dev"]
@@ -155,11 +155,11 @@ def test_without_threads_a_known_thread_shows_its_posts_and_takes_a_reply(
     settings = make_settings(
         **STAGE, threads_url="http://127.0.0.1:9", posts_url=services.posts_url
     )
-    parts, lame = Parts(settings), create_app(settings)
+    parts, lame = Bootstrap(settings), create_app(settings)
     mine = lame.test_client()
     mine.set_cookie("forum_session", ada.token)
     assert mine.get(f"/threads/{thread}").status_code == 503, "no event has told of it yet"
-    event = event_factory.of_thread(thread, title="Split")
+    event = event_factory.thread_event(thread, title="Split")
     parts.handlers()[event.type](event)
     page = mine.get(f"/threads/{thread}")
     assert page.status_code == 200

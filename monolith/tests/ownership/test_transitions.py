@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import select
 
 from chassis.clock import utc_now
-from chassis.errors import Moving
+from chassis.errors import CutoverInProgress
 from forum.app import create_app
 from forum.outbox import OutboxRow
-from forum.ownership.state import HELD, UNDER_WAY, Stages
-from forum.ownership.transitions import Moves
+from forum.ownership.state import FROZEN, MOVING, OwnershipRegistry
+from forum.ownership.transitions import OwnershipTransitions
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -19,7 +19,7 @@ NOBODY = "http://127.0.0.1:9"
 @pytest.fixture
 def settings(make_settings):
     return make_settings(
-        movable=True,
+        live_extraction=True,
         users_url=NOBODY,
         threads_url=NOBODY,
         posts_url=NOBODY,
@@ -30,7 +30,7 @@ def settings(make_settings):
 
 @pytest.fixture
 def moves(database):
-    return Moves(database, utc_now)
+    return OwnershipTransitions(database, utc_now)
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def begin(moves):
     """Mark a domain as moving, and wait until everybody knows."""
 
     def begin(domain, owner="monolith"):
-        moves.begin(domain, owner, {})
+        moves.begin_move(domain, owner, {})
         time.sleep(1.05)
-        moves.barrier()
+        moves.wait_for_open_transactions()
 
     return begin
 
@@ -59,11 +59,11 @@ def test_while_a_domain_moves_its_changes_are_noted_for_whoever_moves_it(
     made = new_thread(client, ada).json["id"]
     body = {"thread_id": made, "body": "x"}
     assert client.post("/api/posts", json=body, headers=ada.headers).status_code == 201
-    [(event, subject)] = moves.changed("threads", 10)
+    [(event, subject)] = moves.uncopied_changes("threads", 10)
     assert subject == made
-    assert moves.changed("posts", 10) == []
-    moves.looked_at([event])
-    assert moves.changed("threads", 10) == []
+    assert moves.uncopied_changes("posts", 10) == []
+    moves.mark_copied([event])
+    assert moves.uncopied_changes("threads", 10) == []
 
 
 def test_a_new_password_is_noted_and_told_to_nobody(client, ada, moves, begin, database):
@@ -71,25 +71,25 @@ def test_a_new_password_is_noted_and_told_to_nobody(client, ada, moves, begin, d
     body = {"current": "correct horse", "new": "another horse"}
     changed = client.put("/api/users/me/password", json=body, headers=ada.headers)
     assert changed.status_code == 204
-    [(event, subject)] = moves.changed("users", 10)
+    [(event, subject)] = moves.uncopied_changes("users", 10)
     assert subject == ada.id
     outbox = client.application.extensions["database"]
     with outbox.reading() as session:
         [row] = session.scalars(select(OutboxRow)).all()
     assert row.published_at is not None
-    moves.looked_at([event])
+    moves.mark_copied([event])
 
 
 def test_a_hold_lets_readers_through_and_writers_wait_for_its_end(client, ada, moves, begin):
     made = new_thread(client, ada).json["id"]
     begin("threads")
-    moves.hold("threads", 60)
+    moves.freeze_writes("threads", 60)
     assert client.get(f"/api/threads/{made}").status_code == 200
-    threading.Timer(0.3, lambda: moves.release("threads")).start()
+    threading.Timer(0.3, lambda: moves.unfreeze_writes("threads")).start()
     began = time.monotonic()
     answer = client.patch(f"/api/threads/{made}", json={"title": "B"}, headers=ada.headers)
     # The API's own request is not made again: it may come once more, and has done nothing.
-    assert (answer.status_code, answer.headers["X-Moving"]) == (503, "true")
+    assert (answer.status_code, answer.headers["X-Cutover-In-Progress"]) == (503, "true")
     assert time.monotonic() - began >= 0.25
     again = client.patch(f"/api/threads/{made}", json={"title": "B"}, headers=ada.headers)
     assert again.status_code == 200
@@ -100,8 +100,8 @@ def test_somebody_at_a_form_does_not_notice_a_hold(browser, token_of, client, ad
     begin("posts")
     window = browser(ada)
     token = token_of(window)
-    moves.hold("posts", 60)
-    threading.Timer(0.3, lambda: moves.release("posts")).start()
+    moves.freeze_writes("posts", 60)
+    threading.Timer(0.3, lambda: moves.unfreeze_writes("posts")).start()
     form = {"body": "written in the hold", "csrf_token": token}
     assert window.post(f"/threads/{made}", data=form).status_code == 303
     shown = client.get(f"/api/posts/in-thread/{made}").json["items"]
@@ -111,7 +111,7 @@ def test_somebody_at_a_form_does_not_notice_a_hold(browser, token_of, client, ad
 def test_a_hold_of_one_domain_leaves_the_others_alone(client, ada, moves, begin):
     made = new_thread(client, ada).json["id"]
     begin("users")
-    moves.hold("users", 60)
+    moves.freeze_writes("users", 60)
     body = {"thread_id": made, "body": "x"}
     assert client.post("/api/posts", json=body, headers=ada.headers).status_code == 201
     assert new_thread(client, ada).status_code == 201
@@ -119,19 +119,19 @@ def test_a_hold_of_one_domain_leaves_the_others_alone(client, ada, moves, begin)
 
 def test_a_hold_whose_holder_died_ends_by_itself(client, ada, moves, begin):
     begin("threads")
-    moves.hold("threads", -2.1)
+    moves.freeze_writes("threads", -2.1)
     assert new_thread(client, ada).status_code == 201
-    assert not moves.hand_over("threads", "threads", UNDER_WAY, "watch")
+    assert not moves.change_owner("threads", "threads", MOVING, "watch")
     assert new_thread(client, ada).status_code == 201
 
 
 def test_a_domain_that_has_left_is_asked_for_elsewhere(client, ada, moves, begin):
     begin("threads")
-    moves.hold("threads", 60)
-    assert moves.hand_over("threads", "threads", UNDER_WAY, "watch")
+    moves.freeze_writes("threads", 60)
+    assert moves.change_owner("threads", "threads", MOVING, "watch")
     # Sent on to the service, which nobody runs here.
     assert client.get("/api/threads").status_code == 503
-    moves.settle("threads")
+    moves.finish_move("threads")
     time.sleep(1.05)
     assert client.get("/api/threads").status_code == 404
 
@@ -152,30 +152,30 @@ def test_no_write_slips_in_behind_a_hold(app, register, moves, begin, database):
     for writer in writers:
         writer.start()
     time.sleep(0.5)
-    moves.hold("threads", 60)
+    moves.freeze_writes("threads", 60)
     with database.reading() as session:
         held = len(session.scalars(select(OutboxRow.id)).all())
     time.sleep(0.5)
     with database.reading() as session:
         assert len(session.scalars(select(OutboxRow.id)).all()) == held
     stop.set()
-    moves.release("threads")
+    moves.unfreeze_writes("threads")
     for writer in writers:
         writer.join()
     assert made.count(201) >= held > 0
 
 
 def test_where_nothing_may_move_the_table_is_not_asked(make_settings, database):
-    stages = Stages(database, frozenset({"posts"}), movable=False)
-    Moves(database, utc_now).begin("users", "users", {})
-    assert stages.now().extracted == {"posts"}
+    stages = OwnershipRegistry(database, frozenset({"posts"}), live_extraction=False)
+    OwnershipTransitions(database, utc_now).begin_move("users", "users", {})
+    assert stages.snapshot().extracted == {"posts"}
 
 
 def test_what_was_moved_counts_more_than_the_setting(make_settings, moves):
-    moves.begin("users", "users", {})
-    moves.settle("users")
+    moves.begin_move("users", "users", {})
+    moves.finish_move("users")
     app = create_app(
-        make_settings(movable=True, extracted=frozenset({"threads"}), users_url=NOBODY)
+        make_settings(live_extraction=True, extracted=frozenset({"threads"}), users_url=NOBODY)
     )
     try:
         assert app.test_client().get("/api/users").status_code == 404
@@ -186,16 +186,16 @@ def test_what_was_moved_counts_more_than_the_setting(make_settings, moves):
 
 
 def test_a_stage_is_read_once_for_a_request(database, moves, begin):
-    stages = Stages(database, frozenset(), movable=True)
+    stages = OwnershipRegistry(database, frozenset(), live_extraction=True)
     begin("users")
-    stages.pin()
-    before = stages.now()
-    moves.hold("users", 60)
-    assert stages.now() is before
-    stages.unpin()
-    assert stages.now().domains["users"].state == HELD
-    with database.writing() as session, pytest.raises(Moving):
-        stages.enter(session, "users")
+    stages.pin_snapshot()
+    before = stages.snapshot()
+    moves.freeze_writes("users", 60)
+    assert stages.snapshot() is before
+    stages.unpin_snapshot()
+    assert stages.snapshot().domains["users"].state == FROZEN
+    with database.writing() as session, pytest.raises(CutoverInProgress):
+        stages.fence_write(session, "users")
 
 
 def test_the_status_page_says_what_is_on_the_move(client, begin, moves):
@@ -203,8 +203,8 @@ def test_the_status_page_says_what_is_on_the_move(client, begin, moves):
     begin("threads")
     page = client.get("/status").text
     assert "The domain threads is on the move from the monolith to a service of its own." in page
-    moves.hand_over("threads", "threads", UNDER_WAY, "watch", held=False)
+    moves.change_owner("threads", "threads", MOVING, "watch", only_while_frozen=False)
     page = client.get("/status").text
     assert "The domain threads is on the move between its service and the monolith." in page
-    moves.settle("threads")
+    moves.finish_move("threads")
     assert "on the move" not in client.get("/status").text

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from chassis.clock import stamp, uuid7
+from chassis.clock import format_timestamp, uuid7
 from chassis.messaging.events import Event
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -53,7 +53,7 @@ def _live(history: History, chance: random.Random, person: str, number: int) -> 
         "bio": "",
         "role": "member",
         "suspended": False,
-        "created_at": stamp(_at(chance)),
+        "created_at": format_timestamp(_at(chance)),
     }
     history.add("user.registered", person, 1, data)
     version = 1
@@ -72,7 +72,7 @@ def _live(history: History, chance: random.Random, person: str, number: int) -> 
 
 
 def _discuss(history: History, chance: random.Random, thread: str, author: str) -> None:
-    fixed = {"author_id": author, "created_at": stamp(_at(chance))}
+    fixed = {"author_id": author, "created_at": format_timestamp(_at(chance))}
     last = chance.randrange(1, 4)
     for version in range(1, last + 1):
         title = " ".join(chance.sample(WORDS, 2))
@@ -85,10 +85,10 @@ def _discuss(history: History, chance: random.Random, thread: str, author: str) 
 
 def _write(history: History, chance: random.Random, thread: str, author: str) -> None:
     post, at = uuid7(), _at(chance)
-    fixed = {"thread_id": thread, "author_id": author, "created_at": stamp(at)}
+    fixed = {"thread_id": thread, "author_id": author, "created_at": format_timestamp(at)}
     last = chance.randrange(1, 4)
     for version in range(1, last + 1):
-        edited = None if version == 1 else stamp(at + timedelta(hours=version))
+        edited = None if version == 1 else format_timestamp(at + timedelta(hours=version))
         kind = "post.created" if version == 1 else "post.updated"
         data = fixed | {"body": f"*text* {version}", "edited_at": edited, "deleted": False}
         history.add(kind, post, version, data)

@@ -10,10 +10,17 @@ from flask import Flask, Response, request
 
 from forum.app import create_app
 from forum.web import page_cache
-from forum.web.page_cache import FRESH, LARGEST, MOST, Making, Page, Pages
+from forum.web.page_cache import (
+    BYPASS_COOKIE,
+    MAX_PAGE_BYTES,
+    MAX_PAGES,
+    CachedPage,
+    PageCache,
+    PendingPage,
+)
 from monolith.tests.conftest import _dispose
 
-A_PAGE = Page((("Content-Type", "text/html"),), b"hello")
+A_PAGE = CachedPage((("Content-Type", "text/html"),), b"hello")
 
 
 class Hand:
@@ -31,13 +38,13 @@ def clock() -> Hand:
 
 
 @pytest.fixture
-def pages(clock) -> Pages:
-    return Pages(clock)
+def pages(clock) -> PageCache:
+    return PageCache(clock)
 
 
 def _make(pages, key, page=A_PAGE):
     making = pages.find(key)
-    assert isinstance(making, Making)
+    assert isinstance(making, PendingPage)
     pages.finish(making, page)
 
 
@@ -46,7 +53,7 @@ def test_a_page_is_made_by_the_first_who_asks_and_shared_for_a_second(pages, clo
     clock.now += 0.999
     assert pages.find("/") == A_PAGE
     clock.now += 0.001
-    assert isinstance(pages.find("/"), Making)
+    assert isinstance(pages.find("/"), PendingPage)
 
 
 def test_the_second_begins_when_the_making_does(pages, clock):
@@ -55,7 +62,7 @@ def test_the_second_begins_when_the_making_does(pages, clock):
     pages.finish(making, A_PAGE)
     assert pages.find("/") == A_PAGE
     clock.now += 0.4
-    assert isinstance(pages.find("/"), Making)
+    assert isinstance(pages.find("/"), PendingPage)
 
 
 def test_who_asks_meanwhile_waits_for_the_page_and_makes_none(pages):
@@ -77,7 +84,7 @@ def test_who_waited_for_a_page_that_is_for_nobody_else_makes_one_for_themselves(
 
 
 def test_nobody_waits_longer_than_a_page_would_be_new():
-    pages = Pages()
+    pages = PageCache()
     pages.find("/")
     began = time.monotonic()
     assert pages.find("/") is None
@@ -88,15 +95,15 @@ def test_a_page_made_before_something_was_written_is_shared_with_nobody_who_asks
     before = pages.find("/")
     pages.clear()
     pages.finish(before, A_PAGE)
-    assert isinstance(pages.find("/"), Making)
+    assert isinstance(pages.find("/"), PendingPage)
 
 
 def test_no_more_pages_are_kept_than_there_is_room_for(pages, clock):
-    for number in range(MOST + 1):
+    for number in range(MAX_PAGES + 1):
         _make(pages, number)
         clock.now += 0.0001
-    assert isinstance(pages.find(0), Making)
-    assert pages.find(MOST) == A_PAGE
+    assert isinstance(pages.find(0), PendingPage)
+    assert pages.find(MAX_PAGES) == A_PAGE
 
 
 # Of the whole application, or of a small one whose pages are countable.
@@ -114,7 +121,7 @@ def small(made) -> Flask:
 
     @app.after_request
     def edition(response: Response) -> Response:
-        if not page_cache.is_shared():
+        if not page_cache.is_from_cache():
             response.set_etag("1")
             response.make_conditional(request)
         return response
@@ -124,7 +131,7 @@ def small(made) -> Flask:
         made.append(name)
         if name == "broken":
             return "no", 503
-        return Response("x" * (LARGEST + 1) if name == "huge" else f"page {len(made)}")
+        return Response("x" * (MAX_PAGE_BYTES + 1) if name == "huge" else f"page {len(made)}")
 
     @app.get("/status")
     def status() -> str:
@@ -213,7 +220,7 @@ def test_a_writer_who_signs_out_at_once_still_sees_what_they_wrote(
     _post(others, ada, thread)
     client = browser(ada)
     out = client.post("/sign-out", data={"csrf_token": token_of(client)})
-    assert client.get_cookie(FRESH), out.headers
+    assert client.get_cookie(BYPASS_COOKIE), out.headers
     assert "Just written" in client.get(path).text
 
 

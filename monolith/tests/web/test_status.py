@@ -9,45 +9,48 @@ import pytest
 from werkzeug.serving import make_server
 
 from chassis.clock import utc_now
-from chassis.messaging.dynamodb_outbox import Beat
+from chassis.messaging.dynamodb_outbox import Heartbeat
 from forum.app import create_app
 from forum.outbox import OutboxRecorder, SqlOutbox
-from forum.ownership.state import Stages
-from forum.web.pages.health_banner import Component, troubles
+from forum.ownership.state import OwnershipRegistry
+from forum.web.pages.health_banner import ComponentHealth, describe_problems
 
 WELL = {
-    "outbox_seconds": 0.0,
-    "worker_seconds": 1.2,
-    "lag_seconds": 0.08,
-    "waiting": 0,
+    "outbox_age_seconds": 0.0,
+    "heartbeat_age_seconds": 1.2,
+    "event_lag_seconds": 0.08,
+    "queue_depth": 0,
     "in_flight": 0,
-    "dead": 0,
+    "dead_letters": 0,
 }
 DOWN = "http://127.0.0.1:9"
 
 
 def told(**events):
-    return troubles([Component("posts", ("posts",), events=WELL | events)])
+    return describe_problems([ComponentHealth("posts", ("posts",), events=WELL | events)])
 
 
 def test_nothing_is_said_where_all_is_well():
     assert told() == []
-    assert told(worker_seconds=15, outbox_seconds=30, waiting=9, in_flight=3) == []
-    assert troubles([Component("monolith", ("users", "threads", "posts"))]) == []
+    assert told(heartbeat_age_seconds=15, outbox_age_seconds=30, queue_depth=9, in_flight=3) == []
+    assert describe_problems([ComponentHealth("monolith", ("users", "threads", "posts"))]) == []
 
 
 @pytest.mark.parametrize(
     ("events", "sentence"),
     [
-        ({"worker_seconds": 16}, "The worker of posts was last seen 16 seconds ago."),
-        ({"worker_seconds": 60 * 60 * 3}, "The worker of posts was last seen 3 hours ago."),
-        ({"worker_seconds": None}, "The worker of posts has not been at work yet."),
-        ({"outbox_seconds": 130}, "Events of posts have been waiting for 2 minutes to be sent."),
-        ({"waiting": 2, "lag_seconds": 31}, "posts is 31 seconds behind"),
-        ({"dead": 1}, "1 event was put aside, because posts could not apply it."),
-        ({"dead": 2}, "2 events were put aside, because posts could not apply them."),
+        ({"heartbeat_age_seconds": 16}, "The worker of posts was last seen 16 seconds ago."),
+        ({"heartbeat_age_seconds": 60 * 60 * 3}, "The worker of posts was last seen 3 hours ago."),
+        ({"heartbeat_age_seconds": None}, "The worker of posts has not been at work yet."),
         (
-            {"waiting": None, "in_flight": None, "dead": None},
+            {"outbox_age_seconds": 130},
+            "Events of posts have been waiting for 2 minutes to be sent.",
+        ),
+        ({"queue_depth": 2, "event_lag_seconds": 31}, "posts is 31 seconds behind"),
+        ({"dead_letters": 1}, "1 event was put aside, because posts could not apply it."),
+        ({"dead_letters": 2}, "2 events were put aside, because posts could not apply them."),
+        (
+            {"queue_depth": None, "in_flight": None, "dead_letters": None},
             "The bus between components can’t be reached by posts.",
         ),
     ],
@@ -62,14 +65,14 @@ def test_what_was_late_once_is_not_late_any_more_when_nothing_waits():
 
 
 def test_a_bus_that_nobody_reaches_is_one_thing():
-    cut_off = WELL | {"waiting": None}
+    cut_off = WELL | {"queue_depth": None}
     names = ("monolith", "users", "posts")
-    [said] = troubles([Component(name, (), events=cut_off) for name in names])
+    [said] = describe_problems([ComponentHealth(name, (), events=cut_off) for name in names])
     assert "by monolith, users and posts." in said
 
 
 def test_a_component_that_does_not_tell_of_its_events_is_named():
-    [said] = troubles([Component("posts", ("posts",), events={})])
+    [said] = describe_problems([ComponentHealth("posts", ("posts",), events={})])
     assert said == "posts did not say how far its events are."
 
 
@@ -121,8 +124,8 @@ def status(make_settings):
 
 def test_the_page_tells_how_every_component_is(status, database):
     outbox = SqlOutbox(database, utc_now)
-    outbox.beat(Beat(utc_now(), 0.25))
-    events = WELL | {"waiting": 4, "in_flight": 2, "dead": 1}
+    outbox.record_heartbeat(Heartbeat(utc_now(), 0.25))
+    events = WELL | {"queue_depth": 4, "in_flight": 2, "dead_letters": 1}
     with answering(READY | {"/eventz": events}) as url:
         page = status("users,posts", users_url=DOWN, posts_url=url)
     assert "posts/r1" in page
@@ -157,7 +160,7 @@ def test_events_that_wait_are_told_of_without_a_bus(status, database):
         return utc_now().replace(year=2025)
 
     with database.writing() as session:
-        telling = Stages(database, frozenset({"posts"}), movable=False)
+        telling = OwnershipRegistry(database, frozenset({"posts"}), live_extraction=False)
         recorder = OutboxRecorder("monolith", telling, earlier, lambda: "e")
         recorder.record(session, "a.b", "s", 1, {})
     page = status("users", users_url=DOWN)
@@ -176,6 +179,6 @@ def test_the_progress_of_events_is_for_machines(client):
     answer = client.get("/eventz")
     assert answer.mimetype == "application/json"
     assert "Set-Cookie" not in answer.headers
-    nothing = {"outbox_seconds": 0.0, "worker_seconds": None, "lag_seconds": None}
-    assert answer.json == nothing | {"waiting": None, "in_flight": None, "dead": None}
+    nothing = {"outbox_age_seconds": 0.0, "heartbeat_age_seconds": None, "event_lag_seconds": None}
+    assert answer.json == nothing | {"queue_depth": None, "in_flight": None, "dead_letters": None}
     assert client.post("/eventz").mimetype == "application/problem+json"

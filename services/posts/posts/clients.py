@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from chassis.client.service_client import Peer
+from chassis.client.service_client import ServiceClient
 from chassis.errors import NotFound, Unavailable
 from posts.model import Thread
 
@@ -12,7 +12,7 @@ NO_SUCH_THREAD = "There is no such thread."
 class ThreadsClient:
     """The threads component over HTTP; `thread_id` must be fit for a URL."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
 
     def get(self, thread_id: str) -> Thread:
@@ -23,7 +23,7 @@ class ThreadsClient:
             Unavailable: threads does not answer in time or not as agreed.
         """
         try:
-            reply = self._peer.call("GET", f"/api/threads/{thread_id}")
+            reply = self._peer.request("GET", f"/api/threads/{thread_id}")
         except NotFound as failure:
             raise NotFound(NO_SUCH_THREAD) from failure
         match reply.body:

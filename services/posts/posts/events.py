@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from chassis.clock import stamp
-from chassis.messaging.events import Body
+from chassis.clock import format_timestamp
+from chassis.messaging.events import EventData
 from posts.model import Post
 
 CREATED = "post.created"
@@ -25,7 +25,7 @@ THREAD_UPDATED = "thread.updated"
 THREAD_DELETED = "thread.deleted"
 
 
-class ThreadBody(Body):
+class ThreadData(EventData):
     """What is needed of an event about a thread that is there."""
 
     title: Annotated[str, Field(min_length=1)]
@@ -43,7 +43,7 @@ def state(post: Post) -> dict[str, Any]:
         "thread_id": post.thread_id,
         "author_id": post.author.id,
         "body": post.body,
-        "created_at": stamp(post.created_at),
-        "edited_at": stamp(post.edited_at) if post.edited_at else None,
+        "created_at": format_timestamp(post.created_at),
+        "edited_at": format_timestamp(post.edited_at) if post.edited_at else None,
         "deleted": post.deleted,
     }

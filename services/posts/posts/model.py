@@ -7,7 +7,7 @@ from datetime import datetime
 MODERATOR = "moderator"
 FORMER_MEMBER = "former member"
 """Shown in place of somebody whose account was erased, or who is not known yet."""
-MAX_PAGE = 512 * 1024
+MAX_PAGE_SIZE = 512 * 1024
 """So many characters of Markdown and HTML a page of posts may have; it ends early otherwise."""
 
 
@@ -48,7 +48,7 @@ class Thread:
     version: int
 
 
-def fitting(sizes: Sequence[int]) -> int:
+def page_length(sizes: Sequence[int]) -> int:
     """Tell how many posts from the first on fit on one page: always one, and no huge pages.
 
     A post's size is the number of characters of its Markdown and its HTML.
@@ -56,7 +56,7 @@ def fitting(sizes: Sequence[int]) -> int:
     total = 0
     for number, size in enumerate(sizes):
         total += size
-        if total > MAX_PAGE and number:
+        if total > MAX_PAGE_SIZE and number:
             return number
     return len(sizes)
 

@@ -8,7 +8,7 @@ from chassis.pagination import Key, Page
 from posts.model import Post, Thread
 
 
-class Changed(Exception):
+class ConcurrentModification(Exception):
     """Somebody else changed the post since it was read, or whether its thread takes posts."""
 
 
@@ -18,10 +18,10 @@ class Store(Protocol):
     def get(self, post_id: str) -> Post | None:
         """Read a post, unless its thread is known to be deleted; strongly consistent."""
 
-    def newest(self, limit: int, after: Key | None) -> Page[Post]:
+    def list_newest(self, limit: int, after: Key | None) -> Page[Post]:
         """List posts that are not deleted, newest first; may lag behind."""
 
-    def in_thread(
+    def list_in_thread(
         self, thread_id: str, limit: int, after: Key | None, *, ascending: bool
     ) -> tuple[Page[Post], Thread | None]:
         """List a thread's posts, deleted ones too, from either end, and what is known of it.
@@ -29,10 +29,10 @@ class Store(Protocol):
         Strongly consistent. The thread may be unknown here although it has posts.
         """
 
-    def by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
+    def list_by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
         """List a person's posts that are not deleted, newest first; may lag behind."""
 
-    def actor(self, identity: Identity) -> Identity:
+    def authorize(self, identity: Identity) -> Identity:
         """Tell who is about to write, as they are known by now; strongly consistent.
 
         Raises:
@@ -40,10 +40,12 @@ class Store(Protocol):
             Forbidden: it is suspended.
         """
 
-    def actor_in(self, identity: Identity, thread_id: str) -> tuple[Identity, Thread | None]:
+    def authorize_in_thread(
+        self, identity: Identity, thread_id: str
+    ) -> tuple[Identity, Thread | None]:
         """Tell who is about to write, as `actor` does, and what is known of a thread."""
 
-    def learn(self, thread: Thread) -> Thread:
+    def store_thread(self, thread: Thread) -> Thread:
         """Keep what was told of a thread, and answer the newest that is known."""
 
     def add(self, post: Post, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
@@ -61,7 +63,7 @@ class Store(Protocol):
             Changed: it is not in the old state any more.
         """
 
-    def answered(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
+    def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
         """Look up the first answer to an idempotency key."""
 
     def check(self) -> None:

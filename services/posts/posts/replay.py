@@ -4,16 +4,16 @@ import sys
 
 from chassis import settings
 from chassis.messaging import replay
-from chassis.messaging.bus import own_queue
+from chassis.messaging.bus import component_queue
 from posts.bootstrap import build_database, build_outbox
 from posts.settings import PostsSettings
 
 
 def main() -> int:
     """Publish the service's events again, or put its dead letters back in its queue."""
-    configured = settings.load(PostsSettings, needed=settings.BUS)
+    configured = settings.load_settings(PostsSettings, needed=settings.BUS_SETTINGS)
     outbox = build_outbox(build_database(configured))
-    return replay.main(outbox, own_queue(configured, 1), sys.argv[1:])
+    return replay.main(outbox, component_queue(configured, 1), sys.argv[1:])
 
 
 if __name__ == "__main__":

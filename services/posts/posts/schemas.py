@@ -4,22 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from chassis.http.api import TEXT, Change, Input, PageQuery
+from chassis.http.api import MULTI_LINE, PageParameters, PatchBody, RequestBody
 
 ID = r"[0-9A-Za-z-]{1,64}"
 
 Id = Annotated[str, Field(pattern=f"^{ID}$")]
-Body = Annotated[str, Field(max_length=16_000, pattern=r"\S"), TEXT]
+Body = Annotated[str, Field(max_length=16_000, pattern=r"\S"), MULTI_LINE]
 
 
-class NewPost(Input):
+class NewPost(RequestBody):
     """A post to write; `body` is Markdown."""
 
     thread_id: Id
     body: Body
 
 
-class PostChange(Change):
+class PostChange(PatchBody):
     """What to change of a post; at least one field."""
 
     body: Body = Field(default_factory=str)
@@ -43,11 +43,11 @@ class UserPath(BaseModel):
     user_id: Id
 
 
-class PostsQuery(PageQuery):
+class PostsQuery(PageParameters):
     """A page of posts."""
 
 
-class InThreadQuery(PageQuery):
+class InThreadQuery(PageParameters):
     """A page of a thread, from its beginning or from its end."""
 
     order: Literal["asc", "desc"] = "asc"

@@ -4,14 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 from chassis.auth.tokens import Identity
-from chassis.clock import Clock, NewId, stamp
-from chassis.concurrency import Precondition, must_be_current, settle
+from chassis.clock import Clock, NewId, format_timestamp
+from chassis.concurrency import Precondition, require_current, retry_on_conflict
 from chassis.errors import Conflict, Forbidden, NotFound
-from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from chassis.idempotency.keys import (
+    DuplicateIdempotencyKey,
+    IdempotencyKey,
+    require_stored_response,
+)
 from chassis.markdown import render
 from chassis.pagination import Key, Page
 from posts.model import Author, Post, Thread, may_delete, may_edit
-from posts.ports import Changed, Store, Threads
+from posts.ports import ConcurrentModification, Store, Threads
 
 NO_SUCH_POST = "There is no such post."
 NO_SUCH_THREAD = "There is no such thread."
@@ -40,12 +44,12 @@ class Posts:
                 safe to ask again: what was written after all is not written twice.
         """
         # First of all: a repeated request gets its answer whatever became of the thread.
-        if answer := self._store.answered(key):
+        if answer := self._store.find_response(key):
             return answer
 
         def attempt() -> dict[str, Any]:
-            actor, thread = self._store.actor_in(identity, thread_id)
-            must_take_posts(thread or self._asked(thread_id))
+            actor, thread = self._store.authorize_in_thread(identity, thread_id)
+            require_open_thread(thread or self._fetch_thread(thread_id))
             post = Post(
                 id=self._new_id(),
                 thread_id=thread_id,
@@ -57,13 +61,13 @@ class Posts:
                 deleted=False,
                 version=1,
             )
-            self._store.add(post, key, view(post))
-            return view(post)
+            self._store.add(post, key, public_view(post))
+            return public_view(post)
 
         try:
-            return settle(attempt, Changed)
-        except KeyTaken:
-            return first_answer(self._store.answered(key))
+            return retry_on_conflict(attempt, ConcurrentModification)
+        except DuplicateIdempotencyKey:
+            return require_stored_response(self._store.find_response(key))
 
     def get(self, post_id: str) -> Post:
         """Read a post.
@@ -76,11 +80,11 @@ class Posts:
             raise NotFound(NO_SUCH_POST)
         return post
 
-    def newest(self, limit: int, after: Key | None) -> Page[Post]:
+    def list_newest(self, limit: int, after: Key | None) -> Page[Post]:
         """List posts over all threads, newest first."""
-        return self._store.newest(limit, after)
+        return self._store.list_newest(limit, after)
 
-    def in_thread(
+    def list_in_thread(
         self, thread_id: str, limit: int, after: Key | None, *, ascending: bool
     ) -> Page[Post]:
         """List a thread's posts from its beginning or from its end.
@@ -89,16 +93,16 @@ class Posts:
             NotFound: there is no such thread.
             Unavailable: there are no posts here, and nobody can tell whether there is a thread.
         """
-        page, thread = self._store.in_thread(thread_id, limit, after, ascending=ascending)
+        page, thread = self._store.list_in_thread(thread_id, limit, after, ascending=ascending)
         if thread is None and not page.items and after is None:
-            thread = self._asked(thread_id)
+            thread = self._fetch_thread(thread_id)
         if thread and thread.deleted:
             raise NotFound(NO_SUCH_THREAD)
         return page
 
-    def by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
+    def list_by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
         """List a person's posts, newest first."""
-        return self._store.by_author(author_id, limit, after)
+        return self._store.list_by_author(author_id, limit, after)
 
     def change(self, identity: Identity, post_id: str, body: str, expected: Precondition) -> Post:
         """Rewrite one's own post.
@@ -107,7 +111,7 @@ class Posts:
             Unauthenticated, Forbidden, NotFound, Stale: as their names say.
             Conflict: the post is deleted.
         """
-        actor = self._store.actor(identity)
+        actor = self._store.authorize(identity)
 
         def attempt() -> Post:
             post = self.get(post_id)
@@ -117,7 +121,7 @@ class Posts:
             if post.deleted:
                 detail = "This post was deleted."
                 raise Conflict(detail, kind="urn:problem:post-deleted")
-            must_be_current(post.version, expected)
+            require_current(post.version, expected)
             changed = replace(
                 post,
                 body=body,
@@ -128,7 +132,7 @@ class Posts:
             self._store.replace(changed, post)
             return changed
 
-        return settle(attempt, Changed)
+        return retry_on_conflict(attempt, ConcurrentModification)
 
     def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
         """Take a post's text away, as its author or a moderator; it keeps its place.
@@ -136,7 +140,7 @@ class Posts:
         Raises:
             Unauthenticated, Forbidden, NotFound, Stale: as their names say.
         """
-        actor = self._store.actor(identity)
+        actor = self._store.authorize(identity)
 
         def attempt() -> None:
             post = self.get(post_id)
@@ -145,20 +149,20 @@ class Posts:
                 raise Forbidden(detail)
             if post.deleted:
                 return
-            must_be_current(post.version, expected)
+            require_current(post.version, expected)
             deleted = replace(
                 post, body="", html="", edited_at=None, deleted=True, version=post.version + 1
             )
             self._store.replace(deleted, post)
 
-        settle(attempt, Changed)
+        retry_on_conflict(attempt, ConcurrentModification)
 
-    def _asked(self, thread_id: str) -> Thread:
+    def _fetch_thread(self, thread_id: str) -> Thread:
         """Ask for a thread that is not known here, and keep what is told."""
-        return self._store.learn(self._threads.get(thread_id))
+        return self._store.store_thread(self._threads.get(thread_id))
 
 
-def must_take_posts(thread: Thread) -> None:
+def require_open_thread(thread: Thread) -> None:
     """Let posts into an open thread only.
 
     Raises:
@@ -172,7 +176,7 @@ def must_take_posts(thread: Thread) -> None:
         raise Conflict(detail, kind="urn:problem:thread-locked")
 
 
-def view(post: Post) -> dict[str, Any]:
+def public_view(post: Post) -> dict[str, Any]:
     """Give what everybody may see of a post."""
     # Not asdict(): it copies each value, which a page of posts would feel.
     return {
@@ -181,8 +185,8 @@ def view(post: Post) -> dict[str, Any]:
         "author": {"id": post.author.id, "display_name": post.author.display_name},
         "body": post.body,
         "html": post.html,
-        "created_at": stamp(post.created_at),
-        "edited_at": stamp(post.edited_at) if post.edited_at else None,
+        "created_at": format_timestamp(post.created_at),
+        "edited_at": format_timestamp(post.edited_at) if post.edited_at else None,
         "deleted": post.deleted,
         "version": post.version,
     }

@@ -6,17 +6,17 @@ from chassis import logs, settings
 from chassis.clock import utc_now
 from chassis.messaging import worker
 from posts.bootstrap import COMPONENT, build_database, build_outbox, build_store
-from posts.event_handlers import Replicas
+from posts.event_handlers import EventHandlers
 from posts.settings import PostsSettings
 
 
 def main() -> int:
     """Publish the service's events and apply those of others, until asked to stop."""
-    configured = settings.load(PostsSettings, needed=settings.BUS)
+    configured = settings.load_settings(PostsSettings, needed=settings.BUS_SETTINGS)
     logs.configure(COMPONENT)
     database = build_database(configured)
     outbox, store = build_outbox(database), build_store(database)
-    handlers = Replicas(database, outbox).handlers()
+    handlers = EventHandlers(database, outbox).handlers()
     return worker.main(configured, outbox, handlers, store.check, utc_now)
 
 

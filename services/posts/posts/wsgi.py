@@ -5,4 +5,4 @@ from posts.bootstrap import COMPONENT, create_app
 from posts.settings import PostsSettings
 
 logs.configure(COMPONENT)
-app = create_app(settings.load(PostsSettings))
+app = create_app(settings.load_settings(PostsSettings))

@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 
 from chassis.dynamodb.database import Database
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.messaging.events import Event, from_json
+from chassis.messaging.events import Event, parse_event
 from posts.bootstrap import build_outbox, create_app
 from posts.dynamodb.tables import TABLES
-from posts.event_handlers import Replicas
+from posts.event_handlers import EventHandlers
 from posts.settings import PostsSettings
 from services.posts.tests.crowd import Crowd, make
 from services.posts.tests.threads_server import ThreadsServer
@@ -64,11 +64,11 @@ def outbox(database: Database) -> DynamoOutbox:
 @pytest.fixture
 def tell(database: Database, outbox: DynamoOutbox) -> Tell:
     """Apply events as a worker does, in the form in which a queue delivers them."""
-    handlers = Replicas(database, outbox).handlers()
+    handlers = EventHandlers(database, outbox).handlers()
 
     def tell(*events: Event) -> None:
         for event in events:
-            handlers[event.type](from_json(event.to_json()))
+            handlers[event.type](parse_event(event.to_json()))
 
     return tell
 
@@ -78,7 +78,7 @@ def recorded(outbox: DynamoOutbox) -> Recorded:
     """Read what waits to be published, in the order of its recording; all of it fits its schema."""
 
     def recorded() -> list[Event]:
-        waiting = sorted(outbox.pending(100), key=lambda event: event.id)
+        waiting = sorted(outbox.load_unpublished(100), key=lambda event: event.id)
         for event in waiting:
             schemas.validate(event)
             assert event.source == "/posts"

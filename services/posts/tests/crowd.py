@@ -8,10 +8,10 @@ from flask.testing import FlaskClient
 
 from chassis.clock import uuid7
 from chassis.markdown import render
-from posts.dynamodb.store import PEOPLE, PLACES, POSTS, _item
+from posts.dynamodb.store import LOCATIONS, POSTS, USERS, _item
 from posts.dynamodb.thread_replica import THREADS
 from posts.model import Author, Post
-from posts.service import view
+from posts.service import public_view
 from tests.support.dynamo import Dynamo
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,9 +49,9 @@ def fill(
         for number in range(count)
     ]
     dynamo.fill(prefix + THREADS, [_known(thread_id)])
-    dynamo.fill(prefix + PEOPLE, (_person(author) for author in authors))
+    dynamo.fill(prefix + USERS, (_person(author) for author in authors))
     dynamo.fill(prefix + POSTS, (_item(post) for post in posts))
-    dynamo.fill(prefix + PLACES, ({"id": post.id, "thread_id": thread_id} for post in posts))
+    dynamo.fill(prefix + LOCATIONS, ({"id": post.id, "thread_id": thread_id} for post in posts))
     return posts, authors
 
 
@@ -67,4 +67,4 @@ def make(client: FlaskClient, dynamo: Dynamo, prefix: str, count: int) -> Crowd:
     """Fill the tables of a service."""
     thread_id = uuid7()
     posts, authors = fill(dynamo, prefix, thread_id, count)
-    return Crowd(client, thread_id, [view(post) for post in posts], authors)
+    return Crowd(client, thread_id, [public_view(post) for post in posts], authors)

@@ -9,8 +9,8 @@ from chassis.dynamodb.database import Database
 from chassis.errors import Unavailable
 from chassis.pagination import Cursors
 from posts.dynamodb.store import DynamoStore
-from posts.event_handlers import PURGED_AT_ONCE
-from tests.support.event_factory import of_thread
+from posts.event_handlers import PURGE_BATCH
+from tests.support.event_factory import thread_event
 from tests.support.people import SECRET_KEY
 from tests.support.service import race, walk
 
@@ -56,7 +56,7 @@ def test_its_posts_leave_everything_and_others_stay(
     other = write("Elsewhere", ada, threads.begin())
     gone = [write(f"Number {number}", person) for number in range(3) for person in (ada, bob)]
     client.delete(f"{PATH}/{gone[0]}", headers=ada.headers)
-    tell(of_thread(thread, 2, DELETED))
+    tell(thread_event(thread, 2, DELETED))
     assert kept() == [1, 1]
     for path in (PATH, f"{PATH}/by-user/{ada.id}"):
         assert [post["id"] for post in walk(client, path)] == [other]
@@ -73,7 +73,7 @@ def test_its_posts_are_404_at_once_however_long_their_purge_takes(
     before = recorded()
     broken(1)
     with pytest.raises(Unavailable):
-        tell(of_thread(thread, 2, DELETED))
+        tell(thread_event(thread, 2, DELETED))
     assert kept() == [3, 3]
     in_thread, path = f"{PATH}/in-thread/{thread}", f"{PATH}/{posts[0]}"
     for answer in (
@@ -94,9 +94,9 @@ def test_its_posts_are_404_at_once_however_long_their_purge_takes(
 def test_a_purge_that_breaks_off_anywhere_goes_on_when_it_is_told_again(
     client, thread, write, tell, broken, monkeypatch, kept
 ):
-    count = 2 * PURGED_AT_ONCE + 3
+    count = 2 * PURGE_BATCH + 3
     posts = [write(f"Number {number}") for number in range(count)]
-    deleted = of_thread(thread, 2, DELETED)
+    deleted = thread_event(thread, 2, DELETED)
     left = count
     for transactions in (0, 1, 2):
         broken(transactions)
@@ -104,7 +104,7 @@ def test_a_purge_that_breaks_off_anywhere_goes_on_when_it_is_told_again(
             tell(deleted)
         monkeypatch.undo()
         # The first one says that the thread is deleted.
-        left -= PURGED_AT_ONCE if transactions == 2 else 0
+        left -= PURGE_BATCH if transactions == 2 else 0
         assert kept() == [left, left]
     tell(deleted)
     assert kept() == [0, 0]
@@ -114,10 +114,10 @@ def test_a_purge_that_breaks_off_anywhere_goes_on_when_it_is_told_again(
 
 def test_longest_posts_are_purged_too(client, ada, thread, tell, kept):
     body = "&" * 16_000
-    for _ in range(PURGED_AT_ONCE + 1):
+    for _ in range(PURGE_BATCH + 1):
         new = {"thread_id": thread, "body": body}
         assert client.post(PATH, json=new, headers=ada.headers).status_code == 201
-    tell(of_thread(thread, 2, DELETED))
+    tell(thread_event(thread, 2, DELETED))
     assert kept() == [0, 0]
 
 
@@ -126,8 +126,8 @@ def test_a_deletion_is_final_in_whatever_order_it_is_told(client, ada, threads, 
         thread = threads.begin()
         new = {"thread_id": thread, "body": "Hello"}
         assert client.post(PATH, json=new, headers=ada.headers).status_code == 201
-        told = [of_thread(thread, version, locked=version == 2) for version in (1, 2, 3)]
-        told.append(of_thread(thread, 4, DELETED))
+        told = [thread_event(thread, version, locked=version == 2) for version in (1, 2, 3)]
+        told.append(thread_event(thread, 4, DELETED))
         for version in (*order, *order):
             tell(told[version - 1])
         assert client.post(PATH, json=new, headers=ada.headers).status_code == 404
@@ -137,7 +137,7 @@ def test_a_deletion_is_final_in_whatever_order_it_is_told(client, ada, threads, 
 
 def test_a_deletion_that_is_told_before_anything_else_keeps_posts_out(client, ada, threads, tell):
     thread = threads.begin()  # and threads itself would still say that it is there
-    tell(of_thread(thread, 2, DELETED), of_thread(thread, 1))
+    tell(thread_event(thread, 2, DELETED), thread_event(thread, 1))
     new = {"thread_id": thread, "body": "Hello"}
     assert client.post(PATH, json=new, headers=ada.headers).status_code == 404
     assert threads.asked == []
@@ -145,13 +145,13 @@ def test_a_deletion_that_is_told_before_anything_else_keeps_posts_out(client, ad
 
 def test_a_thread_without_posts_is_deleted_too(client, tell):
     thread = uuid7()
-    tell(of_thread(thread, 2, DELETED))
+    tell(thread_event(thread, 2, DELETED))
     assert client.get(f"{PATH}/in-thread/{thread}").status_code == 404
 
 
 def test_a_cursor_from_before_does_not_open_a_deleted_thread(client, thread, write, tell):
     last = write()
-    tell(of_thread(thread, 2, DELETED))
+    tell(thread_event(thread, 2, DELETED))
     cursor = Cursors(SECRET_KEY).encode(f"posts:in-thread:{thread}:asc", (last,))
     answer = client.get(f"{PATH}/in-thread/{thread}", query_string={"cursor": cursor})
     assert answer.status_code == 404
@@ -165,7 +165,7 @@ def test_an_edit_that_meets_the_purge_finds_nothing_and_tells_nothing(
     before = recorded()
 
     def interrupted(*arguments):
-        tell(of_thread(thread, 2, DELETED))
+        tell(thread_event(thread, 2, DELETED))
         replace(*arguments)
 
     monkeypatch.setattr(DynamoStore, "replace", interrupted)
@@ -178,11 +178,11 @@ def test_an_edit_that_meets_the_purge_finds_nothing_and_tells_nothing(
 def test_of_posts_that_race_with_a_deletion_none_is_left_behind(
     app, ada, thread, tell, kept, recorded
 ):
-    tell(of_thread(thread))
+    tell(thread_event(thread))
 
     def create_or_delete(racer, number):
         if number % 10 == 5:
-            tell(of_thread(thread, 2, DELETED))
+            tell(thread_event(thread, 2, DELETED))
         new = {"thread_id": thread, "body": f"Number {number}"}
         return racer.post(PATH, json=new, headers=ada.headers)
 
@@ -198,6 +198,6 @@ def test_a_first_answer_outlives_the_thread(client, ada, thread, tell):
     headers = ada.headers | {"Idempotency-Key": "once"}
     new = {"thread_id": thread, "body": "Once"}
     first = client.post(PATH, json=new, headers=headers)
-    tell(of_thread(thread, 2, DELETED))
+    tell(thread_event(thread, 2, DELETED))
     again = client.post(PATH, json=new, headers=headers)
     assert (again.status_code, again.data) == (201, first.data)

@@ -3,13 +3,13 @@
 import pytest
 from jsonschema import Draft202012Validator
 
-from chassis.clock import moment, uuid7
-from chassis.messaging.events import from_json
+from chassis.clock import parse_timestamp, uuid7
+from chassis.messaging.events import parse_event
 from posts import events
-from posts.event_handlers import Replicas
+from posts.event_handlers import EventHandlers
 from posts.subscription import SUBSCRIPTION
 from tests.support import schemas
-from tests.support.event_factory import of_person, of_thread
+from tests.support.event_factory import thread_event, user_event
 
 PATH = "/api/posts"
 OWN = {events.CREATED, events.UPDATED, events.DELETED}
@@ -32,15 +32,15 @@ def test_every_event_of_a_post_has_a_schema_whose_examples_fit():
 def test_a_schema_lets_others_be_added_to_an_event():
     for kind in OWN:
         for example in schemas.examples(kind):
-            more = from_json(example.to_json())
+            more = parse_event(example.to_json())
             more.data["colour"] = "green"
             schemas.validate(more)
 
 
 def test_the_service_takes_what_it_can_apply(database, outbox):
     assert SUBSCRIPTION.component == "posts"
-    assert set(SUBSCRIPTION.types) == Replicas(database, outbox).handlers().keys()
-    assert len(set(SUBSCRIPTION.types)) == len(SUBSCRIPTION.types) == 7
+    assert set(SUBSCRIPTION.event_types) == EventHandlers(database, outbox).handlers().keys()
+    assert len(set(SUBSCRIPTION.event_types)) == len(SUBSCRIPTION.event_types) == 7
 
 
 def test_a_new_post_tells_its_whole_public_state(client, ada, thread, write, recorded):
@@ -56,7 +56,7 @@ def test_a_new_post_tells_its_whole_public_state(client, ada, thread, write, rec
         "edited_at": None,
         "deleted": False,
     }
-    assert event.time >= moment(shown["created_at"])
+    assert event.time >= parse_timestamp(shown["created_at"])
 
 
 def test_each_change_tells_the_new_state_and_version(client, ada, moderator, write, recorded):
@@ -96,7 +96,7 @@ def test_what_is_refused_or_repeated_tells_nothing(client, ada, bob, thread, wri
     before = recorded()
     assert len(before) == 4
     assert client.delete(gone, headers=ada.headers).status_code == 204
-    tell(of_thread(thread, 2, locked=True))
+    tell(thread_event(thread, 2, locked=True))
     for answer in (
         client.post(PATH, json=new | {"body": "Other"}, headers=key),
         client.post(PATH, json=new, headers=ada.headers),
@@ -117,9 +117,9 @@ def test_what_others_tell_of_threads_and_people_is_not_told_again(
 ):
     post = write()
     tell(
-        of_thread(thread, 2),
-        of_person(ada, 2, name="Ada L."),
-        of_thread(thread, 3, events.THREAD_DELETED),
+        thread_event(thread, 2),
+        user_event(ada, 2, name="Ada L."),
+        thread_event(thread, 3, events.THREAD_DELETED),
     )
     assert [told(event) for event in recorded()] == [("post.created", post, 1)]
 

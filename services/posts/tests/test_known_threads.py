@@ -5,11 +5,11 @@ from itertools import permutations
 import pytest
 
 from chassis.clock import uuid7
-from chassis.messaging.events import Malformed
+from chassis.messaging.events import MalformedEvent
 from posts import events
 from posts.dynamodb.store import DynamoStore
 from tests.support import schemas
-from tests.support.event_factory import of_thread
+from tests.support.event_factory import thread_event
 from tests.support.service import walk
 
 PATH = "/api/posts"
@@ -74,7 +74,7 @@ def test_a_thread_that_was_told_of_takes_posts_while_threads_is_down(post_in, th
     thread = uuid7()
     threads.stop()
     assert post_in(thread).status_code == 503
-    tell(of_thread(thread))
+    tell(thread_event(thread))
     assert post_in(thread).status_code == 201
     assert threads.asked == []
 
@@ -90,7 +90,7 @@ def test_a_thread_that_was_asked_for_is_asked_for_once(client, post_in, threads,
 def test_an_empty_thread_is_known_to_be_empty_while_threads_is_down(client, threads, tell):
     thread = uuid7()
     threads.stop()
-    tell(of_thread(thread, 2, locked=True))
+    tell(thread_event(thread, 2, locked=True))
     answer = client.get(f"{PATH}/in-thread/{thread}")
     assert (answer.status_code, answer.json["items"]) == (200, [])
 
@@ -106,11 +106,11 @@ def test_posts_of_a_thread_that_nobody_told_of_are_listed(client, dynamo, settin
 
 def test_a_lock_and_its_end_arrive_by_events(post_in, thread, tell, client, write, ada):
     path = f"{PATH}/{write()}"
-    tell(of_thread(thread, 2, locked=True))
+    tell(thread_event(thread, 2, locked=True))
     refused = post_in(thread)
     assert (refused.status_code, refused.json["type"]) == (409, "urn:problem:thread-locked")
     assert client.patch(path, json={"body": "Better"}, headers=ada.headers).status_code == 200
-    tell(of_thread(thread, 3))
+    tell(thread_event(thread, 3))
     assert post_in(thread).status_code == 201
 
 
@@ -125,7 +125,7 @@ def test_what_threads_answered_counts_less_than_a_newer_event(
     client, threads, thread, tell, post_in, recorded, end
 ):
     change, expected = ENDS[end]
-    threads.meanwhile = lambda: tell(of_thread(thread, 2, **change))
+    threads.meanwhile = lambda: tell(thread_event(thread, 2, **change))
     assert post_in(thread).status_code == expected
     assert walk(client, PATH) == []
     assert recorded() == []
@@ -136,11 +136,11 @@ def test_a_post_that_is_being_written_does_not_get_in_behind_the_end(
     client, monkeypatch, thread, tell, post_in, recorded, end
 ):
     change, expected = ENDS[end]
-    tell(of_thread(thread))
+    tell(thread_event(thread))
     add = DynamoStore.add
 
     def interrupted(*arguments):
-        tell(of_thread(thread, 2, **change))
+        tell(thread_event(thread, 2, **change))
         add(*arguments)
 
     monkeypatch.setattr(DynamoStore, "add", interrupted)
@@ -151,22 +151,22 @@ def test_a_post_that_is_being_written_does_not_get_in_behind_the_end(
     if end == "locked":
         # The refusal is not what the key stands for.
         monkeypatch.undo()
-        tell(of_thread(thread, 3))
+        tell(thread_event(thread, 3))
         assert post_in(thread, **{"Idempotency-Key": "k"}).status_code == 201
 
 
 def test_a_thread_that_opens_again_meanwhile_takes_the_post(monkeypatch, thread, tell, post_in):
-    tell(of_thread(thread))
+    tell(thread_event(thread))
     add, told = DynamoStore.add, []
 
     def interrupted(*arguments):
         if not told:
-            told.append(of_thread(thread, 2, locked=True))
+            told.append(thread_event(thread, 2, locked=True))
             tell(*told)
             try:
                 add(*arguments)
             finally:
-                tell(of_thread(thread, 3))
+                tell(thread_event(thread, 3))
         else:
             add(*arguments)
 
@@ -182,7 +182,7 @@ def test_who_asks_again_while_the_thread_ends_gets_the_first_answer(
     def interrupted(*arguments):
         monkeypatch.undo()
         first.append(post_in(thread, **key))
-        tell(of_thread(thread, 2, locked=True))
+        tell(thread_event(thread, 2, locked=True))
         add(*arguments)
 
     monkeypatch.setattr(DynamoStore, "add", interrupted)
@@ -193,8 +193,8 @@ def test_who_asks_again_while_the_thread_ends_gets_the_first_answer(
 
 @pytest.mark.parametrize("wrong", [{"title": None}, {"title": ""}, {"locked": "no"}, {"locked": 0}])
 def test_what_can_not_be_understood_of_a_thread_is_refused(wrong, thread, tell, database):
-    event = of_thread(thread)
+    event = thread_event(thread)
     event.data.update(wrong)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedEvent):
         tell(event)
     assert database.get("posts-threads", {"id": thread}) is None

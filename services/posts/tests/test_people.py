@@ -5,10 +5,10 @@ from itertools import permutations
 
 import pytest
 
-from chassis.messaging.events import Malformed
+from chassis.messaging.events import MalformedEvent
 from posts import events
 from tests.support import schemas
-from tests.support.event_factory import of_person
+from tests.support.event_factory import user_event
 from tests.support.service import walk
 
 PATH = "/api/posts"
@@ -64,12 +64,12 @@ def test_an_erasure_is_taken_of_people_who_are_not_known_too(example, tell, data
 
 def test_somebody_suspended_writes_nothing_until_it_is_over(client, write, writes, ada, tell):
     post = write("Before")
-    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    tell(user_event(ada, 2, "user.suspended", suspended=True))
     for answer in writes(post, ada):
         assert answer.status_code == 403
         assert answer.json["type"] == "urn:problem:suspended"
     assert client.get(f"{PATH}/{post}").json["body"] == "Before"
-    tell(of_person(ada, 3, "user.suspended"))
+    tell(user_event(ada, 3, "user.suspended"))
     assert [answer.status_code for answer in writes(post, ada)] == [201, 200, 204]
 
 
@@ -82,7 +82,7 @@ def test_a_session_opened_while_suspended_writes_nothing(write, writes, ada, sig
 
 
 def test_a_session_that_is_newer_than_the_events_counts(write, ada, tell, sign_in):
-    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    tell(user_event(ada, 2, "user.suspended", suspended=True))
     write("Again", sign_in("Ada", person=ada, version=3))
     # The older session is the same person, who may write again.
     write("Again", ada)
@@ -90,7 +90,7 @@ def test_a_session_that_is_newer_than_the_events_counts(write, ada, tell, sign_i
 
 def test_somebody_erased_writes_nothing_more(client, write, writes, ada, tell):
     post = write("Before")
-    tell(of_person(ada, 2, "user.erased"))
+    tell(user_event(ada, 2, "user.erased"))
     for answer in writes(post, ada):
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -100,7 +100,7 @@ def test_somebody_erased_writes_nothing_more(client, write, writes, ada, tell):
 
 
 def test_who_may_not_write_is_told_so_even_of_a_post_that_is_not_there(writes, ada, tell, threads):
-    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    tell(user_event(ada, 2, "user.suspended", suspended=True))
     threads.stop()
     assert [answer.status_code for answer in writes("nowhere", ada)] == [403, 403, 403]
     # On their behalf nobody else is asked.
@@ -109,7 +109,7 @@ def test_who_may_not_write_is_told_so_even_of_a_post_that_is_not_there(writes, a
 
 def test_a_moderator_who_is_none_any_more_moderates_nothing(client, write, moderator, tell):
     path = f"{PATH}/{write('Calm')}"
-    tell(of_person(moderator, 2, role="member"))
+    tell(user_event(moderator, 2, role="member"))
     assert client.delete(path, headers=moderator.headers).status_code == 403
     assert client.get(path).headers["ETag"] == '"1"'
 
@@ -117,7 +117,7 @@ def test_a_moderator_who_is_none_any_more_moderates_nothing(client, write, moder
 def test_a_new_moderator_needs_no_new_session(client, write, bob, tell):
     path = f"{PATH}/{write('Heated')}"
     assert client.delete(path, headers=bob.headers).status_code == 403
-    tell(of_person(bob, 2, role="moderator"))
+    tell(user_event(bob, 2, role="moderator"))
     assert client.delete(path, headers=bob.headers).status_code == 204
 
 
@@ -127,7 +127,7 @@ def test_a_new_name_is_one_write_and_shows_everywhere(
     post, *_ = [write(f"Number {number}") for number in range(30)]
     write("Bob's", bob)
     with dynamo.counted() as calls:
-        tell(of_person(ada, 2, name="Ada L."))
+        tell(user_event(ada, 2, name="Ada L."))
     assert calls == {"PutItem": 1}
     assert names(client) == {"Ada L.", "Bob"}
     for path in (f"{PATH}/in-thread/{thread}", f"{PATH}/by-user/{ada.id}"):
@@ -149,14 +149,14 @@ def test_the_newest_name_shows_in_whatever_order_it_is_told(client, write, sign_
         person = sign_in("First")
         post = write("Hello", person)
         for version in (*order, *order):
-            tell(of_person(person, version, name=f"Name {version}"))
+            tell(user_event(person, version, name=f"Name {version}"))
         assert client.get(f"{PATH}/{post}").json["author"]["display_name"] == "Name 4"
 
 
 def test_nothing_brings_an_erased_person_back(client, write, ada, thread, tell):
     write("Left behind")
-    late = [of_person(ada, 1, "user.registered"), of_person(ada, 2, name="Ada L.")]
-    tell(late[0], of_person(ada, 3, "user.erased"), *late)
+    late = [user_event(ada, 1, "user.registered"), user_event(ada, 2, name="Ada L.")]
+    tell(late[0], user_event(ada, 3, "user.erased"), *late)
     assert names(client) == {"former member"}
     new = {"thread_id": thread, "body": "I am back"}
     assert client.post(PATH, json=new, headers=ada.headers).status_code == 401
@@ -165,7 +165,7 @@ def test_nothing_brings_an_erased_person_back(client, write, ada, thread, tell):
 
 def test_nothing_of_an_erased_person_is_left_in_the_replica(write, ada, tell, database):
     write("Left behind")
-    tell(of_person(ada, 2, role="moderator"), erased := of_person(ada, 3, "user.erased"))
+    tell(user_event(ada, 2, role="moderator"), erased := user_event(ada, 3, "user.erased"))
     assert database.get("posts-people", {"id": ada.id}) == {
         "id": ada.id,
         "version": 3,
@@ -178,10 +178,10 @@ def test_nothing_of_an_erased_person_is_left_in_the_replica(write, ada, tell, da
 
 
 def test_that_somebody_is_forgotten_is_told_exactly_once(ada, tell, recorded):
-    erased = of_person(ada, 3, "user.erased")
+    erased = user_event(ada, 3, "user.erased")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(tell, [erased] * 24))
-    tell(of_person(ada, 2), erased)
+    tell(user_event(ada, 2), erased)
     [forgotten] = recorded()
     assert (forgotten.type, forgotten.subject, forgotten.version) == ("user.forgotten", ada.id, 3)
     assert forgotten.data == {}
@@ -191,7 +191,7 @@ def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, thread, tell)
     headers = ada.headers | {"Idempotency-Key": "once"}
     new = {"thread_id": thread, "body": "Once"}
     first = client.post(PATH, json=new, headers=headers)
-    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    tell(user_event(ada, 2, "user.suspended", suspended=True))
     again = client.post(PATH, json=new, headers=headers)
     assert (again.status_code, again.data) == (201, first.data)
 
@@ -200,8 +200,8 @@ def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, thread, tell)
     "wrong", [{"display_name": None}, {"display_name": ""}, {"suspended": "no"}, {"role": 1}]
 )
 def test_what_can_not_be_understood_of_a_person_is_refused(wrong, ada, tell, database):
-    event = of_person(ada, 2)
+    event = user_event(ada, 2)
     event.data.update(wrong)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedEvent):
         tell(event)
     assert database.get("posts-people", {"id": ada.id}) is None

@@ -6,7 +6,7 @@ import pytest
 
 from chassis.clock import uuid7
 from posts.bootstrap import create_app
-from tests.support.event_factory import of_thread
+from tests.support.event_factory import thread_event
 from tests.support.service import walk
 
 PATH = "/api/posts"
@@ -156,7 +156,7 @@ def test_a_repeated_request_gets_the_first_answer_whatever_became_of_the_thread(
     replays = [client.post(PATH, json=new, headers=headers)]
     threads.stop()
     replays.append(client.post(PATH, json=new, headers=headers))
-    tell(of_thread(thread, 2, locked=True))
+    tell(thread_event(thread, 2, locked=True))
     replays.append(client.post(PATH, json=new, headers=headers))
     assert client.post(PATH, json=new, headers=ada.headers).status_code == 409
     for replay in replays:
@@ -186,7 +186,7 @@ def test_a_refused_request_leaves_its_key_free(client, ada, threads, thread, tel
     headers = ada.headers | {"Idempotency-Key": "k1"}
     new = {"thread_id": thread, "body": "Hello"}
     assert client.post(PATH, json=new, headers=headers).status_code == 409
-    tell(of_thread(thread, 3, locked=False))
+    tell(thread_event(thread, 3, locked=False))
     assert client.post(PATH, json=new, headers=headers).status_code == 201
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from chassis.http.api import COOKIE
+from chassis.http.api import SESSION_COOKIE
 from tests.support.service import walk
 from tests.support.xss import VECTORS, faults
 
@@ -38,7 +38,7 @@ def test_a_name_is_given_as_text(client, sign_in, write):
 
 def test_logs_hold_no_token_no_cookie_and_no_text(client, ada, threads, write, logged):
     path = f"{PATH}/{write('my password is hunter2')}"
-    client.set_cookie(COOKIE, ada.token)
+    client.set_cookie(SESSION_COOKIE, ada.token)
     client.patch(path, json={"body": "it was hunter2"})
     client.patch(path, json={"body": "hunter2", "password": "hunter2"})
     client.patch(f"{path}?token={ada.token}", json={"body": "hunter2"}, headers=ada.headers)

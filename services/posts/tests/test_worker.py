@@ -16,12 +16,12 @@ from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscription
 from posts import events, replay, worker
 from posts.bootstrap import build_store, create_app
-from posts.dynamodb.thread_replica import KnownThreads
-from posts.event_handlers import Replicas
+from posts.dynamodb.thread_replica import ThreadReplica
+from posts.event_handlers import EventHandlers
 from posts.subscription import SUBSCRIPTION
 from tests.support import schemas
-from tests.support.event_factory import of_person, of_thread
-from tests.support.exchange import consuming, needs_the_bus, on_bus, told
+from tests.support.event_factory import thread_event, user_event
+from tests.support.exchange import assert_requires_bus, event_summaries, make_consumer, with_bus
 from tests.support.service import walk
 
 PATH = "/api/posts"
@@ -35,7 +35,7 @@ def places(bus):
 
 @pytest.fixture
 def settings(settings, places):
-    return on_bus(settings, places["posts"])
+    return with_bus(settings, places["posts"])
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def relay(bus, places, outbox):
 @pytest.fixture
 def consume(bus, places, database, outbox):
     """Apply what is in the service's queue."""
-    handlers = Replicas(database, outbox).handlers()
-    return consuming(bus, places["posts"], handlers, build_store(database).check)
+    handlers = EventHandlers(database, outbox).handlers()
+    return make_consumer(bus, places["posts"], handlers, build_store(database).check)
 
 
 def test_what_happens_to_a_post_reaches_whoever_takes_it(
@@ -56,11 +56,11 @@ def test_what_happens_to_a_post_reaches_whoever_takes_it(
     one, two = write("One"), write("Two 🧭")
     client.patch(f"{PATH}/{one}", json={"body": "Uno"}, headers=ada.headers)
     client.delete(f"{PATH}/{two}", headers=moderator.headers)
-    assert relay.once() == 4
-    found = bus.held(places["others"])
+    assert relay.publish_pending() == 4
+    found = bus.take_events(places["others"])
     for event in found:
         schemas.validate(event)
-    assert told(found) == sorted(
+    assert event_summaries(found) == sorted(
         [
             (one, 1, "post.created"),
             (one, 2, "post.updated"),
@@ -68,8 +68,8 @@ def test_what_happens_to_a_post_reaches_whoever_takes_it(
             (two, 2, "post.deleted"),
         ]
     )
-    assert relay.once() == 0
-    assert bus.held(places["posts"]) == []
+    assert relay.publish_pending() == 0
+    assert bus.take_events(places["posts"]) == []
 
 
 def test_a_longest_post_goes_over_the_bus(client, bus, places, relay, ada, thread):
@@ -77,16 +77,16 @@ def test_a_longest_post_goes_over_the_bus(client, bus, places, relay, ada, threa
     data = f'{{"thread_id": "{thread}", "body": "{body}"}}'.replace("\n", "\\n").encode()
     made = client.post(PATH, data=data, headers=ada.headers, content_type="application/json")
     assert made.status_code == 201
-    relay.once()
-    [event] = bus.held(places["others"])
+    relay.publish_pending()
+    [event] = bus.take_events(places["others"])
     assert event.data["body"] == body
 
 
 def test_a_relay_that_dies_before_it_marks_publishes_again(bus, places, outbox, relay, write):
     write("Once")
-    bus.topic(places["posts"]).publish(outbox.pending(100))
-    assert relay.once() == 1
-    first, second = bus.held(places["others"])
+    bus.topic(places["posts"]).publish(outbox.load_unpublished(100))
+    assert relay.publish_pending() == 1
+    first, second = bus.take_events(places["others"])
     assert first == second
 
 
@@ -95,22 +95,22 @@ def test_threads_and_people_are_known_whatever_comes_twice_or_early(
 ):
     gone = uuid7()
     post = write("Before")
-    relay.once()
-    bus.held(places["others"])
-    erased = of_person(ada, 3, "user.erased")
-    arriving = [of_thread(gone, 2, "thread.deleted"), of_thread(thread, 3), erased]
-    arriving += [of_person(ada, 2), of_thread(thread, 2, locked=True), of_thread(gone)]
+    relay.publish_pending()
+    bus.take_events(places["others"])
+    erased = user_event(ada, 3, "user.erased")
+    arriving = [thread_event(gone, 2, "thread.deleted"), thread_event(thread, 3), erased]
+    arriving += [user_event(ada, 2), thread_event(thread, 2, locked=True), thread_event(gone)]
     bus.publish(places["others"], *arriving, *arriving)
-    while bus.queue(places["posts"]).depth().waiting:
+    while bus.queue(places["posts"]).depth().queued:
         consume()
     shown = client.get(f"{PATH}/{post}").json
     assert shown["author"] == {"id": ada.id, "display_name": "former member"}
     write("After", bob)
     new = {"thread_id": gone, "body": "Hello"}
     assert client.post(PATH, json=new, headers=bob.headers).status_code == 404
-    assert bus.dead(places["posts"]) == []
-    relay.once()
-    [forgotten] = [one for one in bus.held(places["others"]) if one.type == events.FORGOTTEN]
+    assert bus.take_dead_letters(places["posts"]) == []
+    relay.publish_pending()
+    [forgotten] = [one for one in bus.take_events(places["others"]) if one.type == events.FORGOTTEN]
     schemas.validate(forgotten)
     assert forgotten.source == "/posts"
     assert (forgotten.subject, forgotten.version) == (ada.id, erased.version)
@@ -120,37 +120,37 @@ def test_a_purge_that_fails_is_given_again_until_it_is_done(
     client, bus, places, consume, thread, write, monkeypatch
 ):
     post = write("Before")
-    bus.publish(places["others"], of_thread(thread, 2, "thread.deleted"))
+    bus.publish(places["others"], thread_event(thread, 2, "thread.deleted"))
     with monkeypatch.context() as broken:
 
         def fail(*_):
             detail = "The data can't be reached right now."
             raise Unavailable(detail)
 
-        broken.setattr(Replicas, "_delete", fail)
+        broken.setattr(EventHandlers, "_delete", fail)
         for _ in range(MAX_ATTEMPTS + 1):
             assert not consume()
     assert [one["id"] for one in walk(client, PATH)] == [post]
     assert client.get(f"{PATH}/{post}").status_code == 404
     assert consume()
     assert walk(client, PATH) == []
-    assert bus.dead(places["posts"]) == []
+    assert bus.take_dead_letters(places["posts"]) == []
 
 
 @pytest.mark.parametrize("body", ["x", "{}", '{"specversion": "1.0"}'])
 def test_what_is_no_event_goes_there_at_once(bus, places, consume, body):
     bus.send(places["posts"], body)
     consume()
-    [(reason, _)] = bus.dead(places["posts"])
+    [(reason, _)] = bus.take_dead_letters(places["posts"])
     assert reason.startswith("malformed: ")
 
 
 def test_so_does_what_can_not_be_understood_of_a_thread(bus, places, consume, thread):
-    event = of_thread(thread)
+    event = thread_event(thread)
     event.data["locked"] = "perhaps"
     bus.publish(places["others"], event)
     consume()
-    [(reason, _)] = bus.dead(places["posts"])
+    [(reason, _)] = bus.take_dead_letters(places["posts"])
     assert reason.startswith("malformed: locked: ")
 
 
@@ -158,33 +158,37 @@ def test_an_unknown_type_is_let_pass(bus, places, consume):
     event = Event(uuid7(), "thread.praised", "/threads", uuid7(), 1, utc_now(), {})
     bus.send(places["posts"], event.to_json())
     consume()
-    assert bus.queue(places["posts"]).depth().waiting == 0
-    assert bus.dead(places["posts"]) == []
+    assert bus.queue(places["posts"]).depth().queued == 0
+    assert bus.take_dead_letters(places["posts"]) == []
 
 
 def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, write):
     write("Hello")
     client = create_app(settings).test_client()
     before = client.get("/eventz").json
-    assert before["outbox_seconds"] >= 0
-    assert (before["waiting"], before["in_flight"], before["dead"]) == (0, 0, 0)
-    assert before["worker_seconds"] is None
-    bus.publish(places["others"], of_thread(uuid7()))
-    relay.once()
+    assert before["outbox_age_seconds"] >= 0
+    assert (before["queue_depth"], before["in_flight"], before["dead_letters"]) == (0, 0, 0)
+    assert before["heartbeat_age_seconds"] is None
+    bus.publish(places["others"], thread_event(uuid7()))
+    relay.publish_pending()
     after = client.get("/eventz").json
-    assert (after["outbox_seconds"], after["waiting"]) == (0, 1)
+    assert (after["outbox_age_seconds"], after["queue_depth"]) == (0, 1)
 
 
 def test_without_a_queue_there_is_nothing_to_count(settings):
     alone = settings.model_copy(update={"events_queue_url": ""})
     told = create_app(alone).test_client().get("/eventz").json
-    assert (told["waiting"], told["dead"], told["outbox_seconds"]) == (None, None, 0)
+    assert (told["queue_depth"], told["dead_letters"], told["outbox_age_seconds"]) == (
+        None,
+        None,
+        0,
+    )
 
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("module", [worker, replay])
 def test_nothing_is_exchanged_without_a_bus(module, monkeypatch, capsys):
-    needs_the_bus(module.main, monkeypatch, capsys)
+    assert_requires_bus(module.main, monkeypatch, capsys)
 
 
 @pytest.mark.usefixtures("environment")
@@ -192,7 +196,7 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(
     client, bus, places, threads, thread, write, ada, bob, database
 ):
     def arrived(*told_of):
-        known = database.get_many("posts-threads", "id", told_of)
+        known = database.get_by_partition("posts-threads", "id", told_of)
         names = [one["author"]["display_name"] for one in walk(client, PATH)]
         return len(known) == len(told_of) and names == ["Bob B."]
 
@@ -205,15 +209,15 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(
             found = []
             end = time.monotonic() + 20
             while len(found) < 2 and time.monotonic() < end:
-                found += bus.held(places["others"])
-            assert told(found) == [(gone, 1, "post.created"), (post, 1, "post.created")]
+                found += bus.take_events(places["others"])
+            assert event_summaries(found) == [(gone, 1, "post.created"), (post, 1, "post.created")]
             new = uuid7()
             bus.publish(
                 places["others"],
-                of_thread(thread, 2, "thread.deleted"),
-                of_thread(other, 2, locked=True),
-                of_thread(new),
-                of_person(bob, 2, name="Bob B."),
+                thread_event(thread, 2, "thread.deleted"),
+                thread_event(other, 2, locked=True),
+                thread_event(new),
+                user_event(bob, 2, name="Bob B."),
             )
             while not arrived(thread, other, new) and time.monotonic() < end:
                 time.sleep(0.1)
@@ -227,7 +231,7 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(
     ] == [404, 409, 201]
     shown = [(one["id"], one["author"]["display_name"]) for one in walk(client, PATH)][1:]
     assert shown == [(post, "Bob B.")]
-    assert client.get("/eventz").json["worker_seconds"] < 20
+    assert client.get("/eventz").json["heartbeat_age_seconds"] < 20
 
 
 @pytest.mark.usefixtures("environment")
@@ -235,13 +239,13 @@ def test_a_lost_queue_is_filled_again_from_the_outbox(
     bus, places, relay, write, monkeypatch, capsys
 ):
     post = write("Hello")
-    relay.once()
-    assert len(bus.held(places["others"])) == 1
+    relay.publish_pending()
+    assert len(bus.take_events(places["others"])) == 1
     monkeypatch.setattr(sys, "argv", ["replay", "since", "10m"])
     assert replay.main() == 0
     assert capsys.readouterr().out.startswith("1 event ")
-    relay.once()
-    assert told(bus.held(places["others"])) == [(post, 1, "post.created")]
+    relay.publish_pending()
+    assert event_summaries(bus.take_events(places["others"])) == [(post, 1, "post.created")]
 
 
 @pytest.mark.usefixtures("environment")
@@ -250,16 +254,16 @@ def test_dead_letters_are_tried_again_by_hand(
 ):
     with monkeypatch.context() as broken:
         # As a fault in the service would that somebody mends later.
-        broken.setattr(KnownThreads, "learn", None)
-        bus.publish(places["others"], of_thread(thread))
+        broken.setattr(ThreadReplica, "store", None)
+        bus.publish(places["others"], thread_event(thread))
         for _ in range(MAX_ATTEMPTS):
             consume()
     monkeypatch.setattr(sys, "argv", ["replay", "dead-letters"])
     assert replay.main() == 0
     assert capsys.readouterr().out.startswith("1 dead letter ")
     consume()
-    assert bus.queue(places["posts"]).depth().waiting == 0
-    assert bus.dead(places["posts"]) == []
+    assert bus.queue(places["posts"]).depth().queued == 0
+    assert bus.take_dead_letters(places["posts"]) == []
     assert database.get("posts-threads", {"id": thread})["version"] == 1
 
 
@@ -274,8 +278,10 @@ def test_a_post_is_written_and_told_of_while_the_bus_is_down(
         made = client.post(PATH, json=new, headers=ada.headers)
         assert made.status_code == 201
         far = client.get("/eventz").json
-        assert (far["waiting"], far["dead"]) == (None, None)
-        assert far["outbox_seconds"] >= 0
-    assert len(outbox.pending(10)) == 1
-    relay.once()
-    assert told(bus.held(places["others"])) == [(made.json["id"], 1, "post.created")]
+        assert (far["queue_depth"], far["dead_letters"]) == (None, None)
+        assert far["outbox_age_seconds"] >= 0
+    assert len(outbox.load_unpublished(10)) == 1
+    relay.publish_pending()
+    assert event_summaries(bus.take_events(places["others"])) == [
+        (made.json["id"], 1, "post.created")
+    ]

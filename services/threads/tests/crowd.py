@@ -9,9 +9,9 @@ from flask.testing import FlaskClient
 
 from chassis.clock import uuid7
 from tests.support.dynamo import Dynamo
-from threads.dynamodb.store import PEOPLE, THREADS, WORDS, _item
+from threads.dynamodb.store import THREADS, USERS, WORDS, _item
 from threads.model import Author, Thread, title_words
-from threads.service import view
+from threads.service import public_view
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -30,10 +30,10 @@ def fill(dynamo: Dynamo, prefix: str, count: int) -> tuple[list[dict[str, Any]],
     """Put threads by seven authors into the tables; gives them as seen, and the names."""
     authors = [Author(uuid7(), f"Author {number}") for number in range(7)]
     threads = [_thread(number, count, authors[number % 7]) for number in range(count)]
-    dynamo.fill(prefix + PEOPLE, (_person(author) for author in authors))
+    dynamo.fill(prefix + USERS, (_person(author) for author in authors))
     dynamo.fill(prefix + THREADS, (_item(thread) for thread in threads))
     dynamo.fill(prefix + WORDS, _postings(threads))
-    return [view(thread) for thread in threads], [author.display_name for author in authors]
+    return [public_view(thread) for thread in threads], [author.display_name for author in authors]
 
 
 def _thread(number: int, count: int, author: Author) -> Thread:

@@ -2,12 +2,12 @@
 
 from jsonschema import Draft202012Validator
 
-from chassis.clock import moment, uuid7
-from chassis.messaging.events import from_json
+from chassis.clock import parse_timestamp, uuid7
+from chassis.messaging.events import parse_event
 from tests.support import schemas
-from tests.support.event_factory import of_person, of_post
+from tests.support.event_factory import post_event, user_event
 from threads import events
-from threads.event_handlers import Replicas
+from threads.event_handlers import EventHandlers
 from threads.subscription import SUBSCRIPTION
 
 PATH = "/api/threads"
@@ -31,15 +31,15 @@ def test_every_event_of_a_thread_has_a_schema_whose_examples_fit():
 def test_a_schema_lets_others_be_added_to_an_event():
     for kind in OWN:
         for example in schemas.examples(kind):
-            more = from_json(example.to_json())
+            more = parse_event(example.to_json())
             more.data["colour"] = "green"
             schemas.validate(more)
 
 
 def test_the_service_takes_what_it_can_apply(database, outbox):
     assert SUBSCRIPTION.component == "threads"
-    assert set(SUBSCRIPTION.types) == Replicas(database, outbox).handlers().keys()
-    assert len(set(SUBSCRIPTION.types)) == len(SUBSCRIPTION.types) == 7
+    assert set(SUBSCRIPTION.event_types) == EventHandlers(database, outbox).handlers().keys()
+    assert len(set(SUBSCRIPTION.event_types)) == len(SUBSCRIPTION.event_types) == 7
 
 
 def test_a_new_thread_tells_its_whole_public_state(begin, client, ada, recorded):
@@ -53,7 +53,7 @@ def test_a_new_thread_tells_its_whole_public_state(begin, client, ada, recorded)
         "created_at": shown["created_at"],
         "locked": False,
     }
-    assert event.time >= moment(shown["created_at"])
+    assert event.time >= parse_timestamp(shown["created_at"])
 
 
 def test_each_change_tells_the_new_state_and_version(begin, client, ada, moderator, recorded):
@@ -105,7 +105,7 @@ def test_what_is_refused_or_repeated_tells_nothing(begin, client, posts, ada, bo
 
 def test_what_others_tell_of_posts_and_people_is_not_told_again(begin, ada, tell, recorded):
     thread = begin("Mine")
-    tell(of_post(thread), of_person(ada, 2, name="Ada L."))
+    tell(post_event(thread), user_event(ada, 2, name="Ada L."))
     assert [told(event) for event in recorded()] == [("thread.created", thread, 1)]
 
 

@@ -11,7 +11,7 @@ from threads.model import (
     may_delete,
     may_lock,
     may_rename,
-    must_be_alone,
+    must_be_sole_author,
     title_words,
     words,
 )
@@ -35,7 +35,7 @@ def test_who_may_do_what(actor, role, rename, lock, delete, alone, locked):
     assert may_rename(actor, role, thread) is rename
     assert may_lock(role) is lock
     assert may_delete(actor, role, thread) is delete
-    assert must_be_alone(role) is alone
+    assert must_be_sole_author(role) is alone
 
 
 @pytest.mark.parametrize(

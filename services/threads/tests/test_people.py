@@ -5,9 +5,9 @@ from itertools import permutations
 
 import pytest
 
-from chassis.messaging.events import Malformed
+from chassis.messaging.events import MalformedEvent
 from tests.support import schemas
-from tests.support.event_factory import of_person
+from tests.support.event_factory import user_event
 from tests.support.service import walk
 from threads import events
 
@@ -59,12 +59,12 @@ def test_an_erasure_is_taken_of_people_who_are_not_known_too(example, tell, data
 
 def test_somebody_suspended_writes_nothing_until_it_is_over(client, begin, ada, tell):
     thread = begin("Before")
-    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    tell(user_event(ada, 2, "user.suspended", suspended=True))
     for answer in writes(client, thread, ada):
         assert answer.status_code == 403
         assert answer.json["type"] == "urn:problem:suspended"
     assert client.get(f"{PATH}/{thread}").json["title"] == "Before"
-    tell(of_person(ada, 3, "user.suspended"))
+    tell(user_event(ada, 3, "user.suspended"))
     assert [answer.status_code for answer in writes(client, thread, ada)] == [201, 200, 204]
 
 
@@ -77,7 +77,7 @@ def test_a_session_opened_while_suspended_writes_nothing(client, begin, ada, sig
 
 
 def test_a_session_that_is_newer_than_the_events_counts(client, ada, tell, sign_in):
-    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    tell(user_event(ada, 2, "user.suspended", suspended=True))
     forgiven = sign_in("Ada", person=ada, version=3)
     assert client.post(PATH, json={"title": "Again"}, headers=forgiven.headers).status_code == 201
     # The older session is the same person, who may write again.
@@ -86,7 +86,7 @@ def test_a_session_that_is_newer_than_the_events_counts(client, ada, tell, sign_
 
 def test_somebody_erased_writes_nothing_more(client, begin, ada, tell):
     thread = begin("Before")
-    tell(of_person(ada, 2, "user.erased"))
+    tell(user_event(ada, 2, "user.erased"))
     for answer in writes(client, thread, ada):
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -95,13 +95,13 @@ def test_somebody_erased_writes_nothing_more(client, begin, ada, tell):
 
 
 def test_who_may_not_write_is_told_so_even_of_a_thread_that_is_not_there(client, ada, tell):
-    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    tell(user_event(ada, 2, "user.suspended", suspended=True))
     assert [answer.status_code for answer in writes(client, "nowhere", ada)] == [403, 403, 403]
 
 
 def test_a_moderator_who_is_none_any_more_moderates_nothing(client, begin, moderator, tell):
     path = f"{PATH}/{begin('Calm')}"
-    tell(of_person(moderator, 2, role="member"))
+    tell(user_event(moderator, 2, role="member"))
     for body in ({"locked": True}, {"title": "Mine now"}):
         assert client.patch(path, json=body, headers=moderator.headers).status_code == 403
     assert client.delete(path, headers=moderator.headers).status_code == 403
@@ -110,7 +110,7 @@ def test_a_moderator_who_is_none_any_more_moderates_nothing(client, begin, moder
 
 def test_a_new_moderator_needs_no_new_session(client, begin, bob, tell):
     path = f"{PATH}/{begin('Heated')}"
-    tell(of_person(bob, 2, role="moderator"))
+    tell(user_event(bob, 2, role="moderator"))
     assert client.patch(path, json={"locked": True}, headers=bob.headers).status_code == 200
     assert client.delete(path, headers=bob.headers).status_code == 204
 
@@ -118,7 +118,7 @@ def test_a_new_moderator_needs_no_new_session(client, begin, bob, tell):
 def test_a_new_name_is_one_write_and_shows_everywhere(client, begin, ada, bob, dynamo, tell):
     threads = [begin(f"Number {number}") for number in range(30)] + [begin("Bob's", bob)]
     with dynamo.counted() as calls:
-        tell(of_person(ada, 2, name="Ada L."))
+        tell(user_event(ada, 2, name="Ada L."))
     assert calls == {"PutItem": 1}
     assert names(client) == {"Ada L.", "Bob"}
     found = walk(client, PATH, q="number")
@@ -134,14 +134,14 @@ def test_the_newest_name_shows_in_whatever_order_it_is_told(client, begin, sign_
         person = sign_in("First")
         thread = begin("Hello", person)
         for version in (*order, *order):
-            tell(of_person(person, version, name=f"Name {version}"))
+            tell(user_event(person, version, name=f"Name {version}"))
         assert client.get(f"{PATH}/{thread}").json["author"]["display_name"] == "Name 4"
 
 
 def test_nothing_brings_an_erased_person_back(client, begin, ada, tell):
     begin("Left behind")
-    late = [of_person(ada, 1, "user.registered"), of_person(ada, 2, name="Ada L.")]
-    tell(late[0], of_person(ada, 3, "user.erased"), *late)
+    late = [user_event(ada, 1, "user.registered"), user_event(ada, 2, name="Ada L.")]
+    tell(late[0], user_event(ada, 3, "user.erased"), *late)
     assert names(client) == {"former member"}
     refused = client.post(PATH, json={"title": "I am back"}, headers=ada.headers)
     assert refused.status_code == 401
@@ -150,7 +150,7 @@ def test_nothing_brings_an_erased_person_back(client, begin, ada, tell):
 
 def test_nothing_of_an_erased_person_is_left_in_the_replica(begin, ada, tell, database):
     begin("Left behind")
-    tell(of_person(ada, 2, role="moderator"), erased := of_person(ada, 3, "user.erased"))
+    tell(user_event(ada, 2, role="moderator"), erased := user_event(ada, 3, "user.erased"))
     assert database.get("threads-people", {"id": ada.id}) == {
         "id": ada.id,
         "version": 3,
@@ -163,10 +163,10 @@ def test_nothing_of_an_erased_person_is_left_in_the_replica(begin, ada, tell, da
 
 
 def test_that_somebody_is_forgotten_is_told_exactly_once(ada, tell, recorded):
-    erased = of_person(ada, 3, "user.erased")
+    erased = user_event(ada, 3, "user.erased")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(tell, [erased] * 24))
-    tell(of_person(ada, 2), erased)
+    tell(user_event(ada, 2), erased)
     [forgotten] = recorded()
     assert (forgotten.type, forgotten.subject, forgotten.version) == ("user.forgotten", ada.id, 3)
     assert forgotten.data == {}
@@ -175,7 +175,7 @@ def test_that_somebody_is_forgotten_is_told_exactly_once(ada, tell, recorded):
 def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, tell):
     headers = ada.headers | {"Idempotency-Key": "once"}
     first = client.post(PATH, json={"title": "Once"}, headers=headers)
-    tell(of_person(ada, 2, "user.suspended", suspended=True))
+    tell(user_event(ada, 2, "user.suspended", suspended=True))
     again = client.post(PATH, json={"title": "Once"}, headers=headers)
     assert (again.status_code, again.data) == (201, first.data)
 
@@ -184,8 +184,8 @@ def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, tell):
     "wrong", [{"display_name": None}, {"display_name": ""}, {"suspended": "no"}, {"role": 1}]
 )
 def test_what_can_not_be_understood_of_a_person_is_refused(wrong, ada, tell, database):
-    event = of_person(ada, 2)
+    event = user_event(ada, 2)
     event.data.update(wrong)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedEvent):
         tell(event)
     assert database.get("threads-people", {"id": ada.id}) is None

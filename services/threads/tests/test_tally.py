@@ -12,18 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chassis.clock import moment, stamp, utc_now, uuid7
+from chassis.clock import format_timestamp, parse_timestamp, utc_now, uuid7
 from chassis.dynamodb.database import Database
 from chassis.errors import Unavailable
-from chassis.messaging.events import Event, Malformed
+from chassis.messaging.events import Event, MalformedEvent
 from tests.support import schemas
-from tests.support.event_factory import of_post
+from tests.support.event_factory import post_event
 from tests.support.service import walk
 from threads import events
 from threads.bootstrap import build_outbox, build_store
 from threads.dynamodb import tables
 from threads.dynamodb.store import _item
-from threads.event_handlers import Replicas, UnknownThread
+from threads.event_handlers import EventHandlers, UnknownThread
 from threads.model import Author, Thread
 
 PATH = "/api/threads"
@@ -50,7 +50,7 @@ def life(thread, created_at, edits=0, *, deleted=False):
     kinds = ["post.created", *["post.updated"] * edits, *["post.deleted"] * deleted]
     post = uuid7()
     return [
-        of_post(thread, kind, post_id=post, version=version, created_at=created_at)
+        post_event(thread, kind, post_id=post, version=version, created_at=created_at)
         for version, kind in enumerate(kinds, 1)
     ]
 
@@ -66,9 +66,9 @@ def later():
     "example", [pytest.param(one, id=one.id) for kind in POST for one in schemas.examples(kind)]
 )
 def test_what_posts_tells_counts(example, client, database, tell):
-    thread_id, began = example.data["thread_id"], moment("2020-01-01T00:00:00.000Z")
+    thread_id, began = example.data["thread_id"], parse_timestamp("2020-01-01T00:00:00.000Z")
     thread = Thread(thread_id, "T", Author("a", ""), began, began, 0, locked=False, version=1)
-    assert database.put_if("threads", _item(thread), "")
+    assert database.put_item_if("threads", _item(thread), "")
     tell(example)
     count = 0 if example.type == "post.deleted" else 1
     assert shown(client, thread_id) == (count, example.data["created_at"])
@@ -77,11 +77,11 @@ def test_what_posts_tells_counts(example, client, database, tell):
 def test_a_post_counts_and_moves_its_thread_up(client, begin, later, tell):
     old, new = begin("Old"), begin("New")
     assert [thread["id"] for thread in walk(client, PATH)] == [new, old]
-    tell(of_post(old, created_at=later(1)))
-    assert shown(client, old) == (1, stamp(later(1)))
+    tell(post_event(old, created_at=later(1)))
+    assert shown(client, old) == (1, format_timestamp(later(1)))
     assert [thread["id"] for thread in walk(client, PATH)] == [old, new]
     assert [thread["id"] for thread in walk(client, PATH, sort="newest")] == [new, old]
-    tell(of_post(new, created_at=later(2)))
+    tell(post_event(new, created_at=later(2)))
     assert [thread["id"] for thread in walk(client, PATH, limit=1)] == [new, old]
 
 
@@ -90,7 +90,7 @@ def test_a_deleted_post_does_not_count_and_takes_no_activity_back(client, begin,
     kept = life(thread, later(1))
     gone = life(thread, later(3), deleted=True)
     tell(*life(other, later(2)), *kept, *gone)
-    assert shown(client, thread) == (1, stamp(later(3)))
+    assert shown(client, thread) == (1, format_timestamp(later(3)))
     assert [one["id"] for one in walk(client, PATH)] == [thread, other]
 
 
@@ -100,7 +100,7 @@ def test_an_edited_post_counts_once_and_is_no_activity(client, begin, later, tel
     tell(first)
     with dynamo.counted() as calls:
         tell(*edits)
-    assert shown(client, thread) == (1, stamp(later(1)))
+    assert shown(client, thread) == (1, format_timestamp(later(1)))
     assert calls == {"BatchGetItem": 3, "TransactWriteItems": 3}
 
 
@@ -110,7 +110,10 @@ def test_posts_change_neither_the_version_nor_what_was_written(client, begin, ad
     tell(*life(thread, later(1), edits=1))
     after = client.get(path)
     assert after.headers["ETag"] == before.headers["ETag"] == '"1"'
-    assert after.json == before.json | {"post_count": 1, "last_activity_at": stamp(later(1))}
+    assert after.json == before.json | {
+        "post_count": 1,
+        "last_activity_at": format_timestamp(later(1)),
+    }
     headers = ada.headers | {"If-Match": '"1"'}
     edited = client.patch(path, json={"title": "Still mine"}, headers=headers)
     assert edited.json == after.json | {"title": "Still mine"}
@@ -235,7 +238,7 @@ def test_edits_and_counts_at_the_same_moment_lose_nothing(app, client, begin, ad
     read = client.get(path)
     assert read.headers["ETag"] == f'"{1 + edits}"'
     assert read.json["title"] == f"Number {edits}"
-    assert shown(client, thread) == (24, stamp(later(23)))
+    assert shown(client, thread) == (24, format_timestamp(later(23)))
     assert [one["id"] for one in walk(client, PATH, q=f"number {edits}")] == [thread]
 
 
@@ -254,8 +257,8 @@ class Meddled(Database):
             for what in action.values()
         )
 
-    def get_each(self, *wanted, **others):
-        found = super().get_each(*wanted, **others)
+    def get_items(self, *wanted, **others):
+        found = super().get_items(*wanted, **others)
         meddle, self.meddle = self.meddle, None
         if meddle:
             meddle()
@@ -272,12 +275,12 @@ def test_neither_an_edit_nor_a_count_makes_the_other_try_again(
     client, begin, ada, later, meddled, dynamo
 ):
     store, thread_id = build_store(meddled), begin("As it was")
-    replicas = Replicas(meddled, build_outbox(meddled)).handlers()
+    replicas = EventHandlers(meddled, build_outbox(meddled)).handlers()
     read = store.get(thread_id)
     # A count between an edit's read and its write.
-    replicas["post.created"](of_post(thread_id, created_at=later(1)))
+    replicas["post.created"](post_event(thread_id, created_at=later(1)))
     store.replace(replace(read, title="Edited", version=2), read)
-    assert shown(client, thread_id) == (1, stamp(later(1)))
+    assert shown(client, thread_id) == (1, format_timestamp(later(1)))
 
     def edit():
         body = {"title": "Edited again"}
@@ -287,16 +290,16 @@ def test_neither_an_edit_nor_a_count_makes_the_other_try_again(
     # An edit between a count's read and its write.
     meddled.meddle = edit
     with dynamo.counted() as calls:
-        replicas["post.created"](of_post(thread_id, created_at=later(2)))
+        replicas["post.created"](post_event(thread_id, created_at=later(2)))
     # Two of each: one read is the edit's, of the author's name, and one write is.
     assert (calls["BatchGetItem"], calls["TransactWriteItems"]) == (2, 2)
-    assert shown(client, thread_id) == (2, stamp(later(2)))
+    assert shown(client, thread_id) == (2, format_timestamp(later(2)))
     assert client.get(f"{PATH}/{thread_id}").json["title"] == "Edited again"
 
 
 def test_a_thread_is_written_only_where_something_of_it_changes(begin, later, meddled):
     thread = begin("Seldom written")
-    replicas = Replicas(meddled, build_outbox(meddled)).handlers()
+    replicas = EventHandlers(meddled, build_outbox(meddled)).handlers()
     for event, tables_written in zip(
         life(thread, later(1), edits=1, deleted=True),
         [(tables.TALLY.name, "threads"), (tables.TALLY.name,), (tables.TALLY.name, "threads")],
@@ -310,20 +313,20 @@ def test_a_count_that_was_overtaken_does_not_take_the_activity_back(
     client, begin, later, meddled, tell
 ):
     thread = begin("Overtaken")
-    meddled.meddle = lambda: tell(of_post(thread, created_at=later(9)))
-    replicas = Replicas(meddled, build_outbox(meddled)).handlers()
-    replicas["post.created"](of_post(thread, created_at=later(5)))
-    assert shown(client, thread) == (2, stamp(later(9)))
+    meddled.meddle = lambda: tell(post_event(thread, created_at=later(9)))
+    replicas = EventHandlers(meddled, build_outbox(meddled)).handlers()
+    replicas["post.created"](post_event(thread, created_at=later(5)))
+    assert shown(client, thread) == (2, format_timestamp(later(9)))
 
 
 def test_the_same_post_counted_by_two_at_once_counts_once(client, begin, later, meddled, tell):
     thread = begin("Twice")
     created, deleted = life(thread, later(1), deleted=True)
-    replicas = Replicas(meddled, build_outbox(meddled)).handlers()
+    replicas = EventHandlers(meddled, build_outbox(meddled)).handlers()
     for first, second, count in ((created, created, 1), (created, deleted, 0)):
         meddled.meddle = lambda second=second: tell(second)
         replicas[first.type](first)
-        assert shown(client, thread) == (count, stamp(later(1)))
+        assert shown(client, thread) == (count, format_timestamp(later(1)))
 
 
 def test_posts_of_a_deleted_thread_bring_nothing_back(
@@ -338,8 +341,8 @@ def test_posts_of_a_deleted_thread_bring_nothing_back(
 
     # The first is being counted while the thread goes, the second comes afterwards.
     meddled.meddle = delete
-    Replicas(meddled, build_outbox(meddled)).handlers()["post.created"](of_post(thread))
-    tell(of_post(thread, created_at=later(1)))
+    EventHandlers(meddled, build_outbox(meddled)).handlers()["post.created"](post_event(thread))
+    tell(post_event(thread, created_at=later(1)))
     assert database.get("threads", {"id": thread}) == mark
     left = database.query(
         tables.TALLY.name, "thread_id = :thread", limit=10, ascending=True, thread=thread
@@ -349,7 +352,7 @@ def test_posts_of_a_deleted_thread_bring_nothing_back(
 
 
 def test_a_post_of_a_thread_that_never_was_is_somebodys_fault(tell, database):
-    event = of_post(uuid7())
+    event = post_event(uuid7())
     with pytest.raises(UnknownThread):
         tell(event)
     place = {"thread_id": event.data["thread_id"], "post_id": event.subject}
@@ -372,16 +375,16 @@ def test_a_post_of_a_thread_that_never_was_is_somebodys_fault(tell, database):
 def test_what_can_not_be_understood_of_a_post_is_refused(wrong, client, begin, tell):
     thread = begin("Unharmed")
     before = shown(client, thread)
-    event = of_post(thread)
+    event = post_event(thread)
     event.data.update(wrong)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedEvent):
         tell(event)
     assert shown(client, thread) == before
 
 
 def test_what_is_not_known_of_a_post_is_ignored(client, begin, later, tell):
     thread = begin("Fine")
-    event = of_post(thread, created_at=later(1))
+    event = post_event(thread, created_at=later(1))
     event.data["mood"] = {"is": "good"}
     tell(event)
-    assert shown(client, thread) == (1, stamp(later(1)))
+    assert shown(client, thread) == (1, format_timestamp(later(1)))

@@ -4,12 +4,12 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from chassis.http import api
-from chassis.http.openapi import SECURITY, build, responses
-from chassis.idempotency.keys import Fingerprints
+from chassis.http.openapi import SECURITY, build_document, describe_responses
+from chassis.idempotency.keys import IdempotencyKeys
 from chassis.pagination import Cursors, Page
 from threads.model import Thread
 from threads.schemas import NewThread, ThreadChange, ThreadOut, ThreadPath, ThreadsOut, ThreadsQuery
-from threads.service import Threads, refuse_search_by_activity, search_words, view
+from threads.service import Threads, public_view, reject_search_by_activity, search_words
 
 BY_ACTIVITY = "threads:activity"
 BY_AGE = "threads:newest"
@@ -17,89 +17,91 @@ SEARCH = "threads:search:"
 
 
 def blueprint(
-    threads: Threads, sessions: api.Sessions, cursors: Cursors, fingerprints: Fingerprints
+    threads: Threads, sessions: api.Sessions, cursors: Cursors, fingerprints: IdempotencyKeys
 ) -> APIBlueprint:
     """Make the blueprint of `/api/threads`."""
     bp = APIBlueprint("threads", __name__, url_prefix="/api/threads")
 
     def page_of(listing: str, page: Page[Thread]) -> Response:
-        items = [ThreadOut(**view(thread)) for thread in page.items]
-        return api.answer(ThreadsOut(items=items, next=cursors.encode(listing, page.next)))
+        items = [ThreadOut(**public_view(thread)) for thread in page.items]
+        return api.json_response(ThreadsOut(items=items, next=cursors.encode(listing, page.next)))
 
     @bp.post(
         "",
         operation_id="createThread",
         security=SECURITY,
-        responses=responses(
+        responses=describe_responses(
             201, ThreadOut, 400, 401, 403, 413, 415, 422, 503, headers=("ETag", "Location")
         ),
     )
     def create_thread(body: NewThread) -> Response:
         """Begin a thread."""
-        identity = sessions.required()
-        key = api.idempotency_key(fingerprints, identity.subject, body.model_dump())
+        identity = sessions.require()
+        key = api.read_idempotency_key(fingerprints, identity.subject, body.model_dump())
         made = threads.create(identity, body.title, key)
         return _thread(ThreadOut(**made), made["version"], status=201)
 
-    @bp.get("", operation_id="listThreads", responses=responses(200, ThreadsOut, 400, 503))
+    @bp.get("", operation_id="listThreads", responses=describe_responses(200, ThreadsOut, 400, 503))
     def list_threads(query: ThreadsQuery) -> Response:
         """List threads, or find those with all the words of `q` in their titles."""
         if query.q:
-            refuse_search_by_activity("sort" in query.model_fields_set and query.sort == "activity")
+            reject_search_by_activity("sort" in query.model_fields_set and query.sort == "activity")
             wanted = search_words(query.q)
             listing = SEARCH + " ".join(wanted)
             after = cursors.decode(listing, query.cursor)
             return page_of(listing, threads.search(wanted, query.limit, after))
         if query.sort == "newest":
             after = cursors.decode(BY_AGE, query.cursor)
-            return page_of(BY_AGE, threads.newest(query.limit, after))
+            return page_of(BY_AGE, threads.list_newest(query.limit, after))
         after = cursors.decode(BY_ACTIVITY, query.cursor)
-        return page_of(BY_ACTIVITY, threads.active(query.limit, after))
+        return page_of(BY_ACTIVITY, threads.list_by_activity(query.limit, after))
 
     @bp.get("/openapi.json", doc_ui=False)
     def openapi() -> Response:
         """Give the OpenAPI document of this API."""
-        return api.public(document)
+        return api.public_json_response(document)
 
     @bp.get(
         "/<id:thread_id>",
         operation_id="getThread",
-        responses=responses(200, ThreadOut, 404, 503, headers=("ETag",)),
+        responses=describe_responses(200, ThreadOut, 404, 503, headers=("ETag",)),
     )
     def get_thread(path: ThreadPath) -> Response:
         """Read a thread."""
         thread = threads.get(path.thread_id)
-        return _thread(ThreadOut(**view(thread)), thread.version)
+        return _thread(ThreadOut(**public_view(thread)), thread.version)
 
     @bp.patch(
         "/<id:thread_id>",
         operation_id="changeThread",
         security=SECURITY,
-        responses=responses(
+        responses=describe_responses(
             200, ThreadOut, 400, 401, 403, 404, 409, 412, 413, 415, 503, headers=("ETag",)
         ),
     )
     def change_thread(path: ThreadPath, body: ThreadChange) -> Response:
         """Change a thread: the title by its author or a moderator, the lock by a moderator."""
-        identity = sessions.required()
-        thread = threads.change(identity, path.thread_id, api.changes(body), api.precondition())
-        return _thread(ThreadOut(**view(thread)), thread.version)
+        identity = sessions.require()
+        thread = threads.change(
+            identity, path.thread_id, api.changed_fields(body), api.read_precondition()
+        )
+        return _thread(ThreadOut(**public_view(thread)), thread.version)
 
     @bp.delete(
         "/<id:thread_id>",
         operation_id="deleteThread",
         security=SECURITY,
-        responses=responses(204, None, 401, 403, 404, 409, 412, 503),
+        responses=describe_responses(204, None, 401, 403, 404, 409, 412, 503),
     )
     def delete_thread(path: ThreadPath) -> Response:
         """Delete a thread: its author while alone in it, or a moderator."""
-        threads.delete(sessions.required(), path.thread_id, api.precondition())
-        return api.answer(None, 204)
+        threads.delete(sessions.require(), path.thread_id, api.read_precondition())
+        return api.json_response(None, 204)
 
-    document = build(bp, "Threads", ThreadOut, ThreadsOut)
+    document = build_document(bp, "Threads", ThreadOut, ThreadsOut)
     return bp
 
 
 def _thread(thread: ThreadOut, version: int, status: int = 200) -> Response:
     location = f"/api/threads/{thread.id}" if status == 201 else None
-    return api.answer(thread, status, version=version, location=location)
+    return api.json_response(thread, status, version=version, location=location)

@@ -3,14 +3,14 @@
 from flask import Flask
 
 from chassis.auth.tokens import Verifier
-from chassis.client.service_client import INNER_READ_TIMEOUT, Peer
+from chassis.client.service_client import NESTED_READ_TIMEOUT, ServiceClient
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.dynamodb import database as dynamodb
 from chassis.http import app as web
 from chassis.http.api import Sessions
-from chassis.idempotency.keys import Fingerprints
+from chassis.idempotency.keys import IdempotencyKeys
 from chassis.messaging import status
-from chassis.messaging.bus import own_queue_if_any
+from chassis.messaging.bus import optional_component_queue
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.ownership import forwarding, state
 from chassis.pagination import Cursors
@@ -38,18 +38,18 @@ def build_outbox(
 
 def build_standings(
     settings: ThreadsSettings, database: dynamodb.Database
-) -> state.Standings | None:
+) -> state.OwnershipStore | None:
     """Build what tells whether the domain is the service's own right now, where it may move."""
-    return state.Standings(database, COMPONENT) if settings.movable else None
+    return state.OwnershipStore(database, COMPONENT) if settings.live_extraction else None
 
 
 def build_store(
     database: dynamodb.Database,
     clock: Clock = utc_now,
-    standings: state.Standings | None = None,
+    standings: state.OwnershipStore | None = None,
 ) -> DynamoStore:
     """Build the store."""
-    own = state.GuardedDatabase(database, standings) if standings else database
+    own = state.FencedDatabase(database, standings) if standings else database
     return DynamoStore(own, build_outbox(database, clock), clock)
 
 
@@ -57,7 +57,9 @@ def use_cases(
     settings: ThreadsSettings, store: DynamoStore, clock: Clock = utc_now, new_id: NewId = uuid7
 ) -> Threads:
     """Build the use cases on a store; calls nobody yet."""
-    posts = PostsClient(Peer("posts", settings.posts_url, read_timeout=INNER_READ_TIMEOUT))
+    posts = PostsClient(
+        ServiceClient("posts", settings.posts_url, read_timeout=NESTED_READ_TIMEOUT)
+    )
     return Threads(store, posts, clock, new_id)
 
 
@@ -67,16 +69,18 @@ def create_app(settings: ThreadsSettings) -> Flask:
     standings = build_standings(settings, database)
     store = build_store(database, standings=standings)
     secret = settings.secret_key.get_secret_value()
-    app = web.create(COMPONENT, settings.revision, {"tables": store.check})
+    app = web.create_app(COMPONENT, settings.revision, {"tables": store.check})
     app.register_api(
         api.blueprint(
             use_cases(settings, store),
             Sessions(Verifier(settings.session_public_keys)),
             Cursors(secret),
-            Fingerprints(secret),
+            IdempotencyKeys(secret),
         )
     )
-    status.add(app, build_outbox(database), own_queue_if_any(settings), utc_now)
+    status.add_status_endpoint(
+        app, build_outbox(database), optional_component_queue(settings), utc_now
+    )
     if standings:
-        forwarding.install(app, f"/api/{COMPONENT}", standings, settings.gateway_url)
+        forwarding.follow_owner(app, f"/api/{COMPONENT}", standings, settings.gateway_url)
     return app

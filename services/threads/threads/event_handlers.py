@@ -6,13 +6,13 @@ Each event may come in any order, any number of times, and at the same moment as
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chassis.auth.user_replica import People, PersonBody
-from chassis.clock import stamp
-from chassis.concurrency import settle
-from chassis.dynamodb.database import Action, Database, Item, NotApplied
+from chassis.auth.user_replica import UserData, UserReplica
+from chassis.clock import format_timestamp
+from chassis.concurrency import retry_on_conflict
+from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.messaging.events import Event, Handler, body
-from chassis.ownership.state import CLOSED, Standings, moving
+from chassis.messaging.events import Event, EventHandler, parse_data
+from chassis.ownership.state import CLOSED, OwnershipStore, cutover_in_progress
 from threads import events
 from threads.dynamodb import tables
 from threads.model import FORMER_MEMBER
@@ -21,19 +21,19 @@ THREADS = tables.THREADS.name
 TALLY = tables.TALLY.name
 # Only a thread that is not deleted has a count.
 LIVE = "attribute_exists(post_count)"
-AS_READ = "attribute_not_exists(version) OR version = :known"
+UNCHANGED = "attribute_not_exists(version) OR version = :known"
 
 
 class UnknownThread(Exception):
     """A post was written in a thread that never was here."""
 
 
-class Overtaken(Exception):
+class ConcurrentCount(Exception):
     """Somebody else counted in the thread, or deleted it, since it was read."""
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedPost:
     """A version of a post, to be counted in its thread; `event_id` is that of the event that told.
 
     `created_at` is written as `chassis.clock.stamp` does.
@@ -51,18 +51,18 @@ class Counted:
         return {"version": self.version, "deleted": self.deleted} | told
 
 
-class Replicas:
+class EventHandlers:
     """Applies events to the service's own tables."""
 
     def __init__(
-        self, database: Database, outbox: DynamoOutbox, standings: Standings | None = None
+        self, database: Database, outbox: DynamoOutbox, standings: OwnershipStore | None = None
     ) -> None:
         self._db = database
         self._outbox = outbox
         self._standings = standings
-        self._people = People(database, tables.PEOPLE.name, FORMER_MEMBER)
+        self._people = UserReplica(database, tables.USERS.name, FORMER_MEMBER)
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Mapping[str, EventHandler]:
         """Give what applies each type of event."""
         return {
             events.USER_REGISTERED: self._learn,
@@ -75,38 +75,40 @@ class Replicas:
         }
 
     def _learn(self, event: Event) -> None:
-        self._people.learn(event, body(PersonBody, event))
+        self._people.store(event, parse_data(UserData, event))
 
     def _forget(self, event: Event) -> None:
         """Forget an erased person and say so, both or neither, and only once."""
         forgotten = self._outbox.record(events.FORGOTTEN, event.subject, event.version, {})
         try:
-            self._db.transact([self._people.forget(event), forgotten])
-        except NotApplied:
+            self._db.transact([self._people.tombstone(event), forgotten])
+        except TransactionCanceled:
             return  # it was done, and said, before
 
-    def count(self, thread_id: str, posts: Sequence[Counted]) -> None:
+    def count(self, thread_id: str, posts: Sequence[CountedPost]) -> None:
         """Bring the tally of up to 98 posts of a thread, and what it shows, up to these versions.
 
         Raises:
             UnknownThread: there is no such thread, nor was there one.
         """
-        settle(lambda: self._try_to_count(thread_id, posts), Overtaken)
+        retry_on_conflict(lambda: self._try_to_count(thread_id, posts), ConcurrentCount)
 
     def _count(self, event: Event) -> None:
-        post = body(events.PostBody, event)
-        counted = Counted(event.subject, event.version, post.deleted, stamp(post.created_at))
+        post = parse_data(events.PostData, event)
+        counted = CountedPost(
+            event.subject, event.version, post.deleted, format_timestamp(post.created_at)
+        )
         try:
             self.count(post.thread_id, [replace(counted, event_id=event.id)])
         except UnknownThread:
-            if self._standings and self._standings.look().state == CLOSED:
+            if self._standings and self._standings.current().state == CLOSED:
                 # Not yet moved here.
-                raise moving() from None
+                raise cutover_in_progress() from None
             raise
 
-    def _try_to_count(self, thread_id: str, posts: Sequence[Counted]) -> None:
+    def _try_to_count(self, thread_id: str, posts: Sequence[CountedPost]) -> None:
         places = [{"thread_id": thread_id, "post_id": post.id} for post in posts]
-        thread, *found = self._db.get_each(
+        thread, *found = self._db.get_items(
             (THREADS, {"id": thread_id}), *((TALLY, place) for place in places)
         )
         if thread is None:
@@ -119,7 +121,7 @@ class Replicas:
             if known and known["version"] >= post.version:
                 continue
             version = known["version"] if known else 0
-            actions.append(self._db.put(TALLY, place | post.item(), AS_READ, known=version))
+            actions.append(self._db.put(TALLY, place | post.item(), UNCHANGED, known=version))
             more += int(not post.deleted) - int(known is not None and not known["deleted"])
             active = max(active, post.created_at)
         if not actions:
@@ -127,8 +129,8 @@ class Replicas:
         actions += self._show(thread, more, active)
         try:
             self._db.transact(actions)
-        except NotApplied as refusal:
-            raise Overtaken from refusal
+        except TransactionCanceled as refusal:
+            raise ConcurrentCount from refusal
 
     def _show(self, thread: Item, more: int, active: str) -> list[Action]:
         """Change what a thread shows of its posts, where there is something to change.

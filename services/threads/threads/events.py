@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from chassis.clock import stamp
-from chassis.messaging.events import Body
+from chassis.clock import format_timestamp
+from chassis.messaging.events import EventData
 from threads.model import Thread
 
 CREATED = "thread.created"
@@ -32,10 +32,10 @@ def state(thread: Thread) -> dict[str, Any]:
 
 def remains(thread: Thread) -> dict[str, Any]:
     """Give what others may know of a thread that was deleted."""
-    return {"author_id": thread.author.id, "created_at": stamp(thread.created_at)}
+    return {"author_id": thread.author.id, "created_at": format_timestamp(thread.created_at)}
 
 
-class PostBody(Body):
+class PostData(EventData):
     """What is needed of an event about a post: where it counts, since when, and whether still."""
 
     thread_id: Annotated[str, Field(min_length=1, max_length=64)]

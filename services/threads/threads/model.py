@@ -68,6 +68,6 @@ def may_delete(actor_id: str, actor_role: str, thread: Thread) -> bool:
     return actor_role == MODERATOR or actor_id == thread.author.id
 
 
-def must_be_alone(actor_role: str) -> bool:
+def must_be_sole_author(actor_role: str) -> bool:
     """Tell whether an actor may delete only while nobody else has written in the thread."""
     return actor_role != MODERATOR

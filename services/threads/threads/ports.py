@@ -9,7 +9,7 @@ from chassis.pagination import Key, Page
 from threads.model import Thread
 
 
-class Changed(Exception):
+class ConcurrentModification(Exception):
     """Somebody else changed the thread since it was read, or deleted it."""
 
 
@@ -19,10 +19,10 @@ class Store(Protocol):
     def get(self, thread_id: str) -> Thread | None:
         """Read a thread; strongly consistent."""
 
-    def active(self, limit: int, after: Key | None) -> Page[Thread]:
+    def list_by_activity(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads, the latest activity first; may lag behind."""
 
-    def newest(self, limit: int, after: Key | None) -> Page[Thread]:
+    def list_newest(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads, newest first; may lag behind."""
 
     def search(self, words: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
@@ -31,7 +31,7 @@ class Store(Protocol):
         A page may hold fewer than `limit` threads although more follow.
         """
 
-    def actor(self, identity: Identity) -> Identity:
+    def authorize(self, identity: Identity) -> Identity:
         """Tell who is about to write, as they are known by now; strongly consistent.
 
         Raises:
@@ -60,7 +60,7 @@ class Store(Protocol):
             Changed: the thread was changed or deleted meanwhile.
         """
 
-    def answered(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
+    def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
         """Look up the first answer to an idempotency key."""
 
     def check(self) -> None:
@@ -70,7 +70,7 @@ class Store(Protocol):
 class Posts(Protocol):
     """The posts component."""
 
-    def only_by(self, author_id: str, thread_id: str) -> bool:
+    def has_only_author(self, author_id: str, thread_id: str) -> bool:
         """Tell whether every post of a thread that is not deleted is by this author.
 
         Raises:

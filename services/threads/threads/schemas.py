@@ -4,20 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from chassis.http.api import LINE, Change, Input, PageQuery
+from chassis.http.api import SINGLE_LINE, PageParameters, PatchBody, RequestBody
 
 ID = r"[0-9A-Za-z-]{1,64}"
 
-Title = Annotated[str, Field(max_length=120, pattern=r"\S"), LINE]
+Title = Annotated[str, Field(max_length=120, pattern=r"\S"), SINGLE_LINE]
 
 
-class NewThread(Input):
+class NewThread(RequestBody):
     """A thread to begin."""
 
     title: Title
 
 
-class ThreadChange(Change):
+class ThreadChange(PatchBody):
     """What to change of a thread; at least one field."""
 
     title: Title = Field(default_factory=str)
@@ -30,7 +30,7 @@ class ThreadPath(BaseModel):
     thread_id: Annotated[str, Field(pattern=f"^{ID}$")]
 
 
-class ThreadsQuery(PageQuery):
+class ThreadsQuery(PageParameters):
     """A page of threads, or of those with all the words of `q` in their titles, newest first."""
 
     sort: Literal["activity", "newest"] = Field(default_factory=lambda: "activity")

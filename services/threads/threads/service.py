@@ -5,10 +5,14 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from chassis.auth.tokens import Identity
-from chassis.clock import Clock, NewId, stamp
-from chassis.concurrency import Precondition, must_be_current, settle
+from chassis.clock import Clock, NewId, format_timestamp
+from chassis.concurrency import Precondition, require_current, retry_on_conflict
 from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
-from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from chassis.idempotency.keys import (
+    DuplicateIdempotencyKey,
+    IdempotencyKey,
+    require_stored_response,
+)
 from chassis.pagination import Key, Page
 from threads.model import (
     Author,
@@ -16,10 +20,10 @@ from threads.model import (
     may_delete,
     may_lock,
     may_rename,
-    must_be_alone,
+    must_be_sole_author,
     words,
 )
-from threads.ports import Changed, Posts, Store
+from threads.ports import ConcurrentModification, Posts, Store
 
 NO_SUCH_THREAD = "There is no such thread."
 MAX_SEARCH_WORDS = 8
@@ -43,9 +47,9 @@ class Threads:
             Unauthenticated, Forbidden: whose session it is may not write any more.
             KeyReused: the idempotency key was used for another request.
         """
-        if answer := self._store.answered(key):
+        if answer := self._store.find_response(key):
             return answer
-        actor = self._store.actor(identity)
+        actor = self._store.authorize(identity)
         now = self._clock()
         thread = Thread(
             id=self._new_id(),
@@ -58,10 +62,10 @@ class Threads:
             version=1,
         )
         try:
-            self._store.add(thread, key, view(thread))
-        except KeyTaken:
-            return first_answer(self._store.answered(key))
-        return view(thread)
+            self._store.add(thread, key, public_view(thread))
+        except DuplicateIdempotencyKey:
+            return require_stored_response(self._store.find_response(key))
+        return public_view(thread)
 
     def get(self, thread_id: str) -> Thread:
         """Read a thread.
@@ -74,13 +78,13 @@ class Threads:
             raise NotFound(NO_SUCH_THREAD)
         return thread
 
-    def active(self, limit: int, after: Key | None) -> Page[Thread]:
+    def list_by_activity(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads, the latest activity first."""
-        return self._store.active(limit, after)
+        return self._store.list_by_activity(limit, after)
 
-    def newest(self, limit: int, after: Key | None) -> Page[Thread]:
+    def list_newest(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads, newest first."""
-        return self._store.newest(limit, after)
+        return self._store.list_newest(limit, after)
 
     def search(self, wanted: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
         """List threads with all the wanted words in their titles, newest first."""
@@ -94,7 +98,7 @@ class Threads:
         Raises:
             Unauthenticated, Forbidden, NotFound, Stale: as their names say.
         """
-        actor = self._store.actor(identity)
+        actor = self._store.authorize(identity)
 
         def attempt() -> Thread:
             thread = self.get(thread_id)
@@ -104,12 +108,12 @@ class Threads:
             if "locked" in changes and not may_lock(actor.role):
                 detail = "Only a moderator may lock or unlock a thread."
                 raise Forbidden(detail)
-            must_be_current(thread.version, expected)
+            require_current(thread.version, expected)
             changed = replace(thread, **changes, version=thread.version + 1)
             self._store.replace(changed, thread)
             return changed
 
-        return settle(attempt, Changed)
+        return retry_on_conflict(attempt, ConcurrentModification)
 
     def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
         """Delete a thread: by a moderator, or by the author while alone in it.
@@ -119,27 +123,29 @@ class Threads:
             Unauthenticated, Forbidden, NotFound, Stale: as their names say.
             Unavailable: whether others have written in it can't be known right now.
         """
-        actor = self._store.actor(identity)
+        actor = self._store.authorize(identity)
 
         def attempt() -> None:
             thread = self.get(thread_id)
             if not may_delete(actor.subject, actor.role, thread):
                 detail = "Only the author or a moderator may delete this thread."
                 raise Forbidden(detail)
-            if must_be_alone(actor.role) and not self._posts.only_by(actor.subject, thread_id):
+            if must_be_sole_author(actor.role) and not self._posts.has_only_author(
+                actor.subject, thread_id
+            ):
                 detail = "Others have written in this thread; only a moderator may delete it."
                 raise Conflict(detail, kind="urn:problem:not-alone")
-            must_be_current(thread.version, expected)
+            require_current(thread.version, expected)
             self._store.delete(thread)
 
-        settle(attempt, Changed)
+        retry_on_conflict(attempt, ConcurrentModification)
 
 
-def view(thread: Thread) -> dict[str, Any]:
+def public_view(thread: Thread) -> dict[str, Any]:
     """Give what everybody may see of a thread."""
     return asdict(thread) | {
-        "created_at": stamp(thread.created_at),
-        "last_activity_at": stamp(thread.last_activity_at),
+        "created_at": format_timestamp(thread.created_at),
+        "last_activity_at": format_timestamp(thread.last_activity_at),
     }
 
 
@@ -155,7 +161,7 @@ def search_words(q: str) -> tuple[str, ...]:
     return wanted
 
 
-def refuse_search_by_activity(sorted_by_activity: bool) -> None:
+def reject_search_by_activity(sorted_by_activity: bool) -> None:
     """Refuse to sort what was found by its activity.
 
     Raises:

@@ -5,4 +5,4 @@ from threads.bootstrap import COMPONENT, create_app
 from threads.settings import ThreadsSettings
 
 logs.configure(COMPONENT)
-app = create_app(settings.load(ThreadsSettings))
+app = create_app(settings.load_settings(ThreadsSettings))

@@ -62,7 +62,7 @@ def join(client: FlaskClient, settings: UsersSettings) -> Join:
         made = client.post("/api/users", json=new)
         assert made.status_code == 201, made.json
         if moderator:
-            use_cases(settings, build_store(build_database(settings))).appoint(username)
+            use_cases(settings, build_store(build_database(settings))).make_moderator(username)
         opened = client.post(
             "/api/users/sessions", json={"username": username, "password": PASSWORD}
         )

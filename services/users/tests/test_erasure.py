@@ -11,19 +11,19 @@ from services.users.tests.conftest import PASSWORD
 from tests.support import schemas
 from tests.support.service import race
 from users.bootstrap import build_database, build_store, create_app, use_cases
-from users.event_handlers import Replicas
+from users.event_handlers import EventHandlers
 from users.service import UnknownErasure
 from users.settings import UsersSettings
 
 PATH = "/api/users"
-KEEPERS = ("monolith", "posts", "threads")
+REPLICA_HOLDERS = ("monolith", "posts", "threads")
 
 
 @pytest.fixture
 def apply(settings):
     """Apply a component's confirmation that it forgot somebody."""
     users = use_cases(settings, build_store(build_database(settings)))
-    handlers = Replicas(users).handlers()
+    handlers = EventHandlers(users).handlers()
 
     def apply(person_id, component, event_id=None):
         event = Event(
@@ -64,7 +64,7 @@ def test_there_is_none_of_who_has_an_account_or_never_had_one(client, ada):
         assert answer.json["detail"] == "There is no such erasure."
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(KEEPERS)))
+@pytest.mark.parametrize("order", list(itertools.permutations(REPLICA_HOLDERS)))
 def test_it_is_finished_when_every_keeper_has_confirmed_in_any_order(
     client, erased, apply, ada, order
 ):
@@ -84,7 +84,7 @@ def test_what_comes_twice_or_from_strangers_changes_nothing(client, erased, appl
     apply(ada.id, "monolith")
     done = client.get(erased).json
     assert done["status"] == "erased"
-    for component in (*KEEPERS, "search"):
+    for component in (*REPLICA_HOLDERS, "search"):
         apply(ada.id, component)
     assert client.get(erased).json == done
 
@@ -92,7 +92,7 @@ def test_what_comes_twice_or_from_strangers_changes_nothing(client, erased, appl
 def test_the_erasures_of_two_people_are_apart(client, apply, ada, bob):
     for person in (ada, bob):
         client.delete(person.path, headers=person.headers)
-    for component in KEEPERS:
+    for component in REPLICA_HOLDERS:
         apply(ada.id, component)
     assert client.get(f"{ada.path}/erasure").json["status"] == "erased"
     assert client.get(f"{bob.path}/erasure").json["status"] == "erasing"
@@ -106,7 +106,7 @@ def test_a_confirmation_of_an_unknown_erasure_is_a_fault(apply, ada, existing):
 
 def test_confirmations_at_the_same_moment_are_all_counted(app, client, erased, apply, ada):
     def confirm(racer, number):
-        apply(ada.id, KEEPERS[number % len(KEEPERS)])
+        apply(ada.id, REPLICA_HOLDERS[number % len(REPLICA_HOLDERS)])
         return racer.get(erased)
 
     race(app, confirm)
@@ -116,14 +116,14 @@ def test_confirmations_at_the_same_moment_are_all_counted(app, client, erased, a
 def test_who_takes_the_name_is_another_person(client, erased, apply, ada):
     new = {"username": "ada", "password": PASSWORD}
     heir = client.post(PATH, json=new).json
-    for component in KEEPERS:
+    for component in REPLICA_HOLDERS:
         apply(ada.id, component)
     assert client.get(f"{PATH}/{heir['id']}").json == heir
     assert client.get(f"{PATH}/{heir['id']}/erasure").status_code == 404
 
 
 def test_it_is_finished_at_once_where_nobody_keeps_copies(settings, ada):
-    alone = settings.model_copy(update={"keepers": frozenset()})
+    alone = settings.model_copy(update={"replica_holders": frozenset()})
     client = create_app(alone).test_client(use_cookies=False)
     client.delete(ada.path, headers=ada.headers)
     done = client.get(f"{ada.path}/erasure").json
@@ -140,27 +140,30 @@ def test_its_end_is_the_time_of_the_last_confirmation(settings, ada, client):
     now = utc_now()
     users = use_cases(settings, build_store(build_database(settings)), clock=lambda: now)
     client.delete(ada.path, headers=ada.headers)
-    for component in KEEPERS:
+    for component in REPLICA_HOLDERS:
         now += timedelta(minutes=1)
-        users.confirm(ada.id, component)
+        users.confirm_erasure(ada.id, component)
     assert users.erasure(ada.id).finished_at == now
 
 
 @pytest.mark.parametrize(
-    ("text", "keepers"),
+    ("text", "replica_holders"),
     [
         ("", set()),
         ("monolith", {"monolith"}),
         (" monolith, threads,posts ,", {"monolith", "threads", "posts"}),
     ],
 )
-def test_keepers_are_a_list_with_commas(monkeypatch, settings, text, keepers):
-    monkeypatch.setenv("KEEPERS", text)
-    assert UsersSettings(**settings.model_dump(exclude={"keepers"})).keepers == keepers
+def test_replica_holders_are_a_list_with_commas(monkeypatch, settings, text, replica_holders):
+    monkeypatch.setenv("REPLICA_HOLDERS", text)
+    assert (
+        UsersSettings(**settings.model_dump(exclude={"replica_holders"})).replica_holders
+        == replica_holders
+    )
 
 
 @pytest.mark.parametrize("text", ["/posts", "Posts", "a b"])
 def test_odd_keepers_are_refused(monkeypatch, settings, text):
-    monkeypatch.setenv("KEEPERS", text)
-    with pytest.raises(ValueError, match="keepers"):
-        UsersSettings(**settings.model_dump(exclude={"keepers"}))
+    monkeypatch.setenv("REPLICA_HOLDERS", text)
+    with pytest.raises(ValueError, match="replica_holders"):
+        UsersSettings(**settings.model_dump(exclude={"replica_holders"}))

@@ -3,7 +3,7 @@
 import pytest
 from jsonschema import Draft202012Validator
 
-from chassis.clock import moment
+from chassis.clock import parse_timestamp
 from services.users.tests.conftest import PASSWORD
 from tests.support import schemas
 from users import events
@@ -20,7 +20,7 @@ def recorded(settings):
     outbox = build_outbox(build_database(settings))
 
     def recorded():
-        waiting = sorted(outbox.pending(100), key=lambda event: event.id)
+        waiting = sorted(outbox.load_unpublished(100), key=lambda event: event.id)
         for event in waiting:
             schemas.validate(event)
             assert event.source == "/users"
@@ -44,7 +44,7 @@ def test_every_event_has_a_schema_whose_examples_fit():
 
 def test_the_service_takes_confirmations_only():
     assert SUBSCRIPTION.component == "users"
-    assert SUBSCRIPTION.types == (events.FORGOTTEN,)
+    assert SUBSCRIPTION.event_types == (events.FORGOTTEN,)
 
 
 def test_a_registration_tells_the_whole_public_state(client, recorded):
@@ -53,7 +53,7 @@ def test_a_registration_tells_the_whole_public_state(client, recorded):
     [event] = recorded()
     assert told(event) == ("user.registered", made["id"], 1)
     assert event.data == {name: made[name] for name in made if name != "id"} | {"suspended": False}
-    assert event.time >= moment(made["created_at"])
+    assert event.time >= parse_timestamp(made["created_at"])
 
 
 def test_a_refused_or_repeated_registration_tells_nothing(client, recorded):

@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from users.model import MAX_KEY, User, may_edit_profile, may_moderate, normal_username, username_key
+from users.model import (
+    MAX_USERNAME_KEY,
+    User,
+    may_edit_profile,
+    may_moderate,
+    normalize_username,
+    username_key,
+)
 
 ADA = User(
     id="ada",
@@ -40,14 +47,14 @@ def test_other_names_do_not_share_a_key():
 
 
 def test_a_name_is_kept_as_it_was_typed_but_for_its_form():
-    assert normal_username("ＡdaＬ") == "AdaL"
+    assert normalize_username("ＡdaＬ") == "AdaL"
 
 
 def test_a_key_fits_the_datastore_whatever_is_typed():
-    assert len(username_key("\ufdfa" * 64)) == MAX_KEY
+    assert len(username_key("\ufdfa" * 64)) == MAX_USERNAME_KEY
     grows = [letter for letter in map(chr, range(0x20000)) if len(letter.casefold()) > 1]
-    names = [letter * 30 for letter in grows if len(normal_username(letter * 30)) == 30]
-    assert max(len(username_key(name)) for name in names) < MAX_KEY
+    names = [letter * 30 for letter in grows if len(normalize_username(letter * 30)) == 30]
+    assert max(len(username_key(name)) for name in names) < MAX_USERNAME_KEY
 
 
 @pytest.mark.parametrize(("actor", "allowed"), [("ada", True), ("bob", False)])

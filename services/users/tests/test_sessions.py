@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chassis.auth.tokens import Verifier
-from chassis.errors import TooMany, Unauthenticated
+from chassis.errors import RateLimited, Unauthenticated
 from services.users.tests.conftest import PASSWORD
 from users.bootstrap import build_database, build_store, create_app, use_cases
 
@@ -137,7 +137,7 @@ def test_a_new_window_lets_people_in_again(settings, ada):
     users = use_cases(strict, build_store(build_database(strict)), clock=lambda: now)
     with pytest.raises(Unauthenticated):
         users.sign_in("ada", "wrong", "192.0.2.1")
-    with pytest.raises(TooMany) as refused:
+    with pytest.raises(RateLimited) as refused:
         users.sign_in("ada", PASSWORD, "192.0.2.1")
     now += timedelta(seconds=refused.value.retry_after)
     assert users.sign_in("ada", PASSWORD, "192.0.2.1").user.id == ada.id

@@ -15,14 +15,14 @@ from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscription
 from services.users.tests.conftest import PASSWORD
 from tests.support import schemas
-from tests.support.exchange import consuming, needs_the_bus, on_bus, told
+from tests.support.exchange import assert_requires_bus, event_summaries, make_consumer, with_bus
 from users import events, replay, worker
 from users.bootstrap import build_database, build_outbox, build_store, create_app, use_cases
-from users.event_handlers import Replicas
+from users.event_handlers import EventHandlers
 from users.subscription import SUBSCRIPTION
 
 PATH = "/api/users"
-KEEPERS = ("monolith", "posts", "threads")
+REPLICA_HOLDERS = ("monolith", "posts", "threads")
 OTHERS = Subscription(
     "others", (events.REGISTERED, events.UPDATED, events.SUSPENDED, events.ERASED)
 )
@@ -35,7 +35,7 @@ def places(bus):
 
 @pytest.fixture
 def settings(settings, places):
-    return on_bus(settings, places["users"])
+    return with_bus(settings, places["users"])
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def relay(bus, places, outbox):
 def consume(bus, places, settings):
     """Apply what is in the service's queue."""
     store = build_store(build_database(settings))
-    handlers = Replicas(use_cases(settings, store)).handlers()
-    return consuming(bus, places["users"], handlers, store.check)
+    handlers = EventHandlers(use_cases(settings, store)).handlers()
+    return make_consumer(bus, places["users"], handlers, store.check)
 
 
 def forgotten(person_id, component, version=2):
@@ -63,11 +63,11 @@ def forgotten(person_id, component, version=2):
 def test_what_happens_to_people_reaches_whoever_takes_it(client, bus, places, relay, ada, bob):
     client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
     client.delete(bob.path, headers=bob.headers)
-    assert relay.once() == 4
-    found = bus.held(places["others"])
+    assert relay.publish_pending() == 4
+    found = bus.take_events(places["others"])
     for event in found:
         schemas.validate(event)
-    assert told(found) == sorted(
+    assert event_summaries(found) == sorted(
         [
             (ada.id, 1, "user.registered"),
             (ada.id, 2, "user.updated"),
@@ -75,14 +75,14 @@ def test_what_happens_to_people_reaches_whoever_takes_it(client, bus, places, re
             (bob.id, 2, "user.erased"),
         ]
     )
-    assert relay.once() == 0
-    assert bus.held(places["users"]) == []
+    assert relay.publish_pending() == 0
+    assert bus.take_events(places["users"]) == []
 
 
 def test_a_relay_that_dies_before_it_marks_publishes_again(client, bus, places, outbox, relay, ada):
-    bus.topic(places["users"]).publish(outbox.pending(100))
-    assert relay.once() == 1
-    first, second = bus.held(places["others"])
+    bus.topic(places["users"]).publish(outbox.load_unpublished(100))
+    assert relay.publish_pending() == 1
+    first, second = bus.take_events(places["others"])
     assert first == second
 
 
@@ -91,9 +91,9 @@ def test_an_erasure_goes_round_whatever_comes_twice_or_early(
 ):
     erased = client.delete(ada.path, headers=ada.headers).headers["Location"]
     assert client.get(erased).json["status"] == "erasing", "the queue may be down"
-    relay.once()
-    [event] = [one for one in bus.held(places["others"]) if one.type == events.ERASED]
-    confirmations = [forgotten(event.subject, keeper, event.version) for keeper in KEEPERS]
+    relay.publish_pending()
+    [event] = [one for one in bus.take_events(places["others"]) if one.type == events.ERASED]
+    confirmations = [forgotten(event.subject, keeper, event.version) for keeper in REPLICA_HOLDERS]
     bus.publish(places["others"], *confirmations[1:], *confirmations[1:])
     consume()
     assert client.get(erased).json["status"] == "erasing"
@@ -105,8 +105,8 @@ def test_an_erasure_goes_round_whatever_comes_twice_or_early(
     bus.publish(places["others"], *reversed(confirmations))
     consume()
     assert client.get(erased).json == done
-    assert bus.queue(places["users"]).depth().waiting == 0
-    assert bus.dead(places["users"]) == []
+    assert bus.queue(places["users"]).depth().queued == 0
+    assert bus.take_dead_letters(places["users"]) == []
 
 
 def test_a_confirmation_of_an_unknown_erasure_ends_among_the_dead_letters(
@@ -115,9 +115,9 @@ def test_a_confirmation_of_an_unknown_erasure_ends_among_the_dead_letters(
     event = forgotten(ada.id, "posts")
     bus.publish(places["others"], event)
     for _ in range(MAX_ATTEMPTS):
-        assert bus.dead(places["users"]) == []
+        assert bus.take_dead_letters(places["users"]) == []
         consume()
-    [(reason, body)] = bus.dead(places["users"])
+    [(reason, body)] = bus.take_dead_letters(places["users"])
     assert reason == f"UnknownErasure: {ada.id}"
     assert body == event.to_json()
 
@@ -126,7 +126,7 @@ def test_a_confirmation_of_an_unknown_erasure_ends_among_the_dead_letters(
 def test_what_is_no_event_goes_there_at_once(bus, places, consume, body):
     bus.send(places["users"], body or "x")
     consume()
-    [(reason, _)] = bus.dead(places["users"])
+    [(reason, _)] = bus.take_dead_letters(places["users"])
     assert reason.startswith("malformed: ")
 
 
@@ -140,10 +140,10 @@ def test_confirmations_are_read_as_the_schema_shows_them(
     assert more != text
     bus.send(places["users"], text, more)
     consume()
-    assert bus.dead(places["users"]) == []
+    assert bus.take_dead_letters(places["users"]) == []
     store = build_store(build_database(settings))
     keeper = example.source.removeprefix("/")
-    assert store.erasure(ada.id).waiting_for == frozenset(KEEPERS) - {keeper}
+    assert store.erasure(ada.id).waiting_for == frozenset(REPLICA_HOLDERS) - {keeper}
     assert client.get(location).json["status"] == "erasing"
 
 
@@ -151,32 +151,36 @@ def test_an_unknown_type_is_let_pass(bus, places, consume, ada):
     event = Event(uuid7(), "user.praised", "/monolith", ada.id, 1, utc_now(), {})
     bus.send(places["users"], event.to_json())
     consume()
-    assert bus.queue(places["users"]).depth().waiting == 0
-    assert bus.dead(places["users"]) == []
+    assert bus.queue(places["users"]).depth().queued == 0
+    assert bus.take_dead_letters(places["users"]) == []
 
 
 def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, ada):
     client = create_app(settings).test_client()
     before = client.get("/eventz").json
-    assert before["outbox_seconds"] >= 0
-    assert (before["waiting"], before["in_flight"], before["dead"]) == (0, 0, 0)
-    assert before["worker_seconds"] is None
+    assert before["outbox_age_seconds"] >= 0
+    assert (before["queue_depth"], before["in_flight"], before["dead_letters"]) == (0, 0, 0)
+    assert before["heartbeat_age_seconds"] is None
     bus.publish(places["others"], forgotten(ada.id, "posts"))
-    relay.once()
+    relay.publish_pending()
     after = client.get("/eventz").json
-    assert (after["outbox_seconds"], after["waiting"]) == (0, 1)
+    assert (after["outbox_age_seconds"], after["queue_depth"]) == (0, 1)
 
 
 def test_without_a_queue_there_is_nothing_to_count(settings):
     alone = settings.model_copy(update={"events_queue_url": ""})
     told = create_app(alone).test_client().get("/eventz").json
-    assert (told["waiting"], told["dead"], told["outbox_seconds"]) == (None, None, 0)
+    assert (told["queue_depth"], told["dead_letters"], told["outbox_age_seconds"]) == (
+        None,
+        None,
+        0,
+    )
 
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("module", [worker, replay])
 def test_nothing_is_exchanged_without_a_bus(module, monkeypatch, capsys):
-    needs_the_bus(module.main, monkeypatch, capsys)
+    assert_requires_bus(module.main, monkeypatch, capsys)
 
 
 @pytest.mark.usefixtures("environment")
@@ -189,9 +193,14 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, ada
             found = []
             end = time.monotonic() + 20
             while len(found) < 2 and time.monotonic() < end:
-                found += bus.held(places["others"])
-            assert told(found) == [(ada.id, 1, "user.registered"), (ada.id, 2, "user.erased")]
-            bus.publish(places["others"], *(forgotten(ada.id, keeper) for keeper in KEEPERS))
+                found += bus.take_events(places["others"])
+            assert event_summaries(found) == [
+                (ada.id, 1, "user.registered"),
+                (ada.id, 2, "user.erased"),
+            ]
+            bus.publish(
+                places["others"], *(forgotten(ada.id, keeper) for keeper in REPLICA_HOLDERS)
+            )
             while client.get(location).json["status"] == "erasing" and time.monotonic() < end:
                 time.sleep(0.1)
             worker.send_signal(signal.SIGTERM)
@@ -203,13 +212,13 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, ada
 
 @pytest.mark.usefixtures("environment")
 def test_a_lost_queue_is_filled_again_from_the_outbox(bus, places, relay, ada, monkeypatch, capsys):
-    relay.once()
-    assert len(bus.held(places["others"])) == 1
+    relay.publish_pending()
+    assert len(bus.take_events(places["others"])) == 1
     monkeypatch.setattr(sys, "argv", ["replay", "since", "10m"])
     assert replay.main() == 0
     assert capsys.readouterr().out.startswith("1 event ")
-    relay.once()
-    assert told(bus.held(places["others"])) == [(ada.id, 1, "user.registered")]
+    relay.publish_pending()
+    assert event_summaries(bus.take_events(places["others"])) == [(ada.id, 1, "user.registered")]
 
 
 @pytest.mark.usefixtures("environment")
@@ -225,8 +234,8 @@ def test_dead_letters_are_tried_again_by_hand(
     assert replay.main() == 0
     assert capsys.readouterr().out.startswith("1 dead letter ")
     consume()
-    assert bus.dead(places["users"]) == []
-    assert bus.queue(places["users"]).depth().waiting == 0
+    assert bus.take_dead_letters(places["users"]) == []
+    assert bus.queue(places["users"]).depth().queued == 0
 
 
 @pytest.mark.usefixtures("environment")
@@ -235,4 +244,4 @@ def test_a_person_is_made_and_told_of_while_the_bus_is_down(client, monkeypatch,
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
     new = {"username": "grace", "password": PASSWORD}
     assert client.post(PATH, json=new).status_code == 201
-    assert len(outbox.pending(10)) == 1
+    assert len(outbox.load_unpublished(10)) == 1

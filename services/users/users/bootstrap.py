@@ -7,9 +7,9 @@ from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.dynamodb import database as dynamodb
 from chassis.http import app as web
 from chassis.http.api import Sessions
-from chassis.idempotency.keys import Fingerprints
+from chassis.idempotency.keys import IdempotencyKeys
 from chassis.messaging import status
-from chassis.messaging.bus import own_queue_if_any
+from chassis.messaging.bus import optional_component_queue
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.ownership import forwarding, state
 from chassis.pagination import Cursors
@@ -34,18 +34,20 @@ def build_outbox(
     return DynamoOutbox(database, tables.OUTBOX.name, COMPONENT, clock, new_id)
 
 
-def build_standings(settings: UsersSettings, database: dynamodb.Database) -> state.Standings | None:
+def build_standings(
+    settings: UsersSettings, database: dynamodb.Database
+) -> state.OwnershipStore | None:
     """Build what tells whether the domain is the service's own right now, where it may move."""
-    return state.Standings(database, COMPONENT) if settings.movable else None
+    return state.OwnershipStore(database, COMPONENT) if settings.live_extraction else None
 
 
 def build_store(
     database: dynamodb.Database,
     clock: Clock = utc_now,
-    standings: state.Standings | None = None,
+    standings: state.OwnershipStore | None = None,
 ) -> DynamoStore:
     """Build the store."""
-    own = state.GuardedDatabase(database, standings) if standings else database
+    own = state.FencedDatabase(database, standings) if standings else database
     return DynamoStore(own, build_outbox(database, clock), clock)
 
 
@@ -54,17 +56,17 @@ def use_cases(
     store: DynamoStore,
     clock: Clock = utc_now,
     new_id: NewId = uuid7,
-    standings: state.Standings | None = None,
+    standings: state.OwnershipStore | None = None,
 ) -> Users:
     """Build the use cases on a store."""
     issuer = Issuer(settings.session_private_key.get_secret_value())
 
-    def keepers() -> frozenset[str]:
+    def replica_holders() -> frozenset[str]:
         """Tell who keeps copies of people: as of the last domain that moved, if any did."""
-        told = standings.look().components if standings else frozenset()
-        return told - {COMPONENT} if told else settings.keepers
+        told = standings.current().components if standings else frozenset()
+        return told - {COMPONENT} if told else settings.replica_holders
 
-    return Users(store, issuer, settings.limits, clock, new_id, keepers=keepers)
+    return Users(store, issuer, settings.limits, clock, new_id, replica_holders=replica_holders)
 
 
 def create_app(settings: UsersSettings) -> Flask:
@@ -73,17 +75,19 @@ def create_app(settings: UsersSettings) -> Flask:
     standings = build_standings(settings, database)
     store = build_store(database, standings=standings)
     secret = settings.secret_key.get_secret_value()
-    app = web.create(COMPONENT, settings.revision, {"tables": store.check})
+    app = web.create_app(COMPONENT, settings.revision, {"tables": store.check})
     app.register_api(
         api.blueprint(
             use_cases(settings, store, standings=standings),
             Sessions(Verifier(settings.session_public_keys)),
             Cursors(secret),
-            Fingerprints(secret),
+            IdempotencyKeys(secret),
             settings.session_public_keys,
         )
     )
-    status.add(app, build_outbox(database), own_queue_if_any(settings), utc_now)
+    status.add_status_endpoint(
+        app, build_outbox(database), optional_component_queue(settings), utc_now
+    )
     if standings:
-        forwarding.install(app, f"/api/{COMPONENT}", standings, settings.gateway_url)
+        forwarding.follow_owner(app, f"/api/{COMPONENT}", standings, settings.gateway_url)
     return app

@@ -5,7 +5,7 @@ Each has a JSON Schema with examples in `services/users/events/`.
 
 from typing import Any
 
-from chassis.clock import stamp
+from chassis.clock import format_timestamp
 from users.model import User
 
 REGISTERED = "user.registered"
@@ -28,5 +28,5 @@ def state(user: User) -> dict[str, Any]:
         "bio": user.bio,
         "role": user.role,
         "suspended": user.suspended,
-        "created_at": stamp(user.created_at),
+        "created_at": format_timestamp(user.created_at),
     }

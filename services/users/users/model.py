@@ -8,7 +8,7 @@ MEMBER = "member"
 MODERATOR = "moderator"
 FORMER_MEMBER = "former member"
 """By what name others show somebody whose account was erased."""
-MAX_KEY = 120
+MAX_USERNAME_KEY = 120
 """The longest key of a name in characters; no username has one as long, what is typed may."""
 
 
@@ -40,12 +40,14 @@ class Erasure:
     finished_at: datetime | None
 
 
-def erase(user: User, keepers: frozenset[str], now: datetime) -> Erasure:
+def begin_erasure(user: User, replica_holders: frozenset[str], now: datetime) -> Erasure:
     """Begin to erase a person whom these components keep copies of."""
-    return Erasure(user.id, user.version + 1, now, keepers, None if keepers else now)
+    return Erasure(
+        user.id, user.version + 1, now, replica_holders, None if replica_holders else now
+    )
 
 
-def forgotten(erasure: Erasure, component: str, now: datetime) -> Erasure:
+def confirm_erasure(erasure: Erasure, component: str, now: datetime) -> Erasure:
     """Note that a component forgot the person; the last one finishes the erasure.
 
     Who says so again, or never had to, changes nothing.
@@ -56,14 +58,14 @@ def forgotten(erasure: Erasure, component: str, now: datetime) -> Erasure:
     return replace(erasure, waiting_for=left, finished_at=None if left else now)
 
 
-def normal_username(text: str) -> str:
+def normalize_username(text: str) -> str:
     """Bring a username to the one form (NFKC) in which it is kept and shown."""
     return unicodedata.normalize("NFKC", text)
 
 
 def username_key(username: str) -> str:
     """Give what two usernames share when people would take one for the other by case or form."""
-    return unicodedata.normalize("NFKC", normal_username(username).casefold())[:MAX_KEY]
+    return unicodedata.normalize("NFKC", normalize_username(username).casefold())[:MAX_USERNAME_KEY]
 
 
 def may_edit_profile(actor_id: str, user_id: str) -> bool:

@@ -10,11 +10,11 @@ from chassis.pagination import Key, Page
 from users.model import Erasure, User
 
 
-class NameTaken(Exception):
+class UsernameTaken(Exception):
     """Somebody has this username."""
 
 
-class Changed(Exception):
+class ConcurrentModification(Exception):
     """Somebody else changed the person since they were read, or erased them."""
 
 
@@ -75,7 +75,7 @@ class Store(Protocol):
     def erasure(self, user_id: str) -> Erasure | None:
         """Read how far a person's erasure is; strongly consistent."""
 
-    def go_on(self, before: Erasure, after: Erasure) -> None:
+    def update_erasure(self, before: Erasure, after: Erasure) -> None:
         """Write an erasure's new state over the one that was read.
 
         Raises:
@@ -85,7 +85,7 @@ class Store(Protocol):
     def count_attempt(self, counter: str, expires: datetime) -> int:
         """Count one more attempt and answer how many there were."""
 
-    def answered(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
+    def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
         """Look up the first answer to an idempotency key."""
 
     def check(self) -> None:

@@ -7,32 +7,36 @@ from typing import Any
 
 from chassis.auth.passwords import hash_password, verify_password
 from chassis.auth.tokens import Identity, Issuer
-from chassis.clock import Clock, NewId, stamp
-from chassis.concurrency import Precondition, must_be_current, settle
+from chassis.clock import Clock, NewId, format_timestamp
+from chassis.concurrency import Precondition, require_current, retry_on_conflict
 from chassis.errors import (
     Conflict,
     FieldError,
     Forbidden,
     Invalid,
     NotFound,
-    TooMany,
+    RateLimited,
     Unauthenticated,
 )
-from chassis.idempotency.keys import IdempotencyKey, KeyTaken, first_answer
+from chassis.idempotency.keys import (
+    DuplicateIdempotencyKey,
+    IdempotencyKey,
+    require_stored_response,
+)
 from chassis.pagination import Key, Page
 from users.model import (
     MEMBER,
     MODERATOR,
     Erasure,
     User,
-    erase,
-    forgotten,
+    begin_erasure,
+    confirm_erasure,
     may_edit_profile,
     may_moderate,
-    normal_username,
+    normalize_username,
     username_key,
 )
-from users.ports import Account, Changed, NameTaken, Store
+from users.ports import Account, ConcurrentModification, Store, UsernameTaken
 
 PROFILE = {"display_name", "bio"}
 NO_SUCH_USER = "There is no such user."
@@ -80,13 +84,13 @@ class Users:
         clock: Clock,
         new_id: NewId,
         *,
-        keepers: Callable[[], frozenset[str]],
+        replica_holders: Callable[[], frozenset[str]],
     ) -> None:
-        """Take what tells the components that keep copies of people as `keepers`."""
+        """Take what tells the components that keep copies of people as `replica_holders`."""
         self._store = store
         self._issuer = issuer
         self._limits = limits
-        self._keepers = keepers
+        self._replica_holders = replica_holders
         self._clock = clock
         self._new_id = new_id
 
@@ -97,9 +101,9 @@ class Users:
             Conflict: somebody has the username.
             KeyReused: the idempotency key was used for another request.
         """
-        if answer := self._store.answered(key):
+        if answer := self._store.find_response(key):
             return answer
-        username = normal_username(new.username)
+        username = normalize_username(new.username)
         user = User(
             id=self._new_id(),
             username=username,
@@ -112,16 +116,16 @@ class Users:
         )
         account = Account(user, hash_password(new.password))
         try:
-            self._store.add(account, username_key(username), key, view(user))
-        except KeyTaken:
-            return first_answer(self._store.answered(key))
-        except NameTaken as error:
+            self._store.add(account, username_key(username), key, public_view(user))
+        except DuplicateIdempotencyKey:
+            return require_stored_response(self._store.find_response(key))
+        except UsernameTaken as error:
             # The same request may have won the race for both the name and the key.
-            if answer := self._store.answered(key):
+            if answer := self._store.find_response(key):
                 return answer
             detail = "This username is taken."
             raise Conflict(detail, kind="urn:problem:username-taken") from error
-        return view(user)
+        return public_view(user)
 
     def sign_in(self, username: str, password: str, address: str) -> Session:
         """Open a session for 12 hours.
@@ -199,12 +203,12 @@ class Users:
             if changes.keys() - PROFILE and not may_moderate(actor):
                 detail = "Only a moderator may change this."
                 raise Forbidden(detail)
-            must_be_current(user.version, expected)
+            require_current(user.version, expected)
             changed = replace(user, **changes, version=user.version + 1)
             self._store.replace(user, changed)
             return changed
 
-        return settle(attempt, Changed)
+        return retry_on_conflict(attempt, ConcurrentModification)
 
     def change_password(self, identity: Identity, current: str, new: str) -> None:
         """Replace one's password.
@@ -222,7 +226,7 @@ class Users:
             raise _wrong_password()
         try:
             self._store.set_password(account, hash_password(new))
-        except Changed as error:
+        except ConcurrentModification as error:
             # Somebody with the same password was faster, or the account was erased.
             self._actor(identity)
             raise _wrong_password() from error
@@ -240,11 +244,11 @@ class Users:
                 self.get(user_id)
                 detail = "Only the person themselves may erase their account."
                 raise Forbidden(detail)
-            must_be_current(actor.version, expected)
-            erasure = erase(actor, self._keepers(), self._clock())
+            require_current(actor.version, expected)
+            erasure = begin_erasure(actor, self._replica_holders(), self._clock())
             self._store.erase(actor, username_key(actor.username), erasure)
 
-        settle(attempt, Changed)
+        retry_on_conflict(attempt, ConcurrentModification)
 
     def erasure(self, user_id: str) -> Erasure:
         """Tell how far a person's erasure is.
@@ -258,7 +262,7 @@ class Users:
             raise NotFound(detail)
         return erasure
 
-    def confirm(self, user_id: str, component: str) -> None:
+    def confirm_erasure(self, user_id: str, component: str) -> None:
         """Note that a component forgot an erased person; the same again changes nothing.
 
         Raises:
@@ -269,13 +273,13 @@ class Users:
             before = self._store.erasure(user_id)
             if before is None:
                 raise UnknownErasure(user_id)
-            after = forgotten(before, component, self._clock())
+            after = confirm_erasure(before, component, self._clock())
             if after != before:
-                self._store.go_on(before, after)
+                self._store.update_erasure(before, after)
 
-        settle(attempt, Changed)
+        retry_on_conflict(attempt, ConcurrentModification)
 
-    def appoint(self, username: str) -> User:
+    def make_moderator(self, username: str) -> User:
         """Make the person with this username a moderator, by hand and without asking anybody.
 
         Raises:
@@ -290,7 +294,7 @@ class Users:
             self._store.replace(account.user, user)
             return user
 
-        return settle(attempt, Changed)
+        return retry_on_conflict(attempt, ConcurrentModification)
 
     def _count_attempts(self, *limits: tuple[str, int], action: str) -> None:
         now = self._clock()
@@ -300,7 +304,9 @@ class Users:
         for counter, limit in limits:
             if self._store.count_attempt(f"{window} {counter}", over) > limit:
                 wait = max(1, int((over - now).total_seconds()) + 1)
-                raise TooMany(f"Too many attempts to {action}; wait a little.", retry_after=wait)
+                raise RateLimited(
+                    f"Too many attempts to {action}; wait a little.", retry_after=wait
+                )
 
     def _account(self, user_id: str) -> Account:
         account = self._store.get(user_id)
@@ -322,24 +328,24 @@ def _wrong_password() -> Forbidden:
     return Forbidden("The current password is wrong.", kind="urn:problem:wrong-password")
 
 
-def view(user: User) -> dict[str, Any]:
+def public_view(user: User) -> dict[str, Any]:
     """Give what everybody may see of a person."""
-    seen = asdict(user) | {"created_at": stamp(user.created_at)}
+    seen = asdict(user) | {"created_at": format_timestamp(user.created_at)}
     del seen["suspended"]
     return seen
 
 
-def progress(erasure: Erasure) -> dict[str, Any]:
+def erasure_view(erasure: Erasure) -> dict[str, Any]:
     """Give what everybody may see of an erasure."""
     return {
         "id": erasure.id,
         "status": "erased" if erasure.finished_at else "erasing",
-        "requested_at": stamp(erasure.requested_at),
-        "finished_at": erasure.finished_at and stamp(erasure.finished_at),
+        "requested_at": format_timestamp(erasure.requested_at),
+        "finished_at": erasure.finished_at and format_timestamp(erasure.finished_at),
     }
 
 
-def refuse_ids_with_paging(paged: bool) -> None:
+def reject_ids_with_paging(paged: bool) -> None:
     """Refuse to page through a list of given ids.
 
     Raises:

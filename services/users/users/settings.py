@@ -1,7 +1,8 @@
 """The settings of the users service."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -17,10 +18,14 @@ Component = Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,31}$")]
 class UsersSettings(ServiceSettings):
     """What the users service needs to know."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"KEEPERS": "REPLICA_HOLDERS"}
+
     session_private_key: SecretStr
     """The RSA key in PEM that signs sessions."""
 
-    keepers: Annotated[frozenset[Component], NoDecode] = frozenset({"monolith", "threads", "posts"})
+    replica_holders: Annotated[frozenset[Component], NoDecode] = frozenset(
+        {"monolith", "threads", "posts"}
+    )
     """The components that keep copies of people, separated by commas.
 
     An erasure is finished when each of them has confirmed that it forgot the person.
@@ -30,7 +35,7 @@ class UsersSettings(ServiceSettings):
     sign_in_limit_per_address: Positive = 100
     sign_in_window_seconds: Positive = 300
 
-    @field_validator("keepers", mode="before")
+    @field_validator("replica_holders", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):

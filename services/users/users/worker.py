@@ -13,18 +13,18 @@ from users.bootstrap import (
     build_store,
     use_cases,
 )
-from users.event_handlers import Replicas
+from users.event_handlers import EventHandlers
 from users.settings import UsersSettings
 
 
 def main() -> int:
     """Publish the service's events and apply those of others, until asked to stop."""
-    configured = settings.load(UsersSettings, needed=settings.BUS)
+    configured = settings.load_settings(UsersSettings, needed=settings.BUS_SETTINGS)
     logs.configure(COMPONENT)
     database = build_database(configured)
     outbox, store = build_outbox(database), build_store(database)
     standings = build_standings(configured, database)
-    handlers = Replicas(use_cases(configured, store), standings).handlers()
+    handlers = EventHandlers(use_cases(configured, store), standings).handlers()
     return worker.main(configured, outbox, handlers, store.check, utc_now)
 
 

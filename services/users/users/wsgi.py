@@ -5,4 +5,4 @@ from users.bootstrap import COMPONENT, create_app
 from users.settings import UsersSettings
 
 logs.configure(COMPONENT)
-app = create_app(settings.load(UsersSettings))
+app = create_app(settings.load_settings(UsersSettings))

@@ -22,7 +22,7 @@ from tests.contract.support.writing import open_thread, reply
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "20"))
 RANDOM = os.environ.get("CONTRACT_RANDOM") == "1"
 pytestmark = pytest.mark.parametrize(
-    "forum", CHAIN, indirect=True, ids=stages.folder, scope="session"
+    "forum", CHAIN, indirect=True, ids=stages.stage_name, scope="session"
 )
 
 

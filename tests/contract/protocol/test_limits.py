@@ -14,7 +14,7 @@ PER_NAME, PER_ADDRESS, WINDOW = 4, 40, 12  # the window in seconds
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture(params=[frozenset(), frozenset({"users"})], ids=stages.folder)
+@pytest.fixture(params=[frozenset(), frozenset({"users"})], ids=stages.stage_name)
 def users(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:

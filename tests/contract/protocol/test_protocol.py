@@ -149,7 +149,7 @@ def test_no_secret_is_logged(ada: Person) -> None:
     ada.client.get("/api/threads", q=secrets[0]).expect()
     secrets += str(ada.client.token).split(".")[1:]
     stack = ada.client.forum.stack
-    for part in stack.local.parts:
+    for part in stack.config.servers:
         log = stack.log(part)
         for secret in secrets:
             assert secret not in log, f"in the log of {part}"

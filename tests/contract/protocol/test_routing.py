@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+import infra.tests
 from infra import stages
-from infra import tests as infra_tests
 from tests.contract.support.client import Client
 from tests.contract.support.forum import Forum
 from tests.contract.support.transcript import Exchange
@@ -21,11 +21,10 @@ from tests.contract.support.writing import NOWHERE
 TABLE: list[dict[str, str]] = [
     entry
     for entry in tomllib.loads(
-        Path(str(infra_tests.__file__)).with_name("gateway")
-        / "paths.toml".read_text(encoding="utf-8")
+        (Path(str(infra.tests.__file__)).parent / "gateway/paths.toml").read_text(encoding="utf-8")
     )["path"]
-    if os.environ.get("FORUM_STACK") != "deployed" or not {"alb", "forwarded"} & entry.keys()
-    if os.environ.get("FORUM_STACK") != "deployed" or entry["owner"] != "gateway"
+    if os.environ.get("FORUM_DEPLOYMENT") != "deployed" or not {"alb", "forwarded"} & entry.keys()
+    if os.environ.get("FORUM_DEPLOYMENT") != "deployed" or entry["owner"] != "gateway"
 ]
 API = {
     "users": ("/api/users", f"/api/users/{NOWHERE}", "/api/users/jwks.json", "/api/users/me"),
@@ -75,7 +74,7 @@ def test_the_monolith_has_no_api_of_a_domain_that_moved_out(forum: Forum) -> Non
 
 
 def test_a_service_serves_its_own_domain_only(forum: Forum) -> None:
-    for service in stages.ordered(forum.extracted):
+    for service in stages.in_canonical_order(forum.extracted):
         for domain, paths in API.items():
             status = requests.get(forum.stack.urls[service] + paths[0], timeout=30).status_code
             assert status == (200 if domain == service else 404)

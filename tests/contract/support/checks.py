@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from chassis.http.reason_phrases import phrase
+from chassis.http.reason_phrases import reason_phrase
 from infra.gateway import routes
 from tests.contract.support.forum import Forum
 
@@ -55,7 +55,7 @@ def _check_problem(response: requests.Response) -> None:
     assert {"type", "title", "status", "detail"} <= problem.keys()
     assert problem.keys() <= {"type", "title", "status", "detail", "errors"}
     assert problem["status"] == response.status_code
-    assert problem["title"] == phrase(response.status_code)
+    assert problem["title"] == reason_phrase(response.status_code)
     assert problem["detail"]
     assert "Traceback" not in response.text
     if response.status_code == 400:

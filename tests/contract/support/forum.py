@@ -7,7 +7,7 @@ import requests
 
 from chassis.auth.tokens import Issuer
 from infra import stages
-from tests.support.eventually import Settling
+from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 Settle = Callable[..., None]
@@ -19,21 +19,21 @@ class Forum:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.extracted = stack.local.extracted
+        self.extracted = stack.config.extracted
         self.url = stack.base_url
-        self._settling = Settling(stack)
+        self._settling = EventSettling(stack)
 
     @property
     def name(self) -> str:
         """The name of the stage: `monolith` or `users+threads`."""
-        return stages.folder(self.extracted)
+        return stages.stage_name(self.extracted)
 
     def settle(self, *domains: str) -> None:
         """Wait until what was written in one of these domains, or in any, shows in the others.
 
         Where one component owns them all it has to show at once, so nothing is waited for.
         """
-        if len({self.stack.local.owner(domain) for domain in domains or stages.DOMAINS}) > 1:
+        if len({self.stack.config.owner(domain) for domain in domains or stages.DOMAINS}) > 1:
             self._settling.wait()
 
     def appoint(self, user_id: str) -> str:
@@ -50,7 +50,7 @@ class Forum:
     @cached_property
     def issuer(self) -> Issuer:
         """What signs the sessions of this stage."""
-        return Issuer((self.stack.local.secrets / "session_private_key").read_text("utf-8"))
+        return Issuer((self.stack.config.secrets_folder / "session_private_key").read_text("utf-8"))
 
     @cached_property
     def _founder(self) -> str:

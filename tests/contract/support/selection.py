@@ -11,7 +11,7 @@ _CHAIN = {"monolith", "users", "users+threads", "users+threads+posts"}
 
 def _selected() -> tuple[frozenset[str], ...]:
     """Read CONTRACT_STAGES: names such as `monolith users+threads`; all of them without it."""
-    every = {stages.folder(extracted): extracted for extracted in stages.every()}
+    every = {stages.stage_name(extracted): extracted for extracted in stages.all_stages()}
     wanted = set(os.environ.get("CONTRACT_STAGES", "").split()) or set(every)
     if unknown := wanted - every.keys():
         msg = f"CONTRACT_STAGES knows {', '.join(every)}; not {', '.join(sorted(unknown))}"
@@ -22,5 +22,5 @@ def _selected() -> tuple[frozenset[str], ...]:
 STAGES = _selected()
 """The selected stages, the fewest services first."""
 
-CHAIN = tuple(stage for stage in STAGES if stages.folder(stage) in _CHAIN) or STAGES
+CHAIN = tuple(stage for stage in STAGES if stages.stage_name(stage) in _CHAIN) or STAGES
 """Those of a split that takes out one service after another: enough for what costs much."""

@@ -163,7 +163,7 @@ def _signed(ada: Person) -> dict[str, str]:
     """Tokens that must not work though the forum's own key signed them."""
     token = str(ada.client.token)
     claims, kid = _claims(token), jwt.get_unverified_header(token)["kid"]
-    key = (ada.client.forum.stack.local.secrets / "session_private_key").read_text()
+    key = (ada.client.forum.stack.config.secrets_folder / "session_private_key").read_text()
     now = int(datetime.now(UTC).timestamp())
 
     def sign(**changes: object) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from infra.demo.content import read
 from tests.e2e.conftest import new_name
 from tests.e2e.support.visitor import Visitor
-from tests.support.eventually import Settling
+from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
@@ -46,7 +46,7 @@ def fill(stack: Stack) -> Content:
     other.register(moderator, display_name=LONG_WORD[:50])
     stack.moderator(moderator)
     _make(other, "/api/posts", thread_id=odd, body="> A quotation\n\n1. one\n2. two")
-    Settling(stack).wait()
+    EventSettling(stack).wait()
     person = api.open("/me").links["See your page as others do"]
     return Content(f"/threads/{thread}", f"/threads/{odd}", person, post, member, moderator)
 

@@ -4,17 +4,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chassis.client.circuit_breaker import PAUSE
+from chassis.client.circuit_breaker import OPEN_SECONDS
 from tests.support.harness import Stack
 
 
 @contextmanager
 def without(stack: Stack, part: str) -> Iterator[None]:
     """Stop a part of a running stage for as long as the block takes, and then start it again."""
-    stack.stop_part(part)
+    stack.stop_process(part)
     try:
         yield
     finally:
-        stack.start_part(part)
+        stack.start_process(part)
         # Whoever gave the part up asks it again after this time.
-        time.sleep(PAUSE)
+        time.sleep(OPEN_SECONDS)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Locator, Page
 
-from tests.support.eventually import Settling
+from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 TIME = re.compile(r"just now|\d+ (minute|hour)s? ago")
@@ -22,7 +22,7 @@ class Session:
         self.page = page
         self.url = stack.base_url
         self.seen: list[str] = []
-        self._settling = Settling(stack)
+        self._settling = EventSettling(stack)
 
     def look(self, at: str = "main") -> str:
         """Keep the visible text of the page, but for times and ids."""

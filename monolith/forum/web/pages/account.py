@@ -3,43 +3,45 @@
 from flask import Blueprint, g, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from chassis.errors import Conflict, Failure, TooMany, Unauthenticated
+from chassis.errors import Conflict, Failure, RateLimited, Unauthenticated
 from chassis.http import api
 from forum.users.port import Registration, User
 from forum.users.schemas import Credentials, NewPassword, NewUser, UserChange
 from forum.web import pending_form
-from forum.web.context import Site
+from forum.web.context import PageContext
 from forum.web.csrf import local_path
-from forum.web.current_user import signed_in, viewer
-from forum.web.forms import Form, version
-from forum.web.rendering import show
+from forum.web.current_user import current_user, require_user
+from forum.web.forms import Form, parse_version
+from forum.web.rendering import render_page
 
 WRONG = "The username or the password is wrong."
 
 
-def blueprint(site: Site) -> Blueprint:
+def blueprint(site: PageContext) -> Blueprint:
     """Make the blueprint of accounts."""
     bp = Blueprint("account", __name__)
 
     def enter(username: str, password: str, form: Form) -> Response:
         session = site.users.sign_in(username, password, request.remote_addr or "")
         response = make_response(redirect(local_path(form.values.get("next", "/")), 303))
-        if waiting := pending_form.of(form.values.get(pending_form.PATH, ""), form.values):
+        if waiting := pending_form.from_values(form.values.get(pending_form.PATH, ""), form.values):
             # The session had ended while they wrote: what they wrote is still here, to be sent.
-            g.identity = site.sessions.of_token(session.token)
-            response = show("resume.html", kept=waiting)
+            g.identity = site.sessions.from_token(session.token)
+            response = render_page("resume.html", kept=waiting)
         api.set_session_cookie(response, session.token, session.expires_at)
         return response
 
     @bp.get("/register")
     def register_form() -> Response:
         """Show the form that opens an account."""
-        return show("register.html", form=Form({"next": local_path(request.args.get("next", "/"))}))
+        return render_page(
+            "register.html", form=Form({"next": local_path(request.args.get("next", "/"))})
+        )
 
     @bp.post("/register")
     def register() -> Response:
         """Open an account and sign in."""
-        form = Form.sent()
+        form = Form.from_request()
         typed: dict[str, str] = {
             name: form.values[name] for name in ("username", "password") if name in form.values
         }
@@ -54,15 +56,15 @@ def blueprint(site: Site) -> Blueprint:
                 # A second click on the button: the account is theirs already.
                 try:
                     return enter(new.username, new.password, form)
-                except (Unauthenticated, TooMany):
+                except (Unauthenticated, RateLimited):
                     form.status, form.errors["username"] = failure.status, failure.detail
             except Failure as failure:
-                form.refuse(failure, frozenset(NewUser.model_fields))
-        return show("register.html", form.status, form=form)
+                form.add_failure(failure, frozenset(NewUser.model_fields))
+        return render_page("register.html", form.status, form=form)
 
     def sign_in_page(form: Form) -> Response:
-        waiting = pending_form.of(form.values.get(pending_form.PATH, ""), form.values)
-        return show("sign_in.html", form.status, form=form, kept=waiting)
+        waiting = pending_form.from_values(form.values.get(pending_form.PATH, ""), form.values)
+        return render_page("sign_in.html", form.status, form=form, kept=waiting)
 
     @bp.get("/sign-in")
     def sign_in() -> Response:
@@ -72,7 +74,7 @@ def blueprint(site: Site) -> Blueprint:
     @bp.post("/sign-in")
     def open_session() -> Response:
         """Open a session."""
-        form = Form.sent()
+        form = Form.from_request()
         typed = form.parse(
             Credentials,
             username=form.values.get("username", "").strip(),
@@ -82,9 +84,9 @@ def blueprint(site: Site) -> Blueprint:
             try:
                 return enter(typed.username, typed.password, form)
             except Failure as failure:
-                form.refuse(failure)
+                form.add_failure(failure)
                 response = sign_in_page(form)
-                if isinstance(failure, TooMany):
+                if isinstance(failure, RateLimited):
                     response.headers["Retry-After"] = str(failure.retry_after)
                 return response
         return sign_in_page(form)
@@ -99,12 +101,12 @@ def blueprint(site: Site) -> Blueprint:
         form.values.setdefault("display_name", user.display_name)
         form.values.setdefault("bio", user.bio)
         form.values.setdefault("etag", str(user.version))
-        return show("me.html", form.status, form=form)
+        return render_page("me.html", form.status, form=form)
 
     @bp.get("/me")
     def me() -> Response:
         """Show one's own account."""
-        identity = viewer()
+        identity = current_user()
         if identity is None:
             return redirect(url_for(".sign_in", next=url_for(".me")), 303)
         return account_page(site.users.me(identity))
@@ -112,8 +114,8 @@ def blueprint(site: Site) -> Blueprint:
     @bp.post("/me")
     def change_me() -> Response:
         """Change one's profile or password, or erase the account."""
-        identity = signed_in()
-        form = Form.sent()
+        identity = require_user()
+        form = Form.from_request()
         action = form.values.get("action")
         try:
             if action == "profile":
@@ -124,7 +126,7 @@ def blueprint(site: Site) -> Blueprint:
                 )
                 if change:
                     changes = change.model_dump(exclude_unset=True)
-                    expected = version(form.values.get("etag", ""))
+                    expected = parse_version(form.values.get("etag", ""))
                     site.users.change(identity, identity.subject, changes, expected)
                     return redirect(url_for(".me", done="profile"), 303)
             elif action == "password":
@@ -142,7 +144,7 @@ def blueprint(site: Site) -> Blueprint:
             else:
                 form.status, form.errors["confirm"] = 400, "Please confirm it."
         except Failure as failure:
-            form.refuse(failure, frozenset({"display_name", "bio", "current", "new"}))
+            form.add_failure(failure, frozenset({"display_name", "bio", "current", "new"}))
             # The form shows what it tried to replace; sending it again is meant.
             form.values.pop("etag", None)
         return account_page(site.users.me(identity), form)

@@ -3,17 +3,17 @@
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from forum.web.context import Site
-from forum.web.rendering import show
+from forum.web.context import PageContext
+from forum.web.rendering import render_page
 
 
-def blueprint(site: Site) -> Blueprint:
+def blueprint(site: PageContext) -> Blueprint:
     """Make the blueprint of that page."""
     bp = Blueprint("erasing", __name__)
 
     @bp.get("/users/<id:user_id>/erasure")
     def progress(user_id: str) -> Response:
         """Show how far an erasure is; nobody has to be signed in, or could be."""
-        return show("erasure.html", erasure=site.users.erasure(user_id))
+        return render_page("erasure.html", erasure=site.users.erasure(user_id))
 
     return bp

@@ -9,7 +9,7 @@ WORKER_SECONDS = 15
 EVENT_SECONDS = 30
 """An event is on its way for well under a second; one that takes longer than this is late."""
 
-_WITHOUT = {
+_IMPACT = {
     "users": (
         "Nobody can register, sign in or change an account. Everybody who is signed in can go on"
         " reading and writing; profiles may be a little old."
@@ -26,7 +26,7 @@ _WITHOUT = {
 
 
 @dataclass(frozen=True)
-class Component:
+class ComponentHealth:
     """How a component is: `detail` says why it is down, `events` is what `/eventz` answers.
 
     `events` is None where there are none, and empty if the component did not tell.
@@ -44,34 +44,34 @@ class Component:
         return "down" if self.detail else "ok"
 
 
-def troubles(components: Sequence[Component]) -> list[str]:
+def describe_problems(components: Sequence[ComponentHealth]) -> list[str]:
     """Say what is degraded, a sentence or two about each thing; nothing if all is well."""
     found = [
-        f"{component.name} did not answer just now. {_WITHOUT.get(component.name, '')}".strip()
+        f"{component.name} did not answer just now. {_IMPACT.get(component.name, '')}".strip()
         for component in components
         if component.detail
     ]
     # With the outbox' state comes the queue's, unless the bus is down.
-    cut_off = [c.name for c in components if c.events and c.events.get("waiting") is None]
+    cut_off = [c.name for c in components if c.events and c.events.get("queue_depth") is None]
     if cut_off:
         found.append(
             f"The bus between components can’t be reached by {_listed(cut_off)}. What people write"
             " is saved all the same; the other components learn of it once the bus is back."
         )
     for component in components:
-        found += _of_events(component)
+        found += _event_problems(component)
     return found
 
 
-def _of_events(component: Component) -> Iterator[str]:
+def _event_problems(component: ComponentHealth) -> Iterator[str]:
     name, events = component.name, component.events
     if events is None:
         return
     if not events:
         yield f"{name} did not say how far its events are."
         return
-    seen, unsent = events.get("worker_seconds"), events.get("outbox_seconds")
-    late, dead = events.get("lag_seconds"), events.get("dead")
+    seen, unsent = events.get("heartbeat_age_seconds"), events.get("outbox_age_seconds")
+    late, dead = events.get("event_lag_seconds"), events.get("dead_letters")
     if seen is None or seen > WORKER_SECONDS:
         when = "has not been at work yet" if seen is None else f"was last seen {_time(seen)} ago"
         yield (
@@ -80,7 +80,7 @@ def _of_events(component: Component) -> Iterator[str]:
         )
     if unsent and unsent > EVENT_SECONDS:
         yield f"Events of {name} have been waiting for {_time(unsent)} to be sent."
-    if events.get("waiting") and late and late > EVENT_SECONDS:
+    if events.get("queue_depth") and late and late > EVENT_SECONDS:
         yield f"{name} is {_time(late)} behind with what other components tell it."
     if dead:
         events_are = "event was" if dead == 1 else "events were"

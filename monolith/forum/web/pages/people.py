@@ -7,11 +7,11 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from chassis.errors import FieldError, Invalid, Unavailable
-from forum.web.context import Site
-from forum.web.current_user import signed_in
-from forum.web.rendering import next_url, show
+from forum.web.context import PageContext
+from forum.web.current_user import require_user
+from forum.web.rendering import next_url, render_page
 
-PAGE = 20
+PAGE_SIZE = 20
 _MODERATION: dict[tuple[str, str], dict[str, Any]] = {
     ("suspended", "true"): {"suspended": True},
     ("suspended", "false"): {"suspended": False},
@@ -20,7 +20,7 @@ _MODERATION: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def blueprint(site: Site) -> Blueprint:
+def blueprint(site: PageContext) -> Blueprint:
     """Make the blueprint of people's pages."""
     bp = Blueprint("people", __name__)
 
@@ -28,13 +28,13 @@ def blueprint(site: Site) -> Blueprint:
     def user(user_id: str) -> Response:
         """Show a person and what they wrote."""
         cursor = request.args.get("cursor", "")
-        person, posts = site.both(
+        person, posts = site.gather(
             "posts",
             lambda: site.users.get(user_id),
-            lambda: site.posts.by_user(user_id, PAGE, cursor),
+            lambda: site.posts.by_user(user_id, PAGE_SIZE, cursor),
         )
         page = None if isinstance(posts, Unavailable) else posts
-        return show(
+        return render_page(
             "user.html",
             user=person,
             posts=page.items if page else None,
@@ -46,7 +46,7 @@ def blueprint(site: Site) -> Blueprint:
     @bp.post("/users/<id:user_id>/moderate")
     def moderate(user_id: str) -> Response:
         """Suspend somebody or lift it, or give them a role."""
-        identity = signed_in()
+        identity = require_user()
         wanted = [_MODERATION[pair] for pair in request.form.items() if pair in _MODERATION]
         if len(wanted) != 1:
             raise Invalid(FieldError("", "names nothing to change"))

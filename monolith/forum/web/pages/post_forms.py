@@ -5,16 +5,16 @@ from typing import Any
 from flask import Blueprint, Response, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from chassis.errors import Failure, Forbidden, Stale
+from chassis.errors import Failure, Forbidden, PreconditionFailed
 from chassis.idempotency.keys import IdempotencyKey
 from chassis.markdown import render
 from forum.posts.schemas import NewPost, PostChange
 from forum.threads.schemas import NewThread
-from forum.web.context import Site
-from forum.web.current_user import signed_in, viewer
-from forum.web.forms import Form, version
-from forum.web.pages.thread import place_of, thread_page
-from forum.web.rendering import show
+from forum.web.context import PageContext
+from forum.web.current_user import current_user, require_user
+from forum.web.forms import Form, parse_version
+from forum.web.pages.thread import post_url, thread_page
+from forum.web.rendering import render_page
 
 THREADS = "/api/threads"
 POSTS = "/api/posts"
@@ -23,15 +23,15 @@ HTML = "text/html; charset=utf-8"
 POSTED, STARTED, REWRITTEN = "posted", "started", "rewritten"
 
 
-def blueprint(site: Site) -> Blueprint:
+def blueprint(site: PageContext) -> Blueprint:
     """Make the blueprint of the forms."""
     bp = Blueprint("writing", __name__)
 
     @bp.post("/threads/<id:thread_id>")
     def reply(thread_id: str) -> AnyResponse:
         """Reply in a thread."""
-        identity = signed_in()
-        form = Form.sent()
+        identity = require_user()
+        form = Form.from_request()
         if preview := _preview(form):
             return thread_page(site, thread_id, form, preview)
         new = form.parse(NewPost, thread_id=thread_id, body=form.values.get("body", ""))
@@ -42,25 +42,25 @@ def blueprint(site: Site) -> Blueprint:
                     identity, thread_id, new.body, _key(site, form, POSTS, payload)
                 )
             except Failure as failure:
-                form.refuse(failure, frozenset({"body"}))
+                form.add_failure(failure, frozenset({"body"}))
             else:
-                return redirect(place_of(thread_id, made["id"], POSTED), 303)
+                return redirect(post_url(thread_id, made["id"], POSTED), 303)
         return thread_page(site, thread_id, form)
 
     @bp.get("/threads/new")
     def thread_form() -> AnyResponse:
         """Show the form of a new thread."""
-        if viewer() is None:
+        if current_user() is None:
             return redirect(url_for("account.sign_in", next=url_for(".thread_form")), 303)
-        return show("thread_new.html", form=Form({"idempotency_key": site.new_id()}))
+        return render_page("thread_new.html", form=Form({"idempotency_key": site.new_id()}))
 
     @bp.post("/threads/new")
     def new_thread() -> AnyResponse:
         """Begin a thread with its first post: two writes, either of which can be repeated."""
-        identity = signed_in()
-        form = Form.sent()
+        identity = require_user()
+        form = Form.from_request()
         if preview := _preview(form):
-            return show("thread_new.html", form=form, preview=preview)
+            return render_page("thread_new.html", form=form, preview=preview)
         title = form.parse(NewThread, title=form.values.get("title", ""))
         post = form.parse(NewPost, thread_id="to-be", body=form.values.get("body", ""))
         if title and post:
@@ -74,45 +74,45 @@ def blueprint(site: Site) -> Blueprint:
                 if first:
                     key = _key(site, form, POSTS, first.model_dump())
                     made = site.posts.create(identity, thread_id, first.body, key)
-                    return redirect(place_of(thread_id, made["id"], STARTED), 303)
+                    return redirect(post_url(thread_id, made["id"], STARTED), 303)
             except Failure as failure:
-                form.refuse(failure, frozenset({"title", "body"}))
+                form.add_failure(failure, frozenset({"title", "body"}))
         form.values.setdefault("idempotency_key", site.new_id())
-        return show("thread_new.html", form.status, form=form)
+        return render_page("thread_new.html", form.status, form=form)
 
     @bp.get("/posts/<id:post_id>/edit")
     def edit_form(post_id: str) -> AnyResponse:
         """Show the form that rewrites one's own post."""
-        identity = signed_in()
+        identity = require_user()
         post = site.posts.get(post_id)
         if post.author.id != identity.subject or post.deleted:
             detail = "Only the author may rewrite this post."
             raise Forbidden(detail)
         form = Form({"body": post.body, "etag": str(post.version)})
-        return show("post_edit.html", post=post, form=form)
+        return render_page("post_edit.html", post=post, form=form)
 
     @bp.post("/posts/<id:post_id>/edit")
     def edit(post_id: str) -> AnyResponse:
         """Rewrite one's own post, unless it was changed since the form was opened."""
-        identity = signed_in()
-        form = Form.sent()
+        identity = require_user()
+        form = Form.from_request()
         if preview := _preview(form):
             post = site.posts.get(post_id)
-            return show("post_edit.html", post=post, form=form, preview=preview)
+            return render_page("post_edit.html", post=post, form=form, preview=preview)
         current = None
         change = form.parse(PostChange, body=form.values.get("body", ""))
         if change:
-            expected = version(form.values.get("etag", ""))
+            expected = parse_version(form.values.get("etag", ""))
             try:
                 post = site.posts.change(identity, post_id, change.body, expected)
-                return redirect(place_of(post.thread_id, post.id, REWRITTEN), 303)
-            except Stale as failure:
-                form.refuse(failure)
+                return redirect(post_url(post.thread_id, post.id, REWRITTEN), 303)
+            except PreconditionFailed as failure:
+                form.add_failure(failure)
                 current = site.posts.get(post_id)
                 form.values["etag"] = str(current.version)
             except Failure as failure:
-                form.refuse(failure, frozenset({"body"}))
-        return show(
+                form.add_failure(failure, frozenset({"body"}))
+        return render_page(
             "post_edit.html",
             form.status,
             post=current or site.posts.get(post_id),
@@ -123,16 +123,16 @@ def blueprint(site: Site) -> Blueprint:
     @bp.post("/posts/<id:post_id>/delete")
     def delete_post(post_id: str) -> AnyResponse:
         """Take a post's words away."""
-        identity = signed_in()
+        identity = require_user()
         post = site.posts.get(post_id)
         site.posts.delete(identity, post_id, None)
-        return redirect(place_of(post.thread_id, post_id), 303)
+        return redirect(post_url(post.thread_id, post_id), 303)
 
     @bp.post("/preview")
     def preview() -> AnyResponse:
         """Give what a text would look like, for scripts that show it beside its form."""
-        signed_in()
-        return Response(render(Form.sent().values.get("body", "")), content_type=HTML)
+        require_user()
+        return Response(render(Form.from_request().values.get("body", "")), content_type=HTML)
 
     return bp
 
@@ -144,6 +144,10 @@ def _preview(form: Form) -> str | None:
     return render(form.values.get("body", "")) or " "
 
 
-def _key(site: Site, form: Form, path: str, payload: dict[str, Any]) -> IdempotencyKey | None:
+def _key(
+    site: PageContext, form: Form, path: str, payload: dict[str, Any]
+) -> IdempotencyKey | None:
     text = form.values.get("idempotency_key") or None
-    return site.fingerprints.key(text, owner=signed_in().subject, path=path, payload=payload)
+    return site.fingerprints.from_header(
+        text, owner=require_user().subject, path=path, payload=payload
+    )

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from forum.posts.port import Post
-from forum.web.context import Site
+from forum.web.context import PageContext
 
-PAGE = 20
-AROUND = PAGE // 2
-ROOM = 40_000
+PAGE_SIZE = 20
+AROUND = PAGE_SIZE // 2
+MAX_HTML_LENGTH = 40_000
 """So many characters of HTML are on a page, but for a single longer post: long threads of long
 posts have more pages instead of larger ones."""
 OLDEST, NEWEST = "oldest", "newest"
@@ -18,7 +18,7 @@ _AN_ID = re.compile(r"[0-9a-z-]{36}")
 
 
 @dataclass(frozen=True)
-class Place:
+class WindowPosition:
     """The part of a thread that an address asks for, by a post's id: around, after or before it.
 
     `at` may be "newest", for the end of the thread. A page that is named by a post keeps its place
@@ -31,7 +31,7 @@ class Place:
     before: str = ""
 
     @classmethod
-    def asked(cls, arguments: Mapping[str, str]) -> "Place":
+    def from_arguments(cls, arguments: Mapping[str, str]) -> "WindowPosition":
         """Read an address; what is no id asks for nothing."""
         ids = {name: arguments.get(name, "") for name in ("at", "after", "before")}
         known = {name: value for name, value in ids.items() if _AN_ID.fullmatch(value)}
@@ -41,27 +41,27 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class PostWindow:
     """Some posts of a thread, oldest first, and whether there are earlier and later ones."""
 
     posts: list[Post] = field(default_factory=list)
-    earlier: bool = False
-    later: bool = False
+    has_earlier: bool = False
+    has_later: bool = False
 
 
-def read(site: Site, thread_id: str, place: Place) -> Stretch:
+def load_window(site: PageContext, thread_id: str, place: WindowPosition) -> PostWindow:
     """Read the posts of a place: one call, or two around a post."""
 
-    def ascending(limit: int = PAGE, after: str = "") -> tuple[list[Post], bool]:
+    def ascending(limit: int = PAGE_SIZE, after: str = "") -> tuple[list[Post], bool]:
         return ask("asc", limit, after)
 
-    def descending(limit: int = PAGE, before: str = "") -> tuple[list[Post], bool]:
+    def descending(limit: int = PAGE_SIZE, before: str = "") -> tuple[list[Post], bool]:
         posts, more = ask("desc", limit, before)
         return posts[::-1], more
 
     def ask(direction: str, limit: int, key: str) -> tuple[list[Post], bool]:
         page = site.posts.in_thread(thread_id, direction, limit, cursor(direction, key))
-        posts = _fitting(page.items, ROOM * limit // PAGE)
+        posts = _fitting(page.items, MAX_HTML_LENGTH * limit // PAGE_SIZE)
         return posts, page.next is not None or len(posts) < len(page.items)
 
     def cursor(direction: str, key: str) -> str:
@@ -70,17 +70,17 @@ def read(site: Site, thread_id: str, place: Place) -> Stretch:
 
     if place.at == NEWEST or (place.order == NEWEST and not (place.after or place.before)):
         posts, earlier = descending()
-        return Stretch(posts, earlier)
+        return PostWindow(posts, earlier)
     if place.at:
         # An id without its end sorts just before it, so the page that follows begins with the post.
         following, later = ascending(AROUND, place.at[:-1])
         preceding, earlier = descending(AROUND, place.at)
-        return Stretch(preceding + following, earlier, later)
+        return PostWindow(preceding + following, earlier, later)
     if place.before:
         posts, earlier = descending(before=place.before)
-        return Stretch(posts, earlier, later=True)
+        return PostWindow(posts, earlier, has_later=True)
     posts, later = ascending(after=place.after)
-    return Stretch(posts, bool(place.after), later)
+    return PostWindow(posts, bool(place.after), later)
 
 
 def _fitting(posts: list[Post], room: int) -> list[Post]:

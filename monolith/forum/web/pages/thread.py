@@ -7,15 +7,15 @@ from werkzeug.wrappers import Response
 
 from chassis.errors import Unavailable
 from forum.threads.port import Thread
-from forum.web.context import Site
-from forum.web.current_user import viewer
+from forum.web.context import PageContext
+from forum.web.current_user import current_user
 from forum.web.forms import Form
-from forum.web.pages.post_window import NEWEST, Place, Stretch, read
-from forum.web.pages.quoting import quoted
-from forum.web.rendering import show
+from forum.web.pages.post_window import NEWEST, PostWindow, WindowPosition, load_window
+from forum.web.pages.quoting import quote_post
+from forum.web.rendering import render_page
 
 
-def blueprint(site: Site) -> Blueprint:
+def blueprint(site: PageContext) -> Blueprint:
     """Make the blueprint of the page."""
     bp = Blueprint("thread", __name__)
 
@@ -23,27 +23,27 @@ def blueprint(site: Site) -> Blueprint:
     def page(thread_id: str) -> Response:
         """Read a thread."""
         form, quote = Form(), request.args.get("quote", "")
-        if quote and viewer():
+        if quote and current_user():
             post = site.posts.get(quote)
             if not post.deleted:
-                form.values["body"] = quoted(post)
+                form.values["body"] = quote_post(post)
         return thread_page(site, thread_id, form)
 
     return bp
 
 
-def thread_page(site: Site, thread_id: str, form: Form, preview: str = "") -> Response:
+def thread_page(site: PageContext, thread_id: str, form: Form, preview: str = "") -> Response:
     """Make a thread's page, with what somebody is about to reply and how that would look."""
-    place = Place.asked(request.args)
-    thread, answer = site.both(
+    place = WindowPosition.from_arguments(request.args)
+    thread, answer = site.gather(
         "posts",
         lambda: site.threads.get(thread_id),
-        lambda: read(site, thread_id, place),
+        lambda: load_window(site, thread_id, place),
     )
     unreachable = isinstance(answer, Unavailable)
-    stretch = Stretch() if isinstance(answer, Unavailable) else answer
+    stretch = PostWindow() if isinstance(answer, Unavailable) else answer
     newest_first = place.order == NEWEST
-    return show(
+    return render_page(
         "thread.html",
         form.status,
         thread=thread,
@@ -52,14 +52,16 @@ def thread_page(site: Site, thread_id: str, form: Form, preview: str = "") -> Re
         order=place.order,
         form=form,
         preview=preview,
-        idempotency_key=form.values.get("idempotency_key") or (viewer() and site.new_id()),
+        idempotency_key=form.values.get("idempotency_key") or (current_user() and site.new_id()),
         # The newest post, where it is on the page: whoever looks for newer ones starts from it.
-        newest=stretch.posts[-1].id if stretch.posts and not stretch.later else "",
-        **_onward(thread_id, place, stretch),
+        newest=stretch.posts[-1].id if stretch.posts and not stretch.has_later else "",
+        **_navigation(thread_id, place, stretch),
     )
 
 
-def _onward(thread_id: str, place: Place, stretch: Stretch) -> dict[str, str | None]:
+def _navigation(
+    thread_id: str, place: WindowPosition, stretch: PostWindow
+) -> dict[str, str | None]:
     """Give the addresses of the pages around this one."""
     order = place.order if place.order == NEWEST else None
     posts = stretch.posts
@@ -71,30 +73,30 @@ def _onward(thread_id: str, place: Place, stretch: Stretch) -> dict[str, str | N
     found: dict[str, str | None] = dict.fromkeys(
         ("earlier_url", "later_url", "beginning_url", "newest_url")
     )
-    if stretch.earlier and posts:
+    if stretch.has_earlier and posts:
         # In the order of reading one goes on upwards, so from the end of the earlier page.
         found["earlier_url"] = address(None if order else "end", before=posts[0].id)
-    if stretch.later and posts:
+    if stretch.has_later and posts:
         found["later_url"] = address(after=posts[-1].id)
     beyond_the_end = not posts and (place.after or place.before)
-    if beyond_the_end or (stretch.later if order else stretch.earlier):
+    if beyond_the_end or (stretch.has_later if order else stretch.has_earlier):
         found["beginning_url"] = address()
-    if stretch.later and not order:
+    if stretch.has_later and not order:
         found["newest_url"] = address("end", at=NEWEST)
     return found
 
 
-def _count(thread: Thread, stretch: Stretch) -> int:
+def _count(thread: Thread, stretch: PostWindow) -> int:
     """Tell the number of posts: that of the page where it shows all, and so one's own reply too.
 
     Whoever keeps threads may hear of a post a moment later than the page that follows it is read.
     """
-    if stretch.earlier or stretch.later:
+    if stretch.has_earlier or stretch.has_later:
         return thread.post_count
     return sum(not post.deleted for post in stretch.posts)
 
 
-def place_of(thread_id: str, post_id: str, done: str | None = None) -> str:
+def post_url(thread_id: str, post_id: str, done: str | None = None) -> str:
     """Give the address of a post on a page of its thread; `done` names what to say there."""
     anchor = f"post-{post_id}"
     return url_for("thread.page", thread_id=thread_id, at=post_id, done=done, _anchor=anchor)

@@ -3,64 +3,64 @@
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from chassis.errors import Failure, Forbidden, Stale
+from chassis.errors import Failure, Forbidden, PreconditionFailed
 from forum.threads.port import Thread
 from forum.threads.schemas import NewThread
-from forum.web.context import Site
-from forum.web.current_user import signed_in
-from forum.web.forms import Form, version
-from forum.web.rendering import show
+from forum.web.context import PageContext
+from forum.web.current_user import require_user
+from forum.web.forms import Form, parse_version
+from forum.web.rendering import render_page
 
 
-def blueprint(site: Site) -> Blueprint:
+def blueprint(site: PageContext) -> Blueprint:
     """Make the blueprint of these forms."""
     bp = Blueprint("caring", __name__)
 
     @bp.get("/threads/<id:thread_id>/edit")
     def title_form(thread_id: str) -> Response:
         """Show the form that changes a title."""
-        identity = signed_in()
+        identity = require_user()
         thread = site.threads.get(thread_id)
         if identity.role != "moderator" and thread.author.id != identity.subject:
             detail = "Only the author or a moderator may change this title."
             raise Forbidden(detail)
         form = Form({"title": thread.title, "etag": str(thread.version)})
-        return show("thread_edit.html", thread=thread, form=form)
+        return render_page("thread_edit.html", thread=thread, form=form)
 
     @bp.post("/threads/<id:thread_id>/edit")
     def change_title(thread_id: str) -> Response:
         """Change a title, unless it was changed since the form was opened."""
-        identity = signed_in()
-        form = Form.sent()
+        identity = require_user()
+        form = Form.from_request()
         new = form.parse(NewThread, title=form.values.get("title", ""))
         thread: Thread | None = None
         if new:
-            expected = version(form.values.get("etag", ""))
+            expected = parse_version(form.values.get("etag", ""))
             try:
                 site.threads.change(identity, thread_id, {"title": new.title}, expected)
                 return redirect(url_for("thread.page", thread_id=thread_id, done="titled"), 303)
-            except Stale as failure:
-                form.refuse(failure)
+            except PreconditionFailed as failure:
+                form.add_failure(failure)
                 thread = site.threads.get(thread_id)
                 form.errors["title"] = f"It was changed meanwhile, to “{thread.title}”."
                 form.values["etag"] = str(thread.version)
             except Failure as failure:
-                form.refuse(failure, frozenset({"title"}))
+                form.add_failure(failure, frozenset({"title"}))
         thread = thread or site.threads.get(thread_id)
-        return show("thread_edit.html", form.status, thread=thread, form=form)
+        return render_page("thread_edit.html", form.status, thread=thread, form=form)
 
     @bp.post("/threads/<id:thread_id>/lock")
     def lock(thread_id: str) -> Response:
         """Lock a thread, or open it again."""
         locked = request.form.get("locked") == "true"
-        site.threads.change(signed_in(), thread_id, {"locked": locked}, None)
+        site.threads.change(require_user(), thread_id, {"locked": locked}, None)
         done = "locked" if locked else "unlocked"
         return redirect(url_for("thread.page", thread_id=thread_id, done=done), 303)
 
     @bp.post("/threads/<id:thread_id>/delete")
     def delete_thread(thread_id: str) -> Response:
         """Delete a thread."""
-        site.threads.delete(signed_in(), thread_id, None)
+        site.threads.delete(require_user(), thread_id, None)
         return redirect(url_for("reading.index", done="deleted"), 303)
 
     return bp

@@ -9,14 +9,14 @@ from chassis.errors import Invalid, Unavailable
 from forum.pagination import Listing
 from forum.threads.port import Thread
 from forum.web import notices
-from forum.web.context import Site
-from forum.web.forms import plainly
-from forum.web.rendering import next_url, show
+from forum.web.context import PageContext
+from forum.web.forms import humanize
+from forum.web.rendering import next_url, render_page
 
-PAGE = 20
+PAGE_SIZE = 20
 
 
-def blueprint(site: Site) -> Blueprint:
+def blueprint(site: PageContext) -> Blueprint:
     """Make the blueprint of the front page."""
     bp = Blueprint("reading", __name__)
 
@@ -30,20 +30,20 @@ def blueprint(site: Site) -> Blueprint:
         status = 200
         try:
             if q:
-                page = site.threads.search(q, PAGE, cursor)
+                page = site.threads.search(q, PAGE_SIZE, cursor)
             else:
-                page = site.threads.newest(sort, PAGE, cursor)
+                page = site.threads.newest(sort, PAGE_SIZE, cursor)
         except Unavailable:
             status = 503
         except Invalid as failure:
             # Too many words, or a cursor of another list: say so, and keep what was asked.
             status, page = failure.status, Listing([], None)
             for wrong in failure.errors:
-                notices.add(notices.WARNING, plainly(wrong.message, wrong.field))
+                notices.add(notices.WARNING, humanize(wrong.message, wrong.field))
         chosen: dict[str, Any] = {"q": q} if q else {}
         if sort == "newest":
             chosen["sort"] = sort
-        return show(
+        return render_page(
             "index.html",
             status,
             threads=page.items if page else None,

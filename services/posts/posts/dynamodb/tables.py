@@ -59,11 +59,11 @@ POSTS = Table(
         Index("recent", partition="list_shard", sort="id"),
     ),
 )
-PLACES = Table("posts-places", partition="id")
+LOCATIONS = Table("posts-places", partition="id")
 THREADS = Table("posts-threads", partition="id")
-PEOPLE = user_replica.table("posts")
-IDEMPOTENCY = store.table("posts")
-OUTBOX = dynamodb_outbox.table("posts")
-MOVING = state.table("posts")
+USERS = user_replica.user_replica_table("posts")
+IDEMPOTENCY = store.idempotency_table("posts")
+OUTBOX = dynamodb_outbox.outbox_table("posts")
+OWNERSHIP = state.ownership_table("posts")
 
-TABLES = (POSTS, PLACES, THREADS, PEOPLE, IDEMPOTENCY, OUTBOX, MOVING)
+TABLES = (POSTS, LOCATIONS, THREADS, USERS, IDEMPOTENCY, OUTBOX, OWNERSHIP)

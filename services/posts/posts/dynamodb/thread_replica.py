@@ -1,14 +1,14 @@
 """What is known here of threads: a replica that events feed, and calls for what they lack."""
 
 from chassis.auth.user_replica import NEWER
-from chassis.dynamodb.database import Action, Database, Item, NotApplied
+from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
 from posts.dynamodb import tables
 from posts.model import Thread
 
 THREADS = tables.THREADS.name
 
 
-class KnownThreads:
+class ThreadReplica:
     """The replica in one of the service's own tables.
 
     Items are `id`, `version`, `title`, `locked`, `deleted` and, unless a call told of this
@@ -23,7 +23,7 @@ class KnownThreads:
         """Name a thread's item, for `Database.get_each`."""
         return THREADS, {"id": thread_id}
 
-    def read(self, item: Item | None) -> Thread | None:
+    def parse(self, item: Item | None) -> Thread | None:
         """Read a thread's item; None if there is none, for a thread that is not known."""
         if item is None:
             return None
@@ -35,7 +35,7 @@ class KnownThreads:
             version=item["version"],
         )
 
-    def learn(self, thread: Thread, event_id: str | None = None) -> Thread:
+    def store(self, thread: Thread, event_id: str | None = None) -> Thread:
         """Keep what was told of a thread unless a newer version is known; answers the newest."""
         item: Item = {
             "id": thread.id,
@@ -49,11 +49,11 @@ class KnownThreads:
         try:
             # Not a plain put, which would give up where it meets somebody who is just posting.
             self._db.transact([self._db.put(THREADS, item, NEWER, version=thread.version)])
-        except NotApplied:
-            return self.read(self._db.get(*self.key(thread.id))) or thread
+        except TransactionCanceled:
+            return self.parse(self._db.get(*self.key(thread.id))) or thread
         return thread
 
-    def takes_posts(self, thread_id: str) -> Action:
+    def require_open(self, thread_id: str) -> Action:
         """Make the action that refuses a transaction unless a thread is known and open."""
         key = {"id": thread_id}
-        return self._db.holds(THREADS, key, "locked = :no AND deleted = :no", no=False)
+        return self._db.condition_check(THREADS, key, "locked = :no AND deleted = :no", no=False)

@@ -11,68 +11,71 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from chassis.auth.user_replica import People
+from chassis.auth.user_replica import UserReplica
 from chassis.dynamodb.database import Action, Database, Item, list_shard
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.ownership.records import Answers, Record, put_all, sized
+from chassis.ownership.records import IdempotencyRecords, Record, item_size, write_in_batches
 from threads.dynamodb import tables
-from threads.event_handlers import Counted, Replicas, UnknownThread
+from threads.event_handlers import CountedPost, EventHandlers, UnknownThread
 from threads.model import FORMER_MEMBER, title_words
 
-THREADS, WORDS, PEOPLE = tables.THREADS.name, tables.WORDS.name, tables.PEOPLE.name
-LEFT_BEHIND = (tables.THREADS, tables.WORDS, tables.TALLY, tables.PEOPLE, tables.IDEMPOTENCY)
+THREADS, WORDS, USERS = tables.THREADS.name, tables.WORDS.name, tables.USERS.name
+REPLACED_TABLES = (tables.THREADS, tables.WORDS, tables.TALLY, tables.USERS, tables.IDEMPOTENCY)
 """What a new stay of the domain begins without."""
 FIELDS = ("title", "author_id", "created_at", "locked")
 COUNTED_AT_ONCE = 98  # with the thread's own item below what one call reads and one writes
 NEW, OLDER = "attribute_not_exists(id)", "version < :version"
 
 
-class Copies:
+class ThreadRecords:
     """Threads in the service's own tables, and the copies of people and posts beside them."""
 
     def __init__(self, database: Database, outbox: DynamoOutbox) -> None:
         self._db = database
-        self._replicas = Replicas(database, outbox)
-        self._answers = Answers(database, tables.IDEMPOTENCY)
-        self._people = People(database, PEOPLE, FORMER_MEMBER)
+        self._replicas = EventHandlers(database, outbox)
+        self._answers = IdempotencyRecords(database, tables.IDEMPOTENCY)
+        self._people = UserReplica(database, USERS, FORMER_MEMBER)
 
-    def page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
         """Read a page of threads, deleted ones too."""
         items, last = self._db.scan(THREADS, json.loads(after) if after else None, limit=limit)
         return [_record(item) for item in items], json.dumps(last) if last else None
 
-    def read(self, ids: Sequence[str]) -> dict[str, Record]:
+    def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
         """Read those of up to 100 threads that are or were there."""
-        return {one: _record(item) for one, item in self._db.get_many(THREADS, "id", ids).items()}
+        return {
+            one: _record(item)
+            for one, item in self._db.get_by_partition(THREADS, "id", ids).items()
+        }
 
-    def put(self, records: Sequence[Record], *, force: bool = False) -> None:
+    def write(self, records: Sequence[Record], *, force: bool = False) -> None:
         """Keep threads, each unless as new a version is here."""
         for first in range(0, len(records), 100):
             portion = records[first : first + 100]
-            known = self._db.get_many(THREADS, "id", [record["id"] for record in portion])
-            put_all(
+            known = self._db.get_by_partition(THREADS, "id", [record["id"] for record in portion])
+            write_in_batches(
                 self._db,
-                [(self._put(one, known.get(one["id"]), force), sized(one)) for one in portion],
+                [(self._put(one, known.get(one["id"]), force), item_size(one)) for one in portion],
             )
 
-    def beside(self, since: datetime | None) -> Iterator[list[Record]]:
+    def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Give answers to idempotency keys."""
-        yield from self._answers.since(since)
+        yield from self._answers.read_since(since)
 
-    def put_beside(self, records: Sequence[Record]) -> None:
+    def write_auxiliary(self, records: Sequence[Record]) -> None:
         """Keep answers."""
-        self._answers.put(records)
+        self._answers.write(records)
 
-    def put_people(self, records: Iterable[Record]) -> None:
+    def write_users(self, records: Iterable[Record]) -> None:
         """Keep copies of people (records of users), each unless as new a version is here."""
-        self._people.put(records)
+        self._people.write_records(records)
 
-    def put_posts(self, records: Sequence[Record]) -> None:
+    def write_posts(self, records: Sequence[Record]) -> None:
         """Count posts (records of posts), each unless as new a version was counted."""
         shown = sorted((one for one in records if "gone" not in one), key=itemgetter("thread_id"))
         for thread_id, posts in groupby(shown, key=itemgetter("thread_id")):
             counted = [
-                Counted(one["id"], one["version"], one["deleted"], one["created_at"])
+                CountedPost(one["id"], one["version"], one["deleted"], one["created_at"])
                 for one in posts
             ]
             for first in range(0, len(counted), COUNTED_AT_ONCE):

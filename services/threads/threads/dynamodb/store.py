@@ -8,22 +8,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chassis.auth.tokens import Identity
-from chassis.auth.user_replica import NAME, People
-from chassis.clock import Clock, moment, stamp
-from chassis.dynamodb.database import Action, Database, Item, NotApplied, list_shard
+from chassis.auth.user_replica import NAME, UserReplica
+from chassis.clock import Clock, format_timestamp, parse_timestamp
+from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled, list_shard
 from chassis.facts import Facts
-from chassis.idempotency.keys import IdempotencyKey, KeyTaken
-from chassis.idempotency.store import Answers
+from chassis.idempotency.keys import DuplicateIdempotencyKey, IdempotencyKey
+from chassis.idempotency.store import IdempotencyStore
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.pagination import Key, Page
 from threads import events
 from threads.dynamodb import tables
 from threads.model import FORMER_MEMBER, Author, Thread, title_words
-from threads.ports import Changed
+from threads.ports import ConcurrentModification
 
 THREADS = tables.THREADS.name
 WORDS = tables.WORDS.name
-PEOPLE = tables.PEOPLE.name
+USERS = tables.USERS.name
 UNCHANGED = "version = :expected"
 
 SEARCH_ROUNDS = 3
@@ -38,8 +38,8 @@ class DynamoStore:
     def __init__(self, database: Database, outbox: DynamoOutbox, clock: Clock) -> None:
         self._db = database
         self._outbox = outbox
-        self._answers = Answers(database, tables.IDEMPOTENCY.name, clock)
-        self._people = People(database, PEOPLE, FORMER_MEMBER)
+        self._answers = IdempotencyStore(database, tables.IDEMPOTENCY.name, clock)
+        self._people = UserReplica(database, USERS, FORMER_MEMBER)
         self._authors = Facts()
 
     def get(self, thread_id: str) -> Thread | None:
@@ -50,7 +50,7 @@ class DynamoStore:
         """
         if author_id := self._authors.get(thread_id):
             keys = (THREADS, {"id": thread_id}), self._people.key(author_id)
-            item, person = self._db.get_each(*keys, only={PEOPLE: NAME})
+            item, person = self._db.get_items(*keys, only={USERS: NAME})
             name = person["display_name"] if person else FORMER_MEMBER
             return _thread(item, name) if item and _live(item) else None
         item = self._db.get(THREADS, {"id": thread_id})
@@ -59,11 +59,11 @@ class DynamoStore:
         self._authors.keep(thread_id, item["author_id"])
         return self._named([item])[0]
 
-    def active(self, limit: int, after: Key | None) -> Page[Thread]:
+    def list_by_activity(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads by activity, in a query per shard and one batch; may lag behind."""
         return self._list("by-activity", "activity_key", limit, after)
 
-    def newest(self, limit: int, after: Key | None) -> Page[Thread]:
+    def list_newest(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads, newest first, in a query per shard and one batch; may lag behind."""
         return self._list("by-age", "id", limit, after)
 
@@ -93,24 +93,24 @@ class DynamoStore:
                 pages[rarest] = self._postings(rarest, page[-1], size)
         return Page(self._named(found), (page[-1],))
 
-    def actor(self, identity: Identity) -> Identity:
+    def authorize(self, identity: Identity) -> Identity:
         """Tell who is about to write, in one call unless their session tells something new."""
         table, key = self._people.key(identity.subject)
-        return self._people.current(identity, self._db.get(table, key))
+        return self._people.authorize(identity, self._db.get(table, key))
 
     def add(self, thread: Thread, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
         """Add a thread and the postings of its title in one transaction."""
         actions = [
             self._db.put(THREADS, _item(thread)),
             self._outbox.record(events.CREATED, thread.id, thread.version, events.state(thread)),
-            *self._post(thread, title_words(thread.title)),
+            *self._add_postings(thread, title_words(thread.title)),
         ]
         if key:
-            actions.append(self._answers.keep(key, answer))
+            actions.append(self._answers.store_response(key, answer))
         try:
             self._db.transact(actions)
-        except NotApplied as refusal:
-            raise KeyTaken from refusal
+        except TransactionCanceled as refusal:
+            raise DuplicateIdempotencyKey from refusal
 
     def replace(self, thread: Thread, old: Thread) -> None:
         """Write a thread's new state and the changed postings of its title in one transaction."""
@@ -128,8 +128,8 @@ class DynamoStore:
                 expected=old.version,
             ),
             self._outbox.record(events.UPDATED, thread.id, thread.version, events.state(thread)),
-            *self._post(thread, words - old_words),
-            *self._unpost(thread, old_words - words),
+            *self._add_postings(thread, words - old_words),
+            *self._remove_postings(thread, old_words - words),
         )
 
     def delete(self, thread: Thread) -> None:
@@ -142,20 +142,20 @@ class DynamoStore:
         self._apply(
             self._db.put(THREADS, left, UNCHANGED, expected=thread.version),
             self._outbox.record(events.DELETED, thread.id, version, events.remains(thread)),
-            *self._unpost(thread, title_words(thread.title)),
+            *self._remove_postings(thread, title_words(thread.title)),
         )
 
-    def answered(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
+    def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
         """Look up the first answer to an idempotency key."""
-        return self._answers.find(key)
+        return self._answers.find_response(key)
 
     def check(self) -> None:
         """Check that the datastore answers."""
-        self._db.ready(THREADS)
+        self._db.check_table(THREADS)
 
     def _list(self, index: str, sort: str, limit: int, after: Key | None) -> Page[Thread]:
         before = after[0] if after else None
-        found = self._db.newest(
+        found = self._db.query_newest(
             THREADS, index, sort, shards=tables.SHARDS, limit=limit + 1, before=before
         )
         threads = self._named(found[:limit])
@@ -163,13 +163,13 @@ class DynamoStore:
 
     def _with_words(self, wanted: frozenset[str], thread_ids: Sequence[str]) -> list[Item]:
         """Read those of up to 100 threads that have these words in their titles right now."""
-        items = self._db.get_many(THREADS, "id", thread_ids)
+        items = self._db.get_by_partition(THREADS, "id", thread_ids)
         live = [items[one] for one in thread_ids if one in items and _live(items[one])]
         return [item for item in live if wanted <= title_words(item["title"])]
 
     def _named(self, items: Sequence[Item]) -> list[Thread]:
         """Give threads with the names that their authors have now, in one call."""
-        names = self._people.names(item["author_id"] for item in items)
+        names = self._people.display_names(item["author_id"] for item in items)
         return [_thread(item, names.get(item["author_id"], FORMER_MEMBER)) for item in items]
 
     def _postings(self, word: str, before: str | None, size: int) -> list[str]:
@@ -181,17 +181,17 @@ class DynamoStore:
         found = self._db.query(WORDS, condition, limit=size, ascending=False, **values)
         return [item["thread_id"] for item in found]
 
-    def _post(self, thread: Thread, words: Iterable[str]) -> list[Action]:
+    def _add_postings(self, thread: Thread, words: Iterable[str]) -> list[Action]:
         return [self._db.put(WORDS, {"word": word, "thread_id": thread.id}) for word in words]
 
-    def _unpost(self, thread: Thread, words: Iterable[str]) -> list[Action]:
+    def _remove_postings(self, thread: Thread, words: Iterable[str]) -> list[Action]:
         return [self._db.delete(WORDS, {"word": word, "thread_id": thread.id}) for word in words]
 
     def _apply(self, *actions: Action) -> None:
         try:
             self._db.transact(actions)
-        except NotApplied as refusal:
-            raise Changed from refusal
+        except TransactionCanceled as refusal:
+            raise ConcurrentModification from refusal
 
 
 def _reach(page: Sequence[str], size: int) -> str:
@@ -213,12 +213,12 @@ def _item(thread: Thread) -> Item:
         "id": thread.id,
         "title": thread.title,
         "author_id": thread.author.id,
-        "created_at": stamp(thread.created_at),
-        "last_activity_at": stamp(thread.last_activity_at),
+        "created_at": format_timestamp(thread.created_at),
+        "last_activity_at": format_timestamp(thread.last_activity_at),
         "post_count": thread.post_count,
         "locked": thread.locked,
         "version": thread.version,
-        "activity_key": tables.activity_key(stamp(thread.last_activity_at), thread.id),
+        "activity_key": tables.activity_key(format_timestamp(thread.last_activity_at), thread.id),
         "list_shard": list_shard(thread.id, tables.SHARDS),
     }
 
@@ -228,8 +228,8 @@ def _thread(item: Item, author_name: str) -> Thread:
         id=item["id"],
         title=item["title"],
         author=Author(item["author_id"], author_name),
-        created_at=moment(item["created_at"]),
-        last_activity_at=moment(item["last_activity_at"]),
+        created_at=parse_timestamp(item["created_at"]),
+        last_activity_at=parse_timestamp(item["last_activity_at"]),
         post_count=item["post_count"],
         locked=item["locked"],
         version=item["version"],

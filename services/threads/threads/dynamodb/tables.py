@@ -53,12 +53,12 @@ THREADS = Table(
 )
 WORDS = Table("threads-words", partition="word", sort="thread_id")
 TALLY = Table("threads-posts", partition="thread_id", sort="post_id")
-PEOPLE = user_replica.table("threads")
-IDEMPOTENCY = store.table("threads")
-OUTBOX = dynamodb_outbox.table("threads")
-MOVING = state.table("threads")
+USERS = user_replica.user_replica_table("threads")
+IDEMPOTENCY = store.idempotency_table("threads")
+OUTBOX = dynamodb_outbox.outbox_table("threads")
+OWNERSHIP = state.ownership_table("threads")
 
-TABLES = (THREADS, WORDS, TALLY, PEOPLE, IDEMPOTENCY, OUTBOX, MOVING)
+TABLES = (THREADS, WORDS, TALLY, USERS, IDEMPOTENCY, OUTBOX, OWNERSHIP)
 
 
 def activity_key(active: str, thread_id: str) -> str:

@@ -25,11 +25,11 @@ SHARDS = 4
 USERS = Table(
     "users", partition="id", indexes=(Index("listed", partition="list_shard", sort="id"),)
 )
-NAMES = Table("users-names", partition="name")
-SIGN_INS = Table("users-sign-ins", partition="counter", expires="expires")
-IDEMPOTENCY = store.table("users")
+USERNAMES = Table("users-names", partition="name")
+SIGN_INS = Table("users-sign-ins", partition="counter", ttl_attribute="expires")
+IDEMPOTENCY = store.idempotency_table("users")
 ERASURES = Table("users-erasures", partition="id")
-OUTBOX = dynamodb_outbox.table("users")
-MOVING = state.table("users")
+OUTBOX = dynamodb_outbox.outbox_table("users")
+OWNERSHIP = state.ownership_table("users")
 
-TABLES = (USERS, NAMES, SIGN_INS, IDEMPOTENCY, ERASURES, OUTBOX, MOVING)
+TABLES = (USERS, USERNAMES, SIGN_INS, IDEMPOTENCY, ERASURES, OUTBOX, OWNERSHIP)
