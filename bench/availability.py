@@ -16,8 +16,8 @@ import requests
 from bench import usage, wrk
 from bench.scenarios import Scenarios
 from bench.side import MONOLITH, Side
+from chassis.auth.sessions import SESSION_COOKIE
 from chassis.clock import uuid7
-from chassis.http.api import SESSION_COOKIE
 
 SOON = 1.0
 """An answer is a good one if it comes within so many seconds."""

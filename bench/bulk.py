@@ -17,24 +17,23 @@ class Bulk(Database):
 
     def __init__(self, client: Any, prefix: str) -> None:
         super().__init__(client, prefix)
-        self._bulk = client
         self._left: dict[str, list[dict[str, Any]]] = {}
 
     def transact(self, actions: Sequence[Action]) -> None:
         """Take what a transaction puts; all of it is new."""
         for action in actions:
-            if put := action.get("Put"):
+            if put := action.request.get("Put"):
                 self._take(put["TableName"], put["Item"])
 
     def put_item_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:  # noqa: ARG002
         """Take an item."""
-        self._take(self._prefix + table, self.serialize(item))
+        self._take(self.prefix + table, self.serialize(item))
         return True
 
     def add(self, table: str, items: Iterable[Item]) -> None:
         """Take items of any table."""
         for item in items:
-            self._take(self._prefix + table, self.serialize(item))
+            self._take(self.prefix + table, self.serialize(item))
 
     def finish(self) -> None:
         """Write what was taken and not written yet."""
@@ -52,6 +51,6 @@ class Bulk(Database):
     def _write(self, table: str) -> None:
         rest = iter(self._left.pop(table))
         while batch := list(islice(rest, _MOST)):
-            wanted: dict[str, Any] = {table: batch}
+            wanted: Any = {table: batch}
             while wanted:
-                wanted = self._bulk.batch_write_item(RequestItems=wanted)["UnprocessedItems"]
+                wanted = self.client.batch_write_item(RequestItems=wanted)["UnprocessedItems"]

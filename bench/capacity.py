@@ -8,9 +8,6 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-import posts.bootstrap
-import threads.bootstrap
-import users.bootstrap
 from bench.content import Content
 from bench.dynamo import Meter, Metered, running
 from bench.fill_sql import PASSWORD
@@ -18,13 +15,11 @@ from bench.fill_tables import into_tables
 from bench.growth import size
 from bench.inside import Keys, Services, make_keys
 from bench.sessions import open_session
-from chassis.clock import uuid7
+from chassis.clock import utc_now, uuid7
 from chassis.dynamodb.database import Database, connect
-from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from posts.event_handlers import EventHandlers as PostsReplicas
-from posts.subscription import SUBSCRIPTION as TO_POSTS
-from threads.event_handlers import EventHandlers as ThreadsReplicas
-from threads.subscription import SUBSCRIPTION as TO_THREADS
+from infra.domains import SERVICES
+from posts.event_handlers import EventHandlers as PostEventHandlers
+from threads.event_handlers import EventHandlers as ThreadEventHandlers
 
 PRICES = Path(__file__).with_name("prices.toml")
 POSTS = 1000
@@ -79,14 +74,11 @@ class _Bench:
     def __init__(self, services: Services, metered: Metered, content: Content, keys: Keys) -> None:
         self._services, self._metered, self._content = services, metered, content
         database = Database(connect(), services.prefix)
-        self._outboxes: list[DynamoOutbox] = [
-            owner.build_outbox(database)
-            for owner in (users.bootstrap, threads.bootstrap, posts.bootstrap)
-        ]
-        in_threads, in_posts = self._outboxes[1:]
+        self._outboxes = [one.outbox(database, utc_now, uuid7) for one in SERVICES.values()]
+        _, of_threads, of_posts = self._outboxes
         self._consumers = (
-            (TO_THREADS, ThreadsReplicas(database, in_threads).handlers()),
-            (TO_POSTS, PostsReplicas(database, in_posts).handlers()),
+            ThreadEventHandlers(database, of_threads).handlers(),
+            PostEventHandlers(database, of_posts).handlers(),
         )
         self._headers = {"Authorization": f"Bearer {open_session(content.people[1], keys.private)}"}
 
@@ -139,8 +131,8 @@ class _Bench:
                 for event in told:
                     # One more for the monolith, which takes everything.
                     deliveries += 1
-                    for subscription, handlers in self._consumers:
-                        if event.type in subscription.event_types:
+                    for handlers in self._consumers:
+                        if event.type in handlers:
                             deliveries += 1
                             handlers[event.type](event)
                 if told:

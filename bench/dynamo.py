@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from infra import dynoxide
-from tests.support.ports import free_port
+from infra.runner.free_port import free_port
 
 _START_SECONDS = 20
 

@@ -52,7 +52,6 @@ def _user(person: Person) -> Row:
         "username": person.username,
         "username_key": username_key(person.username),
         "display_name": person.display_name,
-        "bio": "",
         "role": "member",
         "suspended": False,
         "erased": False,

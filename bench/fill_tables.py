@@ -1,82 +1,80 @@
-"""Brings the content into the tables of all three services, through the services' own stores."""
+"""Fills the tables of all three services, through the services' own stores."""
 
 from typing import Any
 
-import posts.bootstrap
-import threads.bootstrap
-import users.bootstrap
 from bench.bulk import Bulk
 from bench.content import Content, Person, Text, Topic
 from bench.fill_sql import PASSWORD, Told
 from chassis.auth.passwords import hash_password
-from chassis.clock import format_timestamp
+from chassis.clock import utc_now, uuid7
+from chassis.idempotency.store import IdempotencyStore
 from chassis.messaging.events import Event
-from posts import model as in_posts
-from posts.event_handlers import EventHandlers as PostsReplicas
-from posts.events import THREAD_CREATED, USER_REGISTERED
-from threads import model as in_threads
+from infra.domains import SERVICES
+from posts.dynamodb.store import DynamoStore as PostStore
+from posts.event_handlers import EventHandlers as PostEventHandlers
+from posts.model import Post
+from threads import events as threads_events
 from threads.dynamodb import tables as threads_tables
-from threads.event_handlers import EventHandlers as ThreadsReplicas
-from users import model as in_users
+from threads.dynamodb.store import DynamoStore as ThreadStore
+from threads.event_handlers import EventHandlers as ThreadEventHandlers
+from threads.model import Thread
+from users import events as users_events
+from users.dynamodb.store import DynamoStore as UserStore
+from users.model import MEMBER, User, username_key
 from users.ports import Account
 
 
 def into_tables(client: Any, prefix: str, content: Content, told: Told) -> None:
-    """Fill the tables: each service's own things, and its replicas of others' things."""
+    """Fill the tables: each service's own content, and its replicas of the other domains."""
     bulk = Bulk(client, prefix)
-    kept = hash_password(PASSWORD)
-    accounts = users.bootstrap.build_store(bulk)
-    topics, texts = threads.bootstrap.build_store(bulk), posts.bootstrap.build_store(bulk)
-    to_threads = ThreadsReplicas(bulk, threads.bootstrap.build_outbox(bulk)).handlers()
-    to_posts = PostsReplicas(bulk, posts.bootstrap.build_outbox(bulk)).handlers()
+    outboxes = {name: one.outbox(bulk, utc_now, uuid7) for name, one in SERVICES.items()}
+    responses = IdempotencyStore(bulk, "none", utc_now)
+    users = UserStore(bulk, outboxes["users"], responses, utc_now)
+    threads = ThreadStore(bulk, outboxes["threads"], responses)
+    posts = PostStore(bulk, outboxes["posts"], responses)
+    to_threads = ThreadEventHandlers(bulk, outboxes["threads"]).handlers()
+    to_posts = PostEventHandlers(bulk, outboxes["posts"]).handlers()
+    password_hash = hash_password(PASSWORD)
     for person in content.people:
-        name = in_users.username_key(person.username)
-        accounts.add(Account(_user(person), kept), name, None, {})
-        event = _registered(person)
-        to_threads[USER_REGISTERED](event)
-        to_posts[USER_REGISTERED](event)
+        user = _user(person)
+        users.add(Account(user, password_hash), username_key(user.username), None, {})
+        data = users_events.event_data(user)
+        event = Event(user.id, users_events.REGISTERED, "/users", user.id, 1, person.at, data)
+        to_threads[event.type](event)
+        to_posts[event.type](event)
         told(1)
     for topic in content.topics:
-        topics.add(_thread(topic), None, {})
-        to_posts[THREAD_CREATED](_created(topic))
+        thread = _thread(topic)
+        threads.add(thread, None, {})
+        data = threads_events.event_data(thread)
+        event = Event(thread.id, threads_events.CREATED, "/threads", thread.id, 1, topic.at, data)
+        to_posts[event.type](event)
         told(1)
     for text in content.texts():
-        texts.add(_post(text), None, {})
+        posts.add(_post(text), None, {})
         bulk.add(threads_tables.TALLY.name, [_counted(text)])
         told(1)
     bulk.finish()
 
 
-def _user(person: Person) -> in_users.User:
-    return in_users.User(
+def _user(person: Person) -> User:
+    return User(
         id=person.id,
         username=person.username,
         display_name=person.display_name,
-        bio="",
-        role=in_users.MEMBER,
+        role=MEMBER,
         suspended=False,
         created_at=person.at,
         version=1,
     )
 
 
-def _registered(person: Person) -> Event:
-    state = {
-        "username": person.username,
-        "display_name": person.display_name,
-        "bio": "",
-        "role": in_users.MEMBER,
-        "suspended": False,
-        "created_at": format_timestamp(person.at),
-    }
-    return Event(person.id, USER_REGISTERED, "/users", person.id, 1, person.at, state)
-
-
-def _thread(topic: Topic) -> in_threads.Thread:
-    return in_threads.Thread(
+def _thread(topic: Topic) -> Thread:
+    return Thread(
         id=topic.id,
         title=topic.title,
-        author=in_threads.Author(topic.author.id, topic.author.display_name),
+        author_id=topic.author.id,
+        author_name=topic.author.display_name,
         created_at=topic.at,
         last_activity_at=topic.active,
         post_count=topic.posts,
@@ -85,16 +83,12 @@ def _thread(topic: Topic) -> in_threads.Thread:
     )
 
 
-def _created(topic: Topic) -> Event:
-    state = {"title": topic.title, "locked": False}
-    return Event(topic.id, THREAD_CREATED, "/threads", topic.id, 1, topic.at, state)
-
-
-def _post(text: Text) -> in_posts.Post:
-    return in_posts.Post(
+def _post(text: Text) -> Post:
+    return Post(
         id=text.id,
         thread_id=text.topic.id,
-        author=in_posts.Author(text.author.id, text.author.display_name),
+        author_id=text.author.id,
+        author_name=text.author.display_name,
         body=text.body,
         html=text.html,
         created_at=text.at,
@@ -105,7 +99,7 @@ def _post(text: Text) -> in_posts.Post:
 
 
 def _counted(text: Text) -> dict[str, Any]:
-    """Give what the threads service keeps of a post that it counted."""
+    """Return what the threads service stores of a post that it counted."""
     return {
         "thread_id": text.topic.id,
         "post_id": text.id,

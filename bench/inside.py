@@ -11,21 +11,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
-import posts.bootstrap
-import posts.dynamodb.tables
-import posts.settings
-import threads.bootstrap
-import threads.dynamodb.tables
-import threads.settings
-import users.bootstrap
-import users.dynamodb.tables
-import users.settings
 from chassis.dynamodb.tables import create_tables
 from forum.app import create_app
 from forum.database import Database, make_engine
 from forum.migrate import upgrade
 from forum.settings import ForumSettings
 from infra import keypair
+from infra.domains import SERVICES
+from posts.bootstrap import PostsService
+from posts.settings import PostsSettings
+from threads.bootstrap import ThreadsService
+from threads.settings import ThreadsSettings
+from users.bootstrap import UsersService
+from users.settings import UsersSettings
 
 SECRET = "the bench's own key, of 32 characters or more"  # noqa: S105
 _STEPS = 10  # of SQLite's virtual machine between two looks
@@ -50,22 +48,23 @@ class Services:
 
     def __init__(self, prefix: str, keys: Keys) -> None:
         client: Any = boto3.client("dynamodb")
-        for owned in (users.dynamodb.tables, threads.dynamodb.tables, posts.dynamodb.tables):
-            create_tables(client, prefix, owned.TABLES)
+        for domain in SERVICES.values():
+            create_tables(client, prefix, domain.tables)
         self.prefix, self.client = prefix, client
         common: dict[str, Any] = {
             "secret_key": SECRET,
             "session_public_keys": keys.public,
             "table_prefix": prefix,
         }
-        self.users = users.settings.UsersSettings(session_private_key=keys.private, **common)
-        self.threads = threads.settings.ThreadsSettings(posts_url=_FOR_OTHERS, **common)
-        self.posts = posts.settings.PostsSettings(threads_url=_FOR_OTHERS, **common)
-        self._clients = {
-            "users": users.bootstrap.create_app(self.users).test_client(use_cookies=False),
-            "threads": threads.bootstrap.create_app(self.threads).test_client(use_cookies=False),
-            "posts": posts.bootstrap.create_app(self.posts).test_client(use_cookies=False),
+        users = UsersSettings(session_private_key=keys.private, **common)
+        threads = ThreadsSettings(posts_url=_FOR_OTHERS, **common)
+        posts = PostsSettings(threads_url=_FOR_OTHERS, **common)
+        apps: dict[str, Flask] = {
+            "users": UsersService(users).create_app(),
+            "threads": ThreadsService(threads).create_app(),
+            "posts": PostsService(posts).create_app(),
         }
+        self._clients = {name: app.test_client(use_cookies=False) for name, app in apps.items()}
 
     def of(self, path: str) -> FlaskClient:
         """Give the client of the service that answers for a path."""

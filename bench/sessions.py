@@ -1,20 +1,14 @@
-"""Sessions of people who were filled in, as the owner of accounts opens them."""
+"""Sessions of generated users, as the users service opens them."""
 
 from bench.content import Person
+from chassis import codec
 from chassis.auth.tokens import Issuer
 from chassis.clock import utc_now, uuid7
+from users.model import MEMBER, SessionClaims
 
 
 def open_session(person: Person, private_key: str) -> str:
-    """Give a token that both sides take, signed with the key that they share."""
-    token, _ = Issuer(private_key).issue(
-        subject=person.id,
-        username=person.username,
-        name=person.display_name,
-        role="member",
-        suspended=False,
-        version=1,
-        session=uuid7(),
-        now=utc_now(),
-    )
+    """Return a token that both sides accept, signed with the key that they share."""
+    claims = SessionClaims(person.username, person.display_name, MEMBER, suspended=False, ver=1)
+    token, _ = Issuer(private_key).issue(person.id, uuid7(), codec.to_json(claims), utc_now())
     return token

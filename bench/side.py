@@ -14,7 +14,7 @@ from bench.progress import Progress
 from forum.database import make_engine
 from infra import ministack, stages
 from infra.runner.config import DATASTORE, GATEWAY
-from tests.support.harness import RunnerStack
+from infra.runner.stack import RunnerStack
 
 MONOLITH, SPLIT = "monolith", "split"
 STAGES = {MONOLITH: frozenset[str](), SPLIT: frozenset(stages.DOMAINS)}

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.support.harness import RunnerStack
+from infra.runner.stack import RunnerStack
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _AFTER_NAME = 2  # fields of /proc/*/stat after the name in brackets begin with the third

@@ -1,7 +1,8 @@
-"""Move a domain of a running forum: `python -m extraction extract posts`.
+"""Command line of live extraction: `python -m extraction extract posts`.
 
-`extract` takes it out of the monolith, `return` brings it back, `status` says where all stand.
-A move that was stopped goes on where it was; the other direction gives it up, before the switch.
+`extract` moves a domain from the monolith to its service, `reintegrate` moves it back, `status`
+shows all domains. An interrupted move resumes where it was; before the cutover, the opposite
+direction cancels it.
 """
 
 import argparse
@@ -27,40 +28,40 @@ from infra.runner.lock import Lock
 
 EXTRACT, REINTEGRATE, STATUS = "extract", "reintegrate", "status"
 PHASES = ("prepare", "backfill", "catch-up", "verify", "cutover", "soak")
-DECIDED = ("cutover", "soak")
-"""The phases that note themselves what follows, in the transaction of what they do."""
-_SAYS = {
-    "prepare": "what the move needs is brought up; nothing changes for anybody",
-    "backfill": "what is there is copied, while people write",
-    "catch-up": "what has changed meanwhile is copied",
-    "verify": "both ends are compared, row by row",
-    "cutover": "the owner changes",
-    "soak": "the new owner is looked at for a while",
+SELF_RECORDED = ("cutover", "soak")
+"""The phases that store what comes next themselves, in the transaction of what they do."""
+_DESCRIPTIONS = {
+    "prepare": "start what the move needs; nothing changes for users",
+    "backfill": "copy the existing records, while users write",
+    "catch-up": "copy what changed during the backfill",
+    "verify": "compare both sides, record by record",
+    "cutover": "freeze writes for a moment and change the owner",
+    "soak": "check the new owner for a while",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line asks for."""
-    chosen = _parser().parse_args(arguments)
+    """Run the command line."""
+    options = _parser().parse_args(arguments)
     console = _console()
     try:
-        place = _place()
-        if isinstance(place, ComposeProject):
+        deployment = _find_deployment()
+        if isinstance(deployment, ComposeProject):
             passed = sys.argv[1:] if arguments is None else arguments
-            return compose_agent.run_in_container(place, passed)
-        if chosen.what == STATUS:
-            show_status(place, console)
+            return compose_agent.run_in_container(deployment, passed)
+        if options.command == STATUS:
+            show_status(deployment, console)
             return 0
-        with place.exclusive():
-            return _go(place, chosen, console)
+        with deployment.exclusive():
+            return _run(deployment, options, console)
     except (ExtractionStopped, DeploymentError) as error:
         console.say(f"Stopped: {error}")
         return 1
     except Unavailable as failure:
-        console.say(f"Stopped: {failure.detail} Run this again to go on.")
+        console.say(f"Stopped: {failure.detail} Run this again to resume.")
         return 1
     except KeyboardInterrupt:
-        console.say("Stopped. Run this again to go on.")
+        console.say("Stopped. Run this again to resume.")
         return 130
 
 
@@ -70,7 +71,7 @@ def _console() -> Console:
     return Console()
 
 
-def _place() -> Deployment | ComposeProject:
+def _find_deployment() -> Deployment | ComposeProject:
     """Find the forum of `make run`, or the one in containers; DEPLOYMENT says which if both run."""
     if compose.is_inside_container():
         return ComposeDeployment()
@@ -92,84 +93,97 @@ def _place() -> Deployment | ComposeProject:
     raise DeploymentError(msg)
 
 
-def _go(place: Deployment, chosen: argparse.Namespace, console: Console) -> int:
-    move = Extraction(place, chosen.domain, chosen.what, console, chosen.repair, chosen.soak)
-    noted = move.load_status()
-    under_way = noted is not None and noted.state != "settled"
-    gone = chosen.domain in place.extracted
-    if noted and noted.state == "settled" and gone != (noted.owner == chosen.domain):
-        msg = f"The forum's database says that {noted.owner} keeps {chosen.domain}, its routes not."
+def _run(deployment: Deployment, options: argparse.Namespace, console: Console) -> int:
+    move = Extraction(
+        deployment, options.domain, options.command, console, options.repair, options.soak
+    )
+    status = move.load_status()
+    moving = status is not None and status.state != "settled"
+    is_out = options.domain in deployment.extracted
+    if status and not moving and is_out != (status.owner == options.domain):
+        msg = f"The database says that {status.owner} owns {options.domain}, but the routes do not."
         raise ExtractionStopped(msg)
-    direction = noted.progress.get("direction") if noted and under_way else None
-    if direction and direction != chosen.what:
-        return _turn_back(move, str(direction), noted.phase if noted else "")
-    if not under_way and gone == (chosen.what == EXTRACT):
-        console.say(f"{chosen.domain} is {'out' if gone else 'in the monolith'} already.")
+    direction = status.progress.get("direction") if status and moving else None
+    if direction and direction != options.command:
+        return _cancel(move, str(direction), status.phase if status else "")
+    if not moving and is_out == (options.command == EXTRACT):
+        owner = "by its service" if is_out else "by the monolith"
+        console.say(f"{options.domain} is already owned {owner}.")
         return 0
-    if chosen.dry_run:
+    if options.dry_run:
         dry_run(move)
         return 0
-    if noted and under_way:
-        move.progress, move.phase = noted.progress, noted.phase or PHASES[0]
-    first = move.phase
-    way: Extract | Reintegrate = Extract(move) if chosen.what == EXTRACT else Reintegrate(move)
-    if first != PHASES[0] and chosen.phase != PHASES[0]:
-        console.say(f"Going on at {chosen.phase or first}.")
-        if first != "soak":
-            # What it started may have stopped with the whole forum.
-            way.prepare()
-    for phase in _wanted(chosen, first):
-        console.phase(phase, _SAYS[phase])
-        _steps(way)[phase]()
-        if phase == move.phase and phase not in DECIDED:
-            move.save_progress(PHASES[PHASES.index(phase) + 1])
+    if status and moving:
+        move.progress, move.phase = status.progress, status.phase or PHASES[0]
+    _run_phases(move, options, console)
     return 0
 
 
-def _wanted(chosen: argparse.Namespace, first: str) -> Sequence[str]:
-    """Give the phases to go through: all that are left, or the one that is asked for."""
-    if not chosen.phase:
+def _run_phases(move: Extraction, options: argparse.Namespace, console: Console) -> None:
+    first = move.phase
+    phases = _phases(move, options.command)
+    if first != PHASES[0] and options.phase != PHASES[0]:
+        console.say(f"Resuming at {options.phase or first}.")
+        if first != "soak":
+            # What this phase started may have stopped with the whole forum.
+            phases[PHASES[0]]()
+    for phase in _wanted_phases(options, first):
+        console.phase(phase, _DESCRIPTIONS[phase])
+        phases[phase]()
+        if phase == move.phase and phase not in SELF_RECORDED:
+            move.save_progress(PHASES[PHASES.index(phase) + 1])
+
+
+def _wanted_phases(options: argparse.Namespace, first: str) -> Sequence[str]:
+    """Return the phases to run: all that are left, or the one that PHASE names."""
+    if not options.phase:
         return PHASES[PHASES.index(first) :]
-    if first == "soak" != chosen.phase:
-        msg = f"The owner of {chosen.domain} has changed; only `soak` is left."
+    if first == "soak" != options.phase:
+        msg = f"The owner of {options.domain} has changed; only `soak` is left."
         raise ExtractionStopped(msg)
-    if PHASES.index(chosen.phase) > PHASES.index(first):
-        msg = f"{chosen.domain} is at {first}; {chosen.phase} comes later."
+    if PHASES.index(options.phase) > PHASES.index(first):
+        msg = f"{options.domain} is at {first}; {options.phase} comes later."
         raise ExtractionStopped(msg)
-    return (chosen.phase,)
+    return (options.phase,)
 
 
-def _steps(way: Extract | Reintegrate) -> dict[str, Callable[[], None]]:
+def _direction(move: Extraction, direction: str) -> Extract | Reintegrate:
+    return Extract(move) if direction == EXTRACT else Reintegrate(move)
+
+
+def _phases(move: Extraction, direction: str) -> dict[str, Callable[[], None]]:
+    steps = _direction(move, direction)
     return {
-        "prepare": way.prepare,
-        "backfill": way.backfill,
-        "catch-up": way.catch_up,
-        "verify": way.verify,
-        "cutover": way.cutover,
-        "soak": way.soak,
+        "prepare": steps.prepare,
+        "backfill": steps.backfill,
+        "catch-up": steps.catch_up,
+        "verify": steps.verify,
+        "cutover": steps.cutover,
+        "soak": steps.soak,
     }
 
 
-def _turn_back(move: Extraction, direction: str, phase: str) -> int:
-    """Give up a move that is asked to go the other way."""
+def _cancel(move: Extraction, direction: str, phase: str) -> int:
+    """Cancel a move in this direction, because the opposite one was asked for."""
     if phase == "soak":
-        msg = f"{move.domain} has just moved; let that move end first."
+        msg = f"{move.domain} has just moved; let that move finish first."
         raise ExtractionStopped(msg)
-    noted = move.load_status()
-    move.progress, move.phase = (noted.progress, noted.phase) if noted else ({}, "")
-    way: Extract | Reintegrate = Extract(move) if direction == EXTRACT else Reintegrate(move)
-    way.cancel()
+    status = move.load_status()
+    move.progress, move.phase = (status.progress, status.phase) if status else ({}, "")
+    _direction(move, direction).cancel()
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m extraction", description=__doc__)
-    commands = parser.add_subparsers(dest="what", required=True)
+    commands = parser.add_subparsers(dest="command", required=True)
     for name in (EXTRACT, REINTEGRATE):
         command = commands.add_parser(name)
         command.add_argument("domain", choices=stages.DOMAINS)
-        command.add_argument("--phase", choices=PHASES, help="do this phase only, once more")
-        command.add_argument("--dry-run", action="store_true", help="only read everything")
+        command.add_argument("--phase", choices=PHASES, help="run only this phase, once more")
+        command.add_argument(
+            "--dry-run", action="store_true", help="read everything, write nothing"
+        )
         command.add_argument("--repair", action="store_true", help="replace copies that differ")
         command.add_argument("--soak", type=float, default=SOAK_SECONDS, metavar="SECONDS")
     commands.add_parser(STATUS)

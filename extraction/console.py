@@ -1,4 +1,4 @@
-"""What a mover tells whoever started it: lines, and a bar for what takes long."""
+"""Console output of a move: lines, and a progress bar for what takes long."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from tqdm import tqdm
 
 
 class Console:
-    """Writes lines, each with the seconds since the beginning, and one bar at a time."""
+    """Writes lines, each with the seconds since the start, and one bar at a time."""
 
     def __init__(self, out: TextIO | None = None, *, bars: bool = False) -> None:
-        """Write to `out`; with `bars` there are bars even if this does not look like a terminal."""
+        """Write to `out`; `bars` shows bars even where this does not look like a terminal."""
         self._out = out or sys.stdout
         self._hides_bars = False if bars else None
         self._began = time.monotonic()
         self._bar: tqdm[Any] | None = None
+        self.count = 0
+        """How far the current or the last bar is."""
 
     def say(self, text: str) -> None:
         """Write a line."""
@@ -28,14 +30,14 @@ class Console:
         self._out.flush()
 
     def phase(self, name: str, text: str) -> None:
-        """Say that a phase begins."""
+        """Announce a phase."""
         self.say(f"[{name}] {text}")
 
     @contextmanager
     def bar(self, name: str, total: int) -> Iterator[None]:
-        """Show how far something is, until the block ends; `total` is a guess."""
+        """Show a bar until the end of the block; `total` is an estimate."""
         began = time.monotonic()
-        # On a terminal only: a log is served better by the line that follows.
+        # On a terminal only; for a log, the line at the end is better.
         bar: tqdm[Any] = tqdm(
             total=total,
             desc=f"{'':11}{name}",
@@ -46,14 +48,14 @@ class Console:
         )
         with bar:
             self._bar = bar
-            self._count = 0
+            self.count = 0
             yield
         self._bar = None
         seconds = time.monotonic() - began
-        self.say(f"{name}: {self._count} in {seconds:.1f} s")
+        self.say(f"{name}: {self.count} in {seconds:.1f} s")
 
     def advance(self, count: int) -> None:
-        """Say that the bar's thing is further by so many."""
-        self._count += count
+        """Advance the bar."""
+        self.count += count
         if self._bar is not None:
             self._bar.update(count)

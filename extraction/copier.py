@@ -1,4 +1,4 @@
-"""Copying records from one end to the other, and proving that both know the same."""
+"""Copies records from one side of a move to the other, and verifies that both sides agree."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -17,14 +17,14 @@ PAGE_SIZE = 500
 SHOWN_DIFFERENCES = 20
 MAX_RECHECKS = 5
 COPY_ONLY_SECONDS = 30.0
-"""So many seconds may pass until an event tells that something was deleted."""
+"""Time until an event tells the copy of a deletion."""
 OnProgress = Callable[[int], None]
-"""Is told how many records more were dealt with."""
+"""Called with the number of records that were processed."""
 
 
 @dataclass
 class Difference:
-    """One thing of which the two ends do not know the same, though one end has as new a version."""
+    """A record that differs although the copy has as new a version, and its differing fields."""
 
     id: str
     fields: list[str]
@@ -35,26 +35,26 @@ class Difference:
 
 @dataclass
 class VerificationReport:
-    """How many things were proved to be alike, the sum of their versions, and what was not."""
+    """The number of compared records, the sum of their versions, and the differences."""
 
     count: int = 0
     versions: int = 0
     behind: int = 0
     differences: list[Difference] = field(default_factory=list)
     copy_only: list[str] = field(default_factory=list)
-    """The ids of what only the copy knows."""
+    """The ids of records that only the copy has."""
 
     _counted: dict[str, int] = field(default_factory=dict)
-    """The version of each thing that is in the sums. What the copy has tells nothing of that: it
-    loses the posts of a deleted thread, while their owner goes on counting them."""
+    """The version of each record that is in the sums. The copy can't tell: it loses the posts of a
+    deleted thread, while their owner goes on counting them."""
 
     @property
     def totals(self) -> tuple[int, int]:
-        """Give the number of things and the sum of their versions."""
+        """The number of records, and the sum of their versions."""
         return self.count, self.versions
 
     def add(self, record: Record) -> None:
-        """Count a record as it is now, for the first time or instead of what it was."""
+        """Count a record, or replace its earlier version in the sums."""
         known = self._counted.get(record["id"])
         self.count += known is None
         self.versions += record["version"] - (known or 0)
@@ -62,7 +62,7 @@ class VerificationReport:
 
 
 class Copier:
-    """Copies the records of a domain from where they are kept to where they will be."""
+    """Copies the records of a domain from the owner (source) to the next owner (target)."""
 
     def __init__(
         self,
@@ -73,24 +73,24 @@ class Copier:
         may_lack: Callable[[Record], bool] = lambda _: False,
         changed: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """Take whether events keep the target too, and which records it may lack.
+        """Take whether events also update the target, and which records it may lack.
 
-        `changed` names the things that changed lately: of them an event may have brought the new
-        version, without what no event tells.
+        `changed` returns the ids of recent changes: an event may have brought their new version to
+        the target, without what no event tells.
         """
         self._source, self._target = source, target
         self._target_learns, self._may_lack = target_learns, may_lack
         self._changed = changed
 
     def copy(self, after: str, seen: OnProgress) -> str | None:
-        """Copy one page; answers where the next one begins."""
+        """Copy one page; return where the next one begins."""
         records, following = self._source.read_page(after, PAGE_SIZE)
         self._target.write(records)
         seen(len(records))
         return following
 
     def copy_differing(self, after: str, seen: OnProgress) -> str | None:
-        """Copy of one page what the target does not know yet, which is little."""
+        """Copy the records of one page that differ in the target."""
         records, following = self._source.read_page(after, PAGE_SIZE)
         for portion in _portions(records):
             self._target.write(
@@ -100,46 +100,47 @@ class Copier:
         return following
 
     def verify(self, seen: OnProgress, *, repair: bool) -> VerificationReport:
-        """Compare every record by its hash, and copy what the target is behind with.
+        """Compare all records by their hashes, and copy those that are out of date.
 
-        What differs although the target has as new a version is named, and with `repair` replaced.
+        Records that differ although the target has as new a version are reported, and with `repair`
+        replaced.
         """
-        ledger, after = VerificationReport(), ""
+        report, after = VerificationReport(), ""
         while True:
             records, following = self._source.read_page(after, PAGE_SIZE)
             for portion in _portions(records):
-                self._verify(portion, ledger, repair=repair)
+                self._verify(portion, report, repair=repair)
             seen(len(records))
             if following is None:
-                return ledger
+                return report
             after = following
 
-    def find_copy_only(self, ledger: VerificationReport, seen: OnProgress) -> None:
-        """Name what only the target knows: nobody has written that."""
+    def find_copy_only(self, report: VerificationReport, seen: OnProgress) -> None:
+        """Report records that only the target has: nobody wrote them."""
         after: str | None = ""
         while after is not None:
             records, after = self._target.read_page(after, PAGE_SIZE)
             shown = [one for one in records if TOMBSTONE not in one and not self._may_lack(one)]
             for portion in _portions(shown):
                 known = self._source.read_many([one["id"] for one in portion])
-                ledger.copy_only += [one["id"] for one in portion if one["id"] not in known]
+                report.copy_only += [one["id"] for one in portion if one["id"] not in known]
             seen(len(records))
         deadline = time.monotonic() + COPY_ONLY_SECONDS
-        # Looked at again: what is deleted goes from its owner first, and from the copy by an event.
-        while ledger.copy_only and time.monotonic() < deadline:
+        # Checked again: a deleted record goes from its owner first, and from the copy by an event.
+        while report.copy_only and time.monotonic() < deadline:
             time.sleep(0.5)
-            ledger.copy_only = [one for one in ledger.copy_only if self._is_extra(one)]
+            report.copy_only = [one for one in report.copy_only if self._is_extra(one)]
 
     def _is_extra(self, one: str) -> bool:
         found = self._target.read_many([one]).get(one)
         gone = found is None or TOMBSTONE in found or self._may_lack(found)
         return not gone and one not in self._source.read_many([one])
 
-    def copy_changed(self, ids: Sequence[str], ledger: VerificationReport | None = None) -> None:
-        """Copy things as they are now, and prove that both ends know the same of them.
+    def copy_changed(self, ids: Sequence[str], report: VerificationReport | None = None) -> None:
+        """Copy records that are known to have changed, and verify the copies.
 
-        They are known to have changed. What changed without a new version, such as a password, is
-        written over the copy.
+        A record that changed without a new version, such as a password hash, is written over its
+        copy.
         """
         for portion in id_batches(ids):
             before = self._target.read_many(portion)
@@ -147,10 +148,10 @@ class Copier:
             self._put_changed(wanted, before)
             after = self._target.read_many(portion)
             for one, record in wanted.items():
-                if ledger is not None:
-                    ledger.add(record)
+                if report is not None:
+                    report.add(record)
                     if fields := self._differing_fields(record, after.get(one)):
-                        ledger.differences.append(Difference(one, fields))
+                        report.differences.append(Difference(one, fields))
 
     def _put_changed(self, wanted: dict[str, Record], before: dict[str, Record]) -> None:
         differing = [one for key, one in wanted.items() if needs_copy(one, before.get(key))]
@@ -160,34 +161,34 @@ class Copier:
             self._target.write(same, force=True)
 
     def _differing_fields(self, record: Record, found: Record | None) -> list[str]:
-        """Name the fields in which a copy is not as it should be."""
+        """Return the fields in which a copy is wrong."""
         if found is None and self._may_lack(record):
             return []
         if self._target_learns and _version(found) > record["version"]:
-            return []  # it has heard of what came since
+            return []  # an event has brought a later version
         return differing_fields(record, found)
 
     def _verify(
-        self, portion: Sequence[Record], ledger: VerificationReport, *, repair: bool
+        self, portion: Sequence[Record], report: VerificationReport, *, repair: bool
     ) -> None:
         pairs = self._pairs(portion)
         for record, _ in pairs:
-            ledger.add(record)
+            report.add(record)
         wrong = [
             (record, found) for record, found in pairs if self._differing_fields(record, found)
         ]
         behind = [record for record, found in wrong if _version(found) < record["version"]]
         if behind:
-            ledger.behind += len(behind)
+            report.behind += len(behind)
             self._target.write(behind)
         for record, found in self._pairs([record for record, _ in wrong]):
             if self._differing_fields(record, found):
-                self._recheck(record["id"], ledger, repair=repair)
+                self._recheck(record["id"], report, repair=repair)
 
-    def _recheck(self, one: str, ledger: VerificationReport, *, repair: bool) -> None:
-        """Look at a thing until its copy is alike; it may have changed while it was looked at."""
+    def _recheck(self, one: str, report: VerificationReport, *, repair: bool) -> None:
+        """Compare a record until its copy agrees; it may change while it is compared."""
         for _ in range(MAX_RECHECKS):
-            # In this order: what is read last is the owner's, so the copy is never rightly newer.
+            # In this order: the owner's is read last, so a copy is never rightly newer.
             found, record = (
                 self._target.read_many([one]).get(one),
                 self._source.read_many([one]).get(one),
@@ -197,17 +198,17 @@ class Copier:
             if not (fields := differing_fields(record, found)):
                 return
             if _version(found) == record["version"] and one in self._changed():
-                ledger.behind += 1
+                report.behind += 1
                 self._target.write([record], force=True)
                 continue
             if _version(found) >= record["version"]:
-                ledger.differences.append(Difference(one, fields))
+                report.differences.append(Difference(one, fields))
                 if repair:
                     self._target.write([record], force=True)
                 return
-            ledger.behind += 1
+            report.behind += 1
             self._target.write([record])
-        ledger.differences.append(Difference(one, ["changes all the time"]))
+        report.differences.append(Difference(one, ["keeps changing"]))
 
     def _pairs(self, records: Sequence[Record]) -> list[tuple[Record, Record | None]]:
         found = self._target.read_many([one["id"] for one in records])
@@ -215,7 +216,7 @@ class Copier:
 
 
 def needs_copy(record: Record, found: Record | None) -> bool:
-    """Tell whether a record should be copied over what was found of it."""
+    """Return whether a record should be copied over the one that was found."""
     return TOMBSTONE not in record and bool(differing_fields(record, found))
 
 

@@ -1,4 +1,4 @@
-"""A rehearsal: everything is read as a move would read it, and nothing is written."""
+"""Dry run of a move: reads all records as the move would, and writes nothing."""
 
 from chassis.ownership.records import TOMBSTONE, record_hash
 from extraction.copier import PAGE_SIZE
@@ -6,32 +6,29 @@ from extraction.extraction import Extraction, ExtractionStopped
 
 
 def dry_run(move: Extraction) -> None:
-    """Read every record that a move would copy, and say what there is."""
-    ends, domain = move.deployment.endpoints, move.domain
-    source = (
-        ends.monolith_records[domain]
-        if move.direction == "extract"
-        else ends.service_records[domain]
-    )
-    count = gone = versions = 0
-    total = 0
+    """Read every record that the move would copy, and print what was found."""
+    endpoints, domain = move.deployment.endpoints, move.domain
+    extracting = move.direction == "extract"
+    source = (endpoints.monolith_records if extracting else endpoints.service_records)[domain]
+    count = tombstones = versions = 0
+    hashes = 0
     after: str | None = ""
-    with move.console.bar("read", ends.monolith_records[domain].totals()[0]):
+    with move.console.bar("read", endpoints.monolith_records[domain].totals()[0]):
         while after is not None:
             records, after = source.read_page(after, PAGE_SIZE)
             for record in records:
                 count += 1
-                gone += TOMBSTONE in record
+                tombstones += TOMBSTONE in record
                 versions += record["version"]
-                total = (total + int(record_hash(record)[:16], 16)) % 2**64
+                hashes = (hashes + int(record_hash(record)[:16], 16)) % 2**64
             move.console.advance(len(records))
     move.console.say(
-        f"{count} {domain} would be compared, sum of versions {versions}, sum of hashes"
-        f" {total:016x}; {gone} of them are in deleted threads and stay behind."
+        f"A move would compare {count} {domain} (sum of versions: {versions}, sum of hashes:"
+        f" {hashes:016x}); {tombstones} of them are in deleted threads and are not copied."
     )
-    if move.direction == "extract":
-        held = ends.monolith_records[domain].totals()
-        if held != (count, versions):
-            msg = f"The monolith counts {held} now; it was written while this read."
+    if extracting:
+        totals = endpoints.monolith_records[domain].totals()
+        if totals != (count, versions):
+            msg = f"The monolith now has {totals}; somebody wrote during the dry run."
             raise ExtractionStopped(msg)
     move.console.say("Nothing was changed.")

@@ -1,14 +1,14 @@
-"""The way back: a domain returns from its service to the monolith, with all that was written since.
+"""Reintegration: a domain moves back from its service to the monolith, with all later writes.
 
-The monolith's rows were kept by the service's events all along; what events do not tell, such as
-passwords, is copied now.
+The service's events have kept the monolith's replica up to date; what events don't tell, such as
+password hashes, is copied now.
 """
 
 import time
 
 from chassis.clock import utc_now
-from chassis.ownership.records import id_batches
-from chassis.ownership.state import CLOSED, FENCED, FROZEN, OPEN, SEALED, OwnershipState
+from chassis.ownership.records import Record, id_batches
+from chassis.ownership.state import OwnershipState, State
 from extraction.copier import Copier, VerificationReport
 from extraction.extraction import (
     CLOCK_MARGIN,
@@ -17,199 +17,219 @@ from extraction.extraction import (
     FREEZE_SECONDS,
     Extraction,
     ExtractionStopped,
+    changes,
     timestamp_now,
 )
-from forum.ownership.state import FROZEN as HELD_ROW
+from forum.domains import DOMAINS
+from forum.ownership.state import FROZEN
 
-IN_FLIGHT_SECONDS = 0.2  # seconds that a read may still take which the gateway sent before
+IN_FLIGHT_SECONDS = 0.2  # for reads that the gateway sent before
 MAX_ROUNDS = 5
-PUBLISH_SECONDS = 60  # seconds until the service's last events are out
+PUBLISH_SECONDS = 60  # for the service's last events
 
 
 class Reintegrate:
-    """The phases of a return."""
+    """The phases of a reintegration."""
 
     def __init__(self, move: Extraction) -> None:
         self._move = move
         self._domain = move.domain
-        self._ends = move.deployment.endpoints
-        self._moves = self._ends.transitions
-        self._standings = self._ends.ownership(self._domain)
+        self._endpoints = move.deployment.endpoints
+        self._transitions = self._endpoints.transitions
+        self._ownership = self._endpoints.ownership(self._domain)
         self._since = utc_now() - CLOCK_MARGIN
         self._seen = set[str]()
         self._copier = Copier(
-            self._ends.service_records[self._domain],
-            self._ends.monolith_records[self._domain],
+            self._endpoints.service_records[self._domain],
+            self._endpoints.monolith_records[self._domain],
             target_learns=True,
-            # Of a thread that came and went before it was told of, nothing is left to know.
-            may_lack=lambda record: self._domain == "threads" and record["deleted"],
-            changed=lambda: {one for _, one in self._ends.changes_since(self._domain, self._since)},
+            may_lack=self._may_lack,
+            changed=lambda: {
+                record_id
+                for _, record_id in self._endpoints.changes_since(self._domain, self._since)
+            },
         )
 
     def prepare(self) -> None:
-        """Have every write of the service checked from now on."""
+        """Fence every write of the service from now on."""
         move = self._move
-        if self._standings.load().state == OPEN:
-            self._save_state(FENCED)
+        if self._ownership.load().state == State.OPEN:
+            self._save_state(State.FENCED)
         move.deployment.start_service(self._domain)
         if "began" not in move.progress:
             move.progress |= {"direction": move.direction, "began": timestamp_now()}
-            self._moves.begin_move(self._domain, self._domain, move.progress)
+            self._transitions.begin_move(self._domain, self._domain, move.progress)
 
     def backfill(self) -> None:
-        """Copy what the monolith's rows lack."""
+        """Copy what the monolith's replica lacks."""
         move = self._move
         move.progress.setdefault("changed_from", timestamp_now())
-        total = self._ends.monolith_records[self._domain].totals()[0]
+        total = self._endpoints.monolith_records[self._domain].totals()[0]
         move.copy_pages(
             self._domain,
             total,
             lambda after: self._copier.copy_differing(after, move.console.advance),
         )
         move.copy_auxiliary(
-            self._ends.service_records[self._domain], self._ends.monolith_records[self._domain]
+            self._endpoints.service_records[self._domain],
+            self._endpoints.monolith_records[self._domain],
         )
 
     def catch_up(self) -> None:
-        """Copy what has changed since, ahead of the events that tell of it."""
+        """Copy what changed during the backfill, ahead of its events."""
         move = self._move
         self._since = move.backfill_started_at() - CLOCK_MARGIN
         count = self._copy_changes()
         move.wait_since_announced(DRAINED_SECONDS)
-        move.console.say(f"{count} changes caught up with.")
+        move.console.say(f"Caught up with {changes(count)}.")
 
     def verify(self) -> None:
-        """Compare everything by hash."""
+        """Compare all records by their hashes."""
         move = self._move
-        total = self._ends.monolith_records[self._domain].totals()[0]
-        # By events the monolith knows what changed meanwhile, but for what they do not tell, such
-        # as passwords; that is not to be taken for a difference.
+        total = self._endpoints.monolith_records[self._domain].totals()[0]
+        # Events have told the monolith what changed meanwhile, but not what no event tells, such as
+        # a password hash; that must not be taken for a difference.
         self._since = move.backfill_started_at() - CLOCK_MARGIN
         self._copy_changes()
         move.report = move.verify(self._copier, total)
 
     def cutover(self) -> None:
-        """Hold the service's writes for a moment, prove that nothing is missing, and decide."""
+        """Freeze writes for a moment, prove that nothing is missing, and change the owner."""
         move = self._move
         if move.report is None:
             self.verify()
         move.wait_since_announced(DRAINED_SECONDS)
         for _ in range(CUTOVER_ATTEMPTS):
             move.copy_auxiliary(
-                self._ends.service_records[self._domain], self._ends.monolith_records[self._domain]
+                self._endpoints.service_records[self._domain],
+                self._endpoints.monolith_records[self._domain],
             )
             self._copy_changes()
             began_at = time.monotonic()
             if self._seal_service():
-                # From here on there is only one way: writes wait until the monolith takes them.
-                self._moves.change_owner(
-                    self._domain, "monolith", HELD_ROW, "soak", only_while_frozen=False
+                # There is no way back from here: writes wait until the monolith takes them.
+                self._transitions.change_owner(
+                    self._domain, "monolith", FROZEN, "soak", only_while_frozen=False
                 )
                 self.route()
                 seconds = time.monotonic() - began_at
                 move.console.say(
-                    f"{self._domain} is the monolith's; writes were held for {seconds:.2f} s."
+                    f"{self._domain} now belongs to the monolith;"
+                    f" writes were frozen for {seconds:.2f} s."
                 )
                 return
-            move.console.say("The hold ran out before the decision; the service goes on.")
-        msg = "This machine is too busy for a short hold right now. Run this again."
+            move.console.say(
+                "The write freeze expired before the cutover; the service still owns the domain."
+            )
+        msg = "This machine is too busy for a short write freeze right now. Run this again."
         raise ExtractionStopped(msg)
 
     def _seal_service(self) -> bool:
-        """Take the domain from the service within one hold; answers whether it had lasted."""
-        sealed = self._standings.load().state == SEALED
+        """Take the domain from the service within one write freeze; return whether it lasted."""
+        sealed = self._ownership.load().state == State.SEALED
         if not sealed:
-            self._save_state(FROZEN, until=time.time() + FREEZE_SECONDS)
+            self._save_state(State.FROZEN, until=time.time() + FREEZE_SECONDS)
         try:
             self._verify_frozen()
-            sealed = sealed or self._save_state(SEALED, unless_over=True)
+            sealed = sealed or self._save_state(State.SEALED, only_while_frozen=True)
         finally:
-            if not sealed and not (sealed := self._standings.load().state == SEALED):
-                self._save_state(FENCED)
+            if not sealed and not (sealed := self._ownership.load().state == State.SEALED):
+                self._save_state(State.FENCED)
         return sealed
 
     def route(self) -> None:
-        """Send requests to the monolith, and only then let it take writes."""
+        """Route requests to the monolith, and only then let it take writes."""
         extracted = self._move.deployment.extracted - {self._domain}
         self._move.deployment.set_routes(extracted)
         time.sleep(IN_FLIGHT_SECONDS)
-        self._save_state(CLOSED)
-        self._moves.unfreeze_writes(self._domain)
+        self._save_state(State.CLOSED)
+        self._transitions.unfreeze_writes(self._domain)
         self._move.announce_components(extracted)
 
     def soak(self) -> None:
-        """Look for a while whether the monolith answers, then stop the service."""
+        """Check for a while that the monolith responds, then stop the service."""
         move = self._move
         if not move.is_stopping_service:
-            if self._standings.load().state != CLOSED:
+            if self._ownership.load().state != State.CLOSED:
                 self.route()
             move.soak("monolith", "gateway")
             self._wait_until_published()
-            if count := self._ends.clear_service_tables(self._domain):
-                move.console.say(f"{count} items are removed that the service needs no more.")
+            if count := self._endpoints.clear_service_tables(self._domain):
+                move.console.say(f"Deleted {count} items of the service.")
         move.stop_service()
-        move.console.say(f"{self._domain} is answered by the monolith. The move is over.")
+        move.console.say(
+            f"{self._domain} is served by the monolith. The reintegration is finished."
+        )
 
     def cancel(self) -> None:
-        """Give up before the switch: the service goes on as before."""
-        self._save_state(OPEN)
+        """Give up before the cutover: the service goes on as before."""
+        self._save_state(State.OPEN)
         self._move.deployment.keep_service(self._domain)
-        self._moves.finish_move(self._domain)
-        self._move.console.say(f"The return of {self._domain} is given up.")
+        self._transitions.finish_move(self._domain)
+        self._move.console.say(f"The reintegration of {self._domain} is cancelled.")
 
     def _verify_frozen(self) -> None:
-        """Prove, while nobody writes, that the monolith knows what the service does."""
-        ledger = VerificationReport()
-        self._copy_unseen_changes(ledger)
-        self._move.report_differences(ledger)
+        """Prove, while nobody writes, that the monolith has what the service has."""
+        report = VerificationReport()
+        self._copy_unseen_changes(report)
+        self._move.report_differences(report)
         self._fill_placeholders()
         self._move.copy_auxiliary(
-            self._ends.service_records[self._domain], self._ends.monolith_records[self._domain]
+            self._endpoints.service_records[self._domain],
+            self._endpoints.monolith_records[self._domain],
         )
 
     def _fill_placeholders(self) -> None:
-        """Have the monolith know the people and threads that what it copied refers to.
+        """Copy the users and threads to which copied records refer.
 
-        Their services' events tell of them sooner or later. But who owns posts shows none in a
+        Events tell the monolith of them sooner or later, but the owner of posts shows none in a
         thread that it does not know.
         """
         for domain in self._move.deployment.extracted - {self._domain}:
-            rows, kept = self._ends.monolith_records[domain], self._ends.service_records[domain]
-            for portion in id_batches(rows.placeholder_ids()):
-                rows.update_replica(list(kept.read_many(portion).values()))
+            rows = self._endpoints.monolith_records[domain]
+            items = self._endpoints.service_records[domain]
+            for batch in id_batches(rows.placeholder_ids()):
+                rows.update_replica(list(items.read_many(batch).values()))
 
     def _copy_changes(self) -> int:
-        """Copy what has changed, until little is left; answers how many things that were."""
+        """Copy what changed until little is left; return the number of records."""
         count = 0
         for _ in range(MAX_ROUNDS):
-            looked = utc_now()
+            looked_at = utc_now()
             count += self._copy_unseen_changes(None)
             self._fill_placeholders()
-            self._since = looked - CLOCK_MARGIN
-            if (utc_now() - looked).total_seconds() < 1:
+            self._since = looked_at - CLOCK_MARGIN
+            if (utc_now() - looked_at).total_seconds() < 1:
                 break
         return count
 
-    def _copy_unseen_changes(self, ledger: VerificationReport | None) -> int:
-        """Copy what changed and was not looked at before; answers how many things that were."""
-        changes = self._ends.changes_since(self._domain, self._since)
-        things = dict.fromkeys(thing for mark, thing in changes if mark not in self._seen)
-        self._copier.copy_changed(list(things), ledger)
-        self._seen = {mark for mark, _ in changes}
-        return len(things)
+    def _copy_unseen_changes(self, report: VerificationReport | None) -> int:
+        """Copy what changed and was not seen before; return the number of records."""
+        found = self._endpoints.changes_since(self._domain, self._since)
+        ids = dict.fromkeys(record_id for mark, record_id in found if mark not in self._seen)
+        self._copier.copy_changed(list(ids), report)
+        self._seen = {mark for mark, _ in found}
+        return len(ids)
 
     def _wait_until_published(self) -> None:
         deadline = time.monotonic() + PUBLISH_SECONDS
         for component in (self._domain, "monolith"):
-            outbox = self._ends.outbox(component)
+            outbox = self._endpoints.outbox(component)
             while outbox.oldest_unpublished_at() is not None:
                 if time.monotonic() > deadline:
-                    msg = f"{component} has events that are not published; look at its worker."
+                    msg = f"{component} has unpublished events; look at its worker."
                     raise ExtractionStopped(msg)
                 time.sleep(0.1)
 
-    def _save_state(self, state: str, *, until: float = 0, unless_over: bool = False) -> bool:
-        components = self._standings.load().components
+    def _save_state(
+        self, state: State, *, until: float = 0, only_while_frozen: bool = False
+    ) -> bool:
+        components = self._ownership.load().components
         components = components or frozenset({"monolith", *self._move.deployment.extracted})
-        standing = OwnershipState(state, until, components)
-        return self._standings.save(standing, unless_over=unless_over)
+        ownership = OwnershipState(state, until, components)
+        return self._ownership.save(ownership, only_while_frozen=only_while_frozen)
+
+    def _may_lack(self, record: Record) -> bool:
+        """Return whether the monolith may lack a record that was deleted before its events."""
+        domain = next(one for one in DOMAINS if one.name == self._domain)
+        return domain.may_lack_deleted and bool(record.get("deleted"))

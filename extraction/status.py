@@ -1,28 +1,42 @@
-"""Where each domain stands: whose it is, how far a move is, and who answers."""
+"""The status of each domain: its owner, who serves it, and the progress of a move."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from extraction.console import Console
 from extraction.deployment.port import Deployment
+from extraction.extraction import REPLICA_OF
+from forum.ownership.transitions import DomainStatus
 from infra import stages
 
 
-def show_status(place: Deployment, console: Console) -> None:
-    """Say where each domain stands."""
-    moved = place.endpoints.transitions.load_all()
-    answers = place.served_by(frozenset(stages.DOMAINS))
+def show_status(deployment: Deployment, console: Console) -> None:
+    """Print a line for each domain."""
+    statuses = deployment.endpoints.transitions.load_all()
+    served_by = deployment.served_by(frozenset(stages.DOMAINS))
     for domain in stages.DOMAINS:
-        noted = moved.get(domain)
-        owner = noted.owner if noted else (domain if domain in place.extracted else "monolith")
-        text = f"{domain:8} owner {owner:9} answered by {answers[domain]:9}"
-        if noted and noted.state != "settled":
-            direction = "on its way out" if _is_out(noted.progress) else "on its way back"
-            text += f" {direction}, {noted.state}, phase {noted.phase or 'prepare'}"
-            standing = place.endpoints.ownership(domain).load().state
-            text += f", service {standing}"
-            if pages := noted.progress.get("after"):
-                done = [name for name, after in pages.items() if after is None]
-                text += f" (copied: {', '.join(done) or 'not everything yet'})"
-        console.say(text)
+        status = statuses.get(domain)
+        default = domain if domain in deployment.extracted else stages.MONOLITH
+        owner = status.owner if status else default
+        line = f"{domain:8} owned by {owner}, served by {served_by[domain]}"
+        if status and status.state != "settled":
+            line += f"; {_progress(deployment, status)}"
+        console.say(line)
 
 
-def _is_out(progress: dict[str, object]) -> bool:
-    return progress.get("direction") == "extract"
+def _progress(deployment: Deployment, status: DomainStatus) -> str:
+    """Describe a move: `extract: catch-up, 498 of 512 copied, replicas ready, service closed`."""
+    endpoints, domain = deployment.endpoints, status.domain
+    total = endpoints.monolith_records[domain].totals()[0]
+    copied = status.progress.get("copied", {}).get(domain, 0)
+    parts = [status.phase or "prepare", f"{copied} of {total} copied"]
+    if pages := _replica_pages(status.progress):
+        ready = all(after is None for after in pages.values())
+        parts.append("replicas ready" if ready else "replicas not ready yet")
+    parts.append(f"service {endpoints.ownership(domain).load().state.name.lower()}")
+    return f"{status.progress.get('direction', 'move')}: {', '.join(parts)}"
+
+
+def _replica_pages(progress: Mapping[str, Any]) -> dict[str, str | None]:
+    pages = progress.get("after", {})
+    return {name: after for name, after in pages.items() if name.startswith(REPLICA_OF)}

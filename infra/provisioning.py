@@ -4,7 +4,6 @@ That is their tables, and for them and the monolith the topic and the queues of 
 domains were moved, the file that STAGE_FILE names says which services there are by now.
 """
 
-import importlib
 import json
 import os
 import sys
@@ -16,7 +15,9 @@ import boto3
 
 from chassis.dynamodb import tables
 from chassis.messaging import subscriptions
+from forum.domains import subscription as monolith_subscription
 from infra import stages
+from infra.domains import SERVICES
 from infra.ministack import PREFIX
 
 
@@ -44,14 +45,14 @@ def provision_tables(services: Sequence[str]) -> Iterator[str]:
     database = boto3.client("dynamodb")
     prefix = os.environ.get("TABLE_PREFIX", PREFIX)
     for service in services:
-        owned = importlib.import_module(f"{service}.dynamodb.tables").TABLES
-        yield from tables.create_tables(database, prefix, owned)
+        yield from tables.create_tables(database, prefix, SERVICES[service].tables)
 
 
 def provision_queues(extracted: frozenset[str], moving: frozenset[str] = frozenset()) -> None:
     """Make the topic, and the queues of services and of the monolith beside them."""
-    wanted = [_subscription(service) for service in stages.in_canonical_order(extracted | moving)]
-    wanted.append(importlib.import_module("forum.subscription").at(extracted, moving))
+    services = stages.in_canonical_order(extracted | moving)
+    wanted = [SERVICES[service].subscription for service in services]
+    wanted.append(monolith_subscription(extracted, moving))
     subscriptions.provision_bus(boto3.client("sns"), boto3.client("sqs"), PREFIX, wanted)
 
 
@@ -66,12 +67,6 @@ def drop_subscription(domain: str) -> None:
             sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     sqs: Any = boto3.client("sqs")
     sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
-
-
-def _subscription(service: str) -> subscriptions.Subscription:
-    taken: subscriptions.Subscription
-    taken = importlib.import_module(f"{service}.subscription").SUBSCRIPTION
-    return taken
 
 
 if __name__ == "__main__":

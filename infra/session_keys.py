@@ -5,10 +5,9 @@ import shutil
 from pathlib import Path
 
 from infra import stages
+from infra.domains import SESSION_SIGNERS
 from infra.runner.config import RunConfig
 
-SIGNERS = (stages.MONOLITH, "users")
-"""Who signs sessions, now or once users have moved."""
 PRIVATE, PUBLIC, SECRET = "session_private_key", "session_public_keys", "secret_key"
 
 
@@ -25,7 +24,7 @@ def distribute_keys(config: RunConfig) -> None:
     """Give each component a folder with just the keys that it needs, at this stage or another."""
     for component in (stages.MONOLITH, *stages.DOMAINS):
         names = [SECRET, PUBLIC]
-        if component in SIGNERS:
+        if component in SESSION_SIGNERS:
             names.append(PRIVATE)
         folder = component_folder(config, component)
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,10 +1,24 @@
-"""The stages of the split: which domains run as services of their own."""
+"""The stages of the split: which domains run as services of their own.
 
+The standard library only: the gateway's image has nothing else.
+"""
+
+import tomllib
 from collections.abc import Iterable
 from itertools import combinations
+from pathlib import Path
 
-DOMAINS = ("users", "threads", "posts")
+ROUTES_FILE = Path(__file__).parent / "gateway" / "routes.toml"
 MONOLITH = "monolith"
+
+
+def _read_domains() -> tuple[str, ...]:
+    routes = tomllib.loads(ROUTES_FILE.read_text(encoding="utf-8"))["route"]
+    return tuple(dict.fromkeys(route["component"] for route in routes))
+
+
+DOMAINS = _read_domains()
+"""The domains in their canonical order, which is that of the routing table."""
 
 
 class UnknownDomainError(ValueError):

@@ -12,7 +12,7 @@ from bench.fill_sql import PASSWORD
 from bench.scenarios import Scenario, Scenarios
 from bench.side import MONOLITH, SPLIT, Side
 from bench.wrk import Request
-from chassis.http.api import SESSION_COOKIE
+from chassis.auth.sessions import SESSION_COOKIE
 from infra import session_keys
 
 Arena = tuple[tuple[Side, Side], Scenarios]

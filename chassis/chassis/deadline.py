@@ -13,8 +13,8 @@ from contextvars import ContextVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from chassis.errors import Unavailable
+from chassis.headers import DEADLINE
 
-HEADER = "X-Request-Deadline-Ms"
 MAX_SECONDS = 10.0  # seconds; also what a request gets that says nothing
 RESPONSE_MARGIN = 0.05  # seconds that the answer of the next component needs on its way back
 
@@ -60,7 +60,7 @@ def add_deadlines(app: WSGIApplication) -> WSGIApplication:
     """Give every request of an application its deadline: as its caller says, but bounded."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with limit(_seconds(environ.get("HTTP_" + HEADER.upper().replace("-", "_"), ""))):
+        with limit(_seconds(environ.get("HTTP_" + DEADLINE.upper().replace("-", "_"), ""))):
             return app(environ, start_response)
 
     return application

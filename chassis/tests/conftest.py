@@ -1,6 +1,7 @@
 """A small component on the chassis alone: notes that are kept nowhere."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
@@ -9,16 +10,26 @@ from flask.testing import FlaskClient
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 
+from chassis.auth.sessions import Sessions
 from chassis.auth.tokens import Verifier
 from chassis.errors import Unavailable
-from chassis.http import api
 from chassis.http import app as web
+from chassis.http.requests import PageParameters, RequestBody, read_precondition
+from chassis.http.responses import json_response
+from chassis.http.text_fields import MULTI_LINE, SINGLE_LINE
 from tests.support.people import Keys
 
 
-class NewNote(api.RequestBody):
-    text: Annotated[str, Field(max_length=100), api.MULTI_LINE]
-    title: Annotated[str, api.SINGLE_LINE] = Field(default_factory=str)
+@dataclass(frozen=True)
+class Claims:
+    """What the notes need of a session."""
+
+    name: str
+
+
+class NewNote(RequestBody):
+    text: Annotated[str, Field(max_length=100), MULTI_LINE]
+    title: Annotated[str, SINGLE_LINE] = Field(default_factory=str)
     count: int = Field(default_factory=int)
 
 
@@ -45,16 +56,16 @@ def health() -> Health:
 
 @pytest.fixture
 def app(session_keys: Keys, health: Health) -> Flask:
-    sessions = api.Sessions(Verifier(session_keys.public))
+    sessions = Sessions(Verifier(session_keys.public, Claims))
     app = web.create_app("notes", "r7", {"notes": health.check})
     bp = APIBlueprint("notes", __name__, url_prefix="/api/notes")
 
     @bp.post("")
     def create(body: NewNote):
-        return api.json_response(body, 201)
+        return json_response(body, 201)
 
     @bp.get("")
-    def listing(query: api.PageParameters):
+    def listing(query: PageParameters):
         return {"limit": query.limit, "cursor": query.cursor}
 
     @bp.get("/mine")
@@ -67,7 +78,7 @@ def app(session_keys: Keys, health: Health) -> Flask:
 
     @bp.get("/<id:note_id>")
     def get(path: NotePath):
-        return {"id": path.note_id, "versions": sorted(api.read_precondition() or ())}
+        return {"id": path.note_id, "versions": sorted(read_precondition() or ())}
 
     app.register_api(bp)
     return app

@@ -11,6 +11,7 @@ from flask import Flask, g, request
 from chassis import deadline
 from chassis.dynamodb.database import Database
 from chassis.errors import Unavailable
+from chassis.headers import DEADLINE
 from chassis.http import app as web
 
 
@@ -42,7 +43,7 @@ def app() -> Flask:
 
 
 def seconds_left(client, given=None):
-    headers = {} if given is None else {deadline.HEADER: given}
+    headers = {} if given is None else {DEADLINE: given}
     return client.get("/left", headers=headers).json["left"]
 
 
@@ -86,7 +87,7 @@ def test_another_thread_has_none_of_its_own_accord():
 
 
 def test_a_thread_that_helps_a_request_keeps_its_deadline_and_id(client):
-    headers = {deadline.HEADER: "3000", "X-Request-Id": "trace-9"}
+    headers = {DEADLINE: "3000", "X-Request-Id": "trace-9"}
     seen = client.get("/elsewhere", headers=headers).json
     assert 2.5 < seen["left"] <= 3
     assert (seen["path"], seen["id"]) == ("/elsewhere", "trace-9")
@@ -102,7 +103,7 @@ def test_an_inner_deadline_never_outlasts_the_outer():
 
 
 def test_late_work_is_a_503(client):
-    answer = client.get("/late", headers={deadline.HEADER: "20"})
+    answer = client.get("/late", headers={DEADLINE: "20"})
     assert (answer.status_code, answer.json["detail"]) == (503, "This took too long.")
     assert answer.headers["Retry-After"]
     assert client.get("/late").status_code == 200

@@ -2,7 +2,7 @@
 
 import logging
 
-from chassis.http.api import SESSION_COOKIE
+from chassis.auth.sessions import SESSION_COOKIE
 
 PASSWORD = "correct-horse-battery"
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from infra import stages
 from infra.cdk.options import DeploymentOptions
-from infra.runner.process_specs import PACKAGES, PEERS
+from infra.domains import package, peers
 
 PORT = 8080
 READY = "/readyz"
 DOMAIN = "forum.local"
 SHELL = ("CMD", "python", "-S", "-m", "chassis.healthcheck")
 # The only place that a container with a read-only file system can write to.
-HEARTBEAT_FILE = "/dev/shm/beat"  # noqa: S108 - memory of the container's own
+HEARTBEAT_FILE = "/dev/shm/heartbeat"  # noqa: S108 - memory of the container's own
 
 # After SIGTERM a task answers for so long: as long as others may remember its address.
 DNS_SECONDS = 5
@@ -71,12 +71,12 @@ def address(component: str) -> str:
 
 def worker_command(component: str) -> tuple[str, ...]:
     """Give the command of a component's worker."""
-    return ("python", "-m", f"{PACKAGES[component]}.worker")
+    return ("python", "-m", package(component), "worker")
 
 
 def migrate_command() -> tuple[str, ...]:
     """Give the command that brings the monolith's schema up to date."""
-    return ("python", "-m", f"{PACKAGES[stages.MONOLITH]}.migrate")
+    return ("python", "-m", package(stages.MONOLITH), "migrate")
 
 
 def has_worker(options: DeploymentOptions) -> bool:
@@ -97,15 +97,15 @@ def settings(options: DeploymentOptions, component: str, revision: str) -> dict[
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
         "WEB_CONCURRENCY": str(max(1, 2 * size(options, component).cpu // 1024)),
     }
-    peers: tuple[str, ...] = PEERS.get(component, ())
+    called = peers(component)
     if component == stages.MONOLITH:
         told["EXTRACTED"] = stages.as_setting(options.extracted)
-        peers = stages.in_canonical_order(options.extracted)
+        called = stages.in_canonical_order(options.extracted)
     else:
         told["TABLE_PREFIX"] = options.prefix
     if component == "users":
         told["REPLICA_HOLDERS"] = ",".join(each for each in options.components if each != component)
-    return told | {f"{peer.upper()}_URL": address(options.owner(peer)) for peer in peers}
+    return told | {f"{peer.upper()}_URL": address(options.owner(peer)) for peer in called}
 
 
 def with_heartbeat(told: Mapping[str, str]) -> dict[str, str]:

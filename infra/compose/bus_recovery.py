@@ -23,13 +23,15 @@ from chassis import healthcheck, logs
 from chassis.clock import Clock, format_timestamp, parse_timestamp, utc_now, uuid7
 from chassis.dynamodb import database
 from chassis.errors import Unavailable
-from chassis.messaging.bus import Queue, QueueDepth, sqs_client
-from chassis.messaging.dynamodb_outbox import RETENTION, DynamoOutbox, Outbox
+from chassis.messaging.aws_clients import sqs_client
+from chassis.messaging.outbox import RETENTION, Outbox
+from chassis.messaging.queue import Queue, QueueDepth
 from chassis.messaging.replay import MARGIN
 from forum.database import Database
 from forum.outbox import SqlOutbox
 from infra import stages
 from infra.compose.stage_file import CurrentStage, current_stage, initial_stage
+from infra.domains import SERVICES
 from infra.ministack import PREFIX
 
 if TYPE_CHECKING:
@@ -114,9 +116,7 @@ def build_recovery(now: CurrentStage) -> BusRecovery:
     endpoint = f"{boto3.client('sqs').meta.endpoint_url}/000000000000/{PREFIX}"
     services = now.services
     tables = database.Database(database.connect(), PREFIX)
-    outboxes: list[Outbox] = [
-        DynamoOutbox(tables, f"{name}-outbox", name, utc_now, uuid7) for name in services
-    ]
+    outboxes: list[Outbox] = [SERVICES[name].outbox(tables, utc_now, uuid7) for name in services]
     outboxes.append(SqlOutbox(Database(DATABASE_URL.read_text(encoding="utf-8")), utc_now))
     queues = [
         Queue(sqs, endpoint + name, f"{endpoint}{name}-dead-letters")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from infra import session_keys, stages
 from infra.compose.stage_file import FOLDER, database_name, has_moved_domains, initial_stage
+from infra.domains import SESSION_SIGNERS
 
 KEYS, SHARES = Path("/keys"), Path("/shares")
 PASSWORD = "database_password"  # noqa: S105
@@ -48,7 +49,7 @@ def component_secrets(stage: frozenset[str], made: Mapping[str, str]) -> dict[st
         name: {each: made[each] for each in (session_keys.SECRET, session_keys.PUBLIC)}
         for name in components
     }
-    for signer in session_keys.SIGNERS:
+    for signer in SESSION_SIGNERS:
         given[signer][session_keys.PRIVATE] = made[session_keys.PRIVATE]
     # Where a domain was moved, the users service has been told who keeps copies by now.
     given["users"]["replica_holders"] = ",".join(

@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from infra import stages
+from infra import domains, stages
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 GATEWAY, DATASTORE, BUS = "gateway", "dynamodb", "bus"
-# Each part's variable and the port it gets without one.
+# The variable of each server's port, and the default.
 PORTS = {
     GATEWAY: ("PORT", 8080),
     stages.MONOLITH: ("MONOLITH_PORT", 8100),
-    "users": ("USERS_PORT", 8101),
-    "threads": ("THREADS_PORT", 8102),
-    "posts": ("POSTS_PORT", 8103),
+    **{name: (f"{name.upper()}_PORT", one.port) for name, one in domains.SERVICES.items()},
     DATASTORE: ("DYNAMODB_PORT", 8000),
     BUS: ("BUS_PORT", 4566),
 }

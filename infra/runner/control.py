@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from infra import stages
+from infra.domains import package
 from infra.runner import process_specs
 from infra.runner.config import (
     RunConfig,
@@ -69,8 +70,7 @@ def moderator(lock: Lock) -> int:
         print("The forum does not run; start it with `make run`.", file=sys.stderr)
         return 1
     owner = config.owner("users")
-    module = f"{process_specs.PACKAGES[owner]}.moderator"
-    command = [sys.executable, "-m", module, *sys.argv[2:]]
+    command = [sys.executable, "-m", package(owner), "moderator", *sys.argv[2:]]
     os.execve(sys.executable, command, _environment(config, owner))  # noqa: S606
 
 
@@ -100,7 +100,7 @@ def _replay(config: RunConfig, components: Iterable[str], arguments: list[str]) 
     """Run the components' own replay, side by side, and tell what each says."""
     running = {
         component: subprocess.Popen(
-            [sys.executable, "-m", process_specs.replay_module(component), *arguments],
+            [sys.executable, "-m", package(component), "replay", *arguments],
             env=_environment(config, component),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

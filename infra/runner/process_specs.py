@@ -9,11 +9,10 @@ from pathlib import Path
 
 from chassis.clock import format_timestamp
 from infra import ministack, session_keys, stages
+from infra.domains import package, peers
 from infra.gateway import process
 from infra.runner.config import BUS, DATASTORE, GATEWAY, HOST, ROOT, RunConfig, worker_name
 
-PACKAGES = {stages.MONOLITH: "forum", "users": "users", "threads": "threads", "posts": "posts"}
-PEERS = {"threads": ("posts",), "posts": ("threads",)}
 MIGRATE, PROVISION, DEMO = "migrate", "provision", "demo"
 
 # What stops first stands first. The seconds are how long a part may take before it is killed;
@@ -65,8 +64,7 @@ def all_specs(
         *_datastores(config, dynoxide),
         _python(
             MIGRATE,
-            "-m",
-            "forum.migrate",
+            *("-m", "forum", "migrate"),
             environment=component_environment(config, stages.MONOLITH),
         ),
         _python(
@@ -116,9 +114,7 @@ def component_environment(config: RunConfig, component: str) -> dict[str, str]:
         given |= {f"{domain.upper()}_URL": config.internal_url(domain) for domain in stages.DOMAINS}
     else:
         given |= _dynamodb(config) | {"GATEWAY_URL": config.url(GATEWAY)}
-        given |= {
-            f"{peer.upper()}_URL": _domain_url(config, peer) for peer in PEERS.get(component, ())
-        }
+        given |= {f"{peer.upper()}_URL": _domain_url(config, peer) for peer in peers(component)}
     if component == config.owner("users"):
         given["REPLICA_HOLDERS"] = ",".join(each for each in config.components if each != component)
     return given
@@ -128,11 +124,6 @@ def _domain_url(config: RunConfig, domain: str) -> str:
     """Give the address at which services find a domain, whoever keeps it by then."""
     owner = config.owner(domain)
     return config.internal_url(owner) if owner in config.proxied_ports else config.url(GATEWAY)
-
-
-def replay_module(component: str) -> str:
-    """Name the module that publishes a component's events once more."""
-    return f"{PACKAGES[component]}.replay"
 
 
 def replay_process_name(component: str) -> str:
@@ -145,13 +136,13 @@ def _component(config: RunConfig, name: str) -> ProcessSpec:
     options = ("-c", "python:chassis.http.gunicorn_conf", "--bind", address)
     bounds = ("--graceful-timeout", str(GRACEFUL_SECONDS))
     gunicorn = str(Path(sys.executable).with_name("gunicorn"))
-    command = (gunicorn, *options, *bounds, f"{PACKAGES[name]}.wsgi:app")
+    command = (gunicorn, *options, *bounds, f"{package(name)}.wsgi:app")
     told = component_environment(config, name)
     return ProcessSpec(name, "components", command, told, config.run_folder, config.restart)
 
 
 def _worker(config: RunConfig, component: str) -> ProcessSpec:
-    command = (sys.executable, "-m", f"{PACKAGES[component]}.worker")
+    command = (sys.executable, "-m", package(component), "worker")
     told = component_environment(config, component)
     return ProcessSpec(
         worker_name(component), "workers", command, told, config.run_folder, config.restart
@@ -170,7 +161,7 @@ def _datastores(config: RunConfig, dynoxide: Path) -> list[ProcessSpec]:
 
 
 def _replay(config: RunConfig, component: str, since: datetime) -> ProcessSpec:
-    arguments = ("-m", replay_module(component), "since", format_timestamp(since))
+    arguments = ("-m", package(component), "replay", "since", format_timestamp(since))
     return _python(
         replay_process_name(component),
         *arguments,

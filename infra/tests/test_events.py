@@ -14,8 +14,8 @@ import requests
 
 from infra.runner import process_specs
 from infra.runner.config import BUS, PORTS
+from infra.runner.free_port import free_port
 from tests.support.harness import Stack
-from tests.support.ports import free_port
 
 USERS = frozenset({"users"})
 SMALL = {"WEB_CONCURRENCY": "1"}

@@ -1,95 +1,82 @@
-"""Puts the forum together: each domain from its own database, or from its service."""
+"""The forum's web application: each domain from its own database, or from its service."""
 
-from collections.abc import Mapping
-from functools import partial
-from typing import cast
+from collections.abc import Callable
 
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.openapi import OpenAPI
 
+from chassis.auth.sessions import Sessions
 from chassis.auth.tokens import Verifier
 from chassis.client.service_client import ServiceClient
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.http import app as component
-from chassis.http.api import Sessions
 from chassis.idempotency.keys import IdempotencyKeys
 from chassis.messaging import status
-from chassis.messaging.bus import optional_component_queue
-from forum.bootstrap import COMPONENT, NAMES, Bootstrap
+from chassis.messaging.queue import optional_component_queue
+from forum.bootstrap import COMPONENT, Bootstrap
+from forum.domains import DOMAINS, THREADS, USERS
 from forum.ownership import forwarding
-from forum.ownership.state import Extracted, Switched
-from forum.posts import api as posts_api
+from forum.ownership.routing import OwnerRoute
+from forum.posts.api import PostsApi
 from forum.posts.port import Posts
-from forum.settings import ForumSettings, may_be_own
-from forum.threads import api as threads_api
-from forum.threads.fallback import ThreadsWithFallback
+from forum.posts.router import PostsRouter
+from forum.settings import ForumSettings
+from forum.threads.api import ThreadsApi
+from forum.threads.fallback import RemoteThreadsWithFallback
 from forum.threads.port import Threads
 from forum.threads.queries import ThreadQueries
-from forum.users import api as users_api
-from forum.users.fallback import UsersWithFallback
-from forum.users.port import Users
+from forum.threads.router import ThreadsRouter
+from forum.users.api import UsersApi
+from forum.users.fallback import RemoteUsersWithFallback
+from forum.users.port import SessionClaims, Users
+from forum.users.router import UsersRouter
+from forum.web import served_by
 from forum.web.context import PageContext
 from forum.web.notices import stale_data_notice
 from forum.web.setup import install as install_pages
 
 PROBE_SECONDS = 2.5
-"""So long the status page waits for an answer; a component waits for the bus up to 2 seconds."""
+"""Timeout of the status page's calls; a component waits for the bus up to 2 seconds."""
 
 
 def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = uuid7) -> OpenAPI:
-    """Build the whole application at its stage of the split.
+    """Build the application at its stage of the split.
 
-    A domain that is extracted is reached through its client only, and its API is not answered
-    here, so that a wrong route shows at once.
+    The API of a domain that is extracted for good is not served here, so that a wrong route shows
+    at once.
     """
-    parts = Bootstrap(settings, clock, new_id)
-    database, secret = parts.database, settings.secret_key.get_secret_value()
-    fingerprints = IdempotencyKeys(secret)
-    sessions = Sessions(Verifier(settings.session_public_keys))
+    parts = Bootstrap(settings, clock, new_id, served_by.observe)
+    sessions = Sessions(Verifier(settings.session_public_keys, SessionClaims))
+    idempotency_keys = IdempotencyKeys(settings.secret_key.get_secret_value())
     app = component.create_app(
-        COMPONENT, settings.revision, {"database": database.check}, import_name="forum.web"
+        COMPONENT, settings.revision, {"database": parts.database.check}, import_name="forum.web"
     )
-    app.extensions["database"] = database
-    queue = (
-        optional_component_queue(settings)
-        if settings.extracted or settings.live_extraction
-        else None
-    )
+    app.extensions["database"] = parts.database
+    exchanges_events = settings.extracted or settings.live_extraction
+    queue = optional_component_queue(settings) if exchanges_events else None
     status.add_status_endpoint(app, parts.outbox, queue, clock)
-    forwarding.follow_owners(app, parts.ownership, parts.service_urls)
-
-    switched = partial(Switched, parts.ownership)
-    remote_users = UsersWithFallback(parts.remote_users, database, stale_data_notice("accounts"))
-    stored = ThreadQueries(database, parts.cursors)
-    remote_threads = ThreadsWithFallback(parts.remote_threads, stored, stale_data_notice("threads"))
-    users = cast("Users", remote_users)
-    threads = cast("Threads", switched("threads", parts.sql_threads, remote_threads))
-    posts = cast("Posts", switched("posts", parts.sql_posts, parts.remote_posts))
-    if may_be_own(settings, "users"):
-        keys = settings.session_public_keys
-        users = cast("Users", switched("users", parts.sql_users, remote_users))
-        app.register_api(users_api.blueprint(parts.sql_users, sessions, fingerprints, keys))
-    if may_be_own(settings, "threads"):
-        app.register_api(threads_api.blueprint(parts.sql_threads, sessions, fingerprints))
-    if may_be_own(settings, "posts"):
-        app.register_api(posts_api.blueprint(parts.sql_posts, sessions, fingerprints))
-
+    urls = {domain.name: settings.service_url(domain.name) for domain in DOMAINS}
+    forwarding.follow_owners(app, parts.ownership, urls)
+    for domain, build_api in _apis(parts, sessions, idempotency_keys).items():
+        if settings.may_own(domain):
+            app.register_api(build_api())
+    stored_threads = ThreadQueries(parts.database, parts.cursors)
     install_pages(
         app,
         PageContext(
-            users=users,
-            threads=threads,
-            posts=posts,
+            users=_users(parts),
+            threads=_threads(parts, stored_threads),
+            posts=PostsRouter(_posts_route(parts)),
             sessions=sessions,
-            fingerprints=fingerprints,
-            clients=Extracted(parts.ownership, parts.clients),
-            probes=Extracted(parts.ownership, _probes(parts.service_urls)),
-            moving=lambda: parts.ownership.snapshot().moving,
+            idempotency_keys=idempotency_keys,
+            ownership=parts.ownership.snapshot,
+            probes=_probes(settings),
             event_status=lambda: status.read_status(parts.outbox, queue, clock),
-            titles=stored.titles,
+            titles=stored_threads.titles,
             badge=settings.split_badge == "on",
             cursors=parts.cursors,
             served_by=f"{COMPONENT}/{settings.revision}",
-            secret=secret,
+            secret=settings.secret_key.get_secret_value(),
             clock=clock,
             new_id=new_id,
         ),
@@ -97,9 +84,44 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
     return app
 
 
-def _probes(urls: Mapping[str, str]) -> dict[str, ServiceClient]:
-    """Build what the status page asks services by: soon at an end, and for nobody else's calls."""
+def _apis(
+    parts: Bootstrap, sessions: Sessions[SessionClaims], idempotency_keys: IdempotencyKeys
+) -> dict[str, Callable[[], APIBlueprint]]:
+    """Return what builds the API of each domain, on the forum's own database."""
+    public_keys = parts.settings.session_public_keys
     return {
-        domain: ServiceClient(NAMES[domain], url, read_timeout=PROBE_SECONDS)
-        for domain, url in urls.items()
+        "users": lambda: UsersApi(
+            parts.sql_users, sessions, idempotency_keys, public_keys
+        ).blueprint(),
+        "threads": lambda: ThreadsApi(parts.sql_threads, sessions, idempotency_keys).blueprint(),
+        "posts": lambda: PostsApi(parts.sql_posts, sessions, idempotency_keys).blueprint(),
+    }
+
+
+def _users(parts: Bootstrap) -> Users:
+    """Return users at their owner; the own ones only where the forum may own them."""
+    remote = RemoteUsersWithFallback(
+        parts.clients["users"], parts.database, stale_data_notice(USERS)
+    )
+    if not parts.settings.may_own("users"):
+        return remote
+    return UsersRouter(OwnerRoute(parts.ownership, "users", parts.sql_users, remote))
+
+
+def _threads(parts: Bootstrap, stored: ThreadQueries) -> Threads:
+    remote = RemoteThreadsWithFallback(parts.clients["threads"], stored, stale_data_notice(THREADS))
+    return ThreadsRouter(OwnerRoute(parts.ownership, "threads", parts.sql_threads, remote))
+
+
+def _posts_route(parts: Bootstrap) -> OwnerRoute[Posts]:
+    return OwnerRoute(parts.ownership, "posts", parts.sql_posts, parts.remote_posts)
+
+
+def _probes(settings: ForumSettings) -> dict[str, ServiceClient]:
+    """Build the clients of the status page, with a short timeout and breakers of their own."""
+    return {
+        domain.name: ServiceClient(
+            domain.label, settings.service_url(domain.name), read_timeout=PROBE_SECONDS
+        )
+        for domain in DOMAINS
     }

@@ -1,46 +1,53 @@
-"""What the APIs, the pages and the worker are put together from, at any stage of the split."""
+"""The parts that the web application and the worker are put together from, at any stage."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import cast
 
 from chassis.auth.tokens import Issuer
+from chassis.client.responses import ServiceResponse
 from chassis.client.service_client import ServiceClient
 from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.messaging.events import Event, EventHandler
 from chassis.ownership.state import cutover_in_progress
 from chassis.pagination import Cursors
 from forum.database import Database
-from forum.outbox import OutboxRecorder, Recorder, SqlOutbox
-from forum.ownership.state import SETTLED, Chosen, OwnershipRegistry
+from forum.domains import DOMAIN_OF_EVENT_TYPE, DOMAINS, NAMES
+from forum.outbox import Recorder, SqlOutbox
+from forum.ownership.recorder import OutboxRecorder
+from forum.ownership.routing import OwnerRoute
+from forum.ownership.state import SETTLED, OwnershipRegistry
 from forum.posts.remote import RemotePosts
 from forum.posts.replica import PostReplica
-from forum.posts.sole_author import RemoteSoleAuthorCheck, SoleAuthorCheck, SqlSoleAuthorCheck
+from forum.posts.sole_author import RemoteSoleAuthorCheck, SqlSoleAuthorCheck
 from forum.posts.store import SqlPosts
-from forum.settings import ForumSettings, may_be_own
+from forum.settings import ForumSettings
 from forum.threads.admission import OwnedThreadAdmission, ReplicaThreadAdmission, ThreadAdmission
 from forum.threads.remote import RemoteThreads
 from forum.threads.replica import ThreadReplica
+from forum.threads.sole_author import SoleAuthorCheck
 from forum.threads.store import SqlThreads
-from forum.users.actors import Actors, OwnActors, ReplicaActors
-from forum.users.remote import RemoteUsers
-from forum.users.replica import Erasures, UserReplica
+from forum.users.actors import Actors, OwnedActors, ReplicaActors
+from forum.users.replica import ErasureConfirmations, UserReplica
 from forum.users.store import SqlUsers
-from forum.web.served_by import noted
 
 COMPONENT = "monolith"
-NAMES = {"users": "accounts", "threads": "threads", "posts": "posts"}
-"""What people call what a domain keeps."""
+Observer = Callable[[str, ServiceResponse], None]
+"""Called with the domain and the response of each successful call of a service."""
+
+
+def _ignore(_domain: str, _response: ServiceResponse) -> None:
+    pass
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Makes each part when it is first asked for; opens no connection yet."""
+    """Builds each part when it is first needed; opens no connection yet."""
 
     settings: ForumSettings
     clock: Clock = utc_now
     new_id: NewId = uuid7
+    observer: Observer = _ignore
 
     @cached_property
     def database(self) -> Database:
@@ -49,47 +56,42 @@ class Bootstrap:
 
     @cached_property
     def cursors(self) -> Cursors:
-        """What makes cursors."""
+        """The signer of cursors."""
         return Cursors(self.settings.secret_key.get_secret_value())
 
     @cached_property
     def outbox(self) -> SqlOutbox:
-        """The events on their way out."""
+        """The forum's events on their way out."""
         return SqlOutbox(self.database, self.clock)
 
     @cached_property
     def ownership(self) -> OwnershipRegistry:
-        """What knows which domains are the forum's own."""
+        """The ownership of domains."""
         return OwnershipRegistry(
-            self.database, self.settings.extracted, live_extraction=self.settings.live_extraction
+            self.database,
+            NAMES,
+            self.settings.extracted,
+            live_extraction=self.settings.live_extraction,
         )
 
     @cached_property
     def recorder(self) -> Recorder:
-        """What records events."""
-        return OutboxRecorder(COMPONENT, self.ownership, self.clock, self.new_id)
-
-    @property
-    def service_urls(self) -> dict[str, str]:
-        """Where the services are, by the domain of each."""
-        settings = self.settings
-        return {
-            "users": settings.users_url,
-            "threads": settings.threads_url,
-            "posts": settings.posts_url,
-        }
+        """The recorder of events."""
+        return OutboxRecorder(
+            COMPONENT, DOMAIN_OF_EVENT_TYPE, self.ownership, self.clock, self.new_id
+        )
 
     @cached_property
     def clients(self) -> dict[str, ServiceClient]:
-        """The services, by the domain of each."""
+        """The clients of the services, by domain."""
         return {
-            domain: noted(domain, NAMES[domain], url) for domain, url in self.service_urls.items()
+            domain.name: ServiceClient(
+                domain.label,
+                self.settings.service_url(domain.name),
+                observer=partial(self.observer, domain.name),
+            )
+            for domain in DOMAINS
         }
-
-    @cached_property
-    def remote_users(self) -> RemoteUsers:
-        """Users at their service."""
-        return RemoteUsers(self.clients["users"])
 
     @cached_property
     def remote_threads(self) -> RemoteThreads:
@@ -118,15 +120,14 @@ class Bootstrap:
     @cached_property
     def sql_threads(self) -> SqlThreads:
         """Threads on the forum's own database."""
-        elsewhere = RemoteSoleAuthorCheck(self.remote_posts)
-        posts = cast(
-            "SoleAuthorCheck", Chosen(self.ownership, "posts", SqlSoleAuthorCheck(), elsewhere)
+        checks: OwnerRoute[SoleAuthorCheck] = OwnerRoute(
+            self.ownership, "posts", SqlSoleAuthorCheck(), RemoteSoleAuthorCheck(self.remote_posts)
         )
         return SqlThreads(
             self.database,
             self.cursors,
-            self.actors,
-            posts,
+            self.actors.current,
+            checks.current,
             self.clock,
             self.new_id,
             self.recorder,
@@ -137,8 +138,8 @@ class Bootstrap:
         """Posts on the forum's own database."""
         return SqlPosts(
             self.database,
-            self.actors,
-            self.thread_admission,
+            self.actors.current,
+            self.thread_admission.current,
             self.cursors,
             self.clock,
             self.new_id,
@@ -146,29 +147,27 @@ class Bootstrap:
         )
 
     @cached_property
-    def actors(self) -> Actors:
-        """Who may write."""
-        elsewhere = ReplicaActors(self.clock)
-        return cast("Actors", Chosen(self.ownership, "users", OwnActors(), elsewhere))
+    def actors(self) -> OwnerRoute[Actors]:
+        """The users who may write."""
+        return OwnerRoute(self.ownership, "users", OwnedActors(), ReplicaActors(self.clock))
 
     @cached_property
-    def thread_admission(self) -> ThreadAdmission:
-        """Where one may write."""
+    def thread_admission(self) -> OwnerRoute[ThreadAdmission]:
+        """The threads that accept posts."""
         own = OwnedThreadAdmission(self.database)
-        elsewhere = ReplicaThreadAdmission(self.database, self.remote_threads, self.thread_replica)
-        return cast("ThreadAdmission", Chosen(self.ownership, "threads", own, elsewhere))
+        remote = ReplicaThreadAdmission(self.database, self.remote_threads, self.thread_replica)
+        return OwnerRoute(self.ownership, "threads", own, remote)
 
     @cached_property
     def thread_replica(self) -> ThreadReplica:
-        """What keeps threads of the threads service."""
-        return ThreadReplica(self.database, self.actors)
+        """The replica of threads."""
+        return ThreadReplica(self.database, self.actors.current)
 
-    def handlers(self) -> Mapping[str, EventHandler]:
-        """Give what applies each type of event that the monolith takes at any stage."""
-        people = UserReplica(self.database, self.recorder, self.clock)
-        posts = PostReplica(self.database, self.actors, self.thread_admission)
+    def event_handlers(self) -> Mapping[str, EventHandler]:
+        """Build the handlers of events that the forum consumes at any stage, by type."""
+        posts = PostReplica(self.database, self.actors.current, self.thread_admission.current)
         replicas = {
-            "users": people.handlers(),
+            "users": UserReplica(self.database, self.recorder, self.clock).handlers(),
             "threads": self.thread_replica.handlers(),
             "posts": posts.handlers(),
         }
@@ -177,20 +176,20 @@ class Bootstrap:
             for domain, of_domain in replicas.items()
             for kind, handler in of_domain.items()
         }
-        if may_be_own(self.settings, "users"):
-            for kind, handler in Erasures(self.sql_users).handlers().items():
-                handlers[kind] = partial(self._apply_to_owner, handler)
+        if self.settings.may_own("users"):
+            for kind, handler in ErasureConfirmations(self.sql_users).handlers().items():
+                handlers[kind] = partial(self._apply_to_owner, "users", handler)
         return handlers
 
     def _apply_to_replica(self, domain: str, handler: EventHandler, event: Event) -> None:
-        """Apply what a service tells of its own domain; of the forum's own it need not be told."""
+        """Apply an event about a domain that a service owns."""
         if not self.ownership.current().domains[domain].is_own:
             handler(event)
 
-    def _apply_to_owner(self, handler: EventHandler, event: Event) -> None:
-        """Take the word of somebody who forgot one of the forum's own people."""
-        users = self.ownership.current().domains["users"]
-        if users.is_own:
+    def _apply_to_owner(self, domain: str, handler: EventHandler, event: Event) -> None:
+        """Apply an acknowledgement to a domain that the forum owns."""
+        ownership = self.ownership.current().domains[domain]
+        if ownership.is_own:
             handler(event)
-        elif users.state != SETTLED:
-            raise cutover_in_progress()  # whether it is for the forum is not decided yet
+        elif ownership.state != SETTLED:
+            raise cutover_in_progress()  # the owner is not decided yet

@@ -1,20 +1,20 @@
-"""What the data of events have in common."""
+"""Types of fields in the data of events."""
 
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from chassis.clock import parse_timestamp
 
 
-def _moment(value: object) -> datetime:
+def _parse(value: object) -> datetime:
     # Strictly: pydantic's own reading would take a number for a time too.
-    if not isinstance(value, str):
-        message = "must be a time"
+    if not isinstance(value, str) or (moment := parse_timestamp(value)).tzinfo is None:
+        message = "must be a time with its zone"
         raise ValueError(message)
-    return parse_timestamp(value)
+    return moment
 
 
-Timestamp = Annotated[AwareDatetime, BeforeValidator(_moment)]
+Timestamp = Annotated[datetime, BeforeValidator(_parse)]
 EntityId = Annotated[str, Field(min_length=1, max_length=36)]

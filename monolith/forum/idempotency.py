@@ -1,4 +1,4 @@
-"""The answers to idempotency keys, written in the write's own transaction."""
+"""Responses to idempotency keys, stored in the transaction of the write."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,38 +17,38 @@ PAGE = 500
 
 
 class StoredResponse(Base):
-    """The first answer to an idempotency key."""
+    """The first response to an idempotency key."""
 
     __tablename__ = "idempotency_answers"
 
     scope: Mapped[str] = mapped_column(String(400), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(String(64))
-    answer: Mapped[dict[str, Any]] = mapped_column(JSON)
+    response: Mapped[dict[str, Any]] = mapped_column("answer", JSON)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 def find_response(
     session: Session, key: IdempotencyKey | None, now: datetime
 ) -> dict[str, Any] | None:
-    """Look up the first answer to a key.
+    """Return the first response to a key.
 
     Raises:
-        KeyReused: the key was used for another request.
+        IdempotencyKeyReused: the key was used for another request.
     """
     kept = session.get(StoredResponse, key.scope) if key else None
     if key is None or kept is None or kept.expires_at <= now:
         return None
     key.require_same_request(kept.fingerprint)
-    return kept.answer
+    return kept.response
 
 
 def store_response(
-    session: Session, key: IdempotencyKey | None, answer: dict[str, Any], now: datetime
+    session: Session, key: IdempotencyKey | None, response: dict[str, Any], now: datetime
 ) -> None:
-    """Claim a key for this transaction's answer.
+    """Claim a key for this transaction's response.
 
     Raises:
-        KeyTaken: another request with it came first.
+        DuplicateIdempotencyKey: another request with the key came first.
     """
     if key is None:
         return
@@ -57,7 +57,7 @@ def store_response(
         StoredResponse(
             scope=key.scope,
             fingerprint=key.fingerprint,
-            answer=answer,
+            response=response,
             expires_at=now + RETENTION,
         )
     )
@@ -69,14 +69,14 @@ def store_response(
 
 @dataclass(frozen=True)
 class IdempotencyRecords:
-    """The answers to idempotency keys on one path, for whoever moves its domain."""
+    """Responses to idempotency keys on one path, for a move of its domain."""
 
     database: Database
     path: str
     clock: Clock
 
     def read_since(self, since: datetime | None) -> Iterator[list[dict[str, Any]]]:
-        """Give the answers that were given since then and are not outdated, in pages."""
+        """Read the responses of since then that have not expired, in pages."""
         first = max(self.clock(), since + RETENTION) if since else self.clock()
         after = ""
         while True:
@@ -98,7 +98,7 @@ class IdempotencyRecords:
                     "kind": "answer",
                     "scope": row.scope,
                     "fingerprint": row.fingerprint,
-                    "answer": row.answer,
+                    "answer": row.response,
                     "expires": int(row.expires_at.timestamp()),
                 }
                 for row in rows
@@ -108,12 +108,12 @@ class IdempotencyRecords:
             after = rows[-1].scope
 
     def write(self, records: Sequence[dict[str, Any]]) -> None:
-        """Keep answers."""
+        """Store responses."""
         kept = [
             {
                 "scope": record["scope"],
                 "fingerprint": record["fingerprint"],
-                "answer": record["answer"],
+                "response": record["answer"],
                 "expires_at": datetime.fromtimestamp(record["expires"], UTC),
             }
             for record in records

@@ -1,9 +1,9 @@
-"""Brings the database's schema up to date: `python -m forum.migrate`.
+"""Migrations of the database's schema: `python -m forum migrate`.
 
-With `--create` it first makes the database, if PostgreSQL's server has none of that name.
+With `--create` it first creates the database, if PostgreSQL's server has none of that name.
 """
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
@@ -25,7 +25,7 @@ def upgrade(url: str) -> None:
 
 
 def create(url: str) -> None:
-    """Make the database at `url` if it is missing, from within the server's own one."""
+    """Create the database at `url` if it is missing, connected to the server's own one."""
     wanted = make_url(url)
     if wanted.get_backend_name() != "postgresql":
         return  # SQLite makes its file by itself
@@ -40,8 +40,10 @@ def create(url: str) -> None:
     engine.dispose()
 
 
-if __name__ == "__main__":
-    place = settings.load_settings(ForumSettings).database_url.get_secret_value()
-    if sys.argv[1:] == ["--create"]:
-        create(place)
-    upgrade(place)
+def main(arguments: Sequence[str]) -> int:
+    """Apply the missing migrations; with `--create`, create the database first."""
+    url = settings.load_settings(ForumSettings).database_url.get_secret_value()
+    if list(arguments) == ["--create"]:
+        create(url)
+    upgrade(url)
+    return 0

@@ -1,4 +1,4 @@
-"""The outbox in SQL: events in the transaction of what they tell of, until they are published."""
+"""The transactional outbox in SQL: each event is written with the change that it tells of."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,30 +7,19 @@ from typing import Any, Protocol
 from sqlalchemy import Float, Index, String, Text, delete, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from chassis.clock import Clock, NewId
-from chassis.messaging.dynamodb_outbox import RETENTION, Heartbeat
+from chassis.clock import Clock
 from chassis.messaging.events import Event, parse_event
+from chassis.messaging.outbox import RETENTION, Heartbeat
 from forum.database import Base, Database, Id, UtcDateTime, insert_into
-from forum.ownership.state import OwnershipRegistry
 
 PRIVATE_CHANGE = "touched"
-"""The type of an event that is for whoever moves a domain only, and never published."""
+"""The type of an event that only an extraction reads, and that is never published."""
 REPUBLISH_BATCH = 500
-"""So many events a transaction marks to be published again, so that others' writes get through."""
+"""Events that one transaction marks to be published again, so that other writes get through."""
 PURGE_BATCH = 200
-"""So many events are deleted at a time, at most, after they were kept long enough."""
-# The domain that a write changes; that somebody was forgotten changes a copy.
-_OF = {
-    f"{thing}.{what}": f"{thing}s"
-    for thing, happened in {
-        "user": ("registered", "updated", "suspended", "erased"),
-        "thread": ("created", "updated", "deleted"),
-        "post": ("created", "updated", "deleted"),
-    }.items()
-    for what in happened
-}
+"""Events that are deleted at a time, at most, after their retention."""
 _WAITING = text("published_at IS NULL")
-_TO_COPY = text("to_copy IS NOT NULL")
+_UNCOPIED = text("to_copy IS NOT NULL")
 
 
 class OutboxRow(Base):
@@ -42,20 +31,20 @@ class OutboxRow(Base):
     event: Mapped[str] = mapped_column(Text)
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
-    to_copy: Mapped[str | None] = mapped_column(String(16))
-    """The domain that is on the move, until whoever moves it has looked at the event."""
+    uncopied_domain: Mapped[str | None] = mapped_column("to_copy", String(16))
+    """The domain that is moving, until the extraction has copied the change."""
 
     __table_args__ = (
         # These hold only what waits, so they stay small however many events are kept.
         Index("ix_outbox_waiting", "id", postgresql_where=_WAITING, sqlite_where=_WAITING),
         Index(
-            "ix_outbox_to_copy", "to_copy", "id", postgresql_where=_TO_COPY, sqlite_where=_TO_COPY
+            "ix_outbox_to_copy", "to_copy", "id", postgresql_where=_UNCOPIED, sqlite_where=_UNCOPIED
         ),
     )
 
 
 class WorkerHeartbeat(Base):
-    """When the worker was last at work, and how old the newest event was that it applied."""
+    """The time of the worker's last heartbeat, and the age of the newest event that it applied."""
 
     __tablename__ = "worker_beats"
 
@@ -70,65 +59,16 @@ class Recorder(Protocol):
     def record(
         self, session: Session, kind: str, subject: str, version: int, data: dict[str, Any]
     ) -> None:
-        """Record that something happened to `subject`, which is now of this version."""
+        """Record an event about `subject`, which now has this version."""
 
     def record_private_change(
         self, session: Session, kind: str, subject: str, version: int
     ) -> None:
-        """Say only to whoever moves the domain that something changed which is nobody else's."""
-
-
-class OutboxRecorder:
-    """Records events in the outbox, while there is anybody to tell.
-
-    An event of a domain stands for a write of it, so this is also where a write is refused while
-    its domain is on its way to another component.
-    """
-
-    def __init__(self, source: str, stages: OwnershipRegistry, clock: Clock, new_id: NewId) -> None:
-        self._source = f"/{source}"
-        self._stages = stages
-        self._clock = clock
-        self._new_id = new_id
-
-    def record(
-        self, session: Session, kind: str, subject: str, version: int, data: dict[str, Any]
-    ) -> None:
-        """Add an event to the session's transaction.
-
-        Raises:
-            Moving: the event's domain may not be written right now.
-        """
-        domain = _OF.get(kind)
-        moves = domain is not None and self._stages.fence_write(session, domain)
-        if not self._stages.current().publishes_events:
-            return  # one component keeps everything
-        event = Event(self._new_id(), kind, self._source, subject, version, self._clock(), data)
-        session.add(_row(event, domain if moves else None))
-
-    def record_private_change(
-        self, session: Session, kind: str, subject: str, version: int
-    ) -> None:
-        """Say only to whoever moves the domain that something changed which is nobody else's.
-
-        Raises:
-            Moving: the event's domain may not be written right now.
-        """
-        domain = _OF[kind]
-        if self._stages.fence_write(session, domain):
-            now = self._clock()
-            told = Event(self._new_id(), PRIVATE_CHANGE, self._source, subject, version, now, {})
-            row = _row(told, domain)
-            row.published_at = now  # as far as others are concerned
-            session.add(row)
-
-
-def _row(event: Event, to_copy: str | None) -> OutboxRow:
-    return OutboxRow(id=event.id, event=event.to_json(), recorded_at=event.time, to_copy=to_copy)
+        """Record a change that only an extraction has to know, such as a new password."""
 
 
 class SqlOutbox:
-    """The SQL implementation of `chassis.messaging.outbox.Outbox`."""
+    """Implements `chassis.messaging.outbox.Outbox`."""
 
     def __init__(self, database: Database, clock: Clock, worker: str = "monolith") -> None:
         self._database = database
@@ -136,15 +76,15 @@ class SqlOutbox:
         self._worker = worker
 
     def load_unpublished(self, limit: int) -> list[Event]:
-        """Give up to `limit` events that were not published yet, older ones first."""
+        """Return up to `limit` unpublished events, older ones first."""
         query = select(OutboxRow.event).where(_WAITING).order_by(OutboxRow.id).limit(limit)
         with self._database.reading() as session:
             return [parse_event(event) for event in session.scalars(query)]
 
     def mark_published(self, events: Sequence[Event]) -> None:
-        """Note that these were published, and delete some that were kept long enough."""
+        """Mark events as published, and delete some whose retention is over."""
         now = self._clock()
-        # Another relay that has just published the same ones marks them as well: not waited for.
+        # Another relay may be marking the same ones; this does not wait for it.
         found = (
             select(OutboxRow.id)
             .where(OutboxRow.id.in_([event.id for event in events]))
@@ -153,7 +93,7 @@ class SqlOutbox:
         )
         outdated = (
             select(OutboxRow.id)
-            .where(OutboxRow.published_at < now - RETENTION, OutboxRow.to_copy.is_(None))
+            .where(OutboxRow.published_at < now - RETENTION, OutboxRow.uncopied_domain.is_(None))
             .order_by(OutboxRow.published_at)
             .limit(PURGE_BATCH)
             .with_for_update(skip_locked=True)
@@ -168,7 +108,7 @@ class SqlOutbox:
                 session.execute(delete(OutboxRow).where(OutboxRow.id.in_(old)))
 
     def republish_since(self, since: datetime) -> int:
-        """Have all events recorded since then published once more, some hundreds at a time."""
+        """Mark all events recorded since then to be published again; return their number."""
         count, after = 0, ""
         while True:
             found = (
@@ -189,13 +129,13 @@ class SqlOutbox:
             after = ids[-1]
 
     def oldest_unpublished_at(self) -> datetime | None:
-        """Tell when the oldest event that waits to be published was recorded."""
+        """Return when the oldest unpublished event was recorded."""
         query = select(OutboxRow.recorded_at).where(_WAITING).order_by(OutboxRow.id).limit(1)
         with self._database.reading() as session:
             return session.scalars(query).one_or_none()
 
     def record_heartbeat(self, beat: Heartbeat) -> None:
-        """Note that the worker is at work."""
+        """Store the worker's heartbeat."""
         seen = {"at": beat.at, "lag_seconds": beat.lag_seconds}
         with self._database.writing() as session:
             session.execute(
@@ -205,7 +145,7 @@ class SqlOutbox:
             )
 
     def last_heartbeat(self) -> Heartbeat | None:
-        """Tell when the worker was last at work."""
+        """Return the worker's last heartbeat."""
         with self._database.reading() as session:
             row = session.get(WorkerHeartbeat, self._worker)
             return Heartbeat(row.at, row.lag_seconds) if row else None

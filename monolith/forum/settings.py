@@ -1,4 +1,4 @@
-"""The settings of the monolith."""
+"""Settings of the monolith."""
 
 from datetime import timedelta
 from typing import Annotated, Literal, Self
@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from chassis.auth.tokens import Issuer
+from chassis.auth.tokens import load_private_key
 from chassis.settings import BusSettings, HttpUrl, Settings
-from forum.ownership.state import DOMAINS
+from forum.domains import NAMES
 from forum.users.port import Limits
 
 Positive = Annotated[int, Field(ge=1)]
@@ -17,7 +17,7 @@ Positive = Annotated[int, Field(ge=1)]
 def _usable_key(value: SecretStr) -> SecretStr:
     if value.get_secret_value():
         try:
-            Issuer(value.get_secret_value())
+            load_private_key(value.get_secret_value())
         except (ValueError, TypeError) as error:
             msg = "must be an RSA private key in PEM"
             raise ValueError(msg) from error
@@ -25,15 +25,15 @@ def _usable_key(value: SecretStr) -> SecretStr:
 
 
 class ForumSettings(Settings, BusSettings):
-    """What the monolith needs to know."""
+    """The settings, read from the environment."""
 
     database_url: SecretStr = SecretStr("sqlite:///forum.db")
     """SQLAlchemy's URL of the database: SQLite or `postgresql+psycopg://…`."""
 
     extracted: Annotated[frozenset[str], NoDecode] = frozenset()
-    """The domains that services of their own have taken over, separated by commas.
+    """The domains that services own, separated by commas.
 
-    Where a domain was moved since, the database knows better.
+    Where a domain has moved since, the database says who owns it.
     """
 
     live_extraction: bool = False
@@ -60,9 +60,9 @@ class ForumSettings(Settings, BusSettings):
         if not isinstance(value, str):
             return value
         names = frozenset(name.strip() for name in value.split(",") if name.strip())
-        unknown = names.difference(DOMAINS)
+        unknown = names.difference(NAMES)
         if unknown:
-            known = ", ".join(DOMAINS)
+            known = ", ".join(NAMES)
             msg = f"knows {known}; not {', '.join(sorted(unknown))}"
             raise ValueError(msg)
         return names
@@ -78,14 +78,18 @@ class ForumSettings(Settings, BusSettings):
 
     @property
     def limits(self) -> Limits:
-        """How many sign-ins are let through."""
+        """The rate limits of sign-ins."""
         return Limits(
             per_name=self.sign_in_limit_per_name,
             per_address=self.sign_in_limit_per_address,
             window=timedelta(seconds=self.sign_in_window_seconds),
         )
 
+    def may_own(self, domain: str) -> bool:
+        """Return whether the forum owns a domain, or may come to own it while it runs."""
+        return self.live_extraction or domain not in self.extracted
 
-def may_be_own(settings: ForumSettings, domain: str) -> bool:
-    """Tell whether a domain is the forum's own, or may become so while it runs."""
-    return settings.live_extraction or domain not in settings.extracted
+    def service_url(self, domain: str) -> str:
+        """Return the URL of a domain's service."""
+        url: str = getattr(self, f"{domain}_url")
+        return url

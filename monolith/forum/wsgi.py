@@ -1,4 +1,4 @@
-"""What gunicorn loads: `gunicorn -c python:chassis.http.gunicorn_conf forum.wsgi:app`."""
+"""The application that gunicorn loads as `forum.wsgi:app`."""
 
 from chassis import logs, settings
 from forum.app import create_app

@@ -12,9 +12,9 @@ from forum.bootstrap import Bootstrap
 from forum.threads.admission import ReplicaThreadAdmission
 from forum.threads.models import ThreadRow
 from forum.threads.persistence import insert_placeholder
-from forum.threads.port import Thread
+from forum.threads.state import Thread
 from forum.users.models import UserRow
-from forum.users.port import Author
+from forum.users.state import Author
 from tests.support.service import RACERS, race
 
 NOW = utc_now()
@@ -40,7 +40,7 @@ def tell(parts):
 
     def tell(kind, subject, version, **data):
         data.setdefault("created_at", format_timestamp(NOW))
-        parts.handlers()[kind](Event(uuid7(), kind, "/test", subject, version, NOW, data))
+        parts.event_handlers()[kind](Event(uuid7(), kind, "/test", subject, version, NOW, data))
 
     return tell
 
@@ -201,7 +201,16 @@ class Told:
 
 @pytest.fixture
 def learned():
-    return Thread(uuid7(), "Learned words", Author("starter", "Sue"), NOW, NOW, 7, False, 3)
+    return Thread(
+        id=uuid7(),
+        title="Learned words",
+        author=Author("starter", "Sue"),
+        created_at=NOW,
+        last_activity_at=NOW,
+        post_count=7,
+        locked=False,
+        version=3,
+    )
 
 
 @pytest.fixture
@@ -226,7 +235,7 @@ def test_a_thread_that_is_not_known_is_asked_for_once_and_kept(parts, admission_
 def test_a_thread_of_which_only_a_post_is_known_is_asked_for(parts, admission_with, learned):
     service = Told(learned)
     with parts.database.writing() as session:
-        parts.actors.ensure_user(session, "poster", NOW)
+        parts.actors.current().ensure_user(session, "poster", NOW)
         insert_placeholder(session, learned.id, "poster", NOW)
     admission_with(service).require_known(learned.id)
     assert service.asked == 1
@@ -239,4 +248,4 @@ def test_a_thread_that_nobody_knows_is_not_found(parts, admission_with):
     with pytest.raises(NotFound):
         admission_with(Told(None)).require_known(uuid7())
     with pytest.raises(Unavailable):
-        parts.thread_admission.require_known(uuid7())
+        parts.thread_admission.current().require_known(uuid7())

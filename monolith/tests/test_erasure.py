@@ -36,7 +36,7 @@ def parts(settings):
 @pytest.fixture
 def confirm(parts):
     """Apply a component's confirmation that it forgot somebody."""
-    apply = parts.handlers()["user.forgotten"]
+    apply = parts.event_handlers()["user.forgotten"]
 
     def confirm(person_id, component):
         event = Event(uuid7(), "user.forgotten", f"/{component}", person_id, 2, utc_now(), {})
@@ -178,7 +178,7 @@ def test_what_is_told_can_be_read_in_one_state_only(app, recorded, ada, monkeypa
         raise RuntimeError
 
     app.testing = False
-    monkeypatch.setattr("forum.outbox.OutboxRecorder.record", crash)
+    monkeypatch.setattr("forum.ownership.recorder.OutboxRecorder.record", crash)
     client = app.test_client()
     path = f"{PATH}/{ada.id}"
     for answer in (

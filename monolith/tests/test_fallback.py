@@ -27,7 +27,7 @@ def tell(settings):
 
     def tell(*events):
         for event in events:
-            parts.handlers()[event.type](event)
+            parts.event_handlers()[event.type](event)
 
     yield tell
     parts.database.engine.dispose()

@@ -9,7 +9,9 @@ from sqlalchemy import func, select
 from chassis.clock import uuid7
 from chassis.messaging.dynamodb_outbox import RETENTION, Heartbeat
 from forum import outbox as outboxes
-from forum.outbox import OutboxRecorder, OutboxRow, SqlOutbox
+from forum.domains import DOMAIN_OF_EVENT_TYPE, NAMES
+from forum.outbox import OutboxRow, SqlOutbox
+from forum.ownership.recorder import OutboxRecorder
 from forum.ownership.state import OwnershipRegistry
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -35,8 +37,8 @@ def outbox(database, now):
 
 @pytest.fixture
 def record(database, now):
-    telling = OwnershipRegistry(database, frozenset({"posts"}), live_extraction=False)
-    recorder = OutboxRecorder("monolith", telling, now, uuid7)
+    telling = OwnershipRegistry(database, NAMES, frozenset({"posts"}), live_extraction=False)
+    recorder = OutboxRecorder("monolith", DOMAIN_OF_EVENT_TYPE, telling, now, uuid7)
 
     def record(count=1):
         with database.writing() as session:
@@ -62,8 +64,8 @@ def test_what_is_recorded_waits_with_the_oldest_first_until_it_is_published(outb
 
 
 def test_what_a_transaction_undoes_was_never_recorded(outbox, database, now):
-    telling = OwnershipRegistry(database, frozenset({"posts"}), live_extraction=False)
-    recorder = OutboxRecorder("monolith", telling, now, uuid7)
+    telling = OwnershipRegistry(database, NAMES, frozenset({"posts"}), live_extraction=False)
+    recorder = OutboxRecorder("monolith", DOMAIN_OF_EVENT_TYPE, telling, now, uuid7)
     with suppress(RuntimeError), database.writing() as session:
         recorder.record(session, "thread.updated", "t", 1, {})
         raise RuntimeError

@@ -15,12 +15,13 @@ from chassis.errors import Failure
 from chassis.markdown import render
 from chassis.messaging.events import Event, MalformedEvent, parse_event
 from forum.bootstrap import Bootstrap
+from forum.domains import subscription
 from forum.outbox import OutboxRow
 from forum.posts.models import PostRow
-from forum.subscription import at
 from forum.threads.models import ThreadRow, ThreadWord
 from forum.threads.rules import words
 from forum.users.models import UserRow
+from forum.users.port import SessionClaims
 from monolith.tests.support.event_histories import START, happen
 from tests.support.schemas import examples
 
@@ -43,7 +44,7 @@ def test_events_in_any_order_and_any_number_of_times_end_in_the_same_rows(parts,
     history = happen(seed, people=2, threads=2, posts=3)
     twice = data.draw(st.lists(st.sampled_from(history.events), max_size=8), label="twice")
     order = data.draw(st.permutations(history.events + twice), label="order")
-    handlers = parts.handlers()
+    handlers = parts.event_handlers()
     for event in order:
         if data.draw(st.booleans(), label="somebody writes first"):
             _write(parts, data.draw(st.sampled_from(history.events), label="session"))
@@ -56,7 +57,7 @@ def test_events_at_the_same_moment_end_in_the_same_rows_and_wait_for_nobody_for_
     chance = random.Random(1)
     order = history.events * 2
     chance.shuffle(order)
-    handlers = parts.handlers()
+    handlers = parts.event_handlers()
 
     def apply(event):
         if chance.random() < 0.2:
@@ -72,19 +73,16 @@ def _write(parts, event):
     """Let somebody write in a session of this version of theirs."""
     if event.type == "user.erased" or not event.type.startswith("user"):
         return
-    identity = Identity(
-        subject=event.subject,
-        username=event.data["username"],
-        name=event.data["display_name"],
-        role=event.data["role"],
-        suspended=event.data["suspended"],
-        version=event.version,
-        session="s",
-        expires_at=START,
-        token="",
+    claims = SessionClaims(
+        event.data["username"],
+        event.data["display_name"],
+        event.data["role"],
+        event.data["suspended"],
+        event.version,
     )
+    identity = Identity(event.subject, "s", START, claims, "")
     with suppress(Failure), parts.database.writing() as session:
-        parts.actors.authorize_writer(session, identity)
+        parts.actors.current().authorize_writer(session, identity)
 
 
 def _must_hold(parts, history):
@@ -144,10 +142,10 @@ def _empty(parts):
             session.execute(delete(model))
 
 
-@pytest.mark.parametrize("kind", sorted(set(at(ALL).event_types) - {"user.forgotten"}))
+@pytest.mark.parametrize("kind", sorted(set(subscription(ALL).event_types) - {"user.forgotten"}))
 def test_the_producers_examples_can_be_applied(parts, kind):
     for event in examples(kind):
-        parts.handlers()[kind](event)
+        parts.event_handlers()[kind](event)
 
 
 @pytest.mark.parametrize(
@@ -161,22 +159,22 @@ def test_the_producers_examples_can_be_applied(parts, kind):
 def test_an_event_that_lacks_something_is_malformed(parts, kind, data):
     event = Event(uuid7(), kind, "/elsewhere", uuid7(), 1, START, data)
     with pytest.raises(MalformedEvent):
-        parts.handlers()[kind](event)
+        parts.event_handlers()[kind](event)
 
 
 def test_a_post_by_nobody_is_a_fault_where_the_forum_keeps_people(make_settings):
     parts = Bootstrap(make_settings(extracted="posts"))
     [event] = happen(1, people=1, threads=1, posts=1).last("post").values()
     with pytest.raises(LookupError):
-        parts.handlers()[event.type](event)
+        parts.event_handlers()[event.type](event)
     parts.database.engine.dispose()
 
 
 def test_the_monolith_takes_what_it_does_not_keep():
-    assert at(frozenset()).event_types == ("user.forgotten",)
-    assert set(at(ALL).event_types) == {
+    assert subscription(frozenset()).event_types == ("user.forgotten",)
+    assert set(subscription(ALL).event_types) == {
         *(f"user.{what}" for what in ("registered", "updated", "suspended", "erased")),
         *(f"thread.{what}" for what in ("created", "updated", "deleted")),
         *(f"post.{what}" for what in ("created", "updated", "deleted")),
     }
-    assert at({"threads"}).component == "monolith"
+    assert subscription({"threads"}).component == "monolith"

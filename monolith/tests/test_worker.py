@@ -13,8 +13,8 @@ from chassis.clock import utc_now
 from chassis.messaging.subscriptions import Subscription
 from forum import replay, worker
 from forum.bootstrap import Bootstrap
+from forum.domains import subscription
 from forum.posts.models import PostRow
-from forum.subscription import at
 from forum.threads.models import ThreadRow
 from forum.users.models import UserRow
 from monolith.tests.support.event_histories import happen
@@ -28,7 +28,7 @@ PATIENCE = 20  # seconds
 @pytest.fixture
 def places(bus):
     users = Subscription("users", ("user.forgotten",))
-    return bus.provision([at(frozenset(DOMAINS.split(","))), users])
+    return bus.provision([subscription(frozenset(DOMAINS.split(","))), users])
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def parts(make_settings):
 @contextmanager
 def working(environment):
     """Run the worker; it has to end well when it is asked to."""
-    command = [sys.executable, "-m", "forum.worker"]
+    command = [sys.executable, "-m", "forum", "worker"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
     try:
         yield process
@@ -112,7 +112,7 @@ def test_what_was_published_is_published_again_on_demand(bus, places, environmen
     with working(environment):
         wait_for(lambda: parts.outbox.oldest_unpublished_at() is None)
         [first] = bus.take_events(places["users"])
-        replay = [sys.executable, "-m", "forum.replay", "since", "10m"]
+        replay = [sys.executable, "-m", "forum", "replay", "since", "10m"]
         done = subprocess.run(replay, env=environment, capture_output=True, text=True, check=True)
         assert "1 event " in done.stdout
         again = []
@@ -122,7 +122,7 @@ def test_what_was_published_is_published_again_on_demand(bus, places, environmen
 
 def test_a_worker_with_nobody_to_talk_to_says_so(environment, session_keys):
     alone = environment | {"EXTRACTED": "", "SESSION_PRIVATE_KEY": session_keys.private}
-    command = [sys.executable, "-m", "forum.worker"]
+    command = [sys.executable, "-m", "forum", "worker"]
     done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "nothing is extracted" in done.stderr
@@ -132,4 +132,4 @@ def test_a_worker_with_nobody_to_talk_to_says_so(environment, session_keys):
 def test_nothing_is_exchanged_without_a_bus(environment, module, monkeypatch, capsys):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert_requires_bus(module.main, monkeypatch, capsys)
+    assert_requires_bus(lambda: module.main(["since", "10m"]), monkeypatch, capsys)

@@ -13,11 +13,11 @@ from typing import Any
 
 from infra import session_keys, stages
 from infra.compose.stage_file import database_name
+from infra.domains import package
 from infra.runner.config import BUS, GATEWAY, PORTS, RunConfig
-from infra.runner.process_specs import PACKAGES
+from infra.runner.free_port import free_port
 from infra.runner.startup import is_ready
 from tests.compose import engine
-from tests.support.ports import free_port
 
 FILES = ("-f", "compose.yaml", "-f", "tests/compose/published.yaml")
 PART_SECONDS = 60
@@ -186,7 +186,7 @@ class Composed:
     def moderator(self, username: str) -> None:
         """Make somebody a moderator."""
         owner = self.config.owner("users")
-        self.compose("exec", "-T", owner, "python", "-m", f"{PACKAGES[owner]}.moderator", username)
+        self.compose("exec", "-T", owner, "python", "-m", package(owner), "moderator", username)
 
     def until(self, done: Callable[[], bool], what: str, seconds: float = PART_SECONDS) -> None:
         """Wait for a state."""

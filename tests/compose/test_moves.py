@@ -25,7 +25,7 @@ from tests.faults.run import Run
 
 FILES = ("compose.yaml", "tests/compose/published.yaml")
 THINK_SECONDS = 0.4
-HELD = re.compile(r"writes were held for (\d+\.\d+) s")
+HELD = re.compile(r"writes were frozen for (\d+\.\d+) s")
 ALONE = {"gateway", "monolith", "postgres", "setup", "migrate", "demo"}
 SHARED = {"dynamodb", "bus", "keeper", "monolith-worker"}
 

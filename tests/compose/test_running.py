@@ -14,6 +14,7 @@ import requests
 from infra import session_keys, stages
 from infra.demo.content import read
 from infra.demo.load import PASSWORD
+from infra.domains import SESSION_SIGNERS
 from tests.compose import engine
 from tests.compose.stack import Composed
 
@@ -151,7 +152,7 @@ def test_no_secret_is_seen_from_outside(forum: Started) -> None:
 def test_only_who_may_keep_users_can_sign_sessions(forum: Started) -> None:
     for component in (stages.MONOLITH, *stages.DOMAINS):
         held = forum.compose("exec", "-T", component, "ls", "/secrets").split()
-        assert (session_keys.PRIVATE in held) == (component in session_keys.SIGNERS)
+        assert (session_keys.PRIVATE in held) == (component in SESSION_SIGNERS)
         assert ("database_url" in held) == (component == stages.MONOLITH)
 
 

@@ -12,14 +12,14 @@ from types import TracebackType
 from infra import session_keys
 from infra.cdk import names as cloud_names
 from infra.cdk.options import DeploymentOptions
+from infra.domains import package
 from infra.local_cloud import containers
 from infra.local_cloud.deploy import deploy
 from infra.local_cloud.destroy import destroy
 from infra.local_cloud.target import DeploymentTarget, docker
 from infra.runner.config import PORTS, RunConfig
-from infra.runner.process_specs import PACKAGES
+from infra.runner.free_port import free_port
 from tests.deploy import names
-from tests.support.ports import free_port
 
 LEAVING_SECONDS = 60
 
@@ -94,7 +94,7 @@ class Deployed:
     def moderator(self, username: str) -> None:
         """Make somebody a moderator."""
         owner = self.config.owner("users")
-        command = ("python", "-m", f"{PACKAGES[owner]}.moderator", username)
+        command = ("python", "-m", package(owner), "moderator", username)
         docker("exec", self.tasks(owner)[0], *command)
 
     def image(self, component: str) -> str:

@@ -18,7 +18,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.truth import Truth, settle
 from tests.support.harness import Stack
 
-HELD = re.compile(r"writes were held for ([0-9.]+) s")
+HELD = re.compile(r"writes were frozen for ([0-9.]+) s")
 MOVER = (sys.executable, "-m", "extraction")
 MOVED_WITHIN = 900 if os.environ.get("FULL") else 420  # seconds
 # Of one move; on a busy machine a part would else be dead whenever the mover needs it.

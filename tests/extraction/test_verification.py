@@ -23,7 +23,7 @@ def test_a_rehearsal_reads_everything_and_changes_nothing(written: MovingForum) 
     code, said = written.run("extract", "posts", "--dry-run")
     assert code == 0, said
     [(count, versions)] = written.stack.query("SELECT count(*), sum(version) FROM posts")
-    assert f"{count} posts would be compared, sum of versions {versions}" in said
+    assert f"would compare {count} posts (sum of versions: {versions}," in said
     assert "Nothing was changed." in said
     assert written.stack.query("SELECT count(*) FROM domains") == [(0,)]
     assert written.stack.pid("posts") == 0
@@ -41,17 +41,17 @@ def test_a_damaged_row_is_named_and_stops_the_move_until_it_is_mended(
 
     code, said = written.run("extract", "posts")
     assert code == 1, said
-    assert "1 posts differ:" in said
+    assert "1 post differs:" in said
     assert f"{one}: body" in said
-    assert "Nothing was switched" in said
+    assert "The owner did not change." in said
     assert written.stack.query("SELECT owner, state FROM domains") == [("monolith", "moving")]
 
     code, said = written.run("status")
-    assert "owner monolith  answered by monolith  on its way out, moving, phase verify" in said
+    assert "posts    owned by monolith, served by monolith; extract: verify, " in said
 
     code, said = written.run("extract", "posts", "--repair", "--soak", "1")
     assert code == 0, said
-    assert "They were replaced by what their owner knows." in said
+    assert "Replaced the copies with the owner's records." in said
     assert written.stack.config.extracted == {"posts"}
     written.prove()
 
@@ -61,7 +61,7 @@ def test_a_move_is_given_up_by_asking_for_the_other_direction(written: MovingFor
     assert code == 0, said
     code, said = written.run("reintegrate", "threads")
     assert code == 0, said
-    assert "The extraction of threads is given up." in said
+    assert "The extraction of threads is cancelled." in said
     assert with_current_stage(written.stack.config).moving == frozenset()
     assert written.stack.pid("threads") == 0
     written.crowd.members[0].open_thread()
@@ -70,9 +70,9 @@ def test_a_move_is_given_up_by_asking_for_the_other_direction(written: MovingFor
 
 def test_what_makes_no_sense_is_refused_in_a_line(written: MovingForum) -> None:
     code, said = written.run("extract", "posts")
-    assert (code, "posts is out already." in said) == (0, True)
+    assert (code, "posts is already owned by its service." in said) == (0, True)
     code, said = written.run("reintegrate", "users")
-    assert (code, "users is in the monolith already." in said) == (0, True)
+    assert (code, "users is already owned by the monolith." in said) == (0, True)
     code, said = written.run("extract", "users", "--phase", "cutover")
     assert (code, "comes later" in said) == (1, True)
 
@@ -91,7 +91,7 @@ def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingF
     written.crowd.members[0].reply()
     code, said = written.run("reintegrate", "posts")
     assert code == 0, said
-    assert "The move is over." in said
+    assert "The reintegration is finished." in said
     assert written.stack.pid("dynamodb") == written.stack.pid("bus") == 0
     written.prove()
 

@@ -13,7 +13,7 @@ from infra.gateway import fault_proxy
 from infra.gateway import process as gateway
 from infra.gateway.configuration import Address
 from infra.runner.config import HOST
-from tests.support.ports import free_port
+from infra.runner.free_port import free_port
 
 LATE_SECONDS = 1.5
 READY_SECONDS = 10

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from chassis import codec
 from chassis.auth.tokens import TOKEN_LIFETIME, Issuer, Verifier
 from chassis.clock import utc_now, uuid7
 from infra import session_keys
@@ -18,6 +19,7 @@ from tests.faults.load import Load
 from tests.faults.mesh import Mesh
 from tests.faults.truth import Truth, settle
 from tests.support.harness import Stack
+from users.model import SessionClaims
 
 QUIET_SECONDS = 1.0
 """The forum has recovered when nothing has failed for so long."""
@@ -82,7 +84,9 @@ class Run:
         """Give everybody a session that was issued by a clock which is so many seconds ahead."""
         secrets = self.stack.config.secrets_folder
         issuer = Issuer((secrets / session_keys.PRIVATE).read_text(encoding="utf-8"))
-        verifier = Verifier((secrets / session_keys.PUBLIC).read_text(encoding="utf-8"))
+        verifier = Verifier(
+            (secrets / session_keys.PUBLIC).read_text(encoding="utf-8"), SessionClaims
+        )
         before = [member.client.token for member in self.load.members]
         ends = (
             utc_now()
@@ -90,16 +94,9 @@ class Run:
             - (TOKEN_LIFETIME if seconds < 0 else timedelta())
         )
         for member, token in zip(self.load.members, before, strict=True):
-            who = verifier.verify(token)
+            member_now = verifier.verify(token)
             member.client.token, _ = issuer.issue(
-                subject=who.subject,
-                username=who.username,
-                name=who.name,
-                role=who.role,
-                suspended=who.suspended,
-                version=who.version,
-                session=uuid7(),
-                now=ends,
+                member_now.subject, uuid7(), codec.to_json(member_now.claims), ends
             )
         try:
             yield

@@ -13,13 +13,14 @@ import pytest
 import requests
 
 from infra import stages
+from infra.domains import package
 from infra.runner import process_specs
 from infra.runner.config import GATEWAY, HOST
+from infra.runner.free_port import free_port
 from tests.faults.conftest import GENEROUS, RUNS
 from tests.faults.mesh import Mesh
 from tests.faults.run import Run
 from tests.support.harness import Stack
-from tests.support.ports import free_port
 
 COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
 DRAIN_SECONDS = 2.5
@@ -82,7 +83,7 @@ def _spare(stack: Stack, component: str) -> Iterator[None]:
     command = (
         str(Path(sys.executable).with_name("gunicorn")),
         *("-c", "python:chassis.http.gunicorn_conf", "--bind", url.removeprefix("http://")),
-        f"{process_specs.PACKAGES[component]}.wsgi:app",
+        f"{package(component)}.wsgi:app",
     )
     told = {**os.environ, **process_specs.component_environment(config, component)}
     told["DRAIN_SECONDS"] = str(DRAIN_SECONDS)

@@ -15,7 +15,7 @@ import pytest
 from chassis.dynamodb.database import Database, Item, connect
 from chassis.dynamodb.tables import Table, create_tables
 from infra import dynoxide
-from tests.support.ports import free_port
+from infra.runner.free_port import free_port
 
 _prefixes = itertools.count(1)
 

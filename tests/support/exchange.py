@@ -7,9 +7,9 @@ import pytest
 from pydantic import SecretStr
 
 from chassis.clock import utc_now
-from chassis.messaging.bus import Queue
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.events import Event, EventHandler
+from chassis.messaging.queue import Queue
 from chassis.messaging.subscriptions import BusEndpoints
 from chassis.settings import BUS_SETTINGS, EXIT_CONFIG, ServiceSettings
 from tests.support.bus import Bus
@@ -50,7 +50,7 @@ def event_summaries(found: Iterable[Event]) -> list[tuple[str, int, str]]:
 
 
 def assert_requires_bus(
-    main: Callable[[], int], patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    main: Callable[[], object], patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Check that an entry point asks for all of its place on the bus, and says so at once."""
     for name in BUS_SETTINGS:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.support.ports import free_port
+from infra.runner.free_port import free_port
 
 ROOT = Path(__file__).parents[2]
 

@@ -70,16 +70,14 @@ def sign_in(session_keys: Keys) -> SignIn:
     ) -> Person:
         username = person.username if person else f"person-{next(_numbers)}"
         subject = person.id if person else uuid7()
-        token, _ = issuer.issue(
-            subject=subject,
-            username=username,
-            name=name or username,
-            role=role,
-            suspended=suspended,
-            version=version,
-            session=uuid7(),
-            now=utc_now(),
-        )
+        claims = {
+            "username": username,
+            "name": name or username,
+            "role": role,
+            "suspended": suspended,
+            "ver": version,
+        }
+        token, _ = issuer.issue(subject, uuid7(), claims, utc_now())
         return Person(subject, username, name or username, token)
 
     return sign_in

@@ -43,7 +43,7 @@ def main() -> int:
 
     return worker.main(
         configured,
-        DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7),
+        DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7, types=("note.created",)),
         {"note.created": apply, "note.slow": slowly, "note.deadly": deadly},
         lambda: database.check_table(APPLIED.name),
         utc_now,

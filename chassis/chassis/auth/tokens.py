@@ -1,4 +1,4 @@
-"""Sessions: JSON Web Tokens that each component verifies by itself."""
+"""Session tokens: JSON Web Tokens that each component verifies by itself."""
 
 import base64
 import hashlib
@@ -6,69 +6,70 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from chassis import codec
 from chassis.errors import Unauthenticated
+from chassis.product import NAME
 
 ALGORITHM = "RS256"
-ISSUER = "forum"
 TOKEN_LIFETIME = timedelta(hours=12)
-# Clocks of machines differ: a token is honoured this long before and after its time.
+# Clocks differ between machines: a token is accepted this long before and after its time.
 CLOCK_LEEWAY = timedelta(seconds=90)
 
 
+CLAIMS = TypeVar("CLAIMS")
+
+
 @dataclass(frozen=True)
-class Identity:
-    """Who a verified token speaks for, as of the time it was issued."""
+class Identity(Generic[CLAIMS]):
+    """The subject of a verified token, with the application's own claims as of its issue."""
 
     subject: str
-    username: str
-    name: str
-    role: str
-    suspended: bool
-    version: int
     session: str
     expires_at: datetime
+    claims: CLAIMS
     token: str = field(repr=False)
 
 
-class Verifier:
-    """Verifies tokens with the public keys of a JSON Web Key Set."""
+class Verifier(Generic[CLAIMS]):
+    """Verifies tokens with the public keys of a JSON Web Key Set.
 
-    def __init__(self, public_keys: str) -> None:
+    `claims` is a dataclass whose fields are the claims that a component needs.
+    """
+
+    def __init__(self, public_keys: str, claims: type[CLAIMS]) -> None:
+        self._claims = claims
         self._keys: Mapping[str | None, Any] = {
             key.key_id: key.key for key in jwt.PyJWKSet.from_json(public_keys).keys
         }
 
-    def verify(self, token: str) -> Identity:
-        """Tell whom a token speaks for.
+    def verify(self, token: str) -> Identity[CLAIMS]:
+        """Return the identity that a token proves.
 
         Raises:
-            Unauthenticated: the token is forged, malformed, of an unknown key or has expired.
+            Unauthenticated: the token is forged, malformed, expired, of an unknown key or without
+                a claim.
         """
         try:
             key = self._keys[jwt.get_unverified_header(token).get("kid")]
-            claims = jwt.decode(
+            content = jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
-                issuer=ISSUER,
+                issuer=NAME,
                 leeway=CLOCK_LEEWAY,
                 options={"require": ["sub", "exp", "iat", "jti"]},
             )
             return Identity(
-                subject=claims["sub"],
-                username=claims["username"],
-                name=claims["name"],
-                role=claims["role"],
-                suspended=claims["suspended"],
-                version=claims["ver"],
-                session=claims["jti"],
-                expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+                subject=content["sub"],
+                session=content["jti"],
+                expires_at=datetime.fromtimestamp(content["exp"], UTC),
+                claims=codec.from_json(self._claims, content),
                 token=token,
             )
         except (jwt.PyJWTError, KeyError, ValueError, TypeError, RecursionError) as error:
@@ -79,46 +80,42 @@ class Issuer:
     """Issues tokens with the private key."""
 
     def __init__(self, private_key: str) -> None:
-        key = load_pem_private_key(private_key.encode(), password=None)
-        if not isinstance(key, RSAPrivateKey):
-            msg = "the session's private key must be an RSA key"
-            raise TypeError(msg)
-        self._key = key
-        public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+        self._key = load_private_key(private_key)
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         self._kid = thumbprint(public)
 
     def issue(
-        self,
-        *,
-        subject: str,
-        username: str,
-        name: str,
-        role: str,
-        suspended: bool,
-        version: int,
-        session: str,
-        now: datetime,
+        self, subject: str, session: str, claims: Mapping[str, Any], now: datetime
     ) -> tuple[str, datetime]:
-        """Issue a token for 12 hours; answers it and when it ends."""
+        """Issue a token; return it with the time of its expiry, `TOKEN_LIFETIME` from now."""
         expires_at = now.replace(microsecond=0) + TOKEN_LIFETIME
-        claims = {
-            "iss": ISSUER,
+        content = {
+            "iss": NAME,
             "sub": subject,
-            "username": username,
-            "name": name,
-            "role": role,
-            "suspended": suspended,
-            "ver": version,
+            **claims,
             "jti": session,
             "iat": int(now.timestamp()),
             "exp": int(expires_at.timestamp()),
         }
-        token = jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._kid})
+        token = jwt.encode(content, self._key, algorithm=ALGORITHM, headers={"kid": self._kid})
         return token, expires_at
 
 
+def load_private_key(pem: str) -> RSAPrivateKey:
+    """Load an RSA private key.
+
+    Raises:
+        ValueError, TypeError: the text is not one in PEM.
+    """
+    key = load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, RSAPrivateKey):
+        msg = "the session's private key must be an RSA key"
+        raise TypeError(msg)
+    return key
+
+
 def thumbprint(jwk: Mapping[str, Any]) -> str:
-    """Name an RSA key by its RFC 7638 thumbprint."""
+    """Return the RFC 7638 thumbprint of an RSA key."""
     members = json.dumps(
         {name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"), sort_keys=True
     )
@@ -127,11 +124,8 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
 
 
 def key_set(private_key: str) -> dict[str, Any]:
-    """Make the public JSON Web Key Set that belongs to a private key in PEM."""
-    key = load_pem_private_key(private_key.encode(), password=None)
-    if not isinstance(key, RSAPrivateKey):
-        msg = "the session's private key must be an RSA key"
-        raise TypeError(msg)
-    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    """Return the public JSON Web Key Set of a private key in PEM."""
+    public = load_private_key(private_key).public_key()
+    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(public, as_dict=True)
     jwk.pop("key_ops", None)
     return {"keys": [{**jwk, "kid": thumbprint(jwk), "alg": ALGORITHM, "use": "sig"}]}

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from chassis import errors
 from chassis.client.connection_pool import HttpResponse
-from chassis.http.problems import CUTOVER_HEADER
+from chassis.headers import CUTOVER
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ def service_unavailable(peer: str) -> errors.Unavailable:
 
 def is_cutover(answer: HttpResponse) -> bool:
     """Tell whether a peer is well and did nothing, since its domain is on the move."""
-    return answer.status == 503 and CUTOVER_HEADER in answer.headers
+    return answer.status == 503 and CUTOVER in answer.headers
 
 
 def _failure(peer: str, answer: HttpResponse, body: Any) -> errors.Failure:

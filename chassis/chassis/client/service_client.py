@@ -1,7 +1,7 @@
 """HTTP calls to another component: bounded in time, its failures told as our own."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from json import dumps
 from typing import Any
 from urllib.parse import urlencode
@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from flask import g, has_request_context
 
 from chassis import deadline, errors
+from chassis import headers as headers_of
 from chassis.client import responses, retry_budget
 from chassis.client.circuit_breaker import CallBreaker
 from chassis.client.connection_pool import ConnectionPool, HttpResponse, NoResponseError
@@ -23,17 +24,26 @@ RETRY_WINDOW = 1.0  # seconds; a call that took longer is not made again
 # Seconds that a call must have had before its failure says something about the peer: a caller's
 # short deadline must not close the way for everybody.
 MIN_FAIR_SECONDS = 1.0
-_KEY = "Idempotency-Key"
 _TRANSIENT = {503, 504}
 
 
 class ServiceClient:
-    """Another component, by the name it has for people and the URL it has for machines."""
+    """HTTP client of one other component.
+
+    `name` is what people call it, `observer` is called with each successful response.
+    """
 
     def __init__(
-        self, name: str, url: str, *, connections: int = 32, read_timeout: float | None = None
+        self,
+        name: str,
+        url: str,
+        *,
+        connections: int = 32,
+        read_timeout: float | None = None,
+        observer: Callable[[ServiceResponse], None] | None = None,
     ) -> None:
         self.name = name
+        self._observer = observer
         self._seconds = read_timeout or READ_TIMEOUT
         self._connections = ConnectionPool(url, connections)
         self._breaker = CallBreaker(name)
@@ -72,11 +82,14 @@ class ServiceClient:
         if token:
             sent["Authorization"] = f"Bearer {token}"
         if has_request_context() and "request_id" in g:
-            sent["X-Request-Id"] = g.request_id
+            sent[headers_of.REQUEST_ID] = g.request_id
         target = f"{path}?{urlencode(params, doseq=True)}" if params else path
-        twice = method == "GET" or (method == "POST" and _KEY in sent)
+        twice = method == "GET" or (method == "POST" and headers_of.IDEMPOTENCY_KEY in sent)
         answer = self._request_with_retries(method, target, data, sent, MAX_RETRIES if twice else 0)
-        return responses.to_service_response(self.name, answer)
+        response = responses.to_service_response(self.name, answer)
+        if self._observer:
+            self._observer(response)
+        return response
 
     def _request_with_retries(
         self, method: str, target: str, data: bytes | None, headers: dict[str, str], retries: int
@@ -116,7 +129,7 @@ class ServiceClient:
         left = deadline.remaining_seconds()
         seconds = self._seconds if left is None else min(self._seconds, left)
         # Who is asked stops when we stop waiting, and can still say so.
-        until = {deadline.HEADER: deadline.header_value(seconds)}
+        until = {headers_of.DEADLINE: deadline.header_value(seconds)}
         patient = seconds >= min(MIN_FAIR_SECONDS, self._seconds)
         well: bool | None = None
         try:
@@ -139,7 +152,7 @@ class ServiceClient:
 
 def idempotency_headers(key: IdempotencyKey | None) -> dict[str, str]:
     """Give the header that makes a POST safe to repeat."""
-    return {_KEY: key.key} if key else {}
+    return {headers_of.IDEMPOTENCY_KEY: key.key} if key else {}
 
 
 def if_match_headers(expected: Precondition) -> dict[str, str]:

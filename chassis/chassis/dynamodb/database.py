@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = attribute_values.Item
-Action = dict[str, Any]
 
 CONDITION_FAILED = "ConditionalCheckFailed"
 _MAX_ATTEMPTS = 8
@@ -29,16 +29,28 @@ _CONCURRENT_TRANSACTION = {"TransactionConflictException", "TransactionInProgres
 _RETRYABLE_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
+@dataclass(frozen=True)
+class Action:
+    """One action of a transaction: an entry of `TransactItems`, with a label to recognize it."""
+
+    request: dict[str, Any]
+    label: str = ""
+
+    def labelled(self, label: str) -> Action:
+        """Return the action under a label."""
+        return replace(self, label=label)
+
+
 class TransactionCanceled(Exception):
-    """A transaction was refused; `reasons` holds one code per action, "None" where it was fine."""
+    """A condition did not hold, so nothing of the transaction was applied."""
 
-    def __init__(self, reasons: tuple[str, ...]) -> None:
-        super().__init__(", ".join(reasons))
-        self.reasons = reasons
+    def __init__(self, failed_labels: Iterable[str]) -> None:
+        self.failed_labels = frozenset(failed_labels)
+        super().__init__(", ".join(sorted(self.failed_labels)))
 
-    def failed(self, position: int) -> bool:
-        """Tell whether the condition of the action at this position did not hold."""
-        return self.reasons[position] == CONDITION_FAILED
+    def failed(self, label: str) -> bool:
+        """Return whether the condition of an action with this label did not hold."""
+        return label in self.failed_labels
 
 
 def list_shard(identifier: str, shards: int) -> str:
@@ -69,17 +81,17 @@ def connect() -> DynamoDBClient:
 
 
 class Database:
-    """A service's tables behind one prefix."""
+    """A service's tables behind one prefix; `client` may be shared by several."""
 
     def __init__(self, client: DynamoDBClient, prefix: str) -> None:
-        self._client = client
-        self._prefix = prefix
+        self.client = client
+        self.prefix = prefix
 
     def get(self, table: str, key: Mapping[str, str], *, consistent: bool = True) -> Item | None:
         """Read one item by its key."""
         answer = self._call(
             "get_item",
-            TableName=self._prefix + table,
+            TableName=self.prefix + table,
             Key=self.serialize(key),
             ConsistentRead=consistent,
         )
@@ -97,7 +109,7 @@ class Database:
         """
         left: dict[str, Any] = {}
         names: dict[str, tuple[str, ...]] = {}
-        places = [(self._prefix + table, *key.values()) for table, key in wanted]
+        places = [(self.prefix + table, *key.values()) for table, key in wanted]
         # DynamoDB refuses to be asked twice.
         for (table, *_), (given, key) in dict(zip(places, wanted, strict=True)).items():
             names[table] = tuple(key)
@@ -146,7 +158,7 @@ class Database:
     ) -> list[Item]:
         """Read up to `limit` items of one partition, strongly consistent where no index is used."""
         arguments: dict[str, Any] = {
-            "TableName": self._prefix + table,
+            "TableName": self.prefix + table,
             "KeyConditionExpression": condition,
             "ExpressionAttributeValues": self.serialize({f":{k}": v for k, v in values.items()}),
             "ScanIndexForward": ascending,
@@ -181,7 +193,7 @@ class Database:
         attributes, with `least` only items in which one is at least so much.
         """
         arguments: dict[str, Any] = {
-            "TableName": self._prefix + table,
+            "TableName": self.prefix + table,
             "ConsistentRead": True,
             "Limit": limit,
         }
@@ -201,7 +213,7 @@ class Database:
 
     def delete_items(self, table: str, keys: Sequence[Item]) -> None:
         """Delete items by their keys, 25 in a call, without a condition."""
-        name = self._prefix + table
+        name = self.prefix + table
         for first in range(0, len(keys), 25):
             left: Any = {
                 name: [
@@ -239,7 +251,7 @@ class Database:
         """Add one to an item's `hits`, which it has from then on, and answer the item."""
         answer = self._call(
             "update_item",
-            TableName=self._prefix + table,
+            TableName=self.prefix + table,
             Key=self.serialize(key),
             UpdateExpression="SET expires = :expires ADD hits :one",
             ExpressionAttributeValues=self.serialize({":expires": expires, ":one": 1}),
@@ -249,7 +261,7 @@ class Database:
 
     def put_item_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:
         """Write one item if the condition holds; answers whether it was written."""
-        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.serialize(item)}
+        body: dict[str, Any] = {"TableName": self.prefix + table, "Item": self.serialize(item)}
         try:
             self._call("put_item", **self._conditional(body, condition, values))
         except ClientError as error:
@@ -263,8 +275,8 @@ class Database:
 
         `values` are those of the condition, without their colon.
         """
-        body: dict[str, Any] = {"TableName": self._prefix + table, "Item": self.serialize(item)}
-        return {"Put": self._conditional(body, condition, values)}
+        body: dict[str, Any] = {"TableName": self.prefix + table, "Item": self.serialize(item)}
+        return Action({"Put": self._conditional(body, condition, values)})
 
     def update(
         self,
@@ -279,25 +291,68 @@ class Database:
         `values` are those of the change and the condition, without their colon.
         """
         body: dict[str, Any] = {
-            "TableName": self._prefix + table,
+            "TableName": self.prefix + table,
             "Key": self.serialize(key),
             "UpdateExpression": change,
         }
-        return {"Update": self._conditional(body, condition, values)}
+        return Action({"Update": self._conditional(body, condition, values)})
+
+    def update_fields(
+        self,
+        table: str,
+        key: Mapping[str, str],
+        fields: Mapping[str, Any],
+        condition: str = "",
+        *,
+        remove: Iterable[str] = (),
+        **values: Any,
+    ) -> Action:
+        """Make a transaction's action that sets some attributes of an item, and removes others.
+
+        Names may be reserved words of DynamoDB. `values` are those of the condition.
+        """
+        change = "SET " + ", ".join(f"#{name} = :set_{name}" for name in fields)
+        removed = tuple(remove)
+        if removed:
+            change += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        changed = {f"set_{name}": value for name, value in fields.items()}
+        action = self.update(table, key, change, condition, **changed, **values)
+        action.request["Update"]["ExpressionAttributeNames"] = {
+            f"#{name}": name for name in (*fields, *removed)
+        }
+        return action
+
+    def replace_item(
+        self,
+        table: str,
+        key: Mapping[str, str],
+        old: Item,
+        new: Item,
+        condition: str = "",
+        **values: Any,
+    ) -> Action:
+        """Make a transaction's action that changes an item where `new` differs from `old`.
+
+        Attributes that neither of the two has stay as they are.
+        """
+        changed = {n: value for n, value in new.items() if n not in old or old[n] != value}
+        return self.update_fields(
+            table, key, changed, condition, remove=old.keys() - new.keys(), **values
+        )
 
     def delete(
         self, table: str, key: Mapping[str, str], condition: str = "", **values: Any
     ) -> Action:
         """Make a transaction's action that deletes an item; without a condition it may be gone."""
-        body = {"TableName": self._prefix + table, "Key": self.serialize(key)}
-        return {"Delete": self._conditional(body, condition, values)}
+        body = {"TableName": self.prefix + table, "Key": self.serialize(key)}
+        return Action({"Delete": self._conditional(body, condition, values)})
 
     def condition_check(
         self, table: str, key: Mapping[str, str], condition: str, **values: Any
     ) -> Action:
         """Make a transaction's action that only checks a condition on an item."""
-        body = {"TableName": self._prefix + table, "Key": self.serialize(key)}
-        return {"ConditionCheck": self._conditional(body, condition, values)}
+        body = {"TableName": self.prefix + table, "Key": self.serialize(key)}
+        return Action({"ConditionCheck": self._conditional(body, condition, values)})
 
     def transact(self, actions: Sequence[Action]) -> None:
         """Apply all actions or none.
@@ -310,7 +365,7 @@ class Database:
         """
         for attempt in range(_MAX_ATTEMPTS):
             try:
-                self._call("transact_write_items", TransactItems=list(actions))
+                self._call("transact_write_items", TransactItems=[one.request for one in actions])
             except ClientError as error:
                 if error.response["Error"]["Code"] != "TransactionCanceledException":
                     raise
@@ -319,7 +374,11 @@ class Database:
                     reason.get("Code", "None") for reason in details["CancellationReasons"]
                 )
                 if CONDITION_FAILED in reasons:
-                    raise TransactionCanceled(reasons) from error
+                    raise TransactionCanceled(
+                        action.label
+                        for action, reason in zip(actions, reasons, strict=True)
+                        if reason == CONDITION_FAILED
+                    ) from error
                 if not _RETRYABLE_REASONS.intersection(reasons):
                     raise
                 _back_off(attempt)
@@ -341,7 +400,7 @@ class Database:
         Raises:
             Unavailable: it does not, or the table is missing.
         """
-        self._call("describe_table", TableName=self._prefix + table)
+        self._call("describe_table", TableName=self.prefix + table)
 
     def _conditional(
         self, body: dict[str, Any], condition: str, values: Mapping[str, Any]
@@ -356,7 +415,7 @@ class Database:
     def _call(self, operation: str, **arguments: Any) -> Any:
         deadline.require_time()
         try:
-            return getattr(self._client, operation)(**arguments)
+            return getattr(self.client, operation)(**arguments)
         except BotoCoreError as error:
             detail = "The data can't be reached right now."
             raise Unavailable(detail) from error

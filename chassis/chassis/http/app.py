@@ -13,7 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 from werkzeug.wsgi import get_input_stream
 
-from chassis import deadline, logs
+from chassis import deadline, headers, logs
 from chassis.errors import Failure, FieldError, Invalid
 from chassis.http import graceful_shutdown, problems
 from chassis.http.problems import problem_response
@@ -60,13 +60,13 @@ def create_app(
 
     @app.before_request
     def _identify() -> None:
-        given = request.headers.get("X-Request-Id", "")
+        given = request.headers.get(headers.REQUEST_ID, "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
 
     @app.after_request
     def _name(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.get("request_id", "")
-        response.headers["X-Served-By"] = served_by
+        response.headers[headers.REQUEST_ID] = g.get("request_id", "")
+        response.headers[headers.SERVED_BY] = served_by
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response
 

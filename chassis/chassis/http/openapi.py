@@ -8,6 +8,8 @@ from flask_openapi3.models.components import Components
 from flask_openapi3.models.info import Info
 from pydantic import BaseModel
 
+from chassis.auth.sessions import SESSION_COOKIE
+from chassis.headers import IDEMPOTENCY_KEY
 from chassis.http.problems import Problem
 
 PROBLEM = "#/components/schemas/Problem"
@@ -27,7 +29,7 @@ _DESCRIPTIONS = {
 SECURITY: list[dict[str, list[Any]]] = [{"bearer": []}, {"cookie": []}]
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-    "cookie": {"type": "apiKey", "in": "cookie", "name": "forum_session"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
 }
 
 # A request header goes with the answer that it can lead to.
@@ -38,7 +40,7 @@ _HEADERS = {
         {"type": "string", "examples": ['"1"']},
     ),
     "422": (
-        "Idempotency-Key",
+        IDEMPOTENCY_KEY,
         "Makes the request safe to repeat: for 24 hours it is answered as the first time.",
         {"type": "string", "pattern": "^[!-~]{1,200}$"},
     ),

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
+from chassis import headers as header_names
 from chassis.errors import (
     CutoverInProgress,
     Failure,
@@ -20,9 +21,6 @@ from chassis.errors import (
 from chassis.http.reason_phrases import reason_phrase
 
 log = logging.getLogger(__name__)
-
-CUTOVER_HEADER = "X-Cutover-In-Progress"
-"""Marks a 503 of a component that is well, and did nothing: its domain is on the move."""
 
 DETAILS = {
     404: "There is nothing at this address.",
@@ -91,7 +89,7 @@ def failure_response(failure: Failure) -> Response:
     if isinstance(failure, RateLimited | Unavailable):
         headers["Retry-After"] = str(failure.retry_after)
     if isinstance(failure, CutoverInProgress):
-        headers[CUTOVER_HEADER] = "true"
+        headers[header_names.CUTOVER] = "true"
     errors = failure.errors if isinstance(failure, Invalid) else ()
     return problem_response(
         failure.status, failure.detail, kind=failure.problem_type, errors=errors, headers=headers

@@ -1,8 +1,8 @@
-"""The names of HTTP's statuses, for answers that are the same on every Python."""
+"""Reason phrases of HTTP statuses, the same on every Python; the standard library only."""
 
 from http import HTTPStatus
 
-# RFC 9110 renamed these; Python did from 3.13 on.
+# RFC 9110 renamed these; Python follows from 3.13 on.
 _RENAMED = {
     413: "Content Too Large",
     414: "URI Too Long",
@@ -12,5 +12,5 @@ _RENAMED = {
 
 
 def reason_phrase(status: int) -> str:
-    """Name a status as RFC 9110 does."""
+    """Return the name of a status as in RFC 9110."""
     return _RENAMED.get(status) or HTTPStatus(status).phrase

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from chassis.errors import FieldError, IdempotencyKeyReused, Invalid, Unavailable
+from chassis.headers import IDEMPOTENCY_KEY
 
 RETENTION = timedelta(hours=24)
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,200}")
@@ -73,7 +74,7 @@ class IdempotencyKeys:
             return None
         if not _VISIBLE_ASCII.fullmatch(text):
             message = "must be 1 to 200 visible ASCII characters"
-            raise Invalid(FieldError("Idempotency-Key", message))
+            raise Invalid(FieldError(IDEMPOTENCY_KEY, message))
         canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
         digest = hmac.new(self._secret, canonical.encode(), hashlib.sha256).hexdigest()
         return IdempotencyKey(owner, path, text, digest)

@@ -8,6 +8,9 @@ from chassis.dynamodb.database import Action, Database
 from chassis.dynamodb.tables import Table
 from chassis.idempotency.keys import RETENTION, IdempotencyKey
 
+LABEL = "idempotency-key"
+"""The label of the action that claims a key."""
+
 
 def idempotency_table(service: str) -> Table:
     """Define a service's table of answers: an item and a partition per key, so none is hot."""
@@ -48,7 +51,7 @@ class IdempotencyStore:
             "expires": _second(now + RETENTION),
         }
         free = "attribute_not_exists(fingerprint) OR expires <= :now"
-        return self._database.put(self._table, item, free, now=_second(now))
+        return self._database.put(self._table, item, free, now=_second(now)).labelled(LABEL)
 
 
 def _second(moment: datetime) -> int:

@@ -9,9 +9,10 @@ from time import monotonic
 
 from chassis.clock import Clock
 from chassis.errors import Unavailable
-from chassis.messaging.bus import BATCH, Message, Queue
 from chassis.messaging.events import Event, EventHandler, MalformedEvent, parse_event
 from chassis.messaging.in_flight import RECEIVE_LIMIT, InFlightMessages, Outcome
+from chassis.messaging.queue import Message, Queue
+from chassis.messaging.topic import BATCH
 
 _LOG = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5

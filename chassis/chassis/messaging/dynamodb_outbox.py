@@ -4,7 +4,7 @@
 `Outbox` of its own. The relay publishes whatever is in it, in any order and at least once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,7 @@ from chassis.clock import Clock, NewId, format_timestamp, parse_timestamp
 from chassis.dynamodb.database import Action, Database, TransactionCanceled, list_shard
 from chassis.dynamodb.tables import Index, Table
 from chassis.messaging.events import Event, parse_event
-from chassis.messaging.outbox import RETENTION, Heartbeat, Outbox
-
-__all__ = ["RETENTION", "SHARDS", "DynamoOutbox", "Heartbeat", "Outbox", "outbox_table"]
+from chassis.messaging.outbox import RETENTION, Heartbeat
 
 SHARDS = 4
 _UNPUBLISHED = "unpublished"
@@ -44,11 +42,20 @@ class DynamoOutbox:
     """The outbox of a service with tables in DynamoDB; an event costs no call of its own."""
 
     def __init__(
-        self, database: Database, name: str, source: str, clock: Clock, new_id: NewId
+        self,
+        database: Database,
+        name: str,
+        source: str,
+        clock: Clock,
+        new_id: NewId,
+        *,
+        types: Collection[str],
     ) -> None:
+        """Take the declared `types` of events; others are refused."""
         self._db = database
         self._table = name
         self._source = f"/{source}"
+        self._types = frozenset(types)
         self._clock = clock
         self._new_id = new_id
 
@@ -56,8 +63,12 @@ class DynamoOutbox:
         """Make the action that records an event, for the transaction of what it tells of.
 
         Raises:
-            ValueError: the event is one that could never be published.
+            ValueError: the event could never be published, or is of a type that the domain does
+                not declare. A move copies what declared events tell of, so it would miss this one.
         """
+        if kind not in self._types:
+            message = f"{kind} is not declared as an event type of {self._source}"
+            raise ValueError(message)
         event = Event(self._new_id(), kind, self._source, subject, version, self._clock(), data)
         shard = list_shard(event.id, SHARDS)
         item = {
@@ -156,15 +167,15 @@ class DynamoOutbox:
                     change,
                     "attribute_exists(id)",
                     **values,
-                )
+                ).labelled(event_id)
                 for event_id, _ in portion
             ]
             while actions:
                 try:
                     self._db.transact(actions)
-                except TransactionCanceled as refusal:
-                    # Its time had come, between its reading and now.
-                    actions = [one for n, one in enumerate(actions) if not refusal.failed(n)]
+                except TransactionCanceled as canceled:
+                    # Some expired between their reading and now.
+                    actions = [one for one in actions if not canceled.failed(one.label)]
                 else:
                     count += len(actions)
                     break

@@ -8,9 +8,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from chassis.clock import format_timestamp
 
@@ -95,34 +96,40 @@ class EventData(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
-BODY = TypeVar("BODY", bound=BaseModel)
+VIEW = TypeVar("VIEW")
 
 
 def parse_event(text: str) -> Event:
     """Read an event.
 
     Raises:
-        Malformed: it is not a CloudEvent as `Event.to_json` writes it.
+        MalformedEvent: the text is not a CloudEvent as `Event.to_json` writes it.
     """
-    return Event(**_valid(_Envelope, text).model_dump(exclude={"specversion"}))
+    return Event(**_validate(_Envelope, text).model_dump(exclude={"specversion"}))
 
 
-def parse_data(view: type[BODY], event: Event) -> BODY:
-    """Read an event's data as a consumer's own view of it, of JSON's types and times.
+def parse_data(view: type[VIEW], event: Event) -> VIEW:
+    """Read an event's data as a consumer's view of it: a pydantic model or a dataclass.
 
     Raises:
-        Malformed: something that the consumer needs is missing or has another type.
+        MalformedEvent: a field of the view is missing or has another type.
     """
-    return _valid(view, json.dumps(event.data))
+    return _validate(view, json.dumps(event.data))
 
 
-def _valid(view: type[BODY], text: str) -> BODY:
+def _validate(view: type[VIEW], text: str) -> VIEW:
     try:
-        return view.model_validate_json(text)
+        valid: VIEW = _adapter(cast("Any", view)).validate_json(text, strict=True)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
         reasons = (": ".join(filter(None, (_path(entry["loc"]), entry["msg"]))) for entry in wrong)
         raise MalformedEvent("; ".join(reasons)) from error
+    return valid
+
+
+@cache
+def _adapter(view: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(view)
 
 
 def _path(place: tuple[int | str, ...]) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
 
-from chassis.messaging.bus import BATCH, Message, Queue
+from chassis.messaging.queue import Message, Queue
 from chassis.messaging.subscriptions import MAX_RECEIVES, VISIBILITY_SECONDS
+from chassis.messaging.topic import BATCH
 
 
 class Outcome(Enum):

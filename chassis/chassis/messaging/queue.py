@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chassis.messaging.aws_clients import call_aws, string_attribute
+from chassis.messaging.aws_clients import call_aws, sqs_client, string_attribute
 from chassis.messaging.topic import BATCH
+from chassis.settings import BusSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -161,3 +162,14 @@ class Queue:
         answer = call_aws(self._client.get_queue_attributes, QueueUrl=url, AttributeNames=names)
         visible, delayed, hidden = (int(answer["Attributes"].get(name, 0)) for name in names)
         return visible + delayed, hidden
+
+
+def component_queue(settings: BusSettings, wait_seconds: int = 0) -> Queue:
+    """Build a component's own queue; opens no connection yet."""
+    client = sqs_client(wait_seconds)
+    return Queue(client, settings.events_queue_url, settings.events_dead_letter_queue_url)
+
+
+def optional_component_queue(settings: BusSettings) -> Queue | None:
+    """Build a component's own queue; None where no events are exchanged."""
+    return component_queue(settings) if settings.events_queue_url else None

@@ -5,8 +5,8 @@ import random
 from threading import Event as Flag
 
 from chassis.errors import Unavailable
-from chassis.messaging.bus import Topic
 from chassis.messaging.outbox import Outbox
+from chassis.messaging.topic import Topic
 
 _LOG = logging.getLogger(__name__)
 BATCH = 25

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from chassis.clock import Clock, format_timestamp, utc_now
 from chassis.errors import Unavailable
-from chassis.messaging.bus import Queue
-from chassis.messaging.dynamodb_outbox import RETENTION, Outbox
+from chassis.messaging.outbox import RETENTION, Outbox
+from chassis.messaging.queue import Queue
 
 USAGE = """\
 usage: replay since WHEN      publish again what this component recorded since then;

@@ -8,8 +8,8 @@ from flask import Flask, Response, json
 
 from chassis.clock import Clock
 from chassis.errors import Unavailable
-from chassis.messaging.bus import Queue
-from chassis.messaging.dynamodb_outbox import Outbox
+from chassis.messaging.outbox import Outbox
+from chassis.messaging.queue import Queue
 
 PATH = "/eventz"
 

@@ -12,11 +12,13 @@ from types import FrameType
 from chassis import healthcheck
 from chassis.clock import Clock
 from chassis.errors import Unavailable
-from chassis.messaging.bus import Topic, component_queue, sns_client
+from chassis.messaging.aws_clients import sns_client
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.events import EventHandler
 from chassis.messaging.outbox import Heartbeat, Outbox
+from chassis.messaging.queue import component_queue
 from chassis.messaging.relay import Relay
+from chassis.messaging.topic import Topic
 from chassis.settings import BusSettings
 
 _LOG = logging.getLogger(__name__)

@@ -9,19 +9,19 @@ import time
 from flask import Flask, Response, request
 
 from chassis.client.connection_pool import ConnectionPool, NoResponseError
-from chassis.deadline import HEADER, RESPONSE_MARGIN, header_value, remaining_seconds
+from chassis.deadline import RESPONSE_MARGIN, header_value, remaining_seconds
 from chassis.errors import Unavailable
-from chassis.ownership.state import CLOSED, BoundedWait, OwnershipStore, cutover_in_progress
+from chassis.headers import CUTOVER_FORWARDED, DEADLINE
+from chassis.ownership.bounded_wait import BoundedWait
+from chassis.ownership.state import OwnershipStore, State, cutover_in_progress
 
-FORWARDED_HEADER = "X-Cutover-Forwarded"
-"""Marks what was sent on once; it is not sent on again, however often a domain moves."""
 READS = {"GET", "HEAD", "OPTIONS"}
 _SECONDS = 8.0
 # What is about one connection, or is written anew.
 _HOP_BY_HOP = {
     *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
     *("host", "content-length", "accept-encoding", "x-forwarded-for", "date", "server"),
-    HEADER.lower(),
+    DEADLINE.lower(),
 }
 
 
@@ -38,11 +38,11 @@ class Forwarder:
             Moving: it was sent on before.
             Unavailable: nobody answers.
         """
-        if FORWARDED_HEADER in request.headers:
+        if CUTOVER_FORWARDED in request.headers:
             raise cutover_in_progress()
         seconds = min(_SECONDS, (remaining_seconds() or _SECONDS) - RESPONSE_MARGIN)
         sent = {name: value for name, value in request.headers if name.lower() not in _HOP_BY_HOP}
-        sent |= {FORWARDED_HEADER: "true", HEADER: header_value(seconds)}
+        sent |= {CUTOVER_FORWARDED: "true", DEADLINE: header_value(seconds)}
         if request.remote_addr:
             sent["X-Forwarded-For"] = request.remote_addr
         query = request.query_string.decode("latin-1")
@@ -62,32 +62,30 @@ def _passes(name: str) -> bool:
     return name.lower() not in _HOP_BY_HOP and name.lower() != "content-encoding"
 
 
-def follow_owner(app: Flask, prefix: str, standings: OwnershipStore, gateway_url: str) -> None:
-    """Let the API below `prefix` answer as the service's standing allows.
+def follow_owner(app: Flask, prefix: str, store: OwnershipStore, gateway_url: str) -> None:
+    """Let the API below `prefix` respond as the service's ownership state allows.
 
-    While the domain is held, writes wait. Once it is closed, what was on its way here is answered
-    by way of the gateway; without one it is a 503.
+    Writes wait for the end of a freeze. Once the state is closed, requests that still arrive are
+    forwarded to the gateway; without one, the response is a 503.
     """
-    patience = BoundedWait()
+    freeze = BoundedWait()
     gateway = Forwarder(gateway_url) if gateway_url else None
 
     @app.before_request
-    def _as_allowed() -> Response | None:
+    def _answer_or_forward() -> Response | None:
         if request.path != prefix and not request.path.startswith(f"{prefix}/"):
             return None
-        standing = standings.current()
+        ownership = store.current()
         reads = request.method in READS
-        if standing.state != CLOSED and (reads or standing.accepts_writes(time.time())):
+        if ownership.state != State.CLOSED and (reads or ownership.accepts_writes(time.time())):
             return None
-        if standing.state != CLOSED:
-            patience.until(
-                lambda: standings.current().state == CLOSED or standings.accepts_writes()
-            )
-            standing = standings.current()
-        if standing.state == CLOSED:
+        if ownership.state != State.CLOSED:
+            freeze.until(lambda: store.current().state == State.CLOSED or store.accepts_writes())
+            ownership = store.current()
+        if ownership.state == State.CLOSED:
             if gateway is None:
                 raise cutover_in_progress()
             return gateway.forward()
-        if not standing.accepts_writes(time.time()):
+        if not ownership.accepts_writes(time.time()):
             raise cutover_in_progress()
         return None

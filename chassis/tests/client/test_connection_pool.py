@@ -7,7 +7,7 @@ import time
 import pytest
 
 from chassis.client.connection_pool import POOL_TIMEOUT, ConnectionPool, NoResponseError
-from tests.support.ports import free_port
+from infra.runner.free_port import free_port
 from tests.support.servers import Server, reply
 
 

@@ -11,7 +11,8 @@ import pytest
 from chassis import deadline, errors
 from chassis.client import circuit_breaker, connection_pool, retry_budget
 from chassis.client.service_client import ServiceClient, idempotency_headers, if_match_headers
-from tests.support.ports import free_port
+from chassis.headers import DEADLINE
+from infra.runner.free_port import free_port
 from tests.support.servers import Server, reply
 
 
@@ -505,7 +506,7 @@ def test_the_next_component_is_told_what_is_left(server, peer):
         peer.request("GET", "/api/notes")
     with deadline.limit(60):
         peer.request("GET", "/api/notes")
-    told = [int(headers[deadline.HEADER]) for _, _, headers, _ in server.asked]
+    told = [int(headers[DEADLINE]) for _, _, headers, _ in server.asked]
     # 3950: the call itself waits for 4 s, whatever the request may take.
     assert (told[0], told[2]) == (3950, 3950)
     assert 1500 < told[1] <= 1950

@@ -13,8 +13,8 @@ from chassis.dynamodb import database as dynamodb
 from chassis.dynamodb.database import Database, TransactionCanceled, connect, list_shard
 from chassis.dynamodb.tables import Index, Table, create_tables
 from chassis.errors import Unavailable
+from infra.runner.free_port import free_port
 from tests.support.dynamo import Dynamo
-from tests.support.ports import free_port
 from tests.support.servers import Server, reply
 
 RACERS = 50
@@ -74,11 +74,11 @@ def test_all_actions_are_applied_or_none(database):
     with pytest.raises(TransactionCanceled) as refusal:
         database.transact(
             [
-                database.put("notes", {"id": "n2"}, "attribute_not_exists(id)"),
-                database.delete("notes", {"id": "n1"}, "version = :v", v=2),
+                database.put("notes", {"id": "n2"}, "attribute_not_exists(id)").labelled("new"),
+                database.delete("notes", {"id": "n1"}, "version = :v", v=2).labelled("old"),
             ]
         )
-    assert [refusal.value.failed(position) for position in (0, 1)] == [False, True]
+    assert [refusal.value.failed(label) for label in ("new", "old")] == [False, True]
     assert database.get("notes", {"id": "n1"})
     assert database.get("notes", {"id": "n2"}) is None
 
@@ -118,11 +118,13 @@ def test_one_of_many_racing_claims_wins(database):
             database.transact(
                 [
                     database.put("notes", {"id": f"by-{number}"}),
-                    database.put("notes", {"id": "claimed", "by_whom": number}, free),
+                    database.put("notes", {"id": "claimed", "by_whom": number}, free).labelled(
+                        "claim"
+                    ),
                 ]
             )
         except TransactionCanceled as refusal:
-            return not refusal.failed(1)
+            return not refusal.failed("claim")
         return True
 
     with ThreadPoolExecutor(RACERS) as pool:
@@ -153,8 +155,10 @@ def test_an_item_that_stays_busy_is_unavailable_in_the_end(far, scripted, monkey
 def test_a_condition_that_failed_is_told_even_if_another_item_was_busy(far, scripted):
     scripted.answers = [cancelled("TransactionConflict", "ConditionalCheckFailed")]
     with pytest.raises(TransactionCanceled) as refusal:
-        far.transact([far.put("notes", {"id": "n1"}), far.put("notes", {"id": "n2"})])
-    assert refusal.value.failed(1)
+        far.transact(
+            [far.put("notes", {"id": "n1"}), far.put("notes", {"id": "n2"}).labelled("second")]
+        )
+    assert refusal.value.failed("second")
 
 
 def test_keys_that_were_left_out_of_a_batch_are_read_again(far, scripted):
@@ -227,13 +231,14 @@ def test_a_transaction_holds_on_what_it_only_checks(database):
 
     def write(part_id):
         check = database.condition_check("notes", {"id": "n1"}, "is_open = :yes", yes=True)
-        database.transact([database.put("parts", {"note": "n1", "id": part_id}), check])
+        part = database.put("parts", {"note": "n1", "id": part_id})
+        database.transact([part.labelled("part"), check.labelled("check")])
 
     write("p1")
     database.transact([database.put("notes", {"id": "n1", "is_open": False})])
     with pytest.raises(TransactionCanceled) as refusal:
         write("p2")
-    assert [refusal.value.failed(position) for position in (0, 1)] == [False, True]
+    assert [refusal.value.failed(label) for label in ("part", "check")] == [False, True]
     parts = database.query("parts", "note = :n", limit=9, ascending=True, n="n1")
     assert [part["id"] for part in parts] == ["p1"]
     assert database.get("notes", {"id": "n1"}) == {"id": "n1", "is_open": False}

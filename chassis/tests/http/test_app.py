@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.http.api import SESSION_COOKIE
+from chassis.auth.sessions import SESSION_COOKIE
 
 
 def test_an_answer_names_its_request_and_who_served_it(client):

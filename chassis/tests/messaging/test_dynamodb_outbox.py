@@ -50,7 +50,9 @@ def database(dynamo, prefix):
 
 @pytest.fixture
 def outbox(database, watch):
-    return DynamoOutbox(database, OUTBOX.name, "notes", watch, watch.new_id)
+    return DynamoOutbox(
+        database, OUTBOX.name, "notes", watch, watch.new_id, types=("note.created",)
+    )
 
 
 @pytest.fixture

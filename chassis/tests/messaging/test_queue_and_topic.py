@@ -8,18 +8,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chassis.errors import Unavailable
-from chassis.messaging.bus import (
-    MAX_REASON_LENGTH,
-    Queue,
-    QueueDepth,
-    Topic,
-    sns_client,
-    sqs_client,
-)
+from chassis.messaging.aws_clients import sns_client, sqs_client
 from chassis.messaging.events import MAX_BYTES
+from chassis.messaging.queue import MAX_REASON_LENGTH, Queue, QueueDepth
 from chassis.messaging.subscriptions import Subscription
+from chassis.messaging.topic import Topic
+from infra.runner.free_port import free_port
 from tests.support.bus import Bus, MiniStack, make_event
-from tests.support.ports import free_port
 from tests.support.servers import Server, reply
 from tests.support.waits import wait_until
 

@@ -12,10 +12,10 @@ from chassis.clock import utc_now, uuid7
 from chassis.errors import Unavailable
 from chassis.messaging import dynamodb_outbox as outboxes
 from chassis.messaging import relay as relays
-from chassis.messaging.bus import Topic
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscription
+from chassis.messaging.topic import Topic
 from tests.support.bus import Bus, MiniStack
 from tests.support.waits import wait_until
 
@@ -30,7 +30,7 @@ def database(dynamo):
 
 @pytest.fixture
 def outbox(database):
-    return DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7)
+    return DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7, types=("note.created",))
 
 
 @pytest.fixture

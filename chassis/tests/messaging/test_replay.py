@@ -7,8 +7,8 @@ import pytest
 from chassis.clock import utc_now, uuid7
 from chassis.messaging import dynamodb_outbox as outboxes
 from chassis.messaging import replay as replaying
-from chassis.messaging.bus import Queue, QueueDepth
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
+from chassis.messaging.queue import Queue, QueueDepth
 from chassis.messaging.replay import UsageError, parse_since
 from chassis.messaging.subscriptions import Subscription
 from tests.support.bus import make_event
@@ -25,7 +25,7 @@ def database(dynamo):
 
 @pytest.fixture
 def outbox(database):
-    return DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7)
+    return DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7, types=("note.created",))
 
 
 @pytest.fixture
@@ -127,7 +127,9 @@ def test_a_moment_without_a_zone_is_not_guessed():
 
 
 def test_an_outage_is_told(dynamo, bus, replay, places, capsys):
-    gone = DynamoOutbox(dynamo.database("gone-"), OUTBOX.name, "notes", utc_now, uuid7)
+    gone = DynamoOutbox(
+        dynamo.database("gone-"), OUTBOX.name, "notes", utc_now, uuid7, types=("note.created",)
+    )
     code, said, wrong = replay("since", "10m", outbox=gone)
     assert (code, said) == (1, "")
     assert wrong == "replay: The data can't be reached right now. Try again later.\n"

@@ -40,7 +40,7 @@ def database(dynamo):
 
 @pytest.fixture
 def outbox(database, watch):
-    return DynamoOutbox(database, OUTBOX.name, "notes", watch, uuid7)
+    return DynamoOutbox(database, OUTBOX.name, "notes", watch, uuid7, types=("note.created",))
 
 
 @pytest.fixture
@@ -94,7 +94,9 @@ def test_what_waits_is_never_told_as_nothing(database, outbox, watch, back):
 
 
 def test_what_can_not_be_read_is_null(dynamo, bus, places, watch, outbox):
-    gone = DynamoOutbox(dynamo.database("gone-"), OUTBOX.name, "notes", watch, uuid7)
+    gone = DynamoOutbox(
+        dynamo.database("gone-"), OUTBOX.name, "notes", watch, uuid7, types=("note.created",)
+    )
     told = asked(gone, bus.queue(places), watch)
     assert (
         told["outbox_age_seconds"]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chassis.messaging import subscriptions
-from chassis.messaging.bus import sns_client
+from chassis.messaging.aws_clients import sns_client
 from chassis.messaging.subscriptions import MAX_RECEIVES, Subscription, provision_bus
 from tests.support.bus import make_event
 from tests.support.servers import Server, reply

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from chassis.clock import format_timestamp, utc_now, uuid7
-from chassis.messaging.bus import QueueDepth
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
+from chassis.messaging.queue import QueueDepth
 from chassis.messaging.subscriptions import BusEndpoints, Subscription
 from tests.support.bus import make_event
 from tests.support.waits import wait_until
@@ -37,7 +37,7 @@ def database(dynamo, prefix):
 
 @pytest.fixture
 def outbox(database):
-    return DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7)
+    return DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7, types=("note.created",))
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_it_publishes_and_applies_and_says_that_it_is_at_work(
 ):
     action = outbox.record("note.created", "n1", 1, {})
     database.transact([action])
-    wait_until(lambda: applied(action["Put"]["Item"]["id"]["S"]))
+    wait_until(lambda: applied(action.request["Put"]["Item"]["id"]["S"]))
     wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
     wait_until(lambda: outbox.oldest_unpublished_at() is None)
     beat = wait_until(outbox.last_heartbeat)

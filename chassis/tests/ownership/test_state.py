@@ -11,24 +11,25 @@ from chassis.clock import parse_timestamp
 from chassis.dynamodb.database import Database, TransactionCanceled
 from chassis.dynamodb.tables import Table
 from chassis.errors import CutoverInProgress
+from chassis.headers import CUTOVER_FORWARDED
 from chassis.http import problems
 from chassis.ownership import forwarding
-from chassis.ownership import state as moving
+from chassis.ownership.bounded_wait import BoundedWait
+from chassis.ownership.change_markers import change_marker, changed_since
+from chassis.ownership.fenced_database import FencedDatabase
 from chassis.ownership.state import (
-    CLOSED,
-    FENCED,
-    FROZEN,
-    OPEN,
-    SEALED,
-    FencedDatabase,
+    CACHE_TTL,
+    CLOCK_SKEW,
     OwnershipState,
     OwnershipStore,
+    State,
+    ownership_table,
 )
+from infra.runner.free_port import free_port
 from tests.support.dynamo import Dynamo
-from tests.support.ports import free_port
 
 NOTES = Table("notes", partition="id")
-TABLES = (NOTES, moving.ownership_table("notes"))
+TABLES = (NOTES, ownership_table("notes"))
 
 
 @pytest.fixture
@@ -37,82 +38,87 @@ def database(dynamo: Dynamo) -> Database:
 
 
 @pytest.fixture
-def standings(database: Database) -> OwnershipStore:
+def ownership(database: Database) -> OwnershipStore:
     return OwnershipStore(database, "notes")
 
 
 @pytest.fixture
-def guarded(database: Database, standings: OwnershipStore) -> FencedDatabase:
-    return FencedDatabase(database, standings)
+def fenced(database: Database, ownership: OwnershipStore) -> FencedDatabase:
+    return FencedDatabase(database, ownership)
 
 
-def test_a_service_that_never_moved_owns_its_domain(standings: OwnershipStore) -> None:
-    assert standings.load() == OwnershipState(OPEN)
-    assert standings.accepts_writes()
-    assert standings.fence() is None
+def test_a_service_that_never_moved_owns_its_domain(ownership: OwnershipStore) -> None:
+    assert ownership.load() == OwnershipState(State.OPEN)
+    assert ownership.accepts_writes()
+    assert ownership.fence() is None
 
 
 def test_what_is_open_is_believed_for_a_second_and_the_rest_looked_up(
-    dynamo: Dynamo, standings: OwnershipStore, monkeypatch: pytest.MonkeyPatch
+    dynamo: Dynamo, ownership: OwnershipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = [1000.0]
     monkeypatch.setattr("chassis.ownership.state.time.monotonic", lambda: seconds[0])
     with dynamo.counted() as calls:
         for _ in range(5):
-            standings.current()
-        seconds[0] += moving.CACHE_TTL
-        standings.current()
+            ownership.current()
+        seconds[0] += CACHE_TTL
+        ownership.current()
     assert calls["GetItem"] == 2
-    standings.save(OwnershipState(FENCED))
-    seconds[0] += moving.CACHE_TTL
+    ownership.save(OwnershipState(State.FENCED))
+    seconds[0] += CACHE_TTL
     with dynamo.counted() as calls:
         for _ in range(3):
-            assert standings.current().state == FENCED
+            assert ownership.current().state == State.FENCED
     assert calls["GetItem"] == 3
 
 
 @pytest.mark.parametrize(
     ("state", "passes"),
-    [(OPEN, True), (FENCED, True), (FROZEN, False), (SEALED, False), (CLOSED, False)],
+    [
+        (State.OPEN, True),
+        (State.FENCED, True),
+        (State.FROZEN, False),
+        (State.SEALED, False),
+        (State.CLOSED, False),
+    ],
 )
 def test_a_write_passes_as_its_check_finds_the_standing(
-    standings: OwnershipStore, guarded: FencedDatabase, state: str, passes: bool
+    ownership: OwnershipStore, fenced: FencedDatabase, state: str, passes: bool
 ) -> None:
-    standings.save(OwnershipState(state, time.time() + 60 if state == FROZEN else 0))
-    actions = [guarded.put(NOTES.name, {"id": "a"}, "attribute_not_exists(id)")]
+    ownership.save(OwnershipState(state, time.time() + 60 if state == State.FROZEN else 0))
+    actions = [fenced.put(NOTES.name, {"id": "a"}, "attribute_not_exists(id)")]
     if passes:
-        guarded.transact(actions)
+        fenced.transact(actions)
         with pytest.raises(TransactionCanceled) as refused:
-            guarded.transact(actions)
-        assert refused.value.failed(0)
-        assert len(refused.value.reasons) == 1
+            fenced.transact(actions)
+        assert refused.value.failed_labels == {""}
     else:
         with pytest.raises(CutoverInProgress):
-            guarded.transact(actions)
-        assert guarded.get(NOTES.name, {"id": "a"}) is None
+            fenced.transact(actions)
+        assert fenced.get(NOTES.name, {"id": "a"}) is None
 
 
 def test_a_write_that_met_no_check_before_is_refused_by_the_hold(
-    standings: OwnershipStore, guarded: FencedDatabase
+    ownership: OwnershipStore, fenced: FencedDatabase
 ) -> None:
-    """Whoever has looked while the domain was guarded meets the hold in the transaction itself."""
-    standings.save(OwnershipState(FENCED))
-    check = standings.fence()
-    standings.save(OwnershipState(FROZEN, time.time() + 60))
+    """Whoever has looked while the domain was fenced meets the hold in the transaction itself."""
+    ownership.save(OwnershipState(State.FENCED))
+    check = ownership.fence()
+    ownership.save(OwnershipState(State.FROZEN, time.time() + 60))
     assert check is not None
     with pytest.raises(TransactionCanceled):
-        Database.transact(guarded, [check])
+        Database.transact(fenced, [check])
 
 
 def test_a_hold_ends_by_itself_a_little_after_its_time(
-    database: Database, guarded: FencedDatabase
+    database: Database, fenced: FencedDatabase
 ) -> None:
     now = [1000.0]
-    standings = OwnershipStore(database, "notes", lambda: now[0])
-    standings.save(OwnershipState(FROZEN, 1005))
-    guard = FencedDatabase(database, standings)
+    ownership = OwnershipStore(database, "notes", lambda: now[0])
+    ownership.save(OwnershipState(State.FROZEN, 1005))
+    guard = FencedDatabase(database, ownership)
     write = [guard.put(NOTES.name, {"id": "a"})]
-    now[0] = 1005 + moving.CLOCK_SKEW
+    now[0] = 1005 + CLOCK_SKEW
     with pytest.raises(CutoverInProgress):
         guard.transact(write)
     now[0] += 0.1
@@ -121,16 +127,18 @@ def test_a_hold_ends_by_itself_a_little_after_its_time(
 
 def test_a_domain_is_sealed_only_while_its_hold_lasts(database: Database) -> None:
     now = [1000.0]
-    standings = OwnershipStore(database, "notes", lambda: now[0])
-    standings.save(OwnershipState(FENCED))
-    assert not standings.save(OwnershipState(SEALED), unless_over=True)
-    standings.save(OwnershipState(FROZEN, 1005))
+    ownership = OwnershipStore(database, "notes", lambda: now[0])
+    ownership.save(OwnershipState(State.FENCED))
+    assert not ownership.save(OwnershipState(State.SEALED), only_while_frozen=True)
+    ownership.save(OwnershipState(State.FROZEN, 1005))
     now[0] = 1006
-    assert not standings.save(OwnershipState(SEALED), unless_over=True)
-    assert standings.load().state == FROZEN
-    standings.save(OwnershipState(FROZEN, 1010))
-    assert standings.save(OwnershipState(SEALED, components=frozenset({"a"})), unless_over=True)
-    assert standings.load() == OwnershipState(SEALED, 0, frozenset({"a"}))
+    assert not ownership.save(OwnershipState(State.SEALED), only_while_frozen=True)
+    assert ownership.load().state == State.FROZEN
+    ownership.save(OwnershipState(State.FROZEN, 1010))
+    assert ownership.save(
+        OwnershipState(State.SEALED, components=frozenset({"a"})), only_while_frozen=True
+    )
+    assert ownership.load() == OwnershipState(State.SEALED, 0, frozenset({"a"}))
 
 
 def test_what_no_event_tells_of_is_noted(database: Database) -> None:
@@ -138,22 +146,20 @@ def test_what_no_event_tells_of_is_noted(database: Database) -> None:
         parse_timestamp("2026-01-31T12:00:00.000Z"),
         parse_timestamp("2026-01-31T12:00:01.000Z"),
     )
-    name = moving.ownership_table("notes").name
-    OwnershipStore(database, "notes").save(OwnershipState(OPEN))
+    name = ownership_table("notes").name
+    OwnershipStore(database, "notes").save(OwnershipState(State.OPEN))
     for one, when in (("a", early), ("b", late)):
-        database.put_item_if(name, moving.change_marker(one, when), "")
-    assert sorted(one for _, one in moving.changed_since(database, name, early)) == ["a", "b"]
-    [(mark, one)] = moving.changed_since(database, name, late)
+        database.put_item_if(name, change_marker(one, when), "")
+    assert sorted(one for _, one in changed_since(database, name, early)) == ["a", "b"]
+    [(mark, one)] = changed_since(database, name, late)
     assert one == "b"
-    database.put_item_if(
-        name, moving.change_marker("b", parse_timestamp("2026-01-31T12:00:02.000Z")), ""
-    )
-    [(again, _)] = moving.changed_since(database, name, late)
+    database.put_item_if(name, change_marker("b", parse_timestamp("2026-01-31T12:00:02.000Z")), "")
+    [(again, _)] = changed_since(database, name, late)
     assert again != mark
 
 
 def test_of_many_that_wait_only_some_may() -> None:
-    patience = moving.BoundedWait(seconds=5, most=1)
+    patience = BoundedWait(seconds=5, waiters=1)
     over = threading.Event()
     waiting = threading.Thread(target=lambda: patience.until(over.is_set))
     waiting.start()
@@ -166,19 +172,19 @@ def test_of_many_that_wait_only_some_may() -> None:
 
 def test_who_waits_in_vain_is_told_so() -> None:
     began = time.monotonic()
-    assert not moving.BoundedWait(seconds=0.1).until(lambda: False)
+    assert not BoundedWait(seconds=0.1).until(lambda: False)
     assert time.monotonic() - began < 2
 
 
 @pytest.fixture
-def app(standings: OwnershipStore) -> Flask:
-    return serving(standings, "")
+def app(ownership: OwnershipStore) -> Flask:
+    return serving(ownership, "")
 
 
-def serving(standings: OwnershipStore, gateway: str) -> Flask:
+def serving(ownership: OwnershipStore, gateway: str) -> Flask:
     app = Flask("notes")
     problems.register_error_handlers(app)
-    forwarding.follow_owner(app, "/api/notes", standings, gateway)
+    forwarding.follow_owner(app, "/api/notes", ownership, gateway)
 
     @app.route("/api/notes", methods=["GET", "POST"])
     def notes() -> str:
@@ -192,29 +198,29 @@ def serving(standings: OwnershipStore, gateway: str) -> Flask:
 
 
 def test_while_a_domain_is_held_readers_are_answered_and_writers_wait(
-    app: Flask, standings: OwnershipStore
+    app: Flask, ownership: OwnershipStore
 ) -> None:
-    standings.save(OwnershipState(FROZEN, time.time() + 60))
+    ownership.save(OwnershipState(State.FROZEN, time.time() + 60))
     client = app.test_client()
     assert client.get("/api/notes").text == "here"
-    threading.Timer(0.3, lambda: standings.save(OwnershipState(OPEN))).start()
+    threading.Timer(0.3, lambda: ownership.save(OwnershipState(State.OPEN))).start()
     began = time.monotonic()
     assert client.post("/api/notes").text == "here"
     assert time.monotonic() - began >= 0.25
 
 
 def test_who_waited_too_long_may_come_again(
-    app: Flask, standings: OwnershipStore, monkeypatch: pytest.MonkeyPatch
+    app: Flask, ownership: OwnershipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moving.BoundedWait, "until", lambda *_: False)
-    standings.save(OwnershipState(SEALED))
+    monkeypatch.setattr(BoundedWait, "until", lambda *_: False)
+    ownership.save(OwnershipState(State.SEALED))
     answer = app.test_client().post("/api/notes")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.headers["X-Cutover-In-Progress"] == "true"
     assert answer.content_type == "application/problem+json"
 
 
-def test_once_a_domain_has_left_its_requests_are_sent_on(standings: OwnershipStore) -> None:
+def test_once_a_domain_has_left_its_requests_are_sent_on(ownership: OwnershipStore) -> None:
     port = free_port()
     elsewhere = Flask("elsewhere")
 
@@ -224,18 +230,18 @@ def test_once_a_domain_has_left_its_requests_are_sent_on(standings: OwnershipSto
             "query": request.query_string.decode(),
             "body": request.get_data(as_text=True),
             "who": request.headers.get("Authorization", ""),
-            "once": request.headers.get(forwarding.FORWARDED_HEADER, ""),
+            "once": request.headers.get(CUTOVER_FORWARDED, ""),
         }
 
     server = make_server("127.0.0.1", port, elsewhere, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        client = serving(standings, f"http://127.0.0.1:{port}").test_client()
-        standings.save(OwnershipState(CLOSED))
+        client = serving(ownership, f"http://127.0.0.1:{port}").test_client()
+        ownership.save(OwnershipState(State.CLOSED))
         answer = client.post("/api/notes?a=%C3%BC", data="ü", headers={"Authorization": "Bearer x"})
         assert answer.json == {"query": "a=%C3%BC", "body": "ü", "who": "Bearer x", "once": "true"}
-        again = client.get("/api/notes", headers={forwarding.FORWARDED_HEADER: "true"})
+        again = client.get("/api/notes", headers={CUTOVER_FORWARDED: "true"})
         assert (again.status_code, again.headers["X-Cutover-In-Progress"]) == (503, "true")
         assert client.get("/readyz").text == "ready"
     finally:
@@ -245,7 +251,7 @@ def test_once_a_domain_has_left_its_requests_are_sent_on(standings: OwnershipSto
 
 
 def test_where_nobody_else_is_known_a_closed_domain_is_refused(
-    app: Flask, standings: OwnershipStore
+    app: Flask, ownership: OwnershipStore
 ) -> None:
-    standings.save(OwnershipState(CLOSED))
+    ownership.save(OwnershipState(State.CLOSED))
     assert app.test_client().get("/api/notes").status_code == 503

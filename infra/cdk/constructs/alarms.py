@@ -10,7 +10,7 @@ from constructs import Construct
 from chassis.messaging import subscriptions
 from infra.cdk import names
 from infra.cdk.options import DeploymentOptions
-from infra.cdk.stacks.data import tables
+from infra.domains import SERVICES
 
 MINUTE = Duration.minutes(1)
 LATENCY_SECONDS, LAG_SECONDS = 1.0, 60
@@ -143,7 +143,7 @@ class TableAlarms(Construct):
             f"m{place}": table_metric(options.prefix + table.name, event)
             for place, (table, event) in enumerate(
                 (table, event)
-                for table in tables(service)
+                for table in SERVICES[service].tables
                 for event in ("ReadThrottleEvents", "WriteThrottleEvents")
             )
         }

@@ -4,7 +4,6 @@ Whoever uses tables and queues, which come and go with the stage, knows them by 
 reference between stacks: a step back is then never held up by what still refers to them.
 """
 
-import importlib
 import json
 from collections.abc import Iterator
 
@@ -19,25 +18,21 @@ from constructs import Construct
 
 from chassis.dynamodb.tables import Table
 from chassis.messaging import subscriptions
+from forum.domains import subscription as monolith_subscription
 from infra import stages
 from infra.cdk import names
 from infra.cdk.constructs.postgres import Postgres
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.network import Network
-
-
-def tables(service: str) -> tuple[Table, ...]:
-    """Give a service's own definitions of its tables."""
-    defined: tuple[Table, ...] = importlib.import_module(f"{service}.dynamodb.tables").TABLES
-    return defined
+from infra.domains import SERVICES
 
 
 def wanted(options: DeploymentOptions) -> Iterator[subscriptions.Subscription]:
     """Give the components' own definitions of which events they take; none without services."""
     for service in stages.in_canonical_order(options.extracted):
-        yield importlib.import_module(f"{service}.subscription").SUBSCRIPTION
+        yield SERVICES[service].subscription
     if options.extracted:
-        yield importlib.import_module("forum.subscription").at(options.extracted)
+        yield monolith_subscription(options.extracted)
 
 
 class Data(Stack):
@@ -50,7 +45,7 @@ class Data(Stack):
         self.options = options
         self.removal = RemovalPolicy.RETAIN if options.production else RemovalPolicy.DESTROY
         for service in stages.in_canonical_order(options.extracted):
-            for table in tables(service):
+            for table in SERVICES[service].tables:
                 self._table(table)
         if options.extracted:
             self._bus()
@@ -147,7 +142,7 @@ class Data(Stack):
 def table_arns(options: DeploymentOptions, service: str) -> list[str]:
     """Give the ARNs of a service's tables and of their indexes, each by its name."""
     arns = []
-    for table in tables(service):
+    for table in SERVICES[service].tables:
         arn = (
             f"arn:{Aws.PARTITION}:dynamodb:{Aws.REGION}:{Aws.ACCOUNT_ID}"
             f":table/{options.prefix}{table.name}"

@@ -15,6 +15,7 @@ from infra import ministack, stages
 from infra.cdk import components
 from infra.cdk.options import PRODUCTION
 from infra.cdk.stacks import data, load_balancer
+from infra.domains import SERVICES
 from infra.runner.config import ROOT, worker_name
 from infra.tests.cdk.templates import Templates, settings, templates
 
@@ -98,7 +99,7 @@ def test_tables_are_the_services_own() -> None:
     found = {each["TableName"]: each for each in FULL.all("AWS::DynamoDB::Table", "data")}
     wanted = {}
     for service in stages.DOMAINS:
-        for table in data.tables(service):
+        for table in SERVICES[service].tables:
             wanted[ministack.PREFIX + table.name] = table
     assert found.keys() == wanted.keys()
     for name, table in wanted.items():

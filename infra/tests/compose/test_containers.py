@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pytest
 
 from chassis.clock import format_timestamp
-from chassis.messaging.dynamodb_outbox import RETENTION
+from chassis.messaging.outbox import RETENTION
 from chassis.messaging.replay import MARGIN
 from chassis.messaging.subscriptions import BusEndpoints, Subscription
 from extraction.deployment import compose_override
@@ -21,6 +21,7 @@ from extraction.deployment.port import DeploymentError
 from infra import session_keys, stages
 from infra.compose import secrets_setup, stage_file
 from infra.compose.bus_recovery import COMPLETE, BusRecovery
+from infra.domains import SESSION_SIGNERS
 from tests.support.bus import Bus, make_event
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -40,7 +41,7 @@ def test_whoever_may_keep_users_can_sign_sessions_and_nobody_else(
     shares = secrets_setup.component_secrets(extracted, MADE)
     components = {stages.MONOLITH, *stages.DOMAINS}
     assert {name for name, share in shares.items() if session_keys.PRIVATE in share} == set(
-        session_keys.SIGNERS
+        SESSION_SIGNERS
     )
     for name in components:
         assert (shares[name][session_keys.SECRET], shares[name][session_keys.PUBLIC]) == ("s", "p")

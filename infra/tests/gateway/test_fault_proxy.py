@@ -20,8 +20,8 @@ from chassis.dynamodb.database import Database
 from infra.gateway import process as gateway
 from infra.gateway.configuration import Address
 from infra.gateway.fault_proxy import FaultInjector, ProxiedUpstream, render
+from infra.runner.free_port import free_port
 from infra.tests.gateway.upstreams import wait_for
-from tests.support.ports import free_port
 from tests.support.servers import Server, reply
 
 HOST = "127.0.0.1"

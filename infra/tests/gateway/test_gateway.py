@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from chassis import deadline
+from chassis import deadline, headers
 from infra import stages
 from infra.gateway import process as renderer
 from infra.gateway import routes
 from infra.gateway.configuration import Address, GatewayConfig, render
 from infra.gateway.http_manager import ROUTE_TIMEOUT
+from infra.runner.free_port import free_port
 from infra.tests.gateway.upstreams import Behaviour, Running, Upstream, running, serving, unready
-from tests.support.ports import free_port
 
 USERS = frozenset({"users"})
 LOCAL = Address("127.0.0.1", 1)
@@ -202,9 +202,9 @@ def test_a_component_that_hangs_is_given_up_for_all(tmp_path: Path) -> None:
 
 def test_no_client_says_how_long_a_request_may_take(tmp_path: Path) -> None:
     with setting(tmp_path, first(0, "answer")) as (gateway, _):
-        _, body = gateway.ask("/api/users", headers={deadline.HEADER: "1"})
+        _, body = gateway.ask("/api/users", headers={headers.DEADLINE: "1"})
         received = json.loads(body)["headers"]
-        assert deadline.HEADER.lower() not in {name.lower() for name in received}
+        assert headers.DEADLINE.lower() not in {name.lower() for name in received}
     assert float(ROUTE_TIMEOUT.removesuffix("s")) > deadline.MAX_SECONDS
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.runner.free_port import free_port
 from infra.tests.gateway.upstreams import Running, running
 from tests.support.instances import Instance, instance
-from tests.support.ports import free_port
 
 NOTES = "tests.support.sample_app:app"
 ROUNDS = 4

@@ -15,7 +15,7 @@ from typing import Any
 from infra.gateway import process as gateway
 from infra.gateway import routes
 from infra.gateway.configuration import READY_PATH, Address, GatewayConfig
-from tests.support.ports import free_port
+from infra.runner.free_port import free_port
 
 Behaviour = Callable[["Upstream", int], str]
 """Given the number of requests so far, say what to do: "answer", "drop" or "hang"."""

@@ -63,7 +63,7 @@ def test_each_component_has_a_worker_with_its_settings(tmp_path: Path) -> None:
     workers = [name for name, program in running.items() if program.group == "workers"]
     assert workers == ["monolith-worker", "users-worker", "threads-worker", "posts-worker"]
     assert given.workers == ("monolith-worker", "users-worker", "posts-worker")
-    assert running["posts-worker"].command[1:] == ("-m", "posts.worker")
+    assert running["posts-worker"].command[1:] == ("-m", "posts", "worker")
     for name in workers:
         assert running[name].environment == running[name.removesuffix("-worker")].environment
 

@@ -1,16 +1,16 @@
-"""Which domains are the forum's own right now; a domain may move while people write.
+"""The ownership of domains: which are the forum's own right now. A domain may move at any time.
 
-At any moment one component owns a domain: the forum, with its rows, or the service. Where domains
-were moved, the table `domains` says so; else the setting EXTRACTED does. Whoever moves one writes
-its row: `moving` first, then `held` for a moment, in which nobody may write, and a new owner.
+One component owns a domain at any moment: the forum, with its rows, or the service. The setting
+EXTRACTED says which, or the table `domains` where domains have moved. An extraction writes a
+domain's row: `MOVING` first, then `FROZEN` for a moment without writes, then a new owner.
 
-While nothing moves, what was seen counts for `BELIEVED` seconds; while something does, each request
-looks. So whoever marks a domain as moving and waits for that long knows that from then on every
-write of it is checked in its own transaction, which locks the row against the next step.
+While nothing moves, the table is cached for `CACHE_TTL` seconds; while something does, each request
+reads it. So after marking a domain as moving and waiting for that time, every write is checked in
+its own transaction, which locks the row against the next step.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,25 +20,26 @@ from sqlalchemy import JSON, BigInteger, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis.errors import CutoverInProgress
-from chassis.ownership.state import CACHE_TTL, CLOCK_SKEW, BoundedWait, cutover_in_progress
+from chassis.ownership.bounded_wait import BoundedWait
+from chassis.ownership.state import CACHE_TTL, CLOCK_SKEW, cutover_in_progress
 from forum.database import Base, Database, UtcDateTime
 
-DOMAINS = ("users", "threads", "posts")
 MONOLITH = "monolith"
+# The stored values: instances of two revisions read them during a rolling deployment.
 SETTLED, MOVING, FROZEN = "settled", "moving", "held"
-ANSWER = TypeVar("ANSWER")
+RESULT = TypeVar("RESULT")
 
 
 class DomainOwnership(Base):
-    """A domain that was moved, or is moving: whose it is, and how far the move has come."""
+    """A domain that has moved or is moving: its owner, and the progress of the move."""
 
     __tablename__ = "domains"
 
     domain: Mapped[str] = mapped_column(String(16), primary_key=True)
     owner: Mapped[str] = mapped_column(String(16))
     state: Mapped[str] = mapped_column(String(16))
-    held_until: Mapped[int] = mapped_column(BigInteger, default=0)
-    """In milliseconds (Unix time); 0 for a hold without an end."""
+    frozen_until: Mapped[int] = mapped_column("held_until", BigInteger, default=0)
+    """In milliseconds (Unix time); 0 for a write freeze without a deadline."""
 
     phase: Mapped[str] = mapped_column(String(16), default="")
     progress: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
@@ -47,7 +48,7 @@ class DomainOwnership(Base):
 
 @dataclass(frozen=True)
 class Ownership:
-    """Where one domain stands."""
+    """The ownership of one domain; `frozen_until` is in milliseconds (Unix time)."""
 
     owner: str
     state: str = SETTLED
@@ -55,11 +56,11 @@ class Ownership:
 
     @property
     def is_own(self) -> bool:
-        """Tell whether the forum keeps the domain itself."""
+        """Return whether the forum itself owns the domain."""
         return self.owner == MONOLITH
 
     def accepts_writes(self, now: float) -> bool:
-        """Tell whether the owner may write: a hold that nobody ended ends by itself."""
+        """Return whether the owner may write; a freeze that nobody ended expires."""
         if self.state != FROZEN:
             return True
         return bool(self.frozen_until) and now * 1000 > self.frozen_until + CLOCK_SKEW * 1000
@@ -67,67 +68,74 @@ class Ownership:
 
 @dataclass(frozen=True)
 class OwnershipSnapshot:
-    """Where all domains stand, as of one moment."""
+    """The ownership of all domains, as of one moment."""
 
     domains: Mapping[str, Ownership]
 
     @property
     def extracted(self) -> frozenset[str]:
-        """Name the domains that services keep."""
+        """The domains that services own."""
         return frozenset(name for name, known in self.domains.items() if not known.is_own)
 
     @property
     def moving(self) -> frozenset[str]:
-        """Name the domains that are on the move."""
+        """The domains that are moving."""
         return frozenset(n for n, known in self.domains.items() if known.state != SETTLED)
 
     @property
     def publishes_events(self) -> bool:
-        """Tell whether there is anybody to tell what happens here."""
+        """Return whether another component consumes the forum's events."""
         return bool(self.extracted or self.moving)
 
 
 @dataclass
 class _PinnedSnapshot:
-    """What one request has seen; nothing at first."""
+    """The snapshot that one request works with; None before its first look."""
 
-    stage: OwnershipSnapshot | None = None
+    snapshot: OwnershipSnapshot | None = None
 
 
-_pinned: ContextVar[_PinnedSnapshot | None] = ContextVar("stage", default=None)
+_pinned: ContextVar[_PinnedSnapshot | None] = ContextVar("ownership", default=None)
 
 
 class OwnershipRegistry:
-    """Knows the stage, as the database has it."""
+    """The ownership of domains, as the database has it."""
 
     def __init__(
-        self, database: Database, extracted: frozenset[str], *, live_extraction: bool
+        self,
+        database: Database,
+        domains: Iterable[str],
+        extracted: frozenset[str],
+        *,
+        live_extraction: bool,
     ) -> None:
+        """Take the stage that the data began with; it never changes without live extraction."""
         self._database = database
-        self._movable = live_extraction
-        self._begun = {name: Ownership(name if name in extracted else MONOLITH) for name in DOMAINS}
-        self._seen: OwnershipSnapshot | None = (
-            None if live_extraction else OwnershipSnapshot(self._begun)
-        )
-        self._seen_at = float("-inf")
-        self._patience = BoundedWait()
+        self._live_extraction = live_extraction
+        self._initial = {
+            name: Ownership(name if name in extracted else MONOLITH) for name in domains
+        }
+        self._cached = None if live_extraction else OwnershipSnapshot(self._initial)
+        self._cached_at = float("-inf")
+        self._freeze = BoundedWait()
 
     def snapshot(self) -> OwnershipSnapshot:
-        """Tell the stage: as this request has first seen it, else as `look` does."""
-        pin = _pinned.get()
-        if pin is None:
+        """Return the ownership as this request saw it first; outside of one, as `current` does."""
+        pinned = _pinned.get()
+        if pinned is None:
             return self.current()
-        if pin.stage is None:
-            pin.stage = self.current()
-        return pin.stage
+        if pinned.snapshot is None:
+            pinned.snapshot = self.current()
+        return pinned.snapshot
 
     def current(self) -> OwnershipSnapshot:
-        """Tell the stage as of at most `BELIEVED` seconds ago, and of now while something moves."""
-        seen = self._seen
-        if seen is not None and (
-            not self._movable or (not seen.moving and time.monotonic() - self._seen_at < CACHE_TTL)
+        """Return the ownership as of at most `CACHE_TTL` seconds ago, and of now during a move."""
+        cached = self._cached
+        if cached is not None and (
+            not self._live_extraction
+            or (not cached.moving and time.monotonic() - self._cached_at < CACHE_TTL)
         ):
-            return seen
+            return cached
         at = time.monotonic()
         with self._database.reading() as session:
             rows = session.execute(
@@ -135,16 +143,16 @@ class OwnershipRegistry:
                     DomainOwnership.domain,
                     DomainOwnership.owner,
                     DomainOwnership.state,
-                    DomainOwnership.held_until,
+                    DomainOwnership.frozen_until,
                 )
             ).all()
         moved = {name: Ownership(owner, state, until) for name, owner, state, until in rows}
-        seen = OwnershipSnapshot(self._begun | moved)
-        self._seen, self._seen_at = seen, at
-        return seen
+        cached = OwnershipSnapshot(self._initial | moved)
+        self._cached, self._cached_at = cached, at
+        return cached
 
     def pin_snapshot(self) -> None:
-        """Let the rest of a request see one stage, so that its parts fit together."""
+        """Let the rest of a request see one snapshot, so that its parts fit together."""
         _pinned.set(_PinnedSnapshot())
 
     def unpin_snapshot(self) -> None:
@@ -152,13 +160,13 @@ class OwnershipRegistry:
         _pinned.set(None)
 
     def fence_write(self, session: Session, domain: str) -> bool:
-        """Let a transaction write a domain of the forum's own; answers whether that moves.
+        """Check that a transaction may write an own domain; return whether the domain is moving.
 
-        The domain's row is locked until the end of the transaction, so that whoever holds the
-        domain next knows that it is through.
+        The domain's row is locked until the end of the transaction, so that the next step of a move
+        waits for it.
 
         Raises:
-            Moving: the domain is held, or somebody else's by now.
+            CutoverInProgress: writes are frozen, or another component owns the domain.
         """
         if domain not in self.current().moving:
             return False
@@ -168,76 +176,25 @@ class OwnershipRegistry:
             .with_for_update(read=True)
         )
         row = session.scalars(query.execution_options(populate_existing=True)).one()
-        known = Ownership(row.owner, row.state, row.held_until)
+        known = Ownership(row.owner, row.state, row.frozen_until)
         if not known.is_own or not known.accepts_writes(time.time()):
             raise cutover_in_progress()
         return row.state != SETTLED
 
-    def retry_after_cutover(self, domain: str, ask: Callable[[], ANSWER]) -> ANSWER:
-        """Ask once more when a move has ended that kept a question from being answered."""
+    def retry_after_cutover(self, domain: str, operation: Callable[[], RESULT]) -> RESULT:
+        """Call an operation, and call it again after the end of a freeze that it met."""
         try:
-            return ask()
+            return operation()
         except CutoverInProgress:
             if not self.wait_until_writable(domain):
                 raise
-        return ask()
+        return operation()
 
     def wait_until_writable(self, domain: str) -> bool:
-        """Wait until a domain takes writes again, whoever's it is; False if that takes long."""
-        over = self._patience.until(
+        """Wait until the domain's owner takes writes again; return False if that takes long."""
+        over = self._freeze.until(
             lambda: self.current().domains[domain].accepts_writes(time.time())
         )
-        if pin := _pinned.get():
-            pin.stage = None
+        if pinned := _pinned.get():
+            pinned.snapshot = None
         return over
-
-
-class Chosen:
-    """One of two with the same methods: the forum's own, or what asks a domain's service."""
-
-    def __init__(
-        self, stages: OwnershipRegistry, domain: str, own: object, elsewhere: object
-    ) -> None:
-        self._stages, self._domain = stages, domain
-        self._own, self._elsewhere = own, elsewhere
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._one(), name)
-
-    def _one(self) -> object:
-        own = self._stages.snapshot().domains[self._domain].is_own
-        return self._own if own else self._elsewhere
-
-
-class Switched(Chosen):
-    """The same, patiently: a call that meets a hold waits for its end and is made again.
-
-    Whoever raises Moving has done nothing.
-    """
-
-    def __getattr__(self, name: str) -> Any:
-        def call(*args: Any, **options: Any) -> Any:
-            return self._stages.retry_after_cutover(
-                self._domain, lambda: getattr(self._one(), name)(*args, **options)
-            )
-
-        return call
-
-
-class Extracted(Mapping[str, ANSWER]):
-    """What belongs to the domains that services keep right now, by domain."""
-
-    def __init__(self, stages: OwnershipRegistry, of_each: Mapping[str, ANSWER]) -> None:
-        self._stages, self._of_each = stages, of_each
-
-    def __getitem__(self, domain: str) -> ANSWER:
-        if domain not in self._stages.snapshot().extracted:
-            raise KeyError(domain)
-        return self._of_each[domain]
-
-    def __iter__(self) -> Iterator[str]:
-        extracted = self._stages.snapshot().extracted
-        return (domain for domain in self._of_each if domain in extracted)
-
-    def __len__(self) -> int:
-        return len(self._stages.snapshot().extracted)

@@ -1,12 +1,12 @@
-"""What whoever moves a domain writes into the forum's database: its owner, and the move's phase.
+"""Transitions of ownership: what an extraction writes into the forum's database.
 
-The owner is changed here, in one transaction, and only while a hold lasts; see
+The owner is changed in one transaction, and only during a write freeze; see
 `forum.ownership.state`.
 """
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,12 @@ from sqlalchemy import select, text, update
 from chassis.clock import Clock
 from forum.database import Database
 from forum.outbox import OutboxRow
-from forum.ownership.state import DOMAINS, FROZEN, MOVING, SETTLED, DomainOwnership
+from forum.ownership.state import FROZEN, MOVING, SETTLED, DomainOwnership
 
 
 @dataclass(frozen=True)
 class DomainStatus:
-    """A domain that moves or was moved."""
+    """The progress of a domain that is moving or has moved."""
 
     domain: str
     owner: str
@@ -30,14 +30,15 @@ class DomainStatus:
 
 
 class OwnershipTransitions:
-    """The table of domains, for whoever moves them."""
+    """Changes of the table `domains`, for an extraction."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, domains: Iterable[str], clock: Clock) -> None:
         self._database = database
+        self._domains = tuple(domains)
         self._clock = clock
 
     def load_all(self) -> dict[str, DomainStatus]:
-        """Read the domains that move or were moved."""
+        """Read the domains that are moving or have moved."""
         with self._database.reading() as session:
             return {
                 row.domain: DomainStatus(
@@ -47,66 +48,67 @@ class OwnershipTransitions:
             }
 
     def begin_move(self, domain: str, owner: str, progress: dict[str, Any]) -> None:
-        """Mark a domain as moving; every process knows after `BELIEVED` seconds."""
+        """Mark a domain as moving; every process knows after `CACHE_TTL` seconds."""
         with self._database.writing() as session:
             row = session.get(DomainOwnership, domain, with_for_update=True)
             if row is None:
                 row = DomainOwnership(domain=domain)
                 session.add(row)
-            row.owner, row.state, row.held_until = owner, MOVING, 0
+            row.owner, row.state, row.frozen_until = owner, MOVING, 0
             row.phase, row.progress, row.changed_at = "", progress, self._clock()
 
     def record_progress(self, domain: str, phase: str, progress: dict[str, Any]) -> None:
-        """Note how far a move is."""
+        """Store the progress of a move."""
         self._set(domain, phase=phase, progress=progress)
 
     def wait_for_open_transactions(self) -> None:
-        """Wait until every transaction has ended that writes and began before."""
-        # One table after another: whoever writes several of them could otherwise wait for this
-        # while this waits for them, until PostgreSQL ends one of the two.
-        for table in DOMAINS:
+        """Wait until every writing transaction that began before has ended."""
+        # One table after another: a transaction that writes several of them could otherwise wait
+        # for this while this waits for it, until PostgreSQL ends one of the two.
+        for table in self._domains:
             with self._database.writing() as session:
                 # On SQLite one writes after the other, so this transaction is the barrier.
                 if session.get_bind().dialect.name == "postgresql":
                     session.execute(text(f"LOCK TABLE {table} IN SHARE MODE"))
 
     def freeze_writes(self, domain: str, seconds: float) -> None:
-        """Let nobody write a domain for so long; returns when those who had begun are through."""
+        """Freeze the writes of a domain for some seconds; return once earlier writes have ended."""
         with self._database.writing() as session:
             row = session.get_one(DomainOwnership, domain, with_for_update=True)
-            # From now on: on PostgreSQL this waited for those who had begun.
-            row.state, row.held_until = FROZEN, int((time.time() + seconds) * 1000)
+            # From now on: on PostgreSQL this waited for earlier writes.
+            row.state, row.frozen_until = FROZEN, int((time.time() + seconds) * 1000)
             row.changed_at = self._clock()
 
     def unfreeze_writes(self, domain: str) -> None:
-        """Let the owner write again; the domain goes on moving."""
-        self._set(domain, state=MOVING, held_until=0)
+        """End the write freeze; the domain goes on moving."""
+        self._set(domain, state=MOVING, frozen_until=0)
 
     def change_owner(
         self, domain: str, owner: str, state: str, phase: str, *, only_while_frozen: bool = True
     ) -> bool:
-        """Give a domain another owner; answers whether it has one.
+        """Give a domain another owner; return whether it was given.
 
-        With `held` only while a hold lasts, so that nobody has written since it began.
+        With `only_while_frozen` only before the freeze's deadline, so that nobody has written since
+        it began.
         """
         with self._database.writing() as session:
             row = session.get_one(DomainOwnership, domain, with_for_update=True)
-            lasts = row.state == FROZEN and time.time() * 1000 < row.held_until
+            lasts = row.state == FROZEN and time.time() * 1000 < row.frozen_until
             if only_while_frozen and not lasts:
                 return False
-            row.owner, row.state, row.held_until = owner, state, 0
+            row.owner, row.state, row.frozen_until = owner, state, 0
             row.phase, row.changed_at = phase, self._clock()
         return True
 
     def finish_move(self, domain: str) -> None:
-        """Mark a move as over."""
-        self._set(domain, state=SETTLED, held_until=0, phase="", progress={})
+        """Mark a move as finished."""
+        self._set(domain, state=SETTLED, frozen_until=0, phase="", progress={})
 
     def uncopied_changes(self, domain: str, limit: int) -> list[tuple[str, str]]:
-        """Give events of a domain on the move that nobody has looked at: each id, and of what."""
+        """Return uncopied changes of a moving domain: the event's id and the record's id."""
         query = (
             select(OutboxRow.id, OutboxRow.event)
-            .where(OutboxRow.to_copy == domain)
+            .where(OutboxRow.uncopied_domain == domain)
             .order_by(OutboxRow.id)
             .limit(limit)
         )
@@ -115,15 +117,19 @@ class OwnershipTransitions:
         return [(one, json.loads(event)["subject"]) for one, event in found]
 
     def mark_copied(self, events: Sequence[str]) -> None:
-        """Note that what these events tell of is copied as it is now."""
+        """Mark changes, given by their events, as copied."""
         with self._database.writing() as session:
-            marked = update(OutboxRow).where(OutboxRow.id.in_(events)).values(to_copy=None)
+            marked = update(OutboxRow).where(OutboxRow.id.in_(events)).values(uncopied_domain=None)
             session.execute(marked.execution_options(synchronize_session=False))
 
     def discard_changes(self, domain: str) -> None:
-        """Note that nobody needs to look at a domain's events any more."""
+        """Mark all changes of a domain as no longer to be copied."""
         with self._database.writing() as session:
-            marked = update(OutboxRow).where(OutboxRow.to_copy == domain).values(to_copy=None)
+            marked = (
+                update(OutboxRow)
+                .where(OutboxRow.uncopied_domain == domain)
+                .values(uncopied_domain=None)
+            )
             session.execute(marked.execution_options(synchronize_session=False))
 
     def _set(self, domain: str, **values: Any) -> None:

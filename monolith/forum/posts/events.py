@@ -1,13 +1,10 @@
-"""What components tell each other of posts, whoever keeps them."""
+"""Events about posts."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from chassis.clock import format_timestamp
-from chassis.messaging.events import EventData
-from forum.event_fields import EntityId, Timestamp
+from chassis import codec
 from forum.posts.models import PostRow
+from forum.posts.state import PostState
 
 CREATED = "post.created"
 UPDATED = "post.updated"
@@ -15,24 +12,6 @@ DELETED = "post.deleted"
 ALL = (CREATED, UPDATED, DELETED)
 
 
-def state(row: PostRow) -> dict[str, Any]:
-    """Give what others may know of a post; they render its Markdown themselves."""
-    return {
-        "thread_id": row.thread_id,
-        "author_id": row.author_id,
-        "body": row.body,
-        "created_at": format_timestamp(row.created_at),
-        "edited_at": format_timestamp(row.edited_at) if row.edited_at else None,
-        "deleted": row.deleted,
-    }
-
-
-class PostData(EventData):
-    """A post."""
-
-    thread_id: EntityId
-    author_id: EntityId
-    body: Annotated[str, Field(max_length=16_000)]
-    created_at: Timestamp
-    edited_at: Timestamp | None
-    deleted: bool
+def event_data(row: PostRow) -> dict[str, Any]:
+    """Return the data of an event about a post; consumers render the Markdown themselves."""
+    return codec.to_json(PostState(**codec.attributes(row, PostState)))

@@ -1,18 +1,19 @@
-"""Posts in SQL."""
+"""SQL model of posts."""
 
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from chassis import codec
 from forum.database import Base, Id, UtcDateTime
-from forum.posts.port import Post
+from forum.posts.state import Post, PostContent
 from forum.threads.models import ThreadRow
 from forum.users.models import UserRow
 
 
 class PostRow(Base):
-    """A post; a deleted one stays without its words."""
+    """A post; a deleted one stays without its text."""
 
     __tablename__ = "posts"
 
@@ -32,15 +33,11 @@ class PostRow(Base):
     __table_args__ = (Index(None, "thread_id", "id"), Index(None, "author_id", "id"))
 
     def to_post(self) -> Post:
-        """Give the post as everybody may see it."""
+        """Return the post as everybody may see it."""
         return Post(
-            self.id,
-            self.thread_id,
-            self.author.to_author(),
-            self.body,
-            self.html,
-            self.created_at,
-            self.edited_at,
-            self.deleted,
-            self.version,
+            id=self.id,
+            author=self.author.to_author(),
+            html=self.html,
+            version=self.version,
+            **codec.attributes(self, PostContent),
         )

@@ -1,49 +1,56 @@
-"""Posts of the posts service, kept here as events tell of them, by version."""
+"""The replica of posts, fed by events of the posts service."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from chassis import codec
 from chassis.markdown import render
 from chassis.messaging.events import Event, EventHandler, parse_data
 from forum.database import Database
 from forum.posts import events
 from forum.posts.models import PostRow
+from forum.posts.state import PostState
 from forum.threads.admission import ThreadAdmission
 from forum.users.actors import Actors
 
 
 @dataclass(frozen=True)
 class PostReplica:
-    """Keeps posts, and what threads show of them; what it is told may come in any order.
+    """Applies events in any order: stores posts, and counts them in their threads.
 
-    A person's row is written first, then the thread's, then the post's, here as everywhere.
+    A user's row is written first, then the thread's, then the post's, here as everywhere, so that
+    no two transactions wait for each other.
     """
 
     database: Database
-    actors: Actors
-    threads: ThreadAdmission
+    actors: Callable[[], Actors]
+    threads: Callable[[], ThreadAdmission]
 
     def handlers(self) -> Mapping[str, EventHandler]:
-        """Give what applies each type of event."""
-        return dict.fromkeys(events.ALL, self._put)
+        """Return the handler of each event type."""
+        return dict.fromkeys(events.ALL, self._apply)
 
-    def _put(self, event: Event) -> None:
-        post = parse_data(events.PostData, event)
+    def store(self, post_id: str, version: int, state: PostState) -> None:
+        """Store the state of a post, unless as new a version is known."""
         # Not within the transaction, where everybody else's writes would wait for it.
-        html = render(post.body) if post.body else ""
+        html = render(state.body) if state.body else ""
+        threads = self.threads()
         with self.database.writing() as session:
-            self.actors.ensure_user(session, post.author_id, post.created_at)
-            self.threads.lock_thread(session, post.thread_id, post.author_id, post.created_at)
-            row = session.get(PostRow, event.subject)
-            if row and row.version >= event.version:
+            self.actors().ensure_user(session, state.author_id, state.created_at)
+            threads.lock_thread(session, state.thread_id, state.author_id, state.created_at)
+            row = session.get(PostRow, post_id)
+            if row and row.version >= version:
                 return
             counted = int(row is not None and not row.deleted)
-            row = row or PostRow(id=event.subject)
-            for name, value in post.model_dump().items():
+            row = row or PostRow(id=post_id)
+            for name, value in codec.attributes(state, PostState).items():
                 setattr(row, name, value)
             row.html = html
-            row.version = event.version
+            row.version = version
             session.add(row)
             session.flush()
-            more = int(not post.deleted) - counted
-            self.threads.update_counters(session, post.thread_id, more, post.created_at)
+            added = int(not state.deleted) - counted
+            threads.update_counters(session, state.thread_id, added, state.created_at)
+
+    def _apply(self, event: Event) -> None:
+        self.store(event.subject, event.version, parse_data(PostState, event))

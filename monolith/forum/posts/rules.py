@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from forum.posts.port import Post
+from forum.posts.state import Post
 
 MAX_PAGE_SIZE = 512 * 1024
-"""So many characters of Markdown and HTML a page of posts may have; it ends early otherwise."""
+"""Characters of Markdown and HTML on a page of posts, which otherwise ends early."""
 
 
 def page_length(posts: Sequence[Post]) -> int:
-    """Tell how many posts from the first on fit on one page: always one, and no huge pages."""
+    """Return how many of the first posts fit on one page, one at least."""
     size = 0
     for number, post in enumerate(posts):
         size += len(post.body) + len(post.html)

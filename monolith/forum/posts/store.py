@@ -1,12 +1,12 @@
-"""Posts in the forum's own database."""
+"""Use cases of posts on the forum's own database."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
-from chassis.auth.tokens import Identity
 from chassis.clock import Clock, NewId
 from chassis.concurrency import Precondition, require_current
 from chassis.errors import Conflict, Forbidden, NotFound
@@ -23,21 +23,25 @@ from forum.outbox import Recorder
 from forum.pagination import Listing, paginate
 from forum.posts import events
 from forum.posts.models import PostRow
-from forum.posts.port import Post
 from forum.posts.rules import page_length
+from forum.posts.state import Post
 from forum.threads.admission import ThreadAdmission
 from forum.threads.models import ThreadRow
 from forum.users.actors import Actors
+from forum.users.port import Identity
 from forum.users.rules import MODERATOR
 
 
 @dataclass(frozen=True)
 class SqlPosts:
-    """What people can do with posts, on the forum's own database."""
+    """The use cases of posts.
+
+    `actors` and `threads` return the implementation for the current owner of users and of threads.
+    """
 
     database: Database
-    actors: Actors
-    threads: ThreadAdmission
+    actors: Callable[[], Actors]
+    threads: Callable[[], ThreadAdmission]
     cursors: Cursors
     clock: Clock
     new_id: NewId
@@ -46,26 +50,36 @@ class SqlPosts:
     def create(
         self, identity: Identity, thread_id: str, body: str, key: IdempotencyKey | None = None
     ) -> dict[str, Any]:
-        """Write a post and answer its view.
+        """Add a post, and return its public view.
 
         Raises:
             NotFound: there is no such thread.
             Conflict: the thread is locked.
-            KeyReused: the idempotency key was used for another request.
+            IdempotencyKeyReused: the idempotency key was used for another request.
         """
         now = self.clock()
         with self.database.reading() as session:
-            if answer := idempotency.find_response(session, key, now):
-                return answer
+            if response := idempotency.find_response(session, key, now):
+                return response
         html = render(body)
-        self.threads.require_known(thread_id)
+        threads = self.threads()
+        threads.require_known(thread_id)
         try:
             with self.database.writing() as session:
-                actor = self.actors.authorize_writer(session, identity)
-                author = actor.author
-                post = Post(self.new_id(), thread_id, author, body, html, now, None, False, 1)
+                actor = self.actors().authorize_writer(session, identity)
+                post = Post(
+                    id=self.new_id(),
+                    thread_id=thread_id,
+                    author=actor.author,
+                    body=body,
+                    html=html,
+                    created_at=now,
+                    edited_at=None,
+                    deleted=False,
+                    version=1,
+                )
                 idempotency.store_response(session, key, post.public_view(), now)
-                self.threads.admit_post(session, thread_id)
+                threads.admit_post(session, thread_id)
                 row = PostRow(
                     id=post.id,
                     thread_id=thread_id,
@@ -78,7 +92,7 @@ class SqlPosts:
                     version=1,
                 )
                 session.add(row)
-                self.threads.update_counters(session, thread_id, 1, now)
+                threads.update_counters(session, thread_id, 1, now)
                 self._record(session, events.CREATED, row)
         except DuplicateIdempotencyKey:
             with self.database.reading() as session:
@@ -86,7 +100,7 @@ class SqlPosts:
         return post.public_view()
 
     def get(self, post_id: str) -> Post:
-        """Read a post.
+        """Return a post.
 
         Raises:
             NotFound: there is no such post, or its thread was deleted.
@@ -100,7 +114,7 @@ class SqlPosts:
         return self._page("posts", query, limit, cursor)
 
     def by_user(self, user_id: str, limit: int, cursor: str) -> Listing[Post]:
-        """List a person's posts, newest first."""
+        """List an author's posts, newest first."""
         query = _visible_posts().where(PostRow.author_id == user_id, PostRow.deleted.is_(False))
         return self._page(f"posts:by-user:{user_id}", query, limit, cursor)
 
@@ -114,20 +128,20 @@ class SqlPosts:
         query = _visible_posts().where(PostRow.thread_id == thread_id)
         page = self._page(listing, query, limit, cursor, ascending=order == "asc")
         if not page.items and not cursor:
-            self.threads.require_known(thread_id)
+            self.threads().require_known(thread_id)
         return page
 
     def change(self, identity: Identity, post_id: str, body: str, expected: Precondition) -> Post:
-        """Rewrite one's own post.
+        """Replace the text of one's own post.
 
         Raises:
-            Forbidden, NotFound: as their names say.
+            Forbidden, NotFound, PreconditionFailed: as their names say.
             Conflict: it was deleted.
         """
         # Not within the transaction, where everybody else's writes would wait for it.
         html = render(body)
         with self.database.writing() as session:
-            actor = self.actors.authorize_writer(session, identity)
+            actor = self.actors().authorize_writer(session, identity)
             row = _require_post(session, post_id, locked=True)
             if actor.id != row.author_id:
                 detail = "Only the author may rewrite this post."
@@ -148,10 +162,10 @@ class SqlPosts:
         """Delete a post: by its author or a moderator. Deleting it again changes nothing.
 
         Raises:
-            Forbidden, NotFound: as their names say.
+            Forbidden, NotFound, PreconditionFailed: as their names say.
         """
         with self.database.writing() as session:
-            actor = self.actors.authorize_writer(session, identity)
+            actor = self.actors().authorize_writer(session, identity)
             row = _require_post(session, post_id, locked=True)
             if actor.id != row.author_id and actor.role != MODERATOR:
                 detail = "Only the author or a moderator may delete this post."
@@ -163,11 +177,11 @@ class SqlPosts:
             row.edited_at = None
             row.deleted = True
             row.version += 1
-            self.threads.update_counters(session, row.thread_id, -1, None)
+            self.threads().update_counters(session, row.thread_id, -1, None)
             self._record(session, events.DELETED, row)
 
     def _record(self, session: Session, kind: str, row: PostRow) -> None:
-        self.recorder.record(session, kind, row.id, row.version, events.state(row))
+        self.recorder.record(session, kind, row.id, row.version, events.event_data(row))
 
     def _page(
         self,

@@ -1,4 +1,4 @@
-"""What posts ask of threads before they let somebody write in one."""
+"""Admission of posts to threads, and the counters that threads show of their posts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,10 +16,11 @@ from forum.threads.replica import ThreadReplica
 
 
 class ThreadAdmission(Protocol):
-    """Lets posts into threads, and keeps what threads show of their posts.
+    """Admits posts to threads, and updates the counters of their posts.
 
-    `look` is asked before a transaction, since no transaction may wait for another component; all
-    else within one. Nobody who holds a thread's row waits for a post's.
+    `require_known` runs before a transaction, because no transaction may wait for another
+    component; the other methods run within one. No transaction that holds a thread's row waits for
+    a post's.
     """
 
     def require_known(self, thread_id: str) -> None:
@@ -27,11 +28,11 @@ class ThreadAdmission(Protocol):
 
         Raises:
             NotFound: there is no such thread.
-            Unavailable: the other component, which alone knows, does not answer.
+            Unavailable: only the threads service can tell, and it is unreachable.
         """
 
     def admit_post(self, session: Session, thread_id: str) -> None:
-        """Let one more post in.
+        """Admit one more post.
 
         Raises:
             NotFound: there is no such thread.
@@ -39,34 +40,34 @@ class ThreadAdmission(Protocol):
         """
 
     def lock_thread(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
-        """Lock the thread's row for a post of another component: by somebody, of a time.
+        """Lock the thread's row for a post of another component, by this author and of this time.
 
         Raises:
-            LookupError: there is no row, and nobody who would tell of it later.
+            LookupError: there is no row, and no event will tell of the thread later.
         """
 
     def update_counters(
         self, session: Session, thread_id: str, change: int, at: datetime | None
     ) -> None:
-        """Keep the thread's number of posts and, with `at`, its last activity."""
+        """Change the thread's number of posts and, with `at`, its last activity."""
 
 
 class _RowAdmission:
-    """What is the same whoever keeps threads: the forum's own table has a row of each."""
+    """The methods that are the same whoever owns threads: the table has a row of each."""
 
     def admit_post(self, session: Session, thread_id: str) -> None:
-        """Let one more post in, as the table is now."""
+        """Admit one more post, as the table is now."""
         if require_thread(session, thread_id, locked=True).locked:
             raise Conflict("This thread is locked.", kind="urn:problem:thread-locked")
 
     def update_counters(
         self, session: Session, thread_id: str, change: int, at: datetime | None
     ) -> None:
-        """Keep the counter in the post's own transaction."""
+        """Change the counters in the post's own transaction."""
         counted = update(ThreadRow).where(ThreadRow.id == thread_id)
         counted = counted.values(post_count=ThreadRow.post_count + change)
         if at:
-            # Another post may have come in since this one looked at the clock.
+            # Another post may have been admitted since this one looked at the clock.
             later = case((ThreadRow.last_activity_at < at, at), else_=ThreadRow.last_activity_at)
             counted = counted.values(last_activity_at=later)
         session.execute(counted.execution_options(synchronize_session=False))
@@ -90,14 +91,14 @@ class OwnedThreadAdmission(_RowAdmission):
 
 @dataclass(frozen=True)
 class ReplicaThreadAdmission(_RowAdmission):
-    """Threads of the threads service, as far as events or the service itself have told of them."""
+    """Threads of the replica, or of the threads service if the replica does not know them yet."""
 
     database: Database
     threads: RemoteThreads
     replica: ThreadReplica
 
     def require_known(self, thread_id: str) -> None:
-        """Ask the threads service, if the thread is not known yet, and keep what it says."""
+        """Fetch the thread from its service and store it, unless it is known."""
         with self.database.reading() as session:
             row = session.get(ThreadRow, thread_id)
             if row and row.version:
@@ -107,20 +108,20 @@ class ReplicaThreadAdmission(_RowAdmission):
         self.replica.store_thread(self.threads.get(thread_id))
 
     def lock_thread(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
-        """Lock the thread's row, even if its post came here first."""
+        """Lock the thread's row; insert one if its post came first."""
         insert_placeholder(session, thread_id, author_id, at)
         _lock(session, thread_id)
 
 
 @dataclass(frozen=True)
-class CopyThreadAdmission(_RowAdmission):
-    """Threads for whoever copies posts, which may come before their threads are told of."""
+class MovedThreadAdmission(_RowAdmission):
+    """Threads during a move of posts, which may come before the events of their threads."""
 
     def require_known(self, thread_id: str) -> None:
-        """Know nothing better than the rows."""
+        """Require nothing: the records are right."""
 
     def lock_thread(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
-        """Lock the thread's row, and make one first if there is none."""
+        """Lock the thread's row; insert one if there is none."""
         insert_placeholder(session, thread_id, author_id, at)
         _lock(session, thread_id)
 

@@ -1,14 +1,18 @@
-"""The API of threads: parse, call the use case, serialise."""
+"""HTTP API of threads: each handler parses the request, calls a use case and serializes."""
+
+from typing import Any
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
+from chassis.auth.sessions import Sessions
 from chassis.errors import FieldError, Invalid
-from chassis.http import api
 from chassis.http.openapi import SECURITY, build_document, describe_responses
+from chassis.http.requests import changed_fields, read_idempotency_key, read_precondition
+from chassis.http.responses import json_response, public_json_response
+from chassis.http.routing import add_routes, delete, get, patch, post
 from chassis.idempotency.keys import IdempotencyKeys
 from forum.pagination import Listing
-from forum.threads.port import Thread
 from forum.threads.schemas import (
     NewThread,
     ThreadChange,
@@ -17,20 +21,33 @@ from forum.threads.schemas import (
     ThreadsOut,
     ThreadsQuery,
 )
+from forum.threads.state import Thread
 from forum.threads.store import SqlThreads
+from forum.users.port import SessionClaims
 
 
-def blueprint(
-    threads: SqlThreads, sessions: api.Sessions, fingerprints: IdempotencyKeys
-) -> APIBlueprint:
-    """Make the blueprint of `/api/threads`."""
-    bp = APIBlueprint("threads", __name__, url_prefix="/api/threads")
+class ThreadsApi:
+    """The handlers of `/api/threads`."""
 
-    def listed(page: Listing[Thread]) -> Response:
-        items = [ThreadOut(**thread.public_view()) for thread in page.items]
-        return api.json_response(ThreadsOut(items=items, next=page.next))
+    def __init__(
+        self,
+        threads: SqlThreads,
+        sessions: Sessions[SessionClaims],
+        idempotency_keys: IdempotencyKeys,
+    ) -> None:
+        self._threads = threads
+        self._sessions = sessions
+        self._idempotency_keys = idempotency_keys
+        self._document: dict[str, Any] = {}
 
-    @bp.post(
+    def blueprint(self) -> APIBlueprint:
+        """Build the blueprint, with its OpenAPI document."""
+        blueprint = APIBlueprint("threads", __name__, url_prefix="/api/threads")
+        add_routes(blueprint, self)
+        self._document = build_document(blueprint, "Threads", ThreadOut, ThreadsOut)
+        return blueprint
+
+    @post(
         "",
         operation_id="createThread",
         security=SECURITY,
@@ -38,38 +55,38 @@ def blueprint(
             201, ThreadOut, 400, 401, 403, 413, 415, 422, 503, headers=("ETag", "Location")
         ),
     )
-    def create_thread(body: NewThread) -> Response:
+    def create_thread(self, body: NewThread) -> Response:
         """Begin a thread."""
-        identity = sessions.require()
-        key = api.read_idempotency_key(fingerprints, identity.subject, body.model_dump())
-        made = threads.create(identity, body.title, key)
-        return _thread(ThreadOut(**made), made["version"], status=201)
+        identity = self._sessions.require()
+        key = read_idempotency_key(self._idempotency_keys, identity.subject, body.model_dump())
+        view = self._threads.create(identity, body.title, key)
+        return _thread_response(ThreadOut(**view), view["version"], status=201)
 
-    @bp.get("", operation_id="listThreads", responses=describe_responses(200, ThreadsOut, 400, 503))
-    def list_threads(query: ThreadsQuery) -> Response:
+    @get("", operation_id="listThreads", responses=describe_responses(200, ThreadsOut, 400, 503))
+    def list_threads(self, query: ThreadsQuery) -> Response:
         """List threads, or find those with all the words of `q` in their titles."""
         if not query.q:
-            return listed(threads.newest(query.sort, query.limit, query.cursor))
+            return _page_response(self._threads.newest(query.sort, query.limit, query.cursor))
         if "sort" in query.model_fields_set and query.sort == "activity":
             raise Invalid(FieldError("sort", "must not be activity together with q"))
-        return listed(threads.search(query.q, query.limit, query.cursor))
+        return _page_response(self._threads.search(query.q, query.limit, query.cursor))
 
-    @bp.get("/openapi.json", doc_ui=False)
-    def openapi() -> Response:
-        """Give the OpenAPI document of this API."""
-        return api.public_json_response(document)
+    @get("/openapi.json", doc_ui=False)
+    def openapi(self) -> Response:
+        """Return the OpenAPI document of this API."""
+        return public_json_response(self._document)
 
-    @bp.get(
+    @get(
         "/<id:thread_id>",
         operation_id="getThread",
         responses=describe_responses(200, ThreadOut, 404, 503, headers=("ETag",)),
     )
-    def get_thread(path: ThreadPath) -> Response:
+    def get_thread(self, path: ThreadPath) -> Response:
         """Read a thread."""
-        thread = threads.get(path.thread_id)
-        return _thread(ThreadOut(**thread.public_view()), thread.version)
+        thread = self._threads.get(path.thread_id)
+        return _thread_response(ThreadOut(**thread.public_view()), thread.version)
 
-    @bp.patch(
+    @patch(
         "/<id:thread_id>",
         operation_id="changeThread",
         security=SECURITY,
@@ -77,29 +94,31 @@ def blueprint(
             200, ThreadOut, 400, 401, 403, 404, 409, 412, 413, 415, 503, headers=("ETag",)
         ),
     )
-    def change_thread(path: ThreadPath, body: ThreadChange) -> Response:
+    def change_thread(self, path: ThreadPath, body: ThreadChange) -> Response:
         """Change a thread: the title by its author or a moderator, the lock by a moderator."""
-        identity = sessions.require()
-        thread = threads.change(
-            identity, path.thread_id, api.changed_fields(body), api.read_precondition()
+        identity = self._sessions.require()
+        thread = self._threads.change(
+            identity, path.thread_id, changed_fields(body), read_precondition()
         )
-        return _thread(ThreadOut(**thread.public_view()), thread.version)
+        return _thread_response(ThreadOut(**thread.public_view()), thread.version)
 
-    @bp.delete(
+    @delete(
         "/<id:thread_id>",
         operation_id="deleteThread",
         security=SECURITY,
         responses=describe_responses(204, None, 401, 403, 404, 409, 412, 503),
     )
-    def delete_thread(path: ThreadPath) -> Response:
+    def delete_thread(self, path: ThreadPath) -> Response:
         """Delete a thread: its author while alone in it, or a moderator."""
-        threads.delete(sessions.require(), path.thread_id, api.read_precondition())
-        return api.json_response(None, 204)
-
-    document = build_document(bp, "Threads", ThreadOut, ThreadsOut)
-    return bp
+        self._threads.delete(self._sessions.require(), path.thread_id, read_precondition())
+        return json_response(None, 204)
 
 
-def _thread(thread: ThreadOut, version: int, status: int = 200) -> Response:
+def _page_response(page: Listing[Thread]) -> Response:
+    items = [ThreadOut(**thread.public_view()) for thread in page.items]
+    return json_response(ThreadsOut(items=items, next=page.next))
+
+
+def _thread_response(thread: ThreadOut, version: int, status: int = 200) -> Response:
     location = f"/api/threads/{thread.id}" if status == 201 else None
-    return api.json_response(thread, status, version=version, location=location)
+    return json_response(thread, status, version=version, location=location)

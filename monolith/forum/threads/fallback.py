@@ -1,77 +1,57 @@
-"""Threads to be read while their service is down, as the replica knows them."""
+"""Threads at their service, read from the replica while the service is unreachable."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-from chassis.auth.tokens import Identity
-from chassis.concurrency import Precondition
+from chassis.client.service_client import ServiceClient
 from chassis.errors import CutoverInProgress, Unavailable
-from chassis.idempotency.keys import IdempotencyKey
 from forum.pagination import Listing
-from forum.threads.port import Thread, Threads
 from forum.threads.queries import ThreadQueries
+from forum.threads.remote import RemoteThreads
+from forum.threads.state import Thread
 
 
-@dataclass(frozen=True)
-class ThreadsWithFallback:
-    """Threads of the service; if it does not answer, reading goes on and `behind` is called.
+class RemoteThreadsWithFallback(RemoteThreads):
+    """Calls `on_stale` where a thread comes from the replica; writes have no fallback."""
 
-    What changes a thread is the service's alone.
-    """
-
-    service: Threads
-    replica: ThreadQueries
-    on_stale: Callable[[], None]
+    def __init__(
+        self, client: ServiceClient, replica: ThreadQueries, on_stale: Callable[[], None]
+    ) -> None:
+        super().__init__(client)
+        self._replica = replica
+        self._on_stale = on_stale
 
     def get(self, thread_id: str) -> Thread:
-        """Read a thread."""
+        """Return a thread."""
         try:
-            return self.service.get(thread_id)
+            return super().get(thread_id)
         except CutoverInProgress:
-            raise  # it is about to be somewhere else
+            raise  # the caller tries again at the new owner
         except Unavailable:
-            if not self.replica.is_known(thread_id):
+            if not self._replica.is_known(thread_id):
                 raise
-            self.on_stale()
-            return self.replica.get(thread_id)
+            self._on_stale()
+            return self._replica.get(thread_id)
 
     def newest(self, sort: str, limit: int, cursor: str) -> Listing[Thread]:
         """List threads: by `activity`, or `newest` first."""
         try:
-            return self.service.newest(sort, limit, cursor)
+            return super().newest(sort, limit, cursor)
         except CutoverInProgress:
-            raise  # it is about to be somewhere else
+            raise
         except Unavailable:
-            page = self.replica.newest(sort, limit, cursor)
+            page = self._replica.newest(sort, limit, cursor)
             if not page.items and not cursor:
-                # Nothing was told yet; that does not mean that there is nothing.
+                # An empty replica has not heard of any thread; that does not mean there is none.
                 raise
-            self.on_stale()
+            self._on_stale()
             return page
 
     def search(self, words: str, limit: int, cursor: str) -> Listing[Thread]:
         """List the threads whose titles hold all words, newest first."""
         try:
-            return self.service.search(words, limit, cursor)
+            return super().search(words, limit, cursor)
         except CutoverInProgress:
-            raise  # it is about to be somewhere else
+            raise
         except Unavailable:
-            self.on_stale()
-            return self.replica.search(words, limit, cursor)
-
-    def create(
-        self, identity: Identity, title: str, key: IdempotencyKey | None = None
-    ) -> dict[str, Any]:
-        """Open a thread and answer its view."""
-        return self.service.create(identity, title, key)
-
-    def change(
-        self, identity: Identity, thread_id: str, changes: dict[str, Any], expected: Precondition
-    ) -> Thread:
-        """Change a thread."""
-        return self.service.change(identity, thread_id, changes, expected)
-
-    def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
-        """Delete a thread."""
-        self.service.delete(identity, thread_id, expected)
+            self._on_stale()
+            return self._replica.search(words, limit, cursor)

@@ -1,12 +1,13 @@
-"""Threads in SQL."""
+"""SQL models of threads."""
 
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from chassis import codec
 from forum.database import Base, Id, UtcDateTime
-from forum.threads.port import Thread
+from forum.threads.state import Thread, ThreadContent
 from forum.users.models import UserRow
 
 
@@ -30,16 +31,14 @@ class ThreadRow(Base):
     __table_args__ = (Index(None, "last_activity_at", "id"),)
 
     def to_thread(self) -> Thread:
-        """Give the thread as everybody may see it."""
+        """Return the thread as everybody may see it."""
         return Thread(
-            self.id,
-            self.title,
-            self.author.to_author(),
-            self.created_at,
-            self.last_activity_at,
-            self.post_count,
-            self.locked,
-            self.version,
+            id=self.id,
+            author=self.author.to_author(),
+            last_activity_at=self.last_activity_at,
+            post_count=self.post_count,
+            version=self.version,
+            **codec.attributes(self, ThreadContent),
         )
 
 

@@ -1,4 +1,4 @@
-"""Rows of threads: looked up, put in place as a replica, and indexed for the search."""
+"""Rows of threads: looked up, written to the replica by version, and indexed for the search."""
 
 from datetime import datetime
 from typing import Any
@@ -6,19 +6,21 @@ from typing import Any
 from sqlalchemy import delete
 from sqlalchemy.orm import Session, lazyload
 
+from chassis import codec
 from chassis.errors import NotFound
 from forum.database import insert_into
 from forum.threads.models import ThreadRow, ThreadWord
 from forum.threads.rules import INDEXED_WORDS, words
+from forum.threads.state import DeletedThreadState, ThreadState
 
 
 def no_such_thread() -> NotFound:
-    """Say that there is no such thread."""
+    """Make the failure of a request for an unknown thread."""
     return NotFound("There is no such thread.")
 
 
 def require_thread(session: Session, thread_id: str, *, locked: bool = False) -> ThreadRow:
-    """Read a thread, and with `locked` keep others from changing it meanwhile.
+    """Return a thread's row, and with `locked` keep others from changing it meanwhile.
 
     Raises:
         NotFound: there is no such thread.
@@ -30,10 +32,10 @@ def require_thread(session: Session, thread_id: str, *, locked: bool = False) ->
 
 
 def insert_placeholder(session: Session, thread_id: str, author_id: str, at: datetime) -> None:
-    """Have a row for posts to refer to, of a thread of which nothing else is known yet.
+    """Insert a row for posts to refer to, for a thread of which nothing else is known yet.
 
-    It counts as deleted, so that nobody is shown it, and is older than anything that will be told.
-    `author_id` and `at` are those of a post in it, as good as any until then.
+    It counts as deleted, so that nobody is shown it, and its version 0 is older than any other.
+    `author_id` and `at` are those of a post in it, until an event tells more.
     """
     row = _deleted(author_id, at) | {
         "id": thread_id,
@@ -44,38 +46,21 @@ def insert_placeholder(session: Session, thread_id: str, author_id: str, at: dat
     session.execute(insert_into(session, ThreadRow).values(row).on_conflict_do_nothing())
 
 
-def upsert(
-    session: Session,
-    thread_id: str,
-    version: int,
-    *,
-    title: str,
-    author_id: str,
-    created_at: datetime,
-    locked: bool,
-) -> None:
-    """Keep what was told of a thread, unless as much or more is known."""
-    state = {
-        "title": title,
-        "author_id": author_id,
-        "created_at": created_at,
-        "locked": locked,
-        "deleted": False,
-    }
-    if _put(session, thread_id, version, state):
-        index_title(session, thread_id, title)
+def upsert(session: Session, thread_id: str, version: int, state: ThreadState) -> None:
+    """Store the state of a thread, unless as new a version is known."""
+    values = codec.attributes(state, ThreadState) | {"deleted": False}
+    if _put(session, thread_id, version, values):
+        index_title(session, thread_id, state.title)
 
 
-def mark_deleted(
-    session: Session, thread_id: str, version: int, author_id: str, created_at: datetime
-) -> None:
-    """Keep of a thread only that it was deleted, unless more is known."""
-    if _put(session, thread_id, version, _deleted(author_id, created_at)):
+def mark_deleted(session: Session, thread_id: str, version: int, state: DeletedThreadState) -> None:
+    """Store that a thread was deleted, unless a newer version is known."""
+    if _put(session, thread_id, version, _deleted(state.author_id, state.created_at)):
         index_title(session, thread_id, "")
 
 
 def index_title(session: Session, thread_id: str, title: str) -> None:
-    """Have a thread found by the words of its title."""
+    """Index a thread by the words of its title."""
     session.execute(delete(ThreadWord).where(ThreadWord.thread_id == thread_id))
     session.add_all(
         ThreadWord(word=word, thread_id=thread_id) for word in words(title)[:INDEXED_WORDS]
@@ -83,7 +68,7 @@ def index_title(session: Session, thread_id: str, title: str) -> None:
 
 
 def _locked(session: Session, thread_id: str) -> ThreadRow | None:
-    """Read a thread's row as it is, once nobody else changes it."""
+    """Return a thread's row as it is, once nobody else changes it."""
     # Without its author: PostgreSQL, which waits for the row, would look for the new row's author
     # among the old row's, and find none where a stand-in was replaced meanwhile.
     return session.get(
@@ -106,7 +91,7 @@ def _deleted(author_id: str, created_at: datetime) -> dict[str, Any]:
 
 
 def _put(session: Session, thread_id: str, version: int, state: dict[str, Any]) -> bool:
-    """Bring a row to a state, unless it is of this version or newer; answers whether it was."""
+    """Bring a row to a state, unless it is of this version or newer; return whether it was."""
     began = state["created_at"]
     new = state | {
         "id": thread_id,

@@ -1,4 +1,4 @@
-"""Threads in the forum's own database, to be read."""
+"""Reads of threads in the forum's own database."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from forum.database import Database
 from forum.pagination import Listing, paginate
 from forum.threads.models import ThreadRow, ThreadWord
 from forum.threads.persistence import require_thread
-from forum.threads.port import Thread
 from forum.threads.rules import search_words
+from forum.threads.state import Thread
 
 
 @dataclass(frozen=True)
 class ThreadQueries:
-    """What can be read of threads, be they the forum's own or its replica of a service's."""
+    """Reads of threads, whether the forum's own or a replica of the service's."""
 
     database: Database
     cursors: Cursors
 
     def get(self, thread_id: str) -> Thread:
-        """Read a thread.
+        """Return a thread.
 
         Raises:
             NotFound: there is no such thread.
@@ -32,13 +32,13 @@ class ThreadQueries:
             return require_thread(session, thread_id).to_thread()
 
     def is_known(self, thread_id: str) -> bool:
-        """Tell whether a thread is known here, if only to be deleted."""
+        """Return whether a thread is known here, if only as deleted."""
         with self.database.reading() as session:
             row = session.get(ThreadRow, thread_id)
             return row is not None and row.version > 0
 
     def titles(self, thread_ids: Collection[str]) -> Mapping[str, str]:
-        """Give the titles of those threads that are known here, by id."""
+        """Return the titles of those threads that are known here, by id."""
         query = select(ThreadRow.id, ThreadRow.title).where(
             ThreadRow.id.in_(set(thread_ids)), ThreadRow.deleted.is_(False), ThreadRow.version > 0
         )

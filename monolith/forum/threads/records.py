@@ -1,4 +1,4 @@
-"""Threads as records, for whoever moves them to the threads service or back."""
+"""Records of threads in the forum's own database, for a move to the threads service or back."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,22 @@ from datetime import datetime
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import lazyload
 
-from chassis.clock import Clock, format_timestamp, parse_timestamp
+from chassis import codec
+from chassis.clock import Clock
 from chassis.ownership.records import Record
 from forum.database import Database
 from forum.idempotency import IdempotencyRecords
+from forum.threads.events import event_data
 from forum.threads.models import ThreadRow
 from forum.threads.persistence import mark_deleted, upsert
+from forum.threads.state import DeletedThreadState, ThreadState
 from forum.users.persistence import insert_placeholder
 from forum.users.rules import FORMER_MEMBER
 
 
 @dataclass(frozen=True)
 class ThreadRecords:
-    """Threads in the forum's own database: a `chassis.ownership.records.Copy`."""
+    """Implements `forum.ownership.records.MonolithRecordStore`."""
 
     database: Database
     clock: Clock
@@ -32,29 +35,29 @@ class ThreadRecords:
         return records, records[-1]["id"] if len(records) == limit else None
 
     def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Read those of some threads that are or were there."""
+        """Read those of some threads that exist or existed."""
         with self.database.reading() as session:
             found = session.scalars(_known().where(ThreadRow.id.in_(ids)))
             return {row.id: _record(row) for row in found}
 
     def placeholder_ids(self) -> list[str]:
-        """Name the threads of which only posts were told so far."""
+        """Return the ids of threads of which only posts are known."""
         with self.database.reading() as session:
             return list(session.scalars(select(ThreadRow.id).where(ThreadRow.version == 0)))
 
     def update_replica(self, records: Sequence[Record]) -> None:
-        """Keep what the service knows of its own threads."""
+        """Store what the service knows of its own threads."""
         self.write(records)
 
     def totals(self) -> tuple[int, int]:
-        """Count threads, and sum up their versions."""
+        """Return the number of threads, and the sum of their versions."""
         query = select(func.count(), func.coalesce(func.sum(ThreadRow.version), 0))
         with self.database.reading() as session:
             count, versions = session.execute(query.where(ThreadRow.version > 0)).one()
         return int(count), int(versions)
 
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
-        """Keep threads that the service kept, each unless as new a version is here."""
+        """Store threads, each unless as new a version is here."""
         for record in records:
             thread_id, version = record["id"], record["version"]
             with self.database.writing() as session:
@@ -65,41 +68,27 @@ class ThreadRecords:
                     session.expire_all()
                 if record["deleted"]:
                     if known is not None:
-                        mark_deleted(session, thread_id, version, known.author_id, known.created_at)
-                    continue  # of one that never was here, nothing refers to it
-                created = parse_timestamp(record["created_at"])
-                insert_placeholder(session, record["author_id"], created, FORMER_MEMBER)
-                upsert(
-                    session,
-                    thread_id,
-                    version,
-                    title=record["title"],
-                    author_id=record["author_id"],
-                    created_at=created,
-                    locked=record["locked"],
-                )
+                        deleted = codec.attributes(known, DeletedThreadState)
+                        mark_deleted(session, thread_id, version, DeletedThreadState(**deleted))
+                    continue  # nothing refers to a thread that never was here
+                state = codec.from_json(ThreadState, record)
+                insert_placeholder(session, state.author_id, state.created_at, FORMER_MEMBER)
+                upsert(session, thread_id, version, state)
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
-        """Give answers to idempotency keys."""
+        """Read responses to idempotency keys."""
         yield from IdempotencyRecords(self.database, "/api/threads", self.clock).read_since(since)
 
     def write_auxiliary(self, records: Sequence[Record]) -> None:
-        """Keep answers."""
+        """Store responses to idempotency keys."""
         IdempotencyRecords(self.database, "/api/threads", self.clock).write(records)
 
 
 def _known() -> Select[ThreadRow]:
-    # Of version 0 are those of which only a post was told.
+    # Threads of which only a post is known have version 0.
     return select(ThreadRow).options(lazyload(ThreadRow.author)).where(ThreadRow.version > 0)
 
 
 def _record(row: ThreadRow) -> Record:
     head = {"id": row.id, "version": row.version, "deleted": row.deleted}
-    if row.deleted:
-        return head
-    return head | {
-        "title": row.title,
-        "author_id": row.author_id,
-        "created_at": format_timestamp(row.created_at),
-        "locked": row.locked,
-    }
+    return head if row.deleted else head | event_data(row)

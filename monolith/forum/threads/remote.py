@@ -1,43 +1,42 @@
-"""Threads once they are extracted: the same questions, asked over HTTP."""
+"""Threads at their service, over HTTP."""
 
 from typing import Any
 
-from chassis.auth.tokens import Identity
+from chassis import codec
 from chassis.client.responses import ServiceResponse, body_with_version
 from chassis.client.service_client import ServiceClient, idempotency_headers, if_match_headers
-from chassis.clock import parse_timestamp
 from chassis.concurrency import Precondition
 from chassis.idempotency.keys import IdempotencyKey
 from forum.pagination import Listing
-from forum.threads.port import Thread
-from forum.users.port import Author
+from forum.threads.state import Thread
+from forum.users.port import Identity
 
 PATH = "/api/threads"
 
 
 class RemoteThreads:
-    """What people can do with threads, at the threads service."""
+    """The use cases of threads, at the threads service."""
 
-    def __init__(self, peer: ServiceClient) -> None:
-        self._peer = peer
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
 
     def create(
         self, identity: Identity, title: str, key: IdempotencyKey | None = None
     ) -> dict[str, Any]:
-        """Open a thread and answer its view."""
-        reply = self._peer.request(
+        """Start a thread, and return its public view."""
+        response = self._client.request(
             "POST",
             PATH,
             json={"title": title},
             token=identity.token,
             headers=idempotency_headers(key),
         )
-        return reply.parse(body_with_version)
+        return response.parse(body_with_version)
 
     def get(self, thread_id: str) -> Thread:
-        """Read a thread."""
-        reply = self._peer.request("GET", f"{PATH}/{thread_id}")
-        return reply.parse(_thread)
+        """Return a thread."""
+        response = self._client.request("GET", f"{PATH}/{thread_id}")
+        return response.parse(_thread)
 
     def newest(self, sort: str, limit: int, cursor: str) -> Listing[Thread]:
         """List threads: by `activity`, or `newest` first."""
@@ -51,18 +50,18 @@ class RemoteThreads:
         self, identity: Identity, thread_id: str, changes: dict[str, Any], expected: Precondition
     ) -> Thread:
         """Change a thread: its title by the author, title and lock by a moderator."""
-        reply = self._peer.request(
+        response = self._client.request(
             "PATCH",
             f"{PATH}/{thread_id}",
             json=changes,
             token=identity.token,
             headers=if_match_headers(expected),
         )
-        return reply.parse(_thread)
+        return response.parse(_thread)
 
     def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
         """Delete a thread: by a moderator, or by its author while alone in it."""
-        self._peer.request(
+        self._client.request(
             "DELETE",
             f"{PATH}/{thread_id}",
             token=identity.token,
@@ -70,30 +69,17 @@ class RemoteThreads:
         )
 
     def _list(self, params: dict[str, Any], cursor: str) -> Listing[Thread]:
-        reply = self._peer.request(
+        response = self._client.request(
             "GET", PATH, params=params | ({"cursor": cursor} if cursor else {})
         )
-        # A list carries no ETags, and none is needed: whoever edits reads the thread first.
-        return reply.parse(_listing)
+        # A list carries no ETags, and needs none: an edit reads the thread first.
+        return response.parse(_listing)
 
 
-def _thread(reply: ServiceResponse) -> Thread:
-    return _thread_of(reply.body, reply.version)
+def _thread(response: ServiceResponse) -> Thread:
+    return codec.from_json(Thread, body_with_version(response))
 
 
-def _listing(reply: ServiceResponse) -> Listing[Thread]:
-    items = [_thread_of(item, version=0) for item in reply.body["items"]]
-    return Listing(items, reply.body["next"])
-
-
-def _thread_of(body: dict[str, Any], version: int) -> Thread:
-    return Thread(
-        id=body["id"],
-        title=body["title"],
-        author=Author(body["author"]["id"], body["author"]["display_name"]),
-        created_at=parse_timestamp(body["created_at"]),
-        last_activity_at=parse_timestamp(body["last_activity_at"]),
-        post_count=body["post_count"],
-        locked=body["locked"],
-        version=version,
-    )
+def _listing(response: ServiceResponse) -> Listing[Thread]:
+    items = [codec.from_json(Thread, item | {"version": 0}) for item in response.body["items"]]
+    return Listing(items, response.body["next"])

@@ -1,58 +1,53 @@
-"""Threads of the threads service, kept here as events tell of them, by version."""
+"""The replica of threads, fed by events of the threads service."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from chassis import codec
 from chassis.messaging.events import Event, EventHandler, parse_data
 from forum.database import Database
 from forum.threads import events
 from forum.threads.persistence import mark_deleted, upsert
-from forum.threads.port import Thread
+from forum.threads.state import DeletedThreadState, Thread, ThreadContent, ThreadState
 from forum.users.actors import Actors
 
 
 @dataclass(frozen=True)
 class ThreadReplica:
-    """Keeps threads; what it is told may come in any order and any number of times.
+    """Applies events, in any order and any number of times.
 
-    A person's row is written before a thread's, here as everywhere, so that nobody waits for one
-    who waits for them.
+    A user's row is written before a thread's, here as everywhere, so that no two transactions wait
+    for each other.
     """
 
     database: Database
-    actors: Actors
+    actors: Callable[[], Actors]
 
     def handlers(self) -> Mapping[str, EventHandler]:
-        """Give what applies each type of event."""
+        """Return the handler of each event type."""
         return {
-            events.CREATED: self._put,
-            events.UPDATED: self._put,
-            events.DELETED: self._bury,
+            events.CREATED: self._store,
+            events.UPDATED: self._store,
+            events.DELETED: self._mark_deleted,
         }
 
     def store_thread(self, thread: Thread) -> None:
-        """Keep what the service has just told of a thread."""
+        """Store a thread that the service has just returned."""
         with self.database.writing() as session:
             author = thread.author
-            self.actors.ensure_user(session, author.id, thread.created_at, author.display_name)
-            upsert(
-                session,
-                thread.id,
-                thread.version,
-                title=thread.title,
-                author_id=author.id,
-                created_at=thread.created_at,
-                locked=thread.locked,
-            )
+            self.actors().ensure_user(session, author.id, thread.created_at, author.display_name)
+            content = codec.attributes(thread, ThreadContent)
+            state = ThreadState(author_id=author.id, **content)
+            upsert(session, thread.id, thread.version, state)
 
-    def _put(self, event: Event) -> None:
-        thread = parse_data(events.ThreadData, event)
+    def _store(self, event: Event) -> None:
+        state = parse_data(ThreadState, event)
         with self.database.writing() as session:
-            self.actors.ensure_user(session, thread.author_id, thread.created_at)
-            upsert(session, event.subject, event.version, **thread.model_dump())
+            self.actors().ensure_user(session, state.author_id, state.created_at)
+            upsert(session, event.subject, event.version, state)
 
-    def _bury(self, event: Event) -> None:
-        thread = parse_data(events.DeletedThreadData, event)
+    def _mark_deleted(self, event: Event) -> None:
+        state = parse_data(DeletedThreadState, event)
         with self.database.writing() as session:
-            self.actors.ensure_user(session, thread.author_id, thread.created_at)
-            mark_deleted(session, event.subject, event.version, thread.author_id, thread.created_at)
+            self.actors().ensure_user(session, state.author_id, state.created_at)
+            mark_deleted(session, event.subject, event.version, state)

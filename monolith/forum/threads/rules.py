@@ -11,9 +11,9 @@ SEARCHED_WORDS = 8
 
 
 def words(text: str) -> list[str]:
-    """Give the distinct words of a text, in order, as a search compares them.
+    """Return the distinct words of a text in their order, normalized for comparison.
 
-    One character can stand for many (NFKC), so a very long word is kept as its hash.
+    One character can stand for many (NFKC), so a very long word is replaced by its hash.
     """
     normal = unicodedata.normalize("NFKC", text).casefold()
     found = dict.fromkeys(re.findall(r"\w+", normal))
@@ -21,7 +21,7 @@ def words(text: str) -> list[str]:
 
 
 def search_words(query: str) -> list[str]:
-    """Give the words of a search.
+    """Return the words of a search.
 
     Raises:
         Invalid: there are more than 8.

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from chassis.http.api import SINGLE_LINE, PageParameters, PatchBody, RequestBody
+from chassis.http.requests import PageParameters, PatchBody, RequestBody
+from chassis.http.text_fields import SINGLE_LINE
 
 ID = r"[0-9A-Za-z-]{1,64}"
 

@@ -1,11 +1,11 @@
-"""Threads in the forum's own database, to be written."""
+"""Use cases of threads on the forum's own database."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from chassis.auth.tokens import Identity
 from chassis.clock import Clock, NewId
 from chassis.concurrency import Precondition, require_current
 from chassis.errors import Conflict, Forbidden
@@ -16,22 +16,27 @@ from chassis.idempotency.keys import (
 )
 from forum import idempotency
 from forum.outbox import Recorder
-from forum.posts.sole_author import SoleAuthorCheck
 from forum.threads import events
 from forum.threads.models import ThreadRow
 from forum.threads.persistence import index_title, require_thread
-from forum.threads.port import Thread
 from forum.threads.queries import ThreadQueries
+from forum.threads.sole_author import SoleAuthorCheck
+from forum.threads.state import Thread
 from forum.users.actors import Actor, Actors
+from forum.users.port import Identity
 from forum.users.rules import MODERATOR
 
 
 @dataclass(frozen=True)
 class SqlThreads(ThreadQueries):
-    """What people can do with threads, on the forum's own database."""
+    """The use cases of threads.
 
-    actors: Actors
-    posts: SoleAuthorCheck
+    `actors` and `sole_author_check` return the implementation for the current owner of users and of
+    posts.
+    """
+
+    actors: Callable[[], Actors]
+    sole_author_check: Callable[[], SoleAuthorCheck]
     clock: Clock
     new_id: NewId
     recorder: Recorder
@@ -39,19 +44,28 @@ class SqlThreads(ThreadQueries):
     def create(
         self, identity: Identity, title: str, key: IdempotencyKey | None = None
     ) -> dict[str, Any]:
-        """Open a thread and answer its view.
+        """Start a thread, and return its public view.
 
         Raises:
-            KeyReused: the idempotency key was used for another request.
+            IdempotencyKeyReused: the idempotency key was used for another request.
         """
         now = self.clock()
         with self.database.reading() as session:
-            if answer := idempotency.find_response(session, key, now):
-                return answer
+            if response := idempotency.find_response(session, key, now):
+                return response
         try:
             with self.database.writing() as session:
-                actor = self.actors.authorize_writer(session, identity)
-                thread = Thread(self.new_id(), title, actor.author, now, now, 0, False, 1)
+                actor = self.actors().authorize_writer(session, identity)
+                thread = Thread(
+                    id=self.new_id(),
+                    title=title,
+                    author=actor.author,
+                    created_at=now,
+                    last_activity_at=now,
+                    post_count=0,
+                    locked=False,
+                    version=1,
+                )
                 idempotency.store_response(session, key, thread.public_view(), now)
                 row = ThreadRow(
                     id=thread.id,
@@ -79,10 +93,10 @@ class SqlThreads(ThreadQueries):
         """Change a thread: its title by the author, title and lock by a moderator.
 
         Raises:
-            Forbidden, NotFound: as their names say.
+            Forbidden, NotFound, PreconditionFailed: as their names say.
         """
         with self.database.writing() as session:
-            actor = self.actors.authorize_writer(session, identity)
+            actor = self.actors().authorize_writer(session, identity)
             row = require_thread(session, thread_id, locked=True)
             if actor.role != MODERATOR and actor.id != row.author_id:
                 detail = "Only the author or a moderator may change this thread."
@@ -104,17 +118,18 @@ class SqlThreads(ThreadQueries):
         """Delete a thread: by a moderator, or by its author while alone in it.
 
         Raises:
-            Forbidden, NotFound: as their names say.
+            Forbidden, NotFound, PreconditionFailed: as their names say.
             Conflict: others wrote in it.
         """
         with self.database.reading() as session:
             own = require_thread(session, thread_id).author_id == identity.subject
-        # Only an author has to be alone, so only then is it worth asking.
-        looked = self.posts.prefetch(thread_id, identity.subject) if own else None
+        check = self.sole_author_check()
+        # Only an author has to be alone, so only then is it worth a call.
+        prefetched = check.prefetch(thread_id, identity.subject) if own else None
         with self.database.writing() as session:
-            actor = self.actors.authorize_writer(session, identity)
+            actor = self.actors().authorize_writer(session, identity)
             row = require_thread(session, thread_id, locked=True)
-            self._may_delete(session, actor, row, looked)
+            self._require_permission(session, actor, row, check, prefetched)
             require_current(row.version, expected)
             row.deleted = True
             row.version += 1
@@ -122,17 +137,21 @@ class SqlThreads(ThreadQueries):
             self._record(session, events.DELETED, row)
 
     def _record(self, session: Session, kind: str, row: ThreadRow) -> None:
-        data = events.deleted_state(row) if row.deleted else events.state(row)
-        self.recorder.record(session, kind, row.id, row.version, data)
+        self.recorder.record(session, kind, row.id, row.version, events.event_data(row))
 
-    def _may_delete(
-        self, session: Session, actor: Actor, row: ThreadRow, looked: bool | None
+    def _require_permission(
+        self,
+        session: Session,
+        actor: Actor,
+        row: ThreadRow,
+        check: SoleAuthorCheck,
+        prefetched: bool | None,
     ) -> None:
         if actor.role == MODERATOR:
             return
         if actor.id != row.author_id:
             detail = "Only the author or a moderator may delete this thread."
             raise Forbidden(detail)
-        if self.posts.others_wrote(session, row.id, row.author_id, looked):
+        if check.others_wrote(session, row.id, row.author_id, prefetched):
             detail = "Others have written in this thread; only a moderator may delete it."
             raise Conflict(detail, kind="urn:problem:not-alone")

@@ -1,4 +1,4 @@
-"""Who is about to write something: one of the forum's own people, or one of the users service."""
+"""The users who write: those of the forum's own table, or of the replica of the users service."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,68 +6,68 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from chassis.auth.tokens import Identity
-from chassis.auth.user_replica import account_erased, account_suspended
 from chassis.clock import Clock
+from chassis.errors import Forbidden, Unauthenticated
 from forum.users.models import UserRow
 from forum.users.persistence import insert_placeholder, store_claims
-from forum.users.port import Author
+from forum.users.port import Identity
 from forum.users.rules import FORMER_MEMBER
+from forum.users.state import Author
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A person who may write."""
+    """A user who may write."""
 
     author: Author
     role: str
 
     @property
     def id(self) -> str:
-        """The person's id."""
+        """The user's id."""
         return self.author.id
 
 
 class Actors(Protocol):
-    """Turns a session into a person whom rows can refer to."""
+    """Turns a session into a user that rows can refer to."""
 
     def authorize_writer(self, session: Session, identity: Identity) -> Actor:
-        """Let a person write.
+        """Return the user of a session who may write.
 
         Raises:
-            Unauthenticated: they have erased their account.
-            Forbidden: they are suspended.
+            Unauthenticated: the account was erased.
+            Forbidden: the account is suspended.
         """
 
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
     ) -> None:
-        """Have a row for somebody of whom another component tells: by this name, if none else."""
+        """Make sure that there is a row for a user; `name` is shown if no other is known."""
 
 
-class OwnActors:
-    """People of the forum's own table, as they are now."""
+class OwnedActors:
+    """Users of the forum's own table."""
 
     def authorize_writer(self, session: Session, identity: Identity) -> Actor:
-        """Let a person write, as the table knows them."""
+        """Return the user of a session, as the table knows them."""
         return _permitted(session.get(UserRow, identity.subject))
 
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
     ) -> None:
-        """Leave it to the foreign key: who is not in the table is nobody."""
+        """Leave it to the foreign key: all users are in the table."""
 
 
 class ReplicaActors:
-    """People of the users service, as far as events and their own sessions have told of them."""
+    """Users of the users service, as far as events and sessions have told of them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def authorize_writer(self, session: Session, identity: Identity) -> Actor:
-        """Let a person write, as of the newest that is known; keeps what only a session knows."""
+        """Return the user of a session as of the newest known version; store what only it tells."""
         row = session.get(UserRow, identity.subject)
-        if row is None or row.version < identity.version:
+        if row is None or row.version < identity.claims.ver:
             store_claims(session, identity, self._clock())
             row = session.get_one(UserRow, identity.subject, populate_existing=True)
         return _permitted(row)
@@ -75,13 +75,15 @@ class ReplicaActors:
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
     ) -> None:
-        """Have a row that says no more than this, until an event says more."""
+        """Insert a placeholder, until an event tells more."""
         insert_placeholder(session, user_id, at, name)
 
 
 def _permitted(row: UserRow | None) -> Actor:
     if row is None or row.erased:
-        raise account_erased()
+        detail = "This account does not exist any more."
+        raise Unauthenticated(detail)
     if row.suspended:
-        raise account_suspended()
+        detail = "This account is suspended."
+        raise Forbidden(detail, kind="urn:problem:suspended")
     return Actor(row.to_author(), row.role)

@@ -1,13 +1,10 @@
-"""What components tell each other of people, whoever keeps them."""
+"""Events about users."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from chassis.clock import format_timestamp
-from chassis.messaging.events import EventData
-from forum.event_fields import Timestamp
+from chassis import codec
 from forum.users.models import UserRow
+from forum.users.state import UserState
 
 REGISTERED = "user.registered"
 UPDATED = "user.updated"
@@ -17,24 +14,6 @@ FORGOTTEN = "user.forgotten"
 ALL = (REGISTERED, UPDATED, SUSPENDED, ERASED)
 
 
-def state(row: UserRow) -> dict[str, Any]:
-    """Give what others may know of a person."""
-    return {
-        "username": row.username,
-        "display_name": row.display_name,
-        "bio": row.bio,
-        "role": row.role,
-        "suspended": row.suspended,
-        "created_at": format_timestamp(row.created_at),
-    }
-
-
-class UserData(EventData):
-    """A person that still has an account."""
-
-    username: Annotated[str, Field(min_length=1, max_length=40)]
-    display_name: Annotated[str, Field(min_length=1, max_length=50)]
-    bio: Annotated[str, Field(max_length=500)]
-    role: Annotated[str, Field(min_length=1, max_length=16)]
-    suspended: bool
-    created_at: Timestamp
+def event_data(row: UserRow) -> dict[str, Any]:
+    """Return the data of an event about a user."""
+    return codec.to_json(UserState(**codec.attributes(row, UserState)))

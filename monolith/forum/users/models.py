@@ -1,19 +1,21 @@
-"""People in SQL."""
+"""SQL models of users."""
 
 from datetime import datetime
 
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from chassis import codec
 from forum.database import Base, Id, UtcDateTime
-from forum.users.port import Author, Erasure, User
+from forum.users.port import Erasure
+from forum.users.state import Author, PublicUser, User
 
 
 class UserRow(Base):
-    """A person.
+    """A user.
 
-    An erased person's row stays for the posts that refer to it, without anything of theirs. Once
-    users is extracted the rows are a replica of it, whose names others have made unique.
+    An erased user's row stays for the posts that refer to it, without personal data. Once users is
+    extracted, the rows are a replica of it, and the service guarantees that usernames are unique.
     """
 
     __tablename__ = "users"
@@ -30,24 +32,16 @@ class UserRow(Base):
     version: Mapped[int] = mapped_column(default=1)
 
     def to_user(self) -> User:
-        """Give the person as everybody may see them."""
-        return User(
-            self.id,
-            self.username,
-            self.display_name,
-            self.bio,
-            self.role,
-            self.created_at,
-            self.version,
-        )
+        """Return the user as everybody may see them."""
+        return User(id=self.id, version=self.version, **codec.attributes(self, PublicUser))
 
     def to_author(self) -> Author:
-        """Give the person as the author of something."""
+        """Return the user as the author of something."""
         return Author(self.id, self.display_name)
 
 
 class Credential(Base):
-    """A password's hash, apart from what others may read."""
+    """The hash of a user's password, apart from what others may read."""
 
     __tablename__ = "credentials"
 
@@ -58,7 +52,7 @@ class Credential(Base):
 
 
 class SignInAttempts(Base):
-    """How often somebody tried to sign in, by address and name, in a window of time."""
+    """The number of attempts to sign in, by address and name, in a window of time."""
 
     __tablename__ = "sign_in_attempts"
 
@@ -68,7 +62,7 @@ class SignInAttempts(Base):
 
 
 class ErasureRow(Base):
-    """An account's erasure: which components have yet to say that they forgot the person."""
+    """The erasure of an account, and the components that have yet to confirm it."""
 
     __tablename__ = "erasures"
 
@@ -79,5 +73,5 @@ class ErasureRow(Base):
     waiting_for: Mapped[list[str]] = mapped_column(JSON)
 
     def to_erasure(self) -> Erasure:
-        """Give the erasure as everybody may see it."""
+        """Return the erasure as everybody may see it."""
         return Erasure(self.user_id, self.requested_at, self.finished_at)

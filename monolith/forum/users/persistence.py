@@ -1,4 +1,4 @@
-"""Rows of people whom the users service keeps, put in place here by version."""
+"""Rows of users in the replica, written by version."""
 
 from datetime import datetime
 from typing import Any
@@ -6,17 +6,18 @@ from typing import Any
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from chassis.auth.tokens import Identity
+from chassis import codec
 from forum.database import insert_into
 from forum.users.models import Credential, UserRow
+from forum.users.port import Identity
 from forum.users.rules import FORMER_MEMBER, MEMBER
+from forum.users.state import BLANK_PROFILE, UserState
 
-# The service makes names unique; a replica may see an old and a new holder at once.
-_UNKNOWN = {
+# The service makes usernames unique; a replica may see an old and a new holder at once.
+_UNKNOWN: dict[str, Any] = BLANK_PROFILE | {
     "username": "",
     "username_key": None,
     "display_name": FORMER_MEMBER,
-    "bio": "",
     "role": MEMBER,
     "suspended": False,
     "erased": False,
@@ -24,38 +25,39 @@ _UNKNOWN = {
 
 
 def insert_placeholder(session: Session, user_id: str, at: datetime, name: str) -> None:
-    """Have a row to refer to, of somebody of whom only a name may be known yet.
+    """Insert a row to refer to, for a user of whom at most the name is known yet.
 
-    It is older than anything that a session or an event will tell.
+    Its version 0 is older than anything that a session or an event tells.
     """
     row = _UNKNOWN | {"id": user_id, "display_name": name, "created_at": at, "version": 0}
     session.execute(insert_into(session, UserRow).values(row).on_conflict_do_nothing())
 
 
 def store_claims(session: Session, identity: Identity, now: datetime) -> None:
-    """Keep what a session tells of a person, unless as much is known."""
+    """Store what a session tells of its owner, unless as much is known."""
+    claims = identity.claims
     learned = {
-        "username": identity.username,
-        "display_name": identity.name,
-        "role": identity.role,
-        "suspended": identity.suspended,
+        "username": claims.username,
+        "display_name": claims.name,
+        "role": claims.role,
+        "suspended": claims.suspended,
     }
-    insert_placeholder(session, identity.subject, now, identity.name)
+    insert_placeholder(session, identity.subject, now, claims.name)
     session.execute(
         update(UserRow)
-        .where(UserRow.id == identity.subject, UserRow.version < identity.version)
-        .values(learned | {"version": identity.version})
+        .where(UserRow.id == identity.subject, UserRow.version < claims.ver)
+        .values(learned | {"version": claims.ver})
         .execution_options(synchronize_session=False)
     )
 
 
-def upsert(session: Session, user_id: str, version: int, state: dict[str, Any]) -> None:
-    """Keep what was told of a person, unless more is known.
+def upsert(session: Session, user_id: str, version: int, state: UserState) -> None:
+    """Store the state of a user, unless a newer version is known.
 
-    Of the same version as well: a session knows less of it than an event.
+    A state of the same version too: a session knows less of it than an event.
     """
-    # The key of a name stays: it was the forum's to give when it was given.
-    new = state | {"version": version}
+    # The username's key stays: it was claimed while the forum owned users.
+    new = codec.attributes(state, UserState) | {"version": version}
     statement = insert_into(session, UserRow).values(_UNKNOWN | new | {"id": user_id})
     session.execute(
         statement.on_conflict_do_update(
@@ -67,7 +69,7 @@ def upsert(session: Session, user_id: str, version: int, state: dict[str, Any]) 
 
 
 def anonymise(session: Session, user_id: str, version: int, now: datetime) -> bool:
-    """Leave of a person only that the account was erased; answers whether more was left."""
+    """Remove the personal data of an erased user; return whether there was any."""
     gone = _UNKNOWN | {"erased": True, "version": version}
     statement = insert_into(session, UserRow).values(gone | {"id": user_id, "created_at": now})
     done = session.execute(

@@ -1,58 +1,41 @@
-"""What the rest of the forum asks of users, whoever keeps them."""
+"""The port of users: what the rest of the forum asks of their owner."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from chassis.auth.tokens import Identity
+from chassis.auth import tokens
 from chassis.clock import format_timestamp
 from chassis.concurrency import Precondition
 from chassis.idempotency.keys import IdempotencyKey
+from forum.users.state import User
 
 
 @dataclass(frozen=True)
-class User:
-    """A person as everybody may see them."""
+class SessionClaims:
+    """What a session token tells of its owner, as of version `ver` of the account."""
 
-    id: str
     username: str
-    display_name: str
-    bio: str
+    name: str
     role: str
-    created_at: datetime
-    version: int
-
-    def public_view(self) -> dict[str, Any]:
-        """Give the person as JSON shows them, and the version."""
-        return {
-            "id": self.id,
-            "username": self.username,
-            "display_name": self.display_name,
-            "bio": self.bio,
-            "role": self.role,
-            "created_at": format_timestamp(self.created_at),
-            "version": self.version,
-        }
+    suspended: bool
+    ver: int
 
 
-@dataclass(frozen=True)
-class Author:
-    """The one who wrote something."""
-
-    id: str
-    display_name: str
+Identity = tokens.Identity[SessionClaims]
+"""The owner of a verified session."""
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """How far the erasure of an account is, as everybody may see it."""
+    """The erasure of an account, as everybody may see it."""
 
-    id: str  # the person's
+    id: str  # of the user
     requested_at: datetime
     finished_at: datetime | None
 
     def public_view(self) -> dict[str, Any]:
-        """Give the erasure as JSON shows it."""
+        """Return the erasure as JSON shows it."""
         return {
             "id": self.id,
             "status": "erased" if self.finished_at else "erasing",
@@ -63,7 +46,7 @@ class Erasure:
 
 @dataclass(frozen=True)
 class Registration:
-    """What somebody fills in to get an account; an empty display name means the username."""
+    """The content of a registration; an empty display name means the username."""
 
     username: str
     display_name: str
@@ -81,7 +64,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Limits:
-    """How many sign-ins are let through in a window of time."""
+    """Rate limits of sign-ins in a window of time."""
 
     per_name: int
     per_address: int
@@ -89,24 +72,24 @@ class Limits:
 
 
 class Users(Protocol):
-    """What people can do with accounts; each raises a `chassis.errors.Failure` if it can't."""
+    """The use cases of users; each raises a `chassis.errors.Failure` if it can't be done."""
 
     def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
-        """Open an account and answer its view."""
+        """Open an account, and return its public view."""
 
     def sign_in(self, username: str, password: str, address: str) -> Session:
         """Open a session."""
 
     def get(self, user_id: str) -> User:
-        """Read a person."""
+        """Return a user."""
 
     def me(self, identity: Identity) -> User:
-        """Read the person who asks."""
+        """Return the session's owner."""
 
     def change(
         self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
     ) -> User:
-        """Change a person: their profile by themselves, role and suspension by a moderator."""
+        """Change a user: the profile by themselves, role and suspension by a moderator."""
 
     def change_password(self, identity: Identity, current: str, new: str) -> None:
         """Replace one's password."""
@@ -115,4 +98,4 @@ class Users(Protocol):
         """Erase one's own account and free its username."""
 
     def erasure(self, user_id: str) -> Erasure:
-        """Tell how far a person's erasure is."""
+        """Return the erasure of an account."""

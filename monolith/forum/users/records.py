@@ -1,4 +1,4 @@
-"""People as records, for whoever moves them to the users service or back."""
+"""Records of users in the forum's own database, for a move to the users service or back."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,26 +9,27 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from chassis import codec
 from chassis.clock import Clock, format_timestamp, parse_timestamp
 from chassis.ownership.records import Record
 from forum.database import Database, insert_into
 from forum.idempotency import IdempotencyRecords
+from forum.users.events import event_data
 from forum.users.models import Credential, ErasureRow, UserRow
 from forum.users.persistence import anonymise, upsert
 from forum.users.rules import username_key
-
-SHOWN = ("username", "display_name", "bio", "role", "suspended")
+from forum.users.state import UserState
 
 
 @dataclass(frozen=True)
 class UserRecords:
-    """People in the forum's own database: a `chassis.ownership.records.Copy`."""
+    """Implements `forum.ownership.records.MonolithRecordStore`."""
 
     database: Database
     clock: Clock
 
     def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
-        """Read a page of people by id, those who were erased too."""
+        """Read a page of users by id, erased ones too."""
         query = _known().where(UserRow.id > after).order_by(UserRow.id).limit(limit)
         with self.database.reading() as session:
             records = [
@@ -37,38 +38,37 @@ class UserRecords:
         return records, records[-1]["id"] if len(records) == limit else None
 
     def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Read those of some people who are or were there."""
+        """Read those of some users who exist or existed."""
         with self.database.reading() as session:
             found = session.execute(_known().where(UserRow.id.in_(ids)))
             return {user.id: _record(user, password, asked) for user, password, asked in found}
 
     def placeholder_ids(self) -> list[str]:
-        """Name the people of whom nothing was told so far but what they wrote."""
+        """Return the ids of users of whom only what they wrote is known."""
         with self.database.reading() as session:
             return list(session.scalars(select(UserRow.id).where(UserRow.version == 0)))
 
     def update_replica(self, records: Sequence[Record]) -> None:
-        """Keep what the service knows of its own people, as far as events tell of it, too."""
+        """Store what the service knows of its own users, as far as events tell of it."""
         for record in records:
             with self.database.writing() as session:
                 if record["erased"]:
                     requested = parse_timestamp(record["requested_at"])
                     anonymise(session, record["id"], record["version"], requested)
                 else:
-                    state = {name: record[name] for name in SHOWN}
-                    created = {"created_at": parse_timestamp(record["created_at"])}
-                    upsert(session, record["id"], record["version"], state | created)
+                    state = codec.from_json(UserState, record)
+                    upsert(session, record["id"], record["version"], state)
 
     def totals(self) -> tuple[int, int]:
-        """Count people, and sum up their versions."""
+        """Return the number of users, and the sum of their versions."""
         query = select(func.count(), func.coalesce(func.sum(UserRow.version), 0))
         with self.database.reading() as session:
             count, versions = session.execute(query.where(UserRow.version > 0)).one()
         return int(count), int(versions)
 
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
-        """Keep people whom the service kept, each unless a newer version is here."""
-        # Who was erased first: somebody else may have the name by now.
+        """Store users, each unless a newer version is here."""
+        # Erased users first: somebody else may have the name now.
         for record in sorted(records, key=lambda one: not one["erased"]):
             with self.database.writing() as session:
                 if force:
@@ -77,7 +77,7 @@ class UserRecords:
                 self._put(session, record)
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
-        """Give answers to idempotency keys, and erasures that are not finished."""
+        """Read responses to idempotency keys, and unfinished erasures."""
         yield from IdempotencyRecords(self.database, "/api/users", self.clock).read_since(since)
         query = select(ErasureRow).where(ErasureRow.finished_at.is_(None))
         with self.database.reading() as session:
@@ -94,7 +94,10 @@ class UserRecords:
             ]
 
     def write_auxiliary(self, records: Sequence[Record]) -> None:
-        """Keep answers, and how far erasures are; the forum itself has forgotten already."""
+        """Store responses to idempotency keys, and the progress of erasures.
+
+        The forum itself has forgotten the users already.
+        """
         IdempotencyRecords(self.database, "/api/users", self.clock).write(records)
         for record in records:
             if record["kind"] != "erasure":
@@ -112,20 +115,15 @@ class UserRecords:
         if record["erased"]:
             self._erase(session, record)
             return
-        state = {name: record[name] for name in SHOWN}
-        upsert(
-            session,
-            record["id"],
-            record["version"],
-            state | {"created_at": parse_timestamp(record["created_at"])},
-        )
+        state = codec.from_json(UserState, record)
+        upsert(session, record["id"], record["version"], state)
         mine = UserRow.id == record["id"]
         key = username_key(record["username"])
         try:
             with session.begin_nested():
                 session.execute(update(UserRow).where(mine).values(username_key=key))
         except IntegrityError:
-            # Somebody else had the name, and is erased; they are about to be told of, too.
+            # A user who is erased had the name; their record comes, too.
             others = update(UserRow).where(UserRow.username_key == key, UserRow.id != record["id"])
             session.execute(others.values(username_key=None))
             session.execute(update(UserRow).where(mine).values(username_key=key))
@@ -151,12 +149,12 @@ class UserRecords:
 
 
 def _known() -> Select[UserRow, str, datetime]:
-    """Select people, each with the password's hash, and when an erasure was asked for."""
+    """Select users with the hash of the password, and the time at which an erasure began."""
     return (
         select(UserRow, Credential.password_hash, ErasureRow.requested_at)
         .outerjoin(Credential, Credential.user_id == UserRow.id)
         .outerjoin(ErasureRow, ErasureRow.user_id == UserRow.id)
-        # Of version 0 are those of whom nothing but a name is known.
+        # Users of whom at most the name is known have version 0.
         .where(UserRow.version > 0)
     )
 
@@ -165,8 +163,4 @@ def _record(row: UserRow, password_hash: str | None, requested: datetime | None)
     head = {"id": row.id, "version": row.version, "erased": row.erased}
     if row.erased:
         return head | {"requested_at": format_timestamp(requested or row.created_at)}
-    return (
-        head
-        | {name: getattr(row, name) for name in SHOWN}
-        | {"created_at": format_timestamp(row.created_at), "password_hash": password_hash}
-    )
+    return head | event_data(row) | {"password_hash": password_hash}

@@ -1,4 +1,4 @@
-"""People, as events tell of them: those of the users service, or who forgot one of ours."""
+"""The replica of users, fed by events, and the confirmations of erasures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,46 +9,47 @@ from forum.database import Database
 from forum.outbox import Recorder
 from forum.users import events
 from forum.users.persistence import anonymise, upsert
+from forum.users.state import UserState
 from forum.users.store import SqlUsers
 
 
 @dataclass(frozen=True)
 class UserReplica:
-    """Keeps people; what it is told may come in any order and any number of times."""
+    """Applies events of the users service, in any order and any number of times."""
 
     database: Database
     recorder: Recorder
     clock: Clock
 
     def handlers(self) -> Mapping[str, EventHandler]:
-        """Give what applies each type of event."""
+        """Return the handler of each event type."""
         return {
-            events.REGISTERED: self._put,
-            events.UPDATED: self._put,
-            events.SUSPENDED: self._put,
+            events.REGISTERED: self._store,
+            events.UPDATED: self._store,
+            events.SUSPENDED: self._store,
             events.ERASED: self._forget,
         }
 
-    def _put(self, event: Event) -> None:
-        person = parse_data(events.UserData, event)
+    def _store(self, event: Event) -> None:
+        state = parse_data(UserState, event)
         with self.database.writing() as session:
-            upsert(session, event.subject, event.version, person.model_dump())
+            upsert(session, event.subject, event.version, state)
 
     def _forget(self, event: Event) -> None:
-        """Forget a person and say so, both or neither, and only once."""
+        """Forget an erased user and confirm it, both or neither, and only once."""
         with self.database.writing() as session:
             if anonymise(session, event.subject, event.version, self.clock()):
                 self.recorder.record(session, events.FORGOTTEN, event.subject, event.version, {})
 
 
 @dataclass(frozen=True)
-class Erasures:
-    """Takes the word of other components that they forgot one of the forum's own people."""
+class ErasureConfirmations:
+    """Applies the events with which other components confirm the erasure of an own user."""
 
     users: SqlUsers
 
     def handlers(self) -> Mapping[str, EventHandler]:
-        """Give what applies each type of event."""
+        """Return the handler of each event type."""
         return {events.FORGOTTEN: self._confirm}
 
     def _confirm(self, event: Event) -> None:

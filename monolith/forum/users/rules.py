@@ -1,22 +1,21 @@
-"""The rules about people."""
+"""The rules about users."""
 
 import unicodedata
 
 MEMBER = "member"
 MODERATOR = "moderator"
-PROFILE = frozenset({"display_name", "bio"})
 MAX_USERNAME_KEY = 120  # characters; that of a valid username has at most 90
 FORMER_MEMBER = "former member"
 
 
 def normalize_username(text: str) -> str:
-    """Bring a username to the one form (NFKC) in which it is kept and shown."""
+    """Return the normalized form (NFKC) in which a username is stored and shown."""
     return unicodedata.normalize("NFKC", text)
 
 
 def username_key(username: str) -> str:
-    """Give what two usernames share when people would take one for the other by case or form.
+    """Return the key that two usernames share when they differ only in case or form.
 
-    Whoever signs in may send anything, and one character can stand for many, so it is cut.
+    A sign-in may send anything, and one character can stand for many, so the key is cut.
     """
     return unicodedata.normalize("NFKC", normalize_username(username).casefold())[:MAX_USERNAME_KEY]

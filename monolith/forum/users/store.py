@@ -9,8 +9,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as SqlSession
 
+from chassis import codec
 from chassis.auth.passwords import hash_password, verify_password
-from chassis.auth.tokens import Identity, Issuer
+from chassis.auth.tokens import Issuer
 from chassis.clock import Clock, NewId
 from chassis.concurrency import Precondition, require_current
 from chassis.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated
@@ -26,21 +27,22 @@ from forum.outbox import Recorder
 from forum.pagination import Listing, paginate
 from forum.users import events
 from forum.users.models import Credential, ErasureRow, SignInAttempts, UserRow
-from forum.users.port import Erasure, Limits, Registration, Session, User
-from forum.users.rules import FORMER_MEMBER, MODERATOR, PROFILE, normalize_username, username_key
+from forum.users.port import Erasure, Identity, Limits, Registration, Session, SessionClaims
+from forum.users.rules import FORMER_MEMBER, MODERATOR, normalize_username, username_key
+from forum.users.state import BLANK_PROFILE, User
 
 LIST_NAME = "users"
 
 
 class UnknownErasure(Exception):
-    """Somebody forgot a person of whom no erasure is known."""
+    """A component confirmed an erasure that is not known."""
 
 
 @dataclass(frozen=True)
 class SqlUsers:
-    """What people can do with accounts, on the forum's own database.
+    """The use cases of users, on the forum's own database.
 
-    `replica_holders` tells the other components that keep copies of people.
+    `replica_holders` returns the other components with replicas of users.
     """
 
     database: Database
@@ -53,24 +55,24 @@ class SqlUsers:
     replica_holders: Callable[[], frozenset[str]]
 
     def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
-        """Open an account and answer its view.
+        """Open an account, and return its public view.
 
         Raises:
-            Conflict: somebody has the username.
-            KeyReused: the idempotency key was used for another request.
+            Conflict: another account has the username.
+            IdempotencyKeyReused: the idempotency key was used for another request.
         """
         now = self.clock()
         with self.database.reading() as session:
-            if answer := idempotency.find_response(session, key, now):
-                return answer
+            if response := idempotency.find_response(session, key, now):
+                return response
         username = normalize_username(new.username)
         password_hash = hash_password(new.password)
+        profile = BLANK_PROFILE | {"display_name": new.display_name or username}
         row = UserRow(
             id=self.new_id(),
             username=username,
             username_key=username_key(username),
-            display_name=new.display_name or username,
-            bio="",
+            **profile,
             role="member",
             suspended=False,
             erased=False,
@@ -97,8 +99,8 @@ class SqlUsers:
         """Open a session for 12 hours.
 
         Raises:
-            TooMany: too many attempts from this address, in all or for this name.
-            Unauthenticated: the name or the password is wrong; which one is not told.
+            RateLimited: too many attempts from this address, in all or for this name.
+            Unauthenticated: the name or the password is wrong; the message does not say which.
         """
         name = username_key(username)
         self._count_attempts(
@@ -116,20 +118,16 @@ class SqlUsers:
             detail = "The username or the password is wrong."
             raise Unauthenticated(detail, kind="urn:problem:wrong-credentials")
         user = found[0].to_user()
+        claims = SessionClaims(
+            user.username, user.display_name, user.role, found[0].suspended, user.version
+        )
         token, expires_at = self.issuer.issue(
-            subject=user.id,
-            username=user.username,
-            name=user.display_name,
-            role=user.role,
-            suspended=found[0].suspended,
-            version=user.version,
-            session=self.new_id(),
-            now=self.clock(),
+            user.id, self.new_id(), codec.to_json(claims), self.clock()
         )
         return Session(user, expires_at, token)
 
     def get(self, user_id: str) -> User:
-        """Read a person.
+        """Return a user.
 
         Raises:
             NotFound: there is no such user.
@@ -138,14 +136,14 @@ class SqlUsers:
             return _require_user(session, user_id).to_user()
 
     def get_many(self, user_ids: Sequence[str]) -> list[User]:
-        """Read those people who exist, in the order asked for."""
+        """Return those users who exist, in the order of the ids."""
         query = select(UserRow).where(UserRow.id.in_(user_ids), UserRow.erased.is_(False))
         with self.database.reading() as session:
             found = {row.id: row.to_user() for row in session.scalars(query)}
         return [found[user_id] for user_id in dict.fromkeys(user_ids) if user_id in found]
 
     def newest(self, limit: int, cursor: str) -> Listing[User]:
-        """List people, newest first."""
+        """List users, newest first."""
         query = select(UserRow).where(UserRow.erased.is_(False)).order_by(UserRow.id.desc())
         if after := self.cursors.decode(LIST_NAME, cursor):
             query = query.where(UserRow.id < after[0])
@@ -154,7 +152,7 @@ class SqlUsers:
         return paginate(users, limit, self.cursors, LIST_NAME, lambda user: (user.id,))
 
     def me(self, identity: Identity) -> User:
-        """Read the person who asks.
+        """Return the session's owner.
 
         Raises:
             Unauthenticated: they have erased their account.
@@ -165,23 +163,23 @@ class SqlUsers:
     def change(
         self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
     ) -> User:
-        """Change a person: their profile by themselves, role and suspension by a moderator.
+        """Change a user: the profile by themselves, role and suspension by a moderator.
 
         Raises:
-            Forbidden, NotFound: as their names say.
+            Forbidden, NotFound, PreconditionFailed: as their names say.
         """
         with self.database.writing() as session:
-            # One who edits their own profile is locked first, so that an erasure at the same
-            # time leaves nobody signed in rather than somebody who is not found.
+            # A user who edits their own profile is locked first, so that an erasure at the same
+            # time ends their session instead of hiding the account.
             actor = _require_actor(session, identity, locked=identity.subject == user_id)
             user = _require_user(session, user_id, locked=True)
             if actor.suspended:
                 detail = "This account is suspended."
                 raise Forbidden(detail, kind="urn:problem:suspended")
-            if PROFILE & changes.keys() and actor.id != user_id:
+            if BLANK_PROFILE.keys() & changes.keys() and actor.id != user_id:
                 detail = "Only the person themselves may change this."
                 raise Forbidden(detail)
-            if changes.keys() - PROFILE and actor.role != MODERATOR:
+            if changes.keys() - BLANK_PROFILE.keys() and actor.role != MODERATOR:
                 detail = "Only a moderator may change this."
                 raise Forbidden(detail)
             require_current(user.version, expected)
@@ -199,7 +197,7 @@ class SqlUsers:
 
         Raises:
             Forbidden: the current password is wrong.
-            TooMany: too many attempts for this account.
+            RateLimited: too many attempts for this account.
         """
         with self.database.reading() as session:
             _require_actor(session, identity)
@@ -215,18 +213,18 @@ class SqlUsers:
             actor = _require_actor(session, identity, locked=True)
             kept = session.get_one(Credential, identity.subject)
             if kept.password_hash != credential.password_hash:
-                # Somebody with the same password was faster.
+                # Another change of the password was faster.
                 raise _wrong_password()
             kept.password_hash = password_hash
             self.recorder.record_private_change(session, events.UPDATED, actor.id, actor.version)
 
     def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
-        """Erase one's own account, free its username and have other components forget the person.
+        """Erase one's own account, free its username and begin the erasure in other components.
 
         Raises:
-            Forbidden, NotFound: as their names say.
+            Forbidden, NotFound, PreconditionFailed: as their names say.
         """
-        now, replica_holders = self.clock(), self.replica_holders()
+        now, holders = self.clock(), self.replica_holders()
         with self.database.writing() as session:
             actor = _require_actor(session, identity, locked=True)
             if actor.id != user_id:
@@ -236,8 +234,8 @@ class SqlUsers:
             require_current(actor.version, expected)
             actor.username = ""
             actor.username_key = None
-            actor.display_name = FORMER_MEMBER
-            actor.bio = ""
+            for name, value in (BLANK_PROFILE | {"display_name": FORMER_MEMBER}).items():
+                setattr(actor, name, value)
             actor.erased = True
             actor.version += 1
             session.execute(delete(Credential).where(Credential.user_id == user_id))
@@ -246,14 +244,14 @@ class SqlUsers:
                     user_id=user_id,
                     version=actor.version,
                     requested_at=now,
-                    finished_at=None if replica_holders else now,
-                    waiting_for=sorted(replica_holders),
+                    finished_at=None if holders else now,
+                    waiting_for=sorted(holders),
                 )
             )
             self.recorder.record(session, events.ERASED, user_id, actor.version, {})
 
     def erasure(self, user_id: str) -> Erasure:
-        """Tell how far a person's erasure is.
+        """Return the erasure of an account.
 
         Raises:
             NotFound: nobody with this id was erased.
@@ -266,9 +264,9 @@ class SqlUsers:
             return row.to_erasure()
 
     def confirm_erasure(self, user_id: str, component: str) -> None:
-        """Note that a component forgot an erased person; the last one finishes the erasure.
+        """Record that a component forgot an erased user; the last one finishes the erasure.
 
-        Who says so again, or never had to, changes nothing.
+        A repeated or unexpected confirmation changes nothing.
 
         Raises:
             UnknownErasure: nobody with this id was erased.
@@ -282,7 +280,7 @@ class SqlUsers:
                 row.finished_at = None if row.waiting_for else self.clock()
 
     def make_moderator(self, username: str) -> User:
-        """Make the person with this username a moderator, by hand and without asking anybody.
+        """Make the user with this username a moderator, on the operator's authority.
 
         Raises:
             NotFound: nobody has the username.
@@ -299,7 +297,7 @@ class SqlUsers:
             return user.to_user()
 
     def _record(self, session: SqlSession, kind: str, row: UserRow) -> None:
-        self.recorder.record(session, kind, row.id, row.version, events.state(row))
+        self.recorder.record(session, kind, row.id, row.version, events.event_data(row))
 
     def _count_attempts(self, *limits: tuple[str, int], action: str) -> None:
         now = self.clock()

@@ -1,4 +1,4 @@
-"""What the pages are made of: the three domains, whoever keeps them, and a few keys."""
+"""The context of the pages: the use cases of the three domains, and what pages need beside them."""
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -6,15 +6,16 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from chassis.auth.sessions import Sessions
 from chassis.client.service_client import ServiceClient
 from chassis.clock import Clock, NewId
 from chassis.errors import Unavailable
-from chassis.http.api import Sessions
 from chassis.idempotency.keys import IdempotencyKeys
 from chassis.pagination import Cursors
+from forum.ownership.state import OwnershipSnapshot
 from forum.posts.port import Posts
 from forum.threads.port import Threads
-from forum.users.port import Users
+from forum.users.port import SessionClaims, Users
 
 FIRST = TypeVar("FIRST")
 SECOND = TypeVar("SECOND")
@@ -22,65 +23,62 @@ SECOND = TypeVar("SECOND")
 
 @dataclass(frozen=True)
 class PageContext:
-    """The domains, and what pages need beside them."""
+    """The domains at their owners, and what pages need beside them."""
 
     users: Users
     threads: Threads
     posts: Posts
-    clients: Mapping[str, ServiceClient]
-    """The components of the domains that are extracted, by domain."""
+    ownership: Callable[[], OwnershipSnapshot]
+    """Returns the ownership of the domains, the same for the whole request."""
 
     probes: Mapping[str, ServiceClient]
-    """The same, for those who only want to know how they are."""
-
-    moving: Callable[[], Collection[str]]
-    """Names the domains that are on the move right now."""
+    """Clients that only check the health of services, by domain."""
 
     event_status: Callable[[], dict[str, Any]]
-    """Tells how far the monolith's own events are."""
+    """Returns the status of the monolith's own events."""
 
     titles: Callable[[Collection[str]], Mapping[str, str]]
-    """Gives the titles of threads that the monolith itself knows, by id."""
+    """Returns the titles of threads that the monolith itself knows, by id."""
 
     badge: bool
-    """Whether pages show who answered each part of them."""
+    """Whether pages show which component answered each part of them."""
 
-    sessions: Sessions
+    sessions: Sessions[SessionClaims]
     cursors: Cursors
-    fingerprints: IdempotencyKeys
+    idempotency_keys: IdempotencyKeys
     served_by: str
     secret: str
     clock: Clock
     new_id: NewId
     # Threads start at the first use, so after gunicorn has forked its workers.
     pool: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(max_workers=16, thread_name_prefix="ask")
+        default_factory=lambda: ThreadPoolExecutor(max_workers=16, thread_name_prefix="page")
     )
 
     def gather(
         self, domain: str, first: Callable[[], FIRST], second: Callable[[], SECOND]
     ) -> tuple[FIRST, SECOND | Unavailable]:
-        """Ask two questions, at the same time if the second goes to another component.
+        """Make two calls, concurrently if the second goes to another component.
 
-        `domain` is the one that answers the second; if it does not answer, its failure is the
-        answer, so that a page can show the rest.
+        `domain` owns the result of the second; if its owner is unreachable, the failure is
+        returned, so that a page can show the rest.
         """
-        asked = _or_unavailable(second)
-        if domain not in self.clients:
-            return first(), asked()
-        pending = self.submit(asked)
+        guarded = _or_unavailable(second)
+        if domain not in self.ownership().extracted:
+            return first(), guarded()
+        pending = self.submit(guarded)
         return first(), pending.result()
 
-    def submit(self, question: Callable[[], SECOND]) -> "Future[SECOND]":
-        """Ask a question at the same time, for the same request and within its deadline."""
-        return self.pool.submit(copy_context().run, question)
+    def submit(self, call: Callable[[], SECOND]) -> "Future[SECOND]":
+        """Start a call in another thread, in the context of this request and its deadline."""
+        return self.pool.submit(copy_context().run, call)
 
 
-def _or_unavailable(question: Callable[[], SECOND]) -> Callable[[], SECOND | Unavailable]:
-    def ask() -> SECOND | Unavailable:
+def _or_unavailable(call: Callable[[], SECOND]) -> Callable[[], SECOND | Unavailable]:
+    def guarded() -> SECOND | Unavailable:
         try:
-            return question()
+            return call()
         except Unavailable as failure:
             return failure
 
-    return ask
+    return guarded

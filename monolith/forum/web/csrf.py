@@ -1,4 +1,4 @@
-"""Forgery protection of forms, and what every page tells the browser to refuse."""
+"""Protection of forms against cross-site request forgery, and security headers of pages."""
 
 import hmac
 import secrets
@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from flask import Response, g, request
 
-from chassis.auth.tokens import Identity
 from chassis.errors import Forbidden
+from forum.users.port import Identity
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "
@@ -15,15 +15,15 @@ POLICY = (
 )
 
 
-# What these forms do takes a password, and their pages are the same for everybody.
+# These forms need a password, and their pages are the same for everybody.
 ANONYMOUS_FORMS = ("/register", "/sign-in")
 _SIZE = 32  # bytes
 
 
 def csrf_token(secret: str, identity: Identity) -> str:
-    """Give a token for the forms of one session: written differently each time, but worth the same.
+    """Return a token for the forms of one session, masked differently each time.
 
-    Pages are compressed, and the size of a page that repeats a secret would tell of it.
+    Pages are compressed, and the size of a compressed page would leak a secret that repeats.
     """
     mask = secrets.token_bytes(_SIZE)
     return (mask + _xor(mask, _session_secret(secret, identity))).hex()
@@ -48,9 +48,9 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 
 def reject_forged_form(secret: str, identity: Identity | None) -> None:
-    """Let a form through only if one of our own pages sent it.
+    """Check that one of our own pages sent a form.
 
-    Browsers tell where a form comes from; a signed-in person's form carries a token as well.
+    Browsers tell where a form comes from; the form of a signed-in user carries a token as well.
     Pages without a session hold no token, so that they are the same for everybody.
 
     Raises:
@@ -67,7 +67,7 @@ def reject_forged_form(secret: str, identity: Identity | None) -> None:
 
 
 def is_cross_site() -> bool:
-    """Tell whether the browser says that another site sent this form."""
+    """Return whether the browser says that another site sent this form."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     return site not in (None, "same-origin") or not (origin is None or _is_own_origin(origin))
@@ -81,7 +81,7 @@ def _is_own_origin(origin: str) -> bool:
 
 
 def local_path(target: str) -> str:
-    """Give a path on this site to go on to after signing in; "/" for anything else."""
+    """Return a target if it is a path on this site; "/" for anything else."""
     # Browsers read a backslash as a slash and drop tabs and line breaks.
     odd = any(character in target for character in "\\\t\r\n")
     if odd or not target.startswith("/") or target.startswith("//"):
@@ -94,7 +94,7 @@ def local_path(target: str) -> str:
 
 
 def add_security_headers(response: Response) -> Response:
-    """Tell the browser what a page may do and who may keep it."""
+    """Add headers that say what a page may do, and who may cache it."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", POLICY)
     headers.setdefault("Referrer-Policy", "same-origin")

@@ -1,22 +1,22 @@
-"""Who looks at a page."""
+"""The reader of a page."""
 
 from flask import g
 
-from chassis.auth.tokens import Identity
 from chassis.errors import Unauthenticated
+from forum.users.port import Identity
 
 
 def current_user() -> Identity | None:
-    """Give the person who is signed in, if any."""
+    """Return the identity of the user who is signed in, if any."""
     identity: Identity | None = g.get("identity")
     return identity
 
 
 def require_user() -> Identity:
-    """Give the person who is signed in.
+    """Return the identity of the user who is signed in.
 
     Raises:
-        Unauthenticated: nobody is.
+        Unauthenticated: nobody is signed in.
     """
     identity = current_user()
     if identity is None:

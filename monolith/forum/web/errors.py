@@ -5,9 +5,9 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
+from chassis.auth.sessions import SESSION_COOKIE, clear_session_cookie
 from chassis.errors import Failure, RateLimited, Unauthenticated, Unavailable
 from chassis.http import problems
-from chassis.http.api import SESSION_COOKIE, clear_session_cookie
 from chassis.http.app import is_api_request
 from chassis.http.problems import DETAILS
 from forum.web.forms import retry_message

@@ -1,33 +1,30 @@
-"""What a page says about itself above its content."""
+"""Notices above the content of a page."""
 
 from collections.abc import Callable
 
 from flask import g
 
+from forum.domain import Domain
 from forum.web import served_by
 
 INFO, WARNING = "info", "warning"
 
 
 def add(level: str, text: str) -> None:
-    """Have the page that is being made say something, once."""
+    """Show a notice on the page that is being rendered, once."""
     if (level, text) not in g.notices:
         g.notices.append((level, text))
 
 
-def stale_data_notice(what: str) -> Callable[[], None]:
-    """Make what has a page say that it shows older data, since the part that keeps it is down.
-
-    `what` is what people call that which the part keeps: accounts, threads or posts.
-    """
+def stale_data_notice(domain: Domain) -> Callable[[], None]:
+    """Return what makes a page say that it shows older data of a domain, from the replica."""
     text = (
-        f"The part of the forum that keeps {what} does not answer right now."
+        f"The part of the forum that keeps {domain.label} does not answer right now."
         " What is shown of them here may be a little old."
     )
-    domain = "users" if what == "accounts" else what
 
-    def tell() -> None:
+    def add_notice() -> None:
         add(WARNING, text)
-        served_by.record(domain, served_by.REPLICA)
+        served_by.record(domain.name, served_by.REPLICA)
 
-    return tell
+    return add_notice

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask, Response, current_app, g, request
 
-from chassis.http.api import SESSION_COOKIE
+from chassis.auth.sessions import SESSION_COOKIE
 from chassis.http.app import is_api_request
 
 MAX_AGE_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""How pages say things: times, assets, and the answer that a template makes."""
+"""Rendering of templates, with the filters and globals that all of them use."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -7,9 +7,9 @@ from typing import Any
 from flask import Flask, Response, g, make_response, render_template, url_for
 from jinja2 import StrictUndefined
 
-from chassis.auth.tokens import Identity
 from chassis.clock import format_timestamp, parse_timestamp
 from forum.pagination import Listing
+from forum.users.port import Identity
 from forum.web.assets import Assets
 from forum.web.context import PageContext
 from forum.web.csrf import csrf_token
@@ -26,7 +26,7 @@ _STEPS = (
 
 
 def time_ago(at: datetime, now: datetime) -> str:
-    """Say how long ago something was, in its largest unit: `3 hours ago`."""
+    """Return how long ago something was, in its largest unit: `3 hours ago`."""
     past = now - at
     for step, unit in _STEPS:
         if past >= step:
@@ -36,31 +36,31 @@ def time_ago(at: datetime, now: datetime) -> str:
 
 
 def render_page(template: str, code: int = 200, /, **context: Any) -> Response:
-    """Make a page."""
+    """Render a page."""
     return make_response(render_template(template, **context), code)
 
 
 def next_url(page: Listing[Any] | None, endpoint: str, **values: Any) -> str | None:
-    """Give the address of the page that follows; None at the end."""
+    """Return the URL of the next page; None at the end."""
     return url_for(endpoint, **values, cursor=page.next) if page and page.next else None
 
 
-def install(app: Flask, site: PageContext) -> None:
-    """Give templates what they all use, and serve the static files."""
+def install(app: Flask, context: PageContext) -> None:
+    """Give templates their filters and globals, and serve the static files."""
     assets = Assets()
     assets.install(app)
 
     filters: dict[str, Callable[..., str]] = app.jinja_env.filters
-    filters["ago"] = lambda at: time_ago(_moment(at), site.clock())
+    filters["ago"] = lambda at: time_ago(_moment(at), context.clock())
     filters["stamp"] = lambda at: format_timestamp(_moment(at))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # A page that uses what its view did not give is a bug to show, not a gap to hide.
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals.update(
         asset=assets.address,
-        served_by=site.served_by,
-        badge=(lambda domain: badge(domain, site.served_by)) if site.badge else lambda _: "",
-        badges=site.badge,
+        served_by=context.served_by,
+        badge=(lambda domain: badge(domain, context.served_by)) if context.badge else lambda _: "",
+        badges=context.badge,
     )
 
     @app.context_processor
@@ -71,12 +71,12 @@ def install(app: Flask, site: PageContext) -> None:
             return here | {"viewer": None}
         viewer = {
             "id": identity.subject,
-            "username": identity.username,
-            "display_name": identity.name,
-            "role": identity.role,
-            "suspended": identity.suspended,
+            "username": identity.claims.username,
+            "display_name": identity.claims.name,
+            "role": identity.claims.role,
+            "suspended": identity.claims.suspended,
         }
-        return here | {"viewer": viewer, "csrf_token": csrf_token(site.secret, identity)}
+        return here | {"viewer": viewer, "csrf_token": csrf_token(context.secret, identity)}
 
 
 def _moment(at: datetime | str) -> datetime:

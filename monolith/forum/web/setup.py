@@ -6,17 +6,15 @@ from flask_openapi3.openapi import OpenAPI
 from chassis.http.app import is_api_request
 from forum.web import csrf, errors, http_caching, notices, page_cache, rendering
 from forum.web.context import PageContext
-from forum.web.pages import (
-    account,
-    erasure_status,
-    people,
-    post_forms,
-    status,
-    theme,
-    thread,
-    thread_admin,
-    thread_list,
-)
+from forum.web.pages.account import AccountPages
+from forum.web.pages.erasure_status import ErasureStatusPage
+from forum.web.pages.post_forms import PostForms
+from forum.web.pages.status import StatusPage
+from forum.web.pages.theme import ThemeSwitch
+from forum.web.pages.thread import ThreadPage
+from forum.web.pages.thread_admin import ThreadAdmin
+from forum.web.pages.thread_list import ThreadList
+from forum.web.pages.users import UserPages
 
 MAX_FORM = 256 * 1024  # bytes
 _NO_PAGES = ("/static/", *errors.FOR_MACHINES)
@@ -33,10 +31,10 @@ _NOTICES = {
 }
 
 
-def install(app: OpenAPI, site: PageContext) -> None:
+def install(app: OpenAPI, context: PageContext) -> None:
     """Add all pages to the application."""
     page_cache.install(app)
-    rendering.install(app, site)
+    rendering.install(app, context)
     errors.install(app)
 
     @app.before_request
@@ -45,12 +43,12 @@ def install(app: OpenAPI, site: PageContext) -> None:
             return
         # A form writes one letter in up to twelve characters, so the largest post takes more.
         request.max_content_length = request.max_form_memory_size = MAX_FORM
-        g.identity = site.sessions.from_cookie()
+        g.identity = context.sessions.from_cookie()
         g.notices = []
         if notice := _NOTICES.get(request.args.get("done", "")):
             notices.add(*notice)
         if request.method == "POST" and request.url_rule is not None:
-            csrf.reject_forged_form(site.secret, g.identity)
+            csrf.reject_forged_form(context.secret, g.identity)
 
     @app.after_request
     def _protect(response: Response) -> Response:
@@ -58,18 +56,18 @@ def install(app: OpenAPI, site: PageContext) -> None:
             return response
         return http_caching.finish_response(csrf.add_security_headers(response))
 
-    for blueprint in (
-        thread_list.blueprint(site),
-        thread.blueprint(site),
-        post_forms.blueprint(site),
-        thread_admin.blueprint(site),
-        account.blueprint(site),
-        erasure_status.blueprint(site),
-        people.blueprint(site),
-        status.blueprint(site),
-        theme.blueprint(),
+    for pages in (
+        ThreadList(context),
+        ThreadPage(context),
+        PostForms(context),
+        ThreadAdmin(context),
+        AccountPages(context),
+        ErasureStatusPage(context),
+        UserPages(context),
+        StatusPage(context),
+        ThemeSwitch(),
     ):
-        app.register_blueprint(blueprint)
+        app.register_blueprint(pages.blueprint())
 
 
 def _is_page() -> bool:

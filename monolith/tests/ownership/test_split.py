@@ -111,7 +111,7 @@ def test_each_part_of_a_page_tells_who_answered_it_where_that_is_wanted(
     )
     labelled, parts = create_app(settings), Bootstrap(settings)
     event = event_factory.thread_event(thread, title="Split")
-    parts.handlers()[event.type](event)
+    parts.event_handlers()[event.type](event)
     page = labelled.test_client().get(f"/threads/{thread}").text
     assert BADGE.findall(page) == ["threads/dev", "posts/dev", "monolith/dev"]
     parts.database.engine.dispose()
@@ -160,7 +160,7 @@ def test_without_threads_a_known_thread_shows_its_posts_and_takes_a_reply(
     mine.set_cookie("forum_session", ada.token)
     assert mine.get(f"/threads/{thread}").status_code == 503, "no event has told of it yet"
     event = event_factory.thread_event(thread, title="Split")
-    parts.handlers()[event.type](event)
+    parts.event_handlers()[event.type](event)
     page = mine.get(f"/threads/{thread}")
     assert page.status_code == 200
     for text in ("Split", "First", "may be a little old"):

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from chassis.clock import utc_now
 from chassis.errors import CutoverInProgress
 from forum.app import create_app
+from forum.domains import NAMES
 from forum.outbox import OutboxRow
 from forum.ownership.state import FROZEN, MOVING, OwnershipRegistry
 from forum.ownership.transitions import OwnershipTransitions
@@ -30,7 +31,7 @@ def settings(make_settings):
 
 @pytest.fixture
 def moves(database):
-    return OwnershipTransitions(database, utc_now)
+    return OwnershipTransitions(database, NAMES, utc_now)
 
 
 @pytest.fixture
@@ -166,8 +167,8 @@ def test_no_write_slips_in_behind_a_hold(app, register, moves, begin, database):
 
 
 def test_where_nothing_may_move_the_table_is_not_asked(make_settings, database):
-    stages = OwnershipRegistry(database, frozenset({"posts"}), live_extraction=False)
-    OwnershipTransitions(database, utc_now).begin_move("users", "users", {})
+    stages = OwnershipRegistry(database, NAMES, frozenset({"posts"}), live_extraction=False)
+    OwnershipTransitions(database, NAMES, utc_now).begin_move("users", "users", {})
     assert stages.snapshot().extracted == {"posts"}
 
 
@@ -186,7 +187,7 @@ def test_what_was_moved_counts_more_than_the_setting(make_settings, moves):
 
 
 def test_a_stage_is_read_once_for_a_request(database, moves, begin):
-    stages = OwnershipRegistry(database, frozenset(), live_extraction=True)
+    stages = OwnershipRegistry(database, NAMES, frozenset(), live_extraction=True)
     begin("users")
     stages.pin_snapshot()
     before = stages.snapshot()

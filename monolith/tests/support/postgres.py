@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.ports import free_port
+from infra.runner.free_port import free_port
 
 
 def find_binaries() -> Path:

@@ -11,13 +11,13 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from flask import Flask
 from werkzeug.serving import make_server
 
-import posts.bootstrap
-import threads.bootstrap
+from infra.runner.free_port import free_port
+from posts.bootstrap import PostsService
 from posts.dynamodb.tables import TABLES as POSTS_TABLES
 from posts.settings import PostsSettings
 from tests.support.dynamo import Dynamo
 from tests.support.people import SECRET_KEY, Keys
-from tests.support.ports import free_port
+from threads.bootstrap import ThreadsService
 from threads.dynamodb.tables import TABLES as THREADS_TABLES
 from threads.settings import ThreadsSettings
 
@@ -46,12 +46,12 @@ class Services:
             "secret_key": SECRET_KEY,
             "session_public_keys": self.keys.public,
         }
-        threads_app = threads.bootstrap.create_app(
+        threads_app = ThreadsService(
             ThreadsSettings(**common, table_prefix=self.threads_prefix, posts_url=self.posts_url)
-        )
-        posts_app = posts.bootstrap.create_app(
+        ).create_app()
+        posts_app = PostsService(
             PostsSettings(**common, table_prefix=self.posts_prefix, threads_url=self.threads_url)
-        )
+        ).create_app()
         with (
             self._serve("threads", threads_app, self.threads_port),
             self._serve("posts", posts_app, self.posts_port),

@@ -11,7 +11,9 @@ from werkzeug.serving import make_server
 from chassis.clock import utc_now
 from chassis.messaging.dynamodb_outbox import Heartbeat
 from forum.app import create_app
-from forum.outbox import OutboxRecorder, SqlOutbox
+from forum.domains import DOMAIN_OF_EVENT_TYPE, NAMES
+from forum.outbox import SqlOutbox
+from forum.ownership.recorder import OutboxRecorder
 from forum.ownership.state import OwnershipRegistry
 from forum.web.pages.health_banner import ComponentHealth, describe_problems
 
@@ -160,9 +162,9 @@ def test_events_that_wait_are_told_of_without_a_bus(status, database):
         return utc_now().replace(year=2025)
 
     with database.writing() as session:
-        telling = OwnershipRegistry(database, frozenset({"posts"}), live_extraction=False)
-        recorder = OutboxRecorder("monolith", telling, earlier, lambda: "e")
-        recorder.record(session, "a.b", "s", 1, {})
+        telling = OwnershipRegistry(database, NAMES, frozenset({"posts"}), live_extraction=False)
+        recorder = OutboxRecorder("monolith", DOMAIN_OF_EVENT_TYPE, telling, earlier, lambda: "e")
+        recorder.record(session, "post.created", "s", 1, {})
     page = status("users", users_url=DOWN)
     assert "Events of monolith have been waiting for" in page
     assert "The worker of monolith has not been at work yet." in page

@@ -1,13 +1,18 @@
-"""The API of posts: parse, call the use case, serialise."""
+"""HTTP API of posts: each handler parses the request, calls a use case and serializes."""
+
+from typing import Any
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from chassis.http import api
+from chassis.auth.sessions import Sessions
 from chassis.http.openapi import SECURITY, build_document, describe_responses
+from chassis.http.requests import changed_fields, read_idempotency_key, read_precondition
+from chassis.http.responses import json_response, public_json_response
+from chassis.http.routing import add_routes, delete, get, patch, post
 from chassis.idempotency.keys import IdempotencyKeys
 from chassis.pagination import Cursors, Page
-from posts.model import Post
+from posts.model import Post, SessionClaims
 from posts.schemas import (
     InThreadQuery,
     NewPost,
@@ -24,17 +29,30 @@ from posts.service import Posts, public_view
 LISTING = "posts"
 
 
-def blueprint(
-    posts: Posts, sessions: api.Sessions, cursors: Cursors, fingerprints: IdempotencyKeys
-) -> APIBlueprint:
-    """Make the blueprint of `/api/posts`."""
-    bp = APIBlueprint("posts", __name__, url_prefix="/api/posts")
+class PostsApi:
+    """The handlers of `/api/posts`."""
 
-    def listed(listing: str, page: Page[Post]) -> Response:
-        items = [PostOut(**public_view(post)) for post in page.items]
-        return api.json_response(PostsOut(items=items, next=cursors.encode(listing, page.next)))
+    def __init__(
+        self,
+        posts: Posts,
+        sessions: Sessions[SessionClaims],
+        cursors: Cursors,
+        idempotency_keys: IdempotencyKeys,
+    ) -> None:
+        self._posts = posts
+        self._sessions = sessions
+        self._cursors = cursors
+        self._idempotency_keys = idempotency_keys
+        self._document: dict[str, Any] = {}
 
-    @bp.post(
+    def blueprint(self) -> APIBlueprint:
+        """Build the blueprint, with its OpenAPI document."""
+        blueprint = APIBlueprint("posts", __name__, url_prefix="/api/posts")
+        add_routes(blueprint, self)
+        self._document = build_document(blueprint, "Posts", PostOut, PostsOut)
+        return blueprint
+
+    @post(
         "",
         operation_id="createPost",
         security=SECURITY,
@@ -42,61 +60,61 @@ def blueprint(
             201, PostOut, 400, 401, 403, 404, 409, 413, 415, 422, 503, headers=("ETag", "Location")
         ),
     )
-    def create_post(body: NewPost) -> Response:
+    def create_post(self, body: NewPost) -> Response:
         """Write a post in a thread."""
-        identity = sessions.require()
-        key = api.read_idempotency_key(fingerprints, identity.subject, body.model_dump())
-        made = posts.create(identity, body.thread_id, body.body, key)
-        return _post(PostOut(**made), made["version"], status=201)
+        identity = self._sessions.require()
+        key = read_idempotency_key(self._idempotency_keys, identity.subject, body.model_dump())
+        view = self._posts.create(identity, body.thread_id, body.body, key)
+        return _post_response(PostOut(**view), view["version"], status=201)
 
-    @bp.get("", operation_id="listPosts", responses=describe_responses(200, PostsOut, 400, 503))
-    def list_posts(query: PostsQuery) -> Response:
+    @get("", operation_id="listPosts", responses=describe_responses(200, PostsOut, 400, 503))
+    def list_posts(self, query: PostsQuery) -> Response:
         """List posts over all threads, newest first."""
-        return listed(
-            LISTING, posts.list_newest(query.limit, cursors.decode(LISTING, query.cursor))
-        )
+        after = self._cursors.decode(LISTING, query.cursor)
+        return self._page_response(LISTING, self._posts.list_newest(query.limit, after))
 
-    @bp.get(
+    @get(
         "/in-thread/<id:thread_id>",
         operation_id="listPostsInThread",
         responses=describe_responses(200, PostsOut, 400, 404, 503),
     )
-    def list_posts_in_thread(path: ThreadPath, query: InThreadQuery) -> Response:
+    def list_posts_in_thread(self, path: ThreadPath, query: InThreadQuery) -> Response:
         """List a thread's posts, deleted ones too, oldest first or newest first."""
         listing = f"{LISTING}:in-thread:{path.thread_id}:{query.order}"
-        after = cursors.decode(listing, query.cursor)
-        ascending = query.order == "asc"
-        return listed(
-            listing, posts.list_in_thread(path.thread_id, query.limit, after, ascending=ascending)
+        after = self._cursors.decode(listing, query.cursor)
+        page = self._posts.list_in_thread(
+            path.thread_id, query.limit, after, ascending=query.order == "asc"
         )
+        return self._page_response(listing, page)
 
-    @bp.get(
+    @get(
         "/by-user/<id:user_id>",
         operation_id="listPostsByUser",
         responses=describe_responses(200, PostsOut, 400, 404, 503),
     )
-    def list_posts_by_user(path: UserPath, query: PostsQuery) -> Response:
+    def list_posts_by_user(self, path: UserPath, query: PostsQuery) -> Response:
         """List a person's posts, newest first."""
         listing = f"{LISTING}:by-user:{path.user_id}"
-        after = cursors.decode(listing, query.cursor)
-        return listed(listing, posts.list_by_author(path.user_id, query.limit, after))
+        after = self._cursors.decode(listing, query.cursor)
+        page = self._posts.list_by_author(path.user_id, query.limit, after)
+        return self._page_response(listing, page)
 
-    @bp.get("/openapi.json", doc_ui=False)
-    def openapi() -> Response:
-        """Give the OpenAPI document of this API."""
-        return api.public_json_response(document)
+    @get("/openapi.json", doc_ui=False)
+    def openapi(self) -> Response:
+        """Return the OpenAPI document of this API."""
+        return public_json_response(self._document)
 
-    @bp.get(
+    @get(
         "/<id:post_id>",
         operation_id="getPost",
         responses=describe_responses(200, PostOut, 404, 503, headers=("ETag",)),
     )
-    def get_post(path: PostPath) -> Response:
+    def get_post(self, path: PostPath) -> Response:
         """Read a post."""
-        post = posts.get(path.post_id)
-        return _post(PostOut(**public_view(post)), post.version)
+        found = self._posts.get(path.post_id)
+        return _post_response(PostOut(**public_view(found)), found.version)
 
-    @bp.patch(
+    @patch(
         "/<id:post_id>",
         operation_id="changePost",
         security=SECURITY,
@@ -104,28 +122,29 @@ def blueprint(
             200, PostOut, 400, 401, 403, 404, 409, 412, 413, 415, 503, headers=("ETag",)
         ),
     )
-    def change_post(path: PostPath, body: PostChange) -> Response:
+    def change_post(self, path: PostPath, body: PostChange) -> Response:
         """Rewrite one's own post."""
-        identity = sessions.require()
-        changes = api.changed_fields(body)
-        post = posts.change(identity, path.post_id, changes["body"], api.read_precondition())
-        return _post(PostOut(**public_view(post)), post.version)
+        identity = self._sessions.require()
+        text = changed_fields(body)["body"]
+        changed = self._posts.change(identity, path.post_id, text, read_precondition())
+        return _post_response(PostOut(**public_view(changed)), changed.version)
 
-    @bp.delete(
+    @delete(
         "/<id:post_id>",
         operation_id="deletePost",
         security=SECURITY,
         responses=describe_responses(204, None, 401, 403, 404, 409, 412, 503),
     )
-    def delete_post(path: PostPath) -> Response:
+    def delete_post(self, path: PostPath) -> Response:
         """Take a post's text away, as its author or a moderator; it keeps its place."""
-        posts.delete(sessions.require(), path.post_id, api.read_precondition())
-        return api.json_response(None, 204)
+        self._posts.delete(self._sessions.require(), path.post_id, read_precondition())
+        return json_response(None, 204)
 
-    document = build_document(bp, "Posts", PostOut, PostsOut)
-    return bp
+    def _page_response(self, listing: str, page: Page[Post]) -> Response:
+        shown = [PostOut(**public_view(one)) for one in page.items]
+        return json_response(PostsOut(items=shown, next=self._cursors.encode(listing, page.next)))
 
 
-def _post(post: PostOut, version: int, status: int = 200) -> Response:
-    location = f"/api/posts/{post.id}" if status == 201 else None
-    return api.json_response(post, status, version=version, location=location)
+def _post_response(shown: PostOut, version: int, status: int = 200) -> Response:
+    location = f"/api/posts/{shown.id}" if status == 201 else None
+    return json_response(shown, status, version=version, location=location)

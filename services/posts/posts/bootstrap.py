@@ -1,86 +1,51 @@
-"""Puts the posts service together from its settings."""
+"""The posts service, put together from its settings."""
 
-from flask import Flask
+from collections.abc import Mapping
+from functools import cached_property
 
-from chassis.auth.tokens import Verifier
-from chassis.client.service_client import NESTED_READ_TIMEOUT, ServiceClient
-from chassis.clock import Clock, NewId, utc_now, uuid7
-from chassis.dynamodb import database as dynamodb
-from chassis.http import app as web
-from chassis.http.api import Sessions
-from chassis.idempotency.keys import IdempotencyKeys
-from chassis.messaging import status
-from chassis.messaging.bus import optional_component_queue
-from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.ownership import forwarding, state
-from chassis.pagination import Cursors
-from posts import api
+from flask_openapi3.blueprint import APIBlueprint
+
+from chassis.idempotency.store import IdempotencyStore
+from chassis.messaging.events import EventHandler
+from chassis.runtime import ServiceRuntime
+from posts.api import PostsApi
 from posts.clients import ThreadsClient
+from posts.domain import DOMAIN
 from posts.dynamodb import tables
 from posts.dynamodb.store import DynamoStore
+from posts.event_handlers import EventHandlers
+from posts.model import SessionClaims
 from posts.service import Posts
 from posts.settings import PostsSettings
 
-COMPONENT = "posts"
 
+class PostsService(ServiceRuntime[PostsSettings, SessionClaims]):
+    """The posts service; opens no connection yet."""
 
-def build_database(settings: PostsSettings) -> dynamodb.Database:
-    """Build the database; opens no connection yet."""
-    return dynamodb.Database(dynamodb.connect(), settings.table_prefix)
+    domain = DOMAIN
+    settings_type = PostsSettings
+    claims_type = SessionClaims
 
+    @cached_property
+    def store(self) -> DynamoStore:
+        """The store, for writes of this service's own."""
+        responses = IdempotencyStore(self.database, tables.IDEMPOTENCY.name, self.clock)
+        return DynamoStore(self.fenced_database, self.outbox, responses)
 
-def build_outbox(
-    database: dynamodb.Database, clock: Clock = utc_now, new_id: NewId = uuid7
-) -> DynamoOutbox:
-    """Build the outbox."""
-    return DynamoOutbox(database, tables.OUTBOX.name, COMPONENT, clock, new_id)
+    @cached_property
+    def posts(self) -> Posts:
+        """The use cases."""
+        threads = ThreadsClient(self.client("threads", self.settings.threads_url))
+        return Posts(self.store, threads, self.clock, self.new_id)
 
+    def api(self) -> APIBlueprint:
+        """Build the blueprint of `/api/posts`."""
+        return PostsApi(self.posts, self.sessions, self.cursors, self.idempotency_keys).blueprint()
 
-def build_standings(
-    settings: PostsSettings, database: dynamodb.Database
-) -> state.OwnershipStore | None:
-    """Build what tells whether the domain is the service's own right now, where it may move."""
-    return state.OwnershipStore(database, COMPONENT) if settings.live_extraction else None
+    def check(self) -> None:
+        """Check that the tables are reachable."""
+        self.store.check()
 
-
-def build_store(
-    database: dynamodb.Database,
-    clock: Clock = utc_now,
-    standings: state.OwnershipStore | None = None,
-) -> DynamoStore:
-    """Build the store."""
-    own = state.FencedDatabase(database, standings) if standings else database
-    return DynamoStore(own, build_outbox(database, clock), clock)
-
-
-def use_cases(
-    settings: PostsSettings, store: DynamoStore, clock: Clock = utc_now, new_id: NewId = uuid7
-) -> Posts:
-    """Build the use cases on a store; calls nobody yet."""
-    threads = ThreadsClient(
-        ServiceClient("threads", settings.threads_url, read_timeout=NESTED_READ_TIMEOUT)
-    )
-    return Posts(store, threads, clock, new_id)
-
-
-def create_app(settings: PostsSettings) -> Flask:
-    """Build the whole service."""
-    database = build_database(settings)
-    standings = build_standings(settings, database)
-    store = build_store(database, standings=standings)
-    secret = settings.secret_key.get_secret_value()
-    app = web.create_app(COMPONENT, settings.revision, {"tables": store.check})
-    app.register_api(
-        api.blueprint(
-            use_cases(settings, store),
-            Sessions(Verifier(settings.session_public_keys)),
-            Cursors(secret),
-            IdempotencyKeys(secret),
-        )
-    )
-    status.add_status_endpoint(
-        app, build_outbox(database), optional_component_queue(settings), utc_now
-    )
-    if standings:
-        forwarding.follow_owner(app, f"/api/{COMPONENT}", standings, settings.gateway_url)
-    return app
+    def event_handlers(self) -> Mapping[str, EventHandler]:
+        """Build the handlers of consumed events."""
+        return EventHandlers(self.database, self.outbox).handlers()

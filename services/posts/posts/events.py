@@ -1,15 +1,15 @@
-"""What the service tells others of posts, and what it takes from others.
+"""Events about posts, and the parts of other domains' events that the service uses.
 
-Each that it tells of posts has a JSON Schema with examples in `services/posts/events/`.
+Each event about posts has a JSON Schema with examples in `services/posts/events/`.
 """
 
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from chassis.clock import format_timestamp
+from chassis import codec
 from chassis.messaging.events import EventData
-from posts.model import Post
+from posts.model import Post, PostState
 
 CREATED = "post.created"
 UPDATED = "post.updated"
@@ -25,25 +25,26 @@ THREAD_UPDATED = "thread.updated"
 THREAD_DELETED = "thread.deleted"
 
 
+class UserData(EventData):
+    """The part of a user's event that the service stores in its replica."""
+
+    display_name: Annotated[str, Field(min_length=1, max_length=50)]
+    role: Annotated[str, Field(min_length=1, max_length=32)]
+    suspended: bool
+
+
 class ThreadData(EventData):
-    """What is needed of an event about a thread that is there."""
+    """The part of a thread's event that the service stores in its replica."""
 
     title: Annotated[str, Field(min_length=1)]
     locked: bool
 
 
-def changed(post: Post) -> str:
-    """Name the event of a change."""
+def change_type(post: Post) -> str:
+    """Return the event type of a change."""
     return DELETED if post.deleted else UPDATED
 
 
-def state(post: Post) -> dict[str, Any]:
-    """Give what others may know of a post; they render its Markdown themselves."""
-    return {
-        "thread_id": post.thread_id,
-        "author_id": post.author.id,
-        "body": post.body,
-        "created_at": format_timestamp(post.created_at),
-        "edited_at": format_timestamp(post.edited_at) if post.edited_at else None,
-        "deleted": post.deleted,
-    }
+def event_data(post: Post) -> dict[str, Any]:
+    """Return the data of an event about a post; consumers render the Markdown themselves."""
+    return codec.to_json(post, PostState)

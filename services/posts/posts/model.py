@@ -6,40 +6,39 @@ from datetime import datetime
 
 MODERATOR = "moderator"
 FORMER_MEMBER = "former member"
-"""Shown in place of somebody whose account was erased, or who is not known yet."""
+"""Shown in place of an author whose account was erased, or is not known yet."""
 MAX_PAGE_SIZE = 512 * 1024
-"""So many characters of Markdown and HTML a page of posts may have; it ends early otherwise."""
+"""Characters of Markdown and HTML on a page of posts, which otherwise ends early."""
 
 
-@dataclass(frozen=True)
-class Author:
-    """Who wrote a post, by the name that is shown."""
-
-    id: str
-    display_name: str
-
-
-@dataclass(frozen=True)
-class Post:
-    """What somebody wrote in a thread; `version` counts its changes.
+@dataclass(frozen=True, kw_only=True)
+class PostState:
+    """What other components may know of a post, as of one version of it.
 
     A deleted post keeps its place in the thread, without its text.
     """
 
-    id: str
     thread_id: str
-    author: Author
+    author_id: str
     body: str  # Markdown, as it was typed
-    html: str  # the same, safe to show
     created_at: datetime
     edited_at: datetime | None
     deleted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post(PostState):
+    """A post as it is shown; `version` counts its changes."""
+
+    id: str
+    author_name: str
+    html: str  # the body, safe to show
     version: int
 
 
 @dataclass(frozen=True)
 class Thread:
-    """What is known here of a thread, as of a version of it."""
+    """What is known here of a thread, as of one version of it."""
 
     id: str
     title: str
@@ -48,8 +47,27 @@ class Thread:
     version: int
 
 
+@dataclass(frozen=True)
+class SessionClaims:
+    """What a session token tells of its owner, as of version `ver` of the account."""
+
+    name: str
+    role: str
+    suspended: bool
+    ver: int
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A user who may write, as known now."""
+
+    id: str
+    display_name: str
+    role: str
+
+
 def page_length(sizes: Sequence[int]) -> int:
-    """Tell how many posts from the first on fit on one page: always one, and no huge pages.
+    """Return how many of the first posts fit on one page, one at least.
 
     A post's size is the number of characters of its Markdown and its HTML.
     """
@@ -62,10 +80,10 @@ def page_length(sizes: Sequence[int]) -> int:
 
 
 def may_edit(actor_id: str, post: Post) -> bool:
-    """Tell whether an actor may rewrite a post: nobody puts words into another's mouth."""
-    return actor_id == post.author.id
+    """Return whether a user may rewrite a post: only its author may."""
+    return actor_id == post.author_id
 
 
 def may_delete(actor_id: str, role: str, post: Post) -> bool:
-    """Tell whether an actor may delete a post: its author or a moderator."""
-    return role == MODERATOR or actor_id == post.author.id
+    """Return whether a user may delete a post: its author or a moderator may."""
+    return role == MODERATOR or actor_id == post.author_id

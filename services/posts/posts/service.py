@@ -1,10 +1,11 @@
-"""The use cases of posts; knows ports, neither Flask nor boto3."""
+"""Use cases of posts, on the ports; independent of Flask and boto3."""
 
 from dataclasses import replace
 from typing import Any
 
+from chassis import codec
 from chassis.auth.tokens import Identity
-from chassis.clock import Clock, NewId, format_timestamp
+from chassis.clock import Clock, NewId
 from chassis.concurrency import Precondition, require_current, retry_on_conflict
 from chassis.errors import Conflict, Forbidden, NotFound
 from chassis.idempotency.keys import (
@@ -14,7 +15,7 @@ from chassis.idempotency.keys import (
 )
 from chassis.markdown import render
 from chassis.pagination import Key, Page
-from posts.model import Author, Post, Thread, may_delete, may_edit
+from posts.model import Post, SessionClaims, Thread, may_delete, may_edit
 from posts.ports import ConcurrentModification, Store, Threads
 
 NO_SUCH_POST = "There is no such post."
@@ -22,7 +23,7 @@ NO_SUCH_THREAD = "There is no such thread."
 
 
 class Posts:
-    """What people can do with posts."""
+    """The use cases of posts."""
 
     def __init__(self, store: Store, threads: Threads, clock: Clock, new_id: NewId) -> None:
         self._store = store
@@ -31,21 +32,25 @@ class Posts:
         self._new_id = new_id
 
     def create(
-        self, identity: Identity, thread_id: str, body: str, key: IdempotencyKey | None = None
+        self,
+        identity: Identity[SessionClaims],
+        thread_id: str,
+        body: str,
+        key: IdempotencyKey | None = None,
     ) -> dict[str, Any]:
-        """Write a post in an open thread and answer it as others see it.
+        """Add a post to an open thread, and return its public view.
 
         Raises:
-            Unauthenticated, Forbidden: whose session it is may not write any more.
+            Unauthenticated, Forbidden: the session's owner may no longer write.
             NotFound: there is no such thread.
             Conflict: the thread is locked.
-            KeyReused: the idempotency key was used for another request.
-            Unavailable: a part that is needed does not answer. With an idempotency key it is
-                safe to ask again: what was written after all is not written twice.
+            IdempotencyKeyReused: the idempotency key was used for another request.
+            Unavailable: a needed component is unreachable. With an idempotency key it is safe to
+                repeat the request: nothing is written twice.
         """
-        # First of all: a repeated request gets its answer whatever became of the thread.
-        if answer := self._store.find_response(key):
-            return answer
+        # First: a repeated request gets its response whatever happened to the thread.
+        if response := self._store.find_response(key):
+            return response
 
         def attempt() -> dict[str, Any]:
             actor, thread = self._store.authorize_in_thread(identity, thread_id)
@@ -53,7 +58,8 @@ class Posts:
             post = Post(
                 id=self._new_id(),
                 thread_id=thread_id,
-                author=Author(actor.subject, actor.name),
+                author_id=actor.id,
+                author_name=actor.display_name,
                 body=body,
                 html=render(body),
                 created_at=self._clock(),
@@ -70,7 +76,7 @@ class Posts:
             return require_stored_response(self._store.find_response(key))
 
     def get(self, post_id: str) -> Post:
-        """Read a post.
+        """Return a post.
 
         Raises:
             NotFound: there is no such post, or its thread was deleted.
@@ -91,7 +97,7 @@ class Posts:
 
         Raises:
             NotFound: there is no such thread.
-            Unavailable: there are no posts here, and nobody can tell whether there is a thread.
+            Unavailable: there are no posts here, and the owner of threads is unreachable.
         """
         page, thread = self._store.list_in_thread(thread_id, limit, after, ascending=ascending)
         if thread is None and not page.items and after is None:
@@ -101,21 +107,23 @@ class Posts:
         return page
 
     def list_by_author(self, author_id: str, limit: int, after: Key | None) -> Page[Post]:
-        """List a person's posts, newest first."""
+        """List an author's posts, newest first."""
         return self._store.list_by_author(author_id, limit, after)
 
-    def change(self, identity: Identity, post_id: str, body: str, expected: Precondition) -> Post:
-        """Rewrite one's own post.
+    def change(
+        self, identity: Identity[SessionClaims], post_id: str, body: str, expected: Precondition
+    ) -> Post:
+        """Replace the text of one's own post.
 
         Raises:
-            Unauthenticated, Forbidden, NotFound, Stale: as their names say.
+            Unauthenticated, Forbidden, NotFound, PreconditionFailed: as their names say.
             Conflict: the post is deleted.
         """
         actor = self._store.authorize(identity)
 
         def attempt() -> Post:
             post = self.get(post_id)
-            if not may_edit(actor.subject, post):
+            if not may_edit(actor.id, post):
                 detail = "Only the author may rewrite this post."
                 raise Forbidden(detail)
             if post.deleted:
@@ -134,17 +142,19 @@ class Posts:
 
         return retry_on_conflict(attempt, ConcurrentModification)
 
-    def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
-        """Take a post's text away, as its author or a moderator; it keeps its place.
+    def delete(
+        self, identity: Identity[SessionClaims], post_id: str, expected: Precondition
+    ) -> None:
+        """Remove a post's text, as its author or a moderator; a placeholder remains.
 
         Raises:
-            Unauthenticated, Forbidden, NotFound, Stale: as their names say.
+            Unauthenticated, Forbidden, NotFound, PreconditionFailed: as their names say.
         """
         actor = self._store.authorize(identity)
 
         def attempt() -> None:
             post = self.get(post_id)
-            if not may_delete(actor.subject, actor.role, post):
+            if not may_delete(actor.id, actor.role, post):
                 detail = "Only the author or a moderator may delete this post."
                 raise Forbidden(detail)
             if post.deleted:
@@ -158,12 +168,12 @@ class Posts:
         retry_on_conflict(attempt, ConcurrentModification)
 
     def _fetch_thread(self, thread_id: str) -> Thread:
-        """Ask for a thread that is not known here, and keep what is told."""
+        """Fetch a thread that is not known here, and store it in the replica."""
         return self._store.store_thread(self._threads.get(thread_id))
 
 
 def require_open_thread(thread: Thread) -> None:
-    """Let posts into an open thread only.
+    """Check that a thread accepts posts.
 
     Raises:
         NotFound: the thread was deleted.
@@ -177,16 +187,7 @@ def require_open_thread(thread: Thread) -> None:
 
 
 def public_view(post: Post) -> dict[str, Any]:
-    """Give what everybody may see of a post."""
-    # Not asdict(): it copies each value, which a page of posts would feel.
-    return {
-        "id": post.id,
-        "thread_id": post.thread_id,
-        "author": {"id": post.author.id, "display_name": post.author.display_name},
-        "body": post.body,
-        "html": post.html,
-        "created_at": format_timestamp(post.created_at),
-        "edited_at": format_timestamp(post.edited_at) if post.edited_at else None,
-        "deleted": post.deleted,
-        "version": post.version,
-    }
+    """Return a post as JSON shows it, with its version."""
+    view = codec.to_json(post)
+    author = {"id": view.pop("author_id"), "display_name": view.pop("author_name")}
+    return view | {"author": author}

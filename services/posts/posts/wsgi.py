@@ -1,8 +1,6 @@
-"""What gunicorn loads: `gunicorn -c python:chassis.http.gunicorn_conf posts.wsgi:app`."""
+"""The application that gunicorn loads as `posts.wsgi:app`."""
 
-from chassis import logs, settings
-from posts.bootstrap import COMPONENT, create_app
-from posts.settings import PostsSettings
+from chassis.runtime import wsgi_app
+from posts.bootstrap import PostsService
 
-logs.configure(COMPONENT)
-app = create_app(settings.load_settings(PostsSettings))
+app = wsgi_app(PostsService)

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from chassis.dynamodb.database import Database
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.messaging.events import Event, parse_event
-from posts.bootstrap import build_outbox, create_app
+from posts.bootstrap import PostsService
 from posts.dynamodb.tables import TABLES
 from posts.event_handlers import EventHandlers
 from posts.settings import PostsSettings
@@ -43,7 +43,7 @@ def settings(dynamo: Dynamo, session_keys: Keys, threads: ThreadsServer) -> Post
 
 @pytest.fixture
 def app(settings: PostsSettings) -> Flask:
-    return create_app(settings)
+    return PostsService(settings).create_app()
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def database(dynamo: Dynamo, settings: PostsSettings) -> Database:
 
 
 @pytest.fixture
-def outbox(database: Database) -> DynamoOutbox:
-    return build_outbox(database)
+def outbox(settings: PostsSettings) -> DynamoOutbox:
+    return PostsService(settings).outbox
 
 
 @pytest.fixture
@@ -99,7 +99,9 @@ def crowds(dynamo: Dynamo, session_keys: Keys) -> Callable[[int], Crowd]:
             table_prefix=dynamo.provision(TABLES),
             threads_url="http://threads.invalid",
         )
-        return make(create_app(settings).test_client(), dynamo, settings.table_prefix, count)
+        return make(
+            PostsService(settings).create_app().test_client(), dynamo, settings.table_prefix, count
+        )
 
     return crowd
 

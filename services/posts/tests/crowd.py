@@ -8,14 +8,22 @@ from flask.testing import FlaskClient
 
 from chassis.clock import uuid7
 from chassis.markdown import render
-from posts.dynamodb.store import LOCATIONS, POSTS, USERS, _item
-from posts.dynamodb.thread_replica import THREADS
-from posts.model import Author, Post
+from posts.dynamodb import items
+from posts.dynamodb.tables import LOCATIONS, POSTS, THREADS, USERS
+from posts.model import Post
 from posts.service import public_view
 from tests.support.dynamo import Dynamo
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BODY = "What the *load balancer* sees is a path, and what the path says is `/api/posts`. " * 4
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who wrote some of the posts."""
+
+    id: str
+    display_name: str
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,8 @@ def fill(
         Post(
             id=uuid7(),
             thread_id=thread_id,
-            author=authors[number % 7],
+            author_id=authors[number % 7].id,
+            author_name=authors[number % 7].display_name,
             body=BODY,
             html=html,
             created_at=START + timedelta(seconds=number),
@@ -48,10 +57,12 @@ def fill(
         )
         for number in range(count)
     ]
-    dynamo.fill(prefix + THREADS, [_known(thread_id)])
-    dynamo.fill(prefix + USERS, (_person(author) for author in authors))
-    dynamo.fill(prefix + POSTS, (_item(post) for post in posts))
-    dynamo.fill(prefix + LOCATIONS, ({"id": post.id, "thread_id": thread_id} for post in posts))
+    dynamo.fill(prefix + THREADS.name, [_known(thread_id)])
+    dynamo.fill(prefix + USERS.name, (_person(author) for author in authors))
+    dynamo.fill(prefix + POSTS.name, (items.to_item(items.to_record(post)) for post in posts))
+    dynamo.fill(
+        prefix + LOCATIONS.name, ({"id": post.id, "thread_id": thread_id} for post in posts)
+    )
     return posts, authors
 
 

@@ -6,8 +6,8 @@ from jsonschema import Draft202012Validator
 from chassis.clock import parse_timestamp, uuid7
 from chassis.messaging.events import parse_event
 from posts import events
+from posts.domain import DOMAIN
 from posts.event_handlers import EventHandlers
-from posts.subscription import SUBSCRIPTION
 from tests.support import schemas
 from tests.support.event_factory import thread_event, user_event
 
@@ -38,9 +38,9 @@ def test_a_schema_lets_others_be_added_to_an_event():
 
 
 def test_the_service_takes_what_it_can_apply(database, outbox):
-    assert SUBSCRIPTION.component == "posts"
-    assert set(SUBSCRIPTION.event_types) == EventHandlers(database, outbox).handlers().keys()
-    assert len(set(SUBSCRIPTION.event_types)) == len(SUBSCRIPTION.event_types) == 7
+    assert DOMAIN.subscription.component == "posts"
+    assert set(DOMAIN.consumed_event_types) == EventHandlers(database, outbox).handlers().keys()
+    assert len(set(DOMAIN.consumed_event_types)) == len(DOMAIN.subscription.event_types) == 7
 
 
 def test_a_new_post_tells_its_whole_public_state(client, ada, thread, write, recorded):

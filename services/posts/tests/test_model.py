@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from posts.model import Author, Post, may_delete, may_edit
+from posts.model import Post, may_delete, may_edit
 
 POST = Post(
     id="p1",
     thread_id="t1",
-    author=Author("ada", "Ada"),
+    author_id="ada",
+    author_name="Ada",
     body="Hello",
     html="<p>Hello</p>\n",
     created_at=datetime(2026, 1, 1, tzinfo=UTC),

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from chassis.clock import uuid7
-from posts.bootstrap import create_app
+from posts.bootstrap import PostsService
 from tests.support.event_factory import thread_event
 from tests.support.service import walk
 
@@ -357,7 +357,9 @@ def test_a_new_name_shows_on_old_posts_too(client, sign_in, ada, write):
 
 def test_an_old_session_does_not_bring_an_old_name_back(client, settings, sign_in, ada, write):
     write("New name", sign_in("Ada Lovelace", person=ada, version=2))
-    elsewhere = create_app(settings).test_client()  # a process that has learnt nothing yet
+    elsewhere = (
+        PostsService(settings).create_app().test_client()
+    )  # a process that has learnt nothing yet
     for server in (client, elsewhere):
         new = {"thread_id": next(iter(walk(client, PATH)))["thread_id"], "body": "Old session"}
         made = server.post(PATH, json=new, headers=ada.headers)
@@ -388,7 +390,7 @@ def test_the_service_is_ready_without_threads(client, threads):
 
 def test_a_database_that_is_gone_is_503_everywhere(settings, ada, thread, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
-    client = create_app(settings).test_client()
+    client = PostsService(settings).create_app().test_client()
     for answer in (
         client.get(PATH),
         client.get(f"{PATH}/{uuid7()}"),

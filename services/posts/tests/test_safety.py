@@ -2,7 +2,7 @@
 
 import re
 
-from chassis.http.api import SESSION_COOKIE
+from chassis.auth.sessions import SESSION_COOKIE
 from tests.support.service import walk
 from tests.support.xss import VECTORS, faults
 
@@ -52,7 +52,7 @@ def test_logs_hold_no_token_no_cookie_and_no_text(client, ada, threads, write, l
     lines, text = logged()
     requests = [line for line in lines if line["logger"] == "access"]
     assert [line["status"] for line in requests] == [201, 200, 400, 200, 400, 404, 401, 503, 204]
-    fields = {"time", "level", "component", "request_id", "method", "route", "milliseconds"}
+    fields = {"time", "level", "component", "request_id", "method", "route", "duration_ms"}
     assert all(fields <= line.keys() for line in requests)
     assert "hunter2" not in text
     assert ada.token.rpartition(".")[2] not in text

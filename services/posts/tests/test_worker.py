@@ -14,11 +14,12 @@ from chassis.messaging.consumer import MAX_ATTEMPTS
 from chassis.messaging.events import Event
 from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscription
-from posts import events, replay, worker
-from posts.bootstrap import build_store, create_app
+from chassis.runtime import service_commands
+from posts import events
+from posts.bootstrap import PostsService
+from posts.domain import DOMAIN
 from posts.dynamodb.thread_replica import ThreadReplica
 from posts.event_handlers import EventHandlers
-from posts.subscription import SUBSCRIPTION
 from tests.support import schemas
 from tests.support.event_factory import thread_event, user_event
 from tests.support.exchange import assert_requires_bus, event_summaries, make_consumer, with_bus
@@ -30,7 +31,7 @@ OTHERS = Subscription("others", (events.CREATED, events.UPDATED, events.DELETED,
 
 @pytest.fixture
 def places(bus):
-    return bus.provision([SUBSCRIPTION, OTHERS])
+    return bus.provision([DOMAIN.subscription, OTHERS])
 
 
 @pytest.fixture
@@ -44,10 +45,10 @@ def relay(bus, places, outbox):
 
 
 @pytest.fixture
-def consume(bus, places, database, outbox):
+def consume(bus, places, settings, database, outbox):
     """Apply what is in the service's queue."""
     handlers = EventHandlers(database, outbox).handlers()
-    return make_consumer(bus, places["posts"], handlers, build_store(database).check)
+    return make_consumer(bus, places["posts"], handlers, PostsService(settings).check)
 
 
 def test_what_happens_to_a_post_reaches_whoever_takes_it(
@@ -164,7 +165,7 @@ def test_an_unknown_type_is_let_pass(bus, places, consume):
 
 def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, write):
     write("Hello")
-    client = create_app(settings).test_client()
+    client = PostsService(settings).create_app().test_client()
     before = client.get("/eventz").json
     assert before["outbox_age_seconds"] >= 0
     assert (before["queue_depth"], before["in_flight"], before["dead_letters"]) == (0, 0, 0)
@@ -177,7 +178,7 @@ def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, w
 
 def test_without_a_queue_there_is_nothing_to_count(settings):
     alone = settings.model_copy(update={"events_queue_url": ""})
-    told = create_app(alone).test_client().get("/eventz").json
+    told = PostsService(alone).create_app().test_client().get("/eventz").json
     assert (told["queue_depth"], told["dead_letters"], told["outbox_age_seconds"]) == (
         None,
         None,
@@ -186,9 +187,10 @@ def test_without_a_queue_there_is_nothing_to_count(settings):
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("module", [worker, replay])
-def test_nothing_is_exchanged_without_a_bus(module, monkeypatch, capsys):
-    assert_requires_bus(module.main, monkeypatch, capsys)
+@pytest.mark.parametrize("command", ["worker", "replay"])
+def test_worker_and_replay_require_the_bus(command, monkeypatch, capsys):
+    run = service_commands(PostsService)[command]
+    assert_requires_bus(lambda: run(["since", "10m"]), monkeypatch, capsys)
 
 
 @pytest.mark.usefixtures("environment")
@@ -203,7 +205,7 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(
     gone, post = write("Going"), write("Staying", bob, other := threads.begin())
     threads.stop()
     with subprocess.Popen(
-        [sys.executable, "-m", "posts.worker"], env=os.environ, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "posts", "worker"], env=os.environ, stdout=subprocess.DEVNULL
     ) as worker:
         try:
             found = []
@@ -241,8 +243,7 @@ def test_a_lost_queue_is_filled_again_from_the_outbox(
     post = write("Hello")
     relay.publish_pending()
     assert len(bus.take_events(places["others"])) == 1
-    monkeypatch.setattr(sys, "argv", ["replay", "since", "10m"])
-    assert replay.main() == 0
+    assert PostsService.from_environment(with_bus=True).replay(["since", "10m"]) == 0
     assert capsys.readouterr().out.startswith("1 event ")
     relay.publish_pending()
     assert event_summaries(bus.take_events(places["others"])) == [(post, 1, "post.created")]
@@ -258,8 +259,7 @@ def test_dead_letters_are_tried_again_by_hand(
         bus.publish(places["others"], thread_event(thread))
         for _ in range(MAX_ATTEMPTS):
             consume()
-    monkeypatch.setattr(sys, "argv", ["replay", "dead-letters"])
-    assert replay.main() == 0
+    assert PostsService.from_environment(with_bus=True).replay(["dead-letters"]) == 0
     assert capsys.readouterr().out.startswith("1 dead letter ")
     consume()
     assert bus.queue(places["posts"]).depth().queued == 0
@@ -273,7 +273,7 @@ def test_a_post_is_written_and_told_of_while_the_bus_is_down(
     with monkeypatch.context() as down:
         for name in ("AWS_ENDPOINT_URL_SNS", "AWS_ENDPOINT_URL_SQS"):
             down.setenv(name, "http://127.0.0.1:9")
-        client = create_app(settings).test_client()
+        client = PostsService(settings).create_app().test_client()
         new = {"thread_id": thread, "body": "All the same"}
         made = client.post(PATH, json=new, headers=ada.headers)
         assert made.status_code == 201

@@ -15,7 +15,7 @@ from services.threads.tests.posts_server import PostsServer
 from tests.support import schemas
 from tests.support.dynamo import Dynamo
 from tests.support.people import SECRET_KEY, Keys, Person
-from threads.bootstrap import build_outbox, create_app
+from threads.bootstrap import ThreadsService
 from threads.dynamodb.tables import TABLES
 from threads.event_handlers import EventHandlers
 from threads.settings import ThreadsSettings
@@ -43,7 +43,7 @@ def settings(dynamo: Dynamo, session_keys: Keys, posts: PostsServer) -> ThreadsS
 
 @pytest.fixture
 def app(settings: ThreadsSettings) -> Flask:
-    return create_app(settings)
+    return ThreadsService(settings).create_app()
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def database(dynamo: Dynamo, settings: ThreadsSettings) -> Database:
 
 
 @pytest.fixture
-def outbox(database: Database) -> DynamoOutbox:
-    return build_outbox(database)
+def outbox(settings: ThreadsSettings) -> DynamoOutbox:
+    return ThreadsService(settings).outbox
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def crowds(dynamo: Dynamo, session_keys: Keys) -> Callable[[int], Crowd]:
             posts_url="http://posts.invalid",
         )
         threads, names = fill(dynamo, settings.table_prefix, count)
-        return Crowd(create_app(settings).test_client(), count, threads, names)
+        return Crowd(ThreadsService(settings).create_app().test_client(), count, threads, names)
 
     return crowd
 

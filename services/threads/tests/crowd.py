@@ -9,11 +9,20 @@ from flask.testing import FlaskClient
 
 from chassis.clock import uuid7
 from tests.support.dynamo import Dynamo
-from threads.dynamodb.store import THREADS, USERS, WORDS, _item
-from threads.model import Author, Thread, title_words
+from threads.dynamodb import items
+from threads.dynamodb.tables import THREADS, USERS, WORDS
+from threads.model import Thread, title_words
 from threads.service import public_view
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who began some of the threads."""
+
+    id: str
+    display_name: str
 
 
 @dataclass(frozen=True)
@@ -30,9 +39,9 @@ def fill(dynamo: Dynamo, prefix: str, count: int) -> tuple[list[dict[str, Any]],
     """Put threads by seven authors into the tables; gives them as seen, and the names."""
     authors = [Author(uuid7(), f"Author {number}") for number in range(7)]
     threads = [_thread(number, count, authors[number % 7]) for number in range(count)]
-    dynamo.fill(prefix + USERS, (_person(author) for author in authors))
-    dynamo.fill(prefix + THREADS, (_item(thread) for thread in threads))
-    dynamo.fill(prefix + WORDS, _postings(threads))
+    dynamo.fill(prefix + USERS.name, (_person(author) for author in authors))
+    dynamo.fill(prefix + THREADS.name, (items.to_item(thread) for thread in threads))
+    dynamo.fill(prefix + WORDS.name, _postings(threads))
     return [public_view(thread) for thread in threads], [author.display_name for author in authors]
 
 
@@ -50,7 +59,8 @@ def _thread(number: int, count: int, author: Author) -> Thread:
     return Thread(
         id=uuid7(),
         title=" ".join(word for word, there in words.items() if there),
-        author=author,
+        author_id=author.id,
+        author_name=author.display_name,
         created_at=START + timedelta(seconds=number),
         last_activity_at=START + timedelta(days=1, seconds=active),
         post_count=1,

@@ -7,8 +7,8 @@ from chassis.messaging.events import parse_event
 from tests.support import schemas
 from tests.support.event_factory import post_event, user_event
 from threads import events
+from threads.domain import DOMAIN
 from threads.event_handlers import EventHandlers
-from threads.subscription import SUBSCRIPTION
 
 PATH = "/api/threads"
 OWN = {events.CREATED, events.UPDATED, events.DELETED}
@@ -37,9 +37,9 @@ def test_a_schema_lets_others_be_added_to_an_event():
 
 
 def test_the_service_takes_what_it_can_apply(database, outbox):
-    assert SUBSCRIPTION.component == "threads"
-    assert set(SUBSCRIPTION.event_types) == EventHandlers(database, outbox).handlers().keys()
-    assert len(set(SUBSCRIPTION.event_types)) == len(SUBSCRIPTION.event_types) == 7
+    assert DOMAIN.subscription.component == "threads"
+    assert set(DOMAIN.consumed_event_types) == EventHandlers(database, outbox).handlers().keys()
+    assert len(set(DOMAIN.consumed_event_types)) == len(DOMAIN.subscription.event_types) == 7
 
 
 def test_a_new_thread_tells_its_whole_public_state(begin, client, ada, recorded):

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from threads.model import (
-    Author,
     Thread,
     may_delete,
     may_lock,
@@ -17,7 +16,17 @@ from threads.model import (
 )
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
-THREAD = Thread("t", "Title", Author("ada", "Ada"), NOW, NOW, 0, locked=False, version=1)
+THREAD = Thread(
+    id="t",
+    title="Title",
+    author_id="ada",
+    author_name="Ada",
+    created_at=NOW,
+    last_activity_at=NOW,
+    post_count=0,
+    locked=False,
+    version=1,
+)
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,10 @@ from tests.support import schemas
 from tests.support.event_factory import post_event
 from tests.support.service import walk
 from threads import events
-from threads.bootstrap import build_outbox, build_store
-from threads.dynamodb import tables
-from threads.dynamodb.store import _item
-from threads.event_handlers import EventHandlers, UnknownThread
-from threads.model import Author, Thread
+from threads.bootstrap import ThreadsService
+from threads.dynamodb import items, tables
+from threads.event_handlers import UnknownThread
+from threads.model import Thread
 
 PATH = "/api/threads"
 POST = (events.POST_CREATED, events.POST_UPDATED, events.POST_DELETED)
@@ -67,8 +66,18 @@ def later():
 )
 def test_what_posts_tells_counts(example, client, database, tell):
     thread_id, began = example.data["thread_id"], parse_timestamp("2020-01-01T00:00:00.000Z")
-    thread = Thread(thread_id, "T", Author("a", ""), began, began, 0, locked=False, version=1)
-    assert database.put_item_if("threads", _item(thread), "")
+    thread = Thread(
+        id=thread_id,
+        title="T",
+        author_id="a",
+        author_name="",
+        created_at=began,
+        last_activity_at=began,
+        post_count=0,
+        locked=False,
+        version=1,
+    )
+    assert database.put_item_if("threads", items.to_item(thread), "")
     tell(example)
     count = 0 if example.type == "post.deleted" else 1
     assert shown(client, thread_id) == (count, example.data["created_at"])
@@ -252,9 +261,9 @@ class Meddled(Database):
     def transact(self, actions):
         super().transact(actions)
         self.written = tuple(
-            what["TableName"].removeprefix(self._prefix)
+            what["TableName"].removeprefix(self.prefix)
             for action in actions
-            for what in action.values()
+            for what in action.request.values()
         )
 
     def get_items(self, *wanted, **others):
@@ -271,11 +280,19 @@ def meddled(dynamo, settings):
     return Meddled(dynamo.client, settings.table_prefix)
 
 
+@pytest.fixture
+def service(settings, meddled):
+    """The service on that database."""
+    service = ThreadsService(settings)
+    service.database = meddled
+    return service
+
+
 def test_neither_an_edit_nor_a_count_makes_the_other_try_again(
-    client, begin, ada, later, meddled, dynamo
+    client, begin, ada, later, meddled, service, dynamo
 ):
-    store, thread_id = build_store(meddled), begin("As it was")
-    replicas = EventHandlers(meddled, build_outbox(meddled)).handlers()
+    store, thread_id = service.store, begin("As it was")
+    replicas = service.event_handlers()
     read = store.get(thread_id)
     # A count between an edit's read and its write.
     replicas["post.created"](post_event(thread_id, created_at=later(1)))
@@ -297,9 +314,9 @@ def test_neither_an_edit_nor_a_count_makes_the_other_try_again(
     assert client.get(f"{PATH}/{thread_id}").json["title"] == "Edited again"
 
 
-def test_a_thread_is_written_only_where_something_of_it_changes(begin, later, meddled):
+def test_a_thread_is_written_only_where_something_of_it_changes(begin, later, meddled, service):
     thread = begin("Seldom written")
-    replicas = EventHandlers(meddled, build_outbox(meddled)).handlers()
+    replicas = service.event_handlers()
     for event, tables_written in zip(
         life(thread, later(1), edits=1, deleted=True),
         [(tables.TALLY.name, "threads"), (tables.TALLY.name,), (tables.TALLY.name, "threads")],
@@ -310,19 +327,21 @@ def test_a_thread_is_written_only_where_something_of_it_changes(begin, later, me
 
 
 def test_a_count_that_was_overtaken_does_not_take_the_activity_back(
-    client, begin, later, meddled, tell
+    client, begin, later, meddled, service, tell
 ):
     thread = begin("Overtaken")
     meddled.meddle = lambda: tell(post_event(thread, created_at=later(9)))
-    replicas = EventHandlers(meddled, build_outbox(meddled)).handlers()
+    replicas = service.event_handlers()
     replicas["post.created"](post_event(thread, created_at=later(5)))
     assert shown(client, thread) == (2, format_timestamp(later(9)))
 
 
-def test_the_same_post_counted_by_two_at_once_counts_once(client, begin, later, meddled, tell):
+def test_the_same_post_counted_by_two_at_once_counts_once(
+    client, begin, later, meddled, service, tell
+):
     thread = begin("Twice")
     created, deleted = life(thread, later(1), deleted=True)
-    replicas = EventHandlers(meddled, build_outbox(meddled)).handlers()
+    replicas = service.event_handlers()
     for first, second, count in ((created, created, 1), (created, deleted, 0)):
         meddled.meddle = lambda second=second: tell(second)
         replicas[first.type](first)
@@ -330,7 +349,7 @@ def test_the_same_post_counted_by_two_at_once_counts_once(client, begin, later, 
 
 
 def test_posts_of_a_deleted_thread_bring_nothing_back(
-    client, begin, moderator, later, tell, meddled, database
+    client, begin, moderator, later, tell, meddled, service, database
 ):
     thread = begin("Going")
     mark = {"id": thread, "deleted": True, "version": 2}
@@ -341,7 +360,7 @@ def test_posts_of_a_deleted_thread_bring_nothing_back(
 
     # The first is being counted while the thread goes, the second comes afterwards.
     meddled.meddle = delete
-    EventHandlers(meddled, build_outbox(meddled)).handlers()["post.created"](post_event(thread))
+    service.event_handlers()["post.created"](post_event(thread))
     tell(post_event(thread, created_at=later(1)))
     assert database.get("threads", {"id": thread}) == mark
     left = database.query(

@@ -3,7 +3,7 @@
 import pytest
 
 from chassis.clock import uuid7
-from threads.bootstrap import create_app
+from threads.bootstrap import ThreadsService
 
 PATH = "/api/threads"
 
@@ -156,7 +156,7 @@ def test_a_new_name_shows_on_all_threads_once_its_session_writes(client, ada, si
 
 def test_an_older_session_does_not_bring_the_old_name_back(client, settings, ada, sign_in, begin):
     begin("New name", sign_in("Ada L.", person=ada, version=2))
-    for process in (client, create_app(settings).test_client()):
+    for process in (client, ThreadsService(settings).create_app().test_client()):
         late = process.post(PATH, json={"title": "Late"}, headers=ada.headers)
         assert late.json["author"]["display_name"] == "Ada L."
     assert {thread["author"]["display_name"] for thread in client.get(PATH).json["items"]} == {
@@ -198,7 +198,7 @@ def test_the_document_names_the_operations(client):
 def test_the_service_is_ready_once_its_tables_are_there(client, settings):
     assert client.get("/readyz").status_code == 200
     elsewhere = settings.model_copy(update={"table_prefix": "nowhere-"})
-    assert create_app(elsewhere).test_client().get("/readyz").status_code == 503
+    assert ThreadsService(elsewhere).create_app().test_client().get("/readyz").status_code == 503
 
 
 def test_a_thread_that_was_read_before_is_read_with_its_author_in_one_call(

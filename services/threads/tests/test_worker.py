@@ -14,13 +14,14 @@ from chassis.messaging.consumer import MAX_ATTEMPTS
 from chassis.messaging.events import Event
 from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscription
+from chassis.runtime import service_commands
 from tests.support import schemas
 from tests.support.event_factory import post_event, user_event
 from tests.support.exchange import assert_requires_bus, event_summaries, make_consumer, with_bus
-from threads import events, replay, worker
-from threads.bootstrap import build_store, create_app
+from threads import events
+from threads.bootstrap import ThreadsService
+from threads.domain import DOMAIN
 from threads.event_handlers import EventHandlers
-from threads.subscription import SUBSCRIPTION
 
 PATH = "/api/threads"
 OTHERS = Subscription("others", (events.CREATED, events.UPDATED, events.DELETED, events.FORGOTTEN))
@@ -28,7 +29,7 @@ OTHERS = Subscription("others", (events.CREATED, events.UPDATED, events.DELETED,
 
 @pytest.fixture
 def places(bus):
-    return bus.provision([SUBSCRIPTION, OTHERS])
+    return bus.provision([DOMAIN.subscription, OTHERS])
 
 
 @pytest.fixture
@@ -42,10 +43,10 @@ def relay(bus, places, outbox):
 
 
 @pytest.fixture
-def consume(bus, places, database, outbox):
+def consume(bus, places, settings, database, outbox):
     """Apply what is in the service's queue."""
     handlers = EventHandlers(database, outbox).handlers()
-    return make_consumer(bus, places["threads"], handlers, build_store(database).check)
+    return make_consumer(bus, places["threads"], handlers, ThreadsService(settings).check)
 
 
 def test_what_happens_to_a_thread_reaches_whoever_takes_it(
@@ -141,7 +142,7 @@ def test_an_unknown_type_is_let_pass(bus, places, consume):
 
 def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, begin):
     thread = begin("Talk")
-    client = create_app(settings).test_client()
+    client = ThreadsService(settings).create_app().test_client()
     before = client.get("/eventz").json
     assert before["outbox_age_seconds"] >= 0
     assert (before["queue_depth"], before["in_flight"], before["dead_letters"]) == (0, 0, 0)
@@ -154,7 +155,7 @@ def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, b
 
 def test_without_a_queue_there_is_nothing_to_count(settings):
     alone = settings.model_copy(update={"events_queue_url": ""})
-    told = create_app(alone).test_client().get("/eventz").json
+    told = ThreadsService(alone).create_app().test_client().get("/eventz").json
     assert (told["queue_depth"], told["dead_letters"], told["outbox_age_seconds"]) == (
         None,
         None,
@@ -163,16 +164,17 @@ def test_without_a_queue_there_is_nothing_to_count(settings):
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("module", [worker, replay])
-def test_nothing_is_exchanged_without_a_bus(module, monkeypatch, capsys):
-    assert_requires_bus(module.main, monkeypatch, capsys)
+@pytest.mark.parametrize("command", ["worker", "replay"])
+def test_worker_and_replay_require_the_bus(command, monkeypatch, capsys):
+    run = service_commands(ThreadsService)[command]
+    assert_requires_bus(lambda: run(["since", "10m"]), monkeypatch, capsys)
 
 
 @pytest.mark.usefixtures("environment")
 def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, begin, ada):
     thread = begin("Talk")
     with subprocess.Popen(
-        [sys.executable, "-m", "threads.worker"], env=os.environ, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "threads", "worker"], env=os.environ, stdout=subprocess.DEVNULL
     ) as worker:
         try:
             found = []
@@ -204,8 +206,7 @@ def test_a_lost_queue_is_filled_again_from_the_outbox(
     thread = begin("Talk")
     relay.publish_pending()
     assert len(bus.take_events(places["others"])) == 1
-    monkeypatch.setattr(sys, "argv", ["replay", "since", "10m"])
-    assert replay.main() == 0
+    assert ThreadsService.from_environment(with_bus=True).replay(["since", "10m"]) == 0
     assert capsys.readouterr().out.startswith("1 event ")
     relay.publish_pending()
     assert event_summaries(bus.take_events(places["others"])) == [(thread, 1, "thread.created")]
@@ -220,8 +221,7 @@ def test_dead_letters_are_tried_again_by_hand(
     bus.publish(places["others"], wrong)
     for _ in range(MAX_ATTEMPTS):
         consume()
-    monkeypatch.setattr(sys, "argv", ["replay", "dead-letters"])
-    assert replay.main() == 0
+    assert ThreadsService.from_environment(with_bus=True).replay(["dead-letters"]) == 0
     assert capsys.readouterr().out.startswith("1 dead letter ")
     assert bus.queue(places["threads"]).depth().queued == 1
     assert bus.take_dead_letters(places["threads"]) == []
@@ -233,7 +233,7 @@ def test_a_thread_is_begun_and_told_of_while_the_bus_is_down(
     with monkeypatch.context() as down:
         for name in ("AWS_ENDPOINT_URL_SNS", "AWS_ENDPOINT_URL_SQS"):
             down.setenv(name, "http://127.0.0.1:9")
-        client = create_app(settings).test_client()
+        client = ThreadsService(settings).create_app().test_client()
         made = client.post(PATH, json={"title": "All the same"}, headers=ada.headers)
         assert made.status_code == 201
         far = client.get("/eventz").json

@@ -1,86 +1,53 @@
-"""Puts the threads service together from its settings."""
+"""The threads service, put together from its settings."""
 
-from flask import Flask
+from collections.abc import Mapping
+from functools import cached_property
 
-from chassis.auth.tokens import Verifier
-from chassis.client.service_client import NESTED_READ_TIMEOUT, ServiceClient
-from chassis.clock import Clock, NewId, utc_now, uuid7
-from chassis.dynamodb import database as dynamodb
-from chassis.http import app as web
-from chassis.http.api import Sessions
-from chassis.idempotency.keys import IdempotencyKeys
-from chassis.messaging import status
-from chassis.messaging.bus import optional_component_queue
-from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.ownership import forwarding, state
-from chassis.pagination import Cursors
-from threads import api
+from flask_openapi3.blueprint import APIBlueprint
+
+from chassis.idempotency.store import IdempotencyStore
+from chassis.messaging.events import EventHandler
+from chassis.runtime import ServiceRuntime
+from threads.api import ThreadsApi
 from threads.clients import PostsClient
+from threads.domain import DOMAIN
 from threads.dynamodb import tables
 from threads.dynamodb.store import DynamoStore
+from threads.event_handlers import EventHandlers
+from threads.model import SessionClaims
 from threads.service import Threads
 from threads.settings import ThreadsSettings
 
-COMPONENT = "threads"
 
+class ThreadsService(ServiceRuntime[ThreadsSettings, SessionClaims]):
+    """The threads service; opens no connection yet."""
 
-def build_database(settings: ThreadsSettings) -> dynamodb.Database:
-    """Build the database; opens no connection yet."""
-    return dynamodb.Database(dynamodb.connect(), settings.table_prefix)
+    domain = DOMAIN
+    settings_type = ThreadsSettings
+    claims_type = SessionClaims
 
+    @cached_property
+    def store(self) -> DynamoStore:
+        """The store, for writes of this service's own."""
+        responses = IdempotencyStore(self.database, tables.IDEMPOTENCY.name, self.clock)
+        return DynamoStore(self.fenced_database, self.outbox, responses)
 
-def build_outbox(
-    database: dynamodb.Database, clock: Clock = utc_now, new_id: NewId = uuid7
-) -> DynamoOutbox:
-    """Build the outbox."""
-    return DynamoOutbox(database, tables.OUTBOX.name, COMPONENT, clock, new_id)
+    @cached_property
+    def threads(self) -> Threads:
+        """The use cases."""
+        posts = PostsClient(self.client("posts", self.settings.posts_url))
+        return Threads(self.store, posts, self.clock, self.new_id)
 
+    def api(self) -> APIBlueprint:
+        """Build the blueprint of `/api/threads`."""
+        return ThreadsApi(
+            self.threads, self.sessions, self.cursors, self.idempotency_keys
+        ).blueprint()
 
-def build_standings(
-    settings: ThreadsSettings, database: dynamodb.Database
-) -> state.OwnershipStore | None:
-    """Build what tells whether the domain is the service's own right now, where it may move."""
-    return state.OwnershipStore(database, COMPONENT) if settings.live_extraction else None
+    def check(self) -> None:
+        """Check that the tables are reachable."""
+        self.store.check()
 
-
-def build_store(
-    database: dynamodb.Database,
-    clock: Clock = utc_now,
-    standings: state.OwnershipStore | None = None,
-) -> DynamoStore:
-    """Build the store."""
-    own = state.FencedDatabase(database, standings) if standings else database
-    return DynamoStore(own, build_outbox(database, clock), clock)
-
-
-def use_cases(
-    settings: ThreadsSettings, store: DynamoStore, clock: Clock = utc_now, new_id: NewId = uuid7
-) -> Threads:
-    """Build the use cases on a store; calls nobody yet."""
-    posts = PostsClient(
-        ServiceClient("posts", settings.posts_url, read_timeout=NESTED_READ_TIMEOUT)
-    )
-    return Threads(store, posts, clock, new_id)
-
-
-def create_app(settings: ThreadsSettings) -> Flask:
-    """Build the whole service."""
-    database = build_database(settings)
-    standings = build_standings(settings, database)
-    store = build_store(database, standings=standings)
-    secret = settings.secret_key.get_secret_value()
-    app = web.create_app(COMPONENT, settings.revision, {"tables": store.check})
-    app.register_api(
-        api.blueprint(
-            use_cases(settings, store),
-            Sessions(Verifier(settings.session_public_keys)),
-            Cursors(secret),
-            IdempotencyKeys(secret),
-        )
-    )
-    status.add_status_endpoint(
-        app, build_outbox(database), optional_component_queue(settings), utc_now
-    )
-    if standings:
-        forwarding.follow_owner(app, f"/api/{COMPONENT}", standings, settings.gateway_url)
-    return app
+    def event_handlers(self) -> Mapping[str, EventHandler]:
+        """Build the handlers of consumed events."""
+        return EventHandlers(self.database, self.outbox, self.ownership).handlers()

@@ -1,4 +1,4 @@
-"""Calls to other components: the threads service asks posts whether an author is alone."""
+"""Calls to other components: the owner of posts knows whether an author is alone."""
 
 from chassis.client.responses import ServiceResponse
 from chassis.client.service_client import ServiceClient
@@ -8,13 +8,13 @@ PAGE = 100
 
 
 class PostsClient:
-    """The posts component over HTTP."""
+    """The component that owns posts, over HTTP."""
 
     def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
 
     def has_only_author(self, author_id: str, thread_id: str) -> bool:
-        """Tell whether every post of a thread that is not deleted is by this author."""
+        """Return whether every post of a thread that is not deleted is by this author."""
         params: dict[str, str | int] = {"limit": PAGE}
         while True:
             try:
@@ -32,6 +32,6 @@ class PostsClient:
 
 
 def _authors(reply: ServiceResponse) -> tuple[set[str], str | None]:
-    """Read who wrote what is not deleted on a page of posts, and where the next page begins."""
+    """Return the authors of a page's posts that are not deleted, and the next page's cursor."""
     posts = reply.body["items"]
     return {post["author"]["id"] for post in posts if not post["deleted"]}, reply.body["next"]

@@ -1,15 +1,15 @@
-"""What the service tells others of threads, and what it takes from others.
+"""Events about threads, and the parts of other domains' events that the service uses.
 
-Each that it tells of threads has a JSON Schema with examples in `services/threads/events/`.
+Each event about threads has a JSON Schema with examples in `services/threads/events/`.
 """
 
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from chassis.clock import format_timestamp
+from chassis import codec
 from chassis.messaging.events import EventData
-from threads.model import Thread
+from threads.model import Thread, ThreadState
 
 CREATED = "thread.created"
 UPDATED = "thread.updated"
@@ -25,19 +25,28 @@ POST_UPDATED = "post.updated"
 POST_DELETED = "post.deleted"
 
 
-def state(thread: Thread) -> dict[str, Any]:
-    """Give what others may know of a thread; they count its posts by themselves."""
-    return remains(thread) | {"title": thread.title, "locked": thread.locked}
+class UserData(EventData):
+    """The part of a user's event that the service stores in its replica."""
 
-
-def remains(thread: Thread) -> dict[str, Any]:
-    """Give what others may know of a thread that was deleted."""
-    return {"author_id": thread.author.id, "created_at": format_timestamp(thread.created_at)}
+    display_name: Annotated[str, Field(min_length=1, max_length=50)]
+    role: Annotated[str, Field(min_length=1, max_length=32)]
+    suspended: bool
 
 
 class PostData(EventData):
-    """What is needed of an event about a post: where it counts, since when, and whether still."""
+    """The part of a post's event that the service counts."""
 
     thread_id: Annotated[str, Field(min_length=1, max_length=64)]
     created_at: AwareDatetime
     deleted: bool
+
+
+def event_data(thread: Thread) -> dict[str, Any]:
+    """Return the data of an event about a thread; consumers count its posts themselves."""
+    return codec.to_json(thread, ThreadState)
+
+
+def deleted_event_data(thread: Thread) -> dict[str, Any]:
+    """Return the data of a deleted thread's event."""
+    data = event_data(thread)
+    return {name: data[name] for name in ("author_id", "created_at")}

@@ -8,39 +8,57 @@ from hashlib import sha256
 
 MODERATOR = "moderator"
 FORMER_MEMBER = "former member"
-"""Shown in place of somebody whose account was erased, or who is not known yet."""
+"""Shown in place of an author whose account was erased, or is not known yet."""
 MAX_INDEXED_WORDS = 40
-"""So many different words of a title can be searched for: a bound for one transaction."""
+"""Different words of a title that can be searched for: a bound for one transaction."""
 
 _WORD = re.compile(r"\w+")
 
 
-@dataclass(frozen=True)
-class Author:
-    """Who began a thread, by the name that is shown."""
+@dataclass(frozen=True, kw_only=True)
+class ThreadState:
+    """What other components may know of a thread, as of one version of it."""
 
-    id: str
-    display_name: str
-
-
-@dataclass(frozen=True)
-class Thread:
-    """A thread; `version` counts the changes that a person made to it."""
-
-    id: str
     title: str
-    author: Author
+    author_id: str
     created_at: datetime
+    locked: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thread(ThreadState):
+    """A thread as it is shown; `version` counts the changes that users made to it."""
+
+    id: str
+    author_name: str
     last_activity_at: datetime
     post_count: int
-    locked: bool
     version: int
 
 
-def words(text: str) -> tuple[str, ...]:
-    """Give the different words of a text in their order, in the one form that is compared.
+@dataclass(frozen=True)
+class SessionClaims:
+    """What a session token tells of its owner, as of version `ver` of the account."""
 
-    One character can stand for many (NFKC), so a very long word is known by its hash.
+    name: str
+    role: str
+    suspended: bool
+    ver: int
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A user who may write, as known now."""
+
+    id: str
+    display_name: str
+    role: str
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the distinct words of a text in their order, normalized for comparison.
+
+    One character can stand for many (NFKC), so a very long word is replaced by its hash.
     """
     found = dict.fromkeys(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
     return tuple(
@@ -49,25 +67,25 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def title_words(title: str) -> frozenset[str]:
-    """Give the words by which a title is found."""
+    """Return the words by which a title is found."""
     return frozenset(words(title)[:MAX_INDEXED_WORDS])
 
 
 def may_rename(actor_id: str, actor_role: str, thread: Thread) -> bool:
-    """Tell whether an actor may change the title: the author or a moderator."""
-    return actor_role == MODERATOR or actor_id == thread.author.id
+    """Return whether a user may change the title: the author or a moderator may."""
+    return actor_role == MODERATOR or actor_id == thread.author_id
 
 
 def may_lock(actor_role: str) -> bool:
-    """Tell whether an actor may lock and unlock: only a moderator."""
+    """Return whether a user may lock and unlock: only a moderator may."""
     return actor_role == MODERATOR
 
 
 def may_delete(actor_id: str, actor_role: str, thread: Thread) -> bool:
-    """Tell whether an actor may delete at all: a moderator, or the author, who must be alone."""
-    return actor_role == MODERATOR or actor_id == thread.author.id
+    """Return whether a user may delete: a moderator, or the author while nobody else wrote."""
+    return actor_role == MODERATOR or actor_id == thread.author_id
 
 
 def must_be_sole_author(actor_role: str) -> bool:
-    """Tell whether an actor may delete only while nobody else has written in the thread."""
+    """Return whether a user may delete only while nobody else has written in the thread."""
     return actor_role != MODERATOR

@@ -1,4 +1,4 @@
-"""What the use cases need of the world outside."""
+"""Ports: what the use cases need from storage and from other components."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -6,15 +6,15 @@ from typing import Any, Protocol
 from chassis.auth.tokens import Identity
 from chassis.idempotency.keys import IdempotencyKey
 from chassis.pagination import Key, Page
-from threads.model import Thread
+from threads.model import Actor, SessionClaims, Thread
 
 
 class ConcurrentModification(Exception):
-    """Somebody else changed the thread since it was read, or deleted it."""
+    """The thread changed since it was read, or was deleted."""
 
 
 class Store(Protocol):
-    """Keeps threads, and tells others in the same step what becomes of them."""
+    """Stores threads; each write records its event in the same transaction."""
 
     def get(self, thread_id: str) -> Thread | None:
         """Read a thread; strongly consistent."""
@@ -31,48 +31,48 @@ class Store(Protocol):
         A page may hold fewer than `limit` threads although more follow.
         """
 
-    def authorize(self, identity: Identity) -> Identity:
-        """Tell who is about to write, as they are known by now; strongly consistent.
+    def authorize(self, identity: Identity[SessionClaims]) -> Actor:
+        """Return the user who is about to write, as known now; strongly consistent.
 
         Raises:
-            Unauthenticated: their account was erased.
-            Forbidden: it is suspended.
+            Unauthenticated: the account was erased.
+            Forbidden: the account is suspended.
         """
 
-    def add(self, thread: Thread, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
+    def add(self, thread: Thread, key: IdempotencyKey | None, response: dict[str, Any]) -> None:
         """Add a thread.
 
         Raises:
-            KeyTaken: another request with the key came first.
+            DuplicateIdempotencyKey: another request with the key came first.
         """
 
     def replace(self, thread: Thread, old: Thread) -> None:
-        """Write a thread's new state over the old one.
+        """Replace a thread's old state.
 
         Raises:
-            Changed: it is not in the old state any more.
+            ConcurrentModification: the stored state is another.
         """
 
     def delete(self, thread: Thread) -> None:
         """Delete a thread.
 
         Raises:
-            Changed: the thread was changed or deleted meanwhile.
+            ConcurrentModification: the thread was changed or deleted meanwhile.
         """
 
     def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
-        """Look up the first answer to an idempotency key."""
+        """Return the first response to an idempotency key."""
 
     def check(self) -> None:
-        """Check that the datastore answers."""
+        """Check that the datastore is reachable."""
 
 
 class Posts(Protocol):
-    """The posts component."""
+    """The component that owns posts."""
 
     def has_only_author(self, author_id: str, thread_id: str) -> bool:
-        """Tell whether every post of a thread that is not deleted is by this author.
+        """Return whether every post of a thread that is not deleted is by this author.
 
         Raises:
-            Unavailable: the posts component does not answer.
+            Unavailable: the component is unreachable.
         """

@@ -1,11 +1,12 @@
-"""The use cases of threads; knows ports, neither Flask nor boto3."""
+"""Use cases of threads, on the ports; independent of Flask and boto3."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
+from chassis import codec
 from chassis.auth.tokens import Identity
-from chassis.clock import Clock, NewId, format_timestamp
+from chassis.clock import Clock, NewId
 from chassis.concurrency import Precondition, require_current, retry_on_conflict
 from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from chassis.idempotency.keys import (
@@ -15,7 +16,7 @@ from chassis.idempotency.keys import (
 )
 from chassis.pagination import Key, Page
 from threads.model import (
-    Author,
+    SessionClaims,
     Thread,
     may_delete,
     may_lock,
@@ -30,7 +31,7 @@ MAX_SEARCH_WORDS = 8
 
 
 class Threads:
-    """What people can do with threads."""
+    """The use cases of threads."""
 
     def __init__(self, store: Store, posts: Posts, clock: Clock, new_id: NewId) -> None:
         self._store = store
@@ -39,22 +40,23 @@ class Threads:
         self._new_id = new_id
 
     def create(
-        self, identity: Identity, title: str, key: IdempotencyKey | None = None
+        self, identity: Identity[SessionClaims], title: str, key: IdempotencyKey | None = None
     ) -> dict[str, Any]:
-        """Begin a thread and answer it as others see it.
+        """Start a thread, and return its public view.
 
         Raises:
-            Unauthenticated, Forbidden: whose session it is may not write any more.
-            KeyReused: the idempotency key was used for another request.
+            Unauthenticated, Forbidden: the session's owner may no longer write.
+            IdempotencyKeyReused: the idempotency key was used for another request.
         """
-        if answer := self._store.find_response(key):
-            return answer
+        if response := self._store.find_response(key):
+            return response
         actor = self._store.authorize(identity)
         now = self._clock()
         thread = Thread(
             id=self._new_id(),
             title=title,
-            author=Author(actor.subject, actor.name),
+            author_id=actor.id,
+            author_name=actor.display_name,
             created_at=now,
             last_activity_at=now,
             post_count=0,
@@ -68,7 +70,7 @@ class Threads:
         return public_view(thread)
 
     def get(self, thread_id: str) -> Thread:
-        """Read a thread.
+        """Return a thread.
 
         Raises:
             NotFound: there is no such thread.
@@ -91,18 +93,22 @@ class Threads:
         return self._store.search(wanted, limit, after) if wanted else Page([], None)
 
     def change(
-        self, identity: Identity, thread_id: str, changes: dict[str, Any], expected: Precondition
+        self,
+        identity: Identity[SessionClaims],
+        thread_id: str,
+        changes: dict[str, Any],
+        expected: Precondition,
     ) -> Thread:
         """Change a thread: its title by the author or a moderator, its lock by a moderator.
 
         Raises:
-            Unauthenticated, Forbidden, NotFound, Stale: as their names say.
+            Unauthenticated, Forbidden, NotFound, PreconditionFailed: as their names say.
         """
         actor = self._store.authorize(identity)
 
         def attempt() -> Thread:
             thread = self.get(thread_id)
-            if not may_rename(actor.subject, actor.role, thread):
+            if not may_rename(actor.id, actor.role, thread):
                 detail = "Only the author or a moderator may change this thread."
                 raise Forbidden(detail)
             if "locked" in changes and not may_lock(actor.role):
@@ -115,23 +121,25 @@ class Threads:
 
         return retry_on_conflict(attempt, ConcurrentModification)
 
-    def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
-        """Delete a thread: by a moderator, or by the author while alone in it.
+    def delete(
+        self, identity: Identity[SessionClaims], thread_id: str, expected: Precondition
+    ) -> None:
+        """Delete a thread, as a moderator, or as the author while nobody else wrote in it.
 
         Raises:
             Conflict: others have written in it.
-            Unauthenticated, Forbidden, NotFound, Stale: as their names say.
-            Unavailable: whether others have written in it can't be known right now.
+            Unauthenticated, Forbidden, NotFound, PreconditionFailed: as their names say.
+            Unavailable: the owner of posts, who knows that, is unreachable.
         """
         actor = self._store.authorize(identity)
 
         def attempt() -> None:
             thread = self.get(thread_id)
-            if not may_delete(actor.subject, actor.role, thread):
+            if not may_delete(actor.id, actor.role, thread):
                 detail = "Only the author or a moderator may delete this thread."
                 raise Forbidden(detail)
             if must_be_sole_author(actor.role) and not self._posts.has_only_author(
-                actor.subject, thread_id
+                actor.id, thread_id
             ):
                 detail = "Others have written in this thread; only a moderator may delete it."
                 raise Conflict(detail, kind="urn:problem:not-alone")
@@ -142,15 +150,14 @@ class Threads:
 
 
 def public_view(thread: Thread) -> dict[str, Any]:
-    """Give what everybody may see of a thread."""
-    return asdict(thread) | {
-        "created_at": format_timestamp(thread.created_at),
-        "last_activity_at": format_timestamp(thread.last_activity_at),
-    }
+    """Return a thread as JSON shows it, with its version."""
+    view = codec.to_json(thread)
+    author = {"id": view.pop("author_id"), "display_name": view.pop("author_name")}
+    return view | {"author": author}
 
 
 def search_words(q: str) -> tuple[str, ...]:
-    """Take the words to search for.
+    """Return the words to search for.
 
     Raises:
         Invalid: there are too many.
@@ -162,10 +169,10 @@ def search_words(q: str) -> tuple[str, ...]:
 
 
 def reject_search_by_activity(sorted_by_activity: bool) -> None:
-    """Refuse to sort what was found by its activity.
+    """Check that search results are not to be sorted by activity.
 
     Raises:
-        Invalid: that was asked for.
+        Invalid: they are.
     """
     if sorted_by_activity:
         raise Invalid(FieldError("sort", "must not be activity together with q"))

@@ -1,8 +1,6 @@
-"""What gunicorn loads: `gunicorn -c python:chassis.http.gunicorn_conf threads.wsgi:app`."""
+"""The application that gunicorn loads as `threads.wsgi:app`."""
 
-from chassis import logs, settings
-from threads.bootstrap import COMPONENT, create_app
-from threads.settings import ThreadsSettings
+from chassis.runtime import wsgi_app
+from threads.bootstrap import ThreadsService
 
-logs.configure(COMPONENT)
-app = create_app(settings.load_settings(ThreadsSettings))
+app = wsgi_app(ThreadsService)

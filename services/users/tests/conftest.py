@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from tests.support.dynamo import Dynamo
 from tests.support.people import SECRET_KEY, Keys
-from users.bootstrap import build_database, build_store, create_app, use_cases
+from users.bootstrap import UsersService
 from users.dynamodb.tables import TABLES
 from users.settings import UsersSettings
 
@@ -45,7 +45,7 @@ def settings(dynamo: Dynamo, session_keys: Keys) -> UsersSettings:
 
 @pytest.fixture
 def app(settings: UsersSettings) -> Flask:
-    return create_app(settings)
+    return UsersService(settings).create_app()
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def join(client: FlaskClient, settings: UsersSettings) -> Join:
         made = client.post("/api/users", json=new)
         assert made.status_code == 201, made.json
         if moderator:
-            use_cases(settings, build_store(build_database(settings))).make_moderator(username)
+            UsersService(settings).users.make_moderator(username)
         opened = client.post(
             "/api/users/sessions", json={"username": username, "password": PASSWORD}
         )

@@ -10,7 +10,7 @@ from chassis.messaging.events import Event
 from services.users.tests.conftest import PASSWORD
 from tests.support import schemas
 from tests.support.service import race
-from users.bootstrap import build_database, build_store, create_app, use_cases
+from users.bootstrap import UsersService
 from users.event_handlers import EventHandlers
 from users.service import UnknownErasure
 from users.settings import UsersSettings
@@ -22,7 +22,7 @@ REPLICA_HOLDERS = ("monolith", "posts", "threads")
 @pytest.fixture
 def apply(settings):
     """Apply a component's confirmation that it forgot somebody."""
-    users = use_cases(settings, build_store(build_database(settings)))
+    users = UsersService(settings).users
     handlers = EventHandlers(users).handlers()
 
     def apply(person_id, component, event_id=None):
@@ -124,7 +124,7 @@ def test_who_takes_the_name_is_another_person(client, erased, apply, ada):
 
 def test_it_is_finished_at_once_where_nobody_keeps_copies(settings, ada):
     alone = settings.model_copy(update={"replica_holders": frozenset()})
-    client = create_app(alone).test_client(use_cookies=False)
+    client = UsersService(alone).create_app().test_client(use_cookies=False)
     client.delete(ada.path, headers=ada.headers)
     done = client.get(f"{ada.path}/erasure").json
     assert (done["status"], done["finished_at"]) == ("erased", done["requested_at"])
@@ -138,7 +138,7 @@ def test_of_many_requests_to_erase_one_begins_it(app, client, settings, ada):
 
 def test_its_end_is_the_time_of_the_last_confirmation(settings, ada, client):
     now = utc_now()
-    users = use_cases(settings, build_store(build_database(settings)), clock=lambda: now)
+    users = UsersService(settings, clock=lambda: now).users
     client.delete(ada.path, headers=ada.headers)
     for component in REPLICA_HOLDERS:
         now += timedelta(minutes=1)

@@ -7,8 +7,8 @@ from chassis.clock import parse_timestamp
 from services.users.tests.conftest import PASSWORD
 from tests.support import schemas
 from users import events
-from users.bootstrap import build_database, build_outbox
-from users.subscription import SUBSCRIPTION
+from users.bootstrap import UsersService
+from users.domain import DOMAIN
 
 PATH = "/api/users"
 ALL = {events.REGISTERED, events.UPDATED, events.SUSPENDED, events.ERASED, events.FORGOTTEN}
@@ -17,7 +17,7 @@ ALL = {events.REGISTERED, events.UPDATED, events.SUSPENDED, events.ERASED, event
 @pytest.fixture
 def recorded(settings):
     """Read what waits to be published, in the order of its recording; all of it fits its schema."""
-    outbox = build_outbox(build_database(settings))
+    outbox = UsersService(settings).outbox
 
     def recorded():
         waiting = sorted(outbox.load_unpublished(100), key=lambda event: event.id)
@@ -43,8 +43,8 @@ def test_every_event_has_a_schema_whose_examples_fit():
 
 
 def test_the_service_takes_confirmations_only():
-    assert SUBSCRIPTION.component == "users"
-    assert SUBSCRIPTION.event_types == (events.FORGOTTEN,)
+    assert DOMAIN.subscription.component == "users"
+    assert DOMAIN.subscription.event_types == (events.FORGOTTEN,)
 
 
 def test_a_registration_tells_the_whole_public_state(client, recorded):

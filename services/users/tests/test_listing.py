@@ -10,10 +10,11 @@ from chassis.clock import uuid7
 from services.users.tests.conftest import PASSWORD
 from tests.support.people import SECRET_KEY
 from tests.support.service import pages, walk
-from users.bootstrap import create_app
-from users.dynamodb.store import USERS, _item
-from users.dynamodb.tables import TABLES
+from users.bootstrap import UsersService
+from users.dynamodb import items
+from users.dynamodb.tables import TABLES, USERS
 from users.model import User
+from users.ports import Account
 from users.settings import UsersSettings
 
 PATH = "/api/users"
@@ -45,10 +46,10 @@ def crowds(dynamo, session_keys):
             replace(SOMEBODY, id=uuid7(), username=f"person-{number}") for number in range(count)
         ]
         dynamo.fill(
-            settings.table_prefix + USERS,
-            (_item(person) | {"password_hash": "none"} for person in people),
+            settings.table_prefix + USERS.name,
+            (items.to_item(Account(person, "none")) for person in people),
         )
-        return create_app(settings).test_client(), [person.id for person in people]
+        return UsersService(settings).create_app().test_client(), [person.id for person in people]
 
     return crowd
 

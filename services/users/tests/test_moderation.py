@@ -1,7 +1,5 @@
 """What moderators do, and what a suspended person still may."""
 
-import sys
-
 import pytest
 
 from services.users.tests.conftest import PASSWORD
@@ -75,16 +73,14 @@ def environment(monkeypatch, settings):
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_first_moderator_is_made_by_hand(client, ada, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["moderator", "ADA"])
-    assert command.main() == 0
+def test_the_first_moderator_is_made_by_hand(client, ada, capsys):
+    assert command.main(["ADA"]) == 0
     assert capsys.readouterr().out.startswith("ada is a moderator")
     assert client.get(ada.path).json["role"] == "moderator"
 
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(("arguments", "code"), [(["nobody"], 1), ([], 2)])
-def test_nobody_is_made_a_moderator_by_mistake(monkeypatch, capsys, arguments, code):
-    monkeypatch.setattr(sys, "argv", ["moderator", *arguments])
-    assert command.main() == code
+def test_nobody_is_made_a_moderator_by_mistake(capsys, arguments, code):
+    assert command.main(arguments) == code
     assert capsys.readouterr().err

@@ -10,7 +10,8 @@ import pytest
 from chassis.auth.tokens import Verifier
 from chassis.errors import RateLimited, Unauthenticated
 from services.users.tests.conftest import PASSWORD
-from users.bootstrap import build_database, build_store, create_app, use_cases
+from users.bootstrap import UsersService
+from users.model import SessionClaims
 
 PATH = "/api/users"
 SESSIONS = f"{PATH}/sessions"
@@ -30,13 +31,9 @@ def test_a_session_opens_with_any_spelling_of_the_name(client, settings, ada, us
     assert opened.status_code == 201
     assert opened.headers["Cache-Control"] == "no-store"
     assert opened.json["user"] == client.get(ada.path).json
-    identity = Verifier(settings.session_public_keys).verify(opened.json["token"])
-    assert (identity.subject, identity.name, identity.role, identity.version) == (
-        ada.id,
-        "Ada",
-        "member",
-        1,
-    )
+    identity = Verifier(settings.session_public_keys, SessionClaims).verify(opened.json["token"])
+    assert identity.subject == ada.id
+    assert identity.claims == SessionClaims("ada", "Ada", "member", suspended=False, ver=1)
     ends = datetime.fromisoformat(opened.json["expires_at"])
     assert timedelta(hours=11, minutes=59) < ends - datetime.now(UTC) <= timedelta(hours=12)
 
@@ -73,7 +70,7 @@ def test_a_wrong_password_and_an_unknown_name_are_answered_alike(client, ada):
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(settings, ada):
     lenient = settings.model_copy(update={"sign_in_limit_per_name": 100})
-    client = create_app(lenient).test_client()
+    client = UsersService(lenient).create_app().test_client()
 
     took = {"ada": [], "nobody": []}
     for username in ["ada", "nobody"] * 9:
@@ -112,7 +109,7 @@ def test_odd_credentials_are_refused(client, body):
 
 def test_too_many_attempts_for_a_name_have_to_wait(settings, ada):
     strict = settings.model_copy(update={"sign_in_limit_per_name": 3})
-    client = create_app(strict).test_client()
+    client = UsersService(strict).create_app().test_client()
     for _ in range(3):
         assert attempt(client, "Ada", "wrong").status_code == 401
     over = attempt(client, "ada", PASSWORD)
@@ -124,7 +121,7 @@ def test_too_many_attempts_for_a_name_have_to_wait(settings, ada):
 
 def test_too_many_attempts_from_an_address_have_to_wait(settings, ada):
     strict = settings.model_copy(update={"sign_in_limit_per_address": 3})
-    client = create_app(strict).test_client()
+    client = UsersService(strict).create_app().test_client()
     for number in range(3):
         assert attempt(client, f"name-{number}").status_code == 401
     assert attempt(client).status_code == 429
@@ -134,7 +131,7 @@ def test_too_many_attempts_from_an_address_have_to_wait(settings, ada):
 def test_a_new_window_lets_people_in_again(settings, ada):
     now = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
     strict = settings.model_copy(update={"sign_in_limit_per_name": 1})
-    users = use_cases(strict, build_store(build_database(strict)), clock=lambda: now)
+    users = UsersService(strict, clock=lambda: now).users
     with pytest.raises(Unauthenticated):
         users.sign_in("ada", "wrong", "192.0.2.1")
     with pytest.raises(RateLimited) as refused:

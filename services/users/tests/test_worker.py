@@ -13,13 +13,13 @@ from chassis.messaging.consumer import MAX_ATTEMPTS
 from chassis.messaging.events import Event
 from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscription
+from chassis.runtime import service_commands
 from services.users.tests.conftest import PASSWORD
 from tests.support import schemas
 from tests.support.exchange import assert_requires_bus, event_summaries, make_consumer, with_bus
-from users import events, replay, worker
-from users.bootstrap import build_database, build_outbox, build_store, create_app, use_cases
-from users.event_handlers import EventHandlers
-from users.subscription import SUBSCRIPTION
+from users import events
+from users.bootstrap import UsersService
+from users.domain import DOMAIN
 
 PATH = "/api/users"
 REPLICA_HOLDERS = ("monolith", "posts", "threads")
@@ -30,7 +30,7 @@ OTHERS = Subscription(
 
 @pytest.fixture
 def places(bus):
-    return bus.provision([SUBSCRIPTION, OTHERS])
+    return bus.provision([DOMAIN.subscription, OTHERS])
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def settings(settings, places):
 
 @pytest.fixture
 def outbox(settings):
-    return build_outbox(build_database(settings))
+    return UsersService(settings).outbox
 
 
 @pytest.fixture
@@ -51,9 +51,8 @@ def relay(bus, places, outbox):
 @pytest.fixture
 def consume(bus, places, settings):
     """Apply what is in the service's queue."""
-    store = build_store(build_database(settings))
-    handlers = EventHandlers(use_cases(settings, store)).handlers()
-    return make_consumer(bus, places["users"], handlers, store.check)
+    service = UsersService(settings)
+    return make_consumer(bus, places["users"], service.event_handlers(), service.check)
 
 
 def forgotten(person_id, component, version=2):
@@ -141,7 +140,7 @@ def test_confirmations_are_read_as_the_schema_shows_them(
     bus.send(places["users"], text, more)
     consume()
     assert bus.take_dead_letters(places["users"]) == []
-    store = build_store(build_database(settings))
+    store = UsersService(settings).store
     keeper = example.source.removeprefix("/")
     assert store.erasure(ada.id).waiting_for == frozenset(REPLICA_HOLDERS) - {keeper}
     assert client.get(location).json["status"] == "erasing"
@@ -156,7 +155,7 @@ def test_an_unknown_type_is_let_pass(bus, places, consume, ada):
 
 
 def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, ada):
-    client = create_app(settings).test_client()
+    client = UsersService(settings).create_app().test_client()
     before = client.get("/eventz").json
     assert before["outbox_age_seconds"] >= 0
     assert (before["queue_depth"], before["in_flight"], before["dead_letters"]) == (0, 0, 0)
@@ -169,7 +168,7 @@ def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, a
 
 def test_without_a_queue_there_is_nothing_to_count(settings):
     alone = settings.model_copy(update={"events_queue_url": ""})
-    told = create_app(alone).test_client().get("/eventz").json
+    told = UsersService(alone).create_app().test_client().get("/eventz").json
     assert (told["queue_depth"], told["dead_letters"], told["outbox_age_seconds"]) == (
         None,
         None,
@@ -178,16 +177,17 @@ def test_without_a_queue_there_is_nothing_to_count(settings):
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("module", [worker, replay])
-def test_nothing_is_exchanged_without_a_bus(module, monkeypatch, capsys):
-    assert_requires_bus(module.main, monkeypatch, capsys)
+@pytest.mark.parametrize("command", ["worker", "replay"])
+def test_worker_and_replay_require_the_bus(command, monkeypatch, capsys):
+    run = service_commands(UsersService)[command]
+    assert_requires_bus(lambda: run(["since", "10m"]), monkeypatch, capsys)
 
 
 @pytest.mark.usefixtures("environment")
 def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, ada):
     location = client.delete(ada.path, headers=ada.headers).headers["Location"]
     with subprocess.Popen(
-        [sys.executable, "-m", "users.worker"], env=os.environ, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "users", "worker"], env=os.environ, stdout=subprocess.DEVNULL
     ) as worker:
         try:
             found = []
@@ -214,8 +214,7 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, ada
 def test_a_lost_queue_is_filled_again_from_the_outbox(bus, places, relay, ada, monkeypatch, capsys):
     relay.publish_pending()
     assert len(bus.take_events(places["others"])) == 1
-    monkeypatch.setattr(sys, "argv", ["replay", "since", "10m"])
-    assert replay.main() == 0
+    assert UsersService.from_environment(with_bus=True).replay(["since", "10m"]) == 0
     assert capsys.readouterr().out.startswith("1 event ")
     relay.publish_pending()
     assert event_summaries(bus.take_events(places["others"])) == [(ada.id, 1, "user.registered")]
@@ -230,8 +229,7 @@ def test_dead_letters_are_tried_again_by_hand(
     for _ in range(MAX_ATTEMPTS):
         consume()
     client.delete(ada.path, headers=ada.headers)
-    monkeypatch.setattr(sys, "argv", ["replay", "dead-letters"])
-    assert replay.main() == 0
+    assert UsersService.from_environment(with_bus=True).replay(["dead-letters"]) == 0
     assert capsys.readouterr().out.startswith("1 dead letter ")
     consume()
     assert bus.take_dead_letters(places["users"]) == []

@@ -1,16 +1,20 @@
-"""The API of users: parse, call the use case, serialise."""
+"""HTTP API of users: each handler parses the request, calls a use case and serializes."""
 
 import json
+from typing import Any
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
+from chassis.auth.sessions import Sessions, clear_session_cookie, set_session_cookie
 from chassis.clock import format_timestamp
-from chassis.http import api
 from chassis.http.openapi import SECURITY, build_document, describe_responses
+from chassis.http.requests import changed_fields, read_idempotency_key, read_precondition
+from chassis.http.responses import json_response, public_json_response
+from chassis.http.routing import add_routes, delete, get, patch, post, put
 from chassis.idempotency.keys import IdempotencyKeys
 from chassis.pagination import Cursors
-from users.model import User, username_key
+from users.model import SessionClaims, User, username_key
 from users.schemas import (
     Credentials,
     ErasingOut,
@@ -29,56 +33,73 @@ from users.service import Registration, Users, erasure_view, public_view, reject
 LISTING = "users"
 
 
-def blueprint(
-    users: Users,
-    sessions: api.Sessions,
-    cursors: Cursors,
-    fingerprints: IdempotencyKeys,
-    public_keys: str,
-) -> APIBlueprint:
-    """Make the blueprint of `/api/users`."""
-    bp = APIBlueprint("users", __name__, url_prefix="/api/users")
+class UsersApi:
+    """The handlers of `/api/users`."""
 
-    @bp.post(
+    def __init__(
+        self,
+        users: Users,
+        sessions: Sessions[SessionClaims],
+        cursors: Cursors,
+        idempotency_keys: IdempotencyKeys,
+        public_keys: str,
+    ) -> None:
+        self._users = users
+        self._sessions = sessions
+        self._cursors = cursors
+        self._idempotency_keys = idempotency_keys
+        self._public_keys = public_keys
+        self._document: dict[str, Any] = {}
+
+    def blueprint(self) -> APIBlueprint:
+        """Build the blueprint, with its OpenAPI document."""
+        blueprint = APIBlueprint("users", __name__, url_prefix="/api/users")
+        add_routes(blueprint, self)
+        self._document = build_document(
+            blueprint, "Users", UserOut, UsersOut, SessionOut, ErasingOut, ErasureOut
+        )
+        return blueprint
+
+    @post(
         "",
         operation_id="register",
         responses=describe_responses(
             201, UserOut, 400, 409, 413, 415, 422, 503, headers=("ETag", "Location")
         ),
     )
-    def register(body: NewUser) -> Response:
+    def register(self, body: NewUser) -> Response:
         """Open an account."""
         new = Registration(body.username, body.display_name, body.password)
         # Nobody is signed in yet: two strangers who choose the same key must not meet.
         owner = f"newcomer {username_key(body.username)}"
-        key = api.read_idempotency_key(fingerprints, owner, body.model_dump())
-        made = users.register(new, key)
-        return _user(UserOut(**made), made["version"], status=201)
+        key = read_idempotency_key(self._idempotency_keys, owner, body.model_dump())
+        made = self._users.register(new, key)
+        return _user_response(UserOut(**made), made["version"], status=201)
 
-    @bp.get("", operation_id="listUsers", responses=describe_responses(200, UsersOut, 400, 503))
-    def list_users(query: UsersQuery) -> Response:
+    @get("", operation_id="listUsers", responses=describe_responses(200, UsersOut, 400, 503))
+    def list_users(self, query: UsersQuery) -> Response:
         """List people, newest first, or those with the given ids."""
         if query.ids:
             reject_ids_with_paging(bool(query.model_fields_set - {"ids"}))
-            return api.json_response(
-                UsersOut(items=_out(users.get_many(query.ids.split(","))), next=None)
+            return json_response(
+                UsersOut(items=_out(self._users.get_many(query.ids.split(","))), next=None)
             )
-        page = users.newest(query.limit, cursors.decode(LISTING, query.cursor))
-        return api.json_response(
-            UsersOut(items=_out(page.items), next=cursors.encode(LISTING, page.next))
+        page = self._users.newest(query.limit, self._cursors.decode(LISTING, query.cursor))
+        return json_response(
+            UsersOut(items=_out(page.items), next=self._cursors.encode(LISTING, page.next))
         )
 
-    @bp.post(
+    @post(
         "/sessions",
         operation_id="signIn",
         responses=describe_responses(
             201, SessionOut, 400, 401, 413, 415, 429, 503, headers=("Set-Cookie",)
         ),
     )
-    def sign_in(body: Credentials) -> Response:
+    def sign_in(self, body: Credentials) -> Response:
         """Open a session: a token for 12 hours, also set as a cookie."""
-        session = users.sign_in(body.username, body.password, request.remote_addr or "")
-        answer = api.json_response(
+        session = self._users.sign_in(body.username, body.password, request.remote_addr or "")
+        answer = json_response(
             SessionOut(
                 token=session.token,
                 expires_at=format_timestamp(session.expires_at),
@@ -87,65 +108,65 @@ def blueprint(
             201,
             private=True,
         )
-        api.set_session_cookie(answer, session.token, session.expires_at)
+        set_session_cookie(answer, session.token, session.expires_at)
         return answer
 
-    @bp.delete(
+    @delete(
         "/sessions",
         operation_id="signOut",
         security=SECURITY,
         responses=describe_responses(204, None, 401, headers=("Set-Cookie",)),
     )
-    def sign_out() -> Response:
+    def sign_out(self) -> Response:
         """Take the session's cookie away."""
-        sessions.require()
-        answer = api.json_response(None, 204, private=True)
-        api.clear_session_cookie(answer)
+        self._sessions.require()
+        answer = json_response(None, 204, private=True)
+        clear_session_cookie(answer)
         return answer
 
-    @bp.get(
+    @get(
         "/me",
         operation_id="getMe",
         security=SECURITY,
         responses=describe_responses(200, UserOut, 401, 503, headers=("ETag",)),
     )
-    def get_me() -> Response:
+    def get_me(self) -> Response:
         """Read one's own account."""
-        user = users.me(sessions.require())
-        return api.json_response(UserOut(**public_view(user)), version=user.version, private=True)
+        user = self._users.me(self._sessions.require())
+        return json_response(UserOut(**public_view(user)), version=user.version, private=True)
 
-    @bp.put(
+    @put(
         "/me/password",
         operation_id="changePassword",
         security=SECURITY,
         responses=describe_responses(204, None, 400, 401, 403, 413, 415, 429, 503),
     )
-    def change_password(body: NewPassword) -> Response:
+    def change_password(self, body: NewPassword) -> Response:
         """Replace one's password."""
-        users.change_password(sessions.require(), body.current, body.new)
-        return api.json_response(None, 204, private=True)
+        self._users.change_password(self._sessions.require(), body.current, body.new)
+        return json_response(None, 204, private=True)
 
-    @bp.get("/jwks.json", doc_ui=False)
-    def jwks() -> Response:
-        """Give the public keys that verify sessions."""
-        return api.public_json_response(json.loads(public_keys))
+    @get("/jwks.json", doc_ui=False)
+    def jwks(self) -> Response:
+        """Return the public keys that verify sessions."""
+        return public_json_response(json.loads(self._public_keys))
 
-    @bp.get("/openapi.json", doc_ui=False)
-    def openapi() -> Response:
-        """Give the OpenAPI document of this API."""
-        return api.public_json_response(document)
+    @get("/openapi.json", doc_ui=False)
+    def openapi(self) -> Response:
+        """Return the OpenAPI document of this API."""
+        return public_json_response(self._document)
 
-    @bp.get(
+    @get(
         "/<id:user_id>",
         operation_id="getUser",
         responses=describe_responses(200, UserOut, 404, 503, headers=("ETag",)),
     )
-    def get_user(path: UserPath) -> Response:
+    def get_user(self, path: UserPath) -> Response:
         """Read a person."""
-        user = users.get(path.user_id)
-        return _user(UserOut(**public_view(user)), user.version)
+        user = self._users.get(path.user_id)
+        return _user_response(UserOut(**public_view(user)), user.version)
 
-    @bp.patch(
+    @patch(
         "/<id:user_id>",
         operation_id="changeUser",
         security=SECURITY,
@@ -153,15 +174,13 @@ def blueprint(
             200, UserOut, 400, 401, 403, 404, 409, 412, 413, 415, 503, headers=("ETag",)
         ),
     )
-    def change_user(path: UserPath, body: UserChange) -> Response:
+    def change_user(self, path: UserPath, body: UserChange) -> Response:
         """Change a person: the profile by themselves, role and suspension by a moderator."""
-        identity = sessions.require()
-        user = users.change(
-            identity, path.user_id, api.changed_fields(body), api.read_precondition()
-        )
-        return _user(UserOut(**public_view(user)), user.version)
+        identity = self._sessions.require()
+        user = self._users.change(identity, path.user_id, changed_fields(body), read_precondition())
+        return _user_response(UserOut(**public_view(user)), user.version)
 
-    @bp.delete(
+    @delete(
         "/<id:user_id>",
         operation_id="eraseUser",
         security=SECURITY,
@@ -169,33 +188,30 @@ def blueprint(
             202, ErasingOut, 401, 403, 404, 409, 412, 503, headers=("Location",)
         ),
     )
-    def erase_user(path: UserPath) -> Response:
+    def erase_user(self, path: UserPath) -> Response:
         """Erase one's own account and free its username."""
-        users.erase(sessions.require(), path.user_id, api.read_precondition())
-        return api.json_response(
+        self._users.erase(self._sessions.require(), path.user_id, read_precondition())
+        return json_response(
             ErasingOut(id=path.user_id, status="erasing"),
             202,
             location=f"/api/users/{path.user_id}/erasure",
             private=True,
         )
 
-    @bp.get(
+    @get(
         "/<id:user_id>/erasure",
         operation_id="getErasure",
         responses=describe_responses(200, ErasureOut, 404, 503),
     )
-    def get_erasure(path: UserPath) -> Response:
+    def get_erasure(self, path: UserPath) -> Response:
         """Read how far the erasure of an account is."""
-        return api.json_response(ErasureOut(**erasure_view(users.erasure(path.user_id))))
-
-    document = build_document(bp, "Users", UserOut, UsersOut, SessionOut, ErasingOut, ErasureOut)
-    return bp
+        return json_response(ErasureOut(**erasure_view(self._users.erasure(path.user_id))))
 
 
 def _out(users: list[User]) -> list[UserOut]:
     return [UserOut(**public_view(user)) for user in users]
 
 
-def _user(user: UserOut, version: int, status: int = 200) -> Response:
+def _user_response(user: UserOut, version: int, status: int = 200) -> Response:
     location = f"/api/users/{user.id}" if status == 201 else None
-    return api.json_response(user, status, version=version, location=location)
+    return json_response(user, status, version=version, location=location)

@@ -1,9 +1,9 @@
-"""Applies what other components tell: that they forgot a person who was erased."""
+"""Handlers of other components' events: they confirm that they forgot an erased user."""
 
 from collections.abc import Mapping
 
 from chassis.messaging.events import Event, EventHandler
-from chassis.ownership.state import CLOSED, OwnershipStore, cutover_in_progress
+from chassis.ownership.state import OwnershipStore, State, cutover_in_progress
 from users.events import FORGOTTEN
 from users.service import Users
 
@@ -11,18 +11,18 @@ from users.service import Users
 class EventHandlers:
     """Applies events; each may come in any order and any number of times."""
 
-    def __init__(self, users: Users, standings: OwnershipStore | None = None) -> None:
+    def __init__(self, users: Users, ownership: OwnershipStore | None = None) -> None:
         self._users = users
-        self._standings = standings
+        self._ownership = ownership
 
     def handlers(self) -> Mapping[str, EventHandler]:
-        """Give what applies each type of event."""
-        return {FORGOTTEN: self._forgotten}
+        """Return the handler of each event type."""
+        return {FORGOTTEN: self._confirm_erasure}
 
-    def _forgotten(self, event: Event) -> None:
-        # An erasure and its event are one write, so a confirmation of an unknown one is a fault
-        # that somebody must see: it fails until it is a dead letter.
-        if self._standings and self._standings.current().state == CLOSED:
-            # Its erasure may not have moved here yet, or not as it is by now.
+    def _confirm_erasure(self, event: Event) -> None:
+        # An erasure and its event are one write, so the confirmation of an unknown one is a fault:
+        # it fails until it is a dead letter.
+        if self._ownership and self._ownership.current().state == State.CLOSED:
+            # The erasure may not have moved here yet, or not in its current state.
             raise cutover_in_progress()
         self._users.confirm_erasure(event.subject, event.source.removeprefix("/"))

@@ -1,12 +1,12 @@
-"""What the service tells others of people, and what it takes from others.
+"""Events about users.
 
 Each has a JSON Schema with examples in `services/users/events/`.
 """
 
 from typing import Any
 
-from chassis.clock import format_timestamp
-from users.model import User
+from chassis import codec
+from users.model import User, UserState
 
 REGISTERED = "user.registered"
 UPDATED = "user.updated"
@@ -15,18 +15,11 @@ ERASED = "user.erased"
 FORGOTTEN = "user.forgotten"
 
 
-def changed(before: User, after: User) -> str:
-    """Name the event of a change: a suspension and its end have one of their own."""
+def change_type(before: User, after: User) -> str:
+    """Return the event type of a change; a suspension and its end have their own."""
     return UPDATED if before.suspended == after.suspended else SUSPENDED
 
 
-def state(user: User) -> dict[str, Any]:
-    """Give what others may know of a person."""
-    return {
-        "username": user.username,
-        "display_name": user.display_name,
-        "bio": user.bio,
-        "role": user.role,
-        "suspended": user.suspended,
-        "created_at": format_timestamp(user.created_at),
-    }
+def event_data(user: User) -> dict[str, Any]:
+    """Return the data of an event about a user."""
+    return codec.to_json(user, UserState)

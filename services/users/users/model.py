@@ -1,39 +1,62 @@
-"""People and the rules about them; the standard library only."""
+"""Users and the rules about them; the standard library only."""
 
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 MEMBER = "member"
 MODERATOR = "moderator"
 FORMER_MEMBER = "former member"
-"""By what name others show somebody whose account was erased."""
+"""Shown in place of a user whose account was erased."""
 MAX_USERNAME_KEY = 120
-"""The longest key of a name in characters; no username has one as long, what is typed may."""
+"""Maximum length of a key in characters; that of a valid username is shorter."""
 
 
-@dataclass(frozen=True)
-class User:
-    """A person with an account; `version` counts the changes of what others can see."""
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What a user may change of their own account."""
 
-    id: str
-    username: str
     display_name: str
-    bio: str
+    bio: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserState(Profile):
+    """What other components may know of a user, as of one version of the account."""
+
+    username: str
     role: str
     suspended: bool
     created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class User(UserState):
+    """A user; `version` counts the changes of what others can see."""
+
+    id: str
     version: int
 
 
 @dataclass(frozen=True)
-class Erasure:
-    """An account that was erased, and who has yet to forget the person.
+class SessionClaims:
+    """What a session token tells of its owner, as of version `ver` of the account."""
 
-    `version` is that of the person's end: one more than the last one that others saw.
+    username: str
+    name: str
+    role: str
+    suspended: bool
+    ver: int
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """The erasure of an account, and the components that have yet to confirm it.
+
+    `version` is one more than the last version of the account.
     """
 
-    id: str  # the person's
+    id: str  # of the user
     version: int
     requested_at: datetime
     waiting_for: frozenset[str]  # components
@@ -41,16 +64,16 @@ class Erasure:
 
 
 def begin_erasure(user: User, replica_holders: frozenset[str], now: datetime) -> Erasure:
-    """Begin to erase a person whom these components keep copies of."""
+    """Begin the erasure of a user of whom these components hold replicas."""
     return Erasure(
         user.id, user.version + 1, now, replica_holders, None if replica_holders else now
     )
 
 
 def confirm_erasure(erasure: Erasure, component: str, now: datetime) -> Erasure:
-    """Note that a component forgot the person; the last one finishes the erasure.
+    """Record that a component forgot the user; the last one finishes the erasure.
 
-    Who says so again, or never had to, changes nothing.
+    A repeated or unexpected confirmation changes nothing.
     """
     if component not in erasure.waiting_for:
         return erasure
@@ -59,20 +82,25 @@ def confirm_erasure(erasure: Erasure, component: str, now: datetime) -> Erasure:
 
 
 def normalize_username(text: str) -> str:
-    """Bring a username to the one form (NFKC) in which it is kept and shown."""
+    """Return the normalized form (NFKC) in which a username is stored and shown."""
     return unicodedata.normalize("NFKC", text)
 
 
 def username_key(username: str) -> str:
-    """Give what two usernames share when people would take one for the other by case or form."""
+    """Return the key that two usernames share when they differ only in case or form."""
     return unicodedata.normalize("NFKC", normalize_username(username).casefold())[:MAX_USERNAME_KEY]
 
 
 def may_edit_profile(actor_id: str, user_id: str) -> bool:
-    """Tell whether an actor may change a person's name and bio: only their own."""
+    """Return whether a user may change a profile: only their own."""
     return actor_id == user_id
 
 
 def may_moderate(actor: User) -> bool:
-    """Tell whether an actor may give roles and suspend."""
+    """Return whether a user may give roles and suspend."""
     return actor.role == MODERATOR
+
+
+def is_profile_field(name: str) -> bool:
+    """Return whether a field belongs to the profile, which a user changes themselves."""
+    return any(field.name == name for field in fields(Profile))

@@ -1,29 +1,23 @@
-"""Makes somebody a moderator: `python -m users.moderator NAME`, with the service's environment."""
+"""Appointment of moderators: `python -m users moderator NAME`, with the service's environment."""
 
 import sys
+from collections.abc import Sequence
 
-from chassis import settings
+from chassis.commands import USAGE_ERROR
 from chassis.errors import CutoverInProgress, NotFound
-from users.bootstrap import build_database, build_standings, build_store, use_cases
-from users.settings import UsersSettings
+from users.bootstrap import UsersService
 
 
-def main() -> int:
-    """Appoint the person whose username is the only argument."""
-    if len(sys.argv) != 2:
-        sys.stderr.write("usage: python -m users.moderator USERNAME\n")
-        return 2
-    configured = settings.load_settings(UsersSettings)
-    database = build_database(configured)
-    store = build_store(database, standings=build_standings(configured, database))
+def main(arguments: Sequence[str]) -> int:
+    """Make the user whose username is the only argument a moderator."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m users moderator USERNAME\n")
+        return USAGE_ERROR
+    [username] = arguments
     try:
-        user = use_cases(configured, store).make_moderator(sys.argv[1])
+        user = UsersService.from_environment().users.make_moderator(username)
     except (NotFound, CutoverInProgress) as failure:
-        sys.stderr.write(f"{sys.argv[1]}: {failure.detail}\n")
+        sys.stderr.write(f"{username}: {failure.detail}\n")
         return 1
     sys.stdout.write(f"{user.username} is a moderator, everywhere from the next sign-in on.\n")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

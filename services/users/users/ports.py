@@ -1,4 +1,4 @@
-"""What the use cases need of the world outside."""
+"""Ports: what the use cases need from storage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,82 +11,82 @@ from users.model import Erasure, User
 
 
 class UsernameTaken(Exception):
-    """Somebody has this username."""
+    """Another account has this username."""
 
 
 class ConcurrentModification(Exception):
-    """Somebody else changed the person since they were read, or erased them."""
+    """The account changed since it was read, or was erased."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """A person with their password's hash."""
+    """A user with the hash of their password."""
 
     user: User
     password_hash: str = field(repr=False)
 
 
 class Store(Protocol):
-    """Keeps people, and tells others in the same step what becomes of them."""
+    """Stores users; each write records its event in the same transaction."""
 
     def get(self, user_id: str) -> Account | None:
-        """Read a person; strongly consistent."""
+        """Read an account; strongly consistent."""
 
     def get_many(self, user_ids: Sequence[str]) -> dict[str, User]:
-        """Read those of up to 100 people who exist; strongly consistent."""
+        """Read those of up to 100 users who exist; strongly consistent."""
 
     def find(self, username_key: str) -> Account | None:
-        """Read a person by name; strongly consistent."""
+        """Read an account by its username's key; strongly consistent."""
 
     def newest(self, limit: int, after: Key | None) -> Page[User]:
-        """List people, newest first; may lag behind."""
+        """List users, newest first; may lag behind."""
 
     def add(
-        self, account: Account, name: str, key: IdempotencyKey | None, answer: dict[str, Any]
+        self, account: Account, name: str, key: IdempotencyKey | None, response: dict[str, Any]
     ) -> None:
-        """Add a person and claim their name.
+        """Add an account and claim its username.
 
         Raises:
-            NameTaken: somebody has the name.
-            KeyTaken: another request with the key came first.
+            UsernameTaken: another account has the username.
+            DuplicateIdempotencyKey: another request with the key came first.
         """
 
     def replace(self, before: User, after: User) -> None:
-        """Write a person's new state over the one that was read.
+        """Replace the state of a user that was read.
 
         Raises:
-            Changed: it is not that version any more.
+            ConcurrentModification: the stored version is another.
         """
 
     def set_password(self, account: Account, password_hash: str) -> None:
         """Replace the password's hash that an account was read with.
 
         Raises:
-            Changed: it is another by now, or the person is gone.
+            ConcurrentModification: the hash is another now, or the account is gone.
         """
 
     def erase(self, user: User, name: str, erasure: Erasure) -> None:
-        """Remove a person, free their name and begin the erasure.
+        """Remove an account, free its username and begin the erasure.
 
         Raises:
-            Changed: the person was changed or erased meanwhile.
+            ConcurrentModification: the account was changed or erased meanwhile.
         """
 
     def erasure(self, user_id: str) -> Erasure | None:
-        """Read how far a person's erasure is; strongly consistent."""
+        """Read the erasure of an account; strongly consistent."""
 
     def update_erasure(self, before: Erasure, after: Erasure) -> None:
-        """Write an erasure's new state over the one that was read.
+        """Replace the state of an erasure that was read.
 
         Raises:
-            Changed: it is another by now.
+            ConcurrentModification: the stored state is another.
         """
 
     def count_attempt(self, counter: str, expires: datetime) -> int:
-        """Count one more attempt and answer how many there were."""
+        """Count one more attempt, and return how many there were."""
 
     def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
-        """Look up the first answer to an idempotency key."""
+        """Return the first response to an idempotency key."""
 
     def check(self) -> None:
-        """Check that the datastore answers."""
+        """Check that the datastore is reachable."""

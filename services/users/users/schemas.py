@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from chassis.http.api import MULTI_LINE, SINGLE_LINE, PageParameters, PatchBody, RequestBody
+from chassis.http.requests import PageParameters, PatchBody, RequestBody
+from chassis.http.text_fields import MULTI_LINE, SINGLE_LINE
 from users.model import FORMER_MEMBER, normalize_username
 
 USERNAME = r"^[^\W_][\w.-]{2,29}$"

@@ -1,13 +1,14 @@
-"""The use cases of users; knows ports, neither Flask nor boto3."""
+"""Use cases of users, on the ports; independent of Flask and boto3."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from chassis import codec
 from chassis.auth.passwords import hash_password, verify_password
 from chassis.auth.tokens import Identity, Issuer
-from chassis.clock import Clock, NewId, format_timestamp
+from chassis.clock import Clock, NewId
 from chassis.concurrency import Precondition, require_current, retry_on_conflict
 from chassis.errors import (
     Conflict,
@@ -28,9 +29,11 @@ from users.model import (
     MEMBER,
     MODERATOR,
     Erasure,
+    SessionClaims,
     User,
     begin_erasure,
     confirm_erasure,
+    is_profile_field,
     may_edit_profile,
     may_moderate,
     normalize_username,
@@ -38,17 +41,16 @@ from users.model import (
 )
 from users.ports import Account, ConcurrentModification, Store, UsernameTaken
 
-PROFILE = {"display_name", "bio"}
 NO_SUCH_USER = "There is no such user."
 
 
 class UnknownErasure(Exception):
-    """Somebody forgot a person of whom no erasure is known."""
+    """A component confirmed an erasure that is not known."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What somebody fills in to get an account."""
+    """The content of a registration."""
 
     username: str
     display_name: str  # empty: the username
@@ -57,7 +59,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class Limits:
-    """How many sign-ins are let through in a window of time."""
+    """Rate limits of sign-ins in a window of time."""
 
     per_name: int
     per_address: int
@@ -74,7 +76,7 @@ class Session:
 
 
 class Users:
-    """What people can do with accounts."""
+    """The use cases of users."""
 
     def __init__(
         self,
@@ -86,7 +88,7 @@ class Users:
         *,
         replica_holders: Callable[[], frozenset[str]],
     ) -> None:
-        """Take what tells the components that keep copies of people as `replica_holders`."""
+        """Take a function that returns the components with replicas of users."""
         self._store = store
         self._issuer = issuer
         self._limits = limits
@@ -95,20 +97,19 @@ class Users:
         self._new_id = new_id
 
     def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
-        """Open an account and answer it as others see it.
+        """Open an account, and return its public view.
 
         Raises:
-            Conflict: somebody has the username.
-            KeyReused: the idempotency key was used for another request.
+            Conflict: another account has the username.
+            IdempotencyKeyReused: the idempotency key was used for another request.
         """
-        if answer := self._store.find_response(key):
-            return answer
+        if response := self._store.find_response(key):
+            return response
         username = normalize_username(new.username)
         user = User(
             id=self._new_id(),
             username=username,
             display_name=new.display_name or username,
-            bio="",
             role=MEMBER,
             suspended=False,
             created_at=self._clock(),
@@ -121,8 +122,8 @@ class Users:
             return require_stored_response(self._store.find_response(key))
         except UsernameTaken as error:
             # The same request may have won the race for both the name and the key.
-            if answer := self._store.find_response(key):
-                return answer
+            if response := self._store.find_response(key):
+                return response
             detail = "This username is taken."
             raise Conflict(detail, kind="urn:problem:username-taken") from error
         return public_view(user)
@@ -131,8 +132,8 @@ class Users:
         """Open a session for 12 hours.
 
         Raises:
-            TooMany: too many attempts from this address, in all or for this name.
-            Unauthenticated: the name or the password is wrong; which one is not told.
+            RateLimited: too many attempts from this address, in all or for this name.
+            Unauthenticated: the name or the password is wrong; the message does not say which.
         """
         name = username_key(username)
         self._count_attempts(
@@ -145,20 +146,16 @@ class Users:
             detail = "The username or the password is wrong."
             raise Unauthenticated(detail, kind="urn:problem:wrong-credentials")
         user = account.user
+        claims = SessionClaims(
+            user.username, user.display_name, user.role, user.suspended, user.version
+        )
         token, expires_at = self._issuer.issue(
-            subject=user.id,
-            username=user.username,
-            name=user.display_name,
-            role=user.role,
-            suspended=user.suspended,
-            version=user.version,
-            session=self._new_id(),
-            now=self._clock(),
+            user.id, self._new_id(), codec.to_json(claims), self._clock()
         )
         return Session(user, expires_at, token)
 
     def get(self, user_id: str) -> User:
-        """Read a person.
+        """Return a user.
 
         Raises:
             NotFound: there is no such user.
@@ -166,16 +163,16 @@ class Users:
         return self._account(user_id).user
 
     def get_many(self, user_ids: Sequence[str]) -> list[User]:
-        """Read those of up to 100 people who exist, in the order asked for."""
+        """Return those of up to 100 users who exist, in the order of the ids."""
         found = self._store.get_many(user_ids)
         return [found[user_id] for user_id in dict.fromkeys(user_ids) if user_id in found]
 
     def newest(self, limit: int, after: Key | None) -> Page[User]:
-        """List people, newest first."""
+        """List users, newest first."""
         return self._store.newest(limit, after)
 
-    def me(self, identity: Identity) -> User:
-        """Read the person who asks.
+    def me(self, identity: Identity[SessionClaims]) -> User:
+        """Return the session's owner.
 
         Raises:
             Unauthenticated: they have erased their account.
@@ -183,12 +180,16 @@ class Users:
         return self._actor(identity).user
 
     def change(
-        self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
+        self,
+        identity: Identity[SessionClaims],
+        user_id: str,
+        changes: dict[str, Any],
+        expected: Precondition,
     ) -> User:
-        """Change a person: their profile by themselves, role and suspension by a moderator.
+        """Change a user: the profile by themselves, role and suspension by a moderator.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Forbidden, NotFound, PreconditionFailed: as their names say.
         """
 
         def attempt() -> User:
@@ -197,10 +198,11 @@ class Users:
             if actor.suspended:
                 detail = "This account is suspended."
                 raise Forbidden(detail, kind="urn:problem:suspended")
-            if PROFILE & changes.keys() and not may_edit_profile(actor.id, user_id):
+            own = {name for name in changes if is_profile_field(name)}
+            if own and not may_edit_profile(actor.id, user_id):
                 detail = "Only the person themselves may change this."
                 raise Forbidden(detail)
-            if changes.keys() - PROFILE and not may_moderate(actor):
+            if changes.keys() - own and not may_moderate(actor):
                 detail = "Only a moderator may change this."
                 raise Forbidden(detail)
             require_current(user.version, expected)
@@ -210,12 +212,12 @@ class Users:
 
         return retry_on_conflict(attempt, ConcurrentModification)
 
-    def change_password(self, identity: Identity, current: str, new: str) -> None:
+    def change_password(self, identity: Identity[SessionClaims], current: str, new: str) -> None:
         """Replace one's password.
 
         Raises:
             Forbidden: the current password is wrong.
-            TooMany: too many attempts for this account.
+            RateLimited: too many attempts for this account.
         """
         account = self._actor(identity)
         self._count_attempts(
@@ -227,15 +229,17 @@ class Users:
         try:
             self._store.set_password(account, hash_password(new))
         except ConcurrentModification as error:
-            # Somebody with the same password was faster, or the account was erased.
+            # Another change of the password was faster, or the account was erased.
             self._actor(identity)
             raise _wrong_password() from error
 
-    def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
+    def erase(
+        self, identity: Identity[SessionClaims], user_id: str, expected: Precondition
+    ) -> None:
         """Erase one's own account and free its username.
 
         Raises:
-            Forbidden, NotFound, Stale: as their names say.
+            Forbidden, NotFound, PreconditionFailed: as their names say.
         """
 
         def attempt() -> None:
@@ -251,7 +255,7 @@ class Users:
         retry_on_conflict(attempt, ConcurrentModification)
 
     def erasure(self, user_id: str) -> Erasure:
-        """Tell how far a person's erasure is.
+        """Return the erasure of an account.
 
         Raises:
             NotFound: nobody with this id was erased.
@@ -263,7 +267,7 @@ class Users:
         return erasure
 
     def confirm_erasure(self, user_id: str, component: str) -> None:
-        """Note that a component forgot an erased person; the same again changes nothing.
+        """Record that a component forgot an erased user; a repetition changes nothing.
 
         Raises:
             UnknownErasure: nobody with this id was erased.
@@ -280,7 +284,7 @@ class Users:
         retry_on_conflict(attempt, ConcurrentModification)
 
     def make_moderator(self, username: str) -> User:
-        """Make the person with this username a moderator, by hand and without asking anybody.
+        """Make the user with this username a moderator, on the operator's authority.
 
         Raises:
             NotFound: nobody has the username.
@@ -314,7 +318,7 @@ class Users:
             raise NotFound(NO_SUCH_USER)
         return account
 
-    def _actor(self, identity: Identity) -> Account:
+    def _actor(self, identity: Identity[SessionClaims]) -> Account:
         account = self._store.get(identity.subject)
         if account is None:
             raise self._gone()
@@ -329,20 +333,16 @@ def _wrong_password() -> Forbidden:
 
 
 def public_view(user: User) -> dict[str, Any]:
-    """Give what everybody may see of a person."""
-    seen = asdict(user) | {"created_at": format_timestamp(user.created_at)}
-    del seen["suspended"]
-    return seen
+    """Return a user as JSON shows them, with the version."""
+    view = codec.to_json(user)
+    del view["suspended"]
+    return view
 
 
 def erasure_view(erasure: Erasure) -> dict[str, Any]:
-    """Give what everybody may see of an erasure."""
-    return {
-        "id": erasure.id,
-        "status": "erased" if erasure.finished_at else "erasing",
-        "requested_at": format_timestamp(erasure.requested_at),
-        "finished_at": erasure.finished_at and format_timestamp(erasure.finished_at),
-    }
+    """Return an erasure as JSON shows it."""
+    status = "erased" if erasure.finished_at else "erasing"
+    return codec.to_json(erasure) | {"status": status}
 
 
 def reject_ids_with_paging(paged: bool) -> None:

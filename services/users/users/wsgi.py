@@ -1,8 +1,6 @@
-"""What gunicorn loads: `gunicorn -c python:chassis.http.gunicorn_conf users.wsgi:app`."""
+"""The application that gunicorn loads as `users.wsgi:app`."""
 
-from chassis import logs, settings
-from users.bootstrap import COMPONENT, create_app
-from users.settings import UsersSettings
+from chassis.runtime import wsgi_app
+from users.bootstrap import UsersService
 
-logs.configure(COMPONENT)
-app = create_app(settings.load_settings(UsersSettings))
+app = wsgi_app(UsersService)

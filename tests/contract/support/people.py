@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from chassis import codec
 from chassis.clock import utc_now, uuid7
 from tests.contract.support.client import Client
 from tests.contract.support.forum import Forum
 from tests.contract.support.transcript import Transcript
+from users.model import SessionClaims
 
 PASSWORD = "correct horse battery"
 
@@ -67,15 +69,15 @@ class People:
             user: dict[str, Any] = answer.expect(201)
         etag = self.forum.appoint(user["id"]) if moderator else answer.etag
         # As signing in would, but for the time that verifying a password takes.
-        client.token, _ = self.forum.issuer.issue(
-            subject=user["id"],
-            username=username,
-            name=shown,
+        claims = SessionClaims(
+            username,
+            shown,
             role="moderator" if moderator else "member",
             suspended=False,
-            version=int(etag.strip('"')),
-            session=uuid7(),
-            now=utc_now(),
+            ver=int(etag.strip('"')),
+        )
+        client.token, _ = self.forum.issuer.issue(
+            user["id"], uuid7(), codec.to_json(claims), utc_now()
         )
         return Person(client, user["id"], username, shown)
 

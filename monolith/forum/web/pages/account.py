@@ -1,12 +1,14 @@
-"""Registering, signing in and out, and one's own account."""
+"""Pages of one's own account: registration, sign-in, profile, password and deletion."""
 
 from flask import Blueprint, g, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
+from chassis.auth.sessions import clear_session_cookie, set_session_cookie
 from chassis.errors import Conflict, Failure, RateLimited, Unauthenticated
-from chassis.http import api
-from forum.users.port import Registration, User
+from chassis.http.routing import add_routes, get, post
+from forum.users.port import Registration
 from forum.users.schemas import Credentials, NewPassword, NewUser, UserChange
+from forum.users.state import User
 from forum.web import pending_form
 from forum.web.context import PageContext
 from forum.web.csrf import local_path
@@ -17,29 +19,37 @@ from forum.web.rendering import render_page
 WRONG = "The username or the password is wrong."
 
 
-def blueprint(site: PageContext) -> Blueprint:
-    """Make the blueprint of accounts."""
-    bp = Blueprint("account", __name__)
+class AccountPages:
+    """The pages of one's own account."""
 
-    def enter(username: str, password: str, form: Form) -> Response:
-        session = site.users.sign_in(username, password, request.remote_addr or "")
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+
+    def blueprint(self) -> Blueprint:
+        """Build the blueprint."""
+        blueprint = Blueprint("account", __name__)
+        add_routes(blueprint, self)
+        return blueprint
+
+    def _enter(self, username: str, password: str, form: Form) -> Response:
+        session = self._context.users.sign_in(username, password, request.remote_addr or "")
         response = make_response(redirect(local_path(form.values.get("next", "/")), 303))
         if waiting := pending_form.from_values(form.values.get(pending_form.PATH, ""), form.values):
             # The session had ended while they wrote: what they wrote is still here, to be sent.
-            g.identity = site.sessions.from_token(session.token)
+            g.identity = self._context.sessions.from_token(session.token)
             response = render_page("resume.html", kept=waiting)
-        api.set_session_cookie(response, session.token, session.expires_at)
+        set_session_cookie(response, session.token, session.expires_at)
         return response
 
-    @bp.get("/register")
-    def register_form() -> Response:
+    @get("/register")
+    def register_form(self) -> Response:
         """Show the form that opens an account."""
         return render_page(
             "register.html", form=Form({"next": local_path(request.args.get("next", "/"))})
         )
 
-    @bp.post("/register")
-    def register() -> Response:
+    @post("/register")
+    def register(self) -> Response:
         """Open an account and sign in."""
         form = Form.from_request()
         typed: dict[str, str] = {
@@ -50,29 +60,31 @@ def blueprint(site: PageContext) -> Blueprint:
         new = form.parse(NewUser, **typed)
         if new:
             try:
-                site.users.register(Registration(new.username, new.display_name, new.password))
-                return enter(new.username, new.password, form)
+                self._context.users.register(
+                    Registration(new.username, new.display_name, new.password)
+                )
+                return self._enter(new.username, new.password, form)
             except Conflict as failure:
                 # A second click on the button: the account is theirs already.
                 try:
-                    return enter(new.username, new.password, form)
+                    return self._enter(new.username, new.password, form)
                 except (Unauthenticated, RateLimited):
                     form.status, form.errors["username"] = failure.status, failure.detail
             except Failure as failure:
                 form.add_failure(failure, frozenset(NewUser.model_fields))
         return render_page("register.html", form.status, form=form)
 
-    def sign_in_page(form: Form) -> Response:
+    def _sign_in_page(self, form: Form) -> Response:
         waiting = pending_form.from_values(form.values.get(pending_form.PATH, ""), form.values)
         return render_page("sign_in.html", form.status, form=form, kept=waiting)
 
-    @bp.get("/sign-in")
-    def sign_in() -> Response:
+    @get("/sign-in")
+    def sign_in(self) -> Response:
         """Show the form that opens a session."""
-        return sign_in_page(Form({"next": local_path(request.args.get("next", "/"))}))
+        return self._sign_in_page(Form({"next": local_path(request.args.get("next", "/"))}))
 
-    @bp.post("/sign-in")
-    def open_session() -> Response:
+    @post("/sign-in")
+    def open_session(self) -> Response:
         """Open a session."""
         form = Form.from_request()
         typed = form.parse(
@@ -82,37 +94,37 @@ def blueprint(site: PageContext) -> Blueprint:
         )
         if typed:
             try:
-                return enter(typed.username, typed.password, form)
+                return self._enter(typed.username, typed.password, form)
             except Failure as failure:
                 form.add_failure(failure)
-                response = sign_in_page(form)
+                response = self._sign_in_page(form)
                 if isinstance(failure, RateLimited):
                     response.headers["Retry-After"] = str(failure.retry_after)
                 return response
-        return sign_in_page(form)
+        return self._sign_in_page(form)
 
-    @bp.post("/sign-out")
-    def sign_out() -> Response:
+    @post("/sign-out")
+    def sign_out(self) -> Response:
         """End the session in this browser."""
-        return _signed_out(url_for("reading.index"))
+        return _signed_out(url_for("thread_list.index"))
 
-    def account_page(user: User, form: Form | None = None) -> Response:
+    def _account_page(self, user: User, form: Form | None = None) -> Response:
         form = form or Form()
         form.values.setdefault("display_name", user.display_name)
         form.values.setdefault("bio", user.bio)
         form.values.setdefault("etag", str(user.version))
         return render_page("me.html", form.status, form=form)
 
-    @bp.get("/me")
-    def me() -> Response:
+    @get("/me")
+    def me(self) -> Response:
         """Show one's own account."""
         identity = current_user()
         if identity is None:
             return redirect(url_for(".sign_in", next=url_for(".me")), 303)
-        return account_page(site.users.me(identity))
+        return self._account_page(self._context.users.me(identity))
 
-    @bp.post("/me")
-    def change_me() -> Response:
+    @post("/me")
+    def change_me(self) -> Response:
         """Change one's profile or password, or erase the account."""
         identity = require_user()
         form = Form.from_request()
@@ -127,7 +139,7 @@ def blueprint(site: PageContext) -> Blueprint:
                 if change:
                     changes = change.model_dump(exclude_unset=True)
                     expected = parse_version(form.values.get("etag", ""))
-                    site.users.change(identity, identity.subject, changes, expected)
+                    self._context.users.change(identity, identity.subject, changes, expected)
                     return redirect(url_for(".me", done="profile"), 303)
             elif action == "password":
                 words = form.parse(
@@ -136,24 +148,22 @@ def blueprint(site: PageContext) -> Blueprint:
                     new=form.values.get("new", ""),
                 )
                 if words:
-                    site.users.change_password(identity, words.current, words.new)
+                    self._context.users.change_password(identity, words.current, words.new)
                     return redirect(url_for(".me", done="password"), 303)
             elif form.values.get("confirm") == "yes":
-                site.users.erase(identity, identity.subject, None)
-                return _signed_out(url_for("erasing.progress", user_id=identity.subject))
+                self._context.users.erase(identity, identity.subject, None)
+                return _signed_out(url_for("erasure_status.progress", user_id=identity.subject))
             else:
                 form.status, form.errors["confirm"] = 400, "Please confirm it."
         except Failure as failure:
             form.add_failure(failure, frozenset({"display_name", "bio", "current", "new"}))
             # The form shows what it tried to replace; sending it again is meant.
             form.values.pop("etag", None)
-        return account_page(site.users.me(identity), form)
-
-    return bp
+        return self._account_page(self._context.users.me(identity), form)
 
 
 def _signed_out(target: str) -> Response:
     response = make_response(redirect(target, 303))
-    api.clear_session_cookie(response)
+    clear_session_cookie(response)
     g.identity = None
     return response

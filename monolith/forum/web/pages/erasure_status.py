@@ -1,19 +1,26 @@
-"""How far the erasure of an account is, for the one who asked for it."""
+"""The page that shows the progress of an erasure to the user who asked for it."""
 
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
+from chassis.http.routing import add_routes, get
 from forum.web.context import PageContext
 from forum.web.rendering import render_page
 
 
-def blueprint(site: PageContext) -> Blueprint:
-    """Make the blueprint of that page."""
-    bp = Blueprint("erasing", __name__)
+class ErasureStatusPage:
+    """The page of an erasure."""
 
-    @bp.get("/users/<id:user_id>/erasure")
-    def progress(user_id: str) -> Response:
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+
+    def blueprint(self) -> Blueprint:
+        """Build the blueprint."""
+        blueprint = Blueprint("erasure_status", __name__)
+        add_routes(blueprint, self)
+        return blueprint
+
+    @get("/users/<id:user_id>/erasure")
+    def progress(self, user_id: str) -> Response:
         """Show how far an erasure is; nobody has to be signed in, or could be."""
-        return render_page("erasure.html", erasure=site.users.erasure(user_id))
-
-    return bp
+        return render_page("erasure.html", erasure=self._context.users.erasure(user_id))

@@ -1,4 +1,4 @@
-"""Posts and threads, written."""
+"""Forms that start threads, and write, edit and delete posts."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from flask import Blueprint, Response, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from chassis.errors import Failure, Forbidden, PreconditionFailed
+from chassis.http.routing import add_routes, get, post
 from chassis.idempotency.keys import IdempotencyKey
 from chassis.markdown import render
 from forum.posts.schemas import NewPost, PostChange
@@ -23,39 +24,49 @@ HTML = "text/html; charset=utf-8"
 POSTED, STARTED, REWRITTEN = "posted", "started", "rewritten"
 
 
-def blueprint(site: PageContext) -> Blueprint:
-    """Make the blueprint of the forms."""
-    bp = Blueprint("writing", __name__)
+class PostForms:
+    """The forms that write posts and threads."""
 
-    @bp.post("/threads/<id:thread_id>")
-    def reply(thread_id: str) -> AnyResponse:
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+
+    def blueprint(self) -> Blueprint:
+        """Build the blueprint."""
+        blueprint = Blueprint("post_forms", __name__)
+        add_routes(blueprint, self)
+        return blueprint
+
+    @post("/threads/<id:thread_id>")
+    def reply(self, thread_id: str) -> AnyResponse:
         """Reply in a thread."""
         identity = require_user()
         form = Form.from_request()
         if preview := _preview(form):
-            return thread_page(site, thread_id, form, preview)
+            return thread_page(self._context, thread_id, form, preview)
         new = form.parse(NewPost, thread_id=thread_id, body=form.values.get("body", ""))
         if new:
             payload = new.model_dump()
             try:
-                made = site.posts.create(
-                    identity, thread_id, new.body, _key(site, form, POSTS, payload)
+                made = self._context.posts.create(
+                    identity, thread_id, new.body, _key(self._context, form, POSTS, payload)
                 )
             except Failure as failure:
                 form.add_failure(failure, frozenset({"body"}))
             else:
                 return redirect(post_url(thread_id, made["id"], POSTED), 303)
-        return thread_page(site, thread_id, form)
+        return thread_page(self._context, thread_id, form)
 
-    @bp.get("/threads/new")
-    def thread_form() -> AnyResponse:
+    @get("/threads/new")
+    def thread_form(self) -> AnyResponse:
         """Show the form of a new thread."""
         if current_user() is None:
             return redirect(url_for("account.sign_in", next=url_for(".thread_form")), 303)
-        return render_page("thread_new.html", form=Form({"idempotency_key": site.new_id()}))
+        return render_page(
+            "thread_new.html", form=Form({"idempotency_key": self._context.new_id()})
+        )
 
-    @bp.post("/threads/new")
-    def new_thread() -> AnyResponse:
+    @post("/threads/new")
+    def new_thread(self) -> AnyResponse:
         """Begin a thread with its first post: two writes, either of which can be repeated."""
         identity = require_user()
         form = Form.from_request()
@@ -67,74 +78,72 @@ def blueprint(site: PageContext) -> Blueprint:
             try:
                 thread_id = form.values.get("thread_id", "")
                 if not thread_id:
-                    key = _key(site, form, THREADS, title.model_dump())
-                    thread_id = site.threads.create(identity, title.title, key)["id"]
+                    key = _key(self._context, form, THREADS, title.model_dump())
+                    thread_id = self._context.threads.create(identity, title.title, key)["id"]
                     form.values["thread_id"] = thread_id
                 first = form.parse(NewPost, thread_id=thread_id, body=post.body)
                 if first:
-                    key = _key(site, form, POSTS, first.model_dump())
-                    made = site.posts.create(identity, thread_id, first.body, key)
+                    key = _key(self._context, form, POSTS, first.model_dump())
+                    made = self._context.posts.create(identity, thread_id, first.body, key)
                     return redirect(post_url(thread_id, made["id"], STARTED), 303)
             except Failure as failure:
                 form.add_failure(failure, frozenset({"title", "body"}))
-        form.values.setdefault("idempotency_key", site.new_id())
+        form.values.setdefault("idempotency_key", self._context.new_id())
         return render_page("thread_new.html", form.status, form=form)
 
-    @bp.get("/posts/<id:post_id>/edit")
-    def edit_form(post_id: str) -> AnyResponse:
+    @get("/posts/<id:post_id>/edit")
+    def edit_form(self, post_id: str) -> AnyResponse:
         """Show the form that rewrites one's own post."""
         identity = require_user()
-        post = site.posts.get(post_id)
+        post = self._context.posts.get(post_id)
         if post.author.id != identity.subject or post.deleted:
             detail = "Only the author may rewrite this post."
             raise Forbidden(detail)
         form = Form({"body": post.body, "etag": str(post.version)})
         return render_page("post_edit.html", post=post, form=form)
 
-    @bp.post("/posts/<id:post_id>/edit")
-    def edit(post_id: str) -> AnyResponse:
+    @post("/posts/<id:post_id>/edit")
+    def edit(self, post_id: str) -> AnyResponse:
         """Rewrite one's own post, unless it was changed since the form was opened."""
         identity = require_user()
         form = Form.from_request()
         if preview := _preview(form):
-            post = site.posts.get(post_id)
+            post = self._context.posts.get(post_id)
             return render_page("post_edit.html", post=post, form=form, preview=preview)
         current = None
         change = form.parse(PostChange, body=form.values.get("body", ""))
         if change:
             expected = parse_version(form.values.get("etag", ""))
             try:
-                post = site.posts.change(identity, post_id, change.body, expected)
+                post = self._context.posts.change(identity, post_id, change.body, expected)
                 return redirect(post_url(post.thread_id, post.id, REWRITTEN), 303)
             except PreconditionFailed as failure:
                 form.add_failure(failure)
-                current = site.posts.get(post_id)
+                current = self._context.posts.get(post_id)
                 form.values["etag"] = str(current.version)
             except Failure as failure:
                 form.add_failure(failure, frozenset({"body"}))
         return render_page(
             "post_edit.html",
             form.status,
-            post=current or site.posts.get(post_id),
+            post=current or self._context.posts.get(post_id),
             form=form,
             current_body=current.body if current else None,
         )
 
-    @bp.post("/posts/<id:post_id>/delete")
-    def delete_post(post_id: str) -> AnyResponse:
+    @post("/posts/<id:post_id>/delete")
+    def delete_post(self, post_id: str) -> AnyResponse:
         """Take a post's words away."""
         identity = require_user()
-        post = site.posts.get(post_id)
-        site.posts.delete(identity, post_id, None)
+        post = self._context.posts.get(post_id)
+        self._context.posts.delete(identity, post_id, None)
         return redirect(post_url(post.thread_id, post_id), 303)
 
-    @bp.post("/preview")
-    def preview() -> AnyResponse:
+    @post("/preview")
+    def preview(self) -> AnyResponse:
         """Give what a text would look like, for scripts that show it beside its form."""
         require_user()
         return Response(render(Form.from_request().values.get("body", "")), content_type=HTML)
-
-    return bp
 
 
 def _preview(form: Form) -> str | None:
@@ -145,9 +154,9 @@ def _preview(form: Form) -> str | None:
 
 
 def _key(
-    site: PageContext, form: Form, path: str, payload: dict[str, Any]
+    context: PageContext, form: Form, path: str, payload: dict[str, Any]
 ) -> IdempotencyKey | None:
     text = form.values.get("idempotency_key") or None
-    return site.fingerprints.from_header(
+    return context.idempotency_keys.from_header(
         text, owner=require_user().subject, path=path, payload=payload
     )

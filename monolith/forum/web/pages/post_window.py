@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from forum.posts.port import Post
+from forum.posts.state import Post
 from forum.web.context import PageContext
 
 PAGE_SIZE = 20
@@ -49,7 +49,7 @@ class PostWindow:
     has_later: bool = False
 
 
-def load_window(site: PageContext, thread_id: str, place: WindowPosition) -> PostWindow:
+def load_window(context: PageContext, thread_id: str, place: WindowPosition) -> PostWindow:
     """Read the posts of a place: one call, or two around a post."""
 
     def ascending(limit: int = PAGE_SIZE, after: str = "") -> tuple[list[Post], bool]:
@@ -60,13 +60,13 @@ def load_window(site: PageContext, thread_id: str, place: WindowPosition) -> Pos
         return posts[::-1], more
 
     def ask(direction: str, limit: int, key: str) -> tuple[list[Post], bool]:
-        page = site.posts.in_thread(thread_id, direction, limit, cursor(direction, key))
+        page = context.posts.in_thread(thread_id, direction, limit, cursor(direction, key))
         posts = _fitting(page.items, MAX_HTML_LENGTH * limit // PAGE_SIZE)
         return posts, page.next is not None or len(posts) < len(page.items)
 
     def cursor(direction: str, key: str) -> str:
         listing = f"posts:in-thread:{thread_id}:{direction}"
-        return site.cursors.encode(listing, (key,) if key else None) or ""
+        return context.cursors.encode(listing, (key,) if key else None) or ""
 
     if place.at == NEWEST or (place.order == NEWEST and not (place.after or place.before)):
         posts, earlier = descending()

@@ -2,7 +2,7 @@
 
 import re
 
-from forum.posts.port import Post
+from forum.posts.state import Post
 
 MAX_QUOTE_LENGTH = 1000  # characters; who wants more can copy it
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")

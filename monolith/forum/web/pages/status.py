@@ -1,4 +1,4 @@
-"""The page that shows which component answers for what, and how far their events are."""
+"""The status page: which component owns what, and the health of each."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,73 +11,80 @@ from werkzeug.wrappers import Response
 
 from chassis.client.service_client import ServiceClient
 from chassis.errors import Failure
+from chassis.headers import SERVED_BY
+from chassis.http.routing import add_routes, get
 from chassis.messaging.status import PATH as EVENTS
+from forum.domains import NAMES
 from forum.web.context import PageContext
 from forum.web.pages.health_banner import ComponentHealth, describe_problems
 from forum.web.rendering import render_page
 
-DOMAINS = ("users", "threads", "posts")
-PATIENCE = 4.0
-"""So many seconds the page waits for all answers; each probe ends by itself before that."""
+TIMEOUT = 4.0
+"""Seconds that the page waits for all components; each probe ends by itself before that."""
 
 
-def blueprint(site: PageContext) -> Blueprint:
-    """Make the blueprint of the status page."""
-    bp = Blueprint("status", __name__)
-    # Not the pages' own pool: who asks for this while a part hangs must not stop other pages.
-    pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="status")
+class StatusPage:
+    """The status page, with threads of its own.
 
-    def aside(question: Callable[[], ComponentHealth]) -> Future[ComponentHealth]:
-        return pool.submit(copy_context().run, question)
+    Not the pages' pool: requests for this page while a component hangs must not stop other pages.
+    """
 
-    @bp.get("/status")
-    def status() -> Response:
-        """Show how all components are, asked just now and all at once."""
-        stage = [domain for domain in DOMAINS if domain in site.clients]
-        asked = {"monolith": aside(partial(_ourselves, site, stage))}
-        asked |= {domain: aside(partial(_ask, site, domain)) for domain in stage}
-        components = [_answer(name, future) for name, future in asked.items()]
-        moving = site.moving()
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="status")
+
+    def blueprint(self) -> Blueprint:
+        """Build the blueprint."""
+        blueprint = Blueprint("status", __name__)
+        add_routes(blueprint, self)
+        return blueprint
+
+    @get("/status")
+    def status(self) -> Response:
+        """Show the health of all components, probed now and concurrently."""
+        ownership = self._context.ownership()
+        stage = [domain for domain in NAMES if domain in ownership.extracted]
+        pending = {"monolith": self._submit(partial(self._check_monolith, stage))}
+        pending |= {domain: self._submit(partial(self._probe, domain)) for domain in stage}
+        components = [_result(name, future) for name, future in pending.items()]
         return render_page(
             "status.html",
             stage=stage,
-            moving=[domain for domain in DOMAINS if domain in moving],
+            moving=[domain for domain in NAMES if domain in ownership.moving],
             components=components,
             troubles=describe_problems(components),
         )
 
-    return bp
+    def _submit(self, check: Callable[[], ComponentHealth]) -> Future[ComponentHealth]:
+        return self._pool.submit(copy_context().run, check)
+
+    def _check_monolith(self, stage: list[str]) -> ComponentHealth:
+        owns = tuple(domain for domain in NAMES if domain not in stage)
+        # Nothing is exchanged while nothing is extracted.
+        events = self._context.event_status() if stage else None
+        return ComponentHealth("monolith", owns, self._context.served_by, events=events)
+
+    def _probe(self, domain: str) -> ComponentHealth:
+        client = self._context.probes[domain]
+        try:
+            ready = client.request("GET", "/readyz")
+        except Failure as failure:
+            return ComponentHealth(domain, (domain,), detail=failure.detail)
+        served_by = ready.headers.get(SERVED_BY, "")
+        return ComponentHealth(domain, (domain,), served_by, events=_event_status(client))
 
 
-def _ourselves(site: PageContext, stage: list[str]) -> ComponentHealth:
-    owns = tuple(domain for domain in DOMAINS if domain not in stage)
-    # While nothing is extracted there are no events.
-    events = site.event_status() if stage else None
-    return ComponentHealth("monolith", owns, site.served_by, events=events)
-
-
-def _ask(site: PageContext, domain: str) -> ComponentHealth:
-    probe = site.probes[domain]
+def _event_status(client: ServiceClient) -> Mapping[str, Any]:
+    """Return a service's event status; empty if it does not tell, which alone is no outage."""
     try:
-        ready = probe.request("GET", "/readyz")
-    except Failure as failure:
-        return ComponentHealth(domain, (domain,), detail=failure.detail)
-    return ComponentHealth(
-        domain, (domain,), ready.headers.get("X-Served-By", ""), events=_events_of(probe)
-    )
-
-
-def _events_of(probe: ServiceClient) -> Mapping[str, Any]:
-    """Ask how far events are; who does not tell still answers for what it owns."""
-    try:
-        told = probe.request("GET", EVENTS).body
+        status = client.request("GET", EVENTS).body
     except Failure:
         return {}
-    return told if isinstance(told, Mapping) else {}
+    return status if isinstance(status, Mapping) else {}
 
 
-def _answer(name: str, asked: Future[ComponentHealth]) -> ComponentHealth:
+def _result(name: str, pending: Future[ComponentHealth]) -> ComponentHealth:
     try:
-        return asked.result(PATIENCE)
+        return pending.result(TIMEOUT)
     except TimeoutError:
         return ComponentHealth(name, (name,), detail="It did not answer in time.")

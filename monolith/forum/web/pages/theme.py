@@ -1,10 +1,11 @@
-"""Light or dark: as the system has it, unless somebody chose otherwise in this browser."""
+"""The colour theme: that of the system, unless the reader chose another in this browser."""
 
 from urllib.parse import urlsplit
 
 from flask import Blueprint, make_response, redirect, request
 from werkzeug.wrappers import Response
 
+from chassis.http.routing import add_routes, post
 from forum.web.csrf import local_path
 
 COOKIE = "forum_theme"
@@ -18,12 +19,17 @@ def chosen_theme() -> str:
     return theme if theme in CHOICES[1:] else ""
 
 
-def blueprint() -> Blueprint:
-    """Make the blueprint of the switch, for those without scripts."""
-    bp = Blueprint("theme", __name__)
+class ThemeSwitch:
+    """The switch for browsers without scripts."""
 
-    @bp.post("/theme")
-    def choose() -> Response:
+    def blueprint(self) -> Blueprint:
+        """Build the blueprint."""
+        blueprint = Blueprint("theme", __name__)
+        add_routes(blueprint, self)
+        return blueprint
+
+    @post("/theme")
+    def choose(self) -> Response:
         """Keep a choice in this browser, and go back to where it was made."""
         # Nobody but our own pages sends this form (see guard), and browsers say which one did.
         back = urlsplit(request.referrer or "/")
@@ -38,5 +44,3 @@ def blueprint() -> Blueprint:
         else:
             response.delete_cookie(COOKIE, samesite="Lax", secure=request.is_secure)
         return response
-
-    return bp

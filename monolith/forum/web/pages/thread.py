@@ -1,4 +1,4 @@
-"""A thread's page: its posts, and the reply that somebody may be writing."""
+"""A thread's page: its posts, and the reply that the reader may be writing."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from chassis.errors import Unavailable
-from forum.threads.port import Thread
+from chassis.http.routing import add_routes, get
+from forum.threads.state import Thread
 from forum.web.context import PageContext
 from forum.web.current_user import current_user
 from forum.web.forms import Form
@@ -15,30 +16,36 @@ from forum.web.pages.quoting import quote_post
 from forum.web.rendering import render_page
 
 
-def blueprint(site: PageContext) -> Blueprint:
-    """Make the blueprint of the page."""
-    bp = Blueprint("thread", __name__)
+class ThreadPage:
+    """A thread's page."""
 
-    @bp.get("/threads/<id:thread_id>")
-    def page(thread_id: str) -> Response:
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+
+    def blueprint(self) -> Blueprint:
+        """Build the blueprint."""
+        blueprint = Blueprint("thread", __name__)
+        add_routes(blueprint, self)
+        return blueprint
+
+    @get("/threads/<id:thread_id>")
+    def page(self, thread_id: str) -> Response:
         """Read a thread."""
         form, quote = Form(), request.args.get("quote", "")
         if quote and current_user():
-            post = site.posts.get(quote)
+            post = self._context.posts.get(quote)
             if not post.deleted:
                 form.values["body"] = quote_post(post)
-        return thread_page(site, thread_id, form)
-
-    return bp
+        return thread_page(self._context, thread_id, form)
 
 
-def thread_page(site: PageContext, thread_id: str, form: Form, preview: str = "") -> Response:
+def thread_page(context: PageContext, thread_id: str, form: Form, preview: str = "") -> Response:
     """Make a thread's page, with what somebody is about to reply and how that would look."""
     place = WindowPosition.from_arguments(request.args)
-    thread, answer = site.gather(
+    thread, answer = context.gather(
         "posts",
-        lambda: site.threads.get(thread_id),
-        lambda: load_window(site, thread_id, place),
+        lambda: context.threads.get(thread_id),
+        lambda: load_window(context, thread_id, place),
     )
     unreachable = isinstance(answer, Unavailable)
     stretch = PostWindow() if isinstance(answer, Unavailable) else answer
@@ -52,7 +59,7 @@ def thread_page(site: PageContext, thread_id: str, form: Form, preview: str = ""
         order=place.order,
         form=form,
         preview=preview,
-        idempotency_key=form.values.get("idempotency_key") or (current_user() and site.new_id()),
+        idempotency_key=form.values.get("idempotency_key") or (current_user() and context.new_id()),
         # The newest post, where it is on the page: whoever looks for newer ones starts from it.
         newest=stretch.posts[-1].id if stretch.posts and not stretch.has_later else "",
         **_navigation(thread_id, place, stretch),

@@ -1,4 +1,4 @@
-"""The list of threads."""
+"""The list of threads, and the search in their titles."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from chassis.errors import Invalid, Unavailable
+from chassis.http.routing import add_routes, get
 from forum.pagination import Listing
-from forum.threads.port import Thread
+from forum.threads.state import Thread
 from forum.web import notices
 from forum.web.context import PageContext
 from forum.web.forms import humanize
@@ -16,12 +17,20 @@ from forum.web.rendering import next_url, render_page
 PAGE_SIZE = 20
 
 
-def blueprint(site: PageContext) -> Blueprint:
-    """Make the blueprint of the front page."""
-    bp = Blueprint("reading", __name__)
+class ThreadList:
+    """The front page."""
 
-    @bp.get("/")
-    def index() -> Response:
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+
+    def blueprint(self) -> Blueprint:
+        """Build the blueprint."""
+        blueprint = Blueprint("thread_list", __name__)
+        add_routes(blueprint, self)
+        return blueprint
+
+    @get("/")
+    def index(self) -> Response:
         """List threads, or find some by their titles."""
         q = " ".join(request.args.get("q", "").split())[:120]
         sort = "newest" if request.args.get("sort") == "newest" else "activity"
@@ -30,9 +39,9 @@ def blueprint(site: PageContext) -> Blueprint:
         status = 200
         try:
             if q:
-                page = site.threads.search(q, PAGE_SIZE, cursor)
+                page = self._context.threads.search(q, PAGE_SIZE, cursor)
             else:
-                page = site.threads.newest(sort, PAGE_SIZE, cursor)
+                page = self._context.threads.newest(sort, PAGE_SIZE, cursor)
         except Unavailable:
             status = 503
         except Invalid as failure:
@@ -52,5 +61,3 @@ def blueprint(site: PageContext) -> Blueprint:
             first_url=url_for(".index", **chosen) if cursor else None,
             next_url=next_url(page, ".index", **chosen),
         )
-
-    return bp

@@ -42,7 +42,6 @@ that an item may have. A page of DynamoDB ends at 1 MB: a page of 50 posts is on
 20 KB each, and one more for every further MB.
 """
 
-from chassis.auth import user_replica
 from chassis.dynamodb.tables import Index, Table
 from chassis.idempotency import store
 from chassis.messaging import dynamodb_outbox
@@ -61,7 +60,7 @@ POSTS = Table(
 )
 LOCATIONS = Table("posts-places", partition="id")
 THREADS = Table("posts-threads", partition="id")
-USERS = user_replica.user_replica_table("posts")
+USERS = Table("posts-people", partition="id")
 IDEMPOTENCY = store.idempotency_table("posts")
 OUTBOX = dynamodb_outbox.outbox_table("posts")
 OWNERSHIP = state.ownership_table("posts")

@@ -1,59 +1,49 @@
-"""What is known here of threads: a replica that events feed, and calls for what they lack."""
+"""Replica of threads, fed by events, and by requests for threads of which no event came yet."""
 
-from chassis.auth.user_replica import NEWER
+from collections.abc import Iterable
+
+from chassis import codec
 from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
+from chassis.dynamodb.versioned_items import VersionedItems
+from chassis.ownership.records import Record
 from posts.dynamodb import tables
 from posts.model import Thread
-
-THREADS = tables.THREADS.name
 
 
 class ThreadReplica:
     """The replica in one of the service's own tables.
 
-    Items are `id`, `version`, `title`, `locked`, `deleted` and, unless a call told of this
-    version, `event_id`: that of the event that did. A deleted thread keeps its item, so that what
-    was told of it before can't bring it back.
+    Items hold the fields of `Thread`, with the `event_id` of the event that told of this version,
+    unless a request or a move did. A deleted thread keeps its item, so that an older version can't
+    bring it back.
     """
 
     def __init__(self, database: Database) -> None:
         self._db = database
-
-    def key(self, thread_id: str) -> tuple[str, dict[str, str]]:
-        """Name a thread's item, for `Database.get_each`."""
-        return THREADS, {"id": thread_id}
+        self._items = VersionedItems(database, tables.THREADS.name)
+        self.key = self._items.key
 
     def parse(self, item: Item | None) -> Thread | None:
-        """Read a thread's item; None if there is none, for a thread that is not known."""
-        if item is None:
-            return None
-        return Thread(
-            id=item["id"],
-            title=item["title"],
-            locked=item["locked"],
-            deleted=item["deleted"],
-            version=item["version"],
-        )
+        """Return the thread of an item; None for a thread that is not known."""
+        return codec.from_json(Thread, item) if item else None
 
     def store(self, thread: Thread, event_id: str | None = None) -> Thread:
-        """Keep what was told of a thread unless a newer version is known; answers the newest."""
-        item: Item = {
-            "id": thread.id,
-            "title": thread.title,
-            "locked": thread.locked,
-            "deleted": thread.deleted,
-            "version": thread.version,
-        }
-        if event_id:
-            item["event_id"] = event_id
+        """Store a thread unless a newer version is known, and return the newest."""
+        item = codec.to_json(thread) | ({"event_id": event_id} if event_id else {})
         try:
             # Not a plain put, which would give up where it meets somebody who is just posting.
-            self._db.transact([self._db.put(THREADS, item, NEWER, version=thread.version)])
+            self._db.transact([self._items.put(item)])
         except TransactionCanceled:
-            return self.parse(self._db.get(*self.key(thread.id))) or thread
+            return self.parse(self._items.get(thread.id)) or thread
         return thread
 
     def require_open(self, thread_id: str) -> Action:
-        """Make the action that refuses a transaction unless a thread is known and open."""
-        key = {"id": thread_id}
-        return self._db.condition_check(THREADS, key, "locked = :no AND deleted = :no", no=False)
+        """Make the action that cancels a transaction unless a thread is known and open."""
+        condition = "locked = :no AND deleted = :no"
+        return self._db.condition_check(*self.key(thread_id), condition, no=False)
+
+    def write_records(self, records: Iterable[Record]) -> None:
+        """Store threads from their owner's records, unless a newer version is known."""
+        for record in records:
+            # The record of a deleted thread has no title.
+            self.store(codec.from_json(Thread, {"title": "", "locked": False} | record))

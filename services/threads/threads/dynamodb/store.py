@@ -1,63 +1,73 @@
-"""Threads in DynamoDB; `threads.dynamodb.tables` says which partition carries which load.
+"""Threads in DynamoDB; `threads.dynamodb.tables` describes the load on each partition.
 
-What a write tells others is in the outbox by the same transaction. What the posts of a thread
-change of it (`threads.event_handlers`) is never written here, so neither overwrites the other.
+Each write records its event in the outbox in the same transaction. Counts of posts are written
+elsewhere (`threads.dynamodb.post_counter`), so neither write overwrites the other.
 """
 
 from collections.abc import Iterable, Sequence
+from threading import Lock
 from typing import Any
 
+from cachetools import LRUCache
+
 from chassis.auth.tokens import Identity
-from chassis.auth.user_replica import NAME, UserReplica
-from chassis.clock import Clock, format_timestamp, parse_timestamp
-from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled, list_shard
-from chassis.facts import Facts
+from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
 from chassis.idempotency.keys import DuplicateIdempotencyKey, IdempotencyKey
 from chassis.idempotency.store import IdempotencyStore
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.pagination import Key, Page
 from threads import events
-from threads.dynamodb import tables
-from threads.model import FORMER_MEMBER, Author, Thread, title_words
+from threads.dynamodb import items, tables
+from threads.dynamodb.user_replica import NAME, UserReplica
+from threads.model import FORMER_MEMBER, Actor, SessionClaims, Thread, title_words
 from threads.ports import ConcurrentModification
 
 THREADS = tables.THREADS.name
 WORDS = tables.WORDS.name
-USERS = tables.USERS.name
 UNCHANGED = "version = :expected"
 
 SEARCH_ROUNDS = 3
-"""So many times a search reads on for one page; with 8 words 10 queries and 4 batches."""
+"""Reads of a search for one page; with 8 words these are 10 queries and 4 batches."""
 
 BATCH = 100  # the most items that DynamoDB reads by their keys in one call
 
 
-class DynamoStore:
-    """Keeps threads in the service's own tables."""
+MAX_CACHED_AUTHORS = 20_000
 
-    def __init__(self, database: Database, outbox: DynamoOutbox, clock: Clock) -> None:
+
+class DynamoStore:
+    """Stores threads in the service's own tables."""
+
+    def __init__(
+        self, database: Database, outbox: DynamoOutbox, responses: IdempotencyStore
+    ) -> None:
         self._db = database
         self._outbox = outbox
-        self._answers = IdempotencyStore(database, tables.IDEMPOTENCY.name, clock)
-        self._people = UserReplica(database, USERS, FORMER_MEMBER)
-        self._authors = Facts()
+        self._responses = responses
+        self._users = UserReplica(database)
+        # A thread never changes its author, so no entry becomes stale.
+        self._author_ids: LRUCache[str, str] = LRUCache(MAX_CACHED_AUTHORS)
+        self._author_ids_lock = Lock()
 
     def get(self, thread_id: str) -> Thread | None:
         """Read a thread and its author's name; strongly consistent.
 
-        In one call where this process has read the thread before, else in two: whose thread it is
-        never changes, so both can be asked for at once.
+        In one call where this process has read the thread before, because it then knows the
+        author's id; else in two.
         """
-        if author_id := self._authors.get(thread_id):
-            keys = (THREADS, {"id": thread_id}), self._people.key(author_id)
-            item, person = self._db.get_items(*keys, only={USERS: NAME})
-            name = person["display_name"] if person else FORMER_MEMBER
-            return _thread(item, name) if item and _live(item) else None
+        with self._author_ids_lock:
+            author_id = self._author_ids.get(thread_id)
+        if author_id:
+            keys = (THREADS, {"id": thread_id}), self._users.key(author_id)
+            item, user = self._db.get_items(*keys, only={tables.USERS.name: NAME})
+            name = user["display_name"] if user else FORMER_MEMBER
+            return items.to_thread(item, name) if item and not items.is_deleted(item) else None
         item = self._db.get(THREADS, {"id": thread_id})
-        if item is None or not _live(item):
+        if item is None or items.is_deleted(item):
             return None
-        self._authors.keep(thread_id, item["author_id"])
-        return self._named([item])[0]
+        with self._author_ids_lock:
+            self._author_ids[thread_id] = item["author_id"]
+        return self._with_author_names([item])[0]
 
     def list_by_activity(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads by activity, in a query per shard and one batch; may lag behind."""
@@ -70,9 +80,9 @@ class DynamoStore:
     def search(self, words: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
         """List threads with all these words in their titles, newest first; strongly consistent.
 
-        Reads a page of postings for each word, then only those of the rarest word, and compares
-        what it can't tell from these with the titles. So a page costs a bounded number of calls,
-        however many threads share the words; where they end, the next page goes on.
+        Reads a page of postings for each word, then only those of the rarest word, and compares the
+        titles where the postings don't decide. So a page costs a bounded number of calls, however
+        many threads share the words; where the calls end, the next page goes on.
         """
         wanted = frozenset(words)
         size = BATCH if len(wanted) > 1 else min(limit + 1, BATCH)
@@ -86,71 +96,74 @@ class DynamoStore:
                 wanted, [one for one in page if _may_be_in_all(one, pages.values(), size)]
             )
             if len(found) > limit:
-                return Page(self._named(found[:limit]), (found[limit - 1]["id"],))
+                return Page(self._with_author_names(found[:limit]), (found[limit - 1]["id"],))
             if len(page) < size:
-                return Page(self._named(found), None)
+                return Page(self._with_author_names(found), None)
             if rounds_left:
                 pages[rarest] = self._postings(rarest, page[-1], size)
-        return Page(self._named(found), (page[-1],))
+        return Page(self._with_author_names(found), (page[-1],))
 
-    def authorize(self, identity: Identity) -> Identity:
-        """Tell who is about to write, in one call unless their session tells something new."""
-        table, key = self._people.key(identity.subject)
-        return self._people.authorize(identity, self._db.get(table, key))
+    def authorize(self, identity: Identity[SessionClaims]) -> Actor:
+        """Return who is about to write, in one call unless their session tells something new."""
+        known = self._db.get(*self._users.key(identity.subject))
+        return self._users.authorize(identity, known)
 
-    def add(self, thread: Thread, key: IdempotencyKey | None, answer: dict[str, Any]) -> None:
+    def add(self, thread: Thread, key: IdempotencyKey | None, response: dict[str, Any]) -> None:
         """Add a thread and the postings of its title in one transaction."""
         actions = [
-            self._db.put(THREADS, _item(thread)),
-            self._outbox.record(events.CREATED, thread.id, thread.version, events.state(thread)),
+            self._db.put(THREADS, items.to_item(thread)),
+            self._outbox.record(
+                events.CREATED, thread.id, thread.version, events.event_data(thread)
+            ),
             *self._add_postings(thread, title_words(thread.title)),
         ]
         if key:
-            actions.append(self._answers.store_response(key, answer))
+            actions.append(self._responses.store_response(key, response))
         try:
             self._db.transact(actions)
-        except TransactionCanceled as refusal:
-            raise DuplicateIdempotencyKey from refusal
+        except TransactionCanceled as canceled:
+            raise DuplicateIdempotencyKey from canceled
 
     def replace(self, thread: Thread, old: Thread) -> None:
-        """Write a thread's new state and the changed postings of its title in one transaction."""
-        change = "SET title = :title, locked = :locked, version = :version"
+        """Replace a thread's state and the postings of its title in one transaction."""
         words, old_words = title_words(thread.title), title_words(old.title)
         self._apply(
-            self._db.update(
+            self._db.replace_item(
                 THREADS,
                 {"id": thread.id},
-                change,
+                items.state_of(old),
+                items.state_of(thread),
                 UNCHANGED,
-                title=thread.title,
-                locked=thread.locked,
-                version=thread.version,
                 expected=old.version,
             ),
-            self._outbox.record(events.UPDATED, thread.id, thread.version, events.state(thread)),
+            self._outbox.record(
+                events.UPDATED, thread.id, thread.version, events.event_data(thread)
+            ),
             *self._add_postings(thread, words - old_words),
             *self._remove_postings(thread, old_words - words),
         )
 
     def delete(self, thread: Thread) -> None:
-        """Leave an item that is in no list, and remove the postings, in one transaction.
+        """Leave a tombstone that is in no list, and remove the postings, in one transaction.
 
-        The item goes on telling a thread that was deleted from one that is not known yet.
+        The tombstone distinguishes a deleted thread from one that is not known yet.
         """
         version = thread.version + 1
-        left = {"id": thread.id, "deleted": True, "version": version}
+        tombstone = items.tombstone(thread.id, version)
         self._apply(
-            self._db.put(THREADS, left, UNCHANGED, expected=thread.version),
-            self._outbox.record(events.DELETED, thread.id, version, events.remains(thread)),
+            self._db.put(THREADS, tombstone, UNCHANGED, expected=thread.version),
+            self._outbox.record(
+                events.DELETED, thread.id, version, events.deleted_event_data(thread)
+            ),
             *self._remove_postings(thread, title_words(thread.title)),
         )
 
     def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
-        """Look up the first answer to an idempotency key."""
-        return self._answers.find_response(key)
+        """Return the first response to an idempotency key."""
+        return self._responses.find_response(key)
 
     def check(self) -> None:
-        """Check that the datastore answers."""
+        """Check that the datastore is reachable."""
         self._db.check_table(THREADS)
 
     def _list(self, index: str, sort: str, limit: int, after: Key | None) -> Page[Thread]:
@@ -158,22 +171,26 @@ class DynamoStore:
         found = self._db.query_newest(
             THREADS, index, sort, shards=tables.SHARDS, limit=limit + 1, before=before
         )
-        threads = self._named(found[:limit])
+        threads = self._with_author_names(found[:limit])
         return Page(threads, (found[limit - 1][sort],) if len(found) > limit else None)
 
     def _with_words(self, wanted: frozenset[str], thread_ids: Sequence[str]) -> list[Item]:
         """Read those of up to 100 threads that have these words in their titles right now."""
-        items = self._db.get_by_partition(THREADS, "id", thread_ids)
-        live = [items[one] for one in thread_ids if one in items and _live(items[one])]
+        found = self._db.get_by_partition(THREADS, "id", thread_ids)
+        live = [
+            found[one] for one in thread_ids if one in found if not items.is_deleted(found[one])
+        ]
         return [item for item in live if wanted <= title_words(item["title"])]
 
-    def _named(self, items: Sequence[Item]) -> list[Thread]:
-        """Give threads with the names that their authors have now, in one call."""
-        names = self._people.display_names(item["author_id"] for item in items)
-        return [_thread(item, names.get(item["author_id"], FORMER_MEMBER)) for item in items]
+    def _with_author_names(self, found: Sequence[Item]) -> list[Thread]:
+        """Return threads with the names that their authors have now, in one call."""
+        names = self._users.display_names(item["author_id"] for item in found)
+        return [
+            items.to_thread(item, names.get(item["author_id"], FORMER_MEMBER)) for item in found
+        ]
 
     def _postings(self, word: str, before: str | None, size: int) -> list[str]:
-        """Read a page of the ids of threads that have a word in their titles, newest first."""
+        """Read the ids of a page of threads with a word in their titles, newest first."""
         condition, values = "word = :word", {"word": word}
         if before is not None:
             condition += " AND thread_id < :before"
@@ -190,47 +207,15 @@ class DynamoStore:
     def _apply(self, *actions: Action) -> None:
         try:
             self._db.transact(actions)
-        except TransactionCanceled as refusal:
-            raise ConcurrentModification from refusal
+        except TransactionCanceled as canceled:
+            raise ConcurrentModification from canceled
 
 
 def _reach(page: Sequence[str], size: int) -> str:
-    """Tell down to which id a page of postings is complete; an empty string if to the end."""
+    """Return the id down to which a page of postings is complete; empty if to the end."""
     return page[-1] if len(page) == size else ""
 
 
 def _may_be_in_all(thread_id: str, pages: Iterable[Sequence[str]], size: int) -> bool:
-    """Tell whether each page of postings has this id or does not reach down to it."""
+    """Return whether each page of postings has this id, or does not reach down to it."""
     return all(thread_id in page or thread_id < _reach(page, size) for page in pages)
-
-
-def _live(item: Item) -> bool:
-    return "deleted" not in item
-
-
-def _item(thread: Thread) -> Item:
-    return {
-        "id": thread.id,
-        "title": thread.title,
-        "author_id": thread.author.id,
-        "created_at": format_timestamp(thread.created_at),
-        "last_activity_at": format_timestamp(thread.last_activity_at),
-        "post_count": thread.post_count,
-        "locked": thread.locked,
-        "version": thread.version,
-        "activity_key": tables.activity_key(format_timestamp(thread.last_activity_at), thread.id),
-        "list_shard": list_shard(thread.id, tables.SHARDS),
-    }
-
-
-def _thread(item: Item, author_name: str) -> Thread:
-    return Thread(
-        id=item["id"],
-        title=item["title"],
-        author=Author(item["author_id"], author_name),
-        created_at=parse_timestamp(item["created_at"]),
-        last_activity_at=parse_timestamp(item["last_activity_at"]),
-        post_count=item["post_count"],
-        locked=item["locked"],
-        version=item["version"],
-    )

@@ -35,7 +35,6 @@ that come later leave nothing), nobody reads it, and it names nobody. Removing i
 worker through up to all posts of a thread for 200 bytes each.
 """
 
-from chassis.auth import user_replica
 from chassis.dynamodb.tables import Index, Table
 from chassis.idempotency import store
 from chassis.messaging import dynamodb_outbox
@@ -53,7 +52,7 @@ THREADS = Table(
 )
 WORDS = Table("threads-words", partition="word", sort="thread_id")
 TALLY = Table("threads-posts", partition="thread_id", sort="post_id")
-USERS = user_replica.user_replica_table("threads")
+USERS = Table("threads-people", partition="id")
 IDEMPOTENCY = store.idempotency_table("threads")
 OUTBOX = dynamodb_outbox.outbox_table("threads")
 OWNERSHIP = state.ownership_table("threads")

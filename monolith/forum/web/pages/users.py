@@ -1,4 +1,4 @@
-"""People's own pages, and what moderators do about people."""
+"""Pages of users, and their moderation."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from chassis.errors import FieldError, Invalid, Unavailable
+from chassis.http.routing import add_routes, get, post
 from forum.web.context import PageContext
 from forum.web.current_user import require_user
 from forum.web.rendering import next_url, render_page
@@ -20,37 +21,43 @@ _MODERATION: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def blueprint(site: PageContext) -> Blueprint:
-    """Make the blueprint of people's pages."""
-    bp = Blueprint("people", __name__)
+class UserPages:
+    """The pages of users."""
 
-    @bp.get("/users/<id:user_id>")
-    def user(user_id: str) -> Response:
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+
+    def blueprint(self) -> Blueprint:
+        """Build the blueprint."""
+        blueprint = Blueprint("user_pages", __name__)
+        add_routes(blueprint, self)
+        return blueprint
+
+    @get("/users/<id:user_id>")
+    def user(self, user_id: str) -> Response:
         """Show a person and what they wrote."""
         cursor = request.args.get("cursor", "")
-        person, posts = site.gather(
+        person, posts = self._context.gather(
             "posts",
-            lambda: site.users.get(user_id),
-            lambda: site.posts.by_user(user_id, PAGE_SIZE, cursor),
+            lambda: self._context.users.get(user_id),
+            lambda: self._context.posts.by_user(user_id, PAGE_SIZE, cursor),
         )
         page = None if isinstance(posts, Unavailable) else posts
         return render_page(
             "user.html",
             user=person,
             posts=page.items if page else None,
-            titles=site.titles([post.thread_id for post in page.items]) if page else {},
+            titles=self._context.titles([post.thread_id for post in page.items]) if page else {},
             next_url=next_url(page, ".user", user_id=user_id),
             first_url=url_for(".user", user_id=user_id) if cursor else None,
         )
 
-    @bp.post("/users/<id:user_id>/moderate")
-    def moderate(user_id: str) -> Response:
+    @post("/users/<id:user_id>/moderate")
+    def moderate(self, user_id: str) -> Response:
         """Suspend somebody or lift it, or give them a role."""
         identity = require_user()
         wanted = [_MODERATION[pair] for pair in request.form.items() if pair in _MODERATION]
         if len(wanted) != 1:
             raise Invalid(FieldError("", "names nothing to change"))
-        site.users.change(identity, user_id, wanted[0], None)
+        self._context.users.change(identity, user_id, wanted[0], None)
         return redirect(url_for(".user", user_id=user_id, done="moderated"), 303)
-
-    return bp

@@ -1,0 +1,77 @@
+"""The definition of a domain: everything that other parts derive from it stands in one place."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chassis.clock import Clock, NewId
+from chassis.dynamodb.database import Database
+from chassis.dynamodb.tables import Table
+from chassis.messaging.dynamodb_outbox import DynamoOutbox, outbox_table
+from chassis.messaging.subscriptions import Subscription
+from chassis.ownership.records import Record, RecordStore
+from chassis.ownership.state import OwnershipStore, ownership_table
+
+WriteRecords = Callable[[Sequence[Record]], None]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain and the service that takes it over.
+
+    The service, its Python package and its tables have the domain's name, and its API is served
+    below `/api/<name>`.
+    """
+
+    name: str
+    label: str
+    """What people call the content, such as `accounts`."""
+
+    port: int
+    """Where the service listens on a developer's machine."""
+
+    tables: tuple[Table, ...]
+    """All tables of the service."""
+
+    replaced_tables: tuple[Table, ...]
+    """The tables with the domain's content, which an extraction begins by emptying."""
+
+    event_types: tuple[str, ...]
+    """Events about the domain: each tells of a write that a move has to copy."""
+
+    consumed_event_types: tuple[str, ...]
+    """Events of other domains that the service's worker applies."""
+
+    record_store: Callable[[Database], RecordStore]
+    """Builds what reads and writes the domain's records during a move."""
+
+    acknowledged_event_types: tuple[str, ...] = ()
+    """Events with which the service confirms events of other domains."""
+
+    replica_writers: Mapping[str, Callable[[Database], WriteRecords]] = field(default_factory=dict)
+    """By domain, what writes its records into the service's replica of it."""
+
+    peers: tuple[str, ...] = ()
+    """The domains whose APIs the service calls."""
+
+    signs_sessions: bool = False
+    """Whether the service issues session tokens, and so needs the private key."""
+
+    @property
+    def subscription(self) -> Subscription:
+        """The events that the service's queue receives."""
+        return Subscription(self.name, self.consumed_event_types)
+
+    def outbox(self, database: Database, clock: Clock, new_id: NewId) -> DynamoOutbox:
+        """Build the service's outbox, which refuses events of other types than the declared."""
+        types = (*self.event_types, *self.acknowledged_event_types)
+        table = outbox_table(self.name).name
+        return DynamoOutbox(database, table, self.name, clock, new_id, types=types)
+
+    def ownership(self, database: Database) -> OwnershipStore:
+        """Build the store of the service's ownership state."""
+        return OwnershipStore(database, self.name)
+
+    @property
+    def ownership_table(self) -> Table:
+        """The table of the service's ownership state."""
+        return ownership_table(self.name)

@@ -1,0 +1,32 @@
+"""Items of a replica: each is replaced by newer versions only, in whatever order they come."""
+
+from chassis.dynamodb.database import Action, Database, Item
+
+NEWER = "attribute_not_exists(id) OR version < :version"
+"""The condition of a write: no item, or one of an older version."""
+
+
+class VersionedItems:
+    """Items with `id` and `version` in one table with the partition key `id`."""
+
+    def __init__(self, database: Database, table: str) -> None:
+        self._db = database
+        self.table = table
+
+    def key(self, item_id: str) -> tuple[str, dict[str, str]]:
+        """Return the place of an item, for `Database.get_items`."""
+        return self.table, {"id": item_id}
+
+    def get(self, item_id: str) -> Item | None:
+        """Read an item; strongly consistent."""
+        return self._db.get(*self.key(item_id))
+
+    def put(self, item: Item) -> Action:
+        """Make the action that writes an item; its condition fails if the table's is as new."""
+        return self._db.put(self.table, item, NEWER, version=item["version"])
+
+    def store(self, item: Item) -> Item:
+        """Write an item unless the table's is as new, and return the newest."""
+        if self._db.put_item_if(self.table, item, NEWER, version=item["version"]):
+            return item
+        return self.get(item["id"]) or item

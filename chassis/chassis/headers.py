@@ -1,0 +1,16 @@
+"""Names of the HTTP headers that components exchange."""
+
+CUTOVER = "X-Cutover-In-Progress"
+"""Marks a 503 of a healthy component that did nothing, because its domain changes owner."""
+
+CUTOVER_FORWARDED = "X-Cutover-Forwarded"
+"""Marks a forwarded request; it is not forwarded again, however often a domain moves."""
+
+DEADLINE = "X-Request-Deadline-Ms"
+"""Milliseconds that the caller still waits for a response."""
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+REQUEST_ID = "X-Request-Id"
+
+SERVED_BY = "X-Served-By"
+"""Component and revision that made a response."""

@@ -1,0 +1,35 @@
+"""JSON responses of an API."""
+
+import json
+from typing import Any
+
+from flask import Response, current_app
+from pydantic import BaseModel
+
+
+def json_response(
+    body: BaseModel | None,
+    status: int = 200,
+    *,
+    version: int | None = None,
+    location: str | None = None,
+    private: bool = False,
+) -> Response:
+    """Make a JSON response; `version` becomes the ETag, `private` forbids caches to keep it."""
+    text = body.model_dump_json() if body is not None else None
+    response = current_app.response_class(text, status, content_type="application/json")
+    if body is None:
+        del response.headers["Content-Type"]
+    if version is not None:
+        response.set_etag(str(version))
+    if location is not None:
+        response.headers["Location"] = location
+    response.headers["Cache-Control"] = "no-store" if private else "no-cache"
+    return response
+
+
+def public_json_response(content: dict[str, Any]) -> Response:
+    """Make a JSON response that is the same for everybody; caches may keep it for 5 minutes."""
+    response = current_app.response_class(json.dumps(content), content_type="application/json")
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response

@@ -1,0 +1,31 @@
+"""A wait for the end of a write freeze, bounded in time and in the number of waiting requests."""
+
+import time
+from collections.abc import Callable
+from threading import BoundedSemaphore
+
+MAX_WAIT_SECONDS = 3.0  # a write waits for the end of a freeze before it is refused
+POLL_SECONDS = 0.03
+MAX_WAITERS = 6  # threads of a process; the others go on serving readers
+
+
+class BoundedWait:
+    """Lets a few requests wait, so that nobody notices a short freeze."""
+
+    def __init__(self, seconds: float = MAX_WAIT_SECONDS, waiters: int = MAX_WAITERS) -> None:
+        self._seconds = seconds
+        self._room = BoundedSemaphore(waiters)
+
+    def until(self, over: Callable[[], bool]) -> bool:
+        """Wait until `over`; return False at once if too many wait, or after too long."""
+        end = time.monotonic() + self._seconds
+        if not self._room.acquire(blocking=False):
+            return False
+        try:
+            while not over():
+                if time.monotonic() > end:
+                    return False
+                time.sleep(POLL_SECONDS)
+        finally:
+            self._room.release()
+        return True

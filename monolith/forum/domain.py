@@ -1,0 +1,29 @@
+"""The definition of a domain on the monolith's side."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chassis.clock import Clock
+from forum.database import Database
+from forum.ownership.records import MonolithRecordStore
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain: its API is below `/api/<name>`, and the table of its rows has its name."""
+
+    name: str
+    label: str
+    """What people call the content, such as `accounts`."""
+
+    event_types: tuple[str, ...]
+    """Events about the domain: each tells of a write that a move has to copy."""
+
+    record_store: Callable[[Database, Clock], MonolithRecordStore]
+    """Builds what reads and writes the domain's rows during a move."""
+
+    may_lack_deleted: bool = False
+    """Whether the monolith's replica may lack a record that was deleted before its events came."""
+
+    acknowledgement_types: tuple[str, ...] = ()
+    """Events with which other components confirm events of this domain to its owner."""

@@ -1,0 +1,82 @@
+"""Records events in the outbox, and fences the writes that they tell of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from chassis.clock import Clock, NewId
+from chassis.messaging.events import Event
+from forum.outbox import PRIVATE_CHANGE, OutboxRow
+from forum.ownership.state import OwnershipRegistry
+
+
+class OutboxRecorder:
+    """Implements `forum.outbox.Recorder`.
+
+    An event about a domain stands for a write of it, so this is also where a write is refused while
+    its domain is frozen or has left.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        domain_of_type: Mapping[str, str | None],
+        registry: OwnershipRegistry,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        """Take the domain of each event type; None for a type that tells of no write."""
+        self._source = f"/{source}"
+        self._domain_of_type = domain_of_type
+        self._registry = registry
+        self._clock = clock
+        self._new_id = new_id
+
+    def record(
+        self, session: Session, kind: str, subject: str, version: int, data: dict[str, Any]
+    ) -> None:
+        """Add an event to the session's transaction, if another component consumes it.
+
+        Raises:
+            CutoverInProgress: the event's domain may not be written right now.
+            ValueError: no domain declares the type. A move copies what declared events tell of, so
+                it would miss this one.
+        """
+        domain = self._domain_of(kind)
+        moving = domain is not None and self._registry.fence_write(session, domain)
+        if not self._registry.current().publishes_events:
+            return
+        event = Event(self._new_id(), kind, self._source, subject, version, self._clock(), data)
+        session.add(_row(event, domain if moving else None))
+
+    def record_private_change(
+        self, session: Session, kind: str, subject: str, version: int
+    ) -> None:
+        """Record a change that only an extraction has to know, as of an event type's domain.
+
+        Raises:
+            CutoverInProgress: the domain may not be written right now.
+        """
+        domain = self._domain_of(kind)
+        if domain is not None and self._registry.fence_write(session, domain):
+            now = self._clock()
+            event = Event(self._new_id(), PRIVATE_CHANGE, self._source, subject, version, now, {})
+            row = _row(event, domain)
+            row.published_at = now  # so that the relay passes over it
+            session.add(row)
+
+    def _domain_of(self, kind: str) -> str | None:
+        if kind not in self._domain_of_type:
+            message = f"no domain declares events of the type {kind}"
+            raise ValueError(message)
+        return self._domain_of_type[kind]
+
+
+def _row(event: Event, uncopied_domain: str | None) -> OutboxRow:
+    return OutboxRow(
+        id=event.id,
+        event=event.to_json(),
+        recorded_at=event.time,
+        uncopied_domain=uncopied_domain,
+    )

@@ -1,0 +1,12 @@
+"""The definition of the domain of posts, from which other parts of the forum are derived."""
+
+from forum.domain import Domain
+from forum.posts import events
+from forum.posts.records import PostRecords
+
+DOMAIN = Domain(
+    name="posts",
+    label="posts",
+    event_types=events.ALL,
+    record_store=PostRecords.for_move,
+)

@@ -1,0 +1,13 @@
+"""The definition of the domain of threads, from which other parts of the forum are derived."""
+
+from forum.domain import Domain
+from forum.threads import events
+from forum.threads.records import ThreadRecords
+
+DOMAIN = Domain(
+    name="threads",
+    label="threads",
+    event_types=events.ALL,
+    record_store=ThreadRecords,
+    may_lack_deleted=True,
+)

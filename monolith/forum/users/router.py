@@ -1,0 +1,50 @@
+"""Users at their current owner."""
+
+from typing import Any
+
+from chassis.concurrency import Precondition
+from chassis.idempotency.keys import IdempotencyKey
+from forum.ownership.routing import OwnerRoute
+from forum.users.port import Erasure, Identity, Registration, Session, Users
+from forum.users.state import User
+
+
+class UsersRouter:
+    """Implements the port by calling the owner's implementation."""
+
+    def __init__(self, route: OwnerRoute[Users]) -> None:
+        self._route = route
+
+    def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
+        """Open an account, and return its public view."""
+        return self._route.call(lambda users: users.register(new, key))
+
+    def sign_in(self, username: str, password: str, address: str) -> Session:
+        """Open a session."""
+        return self._route.call(lambda users: users.sign_in(username, password, address))
+
+    def get(self, user_id: str) -> User:
+        """Return a user."""
+        return self._route.call(lambda users: users.get(user_id))
+
+    def me(self, identity: Identity) -> User:
+        """Return the session's owner."""
+        return self._route.call(lambda users: users.me(identity))
+
+    def change(
+        self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
+    ) -> User:
+        """Change a user."""
+        return self._route.call(lambda users: users.change(identity, user_id, changes, expected))
+
+    def change_password(self, identity: Identity, current: str, new: str) -> None:
+        """Replace one's password."""
+        self._route.call(lambda users: users.change_password(identity, current, new))
+
+    def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
+        """Erase one's own account."""
+        self._route.call(lambda users: users.erase(identity, user_id, expected))
+
+    def erasure(self, user_id: str) -> Erasure:
+        """Return the erasure of an account."""
+        return self._route.call(lambda users: users.erasure(user_id))

@@ -1,0 +1,127 @@
+"""Counts the posts of threads, each once, in whatever order its versions come.
+
+The tally remembers which version of each post was counted. Counts and the latest activity are part
+of a thread's item, but not of what users edit, so neither write overwrites the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+from chassis.concurrency import retry_on_conflict
+from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
+from chassis.ownership.records import TOMBSTONE, Record
+from threads.dynamodb import items, tables
+
+THREADS = tables.THREADS.name
+TALLY = tables.TALLY.name
+MAX_POSTS = 98  # with the thread's own item below what one call reads and one transaction writes
+# Only a thread that is not deleted has a count.
+LIVE = "attribute_exists(post_count)"
+UNCHANGED = "attribute_not_exists(version) OR version = :known"
+
+
+class UnknownThread(Exception):
+    """A post was written in a thread that never was here."""
+
+
+class ConcurrentCount(Exception):
+    """The thread's count changed since it was read, or the thread was deleted."""
+
+
+@dataclass(frozen=True)
+class CountedPost:
+    """A version of a post, to be counted in its thread.
+
+    `created_at` is a timestamp as `chassis.clock.format_timestamp` writes it, `event_id` that of
+    the event that told of this version, if one did.
+    """
+
+    id: str
+    version: int
+    deleted: bool
+    created_at: str
+    event_id: str = ""
+
+    def item(self) -> Item:
+        """Return what the tally stores of it."""
+        told = {"event_id": self.event_id} if self.event_id else {}
+        return {"version": self.version, "deleted": self.deleted} | told
+
+
+class PostCounter:
+    """Keeps the tally and the counts."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def count(self, thread_id: str, posts: Sequence[CountedPost]) -> None:
+        """Count these versions of up to `MAX_POSTS` posts of a thread.
+
+        Raises:
+            UnknownThread: there is no such thread, nor was there one.
+        """
+        retry_on_conflict(lambda: self._try_to_count(thread_id, posts), ConcurrentCount)
+
+    def write_records(self, records: Sequence[Record]) -> None:
+        """Count posts from their owner's records."""
+        shown = (record for record in records if TOMBSTONE not in record)
+        by_thread = sorted(shown, key=itemgetter("thread_id"))
+        for thread_id, posts in groupby(by_thread, key=itemgetter("thread_id")):
+            counted = [
+                CountedPost(one["id"], one["version"], one["deleted"], one["created_at"])
+                for one in posts
+            ]
+            for first in range(0, len(counted), MAX_POSTS):
+                try:
+                    self.count(thread_id, counted[first : first + MAX_POSTS])
+                except UnknownThread:
+                    break  # it was created after its page was copied; events bring its posts
+
+    def _try_to_count(self, thread_id: str, posts: Sequence[CountedPost]) -> None:
+        keys = [{"thread_id": thread_id, "post_id": post.id} for post in posts]
+        thread, *found = self._db.get_items(
+            (THREADS, {"id": thread_id}), *((TALLY, key) for key in keys)
+        )
+        if thread is None:
+            # Threads are there before their posts: somebody must look why this one is not.
+            raise UnknownThread(thread_id)
+        if items.is_deleted(thread):
+            return
+        actions, added, activity = list[Action](), 0, ""
+        for post, key, known in zip(posts, keys, found, strict=True):
+            if known and known["version"] >= post.version:
+                continue
+            version = known["version"] if known else 0
+            actions.append(self._db.put(TALLY, key | post.item(), UNCHANGED, known=version))
+            added += int(not post.deleted) - int(known is not None and not known["deleted"])
+            activity = max(activity, post.created_at)
+        if not actions:
+            return
+        try:
+            self._db.transact([*actions, *self._update_thread(thread, added, activity)])
+        except TransactionCanceled as canceled:
+            raise ConcurrentCount from canceled
+
+    def _update_thread(self, thread: Item, added: int, activity: str) -> list[Action]:
+        """Make the action that changes a thread's count and latest activity, if one is needed.
+
+        Counts add up in any order, so they need no condition on the count that was read. The
+        latest activity does, or it could go back.
+        """
+        key = {"id": thread["id"]}
+        change = "SET post_count = post_count + :added"
+        if activity > thread["last_activity_at"]:
+            return [
+                self._db.update(
+                    THREADS,
+                    key,
+                    f"{change}, last_activity_at = :activity, activity_key = :activity_key",
+                    f"{LIVE} AND last_activity_at < :activity",
+                    added=added,
+                    activity=activity,
+                    activity_key=tables.activity_key(activity, thread["id"]),
+                )
+            ]
+        return [self._db.update(THREADS, key, change, LIVE, added=added)] if added else []

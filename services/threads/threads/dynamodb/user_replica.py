@@ -1,0 +1,92 @@
+"""Replica of users: their names, roles and suspensions, as far as events have told of them.
+
+A session token tells of its owner as of the moment of its issue. A later version in the replica
+counts instead: another name, another role, a suspension, an erasure.
+"""
+
+from collections.abc import Iterable
+
+from chassis.auth.tokens import Identity
+from chassis.dynamodb.database import Action, Database, Item
+from chassis.dynamodb.versioned_items import VersionedItems
+from chassis.errors import Forbidden, Unauthenticated
+from chassis.messaging.events import Event, parse_data
+from chassis.ownership.records import Record
+from threads.dynamodb import tables
+from threads.events import UserData
+from threads.model import FORMER_MEMBER, Actor, SessionClaims
+
+NAME = ("id", "display_name")
+"""The attributes that are read of a user who is only to be named."""
+ERASED = {"display_name": FORMER_MEMBER, "role": "", "suspended": False, "erased": True}
+
+
+class UserReplica:
+    """The replica in one of the service's own tables.
+
+    Items are `id`, `version`, `erased` and the fields of `UserData`, with the `event_id` of the
+    event that told of this version, unless a session or a move did.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._items = VersionedItems(database, tables.USERS.name)
+        self.key = self._items.key
+
+    def authorize(self, identity: Identity[SessionClaims], known: Item | None) -> Actor:
+        """Return the user of a session who may write; `known` is the item that was just read.
+
+        Stores what only the session tells.
+
+        Raises:
+            Unauthenticated: the account was erased.
+            Forbidden: the account is suspended.
+        """
+        if known is None or known["version"] < identity.claims.ver:
+            known = self._items.store(_from_session(identity))
+        if known["erased"]:
+            detail = "This account does not exist any more."
+            raise Unauthenticated(detail)
+        if known["suspended"]:
+            detail = "This account is suspended."
+            raise Forbidden(detail, kind="urn:problem:suspended")
+        return Actor(identity.subject, known["display_name"], known["role"])
+
+    def display_names(self, user_ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of those of up to 100 users who are known, in one call."""
+        found = self._db.get_by_partition(self._items.table, "id", user_ids, only=NAME)
+        return {user_id: item["display_name"] for user_id, item in found.items()}
+
+    def apply(self, event: Event) -> None:
+        """Store the state in an event, unless a newer one is known."""
+        state = parse_data(UserData, event).model_dump()
+        self._items.store(_of_event(event) | state | {"erased": False})
+
+    def tombstone(self, event: Event) -> Action:
+        """Make the action that leaves of a user only that the account was erased.
+
+        Its condition fails if this was done before.
+        """
+        return self._items.put(_of_event(event) | ERASED)
+
+    def write_records(self, records: Iterable[Record]) -> None:
+        """Store users from their owner's records, unless a newer version is known."""
+        for record in records:
+            state = ERASED if record["erased"] else {name: record[name] for name in ERASED}
+            self._items.store({"id": record["id"], "version": record["version"]} | state)
+
+
+def _of_event(event: Event) -> Item:
+    return {"id": event.subject, "version": event.version, "event_id": event.id}
+
+
+def _from_session(identity: Identity[SessionClaims]) -> Item:
+    claims = identity.claims
+    return {
+        "id": identity.subject,
+        "version": claims.ver,
+        "display_name": claims.name,
+        "role": claims.role,
+        "suspended": claims.suspended,
+        "erased": False,
+    }

@@ -1,1 +1,0 @@
-"""Calls to other components: the users service makes none."""

@@ -1,0 +1,18 @@
+"""The definition of the domain of users, from which other parts of the system are derived."""
+
+from chassis.domain import Domain
+from users import events
+from users.dynamodb import tables
+from users.dynamodb.records import UserRecords
+
+DOMAIN = Domain(
+    name="users",
+    label="accounts",
+    port=8101,
+    tables=tables.TABLES,
+    replaced_tables=(tables.USERS, tables.USERNAMES, tables.ERASURES, tables.IDEMPOTENCY),
+    event_types=(events.REGISTERED, events.UPDATED, events.SUSPENDED, events.ERASED),
+    consumed_event_types=(events.FORGOTTEN,),
+    record_store=UserRecords,
+    signs_sessions=True,
+)
