@@ -1,7 +1,8 @@
 """Settings: read once at the entry point, every problem reported together, no default secret.
 
 A setting comes from the environment variable of its name in upper case, or from a file of its
-name in lower case in the folder that `SECRETS_DIR` names (Docker's and Kubernetes' way).
+name in lower case in the folder that `SECRETS_DIR` names (as in Docker and Kubernetes). The
+docstrings of the fields are the descriptions in docs/settings.md.
 """
 
 import os
@@ -16,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 SETTINGS = TypeVar("SETTINGS", bound="RenamedSettings")
 
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+$")]
-"""Where another component is: scheme, host and port, without a path."""
+"""The address of another component: scheme, host and port, without a path."""
 
 EXIT_CONFIG = 78  # sysexits.h: EX_CONFIG
 
@@ -24,23 +25,26 @@ EXIT_CONFIG = 78  # sysexits.h: EX_CONFIG
 class RenamedSettings(BaseSettings):
     """Settings whose former names are refused, so that no deployment loses one silently."""
 
+    model_config = SettingsConfigDict(
+        case_sensitive=False, extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
     RENAMED: ClassVar[Mapping[str, str]] = {}
     """Former names of environment variables, each with the name that replaced it."""
 
 
 class Settings(RenamedSettings):
-    """What every component needs to know."""
-
-    model_config = SettingsConfigDict(case_sensitive=False, extra="ignore", frozen=True)
+    """The settings of every component."""
 
     revision: Annotated[str, Field(pattern=r"^[\w.+-]{1,64}$")] = "dev"
-    """The revision that `X-Served-By` names."""
+    """The revision that responses name in `X-Served-By`; images set it."""
 
     secret_key: Annotated[SecretStr, Field(min_length=32)]
-    """Signs cursors and fingerprints; the same in every component, so they outlive a split."""
+    """Signs cursors and the fingerprints of requests. The same in all components, so that cursors
+    stay valid when a domain moves."""
 
     session_public_keys: str
-    """The JSON Web Key Set that verifies sessions."""
+    """The JSON Web Key Set that verifies session tokens."""
 
     @field_validator("session_public_keys")
     @classmethod
@@ -54,10 +58,7 @@ class Settings(RenamedSettings):
 
 
 class BusSettings(RenamedSettings):
-    """Where a component publishes events and takes them from.
-
-    All are empty where nothing is exchanged: at the stage where nothing is extracted.
-    """
+    """Where a component publishes and consumes events; empty while nothing is extracted."""
 
     RENAMED: ClassVar[Mapping[str, str]] = {
         "BEAT_FILE": "HEARTBEAT_FILE",
@@ -65,10 +66,8 @@ class BusSettings(RenamedSettings):
         "MOVABLE": "LIVE_EXTRACTION",
     }
 
-    model_config = SettingsConfigDict(case_sensitive=False, extra="ignore", frozen=True)
-
     events_topic_arn: str = ""
-    """The SNS topic of all events. boto3 itself reads its `AWS_` variables."""
+    """The SNS topic of all events."""
 
     events_queue_url: str = ""
     """The component's SQS queue."""
@@ -77,30 +76,31 @@ class BusSettings(RenamedSettings):
     """The SQS queue of the component's dead letters."""
 
     events_wait_seconds: Annotated[int, Field(ge=0, le=20)] = 20
-    """So long a worker waits for messages in one call; it takes as long to stop."""
+    """How long a worker waits for messages in one call. Stopping it takes as long."""
 
 
 BUS_SETTINGS = ("events_topic_arn", "events_queue_url", "events_dead_letter_queue_url")
-"""What a worker can't do without."""
+"""The settings that a worker requires."""
 
 
 class ServiceSettings(Settings, BusSettings):
-    """What a service with tables in DynamoDB needs beside that."""
+    """The settings of a service with tables in DynamoDB."""
 
     table_prefix: Annotated[str, Field(pattern=r"^[\w.-]{0,64}$")] = "forum-"
-    """Put before each table's name. boto3 itself reads its `AWS_` variables."""
+    """The beginning of each table's name."""
 
     live_extraction: bool = False
-    """Whether the domain may move from and to the monolith while the service runs."""
+    """Whether the domain may move between the monolith and the service while they run."""
 
     gateway_url: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+)?$")] = ""
-    """Where every domain is answered, for what is on its way here when the domain has moved."""
+    """With `LIVE_EXTRACTION`: where requests are forwarded that arrive after the domain has moved.
+    Without it, the response is a 503."""
 
 
 def load_settings(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTINGS:
-    """Read the settings, or print everything that is wrong with them and exit with 78.
+    """Read the settings, or print all problems and exit with 78.
 
-    `needed` are texts that may be empty elsewhere but not for who asks, such as `BUS`.
+    `needed` are settings that may be empty elsewhere but not here, such as `BUS_SETTINGS`.
     """
     if needed:
         filled: dict[str, Any] = dict.fromkeys(needed, (Annotated[str, Field(min_length=1)], ...))

@@ -59,9 +59,13 @@ def worker_size(options: DeploymentOptions) -> TaskSize:
 
 
 def dockerfile(component: str) -> str:
-    """Name a component's Dockerfile, from the top of the repository."""
-    folder = component if component == stages.MONOLITH else f"services/{component}"
-    return f"{folder}/Dockerfile"
+    """Return the path of a component's Dockerfile in the repository."""
+    return "monolith/Dockerfile" if component == stages.MONOLITH else "services/Dockerfile"
+
+
+def build_arguments(component: str) -> dict[str, str]:
+    """Return the arguments of a component's Dockerfile."""
+    return {} if component == stages.MONOLITH else {"SERVICE": component}
 
 
 def address(component: str) -> str:

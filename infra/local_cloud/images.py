@@ -1,7 +1,7 @@
 """The images that the templates name, built here under the names that they have on AWS."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,16 @@ class Asset:
     name: str
     directory: Path
     dockerfile: str
+    build_arguments: Mapping[str, str]
 
     def build(self) -> bool:
         """Build it, unless it is there; answers whether it was built."""
         if exists(self.name):
             return False
         file = str(self.directory / self.dockerfile)
-        docker("build", "--quiet", "--tag", self.name, "--file", file, str(self.directory))
+        arguments = [f"--build-arg={name}={value}" for name, value in self.build_arguments.items()]
+        options = ("--quiet", "--tag", self.name, "--file", file, *arguments)
+        docker("build", *options, str(self.directory))
         return True
 
 
@@ -35,7 +38,12 @@ def assets(assembly: Path, stacks: Iterable[str]) -> Iterator[Asset]:
             source = image["source"]
             (destination,) = image["destinations"].values()
             tag = _filled(f"{destination['repositoryName']}:{destination['imageTag']}")
-            yield Asset(f"{registry()}/{tag}", assembly / source["directory"], source["dockerFile"])
+            yield Asset(
+                f"{registry()}/{tag}",
+                assembly / source["directory"],
+                source["dockerFile"],
+                source.get("dockerBuildArgs", {}),
+            )
 
 
 def build_emulator() -> None:

@@ -1,36 +1,18 @@
-"""Each component's README lists every variable that the component reads, with its default."""
+"""docs/settings.md lists every variable that the components read, as the code has it."""
 
 import ast
-import re
 from pathlib import Path
-from typing import Any
 
-import pytest
-from pydantic import SecretStr
-from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings
-
-from forum.settings import ForumSettings
 from infra.runner.config import ROOT
-from posts.settings import PostsSettings
-from threads.settings import ThreadsSettings
-from users.settings import UsersSettings
+from infra.tools import settings_reference
 
-COMPONENTS: dict[str, tuple[str, type[BaseSettings]]] = {
-    "monolith": ("forum", ForumSettings),
-    "services/users": ("users", UsersSettings),
-    "services/threads": ("threads", ThreadsSettings),
-    "services/posts": ("posts", PostsSettings),
-}
-ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+?) \| .+ \|$", re.MULTILINE)
-BOTO3 = "boto3's"
-
-
-def documented(folder: str) -> dict[str, str]:
-    """Read the table of a README: each variable, and its default."""
-    rows = ROW.findall((ROOT / folder / "README.md").read_text(encoding="utf-8"))
-    assert len(rows) == len(dict(rows)), "a variable stands there twice"
-    return dict(rows)
+PACKAGES = (
+    "chassis/chassis",
+    "monolith/forum",
+    "services/users/users",
+    "services/threads/threads",
+    "services/posts/posts",
+)
 
 
 def read_directly(*packages: Path) -> dict[str, str]:
@@ -43,7 +25,7 @@ def read_directly(*packages: Path) -> dict[str, str]:
                     ast.Attribute(ast.Attribute(ast.Name("os"), "environ"), "get"), [key, *default]
                 ):
                     given = default[0].value if default else ""  # type: ignore[attr-defined]
-                    found[_name(key)] = written(given)
+                    found[_name(key)] = f"`{given}`" if given else "none"
                 case ast.Subscript(ast.Attribute(ast.Name("os"), "environ"), key):
                     found.setdefault(_name(key), "none")
     return found
@@ -54,28 +36,21 @@ def _name(key: ast.expr) -> str:
     return str(key.value) if isinstance(key, ast.Constant) else ast.unparse(key)
 
 
-def written(default: Any) -> str:
-    """Write a default as the tables do."""
-    if default is PydanticUndefined:
-        return "required"
-    if isinstance(default, SecretStr):
-        default = default.get_secret_value()
-    if isinstance(default, frozenset):
-        default = ",".join(sorted(default))
-    return f"`{default}`" if default != "" else "none"
+def test_page_is_up_to_date() -> None:
+    page = settings_reference.FILE.read_text(encoding="utf-8")
+    assert page == settings_reference.reference(), f"run: {settings_reference.COMMAND}"
 
 
-@pytest.mark.parametrize("folder", COMPONENTS)
-def test_every_variable_is_in_the_readme(folder: str) -> None:
-    package, settings = COMPONENTS[folder]
-    expected = {name.upper(): written(f.default) for name, f in settings.model_fields.items()}
-    expected |= read_directly(ROOT / "chassis/chassis", ROOT / folder / package)
-    ours = {name: text for name, text in documented(folder).items() if text != BOTO3}
-    assert ours == expected
+def test_every_setting_is_described() -> None:
+    fields = [
+        (name, field.description)
+        for _, kind in settings_reference.SECTIONS
+        for name, field in settings_reference.own_fields(kind)
+    ]
+    assert not [name for name, description in fields if not description]
 
 
-@pytest.mark.parametrize("folder", COMPONENTS)
-def test_variables_of_boto3_are_marked_as_such(folder: str) -> None:
-    marked = {name for name, text in documented(folder).items() if text == BOTO3}
-    assert marked
-    assert all(name.startswith("AWS_") for name in marked)
+def test_variables_that_programs_read_themselves_are_listed() -> None:
+    found = read_directly(*(ROOT / folder for folder in PACKAGES))
+    documented = {name: default for name, (default, _) in settings_reference.PROCESS.items()}
+    assert found == documented

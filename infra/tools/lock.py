@@ -16,9 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "requirements"
 COMPONENTS = {
-    "users": ("chassis", "services/users"),
-    "threads": ("chassis", "services/threads"),
-    "posts": ("chassis", "services/posts"),
+    "services": ("chassis", "services/users", "services/threads", "services/posts"),
     "monolith": ("chassis", "monolith"),
 }
 # What stands around the components, each in an image of its own.

@@ -28,31 +28,40 @@ class ForumSettings(Settings, BusSettings):
     """The settings, read from the environment."""
 
     database_url: SecretStr = SecretStr("sqlite:///forum.db")
-    """SQLAlchemy's URL of the database: SQLite or `postgresql+psycopg://…`."""
+    """The URL of the database as SQLAlchemy takes it: SQLite or `postgresql+psycopg://…`."""
 
     extracted: Annotated[frozenset[str], NoDecode] = frozenset()
-    """The domains that services own, separated by commas.
-
-    Where a domain has moved since, the database says who owns it.
-    """
+    """The domains that services own, separated by commas: any of `users`, `threads`, `posts`."""
 
     live_extraction: bool = False
-    """Whether domains may move to services and back while the forum runs."""
+    """Whether domains may move to services and back while the forum runs. Then the table `domains`
+    takes precedence over `EXTRACTED`."""
 
     session_private_key: Annotated[SecretStr, AfterValidator(_usable_key)] = SecretStr("")
-    """The RSA key in PEM that signs sessions; needed unless users is extracted for good."""
+    """The RSA key in PEM that signs session tokens. Required while `users` is not extracted, or may
+    come back."""
 
     users_url: HttpUrl = "http://users.forum.local:8080"
+    """The users service."""
+
     threads_url: HttpUrl = "http://threads.forum.local:8080"
+    """The threads service."""
+
     posts_url: HttpUrl = "http://posts.forum.local:8080"
-    """Where the services are; used for those domains that are extracted."""
+    """The posts service."""
 
     split_badge: Literal["on", "off"] = "off"
-    """Whether pages show by which component each part of them was answered."""
+    """Whether pages show which component answered each part of them. `make run` and Compose turn it
+    on."""
 
     sign_in_limit_per_name: Positive = 10
+    """Attempts to sign in with one name within the window."""
+
     sign_in_limit_per_address: Positive = 100
+    """Attempts to sign in from one address within the window."""
+
     sign_in_window_seconds: Positive = 300
+    """The length of the window."""
 
     @field_validator("extracted", mode="before")
     @classmethod

@@ -18,7 +18,7 @@ ONCE = {"setup", "migrate", "provision", "demo"}
 ALWAYS = {"gateway", "monolith", "postgres", "setup", "migrate", "demo", "ready"}
 SPLIT = {"monolith-worker", "dynamodb", "bus", "keeper", "provision"}
 DOCKERFILES = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("*/**/Dockerfile"))
-IMAGES = ("users", "threads", "posts", "monolith", "tools", "gateway", "bus")
+IMAGES = ("services", "monolith", "tools", "gateway", "bus")
 AARCH64 = ("--python-platform", "aarch64-manylinux_2_40", "--python-version", "3.13")
 
 

@@ -1,4 +1,7 @@
-"""Gunicorn settings of every component: `gunicorn -c python:<this module> <package>.wsgi:app`."""
+"""Gunicorn settings of every component: `gunicorn -c python:<this module> <package>.wsgi:app`.
+
+Without an application on the command line, WSGI_APP names it.
+"""
 
 import gc
 import os
@@ -6,6 +9,7 @@ from typing import Any
 
 from chassis.http import graceful_shutdown
 
+wsgi_app = os.environ.get("WSGI_APP")
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 worker_class = "chassis.http.gunicorn_worker.LazyThreadWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))

@@ -4,7 +4,8 @@ from aws_cdk import IgnoreMode
 from aws_cdk import aws_ecr_assets as assets
 from constructs import Construct
 
-from infra.cdk.components import dockerfile
+from infra import stages
+from infra.cdk.components import build_arguments, dockerfile
 from infra.cdk.options import DeploymentOptions
 from infra.runner.config import ROOT
 
@@ -27,6 +28,7 @@ class Image(Construct):
             "Asset",
             directory=str(ROOT),
             file=dockerfile(component),
+            build_args=build_arguments(component),
             exclude=[*_context(component)],
             ignore_mode=IgnoreMode.DOCKER,
             platform=_PLATFORMS[options.architecture],
@@ -40,12 +42,13 @@ def _context(component: str) -> list[str]:
 
     A change of one component then makes a new image, and a new revision, of that one alone.
     """
-    package = {"monolith": "monolith/forum"}.get(component, f"services/{component}/{component}")
+    monolith = component == stages.MONOLITH
+    package = "monolith/forum" if monolith else f"services/{component}/{component}"
     kept = (
         "chassis/chassis",
         package,
         "infra/tools/slim.py",
-        f"requirements/{component}.txt",
+        f"requirements/{'monolith' if monolith else 'services'}.txt",
         dockerfile(component),
     )
     return ["*", *(f"!{path}" for path in kept), "**/__pycache__", "**/.*"]

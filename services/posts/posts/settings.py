@@ -1,10 +1,11 @@
-"""The settings of the posts service."""
+"""Settings of the posts service."""
 
 from chassis.settings import HttpUrl, ServiceSettings
 
 
 class PostsSettings(ServiceSettings):
-    """What the posts service needs to know."""
+    """The settings, read from the environment."""
 
     threads_url: HttpUrl
-    """Where the threads component is."""
+    """Where threads are served at this stage: by their service, by the monolith, or by the gateway,
+    which knows the owner."""

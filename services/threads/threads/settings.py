@@ -1,10 +1,11 @@
-"""The settings of the threads service."""
+"""Settings of the threads service."""
 
 from chassis.settings import HttpUrl, ServiceSettings
 
 
 class ThreadsSettings(ServiceSettings):
-    """What the threads service needs to know."""
+    """The settings, read from the environment."""
 
     posts_url: HttpUrl
-    """Where the posts component is."""
+    """Where posts are served at this stage: by their service, by the monolith, or by the gateway,
+    which knows the owner."""

@@ -1,4 +1,4 @@
-"""The settings of the users service."""
+"""Settings of the users service."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from chassis.auth.tokens import Issuer
+from chassis.auth.tokens import load_private_key
 from chassis.settings import ServiceSettings
 from users.service import Limits
 
@@ -16,24 +16,27 @@ Component = Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,31}$")]
 
 
 class UsersSettings(ServiceSettings):
-    """What the users service needs to know."""
+    """The settings, read from the environment."""
 
     RENAMED: ClassVar[Mapping[str, str]] = {"KEEPERS": "REPLICA_HOLDERS"}
 
     session_private_key: SecretStr
-    """The RSA key in PEM that signs sessions."""
+    """The RSA key in PEM that signs session tokens."""
 
     replica_holders: Annotated[frozenset[Component], NoDecode] = frozenset(
         {"monolith", "threads", "posts"}
     )
-    """The components that keep copies of people, separated by commas.
-
-    An erasure is finished when each of them has confirmed that it forgot the person.
-    """
+    """The components with replicas of users, separated by commas. An erasure is finished when each
+    of them has confirmed it. Where a domain has moved since, the service knows better."""
 
     sign_in_limit_per_name: Positive = 10
+    """Attempts to sign in with one name within the window."""
+
     sign_in_limit_per_address: Positive = 100
+    """Attempts to sign in from one address within the window."""
+
     sign_in_window_seconds: Positive = 300
+    """The length of the window."""
 
     @field_validator("replica_holders", mode="before")
     @classmethod
@@ -46,7 +49,7 @@ class UsersSettings(ServiceSettings):
     @classmethod
     def _is_a_key(cls, value: SecretStr) -> SecretStr:
         try:
-            Issuer(value.get_secret_value())
+            load_private_key(value.get_secret_value())
         except (ValueError, TypeError) as error:
             msg = "must be an RSA private key in PEM"
             raise ValueError(msg) from error
@@ -54,7 +57,7 @@ class UsersSettings(ServiceSettings):
 
     @property
     def limits(self) -> Limits:
-        """How many sign-ins are let through."""
+        """The rate limits of sign-ins."""
         return Limits(
             per_name=self.sign_in_limit_per_name,
             per_address=self.sign_in_limit_per_address,
