@@ -4,7 +4,6 @@ That is their tables, and for them and the monolith the topic and the queues of 
 domains were moved, the file that STAGE_FILE names says which services there are by now.
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,27 +16,24 @@ from chassis.dynamodb import tables
 from chassis.messaging import subscriptions
 from forum.domains import subscription as monolith_subscription
 from infra import stages
+from infra.current_stage import CurrentStage, read_current_stage
 from infra.domains import SERVICES
 from infra.ministack import PREFIX
 
 
 def main() -> int:
     """Create whatever is missing; can be repeated at any time."""
-    extracted, moving = _stage()
-    services = stages.in_canonical_order(extracted | moving)
-    for name in provision_tables(services):
+    stage = current_stage()
+    for name in provision_tables(stage.services):
         print(f"created {name}")
-    provision_queues(extracted, moving)
+    provision_queues(stage.extracted, stage.moving)
     return 0
 
 
-def _stage() -> tuple[frozenset[str], frozenset[str]]:
-    """Tell the domains that services keep, and those that are on the move."""
-    file = Path(os.environ.get("STAGE_FILE", ""))
-    if file.is_file():
-        told = json.loads(file.read_text(encoding="utf-8"))
-        return frozenset(told["extracted"]), frozenset(told["moving"])
-    return stages.parse(os.environ["SERVICES"]), frozenset()
+def current_stage() -> CurrentStage:
+    """Return the stage in the file that STAGE_FILE names, or the one of SERVICES without it."""
+    recorded = read_current_stage(Path(os.environ["STAGE_FILE"]))
+    return recorded or CurrentStage(stages.parse(os.environ["SERVICES"]))
 
 
 def provision_tables(services: Sequence[str]) -> Iterator[str]:

@@ -16,10 +16,11 @@ from extraction.endpoints import Endpoints
 from extraction.gateway_probe import GatewayProbe
 from infra import ministack, provisioning, stages
 from infra.compose.gateway import ROUTES
-from infra.compose.required_services import KEEPER, required_services
-from infra.compose.stage_file import FOLDER, CurrentStage, current_stage, save_stage
+from infra.compose.required_services import required_services
+from infra.compose.stage_file import FOLDER, current_stage, save_stage
+from infra.current_stage import CurrentStage
 from infra.gateway import process, routes
-from infra.runner.config import BUS, DATASTORE, worker_name
+from infra.runner.config import BUS, BUS_RECOVERY, DATASTORE, worker_name
 
 DATABASE_URL = Path("/secrets/database_url")
 GATEWAY = "http://gateway:8080"
@@ -65,7 +66,7 @@ class ComposeDeployment:
             pass
         provisioning.provision_queues(after.extracted, after.moving)
         self._note(after)
-        self._hands.up(KEEPER, worker_name(stages.MONOLITH), domain)
+        self._hands.up(BUS_RECOVERY, worker_name(stages.MONOLITH), domain)
         self._until_answers(domain, f"http://{domain}.forum.local:8080/readyz")
 
     def start_worker(self, domain: str) -> None:

@@ -17,6 +17,7 @@ from infra.gateway import process, routes
 from infra.runner import port_check, process_specs, supervisor_rpc
 from infra.runner.config import (
     BUS,
+    BUS_RECOVERY,
     DATASTORE,
     GATEWAY,
     RunConfig,
@@ -26,7 +27,7 @@ from infra.runner.config import (
     worker_name,
 )
 from infra.runner.lock import Lock
-from infra.runner.startup import is_ready
+from infra.runner.stage_processes import is_ready
 
 PATIENCE = 60  # seconds until a part answers
 LAUNCHER_LOOKS = 1.2  # seconds after which the launcher knows what is noted
@@ -76,6 +77,7 @@ class LocalDeployment:
         self._start(worker_name(stages.MONOLITH))
         self._start(domain)
         self._note(after)
+        self._start(BUS_RECOVERY)
 
     def start_worker(self, domain: str) -> None:
         """Start the service's worker."""
@@ -99,7 +101,7 @@ class LocalDeployment:
         for part in (worker_name(domain), domain):
             self._stop(part)
         if not after.services:
-            for part in (worker_name(stages.MONOLITH), DATASTORE, BUS):
+            for part in (BUS_RECOVERY, worker_name(stages.MONOLITH), DATASTORE, BUS):
                 self._stop(part)
         else:
             provisioning.provision_queues(after.extracted, after.moving)

@@ -1,10 +1,11 @@
 """Where a forum runs in which a domain moves: how its parts are started, its routes set."""
 
-import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
+
+from filelock import FileLock, Timeout
 
 from extraction.endpoints import Endpoints
 
@@ -48,11 +49,14 @@ class Deployment(Protocol):
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Keep other movers out of a forum's folder; it ends with this process, however that ends."""
-    with (folder / "moving.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            msg = "Another move is under way; see `make status`."
-            raise DeploymentError(msg) from None
-        yield
+    """Hold the lock of a forum's folder; the system releases it however this process ends.
+
+    Raises:
+        DeploymentError: another move holds it.
+    """
+    try:
+        with FileLock(folder / "moving.lock", blocking=False):
+            yield
+    except Timeout:
+        msg = "Another move is under way; see `make status`."
+        raise DeploymentError(msg) from None

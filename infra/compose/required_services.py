@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from infra import stages
-from infra.runner.config import BUS, DATASTORE, worker_name
+from infra.runner.config import BUS, BUS_RECOVERY, DATASTORE, worker_name
 
-KEEPER, PROVISION = "keeper", "provision"
-SHARED = (DATASTORE, BUS, PROVISION, KEEPER, worker_name(stages.MONOLITH))
+PROVISION = "provision"
+SHARED = (DATASTORE, BUS, PROVISION, BUS_RECOVERY, worker_name(stages.MONOLITH))
 """What there is as soon as there is any service."""
 
 

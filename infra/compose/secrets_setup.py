@@ -14,11 +14,12 @@ from pathlib import Path
 from infra import session_keys, stages
 from infra.compose.stage_file import FOLDER, database_name, has_moved_domains, initial_stage
 from infra.domains import SESSION_SIGNERS
+from infra.runner.config import BUS_RECOVERY
 
 KEYS, SHARES = Path("/keys"), Path("/shares")
 PASSWORD = "database_password"  # noqa: S105
 BEGAN = "INITIAL_STAGE"
-POSTGRES, KEEPER = "postgres", "keeper"
+POSTGRES = "postgres"
 # PostgreSQL runs as a user of its own image; nobody else can open that volume.
 _MODES = {POSTGRES: 0o444}
 
@@ -58,7 +59,7 @@ def component_secrets(stage: frozenset[str], made: Mapping[str, str]) -> dict[st
     password = made[PASSWORD]
     url = f"postgresql+psycopg://forum:{password}@{POSTGRES}:5432/{database_name(stage)}"
     given[stages.MONOLITH]["database_url"] = url
-    given[KEEPER] = {"database_url": url}
+    given[BUS_RECOVERY] = {"database_url": url}
     given[POSTGRES] = {PASSWORD: password}
     return given
 

@@ -10,12 +10,10 @@ import os
 import sys
 import time
 
-from chassis.clock import utc_now
-from infra import dynoxide, ministack, session_keys, stages
+from infra import dynoxide, session_keys, stages
 from infra.gateway import process, routes
 from infra.gateway.configuration import Address, GatewayConfig
 from infra.runner import console, port_check, process_specs
-from infra.runner.bus_recovery import BusRecovery
 from infra.runner.config import (
     GATEWAY,
     HOST,
@@ -26,12 +24,11 @@ from infra.runner.config import (
 )
 from infra.runner.lock import AlreadyRunningError, Lock
 from infra.runner.parent_watchdog import ParentWatchdog
-from infra.runner.restarter import Restarter
 from infra.runner.signals import Signals, StopRequested
-from infra.runner.startup import Startup
+from infra.runner.stage_processes import StageProcesses
 from infra.runner.supervisor import ProcessFailedError, Supervisor
 
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 LAST_RUN_SECONDS = 20
 
 
@@ -79,7 +76,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _prepare(config: RunConfig, lost: BusRecovery) -> Supervisor:
+def _prepare(config: RunConfig) -> Supervisor:
     """Make keys, folders and configurations; nothing runs yet."""
     binary = dynoxide.ensure_installed() if config.services else dynoxide.binary_path()
     # Password hashes and everybody's words lie in here.
@@ -95,10 +92,7 @@ def _prepare(config: RunConfig, lost: BusRecovery) -> Supervisor:
     file = process_specs.routes_file(config)
     made = GatewayConfig(active, places, listen, revision, routes_file=file)
     process.write_configuration(made, process_specs.gateway_file(config))
-    ministack.rewrite_queue_urls(config)
-    return Supervisor(
-        config.run_folder, config.log_folder, process_specs.all_specs(config, binary, lost.since)
-    )
+    return Supervisor(config.run_folder, config.log_folder, process_specs.all_specs(config, binary))
 
 
 def _instances(config: RunConfig, component: str) -> list[Address]:
@@ -109,44 +103,35 @@ def _instances(config: RunConfig, component: str) -> list[Address]:
 
 
 def _run(config: RunConfig, lock: Lock, signals: Signals, began: float) -> int:
-    lost = BusRecovery(ministack.state_folder(config))
-    runner = _prepare(config, lost)
+    supervisor = _prepare(config)
     console.say(f"Starting the forum, stage {stages.stage_name(config.extracted)} ...")
     if config.initial_stage is not None:
         console.say(
             f"Its data began at stage {stages.stage_name(config.initial_stage)};"
             " domains moved since."
         )
-    stage = Startup(config, runner, lost, signals.pause)
-    keeper = Restarter(config, runner, lost, signals.pause)
-    with ParentWatchdog(lock.descriptor) as lifeline:
+    stage = StageProcesses(config, supervisor, signals.pause)
+    with ParentWatchdog(lock.descriptor) as watchdog:
         try:
-            lifeline.watch(runner.spawn())
-            runner.wait(signals.pause)
+            watchdog.watch(supervisor.spawn())
+            supervisor.wait(signals.pause)
             stage.start()
-            stage.republish_lost_events(console.say)
             stage.load_demo(console.say)
             console.say(console.startup_summary(config, time.monotonic() - began))
             while True:
-                signals.pause(LOOK_SECONDS)
+                signals.pause(CHECK_SECONDS)
                 if (fresh := with_current_stage(config)) != config:
                     config = fresh
                     stage.adopt(config, console.say)
-                    keeper.adopt(config)
-                if config.restart:
-                    keeper.check_processes(console.say)
-                else:
-                    stage.check_processes()
+                stage.check(console.say)
         except StopRequested:
             console.say("Stopping ...")
             code = 0
         except ProcessFailedError as failure:
-            console.say(console.failure(failure, runner.log(failure.process)))
+            console.say(console.failure(failure, supervisor.log(failure.process)))
             code = 1
         finally:
-            stopping = utc_now()
-            runner.stop()
-            lost.mark_stopped(stopping)
+            supervisor.stop()
     console.say("Everything has stopped.")
     return code
 

@@ -1,16 +1,17 @@
 """What a local run is told by its environment, and the folders that follow from it."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from infra import domains, stages
+from infra.current_stage import CurrentStage, read_current_stage, write_current_stage
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 GATEWAY, DATASTORE, BUS = "gateway", "dynamodb", "bus"
+BUS_RECOVERY = "bus-recovery"
 # The variable of each server's port, and the default.
 PORTS = {
     GATEWAY: ("PORT", 8080),
@@ -75,6 +76,11 @@ class RunConfig:
     def workers(self) -> tuple[str, ...]:
         """Name the workers, one for each component; where nothing is extracted, there is none."""
         return tuple(map(worker_name, self.components)) if self.services else ()
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Names of all processes that run at this stage."""
+        return (*self.servers, *self.workers, *((BUS_RECOVERY,) if self.services else ()))
 
     @property
     def folder(self) -> Path:
@@ -165,21 +171,17 @@ def read_config(environ: Mapping[str, str]) -> RunConfig:
 
 def with_current_stage(config: RunConfig) -> RunConfig:
     """Give the stage that a run is at by now: domains may have moved since its data began."""
-    try:
-        told = json.loads(config.stage_file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if (current := read_current_stage(config.stage_file)) is None:
         return config
-    born = config.extracted if config.initial_stage is None else config.initial_stage
-    extracted, moving = frozenset(told["extracted"]), frozenset(told["moving"])
-    return replace(config, initial_stage=born, extracted=extracted, moving=moving)
+    initial = config.extracted if config.initial_stage is None else config.initial_stage
+    return replace(
+        config, initial_stage=initial, extracted=current.extracted, moving=current.moving
+    )
 
 
 def save_stage(config: RunConfig) -> None:
-    """Write down which stage a run is at by now."""
-    told = {"extracted": sorted(config.extracted), "moving": sorted(config.moving)}
-    partial = config.stage_file.with_suffix(".partial")
-    partial.write_text(json.dumps(told), encoding="utf-8")
-    partial.replace(config.stage_file)
+    """Record the stage that a run is at."""
+    write_current_stage(CurrentStage(config.extracted, config.moving), config.stage_file)
 
 
 def _parse_ports(environ: Mapping[str, str], variable: str, problems: list[str]) -> dict[str, int]:

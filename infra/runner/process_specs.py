@@ -4,14 +4,21 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
-from chassis.clock import format_timestamp
 from infra import ministack, session_keys, stages
 from infra.domains import package, peers
 from infra.gateway import process
-from infra.runner.config import BUS, DATASTORE, GATEWAY, HOST, ROOT, RunConfig, worker_name
+from infra.runner.config import (
+    BUS,
+    BUS_RECOVERY,
+    DATASTORE,
+    GATEWAY,
+    HOST,
+    ROOT,
+    RunConfig,
+    worker_name,
+)
 
 MIGRATE, PROVISION, DEMO = "migrate", "provision", "demo"
 
@@ -42,16 +49,14 @@ class ProcessSpec:
     restarted: bool = False
 
 
-def all_specs(
-    config: RunConfig, dynoxide: Path, lost_since: datetime | None = None
-) -> tuple[ProcessSpec, ...]:
-    """Give every program of the forum, those too that only another stage needs.
+def all_specs(config: RunConfig, dynoxide: Path) -> tuple[ProcessSpec, ...]:
+    """Return every program of the forum, including those that only another stage needs.
 
     Domains can move while the forum runs, and their services then start. `dynoxide` is the
-    datastore's binary; `lost_since` tells since when events have to be published again, if so.
+    datastore's binary.
     """
     components = (stages.MONOLITH, *stages.DOMAINS)
-    programs = [
+    return (
         ProcessSpec(
             GATEWAY,
             "gateway",
@@ -61,6 +66,7 @@ def all_specs(
         ),
         *(_component(config, component) for component in components),
         *(_worker(config, component) for component in components),
+        _bus_recovery(config),
         *_datastores(config, dynoxide),
         _python(
             MIGRATE,
@@ -71,10 +77,7 @@ def all_specs(
             PROVISION, "-m", "infra.provisioning", environment=provisioning_environment(config)
         ),
         _python(DEMO, "-m", "infra.demo.load", "--url", config.url(GATEWAY)),
-    ]
-    if lost_since is not None:
-        programs += [_replay(config, component, lost_since) for component in config.components]
-    return tuple(programs)
+    )
 
 
 def gateway_file(config: RunConfig) -> Path:
@@ -126,11 +129,6 @@ def _domain_url(config: RunConfig, domain: str) -> str:
     return config.internal_url(owner) if owner in config.proxied_ports else config.url(GATEWAY)
 
 
-def replay_process_name(component: str) -> str:
-    """Name the program that publishes a component's events once more."""
-    return f"{component}-replay"
-
-
 def _component(config: RunConfig, name: str) -> ProcessSpec:
     address = f"{HOST}:{config.ports[name]}"
     options = ("-c", "python:chassis.http.gunicorn_conf", "--bind", address)
@@ -160,13 +158,13 @@ def _datastores(config: RunConfig, dynoxide: Path) -> list[ProcessSpec]:
     ]
 
 
-def _replay(config: RunConfig, component: str, since: datetime) -> ProcessSpec:
-    arguments = ("-m", package(component), "replay", "since", format_timestamp(since))
-    return _python(
-        replay_process_name(component),
-        *arguments,
-        environment=component_environment(config, component),
-    )
+def _bus_recovery(config: RunConfig) -> ProcessSpec:
+    environment = provisioning_environment(config) | {
+        "DATABASE_URL": component_environment(config, stages.MONOLITH)["DATABASE_URL"],
+        "CHECKPOINT_FILE": str(config.folder / "bus-checkpoint"),
+    }
+    command = (sys.executable, "-m", "infra.bus_recovery")
+    return ProcessSpec(BUS_RECOVERY, "workers", command, environment, restarted=config.restart)
 
 
 def _python(

@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Any
 
 from infra.runner import supervisor_rpc
-from infra.runner.config import GATEWAY, HOST, PORTS, ROOT, RunConfig
+from infra.runner.config import BUS_RECOVERY, GATEWAY, HOST, PORTS, ROOT, RunConfig
 from infra.runner.free_port import free_port
-from infra.runner.startup import is_ready
+from infra.runner.stage_processes import is_ready
 
 START_SECONDS, STOP_SECONDS, PART_SECONDS = 90, 20, 30
 LAUNCHER = (sys.executable, "-m", "infra.runner")
@@ -173,6 +173,14 @@ class RunnerStack:
             self._until(lambda: is_ready(port, part), f"{part} answers")
         else:
             self._until(lambda: self.pid(part) > 0, f"{part} runs")
+
+    def recoveries(self) -> int:
+        """Number of times that the bus was given its queues, and lost events were republished."""
+        return self.log(BUS_RECOVERY).count("bus recovered")
+
+    def wait_until_recovered(self, before: int) -> None:
+        """Wait for another recovery of the bus than the `before` ones until now."""
+        self._until(lambda: self.recoveries() > before, "the bus is recovered")
 
     def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command as `make` does: `stop`, `moderator NAME`, `replay SINCE=1h`."""

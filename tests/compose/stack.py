@@ -16,7 +16,7 @@ from infra.compose.stage_file import database_name
 from infra.domains import package
 from infra.runner.config import BUS, GATEWAY, PORTS, RunConfig
 from infra.runner.free_port import free_port
-from infra.runner.startup import is_ready
+from infra.runner.stage_processes import is_ready
 from tests.compose import engine
 
 FILES = ("-f", "compose.yaml", "-f", "tests/compose/published.yaml")

@@ -16,7 +16,7 @@ from tests.compose import engine
 
 ONCE = {"setup", "migrate", "provision", "demo"}
 ALWAYS = {"gateway", "monolith", "postgres", "setup", "migrate", "demo", "ready"}
-SPLIT = {"monolith-worker", "dynamodb", "bus", "keeper", "provision"}
+SPLIT = {"monolith-worker", "dynamodb", "bus", "bus-recovery", "provision"}
 DOCKERFILES = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("*/**/Dockerfile"))
 IMAGES = ("services", "monolith", "tools", "gateway", "bus")
 AARCH64 = ("--python-platform", "aarch64-manylinux_2_40", "--python-version", "3.13")
@@ -98,7 +98,7 @@ def test_secrets_reach_only_those_who_need_them_and_cannot_be_changed_by_them() 
     for owner in stages.DOMAINS:
         assert seen[f"secrets-{owner}"] == {owner, f"{owner}-worker"}
     assert seen["secrets-monolith"] == {"monolith", "monolith-worker", "migrate"}
-    assert seen["secrets-keeper"] == {"keeper"}
+    assert seen["secrets-bus-recovery"] == {"bus-recovery"}
     assert seen["secrets-postgres"] == {"postgres"}
 
 

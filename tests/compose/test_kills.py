@@ -15,7 +15,7 @@ from tests.faults.run import Run
 
 COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
 WORKERS = tuple(f"{component}-worker" for component in COMPONENTS)
-PARTS = ("gateway", *COMPONENTS, *WORKERS, "postgres", "dynamodb", "bus", "keeper")
+PARTS = ("gateway", *COMPONENTS, *WORKERS, "postgres", "dynamodb", "bus", "bus-recovery")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ FILES = ("compose.yaml", "tests/compose/published.yaml")
 THINK_SECONDS = 0.4
 HELD = re.compile(r"writes were frozen for (\d+\.\d+) s")
 ALONE = {"gateway", "monolith", "postgres", "setup", "migrate", "demo"}
-SHARED = {"dynamodb", "bus", "keeper", "monolith-worker"}
+SHARED = {"dynamodb", "bus", "bus-recovery", "monolith-worker"}
 
 
 class Movable(Composed):

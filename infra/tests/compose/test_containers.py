@@ -4,25 +4,21 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from chassis.clock import format_timestamp
-from chassis.messaging.outbox import RETENTION
-from chassis.messaging.replay import MARGIN
-from chassis.messaging.subscriptions import BusEndpoints, Subscription
 from extraction.deployment import compose_override
 from extraction.deployment.compose_host import ComposeHost
 from extraction.deployment.compose_project import OVERRIDE, ComposeProject
 from extraction.deployment.port import DeploymentError
 from infra import session_keys, stages
 from infra.compose import secrets_setup, stage_file
-from infra.compose.bus_recovery import COMPLETE, BusRecovery
+from infra.current_stage import CurrentStage
 from infra.domains import SESSION_SIGNERS
-from tests.support.bus import Bus, make_event
+from infra.runner.config import BUS_RECOVERY
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MADE = {
@@ -46,7 +42,7 @@ def test_whoever_may_keep_users_can_sign_sessions_and_nobody_else(
     for name in components:
         assert (shares[name][session_keys.SECRET], shares[name][session_keys.PUBLIC]) == ("s", "p")
         assert secrets_setup.PASSWORD not in shares[name]
-    assert shares.keys() == components | {secrets_setup.KEEPER, secrets_setup.POSTGRES}
+    assert shares.keys() == components | {BUS_RECOVERY, secrets_setup.POSTGRES}
 
 
 @pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
@@ -62,71 +58,7 @@ def test_each_stage_has_a_database_of_its_own() -> None:
     assert len(names) == 8
     shares = secrets_setup.component_secrets(frozenset({"users", "posts"}), MADE)
     assert shares[stages.MONOLITH]["database_url"] == URL + "users_posts"
-    assert shares[secrets_setup.KEEPER] == {"database_url": URL + "users_posts"}
-
-
-class Outbox:
-    """An outbox that only remembers since when it was replayed."""
-
-    def __init__(self) -> None:
-        self.waiting: datetime | None = None
-        self.replayed: list[datetime] = []
-
-    def oldest_unpublished_at(self) -> datetime | None:
-        return self.waiting
-
-    def republish_since(self, since: datetime) -> int:
-        self.replayed.append(since)
-        return 3
-
-
-@pytest.fixture
-def outbox() -> Outbox:
-    return Outbox()
-
-
-@pytest.fixture
-def places(bus: Bus) -> Iterator[BusEndpoints]:
-    """Give the queues of a component, on a bus that is complete at the end."""
-    yield bus.provision([Subscription("notes", ("note.created",))])["notes"]
-    bus.sqs.delete_queue(QueueUrl=bus.sqs.get_queue_url(QueueName=COMPLETE)["QueueUrl"])
-
-
-def keeper_of(bus: Bus, outbox: Outbox, places: BusEndpoints, note: Path) -> BusRecovery:
-    return BusRecovery(bus.sqs, [outbox], [bus.queue(places)], note)  # type: ignore[list-item]
-
-
-def test_what_may_have_been_on_the_bus_is_published_again_once(
-    bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
-) -> None:
-    keeper = keeper_of(bus, outbox, places, tmp_path / "keeper" / "note")
-    assert not keeper.is_complete()
-    assert keeper.republish(lambda: NOW) == 3
-    assert keeper.is_complete()
-    # Nothing is known yet of when all had arrived.
-    assert outbox.replayed == [NOW - RETENTION - MARGIN]
-
-
-def test_it_goes_back_to_the_last_time_when_nothing_was_under_way(
-    bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
-) -> None:
-    note, queue = tmp_path / "note", places.queue_url
-    keeper = keeper_of(bus, outbox, places, note)
-    keeper.record_checkpoint(NOW)
-    assert note.read_text() == format_timestamp(NOW)
-    outbox.waiting = NOW
-    keeper.record_checkpoint(NOW + timedelta(hours=1))
-    outbox.waiting = None
-    bus.sqs.send_message(QueueUrl=queue, MessageBody=make_event().to_json())
-    keeper.record_checkpoint(NOW + timedelta(hours=2))
-    taken = bus.sqs.receive_message(QueueUrl=queue)["Messages"]
-    keeper.record_checkpoint(NOW + timedelta(hours=3))
-    assert note.read_text() == format_timestamp(NOW), "something waited, or was in somebody's hands"
-    keeper.republish(lambda: NOW + timedelta(hours=4))
-    assert outbox.replayed == [NOW - MARGIN]
-    bus.sqs.delete_message(QueueUrl=queue, ReceiptHandle=taken[0]["ReceiptHandle"])
-    keeper.record_checkpoint(NOW + timedelta(hours=5))
-    assert note.read_text() == format_timestamp(NOW + timedelta(hours=5))
+    assert shares[BUS_RECOVERY] == {"database_url": URL + "users_posts"}
 
 
 @pytest.fixture
@@ -136,9 +68,9 @@ def began_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("began_alone")
 def test_a_forum_is_at_the_stage_that_it_was_moved_to(tmp_path: Path) -> None:
-    assert stage_file.current_stage(tmp_path) == stage_file.CurrentStage(frozenset())
+    assert stage_file.current_stage(tmp_path) == CurrentStage(frozenset())
     assert not stage_file.has_moved_domains(tmp_path)
-    moved = stage_file.CurrentStage(frozenset({"posts"}), frozenset({"users"}))
+    moved = CurrentStage(frozenset({"posts"}), frozenset({"users"}))
     stage_file.save_stage(moved, tmp_path)
     assert stage_file.current_stage(tmp_path) == moved
     assert moved.services == ("users", "posts")
@@ -149,7 +81,7 @@ def test_each_forum_is_at_a_stage_of_its_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("EXTRACTED", "users")
-    stage_file.save_stage(stage_file.CurrentStage(frozenset()), tmp_path)
+    stage_file.save_stage(CurrentStage(frozenset()), tmp_path)
     monkeypatch.setenv("EXTRACTED", "users,posts")
     assert stage_file.current_stage(tmp_path).extracted == {"users", "posts"}
     assert not stage_file.has_moved_domains(tmp_path)
@@ -170,7 +102,7 @@ def test_setup_refuses_the_services_of_another_forum(
     tmp_path: Path, began: str | None, moved: bool, said: str
 ) -> None:
     if moved:
-        stage_file.save_stage(stage_file.CurrentStage(frozenset({"users"})), tmp_path)
+        stage_file.save_stage(CurrentStage(frozenset({"users"})), tmp_path)
     problem = secrets_setup.stale_override_problem(began, tmp_path)
     assert said in problem
     assert bool(said) == bool(problem)
@@ -186,7 +118,7 @@ def test_what_came_since_always_runs_and_what_went_never_does() -> None:
         frozenset({"users", "threads"}), frozenset({"threads", "posts"})
     )
     assert 'INITIAL_STAGE: "users,threads"' in told
-    for name in ("threads", "posts-worker", "dynamodb", "keeper", "monolith-worker"):
+    for name in ("threads", "posts-worker", "dynamodb", "bus-recovery", "monolith-worker"):
         assert f"  {name}: {{ profiles: !reset [] }}\n" in told
     for name in ("users", "users-worker"):
         assert f"  {name}: {{ profiles: !override [returned] }}\n" in told

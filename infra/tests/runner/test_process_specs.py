@@ -60,7 +60,7 @@ def test_what_another_stage_needs_can_be_started_at_any(tmp_path: Path) -> None:
 def test_each_component_has_a_worker_with_its_settings(tmp_path: Path) -> None:
     given = local(tmp_path, "users,posts")
     running = {program.name: program for program in process_specs.all_specs(given, DYNOXIDE)}
-    workers = [name for name, program in running.items() if program.group == "workers"]
+    workers = [name for name in running if name.endswith("-worker")]
     assert workers == ["monolith-worker", "users-worker", "threads-worker", "posts-worker"]
     assert given.workers == ("monolith-worker", "users-worker", "posts-worker")
     assert running["posts-worker"].command[1:] == ("-m", "posts", "worker")

@@ -72,20 +72,6 @@ def in_group(group: int) -> list[str]:
     return found
 
 
-def test_a_bus_that_died_has_its_topic_and_queues_again(stack: Stack) -> None:
-    said = len(stack.output_text())
-    stack.kill("bus")
-    until(lambda: "make replay SINCE=" in stack.output_text()[said:])
-    until(lambda: eventz(stack, "users")["queue_depth"] == 0)
-    assert eventz(stack, "users")["dead_letters"] == 0
-
-
-def eventz(stack: Stack, component: str) -> dict[str, float | None]:
-    told: dict[str, float | None]
-    told = requests.get(f"{stack.urls[component]}/eventz", timeout=5).json()
-    return told
-
-
 def test_a_part_may_be_kept_down(stack: Stack) -> None:
     stack.stop_process("users")
     # Longer than the launcher needs to see it.

@@ -201,5 +201,5 @@ def test_an_odd_search_is_refused_or_finds_nothing(anyone: Client) -> None:
     anyone.get(THREADS, q="x" * 121).refused(400, "about:blank", "q")
     anyone.get(THREADS, sort="votes").refused(400, "about:blank", "sort")
     anyone.get(THREADS, sort="").refused(400, "about:blank", "sort")
-    for query in ("%", "_", "' OR 1=1 --", "a*b", "(", "\\", "\x00", "{}", "[a]"):
+    for query in ("%", "_", "' OR 1=1 --", "oddly*odd", "(", "\\", "\x00", "{}", "[oddly]"):
         anyone.get(THREADS, q=query).expect()

@@ -1,0 +1,146 @@
+"""Recovery of the local bus: `python -m infra.bus_recovery`, in `make run` and in Compose.
+
+MiniStack keeps its topic, queues and messages in memory. After each of its starts this process
+creates the topic and the queues, and marks the events to be published again that may have been on
+it. A checkpoint bounds how far back that goes: it is recorded whenever no event is in flight, since
+every event recorded before it has arrived. Consumers ignore events that they have already applied.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chassis import healthcheck, logs
+from chassis.clock import Clock, format_timestamp, parse_timestamp, utc_now, uuid7
+from chassis.dynamodb import database
+from chassis.errors import Unavailable
+from chassis.messaging.aws_clients import sqs_client
+from chassis.messaging.outbox import RETENTION, Outbox
+from chassis.messaging.queue import Queue, QueueDepth
+from chassis.messaging.replay import MARGIN
+from forum.database import Database
+from forum.outbox import SqlOutbox
+from infra import provisioning, stages
+from infra.current_stage import CurrentStage
+from infra.domains import SERVICES
+from infra.ministack import PREFIX
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+CHECK_SECONDS, CHECKPOINT_SECONDS = 1.0, 5.0
+# Created last: as long as this queue exists, nothing was lost.
+COMPLETE = f"{PREFIX}complete"
+_LOG = logging.getLogger(__name__)
+
+
+class BusRecovery:
+    """The outboxes and queues of a stage, and the file that holds its checkpoint."""
+
+    def __init__(
+        self,
+        sqs: "SQSClient",
+        outboxes: Sequence[Outbox],
+        queues: Sequence[Queue],
+        checkpoint: Path,
+    ) -> None:
+        self._sqs, self._outboxes, self._queues = sqs, outboxes, queues
+        self._checkpoint = checkpoint
+
+    def is_complete(self) -> bool:
+        """Return whether the bus has run without interruption since the last recovery."""
+        try:
+            self._sqs.get_queue_url(QueueName=COMPLETE)
+        except self._sqs.exceptions.QueueDoesNotExist:
+            return False
+        return True
+
+    def republish(self, clock: Clock) -> int:
+        """Mark all events that may have been lost to be published again; return their number."""
+        try:
+            since = parse_timestamp(self._checkpoint.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            since = clock() - RETENTION
+        count = sum(outbox.republish_since(since - MARGIN) for outbox in self._outboxes)
+        self._sqs.create_queue(QueueName=COMPLETE)
+        return count
+
+    def record_checkpoint(self, now: datetime) -> None:
+        """Record that every event up to now has arrived, if that is so."""
+        # In this order: an event that has left its outbox is on the bus before the queues are read.
+        if any(outbox.oldest_unpublished_at() for outbox in self._outboxes):
+            return
+        if all(queue.depth() == QueueDepth(0, 0, 0) for queue in self._queues):
+            self._checkpoint.parent.mkdir(exist_ok=True)
+            partial = self._checkpoint.with_suffix(".partial")
+            partial.write_text(format_timestamp(now), encoding="utf-8")
+            partial.replace(self._checkpoint)
+
+
+def build_recovery(stage: CurrentStage, database_url: str, checkpoint: Path) -> BusRecovery:
+    """Build the recovery of a stage; opens no connection yet."""
+    sqs = sqs_client(1)
+    endpoint = f"{boto3.client('sqs').meta.endpoint_url}/000000000000/{PREFIX}"
+    tables = database.Database(database.connect(), PREFIX)
+    outboxes: list[Outbox] = [
+        SERVICES[name].outbox(tables, utc_now, uuid7) for name in stage.services
+    ]
+    outboxes.append(SqlOutbox(Database(database_url), utc_now))
+    queues = [
+        Queue(sqs, endpoint + name, f"{endpoint}{name}-dead-letters")
+        for name in (stages.MONOLITH, *stage.services)
+    ]
+    return BusRecovery(sqs, outboxes, queues, checkpoint)
+
+
+def run(
+    read_stage: Callable[[], CurrentStage],
+    database_url: str,
+    checkpoint: Path,
+    provision: str,
+) -> None:
+    """Recover the bus of a forum's current stage until SIGTERM.
+
+    `provision` is the module that creates what the current stage needs. It runs in a process of
+    its own, so that its memory is returned.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    logs.configure("bus-recovery")
+    stage = read_stage()
+    recovery = build_recovery(stage, database_url, checkpoint)
+    recorded = 0.0
+    while True:
+        if (current := read_stage()) != stage:
+            stage = current
+            recovery = build_recovery(stage, database_url, checkpoint)
+        try:
+            if not recovery.is_complete():
+                subprocess.run((sys.executable, "-m", provision), check=True)  # noqa: S603
+                count = recovery.republish(utc_now)
+                _LOG.info("bus recovered; %d events will be published again", count)
+            if time.monotonic() > recorded + CHECKPOINT_SECONDS:
+                recovery.record_checkpoint(utc_now())
+                recorded = time.monotonic()
+            healthcheck.record_heartbeat()
+        except (Unavailable, BotoCoreError, ClientError, subprocess.CalledProcessError) as error:
+            _LOG.warning("bus recovery is waiting: %s", error)
+        time.sleep(CHECK_SECONDS)
+
+
+if __name__ == "__main__":
+    run(
+        provisioning.current_stage,
+        os.environ["DATABASE_URL"],
+        Path(os.environ["CHECKPOINT_FILE"]),
+        "infra.provisioning",
+    )

@@ -1,0 +1,37 @@
+"""Current stage of a running forum: domains may have moved since its data began."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra import stages
+
+
+@dataclass(frozen=True)
+class CurrentStage:
+    """The domains that services own, and the domains that are on the move."""
+
+    extracted: frozenset[str]
+    moving: frozenset[str] = frozenset()
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Names of the services that exist at this stage, in canonical order."""
+        return stages.in_canonical_order(self.extracted | self.moving)
+
+
+def read_current_stage(file: Path) -> CurrentStage | None:
+    """Read a forum's stage file; None if no domain ever moved."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return CurrentStage(frozenset(content["extracted"]), frozenset(content["moving"]))
+
+
+def write_current_stage(stage: CurrentStage, file: Path) -> None:
+    """Replace a forum's stage file."""
+    content = {"extracted": sorted(stage.extracted), "moving": sorted(stage.moving)}
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(content), encoding="utf-8")
+    partial.replace(file)

@@ -1,0 +1,80 @@
+"""Recovery of a bus that keeps its messages in memory."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chassis.clock import format_timestamp
+from chassis.messaging.outbox import RETENTION
+from chassis.messaging.replay import MARGIN
+from chassis.messaging.subscriptions import BusEndpoints, Subscription
+from infra.bus_recovery import COMPLETE, BusRecovery
+from tests.support.bus import Bus, make_event
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class Outbox:
+    """An outbox that only remembers since when it was replayed."""
+
+    def __init__(self) -> None:
+        self.waiting: datetime | None = None
+        self.replayed: list[datetime] = []
+
+    def oldest_unpublished_at(self) -> datetime | None:
+        return self.waiting
+
+    def republish_since(self, since: datetime) -> int:
+        self.replayed.append(since)
+        return 3
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    return Outbox()
+
+
+@pytest.fixture
+def places(bus: Bus) -> Iterator[BusEndpoints]:
+    """Give the queues of a component, on a bus that is complete at the end."""
+    yield bus.provision([Subscription("notes", ("note.created",))])["notes"]
+    bus.sqs.delete_queue(QueueUrl=bus.sqs.get_queue_url(QueueName=COMPLETE)["QueueUrl"])
+
+
+def recovery_of(bus: Bus, outbox: Outbox, places: BusEndpoints, note: Path) -> BusRecovery:
+    return BusRecovery(bus.sqs, [outbox], [bus.queue(places)], note)  # type: ignore[list-item]
+
+
+def test_what_may_have_been_on_the_bus_is_published_again_once(
+    bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
+) -> None:
+    recovery = recovery_of(bus, outbox, places, tmp_path / "bus-recovery" / "note")
+    assert not recovery.is_complete()
+    assert recovery.republish(lambda: NOW) == 3
+    assert recovery.is_complete()
+    # Nothing is known yet of when all had arrived.
+    assert outbox.replayed == [NOW - RETENTION - MARGIN]
+
+
+def test_it_goes_back_to_the_last_time_when_nothing_was_under_way(
+    bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
+) -> None:
+    note, queue = tmp_path / "note", places.queue_url
+    recovery = recovery_of(bus, outbox, places, note)
+    recovery.record_checkpoint(NOW)
+    assert note.read_text() == format_timestamp(NOW)
+    outbox.waiting = NOW
+    recovery.record_checkpoint(NOW + timedelta(hours=1))
+    outbox.waiting = None
+    bus.sqs.send_message(QueueUrl=queue, MessageBody=make_event().to_json())
+    recovery.record_checkpoint(NOW + timedelta(hours=2))
+    taken = bus.sqs.receive_message(QueueUrl=queue)["Messages"]
+    recovery.record_checkpoint(NOW + timedelta(hours=3))
+    assert note.read_text() == format_timestamp(NOW), "something waited, or was in somebody's hands"
+    recovery.republish(lambda: NOW + timedelta(hours=4))
+    assert outbox.replayed == [NOW - MARGIN]
+    bus.sqs.delete_message(QueueUrl=queue, ReceiptHandle=taken[0]["ReceiptHandle"])
+    recovery.record_checkpoint(NOW + timedelta(hours=5))
+    assert note.read_text() == format_timestamp(NOW + timedelta(hours=5))
