@@ -72,6 +72,13 @@ def test_what_a_transaction_undoes_was_never_recorded(outbox, database, now):
     assert outbox.load_unpublished(10) == []
 
 
+def test_an_event_of_an_undeclared_type_is_refused(database, now):
+    registry = OwnershipRegistry(database, NAMES, frozenset({"posts"}), live_extraction=False)
+    recorder = OutboxRecorder("monolith", DOMAIN_OF_EVENT_TYPE, registry, now, uuid7)
+    with pytest.raises(ValueError, match=r"thread\.pinned"), database.writing() as session:
+        recorder.record(session, "thread.pinned", "t", 1, {})
+
+
 def test_the_oldest_is_told_by_when_it_was_recorded(outbox, record, now):
     record()
     now.now += timedelta(minutes=1)

@@ -94,6 +94,11 @@ def subjects(events):
     return sorted(event.subject for event in events)
 
 
+def test_an_event_of_an_undeclared_type_is_refused(outbox):
+    with pytest.raises(ValueError, match=r"note\.pinned is not declared"):
+        outbox.record("note.pinned", "n", 1, {})
+
+
 def test_an_event_is_written_with_what_it_tells_of(database, outbox, watch):
     action = outbox.record("note.created", "n1", 4, {"text": "é"})
     database.transact([database.put("notes", {"id": "n1"}), action])
