@@ -42,7 +42,7 @@ class Operation:
     deliveries: int = 0
 
     def dollars(self, prices: Mapping[str, float]) -> float:
-        """Give the price of a million of them."""
+        """Return the price of a million of them."""
         whole = self.itself + self.events
         return (
             whole.read_units * prices["read_units"]

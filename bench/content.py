@@ -122,12 +122,12 @@ class Content:
         return self.topics[1 : 1 + self.size.pages]
 
     def texts(self) -> Iterator[Text]:
-        """Give all posts, thread by thread, in the order of their writing."""
+        """Yield all posts, thread by thread, in the order of their writing."""
         for number, topic in enumerate(self.topics):
             yield from self.texts_of(topic, number)
 
     def texts_of(self, topic: Topic, number: int) -> Iterator[Text]:
-        """Give the posts of one thread, which is the one of this number."""
+        """Yield the posts of one thread, which is the one of this number."""
         dice = self._dice(f"texts {number}")
         for place in range(topic.posts):
             at = _cut(topic.at + (NOW - topic.at) * (place / topic.posts))

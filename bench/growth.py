@@ -52,7 +52,7 @@ class Page:
 
 
 def size(posts: int) -> Size:
-    """Give the size of a forum with so many posts, half of them in one thread."""
+    """Return the size of a forum with so many posts, half of them in one thread."""
     # As many people and threads at least as fill the shards of a first page.
     people, threads = max(200, posts // 50), max(200, posts // 10)
     return Size(people, threads, posts, longest=posts // 2, pages=1)
@@ -84,7 +84,7 @@ def measure(sizes: Sequence[int]) -> list[Cost]:
 
 
 def pages(content: Content) -> list[Page]:
-    """Give every page that is measured."""
+    """Return every page that is measured."""
     longest, talkative = content.longest, content.people[0]
     texts = list(content.texts())
     in_thread = [text.id for text in texts if text.topic is longest]
@@ -122,7 +122,7 @@ def pages(content: Content) -> list[Page]:
 
 
 def grown(costs: Sequence[Cost]) -> list[str]:
-    """Say which pages cost more where there is more, or more the deeper they are."""
+    """Return which pages cost more where there is more, or more the deeper they are."""
     wrong = []
     smallest = min(cost.posts for cost in costs)
     by = {(cost.page, cost.posts, cost.deepest): cost for cost in costs}
@@ -191,5 +191,5 @@ def _get(client: FlaskClient, path: str) -> dict[str, Any]:
 
 
 def told(costs: Sequence[Cost]) -> list[dict[str, Any]]:
-    """Give the costs as JSON."""
+    """Return the costs as JSON."""
     return [asdict(cost) for cost in costs]

@@ -67,7 +67,7 @@ class Services:
         self._clients = {name: app.test_client(use_cookies=False) for name, app in apps.items()}
 
     def of(self, path: str) -> FlaskClient:
-        """Give the client of the service that answers for a path."""
+        """Return the client of the service that answers for a path."""
         return self._clients[path.split("?", maxsplit=1)[0].split("/")[2]]
 
 
@@ -100,7 +100,7 @@ class Monolith:
         self._client = self._app.test_client(use_cookies=False)
 
     def of(self, _path: str) -> FlaskClient:
-        """Give the client that answers for any path."""
+        """Return the client that answers for any path."""
         return self._client
 
     @contextmanager

@@ -38,7 +38,7 @@ class Scenarios:
     dice: random.Random = field(default_factory=lambda: random.Random(7))
 
     def all(self) -> list[Scenario]:
-        """Give every scenario, those that write last."""
+        """Return every scenario, those that write last."""
         spread = self._spread()
         return [
             Scenario("thread", "Thread page, one thread", self._one(f"/threads/{self._page().id}")),
@@ -62,15 +62,15 @@ class Scenarios:
         ]
 
     def api_thread(self, topic: Topic) -> str:
-        """Give the path of a thread."""
+        """Return the path of a thread."""
         return f"/api/threads/{topic.id}"
 
     def first(self) -> str:
-        """Give the path of the first page of the longest thread."""
+        """Return the path of the first page of the longest thread."""
         return f"/api/posts/in-thread/{self.content.longest.id}"
 
     def deepest(self) -> str:
-        """Give the path of its last page."""
+        """Return the path of its last page."""
         longest = self.content.longest
         texts = list(self.content.texts_of(longest, 0))
         cursors = Cursors((self.secrets / session_keys.SECRET).read_text(encoding="utf-8"))

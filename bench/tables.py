@@ -122,7 +122,7 @@ def availability(results: Results) -> str:
 
 
 def pairs(results: Results) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Give what was measured before and after the split, side by side."""
+    """Return what was measured before and after the split, side by side."""
     after = {
         (one["scenario"], one["connections"]): one
         for one in results["loads"]

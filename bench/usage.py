@@ -15,12 +15,12 @@ _LOOK = 0.5
 
 
 def leaders(stack: RunnerStack, parts: Iterable[str]) -> dict[int, str]:
-    """Give the process group of each part."""
+    """Return the process group of each part."""
     return {pid: part for part in parts if (pid := stack.pid(part))}
 
 
 def cpu(groups: Mapping[int, str]) -> dict[str, float]:
-    """Give the CPU seconds that each part has used up to now."""
+    """Return the CPU seconds that each part has used up to now."""
     used = dict.fromkeys(groups.values(), 0.0)
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -33,7 +33,7 @@ def cpu(groups: Mapping[int, str]) -> dict[str, float]:
 
 
 def memory(groups: Mapping[int, str]) -> dict[str, float]:
-    """Give the MiB that each part holds, what processes share divided among them."""
+    """Return the MiB that each part holds, what processes share divided among them."""
     held = dict.fromkeys(groups.values(), 0.0)
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -48,7 +48,7 @@ class LoadResult:
 
     @property
     def rate(self) -> float:
-        """Give the requests a second that were answered well."""
+        """Return the requests a second that were answered well."""
         return (self.requests - self.refused) / self.seconds
 
 

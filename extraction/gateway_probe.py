@@ -19,7 +19,7 @@ class GatewayProbe:
         self._http = urllib3.PoolManager(retries=False, timeout=5)
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
-        """Tell which component answers for each domain, `nobody` if none does."""
+        """Return which component answers for each domain, `nobody` if none does."""
         return {domain: self._owner(domain) for domain in domains}
 
     def wait_until_routed(

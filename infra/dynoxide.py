@@ -34,7 +34,7 @@ class DynoxideError(Exception):
 
 
 def ensure_installed(environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the path of the pinned binary, installed first if it is not there yet."""
+    """Return the path of the pinned binary, installed first if it is not there yet."""
     if named := environ.get("DYNOXIDE"):
         if not os.access(named, os.X_OK):
             msg = f"DYNOXIDE names {named}, which is no program that can be run"
@@ -48,7 +48,7 @@ def ensure_installed(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def binary_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the path that the binary has or will have; installs nothing."""
+    """Return the path that the binary has or will have; installs nothing."""
     if named := environ.get("DYNOXIDE"):
         return Path(named).absolute()
     pins = tomllib.loads(PINS.read_text(encoding="utf-8"))
@@ -62,7 +62,7 @@ def platform_name() -> str:
 
 
 def extract_verified(package: bytes, integrity: str) -> bytes:
-    """Give the binary inside a package whose hash is `integrity` (`sha512-<base64>`)."""
+    """Return the binary inside a package whose hash is `integrity` (`sha512-<base64>`)."""
     algorithm, _, expected = integrity.partition("-")
     digest = base64.b64encode(hashlib.new(algorithm, package).digest()).decode()
     if not hmac.compare_digest(digest, expected):

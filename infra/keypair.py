@@ -9,7 +9,7 @@ from chassis.auth.tokens import key_set
 
 
 def generate_keypair() -> tuple[str, str]:
-    """Give an RSA private key in PEM, and its public JSON Web Key Set."""
+    """Return an RSA private key in PEM, and its public JSON Web Key Set."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return pem, json.dumps(key_set(pem))

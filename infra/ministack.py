@@ -14,7 +14,7 @@ WAIT_SECONDS = 1
 
 
 def command() -> tuple[str, ...]:
-    """Give the command line."""
+    """Return the command line."""
     return (str(Path(sys.executable).with_name("ministack")),)
 
 
@@ -38,7 +38,7 @@ def ministack_environment(config: RunConfig) -> dict[str, str]:
 
 
 def bus_environment(config: RunConfig, component: str) -> dict[str, str]:
-    """Give a component's settings for its events; they hold before the bus runs."""
+    """Return a component's settings for its events; they hold before the bus runs."""
     own = Subscription(component, ())
     queues = f"{config.internal_url(BUS)}/{ACCOUNT}"
     return {

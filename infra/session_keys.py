@@ -21,7 +21,7 @@ def ensure_keys(folder: Path) -> None:
 
 
 def distribute_keys(config: RunConfig) -> None:
-    """Give each component a folder with just the keys that it needs, at this stage or another."""
+    """Return each component a folder with just the keys that it needs, at this stage or another."""
     for component in (stages.MONOLITH, *stages.DOMAINS):
         names = [SECRET, PUBLIC]
         if component in SESSION_SIGNERS:

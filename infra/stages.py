@@ -59,7 +59,7 @@ def stage_name(extracted: Iterable[str]) -> str:
 
 
 def all_stages() -> tuple[frozenset[str], ...]:
-    """Give all eight stages, the fewest services first."""
+    """Return all eight stages, the fewest services first."""
     return tuple(
         frozenset(chosen)
         for size in range(len(DOMAINS) + 1)

@@ -6,7 +6,7 @@ from tests.contract.support.transcript import UNCOMPARED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which tests passed at a stage without being compared with the first stage."""
+    """Return which tests passed at a stage without being compared with the first stage."""
     passed = terminalreporter.stats.get("passed", [])
     names = [report.nodeid for report in passed if (UNCOMPARED, True) in report.user_properties]
     if names:

@@ -21,7 +21,7 @@ SMALL = Size(users=20, threads=60, posts=300, longest=100, pages=3)
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory: pytest.TempPathFactory, load_tool: str) -> Iterator[Arena]:
-    """Give both sides, filled, and their scenarios."""
+    """Provide both sides, filled, and their scenarios."""
     folder = tmp_path_factory.mktemp("bench")
     session_keys.ensure_keys(folder / "secrets")
     content = Content(SMALL)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import uuid_utils
 
 Clock = Callable[[], datetime]
-"""Gives the present as an aware UTC datetime, cut to milliseconds."""
+"""Return the present as an aware UTC datetime, cut to milliseconds."""
 
 NewId = Callable[[], str]
-"""Gives a new id: a UUIDv7 in lower case, later ids sorting after earlier ones."""
+"""Return a new id: a UUIDv7 in lower case, later ids sorting after earlier ones."""
 
 
 def utc_now() -> datetime:

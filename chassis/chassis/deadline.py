@@ -23,7 +23,7 @@ _ends_at: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 def remaining_seconds() -> float | None:
-    """Give the seconds that are left, None where there is no deadline."""
+    """Return the seconds that are left, None where there is no deadline."""
     ends_at = _ends_at.get()
     return None if ends_at is None else ends_at - time.monotonic()
 
@@ -57,7 +57,7 @@ def limit(seconds: float) -> Iterator[None]:
 
 
 def add_deadlines(app: WSGIApplication) -> WSGIApplication:
-    """Give every request of an application its deadline: as its caller says, but bounded."""
+    """Return every request of an application its deadline: as its caller says, but bounded."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with limit(_seconds(environ.get("HTTP_" + DEADLINE.upper().replace("-", "_"), ""))):

@@ -1,4 +1,4 @@
-"""Tell whether what runs in this container is well, for images without curl.
+"""Return whether what runs in this container is well, for images without curl.
 
     python -m chassis.healthcheck               GET /readyz on $PORT (8080) is no 5xx
     python -m chassis.healthcheck 8000 /        another port and path
@@ -42,7 +42,7 @@ def record_heartbeat() -> None:
 
 
 def has_heartbeat() -> bool:
-    """Tell whether the worker was at work lately."""
+    """Return whether the worker was at work lately."""
     try:
         return time.time() - os.stat(os.environ[HEARTBEAT_FILE]).st_mtime < HEARTBEAT_SECONDS  # noqa: PTH116
     except (OSError, KeyError):
@@ -50,7 +50,7 @@ def has_heartbeat() -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Answer the exit code."""
+    """Return the exit code."""
     if arguments == ["--heartbeat"]:
         return 0 if has_heartbeat() else 1
     port, path = [*arguments, *(PORT, PATH)[len(arguments) :]]

@@ -28,7 +28,7 @@ PATIENCE = 60  # seconds until a part answers
 
 
 def is_inside_container() -> bool:
-    """Tell whether this is the mover's container, with somebody outside who started it."""
+    """Return whether this is the mover's container, with somebody outside who started it."""
     return "MOVER" in os.environ
 
 
@@ -74,7 +74,7 @@ class ComposeDeployment:
         self._hands.up(worker_name(domain))
 
     def set_routes(self, extracted: frozenset[str]) -> None:
-        """Give the gateway other routes, and wait until it uses them."""
+        """Return the gateway other routes, and wait until it uses them."""
         changed = extracted ^ self._now.extracted
         self._note(replace(self._now, extracted=extracted))
         table = routes.load().at(extracted)
@@ -102,7 +102,7 @@ class ComposeDeployment:
         self._note(after)
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
-        """Tell which component answers for each domain."""
+        """Return which component answers for each domain."""
         return self._front.served_by(domains)
 
     def _note(self, now: CurrentStage) -> None:

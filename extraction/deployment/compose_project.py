@@ -34,18 +34,18 @@ class ComposeProject:
 
     @property
     def has_override(self) -> bool:
-        """Tell whether the next `docker compose up` reads `compose.override.yaml`, too."""
+        """Return whether the next `docker compose up` reads `compose.override.yaml`, too."""
         return self.files == (str(self.folder / "compose.yaml"),)
 
     def command(self, *arguments: str) -> list[str]:
-        """Give the command line that has Compose do something in this project."""
+        """Return the command line that has Compose do something in this project."""
         files = [part for file in self.files for part in ("-f", file)]
         told = [part for file in self.environment_files for part in ("--env-file", file)]
         where = ("-p", self.name, "--project-directory", str(self.folder))
         return ["docker", "compose", *where, *files, *told, "--progress", "quiet", *arguments]
 
     def environment(self) -> dict[str, str]:
-        """Give the environment of that command: the same forum, all of its services at hand."""
+        """Return the environment of that command: the same forum, all of its services at hand."""
         setting = stages.as_setting(self.extracted)
         return os.environ | {"EXTRACTED": setting, "COMPOSE_PROFILES": _PROFILES}
 

@@ -84,7 +84,7 @@ class LocalDeployment:
         self._start(worker_name(domain))
 
     def set_routes(self, extracted: frozenset[str]) -> None:
-        """Give the gateway other routes, and wait until it uses them."""
+        """Return the gateway other routes, and wait until it uses them."""
         changed = extracted ^ self._local.extracted
         self._note(replace(self._local, extracted=extracted, initial_stage=self._born))
         table, file = routes.load().at(extracted), process_specs.routes_file(self._local)
@@ -113,7 +113,7 @@ class LocalDeployment:
         self._note(after)
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
-        """Tell which component answers for each domain."""
+        """Return which component answers for each domain."""
         return self._front.served_by(domains)
 
     @property

@@ -44,7 +44,7 @@ class Deployment(Protocol):
         """Note that a domain is not on the move any more, and stays at its service."""
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
-        """Tell which component answers for each domain, asked by way of the gateway."""
+        """Return which component answers for each domain, asked by way of the gateway."""
 
 
 @contextmanager

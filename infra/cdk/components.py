@@ -49,12 +49,12 @@ PRODUCTION_WORKER = TaskSize(cpu=256, memory=512, min_tasks=1, max_tasks=4)
 
 
 def size(options: DeploymentOptions, component: str) -> TaskSize:
-    """Tell how large a component's tasks are."""
+    """Return how large a component's tasks are."""
     return PRODUCTION_WEB[component] if options.production else LAB_WEB
 
 
 def worker_size(options: DeploymentOptions) -> TaskSize:
-    """Tell how large a worker's tasks are."""
+    """Return how large a worker's tasks are."""
     return PRODUCTION_WORKER if options.production else LAB_WORKER
 
 
@@ -69,32 +69,32 @@ def build_arguments(component: str) -> dict[str, str]:
 
 
 def address(component: str) -> str:
-    """Give the address at which others find a component."""
+    """Return the address at which others find a component."""
     return f"http://{component}.{DOMAIN}:{PORT}"
 
 
 def worker_command(component: str) -> tuple[str, ...]:
-    """Give the command of a component's worker."""
+    """Return the command of a component's worker."""
     return ("python", "-m", package(component), "worker")
 
 
 def migrate_command() -> tuple[str, ...]:
-    """Give the command that brings the monolith's schema up to date."""
+    """Return the command that brings the monolith's schema up to date."""
     return ("python", "-m", package(stages.MONOLITH), "migrate")
 
 
 def has_worker(options: DeploymentOptions) -> bool:
-    """Tell whether there is anything to tell each other at this stage."""
+    """Return whether there is anything to tell each other at this stage."""
     return bool(options.extracted)
 
 
 def signs_sessions(options: DeploymentOptions, component: str) -> bool:
-    """Tell whether a component signs sessions, which who owns the users does."""
+    """Return whether a component signs sessions, which who owns the users does."""
     return component == options.owner("users")
 
 
 def settings(options: DeploymentOptions, component: str, revision: str) -> dict[str, str]:
-    """Give the settings that follow from the stage; what AWS names itself is added elsewhere."""
+    """Return the settings that follow from the stage; what AWS names itself is added elsewhere."""
     told = {
         "REVISION": revision,
         "PORT": str(PORT),

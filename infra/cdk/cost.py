@@ -38,7 +38,7 @@ class Price:
     date: str
 
     def month(self, amount: float) -> float | None:
-        """Give what an amount of it costs in a month."""
+        """Return what an amount of it costs in a month."""
         if self.dollars is None:
             return None
         return amount * self.dollars * (HOURS if self.hourly else 1)

@@ -62,7 +62,7 @@ def grant_component(role: iam.Role, *, options: DeploymentOptions, component: st
 
 
 def bus_settings(options: DeploymentOptions, component: str) -> dict[str, str]:
-    """Give a component's settings for its events; none where nobody is told anything."""
+    """Return a component's settings for its events; none where nobody is told anything."""
     if not options.extracted:
         return {}
     own = subscriptions.Subscription(component, ())

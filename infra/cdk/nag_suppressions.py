@@ -92,7 +92,7 @@ SUPPRESSIONS = (
 
 
 def applicable_suppressions(options: DeploymentOptions) -> Iterator[Suppression]:
-    """Give what counts in a deployment."""
+    """Return what counts in a deployment."""
     return (each for each in SUPPRESSIONS if each.when(options))
 
 

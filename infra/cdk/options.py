@@ -46,12 +46,12 @@ class DeploymentOptions:
 
     @property
     def production(self) -> bool:
-        """Tell whether this is the environment that people depend on."""
+        """Return whether this is the environment that people depend on."""
         return self.environment == PRODUCTION
 
     @property
     def weighted(self) -> bool:
-        """Tell whether a new revision gets its requests by weights, not task by task."""
+        """Return whether a new revision gets its requests by weights, not task by task."""
         return self.strategy != ROLLING
 
     @property

@@ -30,7 +30,7 @@ def save_stage(now: CurrentStage, folder: Path = FOLDER) -> None:
 
 
 def has_moved_domains(folder: Path = FOLDER) -> bool:
-    """Tell whether a domain of the forum ever moved."""
+    """Return whether a domain of the forum ever moved."""
     return _file(folder).exists()
 
 

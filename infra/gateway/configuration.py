@@ -47,7 +47,7 @@ class GatewayConfig:
 
 
 def render(gateway: GatewayConfig) -> dict[str, Any]:
-    """Give the whole configuration; the components it routes to must have addresses."""
+    """Return the whole configuration; the components it routes to must have addresses."""
     routed = gateway.routes.components
     used = routed if gateway.routes_file is None else tuple(gateway.addresses)
     missing = [name for name in routed if not gateway.addresses.get(name)]

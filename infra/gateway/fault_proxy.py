@@ -38,7 +38,7 @@ class ProxiedUpstream:
 
 
 def render(lines: Mapping[str, ProxiedUpstream], admin: Address) -> dict[str, Any]:
-    """Give the configuration; without faults every line only passes on."""
+    """Return the configuration; without faults every line only passes on."""
     return {
         "admin": {"address": socket_address(admin)},
         "static_resources": {

@@ -22,7 +22,7 @@ def typed(name: str, kind: str, **fields: Any) -> dict[str, Any]:
 
 
 def connection_manager(routes: dict[str, Any], revision: str) -> dict[str, Any]:
-    """Give the filter that turns connections into requests and sends them on.
+    """Return the filter that turns connections into requests and sends them on.
 
     `routes` says where the routes are from: `route_config` or `rds`.
     """
@@ -63,7 +63,7 @@ def connection_manager(routes: dict[str, Any], revision: str) -> dict[str, Any]:
 
 
 def route_configuration(routes: Routes) -> dict[str, Any]:
-    """Give the routes of a stage."""
+    """Return the routes of a stage."""
     return {
         "name": ROUTES,
         "response_headers_to_remove": ["server"],
@@ -74,7 +74,7 @@ def route_configuration(routes: Routes) -> dict[str, Any]:
 
 
 def route_discovery(routes: Routes) -> dict[str, Any]:
-    """Give the routes of a stage as Envoy reads them from a file while it runs."""
+    """Return the routes of a stage as Envoy reads them from a file while it runs."""
     kind = TYPES + "config.route.v3.RouteConfiguration"
     return {"resources": [{"@type": kind, **route_configuration(routes)}]}
 
@@ -109,7 +109,7 @@ def _limits() -> dict[str, Any]:
 
 
 def _replace_invalid_request_id() -> dict[str, Any]:
-    """Give a new id to a request whose own would not fit into logs and headers."""
+    """Return a new id to a request whose own would not fit into logs and headers."""
     header = typed(
         "request-id", "type.matcher.v3.HttpRequestHeaderMatchInput", header_name="x-request-id"
     )

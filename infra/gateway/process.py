@@ -34,7 +34,7 @@ def write_configuration(gateway: GatewayConfig, file: Path) -> None:
 
 
 def write_routes(active: routes.Routes, file: Path) -> None:
-    """Give a gateway its routes; one that runs takes them at once, all or none."""
+    """Return a gateway its routes; one that runs takes them at once, all or none."""
     partial = file.with_name(f"{file.name}.partial")
     partial.write_text(json.dumps(route_discovery(active), indent=2) + "\n", encoding="utf-8")
     partial.replace(file)
@@ -47,7 +47,7 @@ def executable() -> str:
 
 
 def command(file: Path) -> list[str]:
-    """Give the command line that runs Envoy with a configuration file."""
+    """Return the command line that runs Envoy with a configuration file."""
     # Without hot restart, gateways on one machine share nothing and never meet.
     options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
     return [executable(), *options, "--file-flush-interval-msec", "500", "-c", str(file)]
@@ -75,7 +75,7 @@ def parse_addresses(entries: list[str]) -> dict[str, list[Address]]:
 
 
 def service_addresses(components: Iterable[str]) -> dict[str, list[Address]]:
-    """Give the names that components have wherever each is at its own address."""
+    """Return the names that components have wherever each is at its own address."""
     return {name: [Address(f"{name}.forum.local", 8080)] for name in components}
 
 

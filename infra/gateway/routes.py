@@ -29,7 +29,7 @@ class Routes:
         return tuple(dict.fromkeys([self.default, *(route.component for route in self.routes)]))
 
     def at(self, extracted: Collection[str]) -> "Routes":
-        """Give the routes that count while `extracted` run as services."""
+        """Return the routes that count while `extracted` run as services."""
         active = tuple(route for route in self.routes if route.component in extracted)
         return Routes(active, self.default)
 

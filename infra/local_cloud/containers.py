@@ -97,7 +97,7 @@ def remove_all(place: DeploymentTarget) -> None:
 
 
 def tail_log(place: DeploymentTarget, part: str) -> str:
-    """Give the last lines that a container said."""
+    """Return the last lines that a container said."""
     try:
         return docker("logs", "--tail", "60", place.container(part))
     except EngineError as error:

@@ -137,7 +137,7 @@ def _templates(options: DeploymentOptions, folder: Path) -> dict[str, Template]:
 
 
 def _data_of(options: DeploymentOptions, domains: set[str]) -> Template:
-    """Give the template of the data of more domains than are extracted in the end."""
+    """Return the template of the data of more domains than are extracted in the end."""
     more = DeploymentOptions(
         extracted=frozenset(domains),
         environment=options.environment,

@@ -15,7 +15,7 @@ class NotHealthyError(Exception):
 
 
 def health_check_command(check: Mapping[str, Any] | None) -> list[str] | None:
-    """Give the command of a container's health check, None if it has none."""
+    """Return the command of a container's health check, None if it has none."""
     if not check:
         return None
     kind, *command = check["command"]

@@ -53,7 +53,7 @@ def build_emulator() -> None:
 
 
 def exists(image: str) -> bool:
-    """Tell whether an image is there."""
+    """Return whether an image is there."""
     try:
         docker("image", "inspect", "--format", "{{.Id}}", image)
     except EngineError:

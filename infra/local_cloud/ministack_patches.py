@@ -234,7 +234,7 @@ def _steady(arn: str, definition: str) -> None:
 
 
 def _stopped(service: str, definition: str) -> list[dict[str, Any]]:
-    """Give the tasks of a definition that have stopped, the first first."""
+    """Return the tasks of a definition that have stopped, the first first."""
     name = service.partition("/")[2]
     return [
         task
@@ -261,7 +261,7 @@ def _waits_for(cdef: dict[str, Any], name: str) -> bool:
 
 
 def _targets(task: dict[str, Any]) -> Any:
-    """Give what the load balancer would check of a task: address, port, path and status codes."""
+    """Yield what the load balancer would check of a task: address, port, path and status codes."""
     cluster = task["clusterArn"].rsplit("/", 1)[-1]
     name = task["group"].partition("service:")[2]
     for balanced in ecs._services.get(f"{cluster}/{name}", {}).get("loadBalancers") or []:

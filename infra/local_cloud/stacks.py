@@ -78,7 +78,7 @@ class Stacks:
             self._settled(name, "DELETE_COMPLETE")
 
     def outputs(self, name: str) -> dict[str, str]:
-        """Give a stack's outputs."""
+        """Return a stack's outputs."""
         (stack,) = self._client.describe_stacks(StackName=name)["Stacks"]
         return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 

@@ -51,7 +51,7 @@ class DeploymentTarget:
         return f"{self.project}-{part}"
 
     def address(self, balancer: str) -> str:
-        """Give the forum's address: by such a host the emulator knows a load balancer."""
+        """Return the forum's address: by such a host the emulator knows a load balancer."""
         return f"http://{balancer}.alb.localhost:{self.port}"
 
     def client(self, service: str) -> Any:

@@ -24,7 +24,7 @@ class StillReferencedError(Exception):
 
 
 def remove_unsupported(template: Template) -> tuple[Template, dict[str, str]]:
-    """Give the template without what the emulator rejects, and what that is: id and kind.
+    """Return the template without what the emulator rejects, and what that is: id and kind.
 
     Raises:
         StillNeededError: a resource or an output that stays refers to it.

@@ -113,11 +113,11 @@ class RunConfig:
         return domain if domain in self.extracted else stages.MONOLITH
 
     def url(self, part: str) -> str:
-        """Give the address of a part."""
+        """Return the address of a part."""
         return f"http://{HOST}:{self.ports[part]}"
 
     def internal_url(self, part: str) -> str:
-        """Give the address at which other parts find a part."""
+        """Return the address at which other parts find a part."""
         return f"http://{HOST}:{self.proxied_ports.get(part, self.ports[part])}"
 
 
@@ -127,7 +127,7 @@ def worker_name(component: str) -> str:
 
 
 def var_folder(environ: Mapping[str, str]) -> Path:
-    """Give the folder that holds everything a run leaves behind."""
+    """Return the folder that holds everything a run leaves behind."""
     return Path(environ.get("VAR_DIR") or ROOT / "var").absolute()
 
 
@@ -170,7 +170,7 @@ def read_config(environ: Mapping[str, str]) -> RunConfig:
 
 
 def with_current_stage(config: RunConfig) -> RunConfig:
-    """Give the stage that a run is at by now: domains may have moved since its data began."""
+    """Return the stage that a run is at by now: domains may have moved since its data began."""
     if (current := read_current_stage(config.stage_file)) is None:
         return config
     initial = config.extracted if config.initial_stage is None else config.initial_stage

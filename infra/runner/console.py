@@ -22,7 +22,7 @@ def say(text: str) -> None:
 
 
 def startup_summary(config: RunConfig, seconds: float) -> str:
-    """Tell where the forum is, what runs where, and how to go on."""
+    """Return where the forum is, what runs where, and how to go on."""
     active = routes.load().at(config.extracted)
     tasks = {route.component: f"{route.prefix} and below" for route in active.routes}
     apis = [route.prefix for route in routes.load().routes if route not in active.routes]
@@ -49,7 +49,7 @@ def startup_summary(config: RunConfig, seconds: float) -> str:
 
 
 def failure(failed: ProcessFailedError, log: Path) -> str:
-    """Tell which part failed, with the last lines of its log."""
+    """Return which part failed, with the last lines of its log."""
     lines = [f"  {line[:_LONGEST_LINE]}" for line in _tail(log)]
     heading = f"{failed}. {'Its last log lines:' if lines else 'It logged nothing.'}"
     ending = f"{failed}; all of it is in {_short(log)}"

@@ -12,7 +12,7 @@ _OFFSETS = itertools.count(os.getpid() * 37)
 
 
 def free_port() -> int:
-    """Give a port on the loopback address that nothing listens on, a new one each time."""
+    """Return a port on the loopback address that nothing listens on, a new one each time."""
     for _ in range(_SPAN):
         port = _FIRST + _WORKER * _SPAN + next(_OFFSETS) % _SPAN
         with socket.socket() as probe:

@@ -63,7 +63,7 @@ class Lock:
             os.close(descriptor)
 
     def wait_until_free(self, seconds: float) -> bool:
-        """Tell whether the folder is free, at the latest after that long."""
+        """Return whether the folder is free, at the latest after that long."""
         deadline = time.monotonic() + seconds
         while self.holder() is not None:
             if time.monotonic() > deadline:

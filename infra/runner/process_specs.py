@@ -91,13 +91,13 @@ def routes_file(config: RunConfig) -> Path:
 
 
 def provisioning_environment(config: RunConfig) -> dict[str, str]:
-    """Give what provisioning needs: where the datastores are, and for whom."""
+    """Return what provisioning needs: where the datastores are, and for whom."""
     services = {"SERVICES": ",".join(config.services), "STAGE_FILE": str(config.stage_file)}
     return _aws(config) | _dynamodb(config) | services
 
 
 def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Give what every program gets."""
+    """Return what every program gets."""
     passed = {name: environ[name] for name in _INHERITED_VARIABLES if name in environ}
     # No load balancer here has to notice first that a component is about to stop. And who takes a
     # forum apart wants to see it.
@@ -105,7 +105,7 @@ def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def component_environment(config: RunConfig, component: str) -> dict[str, str]:
-    """Give the settings of a component, apart from `base_environment`."""
+    """Return the settings of a component, apart from `base_environment`."""
     given = {
         "SECRETS_DIR": str(session_keys.component_folder(config, component)),
         "LIVE_EXTRACTION": "true",
@@ -124,7 +124,7 @@ def component_environment(config: RunConfig, component: str) -> dict[str, str]:
 
 
 def _domain_url(config: RunConfig, domain: str) -> str:
-    """Give the address at which services find a domain, whoever keeps it by then."""
+    """Return the address at which services find a domain, whoever keeps it by then."""
     owner = config.owner(domain)
     return config.internal_url(owner) if owner in config.proxied_ports else config.url(GATEWAY)
 

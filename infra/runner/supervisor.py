@@ -53,7 +53,7 @@ class ProcessState:
 
     @property
     def failure(self) -> str:
-        """Say how a program that does not run ended; empty for an orderly end."""
+        """Return how a program that does not run ended; empty for an orderly end."""
         if self.error:
             return f"could not be started: {self.error}"
         if self.exit_code == _SIGNALLED:
@@ -109,7 +109,7 @@ class Supervisor:
             self._groups[name] = pid
 
     def states(self) -> dict[str, ProcessState]:
-        """Tell how each program is; none is running if supervisord itself has ended."""
+        """Return how each program is; none is running if supervisord itself has ended."""
         if not self.is_alive():
             return {name: ProcessState(name, False, 0, -1, "") for name in self._programs}
         states = {}
@@ -143,7 +143,7 @@ class Supervisor:
         return names
 
     def is_alive(self) -> bool:
-        """Tell whether supervisord runs."""
+        """Return whether supervisord runs."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:

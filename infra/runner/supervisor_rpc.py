@@ -33,5 +33,5 @@ class _UnixTransport(Transport):
 
 
 def proxy(path: Path) -> ServerProxy:
-    """Give a proxy; it connects at its first call, and again after a failure."""
+    """Return a proxy; it connects at its first call, and again after a failure."""
     return ServerProxy("http://localhost/RPC2", transport=_UnixTransport(path))

@@ -38,7 +38,7 @@ def outbox() -> Outbox:
 
 @pytest.fixture
 def places(bus: Bus) -> Iterator[BusEndpoints]:
-    """Give the queues of a component, on a bus that is complete at the end."""
+    """Provide the queues of a component, on a bus that is complete at the end."""
     yield bus.provision([Subscription("notes", ("note.created",))])["notes"]
     bus.sqs.delete_queue(QueueUrl=bus.sqs.get_queue_url(QueueName=COMPLETE)["QueueUrl"])
 

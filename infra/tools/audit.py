@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def audit(lock: Path) -> list[dict[str, Any]] | None:
-    """Give what pip-audit knows of each pin of a lock file; None if it could not ask."""
+    """Return what pip-audit knows of each pin of a lock file; None if it could not ask."""
     pip_audit = str(Path(sys.executable).with_name("pip-audit"))
     options = ("--format", "json", "--progress-spinner", "off", "--disable-pip", "--require-hashes")
     command = [pip_audit, *options, "-r", str(lock)]

@@ -36,7 +36,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path) -> str:
-    """Give a database without tables, once of each kind."""
+    """Return a database without tables, once of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/forum.db"
     server = request.getfixturevalue("postgres")
@@ -127,7 +127,7 @@ def _dispose(app: Flask) -> None:
 
 @pytest.fixture
 def browser(app: Flask) -> Callable[[Person], FlaskClient]:
-    """Give a browser in which somebody is signed in."""
+    """Return a browser in which somebody is signed in."""
 
     def browser(person: Person) -> FlaskClient:
         client = app.test_client()

@@ -215,7 +215,7 @@ def learned():
 
 @pytest.fixture
 def admission_with(parts):
-    """Give the admission to threads of a service."""
+    """Return the admission to threads of a service."""
     return lambda service: ReplicaThreadAdmission(parts.database, service, parts.thread_replica)
 
 

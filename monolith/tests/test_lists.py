@@ -51,7 +51,7 @@ def test_a_page_is_one_query_on_an_index_at_both_ends_of_a_list(
 
 
 def _deepest(client, path, query, count):
-    """Give the cursor of the last page, walking by pages of 100."""
+    """Return the cursor of the last page, walking by pages of 100."""
     cursor = {}
     while True:
         page = client.get(path, query_string={"limit": 100} | query | cursor).json

@@ -22,7 +22,7 @@ PYTEST = (sys.executable, "-m", "pytest", "-n", "0")
 
 
 def main() -> int:
-    """Answer the exit code."""
+    """Return the exit code."""
     if missing := lack():
         sys.stderr.write(f"Not tested in containers: {missing}\n")
         return 1 if os.environ.get("CI") else 0

@@ -117,7 +117,7 @@ class Composed:
         return self.compose("logs", "--no-log-prefix", "--no-color", part)
 
     def output_text(self) -> str:
-        """Tell how the containers are."""
+        """Return how the containers are."""
         return self.compose("ps", "-a", "--format", "{{.Name}}: {{.Status}}", check=False)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -138,7 +138,7 @@ class Composed:
         return self.compose("ps", "-a", "-q", part).split()
 
     def inspect(self, part: str) -> dict[str, Any]:
-        """Give all that the engine knows of a part's first container."""
+        """Return all that the engine knows of a part's first container."""
         found: list[dict[str, Any]] = json.loads(
             engine.docker("inspect", *self.containers(part)[:1])
         )

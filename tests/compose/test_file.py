@@ -23,7 +23,7 @@ AARCH64 = ("--python-platform", "aarch64-manylinux_2_40", "--python-version", "3
 
 
 def read(extracted: str | None) -> dict[str, Any]:
-    """Give what Compose makes of the file for a value of EXTRACTED; None leaves it unset."""
+    """Return what Compose makes of the file for a value of EXTRACTED; None leaves it unset."""
     environment = {name: value for name, value in os.environ.items() if name != "EXTRACTED"}
     if extracted is not None:
         environment["EXTRACTED"] = extracted

@@ -71,7 +71,7 @@ def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 
 
 def crowd() -> float:
-    """Tell how many programs want each processor."""
+    """Return how many programs want each processor."""
     return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 

@@ -19,7 +19,7 @@ STAGES = "monolith users+threads+posts"
 
 
 def main() -> int:
-    """Answer the exit code."""
+    """Return the exit code."""
     if missing := lack():
         sys.stderr.write(f"Not deployed on this machine: {missing}\n")
         return 1 if os.environ.get("CI") else 0

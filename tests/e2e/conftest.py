@@ -40,7 +40,7 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(params=["before", "after"])
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Give each of the two in turn."""
+    """Return each of the two in turn."""
     found: Stack = request.getfixturevalue(request.param)
     return found
 
@@ -67,7 +67,7 @@ def somebody(visitor: NewVisitor) -> Visitor:
 
 
 def new_name(base: str) -> str:
-    """Give a username that nobody has."""
+    """Return a username that nobody has."""
     return f"{base}-{next(_numbers)}"
 
 

@@ -26,7 +26,7 @@ def person(after: Stack) -> Visitor:
 
 @pytest.fixture
 def thread(after: Stack, person: Visitor) -> str:
-    """Give the path of that thread, as every part knows it."""
+    """Return the path of that thread, as every part knows it."""
     EventSettling(after).wait()
     person.open("/?q=from+before")
     return person.page.links["A thread from before"]
@@ -34,12 +34,12 @@ def thread(after: Stack, person: Visitor) -> str:
 
 @pytest.fixture
 def profile(person: Visitor) -> str:
-    """Give the path of that person's page."""
+    """Return the path of that person's page."""
     return person.open("/me").links["See your page as others do"]
 
 
 def _trouble(page: Page) -> str:
-    """Give what the status page says is degraded."""
+    """Return what the status page says is degraded."""
     return page.text.partition("Status")[2].partition("Components")[0]
 
 

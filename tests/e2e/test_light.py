@@ -57,7 +57,7 @@ def watch(page: Page) -> Transfers:
 
 @pytest.fixture(scope="module", params=["before", "after"])
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Give each of the two in turn."""
+    """Return each of the two in turn."""
     found: Stack = request.getfixturevalue(request.param)
     return found
 

@@ -22,7 +22,7 @@ def _moderator(stack: Stack, name: str) -> Visitor:
 
 
 def _person(visitor: Visitor) -> str:
-    """Give the path of the visitor's own page."""
+    """Return the path of the visitor's own page."""
     return visitor.open("/me").links["See your page as others do"]
 
 

@@ -15,7 +15,7 @@ TOO_LONG = "x" * 16_001
 
 @pytest.fixture
 def thread(somebody: Visitor) -> str:
-    """Give the path of a thread."""
+    """Return the path of a thread."""
     somebody.open_thread("A thread", "A post")
     return somebody.path.partition("?")[0]
 

@@ -16,7 +16,7 @@ ARTICLE = re.compile(r'<article class="post[^"]*" id="post-([0-9a-f-]+)"')
 
 @pytest.fixture(scope="module", params=["before", "after"])
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Give each of the two in turn."""
+    """Return each of the two in turn."""
     found: Stack = request.getfixturevalue(request.param)
     return found
 
@@ -31,7 +31,7 @@ def writer(stack: Stack) -> Visitor:
 
 @pytest.fixture(scope="module")
 def thread(stack: Stack, writer: Visitor) -> str:
-    """Give the path of a thread of 45 posts."""
+    """Return the path of a thread of 45 posts."""
     new = {"title": f"A long thread of {writer.url}"}
     thread_id = _create(writer, "/api/threads", new)
     for number in range(1, POSTS + 1):

@@ -58,7 +58,7 @@ def _check_page(response: requests.Response) -> None:
 
 @pytest.fixture
 def thread(somebody: Visitor, settle: Settle) -> str:
-    """Give the path of a thread that holds hostile words."""
+    """Return the path of a thread that holds hostile words."""
     somebody.open_thread(f"A thread {HOSTILE}", f"A post {HOSTILE}")
     settle()
     return somebody.path.partition("?")[0]

@@ -28,7 +28,7 @@ def writer(stack: Stack) -> Visitor:
 
 @pytest.fixture
 def thread(writer: Visitor) -> str:
-    """Give the thread's path."""
+    """Return the thread's path."""
     return writer.path.partition("?")[0]
 
 

@@ -175,10 +175,10 @@ class MovingForum:
         return moved
 
     def failures(self, since: float) -> list[Exchange]:
-        """Give what failed in another way than announced."""
+        """Return what failed in another way than announced."""
         return [one for one in self.crowd.records.failures(since) if not is_announced(one)]
 
 
 def is_announced(one: Exchange) -> bool:
-    """Tell whether a request was refused since its domain was on the move."""
+    """Return whether a request was refused since its domain was on the move."""
     return one.status == 503 and "being moved" in one.detail

@@ -25,7 +25,7 @@ class Witness(Member):
             self.look_back()
 
     def actions(self) -> list[tuple[int, Callable[[], None]]]:
-        """Give what people do here beside the rest."""
+        """Return what people do here beside the rest."""
         return [*super().actions(), (3, self.repeat_a_post), (2, self.sign_in_again)]
 
     def look_back(self) -> None:

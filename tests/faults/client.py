@@ -46,11 +46,11 @@ class Records:
         self.exchanges: list[Exchange] = []
 
     def since(self, at: float) -> list[Exchange]:
-        """Give the exchanges that were sent since then."""
+        """Return the exchanges that were sent since then."""
         return [exchange for exchange in self.exchanges if exchange.at >= at]
 
     def failures(self, since: float) -> list[Exchange]:
-        """Give those that failed on the forum's side."""
+        """Return those that failed on the forum's side."""
         return [one for one in self.since(since) if one.status == 0 or one.status >= 500]
 
 

@@ -62,17 +62,17 @@ class Ledger:
             self.writes += 1
 
     def open_threads(self) -> list[WrittenThread]:
-        """Give the threads that take posts."""
+        """Return the threads that take posts."""
         with self._lock:
             return [thread for thread in self.threads.values() if not thread.deleted]
 
     def take_touched(self) -> list[WrittenThread]:
-        """Give the threads to verify, and begin anew."""
+        """Return the threads to verify, and begin anew."""
         with self._lock:
             taken, self.touched = self.touched, set()
             return [self.threads[thread_id] for thread_id in sorted(taken)]
 
     def posts_in(self, thread_id: str) -> list[WrittenPost]:
-        """Give the acknowledged posts of a thread."""
+        """Return the acknowledged posts of a thread."""
         with self._lock:
             return [post for post in self.posts.values() if post.thread_id == thread_id]

@@ -39,7 +39,7 @@ class Member:
         self.dice.choices(choices, weights)[0]()
 
     def actions(self) -> list[tuple[int, Callable[[], None]]]:
-        """Give what people do, and how often in comparison."""
+        """Return what people do, and how often in comparison."""
         return [
             (30, self.reply),
             (25, self.read),

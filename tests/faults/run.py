@@ -139,7 +139,7 @@ class Run:
 
 
 def write_seconds(exchanges: list[Exchange]) -> float:
-    """Give the median seconds of the writes of posts that went well."""
+    """Return the median seconds of the writes of posts that went well."""
     took = [
         one.seconds
         for one in exchanges
@@ -149,7 +149,7 @@ def write_seconds(exchanges: list[Exchange]) -> float:
 
 
 def _kill(name: str) -> bool:
-    """Tell whether something was killed, which may have been in the middle of an answer."""
+    """Return whether something was killed, which may have been in the middle of an answer."""
     return "kill" in name
 
 

@@ -116,7 +116,7 @@ class Truth:
         return self._http.get(self._url + path, params=params, timeout=20)
 
     def _walk(self, answer: requests.Response) -> Iterator[dict[str, Any]]:
-        """Give the items of a page and of all that follow it."""
+        """Yield the items of a page and of all that follow it."""
         while True:
             answer.raise_for_status()
             page = answer.json()

@@ -132,11 +132,11 @@ class Bus:
         )
 
     def topic(self, places: BusEndpoints) -> Topic:
-        """Give the topic of a component's settings."""
+        """Return the topic of a component's settings."""
         return Topic(self.sns, places.topic_arn)
 
     def queue(self, places: BusEndpoints) -> Queue:
-        """Give the queue of a component's settings."""
+        """Return the queue of a component's settings."""
         return Queue(self.sqs, places.queue_url, places.dead_letter_queue_url)
 
     def publish(self, places: BusEndpoints, *events: Event) -> None:

@@ -47,7 +47,7 @@ class Dynamo:
         return prefix
 
     def database(self, prefix: str) -> Database:
-        """Give the tables behind a prefix."""
+        """Return the tables behind a prefix."""
         return Database(self.client, prefix)
 
     def fill(self, name: str, items: Iterable[Item]) -> None:

@@ -26,7 +26,7 @@ class ImmediateRetryQueue(Queue):
 
 
 def with_bus(settings: SETTINGS, places: BusEndpoints) -> SETTINGS:
-    """Give the same settings with a place on the bus."""
+    """Return the same settings with a place on the bus."""
     mine = {
         "events_topic_arn": places.topic_arn,
         "events_queue_url": places.queue_url,
@@ -39,13 +39,13 @@ def with_bus(settings: SETTINGS, places: BusEndpoints) -> SETTINGS:
 def make_consumer(
     bus: Bus, places: BusEndpoints, handlers: Mapping[str, EventHandler], check: Callable[[], None]
 ) -> Consume:
-    """Give what applies what is in a component's queue."""
+    """Return what applies what is in a component's queue."""
     queue = ImmediateRetryQueue(bus.sqs, places.queue_url, places.dead_letter_queue_url)
     return Consumer(queue, handlers, check, utc_now, wait_seconds=0).consume_batch
 
 
 def event_summaries(found: Iterable[Event]) -> list[tuple[str, int, str]]:
-    """Give what the events say, in an order of its own."""
+    """Return what the events say, in an order of its own."""
     return sorted((event.subject, event.version, event.type) for event in found)
 
 
@@ -64,7 +64,7 @@ def assert_requires_bus(
 
 @pytest.fixture
 def environment(settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a process of its own the same settings."""
+    """Return a process of its own the same settings."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):

@@ -16,7 +16,7 @@ Logged = Callable[[], tuple[list[dict[str, Any]], str]]
 
 @pytest.fixture
 def logged() -> Iterator[Logged]:
-    """Give the objects that were logged on stdout since the last call, and their text."""
+    """Provide the objects that were logged on stdout since the last call, and their text."""
     root, stdout = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers[:], root.level
     with redirect_stdout(stdout):

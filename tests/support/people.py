@@ -36,7 +36,7 @@ class Person:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Give the headers of a request that this person makes."""
+        """Return the headers of a request that this person makes."""
         return {"Authorization": f"Bearer {self.token}"}
 
 

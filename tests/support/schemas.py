@@ -21,12 +21,12 @@ def schema(kind: str) -> dict[str, Any]:
 
 
 def kinds(service: str) -> list[str]:
-    """Give the types of events whose schemas a service owns."""
+    """Return the types of events whose schemas a service owns."""
     return sorted(path.stem for path in (SERVICES / service / "events").glob("*.json"))
 
 
 def examples(kind: str) -> list[Event]:
-    """Give the examples of a type of event, as a consumer reads them."""
+    """Return the examples of a type of event, as a consumer reads them."""
     return [parse_event(json.dumps(example)) for example in schema(kind)["examples"]]
 
 

@@ -14,7 +14,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(kept: str | None, password: str) -> bool:
-    """Tell whether a password fits the kept hash; takes as long when there is none to fit."""
+    """Return whether a password fits the kept hash; takes as long when there is none to fit."""
     try:
         return _hasher.verify(kept or _DUMMY, password) and kept is not None
     except (VerificationError, InvalidHashError):

@@ -51,7 +51,7 @@ class CallBreaker(CircuitBreakerListener):
         return self._circuit.current_state
 
     def allow_request(self) -> bool:
-        """Tell whether a call may be made now; each that is made must be reported."""
+        """Return whether a call may be made now; each that is made must be reported."""
         with self._lock:
             if self.state == STATE_CLOSED:
                 return True
@@ -61,7 +61,7 @@ class CallBreaker(CircuitBreakerListener):
             return True
 
     def record_outcome(self, answers: bool | None) -> None:
-        """Tell how a call went; None if it says nothing about the part."""
+        """Return how a call went; None if it says nothing about the part."""
         if answers is None:
             with self._lock:
                 if self.state == STATE_HALF_OPEN:

@@ -44,7 +44,7 @@ class ServiceResponse:
 
 
 def body_with_version(reply: ServiceResponse) -> dict[str, Any]:
-    """Give an answer's content with its version beside it; a parser for `Reply.read`."""
+    """Return an answer's content with its version beside it; a parser for `Reply.read`."""
     return {**reply.body, "version": reply.version}
 
 
@@ -65,12 +65,12 @@ def to_service_response(peer: str, answer: HttpResponse) -> ServiceResponse:
 
 
 def service_unavailable(peer: str) -> errors.Unavailable:
-    """Give the failure of a peer that does not answer."""
+    """Return the failure of a peer that does not answer."""
     return errors.Unavailable(f"The part that keeps {peer} does not answer right now.")
 
 
 def is_cutover(answer: HttpResponse) -> bool:
-    """Tell whether a peer is well and did nothing, since its domain is on the move."""
+    """Return whether a peer is well and did nothing, since its domain is on the move."""
     return answer.status == 503 and CUTOVER in answer.headers
 
 

@@ -24,7 +24,7 @@ class RetryBudget:
             self._refill(RETRIES_PER_REQUEST)
 
     def spend(self) -> bool:
-        """Tell whether one retry is in order now, and count it."""
+        """Return whether one retry is in order now, and count it."""
         with self._lock:
             self._refill(0)
             if self._tokens < 1:
@@ -41,7 +41,7 @@ class RetryBudget:
 
 
 def backoff_seconds(retry: int) -> float:
-    """Give the seconds before the first, second, … retry.
+    """Return the seconds before the first, second, … retry.
 
     Full jitter: callers that failed together should not come back together.
     """

@@ -94,7 +94,7 @@ class ServiceClient:
     def _request_with_retries(
         self, method: str, target: str, data: bytes | None, headers: dict[str, str], retries: int
     ) -> HttpResponse:
-        """Give the first answer that another try would not better."""
+        """Return the first answer that another try would not better."""
         late = time.monotonic() + RETRY_WINDOW
         self._budget.record_request()
         tries = 0
@@ -151,12 +151,12 @@ class ServiceClient:
 
 
 def idempotency_headers(key: IdempotencyKey | None) -> dict[str, str]:
-    """Give the header that makes a POST safe to repeat."""
+    """Return the header that makes a POST safe to repeat."""
     return {headers_of.IDEMPOTENCY_KEY: key.key} if key else {}
 
 
 def if_match_headers(expected: Precondition) -> dict[str, str]:
-    """Give the header that names the versions which an edit may replace."""
+    """Return the header that names the versions which an edit may replace."""
     if expected is None:
         return {}
     return {"If-Match": ", ".join(f'"{version}"' for version in sorted(expected)) or '""'}

@@ -54,7 +54,7 @@ class TransactionCanceled(Exception):
 
 
 def list_shard(identifier: str, shards: int) -> str:
-    """Give the partition of a list over everything, by the random end of a UUID.
+    """Return the partition of a list over everything, by the random end of a UUID.
 
     No list may end in one hot partition: a list over everything is spread over a few.
     """

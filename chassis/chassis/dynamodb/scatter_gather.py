@@ -20,7 +20,7 @@ _pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="shard")
 def merge_newest(
     query: Query, sort: str, *, shards: int, limit: int, before: str | None
 ) -> list[Item]:
-    """Give the `limit` items with the greatest `sort` below `before`, over all shards.
+    """Return the `limit` items with the greatest `sort` below `before`, over all shards.
 
     Each shard is first asked for two thirds of a page: a shard of four that has more than that of
     a page of 20 is one in ten thousand, and is asked once more.

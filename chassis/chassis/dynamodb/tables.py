@@ -33,7 +33,7 @@ class Table:
     ttl_attribute: str | None = None
 
     def create_arguments(self, prefix: str) -> dict[str, Any]:
-        """Give the arguments of `CreateTable`."""
+        """Return the arguments of `CreateTable`."""
         names = {self.partition, self.sort}
         names |= {name for index in self.indexes for name in (index.partition, index.sort)}
         arguments: dict[str, Any] = {

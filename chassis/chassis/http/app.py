@@ -127,7 +127,7 @@ def _require_json_object() -> Response | None:
 
 
 def is_api_request() -> bool:
-    """Tell whether the request is one to an API, which speaks JSON even of errors."""
+    """Return whether the request is one to an API, which speaks JSON even of errors."""
     return request.path == "/api" or request.path.startswith("/api/")
 
 
@@ -148,7 +148,7 @@ def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        """Say whether the component can do its work."""
+        """Return whether the component can do its work."""
         if graceful_shutdown.has_begun():
             return problem_response(503, "is stopping", headers=_DEGRADED)
         results = {}

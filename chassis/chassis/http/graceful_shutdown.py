@@ -20,7 +20,7 @@ def begin() -> None:
 
 
 def has_begun() -> bool:
-    """Tell whether this instance is leaving."""
+    """Return whether this instance is leaving."""
     return _begun[0] == 1
 
 

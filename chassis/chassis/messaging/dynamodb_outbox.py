@@ -81,7 +81,7 @@ class DynamoOutbox:
         return self._db.put(self._table, item)
 
     def load_unpublished(self, limit: int) -> list[Event]:
-        """Give up to `limit` unpublished events of each shard, in a query per shard."""
+        """Return up to `limit` unpublished events of each shard, in a query per shard."""
         return [
             parse_event(item["event"])
             for shard in range(SHARDS)
@@ -124,7 +124,7 @@ class DynamoOutbox:
         return count
 
     def oldest_unpublished_at(self) -> datetime | None:
-        """Tell when the oldest unpublished event was recorded, in a query per shard."""
+        """Return when the oldest unpublished event was recorded, in a query per shard."""
         found = [
             parse_timestamp(item["recorded_at"])
             for shard in range(SHARDS)
@@ -148,7 +148,7 @@ class DynamoOutbox:
         self._db.put_item_if(self._table, item, "")
 
     def last_heartbeat(self) -> Heartbeat | None:
-        """Tell when the worker was last at work."""
+        """Return when the worker was last at work."""
         item = self._db.get(self._table, _HEARTBEAT_KEY, consistent=False)
         return (
             Heartbeat(parse_timestamp(item["at"]), item["lag_milliseconds"] / 1000)

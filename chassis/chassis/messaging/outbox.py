@@ -35,10 +35,10 @@ class Outbox(Protocol):
         """Have all events recorded since then published once more; answers how many."""
 
     def oldest_unpublished_at(self) -> datetime | None:
-        """Tell when the oldest event that waits to be published was recorded."""
+        """Return when the oldest event that waits to be published was recorded."""
 
     def record_heartbeat(self, beat: Heartbeat) -> None:
         """Note that the worker is at work."""
 
     def last_heartbeat(self) -> Heartbeat | None:
-        """Tell when the worker was last at work."""
+        """Return when the worker was last at work."""

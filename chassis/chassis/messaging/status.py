@@ -19,7 +19,7 @@ def add_status_endpoint(app: Flask, outbox: Outbox, queue: Queue | None, clock: 
 
     @app.get(PATH)
     def eventz() -> Response:
-        """Say how far events have come."""
+        """Return how far events have come."""
         return Response(
             json.dumps(read_status(outbox, queue, clock)),
             content_type="application/json",

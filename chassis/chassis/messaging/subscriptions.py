@@ -31,7 +31,7 @@ class Subscription:
     event_types: tuple[str, ...]
 
     def filter_policy(self) -> dict[str, list[str]]:
-        """Give the filter of the subscription, on the attribute `type` of messages."""
+        """Return the filter of the subscription, on the attribute `type` of messages."""
         return {"type": sorted(self.event_types)}
 
     def queue_name(self, prefix: str) -> str:
@@ -49,7 +49,7 @@ def topic_name(prefix: str) -> str:
 
 
 def queue_policy(topic_arn: str, queue_arn: str) -> dict[str, Any]:
-    """Give the queue's policy: this topic may send to it, and nobody else by this policy."""
+    """Return the queue's policy: this topic may send to it, and nobody else by this policy."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -65,7 +65,7 @@ def queue_policy(topic_arn: str, queue_arn: str) -> dict[str, Any]:
 
 
 def redrive_policy(dead_letter_arn: str) -> dict[str, Any]:
-    """Give the redrive policy of a queue."""
+    """Return the redrive policy of a queue."""
     return {"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": MAX_RECEIVES}
 
 

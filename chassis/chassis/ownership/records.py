@@ -36,7 +36,7 @@ class RecordStore(Protocol):
         """Keep records, each unless as new a version is here; with `force` in any case."""
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
-        """Give what belongs to the domain beside its records, as far as it is that new.
+        """Return what belongs to the domain beside its records, as far as it is that new.
 
         These are the answers to idempotency keys, and erasures that are not finished.
         """
@@ -46,7 +46,7 @@ class RecordStore(Protocol):
 
 
 def record_hash(record: Record) -> str:
-    """Give a record's hash, the same on both sides if they know the same."""
+    """Return a record's hash, the same on both sides if they know the same."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -119,7 +119,7 @@ class IdempotencyRecords:
         self._table = table.name
 
     def read_since(self, since: datetime | None) -> Iterator[list[Record]]:
-        """Give the answers that were given since then."""
+        """Yield the answers that were given since then."""
         first = int((since + RETENTION).timestamp()) if since else 0
         after: Item | None = None
         while True:
@@ -153,7 +153,7 @@ class ChangeFeed:
         self._types = frozenset(types)
 
     def read_since(self, since: datetime) -> list[tuple[str, str]]:
-        """Give the events that were recorded since then, published or not: each id, and of what."""
+        """Return the events recorded since then, published or not: their ids and subjects."""
         milliseconds = f"{max(0, int(since.timestamp() * 1000)):012x}"
         after = f"{milliseconds[:8]}-{milliseconds[8:]}"
         found = list[tuple[str, str]]()

@@ -25,7 +25,7 @@ class TargetGroupMetrics:
     target_group: str
 
     def metric(self, name: str, statistic: str) -> cloudwatch.Metric:
-        """Give one of its metrics."""
+        """Return one of its metrics."""
         return cloudwatch.Metric(
             namespace="AWS/ApplicationELB",
             metric_name=name,
@@ -195,7 +195,7 @@ class _AlarmFactory:
 
 
 def queue_metric(queue: str, name: str) -> cloudwatch.Metric:
-    """Give a metric of a queue."""
+    """Return a metric of a queue."""
     return cloudwatch.Metric(
         namespace="AWS/SQS",
         metric_name=name,
@@ -206,7 +206,7 @@ def queue_metric(queue: str, name: str) -> cloudwatch.Metric:
 
 
 def table_metric(table: str, name: str) -> cloudwatch.Metric:
-    """Give a metric of a table."""
+    """Return a metric of a table."""
     return cloudwatch.Metric(
         namespace="AWS/DynamoDB",
         metric_name=name,

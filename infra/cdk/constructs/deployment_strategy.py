@@ -21,7 +21,7 @@ LINEAR_PERCENT, LINEAR_MINUTES = 20, 3
 
 
 def strategy_arguments(options: DeploymentOptions) -> dict[str, Any]:
-    """Give what the strategy adds to an ECS service behind the load balancer."""
+    """Return what the strategy adds to an ECS service behind the load balancer."""
     if not options.weighted:
         return {}
     kinds: dict[str, dict[str, Any]] = {

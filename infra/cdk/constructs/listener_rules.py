@@ -32,7 +32,7 @@ class Rule:
 
 
 def rules(routes: Routes | None = None) -> Iterator[Rule]:
-    """Give the rules of all routes, each with a priority that it has at every stage."""
+    """Yield the rules of all routes, each with a priority that it has at every stage."""
     for place, route in enumerate((routes or load()).routes, start=1):
         yield Rule(place * STEP, (route.prefix, f"{route.prefix}/*"), route.component)
 

@@ -166,7 +166,7 @@ class ComponentStack(Stack):
     def _balance_by_weight(
         self, made: ecs.FargateService, task: Task, blue: elb.CfnTargetGroup
     ) -> None:
-        """Give the paths to two target groups, between which ECS moves the weights."""
+        """Return the paths to two target groups, between which ECS moves the weights."""
         green = target_group(
             self,
             "Green",

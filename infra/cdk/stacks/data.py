@@ -28,7 +28,7 @@ from infra.domains import SERVICES
 
 
 def wanted(options: DeploymentOptions) -> Iterator[subscriptions.Subscription]:
-    """Give the components' own definitions of which events they take; none without services."""
+    """Yield the components' own definitions of which events they take; none without services."""
     for service in stages.in_canonical_order(options.extracted):
         yield SERVICES[service].subscription
     if options.extracted:
@@ -140,7 +140,7 @@ class Data(Stack):
 
 
 def table_arns(options: DeploymentOptions, service: str) -> list[str]:
-    """Give the ARNs of a service's tables and of their indexes, each by its name."""
+    """Return the ARNs of a service's tables and of their indexes, each by its name."""
     arns = []
     for table in SERVICES[service].tables:
         arn = (

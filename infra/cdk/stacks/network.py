@@ -89,7 +89,7 @@ class Network(Stack):
 
     @property
     def task_subnets(self) -> ec2.SubnetSelection:
-        """Say where tasks run."""
+        """Return where tasks run."""
         kind = ec2.SubnetType.PRIVATE_ISOLATED if self.options.production else ec2.SubnetType.PUBLIC
         return ec2.SubnetSelection(subnet_type=kind)
 

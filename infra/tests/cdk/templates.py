@@ -25,11 +25,11 @@ class Templates:
         self.stacks: dict[str, dict[str, Any]] = {s.stack_name: s.template for s in made.stacks}
 
     def stack(self, what: str) -> dict[str, Any]:
-        """Give a template: `network`, `posts`."""
+        """Return a template: `network`, `posts`."""
         return self.stacks[names.stack(self.options, what)]
 
     def all(self, kind: str, what: str | None = None) -> Iterator[Resource]:
-        """Give the properties of all resources of a type, in one template or in all."""
+        """Yield the properties of all resources of a type, in one template or in all."""
         stacks = [self.stack(what)] if what else self.stacks.values()
         for stack in stacks:
             for resource in stack.get("Resources", {}).values():
@@ -38,12 +38,12 @@ class Templates:
                     yield properties
 
     def one(self, kind: str, what: str | None = None) -> Resource:
-        """Give the properties of the one resource of a type."""
+        """Return the properties of the one resource of a type."""
         (found,) = self.all(kind, what)
         return found
 
     def task(self, program: str) -> Resource:
-        """Give a program's task definition."""
+        """Return a program's task definition."""
         family = names.family(self.options, program)
         (found,) = (
             each for each in self.all("AWS::ECS::TaskDefinition") if each["Family"] == family
@@ -51,18 +51,18 @@ class Templates:
         return found
 
     def container(self, program: str) -> Resource:
-        """Give a program's own container."""
+        """Return a program's own container."""
         defined: list[Resource] = self.task(program)["ContainerDefinitions"]
         (found,) = (each for each in defined if each["Name"] == program)
         return found
 
     def service(self, program: str) -> Resource:
-        """Give a program's ECS service."""
+        """Return a program's ECS service."""
         (found,) = (s for s in self.all("AWS::ECS::Service") if s["ServiceName"] == program)
         return found
 
     def rules(self) -> list[Resource]:
-        """Give all listener rules, by priority."""
+        """Return all listener rules, by priority."""
         found = self.all("AWS::ElasticLoadBalancingV2::ListenerRule")
         return sorted(found, key=lambda rule: int(rule["Priority"]))
 
@@ -76,12 +76,12 @@ def templates(**context: str) -> Templates:
 
 
 def settings(container: Resource) -> dict[str, Any]:
-    """Give a container's environment as a plain dict."""
+    """Return a container's environment as a plain dict."""
     return {entry["Name"]: entry["Value"] for entry in container["Environment"]}
 
 
 def patterns(rule: Resource) -> list[str]:
-    """Give the paths of a rule; none for one that is held back."""
+    """Return the paths of a rule; none for one that is held back."""
     for condition in rule["Conditions"]:
         if condition["Field"] == "path-pattern":
             values: list[str] = condition["PathPatternConfig"]["Values"]

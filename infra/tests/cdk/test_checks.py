@@ -100,6 +100,6 @@ def test_templates_are_made_without_node_and_without_an_account(tmp_path: Path) 
 
 
 def _processor_seconds() -> float:
-    """Tell how long processors worked for programs that this one started."""
+    """Return how long processors worked for programs that this one started."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -25,7 +25,7 @@ def statements(made: Templates, stack: str) -> list[dict[str, Any]]:
 
 
 def texts(value: Any) -> str:
-    """Give all texts in a value, one after another: an ARN whose parts are references."""
+    """Return all texts in a value, one after another: an ARN whose parts are references."""
     if isinstance(value, dict):
         return "".join(texts(each) for each in value.values())
     if isinstance(value, list):

@@ -155,7 +155,7 @@ def test_where_compose_would_not_read_the_file_its_options_are_named(tmp_path: P
 
 @pytest.fixture
 def ends() -> Iterator[tuple[ComposeHost, BinaryIO, BinaryIO]]:
-    """Give the hands of a container, and what somebody outside reads and writes."""
+    """Provide the hands of a container, and what somebody outside reads and writes."""
     (questions, asks), (hears, answers) = os.pipe(), os.pipe()
     with os.fdopen(questions, "rb") as read, os.fdopen(answers, "wb", buffering=0) as written:
         # As in a container, also where a shell in the background has these tests ignore it.

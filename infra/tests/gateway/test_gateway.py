@@ -175,7 +175,7 @@ def test_a_component_that_was_away_for_a_moment_is_asked_at_once(tmp_path: Path)
     ports = {"monolith": free_port(), "users": users.port}
 
     def given_up() -> bool:
-        """Tell whether the gateway does not even try; when it does, it tries three times."""
+        """Return whether the gateway does not even try; when it does, it tries three times."""
         started = time.monotonic()
         return gateway.ask("/api/users")[0].status == 503 and time.monotonic() - started < 0.01
 

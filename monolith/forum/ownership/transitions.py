@@ -86,7 +86,7 @@ class OwnershipTransitions:
     def change_owner(
         self, domain: str, owner: str, state: str, phase: str, *, only_while_frozen: bool = True
     ) -> bool:
-        """Give a domain another owner; return whether it was given.
+        """Return a domain another owner; return whether it was given.
 
         With `only_while_frozen` only before the freeze's deadline, so that nobody has written since
         it began.

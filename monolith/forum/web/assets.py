@@ -39,7 +39,7 @@ class Assets:
         self.fingerprint = together.hexdigest()[:12]
 
     def address(self, name: str) -> str:
-        """Give the address of a file that is there."""
+        """Return the address of a file that is there."""
         if name not in self._files:
             raise LookupError(name)
         return f"/static/{self.fingerprint}/{name}"
@@ -69,7 +69,7 @@ class Assets:
 
 
 def accepts_gzip() -> bool:
-    """Tell whether whoever asks takes compressed answers."""
+    """Return whether whoever asks takes compressed answers."""
     return request.accept_encodings[GZIP] > 0
 
 

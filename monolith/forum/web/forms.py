@@ -88,7 +88,7 @@ class Form:
 
 
 def retry_message(seconds: int) -> str:
-    """Say when to try again."""
+    """Return when to try again."""
     minutes = -(-seconds // 60)
     if seconds < 60:
         return f"Please try again in {seconds} second{'s' * (seconds != 1)}."

@@ -53,7 +53,7 @@ class PageCache:
         self._makings: dict[Hashable, PendingPage] = {}
 
     def find(self, key: Hashable) -> CachedPage | PendingPage | None:
-        """Give the page of less than a second ago.
+        """Return the page of less than a second ago.
 
         A `Making` is for the caller to make and to `finish`; None says to make one for oneself.
         """
@@ -135,7 +135,7 @@ def install(app: Flask, pages: PageCache | None = None) -> None:
 
 
 def is_from_cache() -> bool:
-    """Tell whether this answer is a page as it left before, with nothing more to be done to it."""
+    """Return whether this response is a cached page, served again without further work."""
     return bool(g.get("shared"))
 
 

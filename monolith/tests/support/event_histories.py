@@ -18,7 +18,7 @@ class History:
     events: list[Event] = field(default_factory=list)
 
     def last(self, domain: str) -> dict[str, Event]:
-        """Give the newest event of each thing of a domain."""
+        """Return the newest event of each thing of a domain."""
         return {e.subject: e for e in self.events if e.type.startswith(domain)}
 
     def add(self, kind: str, subject: str, version: int, data: dict) -> None:

@@ -185,7 +185,7 @@ def test_pages_in_different_forms_are_different_pages(small, made):
 
 @pytest.fixture
 def others(settings):
-    """Give the browser of somebody whose requests go to another worker process."""
+    """Provide the browser of somebody whose requests go to another worker process."""
     app = create_app(settings)
     yield app
     _dispose(app)

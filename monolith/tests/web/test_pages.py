@@ -186,7 +186,7 @@ def test_a_page_of_another_revision_finds_its_files_but_keeps_none(client):
 
 
 def _hidden(page, after=""):
-    """Give the hidden fields of the first form behind a place in a page."""
+    """Return the hidden fields of the first form behind a place in a page."""
     form = page[page.index(after) :].partition("</form>")[0]
     fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
     return dict(fields)

@@ -89,7 +89,7 @@ def recorded(outbox: DynamoOutbox) -> Recorded:
 
 @pytest.fixture(scope="session")
 def crowds(dynamo: Dynamo, session_keys: Keys) -> Callable[[int], Crowd]:
-    """Give a service with so many posts in one thread, the same one each time."""
+    """Return a service with so many posts in one thread, the same one each time."""
 
     @cache
     def crowd(count: int) -> Crowd:

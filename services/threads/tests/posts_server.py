@@ -10,7 +10,7 @@ PREFIX = "/api/posts/in-thread/"
 
 
 class PostsServer:
-    """Answers the posts of threads, page by page, until it is stopped."""
+    """Return the posts of threads, page by page, until it is stopped."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

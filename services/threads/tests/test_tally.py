@@ -30,7 +30,7 @@ POST = (events.POST_CREATED, events.POST_UPDATED, events.POST_DELETED)
 
 
 def shown(client, thread):
-    """Give what everybody sees of a thread's posts."""
+    """Return what everybody sees of a thread's posts."""
     seen = client.get(f"{PATH}/{thread}").json
     return seen["post_count"], seen["last_activity_at"]
 
@@ -276,7 +276,7 @@ class Meddled(Database):
 
 @pytest.fixture
 def meddled(dynamo, settings):
-    """Give a database between whose reads and writes something can happen."""
+    """Return a database between whose reads and writes something can happen."""
     return Meddled(dynamo.client, settings.table_prefix)
 
 

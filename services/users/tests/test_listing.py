@@ -32,7 +32,7 @@ SOMEBODY = User(
 
 @pytest.fixture(scope="session")
 def crowds(dynamo, session_keys):
-    """Give a service with so many people, and their ids; the same one each time."""
+    """Return a service with so many people, and their ids; the same one each time."""
 
     @cache
     def crowd(count):

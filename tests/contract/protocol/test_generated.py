@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parametrize(
 
 @pytest.fixture(params=["users", "threads", "posts"])
 def generated(request: pytest.FixtureRequest, anyone: Client) -> tuple[Generated, ...]:
-    """Give the cases of each domain's document, as it is served."""
+    """Return the cases of each domain's document, as it is served."""
     document = anyone.get(f"/api/{request.param}/openapi.json").expect()
     return cases(json.dumps(document), EXAMPLES, derandomize=not RANDOM)
 

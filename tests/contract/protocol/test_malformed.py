@@ -56,7 +56,7 @@ class Write:
 
 @pytest.fixture
 def writes(people: People) -> Iterator[list[Write]]:
-    """Give every operation; whatever is sent must leave everything as it was."""
+    """Provide every operation; whatever is sent must leave everything as it was."""
     ada = people.member("ada")
     client = ada.client
     with client.transcript.paused():

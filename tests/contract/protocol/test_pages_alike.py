@@ -47,7 +47,7 @@ def _read(forum: Forum, path: str, reader: Person | None) -> requests.Response:
 
 @pytest.fixture
 def threads(ada: Person, ben: Person, mod: Person, people: People, settle: Settle) -> list[str]:
-    """Give the ids of a long thread with everything in it, and of one that is locked."""
+    """Return the ids of a long thread with everything in it, and of one that is locked."""
     mark = people.transcript.mark
     made = []
     with people.transcript.paused():

@@ -30,7 +30,7 @@ ODD_CURSORS = (
 
 @pytest.fixture
 def listings(ada: Person, ben: Person, people: People) -> list[str]:
-    """Give the target of every list, ready for a parameter; each holds three things or more."""
+    """Return the target of every list, ready for a parameter; each holds three things or more."""
     mark = people.transcript.mark
     with people.transcript.paused():
         thread = open_thread(ada, f"{mark} one")

@@ -45,11 +45,11 @@ class People:
         self.transcript = transcript
 
     def anonymous(self, token: str | None = None) -> Client:
-        """Give a client of its own."""
+        """Return a client of its own."""
         return Client(self.forum, self.transcript, token)
 
     def name(self, base: str) -> str:
-        """Give a username that nobody else in this forum has."""
+        """Return a username that nobody else in this forum has."""
         return f"{base}.{self.transcript.mark}"
 
     def member(self, base: str, display_name: str | None = None) -> Person:

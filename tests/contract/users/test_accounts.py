@@ -378,7 +378,7 @@ def test_a_rename_shows_everywhere_within_five_seconds(ada: Person, anyone: Clie
 def _authors(
     client: Client, thread: dict[str, Any], posts: list[dict[str, Any]], person: Person
 ) -> list[dict[str, str]]:
-    """Give the different ways in which a person is shown wherever they have written."""
+    """Return the different ways in which a person is shown wherever they have written."""
     shown = [client.get(f"/api/threads/{thread['id']}").expect()]
     shown += [client.get(f"/api/posts/{post['id']}").expect() for post in posts]
     for listing in (

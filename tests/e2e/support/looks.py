@@ -32,7 +32,7 @@ def look(page: Page, name: str, folder: str) -> list[str]:
 
 
 def judged(page: Page) -> list[str]:
-    """Give what axe-core finds wrong with a page, each with the element that it is about."""
+    """Return what axe-core finds wrong with a page, each with the element that it is about."""
     found = Axe().run(page, options=OPTIONS).response["violations"]
     return [
         f"{violation['id']}, {len(violation['nodes'])} times, first {node['html']}:"

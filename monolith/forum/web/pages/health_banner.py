@@ -40,7 +40,7 @@ class ComponentHealth:
 
     @property
     def state(self) -> str:
-        """Tell whether it answers: `ok` or `down`."""
+        """Return whether it answers: `ok` or `down`."""
         return "down" if self.detail else "ok"
 
 

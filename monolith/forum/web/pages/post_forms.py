@@ -141,7 +141,7 @@ class PostForms:
 
     @post("/preview")
     def preview(self) -> AnyResponse:
-        """Give what a text would look like, for scripts that show it beside its form."""
+        """Return what a text would look like, for scripts that show it beside its form."""
         require_user()
         return Response(render(Form.from_request().values.get("body", "")), content_type=HTML)
 

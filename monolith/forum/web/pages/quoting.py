@@ -9,7 +9,7 @@ _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
 
 
 def quote_post(post: Post) -> str:
-    """Give a post's words as a Markdown quotation that names who wrote them."""
+    """Return a post's words as a Markdown quotation that names who wrote them."""
     words = post.body.strip()
     if len(words) > MAX_QUOTE_LENGTH:
         words = words[:MAX_QUOTE_LENGTH].rpartition(" ")[0] + " …"

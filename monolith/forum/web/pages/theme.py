@@ -14,7 +14,7 @@ YEAR = 365 * 24 * 60 * 60  # seconds
 
 
 def chosen_theme() -> str:
-    """Give the theme that the reader chose; "" where the system decides."""
+    """Return the theme that the reader chose; "" where the system decides."""
     theme = request.cookies.get(COOKIE, "")
     return theme if theme in CHOICES[1:] else ""
 

@@ -69,7 +69,7 @@ def thread_page(context: PageContext, thread_id: str, form: Form, preview: str =
 def _navigation(
     thread_id: str, place: WindowPosition, stretch: PostWindow
 ) -> dict[str, str | None]:
-    """Give the addresses of the pages around this one."""
+    """Return the addresses of the pages around this one."""
     order = place.order if place.order == NEWEST else None
     posts = stretch.posts
 
@@ -104,6 +104,6 @@ def _count(thread: Thread, stretch: PostWindow) -> int:
 
 
 def post_url(thread_id: str, post_id: str, done: str | None = None) -> str:
-    """Give the address of a post on a page of its thread; `done` names what to say there."""
+    """Return the address of a post on a page of its thread; `done` names what to say there."""
     anchor = f"post-{post_id}"
     return url_for("thread.page", thread_id=thread_id, at=post_id, done=done, _anchor=anchor)

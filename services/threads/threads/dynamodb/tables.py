@@ -61,5 +61,5 @@ TABLES = (THREADS, WORDS, TALLY, USERS, IDEMPOTENCY, OUTBOX, OWNERSHIP)
 
 
 def activity_key(active: str, thread_id: str) -> str:
-    """Give a thread's place in the list by activity, from the time of the latest one."""
+    """Return a thread's place in the list by activity, from the time of the latest one."""
     return f"{active}#{thread_id}"
