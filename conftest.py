@@ -5,8 +5,8 @@ pytest_plugins = [
     "tests.support.dynamo",
     "tests.support.exchange",
     "tests.support.logged",
-    "tests.support.timeouts",
+    "tests.support.plugins.timeouts",
     "tests.support.people",
-    "tests.support.xdist_scheduling",
-    "tests.support.skips",
+    "tests.support.plugins.xdist_scheduling",
+    "tests.support.plugins.skips",
 ]

@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import availability, capacity, duel, growth, report, usage, wrk
-from bench.content import Content, Size
+from bench import availability, capacity, comparison, growth, usage, wrk
+from bench.data.content import Content, Size
+from bench.reporting import report
 from bench.scenarios import Scenarios
 from bench.side import MONOLITH, SPLIT, Side
 from infra import session_keys
@@ -125,7 +126,7 @@ def _load(results: dict[str, Any], shape: Shape, folder: Path, parts: list[str])
         if "loads" in parts:
             wanted = shape.only.split(",") if shape.only else None
             chosen = [one for one in scenarios.all() if not wanted or one.name in wanted]
-            measured = duel.compare(
+            measured = comparison.compare(
                 sides,
                 chosen,
                 shape.connections,

@@ -8,13 +8,13 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from bench.content import Content
+from bench.data.content import Content
+from bench.data.fill_sql import PASSWORD
+from bench.data.fill_tables import into_tables
+from bench.data.sessions import open_session
 from bench.dynamo import Meter, Metered, running
-from bench.fill_sql import PASSWORD
-from bench.fill_tables import into_tables
 from bench.growth import size
 from bench.inside import Keys, Services, make_keys
-from bench.sessions import open_session
 from chassis.clock import utc_now, uuid7
 from chassis.dynamodb.database import Database, connect
 from infra.domains import SERVICES

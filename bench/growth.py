@@ -10,10 +10,10 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from bench.content import PAGE, Content, Size
+from bench.data.content import PAGE, Content, Size
+from bench.data.fill_sql import into_sql
+from bench.data.fill_tables import into_tables
 from bench.dynamo import Metered, running
-from bench.fill_sql import into_sql
-from bench.fill_tables import into_tables
 from bench.inside import SECRET, Monolith, Services, make_keys
 from bench.progress import Progress
 from chassis.clock import format_timestamp

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from bench.content import PAGE, Content, Person, Topic
-from bench.fill_sql import PASSWORD
-from bench.sessions import open_session
+from bench.data.content import PAGE, Content, Person, Topic
+from bench.data.fill_sql import PASSWORD
+from bench.data.sessions import open_session
 from bench.wrk import Request
 from chassis.pagination import Cursors
 from infra import session_keys

@@ -7,9 +7,9 @@ from types import TracebackType
 import boto3
 from botocore.config import Config
 
-from bench.content import Content
-from bench.fill_sql import into_sql
-from bench.fill_tables import into_tables
+from bench.data.content import Content
+from bench.data.fill_sql import into_sql
+from bench.data.fill_tables import into_tables
 from bench.progress import Progress
 from forum.database import make_engine
 from infra import ministack, stages

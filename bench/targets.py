@@ -1,7 +1,7 @@
 """What was aimed at, and whether it was reached."""
 
 from bench.growth import DEEPER, Cost, grown
-from bench.tables import Results, pairs, table
+from bench.reporting.tables import Results, pairs, table
 
 GOAL_RATE, FLOOR_RATE = 650, 400  # requests a second
 GOAL_RATIO, FLOOR_RATIO = 0.5, 0.25

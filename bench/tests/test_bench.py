@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import requests
 
-from bench.content import Content, Size
-from bench.duel import compare
-from bench.fill_sql import PASSWORD
+from bench.comparison import compare
+from bench.data.content import Content, Size
+from bench.data.fill_sql import PASSWORD
 from bench.scenarios import Scenario, Scenarios
 from bench.side import MONOLITH, SPLIT, Side
 from bench.wrk import Request

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bench.content import NOW, PAGE, Content, Size
+from bench.data.content import NOW, PAGE, Content, Size
 
 SIZE = Size(users=20, threads=30, posts=400, longest=100, pages=5)
 

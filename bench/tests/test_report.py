@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import plot, report, tables
+from bench.reporting import plot, report, tables
 from bench.targets import targets
 
 

@@ -18,18 +18,18 @@ from forum.domains import DOMAINS, THREADS, USERS
 from forum.ownership import forwarding
 from forum.ownership.routing import OwnerRoute
 from forum.posts.api import PostsApi
+from forum.posts.extracted.router import PostsRouter
 from forum.posts.port import Posts
-from forum.posts.router import PostsRouter
 from forum.settings import ForumSettings
 from forum.threads.api import ThreadsApi
-from forum.threads.fallback import RemoteThreadsWithFallback
+from forum.threads.extracted.fallback import RemoteThreadsWithFallback
+from forum.threads.extracted.router import ThreadsRouter
 from forum.threads.port import Threads
 from forum.threads.queries import ThreadQueries
-from forum.threads.router import ThreadsRouter
 from forum.users.api import UsersApi
-from forum.users.fallback import RemoteUsersWithFallback
+from forum.users.extracted.fallback import RemoteUsersWithFallback
+from forum.users.extracted.router import UsersRouter
 from forum.users.port import SessionClaims, Users
-from forum.users.router import UsersRouter
 from forum.web import served_by
 from forum.web.context import PageContext
 from forum.web.notices import stale_data_notice

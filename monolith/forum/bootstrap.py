@@ -17,18 +17,18 @@ from forum.outbox import Recorder, SqlOutbox
 from forum.ownership.recorder import OutboxRecorder
 from forum.ownership.routing import OwnerRoute
 from forum.ownership.state import SETTLED, OwnershipRegistry
-from forum.posts.remote import RemotePosts
-from forum.posts.replica import PostReplica
+from forum.posts.extracted.remote import RemotePosts
+from forum.posts.extracted.replica import PostReplica
 from forum.posts.sole_author import RemoteSoleAuthorCheck, SqlSoleAuthorCheck
 from forum.posts.store import SqlPosts
 from forum.settings import ForumSettings
 from forum.threads.admission import OwnedThreadAdmission, ReplicaThreadAdmission, ThreadAdmission
-from forum.threads.remote import RemoteThreads
-from forum.threads.replica import ThreadReplica
+from forum.threads.extracted.remote import RemoteThreads
+from forum.threads.extracted.replica import ThreadReplica
 from forum.threads.sole_author import SoleAuthorCheck
 from forum.threads.store import SqlThreads
 from forum.users.actors import Actors, OwnedActors, ReplicaActors
-from forum.users.replica import ErasureConfirmations, UserReplica
+from forum.users.extracted.replica import ErasureConfirmations, UserReplica
 from forum.users.store import SqlUsers
 
 COMPONENT = "monolith"

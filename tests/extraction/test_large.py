@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from bench.content import Content, Size
-from bench.fill_sql import into_sql
+from bench.data.content import Content, Size
+from bench.data.fill_sql import into_sql
 from forum.database import make_engine
 from tests.extraction.forum import MovingForum
 from tests.extraction.test_all_stages import HELD_AT_MOST

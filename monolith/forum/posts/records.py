@@ -14,8 +14,8 @@ from chassis.ownership.records import TOMBSTONE, Record
 from forum.database import Database
 from forum.idempotency import IdempotencyRecords
 from forum.posts.events import event_data
+from forum.posts.extracted.replica import PostReplica
 from forum.posts.models import PostRow
-from forum.posts.replica import PostReplica
 from forum.posts.state import PostState
 from forum.threads.admission import MovedThreadAdmission
 from forum.threads.models import ThreadRow

@@ -3,8 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from forum.posts.extracted.remote import RemotePosts
 from forum.posts.models import PostRow
-from forum.posts.remote import RemotePosts
 
 
 class SqlSoleAuthorCheck:

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from chassis.errors import Conflict
 from forum.database import Database
+from forum.threads.extracted.remote import RemoteThreads
+from forum.threads.extracted.replica import ThreadReplica
 from forum.threads.models import ThreadRow
 from forum.threads.persistence import insert_placeholder, no_such_thread, require_thread
-from forum.threads.remote import RemoteThreads
-from forum.threads.replica import ThreadReplica
 
 
 class ThreadAdmission(Protocol):

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bench.bulk import Bulk
-from bench.content import Content, Person, Text, Topic
-from bench.fill_sql import PASSWORD, Told
+from bench.data.bulk import Bulk
+from bench.data.content import Content, Person, Text, Topic
+from bench.data.fill_sql import PASSWORD, Told
 from chassis.auth.passwords import hash_password
 from chassis.clock import utc_now, uuid7
 from chassis.idempotency.store import IdempotencyStore

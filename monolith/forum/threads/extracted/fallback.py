@@ -5,8 +5,8 @@ from collections.abc import Callable
 from chassis.client.service_client import ServiceClient
 from chassis.errors import CutoverInProgress, Unavailable
 from forum.pagination import Listing
+from forum.threads.extracted.remote import RemoteThreads
 from forum.threads.queries import ThreadQueries
-from forum.threads.remote import RemoteThreads
 from forum.threads.state import Thread
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from chassis.client.service_client import ServiceClient
 from chassis.errors import CutoverInProgress, NotFound, Unavailable
 from forum.database import Database
+from forum.users.extracted.remote import RemoteUsers
 from forum.users.models import UserRow
-from forum.users.remote import RemoteUsers
 from forum.users.state import User
 
 

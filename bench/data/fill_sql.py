@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from bench.content import Content, Person, Text, Topic
+from bench.data.content import Content, Person, Text, Topic
 from chassis.auth.passwords import hash_password
 from forum.database import Base
 from forum.posts.models import PostRow

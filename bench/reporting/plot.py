@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from bench.reporting.tables import Results, pairs
 from bench.side import MONOLITH
-from bench.tables import Results, pairs
 
 _BEFORE, _AFTER, _INK = "#8a6fbf", "#2a9d8f", "#777"
 _STYLE = "font:13px system-ui,sans-serif"

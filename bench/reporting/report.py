@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bench import plot, tables
-from bench.tables import Results
+from bench.reporting import plot, tables
+from bench.reporting.tables import Results
 from bench.targets import targets
 
 DOCS = Path(__file__).parents[1] / "docs"

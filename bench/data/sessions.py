@@ -1,6 +1,6 @@
 """Sessions of generated users, as the users service opens them."""
 
-from bench.content import Person
+from bench.data.content import Person
 from chassis import codec
 from chassis.auth.tokens import Issuer
 from chassis.clock import utc_now, uuid7

@@ -1,0 +1,1 @@
+"""Generated data, and how both sides are filled with it."""
