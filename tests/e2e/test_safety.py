@@ -22,6 +22,7 @@ OPEN_TO_ALL = (
     "/sign-in",
     "/sign-in?next=/me",
     "/status",
+    "/api/docs",
 )
 REFUSED = ("/nothing", "/threads/1", "/users/1", "/posts/1/edit", "/threads/")
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"

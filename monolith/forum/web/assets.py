@@ -3,7 +3,9 @@
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from flask import Flask, Response, request
@@ -24,31 +26,46 @@ class Asset:
 
 
 class Assets:
-    """All static files of a folder.
+    """Static files of a folder, read when the first of them is needed.
 
     They share one fingerprint, so that a script finds the ones that it imports beside itself.
+    `names` are those that are served, if not all; `prefix` keeps several folders apart.
     """
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self._files = {
-            path.name: _read(path) for path in sorted(folder.iterdir()) if path.is_file()
-        }
+    def __init__(
+        self,
+        folder: Path = FOLDER,
+        names: Collection[str] | None = None,
+        prefix: str = "/static",
+    ) -> None:
+        self._folder = folder
+        self._names = names
+        self._prefix = prefix
+
+    @cached_property
+    def _files(self) -> dict[str, Asset]:
+        names = self._names or [path.name for path in self._folder.iterdir() if path.is_file()]
+        return {name: _read(self._folder / name) for name in sorted(names)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash the names and contents of all files."""
         together = hashlib.sha256()
         for name, file in self._files.items():
             together.update(f"{name}\0{len(file.plain)}\0".encode() + file.plain)
-        self.fingerprint = together.hexdigest()[:12]
+        return together.hexdigest()[:12]
 
     def address(self, name: str) -> str:
         """Return the address of a file that is there."""
         if name not in self._files:
             raise LookupError(name)
-        return f"/static/{self.fingerprint}/{name}"
+        return f"{self._prefix}/{self.fingerprint}/{name}"
 
     def install(self, app: Flask) -> None:
         """Serve the files."""
 
         # flask-openapi3 reads a view's arguments from models; `route` of a plain Flask does not.
-        @app.route("/static/<fingerprint>/<name>")
+        @app.route(f"{self._prefix}/<fingerprint>/<name>", endpoint=f"files of {self._prefix}")
         def static_file(fingerprint: str, name: str) -> Response:
             """Serve a static file."""
             file = self._files.get(name)

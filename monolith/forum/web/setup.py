@@ -7,6 +7,7 @@ from chassis.http.app import is_api_request
 from forum.web import csrf, errors, http_caching, notices, page_cache, rendering
 from forum.web.context import PageContext
 from forum.web.pages.account import AccountPages
+from forum.web.pages.api_docs import ApiDocs
 from forum.web.pages.erasure_status import ErasureStatusPage
 from forum.web.pages.post_forms import PostForms
 from forum.web.pages.status import StatusPage
@@ -66,6 +67,7 @@ def install(app: OpenAPI, context: PageContext) -> None:
         UserPages(context),
         StatusPage(context),
         ThemeSwitch(),
+        ApiDocs(app),
     ):
         app.register_blueprint(pages.blueprint())
 
