@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 EDITABLE := chassis services/users services/threads services/posts monolith
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
+# What tests need beside Python packages, by its names in Debian and Ubuntu.
+SYSTEM_PACKAGES := chromium-headless-shell postgresql wrk
 
 # Former names of variables are refused, each with the one that replaced it.
 RENAMED := MEND:REPAIR WATCH:SOAK STACK:DEPLOYMENT ASLEEP:IDLE
@@ -16,7 +18,7 @@ $(foreach pair,$(RENAMED),$(if $(filter-out undefined,$(origin $(call former,$(p
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs moderator replay extract reintegrate return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy bench audit check fmt lock clean
+.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -26,6 +28,13 @@ help: ## list what make can do
 	@printf '\nEXTRACTED names the domains that run as services: any of users, threads and posts,\n'
 	@printf 'separated by commas; empty for the monolith alone. Without it all three do.\n'
 	@printf 'RESTART=on starts parts again that die, instead of stopping the rest: kill one and watch.\n'
+
+setup: $(VENV)/dev.stamp $(VENV)/cdk.stamp ## install everything that running, tests and templates need
+	@$(BIN)/python -m infra.dynoxide
+
+setup-system: ## install what tests need from Debian or Ubuntu, with sudo
+	sudo apt-get update
+	sudo apt-get install --yes --no-install-recommends $(SYSTEM_PACKAGES)
 
 run: $(VENV)/run.stamp ## start the forum, here until Ctrl-C
 	@exec $(BIN)/python -m infra.runner

@@ -114,7 +114,7 @@ def read_until(terminal: int, text: str, seconds: float = 60) -> str:
 def test_help_names_every_target() -> None:
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = (
-        *("help", "run", "stop", "reset", "logs", "moderator", "replay"),
+        *("help", "setup", "setup-system", "run", "stop", "reset", "logs", "moderator", "replay"),
         *("test", "test-faults", "test-compose", "audit", "check", "fmt", "lock", "clean"),
     )
     for target in targets:
