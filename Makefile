@@ -87,7 +87,7 @@ destroy-local: $(VENV)/cdk.stamp ## remove that deployment, and list what is lef
 	@$(BIN)/python -m infra.local_cloud.destroy
 
 test: $(VENV)/dev.stamp ## run every test
-	@$(BIN)/python -m infra.dynoxide
+	@$(BIN)/python -m infra.setup.prerequisites
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)
 
 test-faults: $(VENV)/dev.stamp ## break each part under load (FULL=1 for 10,000 writes, SEED=n to repeat)

@@ -1,44 +1,11 @@
 """The datastore's binary is the pinned one, or there is none."""
 
-import base64
-import hashlib
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from infra import dynoxide
 from infra.dynoxide import DynoxideError
-
-
-def package(member: str = dynoxide.MEMBER) -> bytes:
-    content = b"a program"
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        info = tarfile.TarInfo(member)
-        info.size = len(content)
-        archive.addfile(info, io.BytesIO(content))
-    return packed.getvalue()
-
-
-def integrity(of: bytes) -> str:
-    return "sha512-" + base64.b64encode(hashlib.sha512(of).digest()).decode()
-
-
-def test_a_package_with_the_pinned_hash_is_unpacked() -> None:
-    assert dynoxide.extract_verified(package(), integrity(package())) == b"a program"
-
-
-def test_a_package_with_another_hash_is_refused() -> None:
-    with pytest.raises(DynoxideError, match="another hash"):
-        dynoxide.extract_verified(package() + b"\0", integrity(package()))
-
-
-def test_a_package_without_the_program_is_refused() -> None:
-    other = package("package/other")
-    with pytest.raises(DynoxideError, match="holds no"):
-        dynoxide.extract_verified(other, integrity(other))
 
 
 def test_a_platform_without_a_pin_is_told_what_to_do(

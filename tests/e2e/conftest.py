@@ -2,21 +2,18 @@
 
 import itertools
 import os
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from infra import stages
+from infra.setup import chromium
 from tests.e2e.support.visitor import Visitor
 from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
-# First the one made for this: the others can stand still for good, without an error, when a page
-# is closed while it loads (seen in Chromium 156).
-CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _numbers = itertools.count(1)
 
 NewVisitor = Callable[[], Visitor]
@@ -74,12 +71,12 @@ def new_name(base: str) -> str:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Run a real Chromium."""
-    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if executable is None:
-        message = "Chromium is not installed (Debian: apt install chromium-headless-shell)"
+    try:
+        executable = chromium.ensure_installed()
+    except chromium.ChromiumError as error:
         if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+            pytest.fail(str(error))
+        pytest.skip(str(error))
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=executable, args=options)
