@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EDITABLE := chassis services/users services/threads services/posts monolith
-PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 # What tests need beside Python packages, by its names in Debian and Ubuntu.
 SYSTEM_PACKAGES := chromium-headless-shell postgresql wrk
@@ -129,27 +128,22 @@ clean: ## delete .venv and caches; var stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/pyvenv.cfg:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo 'The forum needs Python 3.11 or newer; name one with: make PYTHON=python3.13 ...' >&2; exit 1; }
-	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo 'Python could not make a virtual environment; Debian and Ubuntu need: apt install python3-venv' >&2; exit 1; }
+# Python's version is asked here, since an older one could not even read the set-up's code.
+define set_up
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo 'The forum needs Python 3.11 or newer; name one with: make PYTHON=python3.13 ...' >&2; exit 1; }
+@$(PYTHON) -m infra.setup $(1) --venv $(VENV) $(if $(filter $(NEED_DYNOXIDE),$(MAKECMDGOALS)),--services)
+@touch $@
+endef
+NEED_DYNOXIDE := run test test-faults test-extract bench
 
 PROJECTS := $(EDITABLE:%=%/pyproject.toml)
 
-$(VENV)/run.stamp: requirements/run.txt $(PROJECTS) | $(VENV)/pyvenv.cfg
-	@echo 'Installing what the forum needs to run ...'
-	@$(PIP) install --require-hashes -r requirements/run.txt
-	@$(PIP) install --no-deps --no-build-isolation $(EDITABLE:%=-e %)
-	@touch $@
+$(VENV)/run.stamp: requirements/run.txt $(PROJECTS)
+	$(call set_up,run)
 
 $(VENV)/cdk.stamp: requirements/cdk.txt $(VENV)/run.stamp
-	@echo 'Installing what makes templates for the cloud ...'
-	@$(PIP) install --require-hashes -r requirements/cdk.txt
-	@touch $@
+	$(call set_up,cdk)
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
-	@echo 'Installing what tests and checks need ...'
-	@$(PIP) install --require-hashes -r requirements/dev.txt
-	@touch $@
+	$(call set_up,dev)
