@@ -121,8 +121,10 @@ class IdempotencyRecords:
         ]
         with self.database.writing() as session:
             for values in kept:
+                # By attribute: a string here is a column's name, which differs for the response.
+                update = {getattr(StoredResponse, name): value for name, value in values.items()}
                 session.execute(
                     insert_into(session, StoredResponse)
                     .values(values)
-                    .on_conflict_do_update(index_elements=["scope"], set_=values)
+                    .on_conflict_do_update(index_elements=["scope"], set_=update)
                 )
