@@ -66,7 +66,7 @@ def ensure_installed(environ: Mapping[str, str] = os.environ) -> Path:
 def fetch() -> Path:
     """Return the path of the pinned Chromium, fetched first if it is not there yet."""
     pins = tomllib.loads(PINS.read_text(encoding="utf-8"))
-    folder = FOLDER / pins["version"]
+    folder = FOLDER / str(pins["version"])
     launcher = folder / "chromium-headless-shell"
     if not launcher.exists():
         _install(pins, folder, launcher.name)
