@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,24 +35,48 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create a migrated database once; tests copy it."""
+    file = tmp_path_factory.mktemp("template") / "forum.db"
+    upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> str:
+    """Create a migrated database once, and return its name; tests copy it."""
+    name = "forum_template"
+    _execute(postgres, f"CREATE DATABASE {name}")
+    upgrade(f"{postgres}/{name}")
+    return name
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path) -> str:
-    """Return a database without tables, once of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/forum.db"
-    server = request.getfixturevalue("postgres")
-    name = f"forum_{next(_numbers)}"
-    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return f"{server}/{name}"
+def backend(request: pytest.FixtureRequest) -> str:
+    """Run a test on each database; what doesn't depend on them overrides this with one."""
+    return str(request.param)
 
 
 @pytest.fixture
-def url(empty_url: str) -> str:
-    upgrade(empty_url)
-    return empty_url
+def url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of a migrated, empty database."""
+    if backend == "sqlite":
+        file = tmp_path / "forum.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
+        return f"sqlite:///{file}"
+    server = request.getfixturevalue("postgres")
+    template = request.getfixturevalue("postgres_template")
+    name = f"forum_{next(_numbers)}"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    return f"{server}/{name}"
+
+
+def _execute(server: str, statement: str) -> None:
+    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
 
 
 @pytest.fixture

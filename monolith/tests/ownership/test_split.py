@@ -16,9 +16,9 @@ STAGE = {"extracted": "users,threads,posts", "session_private_key": ""}
 
 
 @pytest.fixture
-def empty_url(tmp_path):
-    """Keep to SQLite: what is tested here is not the database."""
-    return f"sqlite:///{tmp_path}/forum.db"
+def backend() -> str:
+    """Run on one database: what is tested here does not depend on it."""
+    return "sqlite"
 
 
 @pytest.fixture

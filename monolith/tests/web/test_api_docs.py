@@ -10,12 +10,6 @@ from forum.app import create_app
 DOCUMENTS = ("/api/users/openapi.json", "/api/threads/openapi.json", "/api/posts/openapi.json")
 
 
-@pytest.fixture
-def empty_url(tmp_path):
-    """Keep to SQLite: the page asks no database."""
-    return f"sqlite:///{tmp_path}/forum.db"
-
-
 def test_page_links_to_the_document_of_each_domain(client):
     page = client.get("/api/docs")
     assert page.status_code == 200

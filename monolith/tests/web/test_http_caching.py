@@ -11,12 +11,6 @@ PAGES = ["/", "/?sort=newest", "/?q=words", "/register", "/sign-in", "/status"]
 
 
 @pytest.fixture
-def empty_url(tmp_path):
-    """Keep to SQLite: what is tested here is not the database."""
-    return f"sqlite:///{tmp_path}/forum.db"
-
-
-@pytest.fixture
 def thread(client, ada):
     made = client.post("/api/threads", json={"title": "A thread"}, headers=ada.headers).json
     body = {"thread_id": made["id"], "body": "Words. " * 200}

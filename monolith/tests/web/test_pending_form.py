@@ -8,12 +8,6 @@ TYPED = "Long thoughts,\r\nin two lines"
 
 
 @pytest.fixture
-def empty_url(tmp_path):
-    """Keep to SQLite: what is tested here is not the database."""
-    return f"sqlite:///{tmp_path}/forum.db"
-
-
-@pytest.fixture
 def thread(client, ada):
     made = client.post("/api/threads", json={"title": "A thread"}, headers=ada.headers).json
     return f"/threads/{made['id']}"

@@ -105,12 +105,6 @@ READY = {"/readyz": {"status": "ready"}}
 
 
 @pytest.fixture
-def empty_url(tmp_path):
-    """Keep to SQLite: what is tested here is not the database."""
-    return f"sqlite:///{tmp_path}/forum.db"
-
-
-@pytest.fixture
 def status(make_settings):
     def status(stage, **urls):
         app = create_app(make_settings(extracted=stage, session_private_key="", **urls))

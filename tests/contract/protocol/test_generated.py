@@ -1,7 +1,6 @@
 """Cases that schemathesis generates from the served OpenAPI documents.
 
-The same cases come in the same order at every stage, so their answers are compared too; each
-component answers them at one stage or another of those that take out one service after another.
+The same cases come in the same order on both sides, so their answers are compared too.
 `CONTRACT_EXAMPLES` sets how many are drawn for each operation beside those that cover its
 document systematically; `CONTRACT_RANDOM=1` draws other ones in each run.
 """
@@ -11,19 +10,16 @@ import os
 
 import pytest
 
-from infra import stages
 from tests.contract.support.client import Client
 from tests.contract.support.forum import Settle
 from tests.contract.support.generated import Generated, cases
 from tests.contract.support.people import Person
-from tests.contract.support.selection import CHAIN
+from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import open_thread, reply
 
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "20"))
 RANDOM = os.environ.get("CONTRACT_RANDOM") == "1"
-pytestmark = pytest.mark.parametrize(
-    "forum", CHAIN, indirect=True, ids=stages.stage_name, scope="session"
-)
+pytestmark = at_both_sides
 
 
 @pytest.fixture(params=["users", "threads", "posts"])

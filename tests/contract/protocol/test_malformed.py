@@ -8,8 +8,10 @@ import pytest
 
 from tests.contract.support.client import TIMEOUT, Answer
 from tests.contract.support.people import PASSWORD, People, Person
+from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import open_thread, reply
 
+pytestmark = at_both_sides
 JSON = {"Content-Type": "application/json"}
 NO_JSON = (
     b"", b" ", b"{", b"{}x", b"{'a': 1}", b'{"a":1,}', b"\xff\xfe{}", b'{"a":"\xff"}',

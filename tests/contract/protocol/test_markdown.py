@@ -4,8 +4,10 @@ import re
 
 from tests.contract.support.client import Client
 from tests.contract.support.people import Person
+from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import open_thread, reply
 
+pytestmark = at_both_sides
 CORPUS = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",

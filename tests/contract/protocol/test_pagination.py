@@ -7,8 +7,10 @@ import pytest
 
 from tests.contract.support.client import Client
 from tests.contract.support.people import People, Person
+from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import open_thread, reply
 
+pytestmark = at_both_sides
 LISTS = (
     "/api/users",
     "/api/threads",

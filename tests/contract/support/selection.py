@@ -6,7 +6,7 @@ import pytest
 
 from infra import stages
 
-_CHAIN = {"monolith", "users", "users+threads", "users+threads+posts"}
+_BOTH_SIDES = {"monolith", "users+threads+posts"}
 
 
 def _selected() -> tuple[frozenset[str], ...]:
@@ -22,5 +22,12 @@ def _selected() -> tuple[frozenset[str], ...]:
 STAGES = _selected()
 """The selected stages, the fewest services first."""
 
-CHAIN = tuple(stage for stage in STAGES if stages.stage_name(stage) in _CHAIN) or STAGES
-"""Those of a split that takes out one service after another: enough for what costs much."""
+_ENDS = tuple(stage for stage in STAGES if stages.stage_name(stage) in _BOTH_SIDES) or STAGES
+
+at_both_sides = pytest.mark.parametrize(
+    "forum", _ENDS, indirect=True, ids=stages.stage_name, scope="session"
+)
+"""Marks tests that ask one component at a time: the monolith alone, and every service.
+
+The stages between would ask the same code again; what depends on the split runs at all of them.
+"""
