@@ -4,8 +4,8 @@
 
 botocore carries the interface of every AWS service as data, some 20 MB: the named ones stay, and
 boto3's resources, which nobody uses, go. So do the libraries' own tests, SQLAlchemy's dialects for
-other databases, what compilers, installers and type checkers read, and cffi apart from its binary
-module, which is all that argon2 and cryptography need of it.
+other databases, the build of Swagger UI for bundlers, what compilers, installers and type checkers
+read, and cffi apart from its binary module, which is all that argon2 and cryptography need of it.
 """
 
 import shutil
@@ -21,6 +21,7 @@ UNUSED = (
     "sqlalchemy/dialects/mssql",
     "sqlalchemy/dialects/mysql",
     "sqlalchemy/dialects/oracle",
+    "flask_swagger_ui/dist/swagger-ui.js",
     "cffi",
     "pycparser",
     "*.dist-info/RECORD",
