@@ -8,6 +8,7 @@ docstrings of the fields are the descriptions in docs/settings.md.
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import jwt
@@ -122,8 +123,9 @@ def load_settings(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTIN
 
 
 def _former_names(kind: type[RenamedSettings]) -> Iterator[str]:
-    """Report each environment variable that is set by a former name."""
+    """Report each setting that is given by a former name, as a variable or as a file."""
+    folder = os.environ.get("SECRETS_DIR")
     for base in kind.__mro__:
         for old, new in vars(base).get("RENAMED", {}).items():
-            if old in os.environ:
+            if old in os.environ or (folder and Path(folder, old.lower()).exists()):
                 yield f"{old}: is now called {new}"

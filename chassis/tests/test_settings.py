@@ -79,6 +79,14 @@ def test_former_name_is_refused_with_the_new_one(monkeypatch, capsys, old, new):
     assert f"  {old}: is now called {new}\n" in capsys.readouterr().err
 
 
+def test_a_file_with_a_former_name_is_refused(monkeypatch, capsys, tmp_path):
+    (tmp_path / "movable").write_text("true")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    with pytest.raises(SystemExit):
+        load_settings(Probe)
+    assert "  MOVABLE: is now called LIVE_EXTRACTION\n" in capsys.readouterr().err
+
+
 def test_report_what_is_missing(monkeypatch, capsys):
     for name in ("SECRET_KEY", "SESSION_PUBLIC_KEYS", "PEER_URL"):
         monkeypatch.delenv(name)

@@ -16,6 +16,9 @@ KNOWN = (
     *("extracted", "environment", "strategy", "architecture", "name", "certificate"),
     *("revision", "idle", "exec"),
 )
+RENAMED = {"asleep": "idle"}
+"""Former names, each with the name that replaced it."""
+
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")
 _REVISION = re.compile(r"[\w.+-]{1,64}")
 _CERTIFICATE = re.compile(r"arn:[\w-]+:acm:[\w-]+:\d{12}:certificate/[\w-]+")
@@ -74,8 +77,9 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
     problems = [
         f"{name} means nothing here; known: {', '.join(KNOWN)}"
         for name in context
-        if name not in KNOWN
+        if name not in KNOWN and name not in RENAMED
     ]
+    problems += [f"{old} is now called {new}" for old, new in RENAMED.items() if old in context]
 
     def one_of(name: str, allowed: tuple[str, ...]) -> str:
         given = context.get(name) or allowed[0]

@@ -50,7 +50,7 @@ def synthesise(options: DeploymentOptions, folder: Path) -> cx_api.CloudAssembly
 def _context(app: App, arguments: Sequence[str]) -> dict[str, str]:
     """Take the context from the CDK's command line, or `name=value` arguments."""
     given = {}
-    for name in choices.KNOWN:
+    for name in (*choices.KNOWN, *choices.RENAMED):
         value = app.node.try_get_context(name)
         if value is not None:
             given[name] = str(value)

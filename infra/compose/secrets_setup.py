@@ -18,7 +18,7 @@ from infra.runner.config import BUS_RECOVERY
 
 KEYS, SHARES = Path("/keys"), Path("/shares")
 PASSWORD = "database_password"  # noqa: S105
-BEGAN = "INITIAL_STAGE"
+BEGAN, FORMERLY_BEGAN = "INITIAL_STAGE", "FORUM_BEGAN_AS"
 POSTGRES = "postgres"
 # PostgreSQL runs as a user of its own image; nobody else can open that volume.
 _MODES = {POSTGRES: 0o444}
@@ -30,6 +30,10 @@ def main() -> int:
         stage = initial_stage()
     except stages.UnknownDomainError as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    if FORMERLY_BEGAN in os.environ:
+        message = f"In compose.override.yaml, {FORMERLY_BEGAN} is now called {BEGAN}.\n"
+        sys.stderr.write(message)
         return 1
     if problem := stale_override_problem(os.environ.get(BEGAN)):
         sys.stderr.write(f"{problem}\n")

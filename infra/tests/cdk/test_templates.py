@@ -284,6 +284,7 @@ def test_a_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any])
         ({"environment": "production", "exec": "on"}, "exec=on is for a lab"),
         ({"strategy": "big-bang"}, "strategy is one of rolling"),
         ({"colour": "blue"}, "colour means nothing here"),
+        ({"asleep": "on"}, "asleep is now called idle"),
         ({"name": "A Forum"}, "name is at most 12"),
     ],
 )

@@ -108,6 +108,15 @@ def test_setup_refuses_the_services_of_another_forum(
     assert bool(said) == bool(problem)
 
 
+def test_setup_refuses_a_former_name_in_the_override_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EXTRACTED", "")
+    monkeypatch.setenv("FORUM_BEGAN_AS", "")
+    assert secrets_setup.main() == 1
+    assert "FORUM_BEGAN_AS is now called INITIAL_STAGE" in capsys.readouterr().err
+
+
 def test_a_forum_that_was_not_moved_needs_no_second_file() -> None:
     for extracted in stages.all_stages():
         assert compose_override.override_text(extracted, extracted) == ""

@@ -101,8 +101,8 @@ def test_a_signal_stops_everything_in_order(tmp_path: Path, number: int) -> None
         stopped = re.findall(r"stopped: (\S+)", stack.log("supervisord"))
         assert stopped[0] == "gateway"
         assert set(stopped[1:3]) == {"monolith", "users"}
-        assert set(stopped[3:5]) == {"monolith-worker", "users-worker"}
-        assert set(stopped[5:]) == {"dynamodb", "bus"}
+        assert set(stopped[3:6]) == {"monolith-worker", "users-worker", "bus-recovery"}
+        assert set(stopped[6:]) == {"dynamodb", "bus"}
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 0.7, 1.2])
