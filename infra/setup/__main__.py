@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return 1
     try:
-        install(given.lock, given.venv)
+        install(given.lock, given.venv.absolute())
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

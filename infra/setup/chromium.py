@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from infra.setup import npm, platforms
 
@@ -44,8 +45,8 @@ exec "$here/chromium" "$@"
 _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
-  <dir prefix="relative">fonts</dir>
-  <cachedir prefix="relative">cache</cachedir>
+  <dir>{folder}/fonts</dir>
+  <cachedir>{folder}/cache</cachedir>
 </fontconfig>
 """
 
@@ -91,7 +92,8 @@ def _install(pins: Mapping[str, Any], folder: Path, launcher: str) -> None:
             _unpack(archive, unpacked)
         except npm.NpmError as error:
             raise ChromiumError(str(error)) from error
-        (unpacked / "fonts.conf").write_text(_FONTS, encoding="utf-8")
+        fonts = _FONTS.format(folder=escape(str(folder)))
+        (unpacked / "fonts.conf").write_text(fonts, encoding="utf-8")
         (unpacked / launcher).write_text(_LAUNCHER.format(version=version), encoding="utf-8")
         (unpacked / launcher).chmod(0o755)
         # In one step: another process may look for it at the same time.

