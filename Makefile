@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EDITABLE := chassis services/users services/threads services/posts monolith
 PYTEST_WORKERS ?= 2
 # What tests need beside Python packages, by its names in Debian and Ubuntu.
-SYSTEM_PACKAGES := chromium-headless-shell postgresql wrk
+SYSTEM_PACKAGES := chromium-headless-shell wrk
 
 # Former names of variables are refused, each with the one that replaced it.
 RENAMED := MEND:REPAIR WATCH:SOAK STACK:DEPLOYMENT ASLEEP:IDLE
@@ -29,7 +29,7 @@ help: ## list what make can do
 	@printf 'RESTART=on starts parts again that die, instead of stopping the rest: kill one and watch.\n'
 
 setup: $(VENV)/dev.stamp $(VENV)/cdk.stamp ## install everything that running, tests and templates need
-	@$(BIN)/python -m infra.dynoxide
+	@$(BIN)/python -m infra.setup.prerequisites
 
 setup-system: ## install what tests need from Debian or Ubuntu, with sudo
 	sudo apt-get update
