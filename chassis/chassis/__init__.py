@@ -1,1 +1,1 @@
-"""Mechanism that every component of the forum uses; it knows no noun of the forum."""
+"""Technical building blocks shared by all components; free of the forum's domain terms."""

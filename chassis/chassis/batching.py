@@ -1,4 +1,4 @@
-"""Cutting what is to be sent into portions that one call takes."""
+"""Batches limited by number of items and by bytes."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -9,7 +9,7 @@ THING = TypeVar("THING")
 def batched(
     sized: Iterable[tuple[THING, int]], most: int, most_bytes: int
 ) -> Iterator[list[tuple[THING, int]]]:
-    """Cut things, each with its bytes, by number and by size; one that is too large is alone."""
+    """Split items, given with their bytes, into batches; an oversized item gets its own batch."""
     portion: list[tuple[THING, int]] = []
     total = 0
     for thing, size in sized:

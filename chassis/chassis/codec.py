@@ -33,7 +33,7 @@ for _kind in (str, int, bool):
 
 
 def to_json(thing: Any, kind: type[Any] | None = None) -> dict[str, Any]:
-    """Return a dataclass as a dict of JSON's types, with the fields of `kind`, a base of its."""
+    """Return a dataclass as a dict of JSON's types, with the fields of `kind`, its base class."""
     content: dict[str, Any] = _converter.unstructure(thing, unstructure_as=kind)
     return content
 
@@ -48,7 +48,7 @@ def from_json(kind: type[T], content: Mapping[str, Any]) -> T:
 
 
 def attributes(thing: Any, kind: Any) -> dict[str, Any]:
-    """Return the attributes of anything that a dataclass `kind` has fields for, as they are."""
+    """Return the attributes of an object that are fields of the dataclass `kind`, unconverted."""
     return {name: getattr(thing, name) for name in field_names(kind)}
 
 

@@ -1,4 +1,4 @@
-"""Optimistic edits: nobody overwrites a version that they have not seen."""
+"""Optimistic concurrency control: an edit only replaces the version it was based on."""
 
 import random
 import time
@@ -17,10 +17,10 @@ _LONGEST_WAIT = 0.25  # seconds
 
 
 def require_current(version: int, expected: Precondition) -> None:
-    """Let an edit go on only from a version that the caller has seen.
+    """Require that an edit is based on the current version.
 
     Raises:
-        Stale: somebody changed it meanwhile.
+        PreconditionFailed: the version has changed in the meantime.
     """
     if expected is not None and version not in expected:
         detail = "This was changed meanwhile."
@@ -28,19 +28,19 @@ def require_current(version: int, expected: Precondition) -> None:
 
 
 def retry_on_conflict(attempt: Callable[[], RESULT], changed: type[Exception]) -> RESULT:
-    """Try an edit again from the beginning as long as it meets others, for about two seconds.
+    """Retry an edit from the beginning while it conflicts with others, for about two seconds.
 
-    `attempt` reads, decides and writes on condition; it raises `changed` where the condition does
-    not hold because somebody else wrote in between.
+    `attempt` reads, decides and writes conditionally; it raises `changed` if the condition fails
+    because of a concurrent write.
 
     Raises:
-        Unavailable: the others never left a gap.
+        Unavailable: every attempt met a conflict.
     """
     for number in range(_ATTEMPTS):
         try:
             return attempt()
         except changed:
-            # Full jitter: racers that met once should not meet again.
+            # Full jitter: writers that conflicted once should not conflict again.
             time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.01 * 2**number)))  # noqa: S311
     detail = "This is being changed by others right now."
     raise Unavailable(detail, retry_after=1)

@@ -1,8 +1,8 @@
-"""How long a request may still take, passed on from component to component.
+"""Deadlines of requests, propagated from component to component.
 
-Work that nobody waits for any more only keeps others waiting. A request's deadline starts where
-it arrives; every call that is made for it waits no longer than that, and tells the next component
-what is left. A worker has no deadline.
+Work for a caller that has stopped waiting only delays others. A request's deadline starts where
+the request arrives; every call made for it waits no longer than that, and passes the remaining
+time on to the next component. A worker has no deadline.
 """
 
 import re
@@ -15,24 +15,24 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from chassis.errors import Unavailable
 from chassis.headers import DEADLINE
 
-MAX_SECONDS = 10.0  # seconds; also what a request gets that says nothing
-RESPONSE_MARGIN = 0.05  # seconds that the answer of the next component needs on its way back
+MAX_SECONDS = 10.0  # seconds; also the default of a request without the header
+RESPONSE_MARGIN = 0.05  # seconds reserved for the way back of the next component's response
 
 _MILLISECONDS = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ends_at: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 def remaining_seconds() -> float | None:
-    """Return the seconds that are left, None where there is no deadline."""
+    """Return the remaining seconds; None without a deadline."""
     ends_at = _ends_at.get()
     return None if ends_at is None else ends_at - time.monotonic()
 
 
 def require_time(needed: float = 0) -> None:
-    """Go on only while there is time.
+    """Require that time is left.
 
     Raises:
-        Unavailable: no more than `needed` seconds are left.
+        Unavailable: at most `needed` seconds are left.
     """
     seconds = remaining_seconds()
     if seconds is not None and seconds <= needed:
@@ -41,13 +41,13 @@ def require_time(needed: float = 0) -> None:
 
 
 def header_value(seconds: float) -> str:
-    """Write the header of a call that is waited for so long."""
+    """Format the header of a call with this timeout."""
     return str(max(1, int((seconds - RESPONSE_MARGIN) * 1000)))
 
 
 @contextmanager
 def limit(seconds: float) -> Iterator[None]:
-    """Let what the block does take no longer than this, nor than a deadline that counts already."""
+    """Limit the block to some seconds, and to any deadline that already applies."""
     ends_at, outer = time.monotonic() + seconds, _ends_at.get()
     token = _ends_at.set(ends_at if outer is None else min(ends_at, outer))
     try:
@@ -57,7 +57,7 @@ def limit(seconds: float) -> Iterator[None]:
 
 
 def add_deadlines(app: WSGIApplication) -> WSGIApplication:
-    """Return every request of an application its deadline: as its caller says, but bounded."""
+    """Wrap an application so that each request has a deadline: the caller's, but bounded."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with limit(_seconds(environ.get("HTTP_" + DEADLINE.upper().replace("-", "_"), ""))):

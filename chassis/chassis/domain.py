@@ -1,4 +1,4 @@
-"""The definition of a domain: everything that other parts derive from it stands in one place."""
+"""The definition of a domain: the single source for services, routes and infrastructure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ class Domain:
         return Subscription(self.name, self.consumed_event_types)
 
     def outbox(self, database: Database, clock: Clock, new_id: NewId) -> DynamoOutbox:
-        """Build the service's outbox, which refuses events of other types than the declared."""
+        """Build the service's outbox, which refuses undeclared event types."""
         types = (*self.event_types, *self.acknowledged_event_types)
         table = outbox_table(self.name).name
         return DynamoOutbox(database, table, self.name, clock, new_id, types=types)

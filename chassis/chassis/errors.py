@@ -1,16 +1,16 @@
-"""What can go wrong in a use case, whatever carries the answer.
+"""Expected failures of use cases, independent of the protocol.
 
 Failure
- ├── Unauthenticated     nobody is signed in, or the session has ended
- ├── Forbidden           the person may not do this
- ├── NotFound            there is no such thing
- ├── Invalid             the input breaks a rule; names each field
- ├── Conflict            the state of things does not allow it
- ├── Stale               the caller edited an outdated version
- ├── KeyReused           an idempotency key came back with another request
- ├── TooMany             over a rate limit; says when to come back
- └── Unavailable         a part that this needs does not answer; says when to come back
-      └── Moving         nothing was done: the domain is on its way to another component
+ ├── Unauthenticated         the session is missing or has ended
+ ├── Forbidden               the person may not do this
+ ├── NotFound                the resource does not exist
+ ├── Invalid                 the input breaks a rule; names each field
+ ├── Conflict                the current state does not allow it
+ ├── PreconditionFailed      the caller edited an outdated version
+ ├── IdempotencyKeyReused    the idempotency key belongs to another request
+ ├── RateLimited             over a rate limit; has a time to retry after
+ └── Unavailable             a dependency is unavailable; has a time to retry after
+      └── CutoverInProgress  nothing was done: the domain is being moved to another component
 
 `chassis.http.problems` turns each into `application/problem+json`.
 """
@@ -32,7 +32,7 @@ class Failure(Exception):
 
 
 class Unauthenticated(Failure):
-    """Nobody is signed in, or the session has ended."""
+    """The session is missing or has ended."""
 
     status = 401
 
@@ -44,13 +44,13 @@ class Forbidden(Failure):
 
 
 class NotFound(Failure):
-    """There is no such thing."""
+    """The resource does not exist."""
 
     status = 404
 
 
 class Conflict(Failure):
-    """The state of things does not allow it."""
+    """The current state does not allow the operation."""
 
     status = 409
 
@@ -63,7 +63,7 @@ class PreconditionFailed(Failure):
 
 
 class IdempotencyKeyReused(Failure):
-    """An idempotency key came back with another request."""
+    """The idempotency key belongs to another request."""
 
     status = 422
     problem_type = "urn:problem:idempotency-key-reused"
@@ -91,7 +91,7 @@ class Invalid(Failure):
 
 
 class RateLimited(Failure):
-    """Over a rate limit; `retry_after` is in seconds."""
+    """The caller is over a rate limit; `retry_after` is in seconds."""
 
     status = 429
 
@@ -101,7 +101,7 @@ class RateLimited(Failure):
 
 
 class Unavailable(Failure):
-    """A part that this needs does not answer; `retry_after` is in seconds."""
+    """A dependency is unavailable; `retry_after` is in seconds."""
 
     status = 503
 
@@ -111,7 +111,7 @@ class Unavailable(Failure):
 
 
 class CutoverInProgress(Unavailable):
-    """Nothing was done: the domain is on its way to another component, for a moment."""
+    """Nothing was done: the domain is being moved to another component, for a moment."""
 
     problem_type = "urn:problem:cutover-in-progress"
 

@@ -1,11 +1,11 @@
-"""Return whether what runs in this container is well, for images without curl.
+"""Health check of a container, for images without curl.
 
-    python -m chassis.healthcheck               GET /readyz on $PORT (8080) is no 5xx
+    python -m chassis.healthcheck               GET /readyz on $PORT (8080) is not a 5xx
     python -m chassis.healthcheck 8000 /        another port and path
-    python -m chassis.healthcheck --heartbeat        a worker was at work within HEARTBEAT_SECONDS
+    python -m chassis.healthcheck --heartbeat   the last heartbeat is within HEARTBEAT_SECONDS
 
-Exits with 0 or 1, as Docker's and ECS' health checks want it. It runs every few seconds in each
-container, so it imports next to nothing.
+Exits with 0 or 1, as the health checks of Docker and ECS expect. It runs every few seconds in each
+container, so it imports very little.
 """
 
 import os
@@ -21,7 +21,7 @@ HEARTBEAT_FILE = "HEARTBEAT_FILE"
 
 
 def is_ready(port: int, path: str) -> bool:
-    """Ask what listens on this port whether it can do its work."""
+    """Return whether the server on this port is ready."""
     asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
         with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
@@ -35,14 +35,14 @@ def is_ready(port: int, path: str) -> bool:
 
 
 def record_heartbeat() -> None:
-    """Leave a sign that a worker is at work, where it was told to."""
+    """Record a worker's heartbeat, if a file is configured."""
     if file := os.environ.get(HEARTBEAT_FILE):
         with open(file, "wb"):  # noqa: PTH123
             os.utime(file)
 
 
 def has_heartbeat() -> bool:
-    """Return whether the worker was at work lately."""
+    """Return whether the worker's last heartbeat is recent."""
     try:
         return time.time() - os.stat(os.environ[HEARTBEAT_FILE]).st_mtime < HEARTBEAT_SECONDS  # noqa: PTH116
     except (OSError, KeyError):
@@ -50,7 +50,7 @@ def has_heartbeat() -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Return the exit code."""
+    """Run the check; return the exit code."""
     if arguments == ["--heartbeat"]:
         return 0 if has_heartbeat() else 1
     port, path = [*arguments, *(PORT, PATH)[len(arguments) :]]

@@ -1,4 +1,4 @@
-"""JSON logs on stdout, one object a line, with nothing secret in them."""
+"""JSON logs on stdout, one object per line, without secrets."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ access = logging.getLogger("access")
 
 
 class _Context(logging.Filter):
-    """Adds the component and, within a request, its id."""
+    """Filter that adds the component and, within a request, the request id."""
 
     def __init__(self, component: str) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class _Context(logging.Filter):
 
 
 def configure(component: str, level: int = logging.INFO) -> None:
-    """Send every log of this process to stdout as JSON."""
+    """Configure all logs of this process as JSON on stdout."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         JsonFormatter(
@@ -39,12 +39,12 @@ def configure(component: str, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Where credentials were found is of no use in every start of every worker.
+    # The source of the credentials is of no use in the log of each worker's start.
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def log_requests(app: Flask) -> None:
-    """Log one line for each request: what was asked by route, never by query or header."""
+    """Log one line for each request: the route, never the query or headers."""
 
     @app.before_request
     def _start() -> None:
@@ -57,7 +57,7 @@ def log_requests(app: Flask) -> None:
         started = g.get("started")
         fields: dict[str, Any] = {
             "method": request.method,
-            # The rule, not the path: a path can hold what somebody typed by mistake.
+            # The rule, not the path: a path can contain something typed by mistake.
             "route": request.url_rule.rule if request.url_rule else None,
             "status": response.status_code,
             "duration_ms": round((time.perf_counter() - started) * 1000, 1) if started else None,

@@ -1,4 +1,4 @@
-"""Markdown to HTML that is safe to show; done once, when a text is written."""
+"""Markdown to safe HTML; rendered once, when a text is written."""
 
 from html import escape
 
@@ -9,14 +9,14 @@ MAX_HTML = 128 * 1024
 """The most bytes that a text may become; a text of 16,000 characters stays below, unless it is
 made to grow (one long link referred to a thousand times, a table of empty cells)."""
 
-# An image would make every reader's browser call a stranger's server; a link waits for a click.
+# An image would make every reader's browser call a third-party server; a link waits for a click.
 _parser = (
     MarkdownIt("commonmark", {"html": False, "breaks": True})
     .enable(["table", "strikethrough"])
     .disable("image")
 )
 
-# The work for a table grows with its columns times its lines, whatever is written in them.
+# The work for a table grows with columns times lines, whatever their content.
 MAX_CELLS = 10_000
 _without_tables = (
     MarkdownIt("commonmark", {"html": False, "breaks": True})
@@ -32,14 +32,14 @@ _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 
 
 def render(text: str) -> str:
-    """Render Markdown and keep only inert HTML; what would grow too large stays as it was typed."""
+    """Render Markdown to inert HTML; a text with too large a result stays plain."""
     lines = text.split("\n")
     cells = len(lines) * max(line.count("|") for line in lines)
     parser = _parser if cells <= MAX_CELLS else _without_tables
     tokens = parser.parse(text)
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:
-            # A page has a title of its own, and a section that the text is in.
+            # The page has its own title and section headings above the text.
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
     html = parser.renderer.render(tokens, parser.options, {})
     if len(html) <= MAX_HTML:

@@ -1,4 +1,4 @@
-"""Keyset pages and the opaque cursors that ask for the next one."""
+"""Keyset pagination with opaque cursors."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Page(Generic[ITEM]):
-    """A page of a list; `next` is the key to go on from, None at the end."""
+    """A page of a list; `next` is the key of the next page, None at the end."""
 
     items: list[ITEM]
     next: Key | None
 
 
 class Cursors:
-    """Signs keys as cursors, so that a made-up one is refused before it reaches a database.
+    """Signer of cursors; a forged cursor is refused before it reaches a database.
 
-    A cursor belongs to the list that made it and to every component with the same secret, so
-    that one in somebody's hands goes on working after the list has changed its owner.
+    A cursor is valid for its list, in every component with the same secret, so that a client's
+    cursor remains valid after the list has moved to another component.
     """
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
     def encode(self, listing: str, key: Key | None) -> str | None:
-        """Make the cursor of `key` in the list that is named `listing`."""
+        """Return the cursor of `key` in the list named `listing`."""
         if key is None:
             return None
         text = self._serializer(listing).dumps(list(key))
         return text if isinstance(text, str) else text.decode()
 
     def decode(self, listing: str, cursor: str) -> Key | None:
-        """Read a cursor; an empty one asks for the first page.
+        """Decode a cursor; an empty one means the first page.
 
         Raises:
             Invalid: the cursor was tampered with or belongs to another list.
@@ -51,7 +51,7 @@ class Cursors:
             key = tuple(str(part) for part in self._serializer(listing).loads(cursor))
         except (BadData, ValueError, TypeError) as error:
             raise _foreign_cursor() from error
-        # Base64 has more than one spelling of the same bytes; only ours was given out.
+        # Base64 has several encodings of the same bytes; only this one was issued.
         if self.encode(listing, key) != cursor:
             raise _foreign_cursor()
         return key

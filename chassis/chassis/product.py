@@ -1,3 +1,3 @@
-"""The product's name, which cookies, tokens and the names of stored things begin with."""
+"""The product's name, the prefix of cookies, tokens and names of stored data."""
 
 NAME = "forum"

@@ -1,4 +1,4 @@
-"""What every service is put together from, and its programs: web application, worker and replay."""
+"""Base class of the services' composition roots, and their programs: web, worker and replay."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -32,9 +32,9 @@ SETTINGS = TypeVar("SETTINGS", bound=ServiceSettings)
 
 
 class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
-    """A service, put together from its settings; each part is built when it is first needed.
+    """A service, composed from its settings; each dependency is built on first use.
 
-    Opens no connection by itself. A service subclasses it in its `bootstrap` module.
+    It opens no connection itself. A service subclasses it in its `bootstrap` module.
     """
 
     domain: ClassVar[Domain]
@@ -50,7 +50,7 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
     def from_environment(cls, *, with_bus: bool = False) -> Self:
         """Read the settings; exit with 78 if they are not usable.
 
-        `with_bus`: the program can't do without the topic and its queues.
+        `with_bus`: the program requires the topic and its queues.
         """
         return cls(load_settings(cls.settings_type, needed=BUS_SETTINGS if with_bus else ()))
 
@@ -60,10 +60,10 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
 
     @abstractmethod
     def check(self) -> None:
-        """Check that the service can do its work.
+        """Check that the service is ready.
 
         Raises:
-            Unavailable: it can't.
+            Unavailable: it is not.
         """
 
     @abstractmethod
@@ -77,17 +77,17 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
 
     @cached_property
     def ownership(self) -> OwnershipStore | None:
-        """The state of the service's ownership; None where the domain never moves."""
+        """The state of the service's ownership; None if the domain is never moved."""
         return self.domain.ownership(self.database) if self.settings.live_extraction else None
 
     @cached_property
     def fenced_database(self) -> dynamodb.Database:
-        """The tables for writes of the service's own domain, fenced while the domain moves."""
+        """The tables for writes of the service's own domain, fenced while the domain is moved."""
         return FencedDatabase(self.database, self.ownership) if self.ownership else self.database
 
     @cached_property
     def outbox(self) -> DynamoOutbox:
-        """The service's events on their way out."""
+        """The outbox of the service's events."""
         return self.domain.outbox(self.database, self.clock, self.new_id)
 
     @cached_property
@@ -106,7 +106,7 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
         return IdempotencyKeys(self.settings.secret_key.get_secret_value())
 
     def client(self, name: str, url: str) -> ServiceClient:
-        """Build the client of another component, called while a caller of this one waits."""
+        """Build the client of another component, for calls within requests to this service."""
         return ServiceClient(name, url, read_timeout=NESTED_READ_TIMEOUT)
 
     def create_app(self) -> Flask:
@@ -122,7 +122,7 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
         return app
 
     def run_worker(self) -> int:
-        """Publish the service's events and apply those of others, until asked to stop."""
+        """Publish the service's events and apply those of others, until a signal arrives."""
         logs.configure(self.domain.name)
         handlers = self.event_handlers()
         return worker.main(self.settings, self.outbox, handlers, self.check, self.clock)
@@ -140,7 +140,7 @@ def wsgi_app(service: type[ServiceRuntime[SETTINGS, CLAIMS]]) -> Flask:
 
 
 def service_commands(service: type[ServiceRuntime[SETTINGS, CLAIMS]]) -> dict[str, Command]:
-    """Return the programs of a service beside the web application, by name."""
+    """Return a service's programs other than the web application, by name."""
     return {
         "worker": lambda _: service.from_environment(with_bus=True).run_worker(),
         "replay": lambda arguments: service.from_environment(with_bus=True).replay(arguments),

@@ -1,4 +1,4 @@
-"""Settings: read once at the entry point, every problem reported together, no default secret.
+"""Settings: read once at the entry point, all problems reported together, no default secret.
 
 A setting comes from the environment variable of its name in upper case, or from a file of its
 name in lower case in the folder that `SECRETS_DIR` names (as in Docker and Kubernetes). The
@@ -24,7 +24,7 @@ EXIT_CONFIG = 78  # sysexits.h: EX_CONFIG
 
 
 class RenamedSettings(BaseSettings):
-    """Settings whose former names are refused, so that no deployment loses one silently."""
+    """Settings that refuse their former names, so that no deployment loses one silently."""
 
     model_config = SettingsConfigDict(
         case_sensitive=False, extra="ignore", frozen=True, use_attribute_docstrings=True
@@ -59,7 +59,7 @@ class Settings(RenamedSettings):
 
 
 class BusSettings(RenamedSettings):
-    """Where a component publishes and consumes events; empty while nothing is extracted."""
+    """A component's topic and queues; empty while nothing is extracted."""
 
     RENAMED: ClassVar[Mapping[str, str]] = {
         "BEAT_FILE": "HEARTBEAT_FILE",
@@ -107,7 +107,7 @@ def load_settings(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTIN
         filled: dict[str, Any] = dict.fromkeys(needed, (Annotated[str, Field(min_length=1)], ...))
         kind = create_model(kind.__name__, __base__=kind, **filled)
     problems = list(_former_names(kind))
-    # Passed at run time because pydantic-settings knows no stub for its own extra arguments.
+    # Passed at run time because pydantic-settings has no type stub for its extra arguments.
     sources: dict[str, Any] = {"_secrets_dir": os.environ.get("SECRETS_DIR")}
     try:
         settings = kind(**sources)

@@ -9,12 +9,12 @@ _DUMMY = _hasher.hash("a name that nobody has takes as long as one that somebody
 
 
 def hash_password(password: str) -> str:
-    """Hash a password for keeping."""
+    """Hash a password for storage."""
     return _hasher.hash(password)
 
 
 def verify_password(kept: str | None, password: str) -> bool:
-    """Return whether a password fits the kept hash; takes as long when there is none to fit."""
+    """Return whether a password matches the hash; takes as long when there is no hash."""
     try:
         return _hasher.verify(kept or _DUMMY, password) and kept is not None
     except (VerificationError, InvalidHashError):

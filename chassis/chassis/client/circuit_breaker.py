@@ -1,4 +1,4 @@
-"""A circuit breaker: calls to a part that is down fail at once instead of after a wait."""
+"""A circuit breaker: calls to a failing dependency fail at once instead of after a timeout."""
 
 import logging
 import threading
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 class _Down(Exception):
-    """Tells pybreaker of a failure."""
+    """A failed call, reported to pybreaker."""
 
 
 class CallBreaker(CircuitBreakerListener):
-    """Opens after a few failures in a row, and after a pause lets one call find out.
+    """Circuit breaker: opens after a few failures in a row, then admits one trial call.
 
-    pybreaker's own `call` holds a lock for as long as the call takes, one call at a time in the
-    whole process. So a call is made outside of it: `admit` before, `report` after.
+    pybreaker's own `call` holds a lock during the call, which would allow one call at a time per
+    process. So calls happen outside of it, between `allow_request` and `record_outcome`.
     """
 
     def __init__(self, name: str, *, pause: float = OPEN_SECONDS) -> None:
@@ -47,11 +47,11 @@ class CallBreaker(CircuitBreakerListener):
 
     @property
     def state(self) -> str:
-        """The state: `closed` is the good one, then `open` and `half-open`."""
+        """The state: `closed` (healthy), `open` or `half-open`."""
         return self._circuit.current_state
 
     def allow_request(self) -> bool:
-        """Return whether a call may be made now; each that is made must be reported."""
+        """Return whether a call may be made now; its outcome must be recorded."""
         with self._lock:
             if self.state == STATE_CLOSED:
                 return True
@@ -61,7 +61,7 @@ class CallBreaker(CircuitBreakerListener):
             return True
 
     def record_outcome(self, answers: bool | None) -> None:
-        """Return how a call went; None if it says nothing about the part."""
+        """Record whether a call succeeded; None if it says nothing about the dependency."""
         if answers is None:
             with self._lock:
                 if self.state == STATE_HALF_OPEN:
@@ -82,7 +82,7 @@ class CallBreaker(CircuitBreakerListener):
         old_state: CircuitBreakerState | None,
         new_state: CircuitBreakerState,
     ) -> None:
-        """Remember when it opened, and log what somebody who reads the log wants to know."""
+        """Record the time of opening, and log the change."""
         if new_state.name == STATE_OPEN:
             self._next_try = time.monotonic() + self._pause
         if new_state.name == STATE_CLOSED:

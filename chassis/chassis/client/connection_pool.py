@@ -1,4 +1,4 @@
-"""One HTTP exchange on a bounded pool of kept connections, and what its failure means."""
+"""HTTP exchanges on a bounded pool of persistent connections, and their failures."""
 
 import time
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What came back, whatever it says."""
+    """An HTTP response with any status."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,10 +32,10 @@ class HttpResponse:
 
 
 class NoResponseError(Exception):
-    """Nothing came back.
+    """No response was received.
 
-    `again`: another try may do better at once. `refused`: nobody was there, as a short wait tells
-    as well as a long one. `busy`: nobody was asked, for want of a connection.
+    `again`: an immediate retry may succeed. `refused`: the connection was refused, so a longer
+    timeout would not have helped. `busy`: no connection was free, so nothing was sent.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class NoResponseError(Exception):
 
 
 class ConnectionPool:
-    """At most so many connections to one base URL."""
+    """A bounded number of connections to one base URL."""
 
     def __init__(self, url: str, most: int) -> None:
         self._base = url.rstrip("/")
         self._session = _Session()
-        # Peers decide on retries, so what went wrong comes as urllib3 tells it.
+        # ServiceClient decides about retries, so urllib3's errors are passed on unchanged.
         adapter = _Adapter(1, most, max_retries=urllib3.Retry(total=False), pool_block=True)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
@@ -70,10 +70,10 @@ class ConnectionPool:
         headers: Mapping[str, str],
         seconds: float,
     ) -> HttpResponse:
-        """Send one request and read its answer, all within so many seconds.
+        """Send one request and read its response, all within `seconds`.
 
         Raises:
-            NoAnswerError: there is none.
+            NoResponseError: no response was received.
         """
         end = time.monotonic() + seconds
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=seconds, total=seconds)
@@ -83,7 +83,7 @@ class ConnectionPool:
             with self._session.send(
                 request,
                 stream=True,
-                timeout=timeout,  # type: ignore[arg-type]  # takes urllib3's own, which has a total
+                timeout=timeout,  # type: ignore[arg-type]  # urllib3's own timeout, which has a total
                 allow_redirects=False,
             ) as response:
                 read = _read(response.raw, end)
@@ -109,7 +109,7 @@ def _read(raw: urllib3.BaseHTTPResponse, end: float) -> bytes:
 
 
 class _Session(requests.Session):
-    """A session in which neither a proxy, a .netrc nor a cookie of another's call has a say."""
+    """A session that ignores proxies, .netrc and cookies of other calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,11 +117,11 @@ class _Session(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Find none: to prepare the next request, requests would read the body without an end."""
+        """Return None: to prepare a redirect, requests would read the body without a limit."""
 
 
 class _Pool(urllib3.HTTPConnectionPool):
-    """A pool in which nobody waits long; requests itself can only wait for ever."""
+    """A pool with a short wait for a free connection; requests itself can only wait forever."""
 
     def urlopen(self, *args: Any, **options: Any) -> urllib3.BaseHTTPResponse:
         """Send one request."""
@@ -134,9 +134,9 @@ class _TlsPool(_Pool, urllib3.HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Makes those pools."""
+    """Adapter that uses these pools."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Build what makes pools."""
+        """Build the pool manager."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

@@ -1,4 +1,4 @@
-"""What another component answered: content, or a failure told as our own."""
+"""Responses of other components: their content, or the equivalent local failure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ServiceResponse:
-    """A peer's answer to a request that succeeded; `body` is None where it has none."""
+    """A successful response of another component; `body` is None without content."""
 
     peer: str
     status: int
@@ -26,15 +26,15 @@ class ServiceResponse:
         """The version in the ETag.
 
         Raises:
-            ValueError: the answer carries none.
+            ValueError: the response has no ETag.
         """
         return int(self.headers.get("ETag", "").strip('"'))
 
     def parse(self, parse: Callable[["ServiceResponse"], T]) -> T:
-        """Make something of the answer.
+        """Parse the response.
 
         Raises:
-            Unavailable: it does not have the form that `parse` takes.
+            Unavailable: the response does not have the form that `parse` expects.
         """
         try:
             return parse(self)
@@ -44,16 +44,16 @@ class ServiceResponse:
 
 
 def body_with_version(reply: ServiceResponse) -> dict[str, Any]:
-    """Return an answer's content with its version beside it; a parser for `Reply.read`."""
+    """Return a response's content together with its version; for `ServiceResponse.parse`."""
     return {**reply.body, "version": reply.version}
 
 
 def to_service_response(peer: str, answer: HttpResponse) -> ServiceResponse:
-    """Read an answer.
+    """Convert an HTTP response.
 
     Raises:
-        Failure: what the peer refused, as it would be raised here.
-        Unavailable: it does not answer as agreed.
+        Failure: the peer refused the request; raised as the same failure here.
+        Unavailable: the response breaks the contract.
     """
     try:
         body = loads(answer.body.decode()) if answer.body else None
@@ -65,12 +65,12 @@ def to_service_response(peer: str, answer: HttpResponse) -> ServiceResponse:
 
 
 def service_unavailable(peer: str) -> errors.Unavailable:
-    """Return the failure of a peer that does not answer."""
+    """Return the failure for an unreachable peer."""
     return errors.Unavailable(f"The part that keeps {peer} does not answer right now.")
 
 
 def is_cutover(answer: HttpResponse) -> bool:
-    """Return whether a peer is well and did nothing, since its domain is on the move."""
+    """Return whether a healthy peer refused a request because its domain is being moved."""
     return answer.status == 503 and CUTOVER in answer.headers
 
 
@@ -105,7 +105,7 @@ def _failure(peer: str, answer: HttpResponse, body: Any) -> errors.Failure:
 
 
 def _fields(entries: Any) -> list[errors.FieldError]:
-    """Read the fields that a peer names, as far as they come as agreed."""
+    """Read the field errors of a response; malformed entries are skipped."""
     return [
         errors.FieldError(str(entry.get("field", "")), str(entry.get("message", "")))
         for entry in (entries if isinstance(entries, list) else [])

@@ -1,17 +1,17 @@
-"""How many retries are in order: they must never multiply the load on a part that is down."""
+"""Token-bucket retry budget: retries never multiply the load on a failing dependency."""
 
 import random
 import threading
 import time
 
 RETRIES_PER_REQUEST = 0.2  # retries for each call
-RETRIES_PER_SECOND = 1.0  # retries a second that are in order however few calls there are
+RETRIES_PER_SECOND = 1.0  # retries a second that are allowed at any call rate
 MAX_TOKENS = 10.0  # retries that can be saved up
-FIRST_BACKOFF = 0.1  # seconds at most, twice as many before each further try
+FIRST_BACKOFF = 0.1  # seconds at most before the first retry; doubles with each retry
 
 
 class RetryBudget:
-    """A bucket of tokens: calls and time fill it, a retry takes one."""
+    """Token bucket: calls and time add tokens, each retry spends one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,7 +24,7 @@ class RetryBudget:
             self._refill(RETRIES_PER_REQUEST)
 
     def spend(self) -> bool:
-        """Return whether one retry is in order now, and count it."""
+        """Spend one token; return False if there is none."""
         with self._lock:
             self._refill(0)
             if self._tokens < 1:
@@ -43,6 +43,6 @@ class RetryBudget:
 def backoff_seconds(retry: int) -> float:
     """Return the seconds before the first, second, … retry.
 
-    Full jitter: callers that failed together should not come back together.
+    Full jitter: callers that failed together should not retry together.
     """
     return random.uniform(0, FIRST_BACKOFF * 2 ** (retry - 1))  # noqa: S311

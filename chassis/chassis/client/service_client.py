@@ -1,4 +1,4 @@
-"""HTTP calls to another component: bounded in time, its failures told as our own."""
+"""HTTP calls to another component: bounded in time, failures raised as local failures."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,11 +18,11 @@ from chassis.concurrency import Precondition
 from chassis.idempotency.keys import IdempotencyKey
 
 READ_TIMEOUT = 4.0  # seconds
-NESTED_READ_TIMEOUT = 2.0  # seconds, of a call that is made while another peer waits
+NESTED_READ_TIMEOUT = 2.0  # seconds, for a call that is made while another peer waits
 MAX_RETRIES = 2
-RETRY_WINDOW = 1.0  # seconds; a call that took longer is not made again
-# Seconds that a call must have had before its failure says something about the peer: a caller's
-# short deadline must not close the way for everybody.
+RETRY_WINDOW = 1.0  # seconds; a call that took longer is not retried
+# Seconds that a call must have had before its failure counts against the peer: one caller's
+# short deadline must not open the circuit for all callers.
 MIN_FAIR_SECONDS = 1.0
 _TRANSIENT = {503, 504}
 
@@ -30,7 +30,7 @@ _TRANSIENT = {503, 504}
 class ServiceClient:
     """HTTP client of one other component.
 
-    `name` is what people call it, `observer` is called with each successful response.
+    `name` is the name shown to people; `observer` is called with each successful response.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class ServiceClient:
 
     @property
     def circuit_state(self) -> str:
-        """Tell what this process thinks of the peer: `closed` is well; else `open`, `half-open`.
+        """Return the circuit breaker's state: `closed` (healthy), `open` or `half-open`.
 
-        A breaker that opened stays so until a call finds the peer well.
+        An open breaker closes once a call succeeds.
         """
         return self._breaker.state
 
@@ -67,16 +67,16 @@ class ServiceClient:
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> ServiceResponse:
-        """Make one call; make it again if it failed early and can be made twice.
+        """Make one call; retry it if it failed early and is safe to repeat.
 
         Raises:
-            Failure: what the peer refused, as it would be raised here.
-            Unavailable: the peer does not answer in time or not as agreed.
+            Failure: the peer refused the request; raised as the same failure here.
+            Unavailable: the response is late, missing or breaks the contract.
         """
         sent = dict(headers or {})
         data = None
         if json is not None:
-            # Without escapes, which could triple a text and take it over the limit.
+            # Without escapes, which could triple the size of a text and exceed the limit.
             data = dumps(json, ensure_ascii=False).encode()
             sent["Content-Type"] = "application/json"
         if token:
@@ -94,7 +94,7 @@ class ServiceClient:
     def _request_with_retries(
         self, method: str, target: str, data: bytes | None, headers: dict[str, str], retries: int
     ) -> HttpResponse:
-        """Return the first answer that another try would not better."""
+        """Return the first response that is not worth a retry."""
         late = time.monotonic() + RETRY_WINDOW
         self._budget.record_request()
         tries = 0
@@ -107,13 +107,13 @@ class ServiceClient:
                 if not (more and error.retryable and self._backoff(tries, late)):
                     raise self._unavailable() from error
             else:
-                # Who is on the move says so after a while already.
+                # A peer in a cutover has already waited before it responds.
                 passing = answer.status in _TRANSIENT and not is_cutover(answer)
                 if not (more and passing and self._backoff(tries, late)):
                     return answer
 
     def _backoff(self, tries: int, late: float) -> bool:
-        """Wait before another try; False if there should be none."""
+        """Wait before a retry; return False if there should be no retry."""
         pause = retry_budget.backoff_seconds(tries)
         if time.monotonic() + pause >= late or not self._budget.spend():
             return False
@@ -128,7 +128,7 @@ class ServiceClient:
             raise self._unavailable()
         left = deadline.remaining_seconds()
         seconds = self._seconds if left is None else min(self._seconds, left)
-        # Who is asked stops when we stop waiting, and can still say so.
+        # The peer stops when this timeout ends, and can still respond in time.
         until = {headers_of.DEADLINE: deadline.header_value(seconds)}
         patient = seconds >= min(MIN_FAIR_SECONDS, self._seconds)
         well: bool | None = None

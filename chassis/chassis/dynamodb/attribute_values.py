@@ -1,8 +1,8 @@
-"""DynamoDB's attribute values, as plain Python and back, and a client that reads them as they came.
+"""Conversion of DynamoDB's attribute values, and a client that returns them unparsed.
 
-botocore walks every answer along the service's model, and boto3's own types go through Decimal. For
-a page of posts the two cost more than everything else that a service does with it, and what they
-make of these tables' values is what the JSON says anyway.
+botocore parses every response along the service's model, and boto3's own types use Decimal. For a
+page of posts the two cost more than all other work of a service, and for the values in these
+tables the result equals the JSON.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _OK = 200
 
 
 def serialize(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a plain dict as attribute values."""
+    """Convert a plain dict to attribute values."""
     return {name: _serialize_value(value) for name, value in item.items()}
 
 
 def deserialize(item: Mapping[str, Any]) -> Item:
-    """Read attribute values as a plain dict with ints."""
+    """Convert attribute values to a plain dict with ints."""
     return {name: _deserialize_value(value) for name, value in item.items()}
 
 
 def skip_response_parsing(client: DynamoDBClient) -> None:
-    """Have a client give what it read from tables without a second look at its form."""
+    """Make a client return items as they are in the JSON, without botocore's parsing."""
     for operation in _DATA:
         client.meta.events.register(f"before-parse.dynamodb.{operation}", _read)
 
@@ -42,10 +42,10 @@ def skip_response_parsing(client: DynamoDBClient) -> None:
 def _read(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
 ) -> None:
-    """Put the answer where botocore adds it to what it parses, and leave it nothing to parse."""
+    """Put the response where botocore merges it into its result, and leave nothing to parse."""
     if response_dict["status_code"] != _OK:
         return
-    with suppress(ValueError):  # botocore knows what to do about an answer that broke off
+    with suppress(ValueError):  # botocore handles a truncated response
         customized_response_dict.update(from_json(response_dict["body"]))
         response_dict["body"] = b"{}"
 

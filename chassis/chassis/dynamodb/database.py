@@ -1,4 +1,4 @@
-"""DynamoDB, a little closer to Python: plain dicts in and out, transactions that say why not."""
+"""DynamoDB with plain dicts, and transactions that report which condition failed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Item = attribute_values.Item
 
 CONDITION_FAILED = "ConditionalCheckFailed"
 _MAX_ATTEMPTS = 8
-# Another transaction holds the item, or the same one, sent again, is still at work.
+# Another transaction holds the item, or an earlier attempt of this one is still running.
 _CONCURRENT_TRANSACTION = {"TransactionConflictException", "TransactionInProgressException"}
 _RETRYABLE_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
@@ -37,7 +37,7 @@ class Action:
     label: str = ""
 
     def labelled(self, label: str) -> Action:
-        """Return the action under a label."""
+        """Return the action with a label."""
         return replace(self, label=label)
 
 
@@ -54,25 +54,25 @@ class TransactionCanceled(Exception):
 
 
 def list_shard(identifier: str, shards: int) -> str:
-    """Return the partition of a list over everything, by the random end of a UUID.
+    """Return the shard of an item in a global list, by the random end of a UUID.
 
-    No list may end in one hot partition: a list over everything is spread over a few.
+    A global list is spread over several partitions, so that none becomes hot.
     """
     return str(int(identifier[-4:], 16) % shards)
 
 
 def connect() -> DynamoDBClient:
-    """Build the client; boto3 reads its region, endpoint and credentials by itself."""
+    """Build the client; boto3 finds region, endpoint and credentials itself."""
     client = boto3.client(
         "dynamodb",
         config=Config(
-            # Twice this is less than what a component waits for its peer.
+            # Twice this is less than a component's timeout for its peer.
             connect_timeout=0.5,
             read_timeout=1,
             retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=32,
             parameter_validation=False,
-            # Not put together anew from twenty parts for each call.
+            # Cached: boto3 would rebuild it from twenty pieces for each call.
             user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
         ),
     )
@@ -81,7 +81,7 @@ def connect() -> DynamoDBClient:
 
 
 class Database:
-    """A service's tables behind one prefix; `client` may be shared by several."""
+    """The tables with one prefix; several databases may share a `client`."""
 
     def __init__(self, client: DynamoDBClient, prefix: str) -> None:
         self.client = client
@@ -104,13 +104,13 @@ class Database:
     ) -> list[Item | None]:
         """Read up to 100 items of any tables by table and key, in one call.
 
-        Strongly consistent; answers them in the order asked for, None where there is none. Of a
-        table that `only` names, just these attributes are read, the key's among them.
+        Strongly consistent. The items are in the order of the keys, None for a missing one. For
+        a table in `only`, just these attributes are read; they must include the key's.
         """
         left: dict[str, Any] = {}
         names: dict[str, tuple[str, ...]] = {}
         places = [(self.prefix + table, *key.values()) for table, key in wanted]
-        # DynamoDB refuses to be asked twice.
+        # DynamoDB refuses duplicate keys.
         for (table, *_), (given, key) in dict(zip(places, wanted, strict=True)).items():
             names[table] = tuple(key)
             if table not in left:
@@ -136,9 +136,9 @@ class Database:
     def get_by_partition(
         self, table: str, partition: str, values: Iterable[str], *, only: Sequence[str] = ()
     ) -> dict[str, Item]:
-        """Read up to 100 items by their partition keys, in one call; answers those that exist.
+        """Read up to 100 items by their partition keys, in one call; return those that exist.
 
-        With `only`, just these attributes are read, the key's among them.
+        With `only`, just these attributes are read; they must include the key's.
         """
         keys = [(table, {partition: value}) for value in dict.fromkeys(values)]
         if not keys:
@@ -156,7 +156,7 @@ class Database:
         index: str | None = None,
         **values: Any,
     ) -> list[Item]:
-        """Read up to `limit` items of one partition, strongly consistent where no index is used."""
+        """Read up to `limit` items of one partition, strongly consistent without an index."""
         arguments: dict[str, Any] = {
             "TableName": self.prefix + table,
             "KeyConditionExpression": condition,
@@ -187,10 +187,10 @@ class Database:
         limit: int = 500,
         least: tuple[str, int] | None = None,
     ) -> tuple[list[Item], Item | None]:
-        """Read a page of a whole table, for whoever moves or checks all of it; never for a request.
+        """Read a page of a whole table, for extractions and checks; never within a request.
 
-        Strongly consistent. Answers what to go on after, None at the end; with `keys` only these
-        attributes, with `least` only items in which one is at least so much.
+        Strongly consistent. Also return the key to continue after, None at the end. `keys` limits
+        the attributes, `least` the items: to those with at least this value of an attribute.
         """
         arguments: dict[str, Any] = {
             "TableName": self.prefix + table,
@@ -248,7 +248,7 @@ class Database:
         return scatter_gather.merge_newest(read, sort, shards=shards, limit=limit, before=before)
 
     def increment(self, table: str, key: Mapping[str, str], expires: int) -> Item:
-        """Add one to an item's `hits`, which it has from then on, and answer the item."""
+        """Add one to an item's `hits`, creating it if missing, and return the item."""
         answer = self._call(
             "update_item",
             TableName=self.prefix + table,
@@ -260,7 +260,7 @@ class Database:
         return self.deserialize(answer["Attributes"])
 
     def put_item_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:
-        """Write one item if the condition holds; answers whether it was written."""
+        """Write one item if the condition holds; return whether it was written."""
         body: dict[str, Any] = {"TableName": self.prefix + table, "Item": self.serialize(item)}
         try:
             self._call("put_item", **self._conditional(body, condition, values))
@@ -271,9 +271,9 @@ class Database:
         return True
 
     def put(self, table: str, item: Item, condition: str = "", **values: Any) -> Action:
-        """Make a transaction's action that writes an item.
+        """Build the transaction action that writes an item.
 
-        `values` are those of the condition, without their colon.
+        `values` are those of the condition, without the colon.
         """
         body: dict[str, Any] = {"TableName": self.prefix + table, "Item": self.serialize(item)}
         return Action({"Put": self._conditional(body, condition, values)})
@@ -286,9 +286,9 @@ class Database:
         condition: str = "",
         **values: Any,
     ) -> Action:
-        """Make a transaction's action that changes an item.
+        """Build the transaction action that changes an item.
 
-        `values` are those of the change and the condition, without their colon.
+        `values` are those of the change and the condition, without the colon.
         """
         body: dict[str, Any] = {
             "TableName": self.prefix + table,
@@ -307,9 +307,9 @@ class Database:
         remove: Iterable[str] = (),
         **values: Any,
     ) -> Action:
-        """Make a transaction's action that sets some attributes of an item, and removes others.
+        """Build the transaction action that sets some attributes of an item, and removes others.
 
-        Names may be reserved words of DynamoDB. `values` are those of the condition.
+        Names may be reserved words in DynamoDB. `values` are those of the condition.
         """
         change = "SET " + ", ".join(f"#{name} = :set_{name}" for name in fields)
         removed = tuple(remove)
@@ -331,9 +331,9 @@ class Database:
         condition: str = "",
         **values: Any,
     ) -> Action:
-        """Make a transaction's action that changes an item where `new` differs from `old`.
+        """Build the transaction action that changes attributes where `new` differs from `old`.
 
-        Attributes that neither of the two has stay as they are.
+        Attributes that are in neither of the two stay unchanged.
         """
         changed = {n: value for n, value in new.items() if n not in old or old[n] != value}
         return self.update_fields(
@@ -343,24 +343,24 @@ class Database:
     def delete(
         self, table: str, key: Mapping[str, str], condition: str = "", **values: Any
     ) -> Action:
-        """Make a transaction's action that deletes an item; without a condition it may be gone."""
+        """Build the transaction action that deletes an item; by default, it may be missing."""
         body = {"TableName": self.prefix + table, "Key": self.serialize(key)}
         return Action({"Delete": self._conditional(body, condition, values)})
 
     def condition_check(
         self, table: str, key: Mapping[str, str], condition: str, **values: Any
     ) -> Action:
-        """Make a transaction's action that only checks a condition on an item."""
+        """Build the transaction action that only checks a condition on an item."""
         body = {"TableName": self.prefix + table, "Key": self.serialize(key)}
         return Action({"ConditionCheck": self._conditional(body, condition, values)})
 
     def transact(self, actions: Sequence[Action]) -> None:
         """Apply all actions or none.
 
-        Conflicts with other transactions and throttling are tried again for about a second.
+        Conflicts with other transactions and throttling are retried for about a second.
 
         Raises:
-            NotApplied: a condition did not hold.
+            TransactionCanceled: a condition did not hold.
             Unavailable: the items stayed busy.
         """
         for attempt in range(_MAX_ATTEMPTS):
@@ -387,18 +387,18 @@ class Database:
         raise _busy()
 
     def serialize(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """Write a plain dict as DynamoDB's attribute values."""
+        """Convert a plain dict to DynamoDB's attribute values."""
         return attribute_values.serialize(item)
 
     def deserialize(self, item: Mapping[str, Any]) -> Item:
-        """Read DynamoDB's attribute values as a plain dict with ints."""
+        """Convert DynamoDB's attribute values to a plain dict with ints."""
         return attribute_values.deserialize(item)
 
     def check_table(self, table: str) -> None:
-        """Check that the datastore answers.
+        """Check that the table is available.
 
         Raises:
-            Unavailable: it does not, or the table is missing.
+            Unavailable: the datastore is unreachable, or the table is missing.
         """
         self._call("describe_table", TableName=self.prefix + table)
 
@@ -436,7 +436,7 @@ class Database:
 
 
 def _back_off(attempt: int) -> None:
-    # Full jitter: racers that met once should not meet again.
+    # Full jitter: writers that conflicted once should not conflict again.
     time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
 
 

@@ -1,4 +1,4 @@
-"""The newest of a list that is spread over shards: one query for each, all at the same time."""
+"""Scatter-gather: the newest items of a sharded list, by one concurrent query per shard."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +22,8 @@ def merge_newest(
 ) -> list[Item]:
     """Return the `limit` items with the greatest `sort` below `before`, over all shards.
 
-    Each shard is first asked for two thirds of a page: a shard of four that has more than that of
-    a page of 20 is one in ten thousand, and is asked once more.
+    Each shard is first queried for two thirds of a page. With four shards and a page of 20, one
+    shard in ten thousand holds more than that; it is queried once more.
     """
     share = limit if limit <= _SMALL else limit * 2 // 3
     names = [str(shard) for shard in range(shards)]

@@ -1,4 +1,4 @@
-"""DynamoDB tables as data: read by local provisioning and by the cloud's templates alike."""
+"""DynamoDB tables as data: used by local provisioning and by the CloudFormation templates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Index:
-    """A global secondary index; it carries whole items and may lag behind its table."""
+    """A global secondary index; it projects all attributes and may lag behind its table."""
 
     name: str
     partition: str
@@ -23,7 +23,7 @@ class Index:
 class Table:
     """A table; every key attribute is a string, billing is on demand.
 
-    `expires` names the attribute that holds the second (Unix time) after which an item may go.
+    `expires` names the attribute with the Unix time in seconds after which an item may be deleted.
     """
 
     name: str
@@ -65,9 +65,9 @@ def _schema(partition: str, sort: str | None) -> list[dict[str, str]]:
 
 
 def create_tables(client: DynamoDBClient, prefix: str, tables: Iterable[Table]) -> list[str]:
-    """Bring the tables to what they are defined as, and answer the names of those created.
+    """Create or update the tables as defined; return the names of those created.
 
-    Can be repeated at any time, also after it was interrupted.
+    Idempotent, also after an interruption.
     """
     created = []
     for table in tables:
@@ -76,7 +76,7 @@ def create_tables(client: DynamoDBClient, prefix: str, tables: Iterable[Table]) 
             client.create_table(**table.create_arguments(prefix))
             created.append(name)
         except client.exceptions.ResourceInUseException:
-            pass  # it is there, or is being made
+            pass  # it exists, or is being created
         client.get_waiter("table_exists").wait(
             TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )

@@ -1,4 +1,4 @@
-"""Items of a replica: each is replaced by newer versions only, in whatever order they come."""
+"""Items of a replica: each is only replaced by newer versions, whatever their order of arrival."""
 
 from chassis.dynamodb.database import Action, Database, Item
 
@@ -14,7 +14,7 @@ class VersionedItems:
         self.table = table
 
     def key(self, item_id: str) -> tuple[str, dict[str, str]]:
-        """Return the place of an item, for `Database.get_items`."""
+        """Return the table and key of an item, for `Database.get_items`."""
         return self.table, {"id": item_id}
 
     def get(self, item_id: str) -> Item | None:
@@ -22,11 +22,11 @@ class VersionedItems:
         return self._db.get(*self.key(item_id))
 
     def put(self, item: Item) -> Action:
-        """Make the action that writes an item; its condition fails if the table's is as new."""
+        """Build the action that writes an item; its condition fails if the stored one is as new."""
         return self._db.put(self.table, item, NEWER, version=item["version"])
 
     def store(self, item: Item) -> Item:
-        """Write an item unless the table's is as new, and return the newest."""
+        """Write an item unless the stored one is as new; return the newest."""
         if self._db.put_item_if(self.table, item, NEWER, version=item["version"]):
             return item
         return self.get(item["id"]) or item

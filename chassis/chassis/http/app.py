@@ -21,13 +21,13 @@ from chassis.http.problems import problem_response
 MAX_BODY = 64 * 1024
 MAX_DISCARDED = 1024 * 1024
 MAX_DEPTH = 20  # of a JSON body
-# Lets Envoy send requests here nevertheless while no other instance is ready.
+# Lets Envoy still send requests here while no other instance is ready.
 _DEGRADED = {"X-Envoy-Degraded": "true"}
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class _IdConverter(BaseConverter):
-    """Takes what can be an id, so that anything else in its place is a plain 404."""
+    """URL converter for ids; anything else in the path is a plain 404."""
 
     regex = r"[0-9A-Za-z-]{1,64}"
 
@@ -39,9 +39,9 @@ def create_app(
     *,
     import_name: str | None = None,
 ) -> OpenAPI:
-    """Make a component's application.
+    """Create a component's application.
 
-    `checks` are run by `/readyz`; each raises a Failure when the component can't do its work.
+    `/readyz` runs `checks`; each raises a Failure if the component is not ready.
     """
     app = OpenAPI(
         import_name or component,
@@ -74,7 +74,7 @@ def create_app(
     problems.register_error_handlers(app)
     app.before_request(_require_json_object)
     _add_health(app, checks)
-    # One proxy is in front of every component: it says who called, and by which scheme.
+    # One proxy is in front of every component; it forwards the client's address and the scheme.
     proxied = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
     whole = _discard_unread_body(proxied)
     app.wsgi_app = deadline.add_deadlines(whole)  # type: ignore[assignment, method-assign]
@@ -82,14 +82,14 @@ def create_app(
 
 
 def _discard_unread_body(app: WSGIApplication) -> WSGIApplication:
-    """Read what a refused request still sends, before it is answered.
+    """Read the unread rest of a refused request's body before responding.
 
-    A connection that is closed with unread bytes is reset, and a reset can overtake the answer:
-    the load balancer would report a component that is down instead of a body that is too large.
+    Closing a connection with unread bytes resets it, and a reset can overtake the response: the
+    load balancer would report a failing component instead of a body that is too large.
     """
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        # Knows where the body ends, also on servers whose input goes on with the connection.
+        # Ends with the body, also on servers whose input stream continues with the connection.
         body = environ["wsgi.input"] = get_input_stream(environ)
         answer = app(environ, start_response)
         left = MAX_DISCARDED
@@ -101,14 +101,14 @@ def _discard_unread_body(app: WSGIApplication) -> WSGIApplication:
 
 
 def _require_json_object() -> Response | None:
-    """Let only JSON objects reach the API: 413 too large, 415 another type, 400 not an object."""
+    """Refuse bodies other than JSON objects: 413 too large, 415 another type, 400 not an object."""
     if not is_api_request() or request.url_rule is None:
         return None
     if request.method not in {"POST", "PUT", "PATCH"}:
         return None
     body = request.get_data(cache=True)
     if request.content_length is None and len(body) >= MAX_BODY:
-        # Werkzeug cuts a chunked body at the limit instead of refusing it.
+        # Werkzeug truncates a chunked body at the limit instead of refusing it.
         raise RequestEntityTooLarge
     if request.headers.get("Content-Encoding", "identity") != "identity":
         return problem_response(415, "The body must not be compressed.")
@@ -121,13 +121,13 @@ def _require_json_object() -> Response | None:
     if not isinstance(parsed, dict):
         return problems.failure_response(Invalid(FieldError("", "must be a JSON object")))
     if not _fits_depth(parsed, MAX_DEPTH):
-        # Far from what exhausts the stack, wherever the body is read again.
+        # Far below the depth that exhausts the stack of a JSON parser.
         return problems.failure_response(Invalid(FieldError("", "is nested too deeply")))
     return None
 
 
 def is_api_request() -> bool:
-    """Return whether the request is one to an API, which speaks JSON even of errors."""
+    """Return whether the request is for the API, where errors are JSON too."""
     return request.path == "/api" or request.path.startswith("/api/")
 
 
@@ -143,12 +143,12 @@ def _fits_depth(value: object, levels: int) -> bool:
 def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
-        """Say that the process is alive; touches nothing else."""
+        """Report that the process is alive, without checking dependencies."""
         return {"status": "alive"}
 
     @app.get("/readyz")
     def readyz() -> Response:
-        """Return whether the component can do its work."""
+        """Report whether the component is ready."""
         if graceful_shutdown.has_begun():
             return problem_response(503, "is stopping", headers=_DEGRADED)
         results = {}

@@ -1,36 +1,36 @@
-"""Stopping without losing a request: not ready at once, gone some seconds later.
+"""Graceful shutdown: report not ready at once, stop some seconds later, lose no request.
 
-A load balancer needs a few seconds to see that an instance is leaving. So the first SIGTERM to
-gunicorn's master only lets `/readyz` say so, in every worker, and the instance serves on; after
-that time, or at a second SIGTERM, gunicorn stops as it always does. SIGINT and SIGQUIT stop it at
-once, as ever.
+A load balancer needs a few seconds to notice that an instance is stopping. So after the first
+SIGTERM to gunicorn's master, `/readyz` fails in every worker, but the instance continues to serve.
+After that time, or at a second SIGTERM, gunicorn stops as usual. SIGINT and SIGQUIT stop it at
+once.
 """
 
 import mmap
 import signal
 from typing import Any
 
-# One byte that the master and its workers share: it exists before they are forked.
+# One byte shared by the master and its workers; it exists before they are forked.
 _begun = mmap.mmap(-1, 1)
 
 
 def begin() -> None:
-    """Remember that this instance is leaving."""
+    """Mark this instance as stopping."""
     _begun[0] = 1
 
 
 def has_begun() -> bool:
-    """Return whether this instance is leaving."""
+    """Return whether this instance is stopping."""
     return _begun[0] == 1
 
 
 def install(arbiter: Any, seconds: float) -> None:
-    """Let gunicorn's master serve on for so many seconds after SIGTERM."""
+    """Make gunicorn's master continue to serve for some seconds after SIGTERM."""
     stop = arbiter.handle_term
 
     def handle_term() -> None:
-        # The master's main loop calls this, one signal after another, so nothing races here. It
-        # keeps the workers up meanwhile, as at any other time.
+        # The master's main loop calls this, one signal at a time, so there is no race. It keeps
+        # the workers running in the meantime.
         again = has_begun()
         begin()
         if again or seconds <= 0:
@@ -44,15 +44,15 @@ def install(arbiter: Any, seconds: float) -> None:
 
 
 def cancel_timer() -> None:
-    """Forget the time that is left: a timer must not hit the interpreter while it winds up."""
+    """Cancel the timer: it must not fire while the interpreter shuts down."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def close_idle_connections(worker: Any) -> None:
-    """Close each kept connection after its next answer, once this instance is leaving.
+    """Close each persistent connection after its next response, once this instance is stopping.
 
-    Whoever keeps one is told by `Connection: close`, instead of finding it closed while a request
-    is on its way.
+    `Connection: close` announces this to the client, which would otherwise find the connection
+    closed while a request is on its way.
     """
     if has_begun():
         worker.max_keepalived = 0

@@ -17,12 +17,12 @@ threads = int(os.environ.get("WORKER_THREADS", "8"))
 # One import for all workers: a faster start, and memory that they share.
 preload_app = True
 timeout = 30
-# After SIGTERM: first served on, so that load balancers see it, then up to this for what is left.
-# Together well below the 30 s after which ECS kills a task.
+# After SIGTERM, the instance serves until load balancers notice, then has up to this long for the
+# remaining requests. Together well below the 30 s after which ECS kills a task.
 drain_seconds = float(os.environ.get("DRAIN_SECONDS", "10"))
 graceful_timeout = 8
-# Longer than any load balancer in front keeps an idle connection (60 s), so that it is never
-# this side that closes one while a request is on its way.
+# Longer than a load balancer keeps an idle connection (60 s), so that this side never closes one
+# while a request is on its way.
 keepalive = 75
 # The load balancer in front bounds lines and headers; a second, smaller bound here would only
 # make the two disagree.
@@ -39,18 +39,18 @@ control_socket_disable = True
 
 
 def when_ready(server: Any) -> None:
-    """Take over SIGTERM in the master, and share its memory with the workers to be."""
-    # Collecting would write to every object, and with that copy its page.
+    """Install the SIGTERM handler in the master, and keep its memory shared with future workers."""
+    # Garbage collection writes to every object, which would copy its memory page.
     gc.collect()
     gc.freeze()
     graceful_shutdown.install(server, drain_seconds)
 
 
 def on_exit(server: Any) -> None:  # noqa: ARG001
-    """Leave nothing behind in the master."""
+    """Clean up in the master."""
     graceful_shutdown.cancel_timer()
 
 
 def pre_request(worker: Any, req: Any) -> None:  # noqa: ARG001
-    """Let go of kept connections while leaving."""
+    """Close persistent connections while stopping."""
     graceful_shutdown.close_idle_connections(worker)

@@ -1,8 +1,8 @@
-"""gunicorn's threaded worker, where a connection without a request costs no thread.
+"""gunicorn's threaded worker, in which a connection without a request occupies no thread.
 
-A load balancer opens connections ahead of need: after a burst many are left that no request ever
-used. gunicorn gives each new one a thread, which waits up to five seconds for the first byte, so
-sixteen of them keep an instance of two times eight threads from answering anybody.
+A load balancer opens connections in advance; after a burst, many have never carried a request.
+gunicorn gives each new one a thread, which waits up to five seconds for the first byte, so sixteen
+of them block an instance with two times eight threads.
 """
 
 import selectors
@@ -12,14 +12,14 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 
 class LazyThreadWorker(ThreadWorker):
-    """Treats a new connection like one that is kept: the main loop waits for its first request."""
+    """Worker whose main loop waits for the first request of a new connection."""
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Hand a connection to a thread, if there is something to read."""
+        """Pass a connection to a thread if it has data to read."""
         if conn.initialized or conn.data_ready:
             super().enqueue_req(conn)
             return
-        # The loop calls this again when there is.
+        # The loop calls this again when it has.
         conn.data_ready = True
         conn.sock.setblocking(False)
         conn.set_timeout()

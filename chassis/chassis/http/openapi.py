@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of one domain's API, the same whoever serves it."""
+"""The OpenAPI 3.1 document of one domain's API, the same from the monolith and from the service."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ SECURITY_SCHEMES = {
     "cookie": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
 }
 
-# A request header goes with the answer that it can lead to.
+# A request header implies the response that it can lead to.
 _HEADERS = {
     "412": (
         "If-Match",
@@ -52,7 +52,7 @@ Responses = dict[str | int, type[BaseModel] | dict[Any, Any] | None]
 def describe_responses(
     success: int, model: type[BaseModel] | None, *failures: int, headers: tuple[str, ...] = ()
 ) -> Responses:
-    """Describe what an operation may answer."""
+    """Describe the possible responses of an operation."""
     described: Responses = {}
     if model is None or headers:
         content = (
@@ -77,7 +77,7 @@ def describe_responses(
 
 
 def build_document(blueprint: APIBlueprint, title: str, *models: type[BaseModel]) -> dict[str, Any]:
-    """Build the document of the operations on `blueprint`; `models` are those only answers use."""
+    """Build the document of the operations on `blueprint`; only responses use `models`."""
     schemas = dict(blueprint.components_schemas)
     spec = APISpec(
         openapi="3.1.0",

@@ -37,7 +37,7 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 has it."""
+    """A failure, as defined by RFC 9457."""
 
     type: str
     title: str
@@ -54,7 +54,7 @@ def problem_response(
     errors: tuple[FieldError, ...] = (),
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Make the answer for one failure."""
+    """Build the response for a failure."""
     content: dict[str, Any] = {
         "type": kind,
         "title": reason_phrase(status),
@@ -71,7 +71,7 @@ def problem_response(
 
 
 def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
-    """Name every field that pydantic refused, without echoing what was sent."""
+    """Return every field that pydantic refused, without echoing the input."""
     return tuple(
         FieldError(
             ".".join(str(part) for part in entry["loc"]),
@@ -82,7 +82,7 @@ def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
 
 
 def failure_response(failure: Failure) -> Response:
-    """Make the answer for an expected failure."""
+    """Build the response for an expected failure."""
     headers: dict[str, str] = {}
     if isinstance(failure, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
@@ -97,17 +97,17 @@ def failure_response(failure: Failure) -> Response:
 
 
 def validation_response(error: ValidationError) -> Response:
-    """Make the answer for input that does not fit its schema."""
+    """Build the response for input that does not fit its schema."""
     return failure_response(Invalid(*field_errors(error)))
 
 
 def http_error_response(error: HTTPException) -> BaseResponse:
-    """Make the answer for what Flask or Werkzeug refused by itself."""
+    """Build the response for a request that Flask or Werkzeug refused."""
     if error.response is not None:
-        # Made by another handler: it is an answer already.
+        # Built by another handler: it already is a response.
         return error.get_response()
     status = error.code or 500
-    # RequestRedirect and its like carry their own answer.
+    # RequestRedirect and similar exceptions have their own response.
     if status < 400:
         return error.get_response()
     made = problem_response(status, DETAILS.get(status) or error.description or "")
@@ -118,13 +118,13 @@ def http_error_response(error: HTTPException) -> BaseResponse:
 
 
 def crash_response(error: Exception) -> Response:
-    """Log what nobody expected and say nothing of it outside."""
+    """Log an unexpected exception, and respond without any details."""
     log.error("unhandled error", exc_info=error)
     return problem_response(500, "Something went wrong here. It has been logged.")
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Let every error of `app` leave as problem+json."""
+    """Make `app` return every error as problem+json."""
     app.register_error_handler(Failure, failure_response)
     app.register_error_handler(HTTPException, http_error_response)
     app.register_error_handler(Exception, crash_response)

@@ -23,7 +23,7 @@ class RequestBody(BaseModel):
 
 
 class PatchBody(RequestBody):
-    """The JSON body of a PATCH: fields that are not named stay as they are."""
+    """The JSON body of a PATCH: fields that are not named stay unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -96,6 +96,6 @@ def read_precondition() -> Precondition:
     header = request.headers.get("If-Match")
     if header is None or header.strip() == "*":
         return None
-    # Not Werkzeug's parser, which takes tags without quotes and stumbles over empty ones.
+    # Not Werkzeug's parser, which accepts tags without quotes and fails on empty ones.
     tags = (_ETAG.fullmatch(tag.strip()) for tag in header.split(","))
     return frozenset(int(tag[1]) for tag in tags if tag)

@@ -15,7 +15,7 @@ def json_response(
     location: str | None = None,
     private: bool = False,
 ) -> Response:
-    """Make a JSON response; `version` becomes the ETag, `private` forbids caches to keep it."""
+    """Build a JSON response; `version` becomes the ETag, `private` forbids caching."""
     text = body.model_dump_json() if body is not None else None
     response = current_app.response_class(text, status, content_type="application/json")
     if body is None:
@@ -29,7 +29,7 @@ def json_response(
 
 
 def public_json_response(content: dict[str, Any]) -> Response:
-    """Make a JSON response that is the same for everybody; caches may keep it for 5 minutes."""
+    """Build a JSON response that is the same for everybody; caches may keep it for 5 minutes."""
     response = current_app.response_class(json.dumps(content), content_type="application/json")
     response.headers["Cache-Control"] = "public, max-age=300"
     return response

@@ -43,7 +43,7 @@ def add_routes(blueprint: Any, handlers: object) -> None:
 
 
 def _as_function(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a bound method: flask-openapi3 sets attributes, which a method does not take."""
+    """Wrap a bound method: flask-openapi3 sets attributes, which a method does not allow."""
 
     @wraps(handler)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -1,11 +1,11 @@
-"""Validators of text fields: no control characters, and on one line nothing invisible."""
+"""Validators of text fields: no control characters, and no invisible ones in single-line texts."""
 
 import unicodedata
 
 from pydantic import AfterValidator
 
-# What reorders or hides other text, or takes room without being seen. The joiners (U+200C and
-# U+200D) are not here: scripts and emoji need them.
+# Characters that reorder or hide other text, or take space invisibly. The joiners (U+200C and
+# U+200D) are not among them: scripts and emoji need them.
 _INVISIBLE = frozenset("\u115f\u1160\u180e\u200b\u2028\u2029\u2060\u3164\ufeff\uffa0")
 _INVISIBLE |= {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 

@@ -1,4 +1,4 @@
-"""Idempotency keys: the same request twice has one effect and one answer."""
+"""Idempotency keys: a repeated request has one effect and one response."""
 
 import hashlib
 import hmac
@@ -17,12 +17,12 @@ _VISIBLE_ASCII = re.compile(r"[!-~]{1,200}")
 
 
 class DuplicateIdempotencyKey(Exception):
-    """Another request with this idempotency key came first; its answer is the answer."""
+    """Another request with this idempotency key came first; its response is to be returned."""
 
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """A key within its owner and path, and the fingerprint of the request it came with."""
+    """A key, scoped to its owner and path, with the fingerprint of its request."""
 
     owner: str
     path: str
@@ -31,24 +31,24 @@ class IdempotencyKey:
 
     @property
     def scope(self) -> str:
-        """Name the key uniquely: a person's key on one path."""
+        """Return the unique name of the key: a person's key on one path."""
         return f"{self.owner} {self.path} {self.key}"
 
     def require_same_request(self, fingerprint: str) -> None:
-        """Refuse a key that was used before for another request.
+        """Refuse a key that was used for another request.
 
         Raises:
-            KeyReused: it was.
+            IdempotencyKeyReused: it was.
         """
         if not hmac.compare_digest(self.fingerprint, fingerprint):
             raise IdempotencyKeyReused
 
 
 def require_stored_response(found: dict[str, Any] | None) -> dict[str, Any]:
-    """Take the answer of the request that came first, after `KeyTaken`.
+    """Return the first request's response, after `DuplicateIdempotencyKey`.
 
     Raises:
-        Unavailable: it has expired in this very moment; the caller may simply ask again.
+        Unavailable: it has expired in this moment; the caller may retry.
     """
     if found is None:
         detail = "An earlier request with this Idempotency-Key has just expired."
@@ -57,7 +57,7 @@ def require_stored_response(found: dict[str, Any] | None) -> dict[str, Any]:
 
 
 class IdempotencyKeys:
-    """Makes idempotency keys; the secret keeps a stored fingerprint from being guessed back."""
+    """Factory of idempotency keys; the secret protects stored fingerprints against guessing."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
@@ -65,7 +65,7 @@ class IdempotencyKeys:
     def from_header(
         self, text: str | None, *, owner: str, path: str, payload: Mapping[str, Any]
     ) -> IdempotencyKey | None:
-        """Take the key that came with a request; None where none came.
+        """Read a request's key; None without one.
 
         Raises:
             Invalid: the key is not 1 to 200 characters of visible ASCII.

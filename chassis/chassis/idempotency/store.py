@@ -1,4 +1,4 @@
-"""The answers to idempotency keys in DynamoDB, written in the write's own transaction."""
+"""Stored responses to idempotency keys in DynamoDB, written in the write's own transaction."""
 
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,12 @@ LABEL = "idempotency-key"
 
 
 def idempotency_table(service: str) -> Table:
-    """Define a service's table of answers: an item and a partition per key, so none is hot."""
+    """Define a service's table of stored responses: one partition per key, so none is hot."""
     return Table(f"{service}-idempotency", partition="scope", ttl_attribute="expires")
 
 
 class IdempotencyStore:
-    """The answers that one service gave to idempotency keys, kept for 24 hours."""
+    """One service's responses to idempotency keys, kept for 24 hours."""
 
     def __init__(self, database: Database, name: str, clock: Clock) -> None:
         self._database = database
@@ -26,15 +26,15 @@ class IdempotencyStore:
         self._clock = clock
 
     def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
-        """Look up the first answer to a key; strongly consistent.
+        """Return the stored response to a key; strongly consistent.
 
         Raises:
-            KeyReused: the key was used for another request.
+            IdempotencyKeyReused: the key was used for another request.
         """
         if key is None:
             return None
         item = self._database.get(self._table, {"scope": key.scope})
-        # DynamoDB removes expired items in its own time, up to days late.
+        # DynamoDB removes expired items up to days late.
         if item is None or item["expires"] <= _second(self._clock()):
             return None
         key.require_same_request(item["fingerprint"])
@@ -42,7 +42,7 @@ class IdempotencyStore:
         return answer
 
     def store_response(self, key: IdempotencyKey, answer: dict[str, Any]) -> Action:
-        """Make the action that claims the key; its condition fails for all but one of a race."""
+        """Build the action that claims the key; in a race, its condition holds only once."""
         now = self._clock()
         item = {
             "scope": key.scope,

@@ -1,4 +1,4 @@
-"""Calls of SNS and SQS: their clients, and which of their errors are outages."""
+"""Clients of SNS and SQS, and the classification of their errors as outages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FORBIDDEN = 403
 _BROKEN = 500
 _OUTAGE_CODES = {
-    # A topic or queue that is missing will be made: an emulator that was killed lost it.
+    # A missing topic or queue will be created again: an emulator loses them when it is killed.
     "NotFound",
     "NotFoundException",
     "QueueDoesNotExist",
@@ -30,7 +30,7 @@ _OUTAGE_CODES = {
     "RequestThrottled",
     "OverLimit",
 }
-# What SQS takes: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
+# Characters allowed by SQS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
 _REFUSED_CHARACTERS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -40,8 +40,8 @@ def sns_client() -> SNSClient:
 
 
 def sqs_client(wait_seconds: int = 0) -> SQSClient:
-    """Build the client of SQS, which may wait so long for messages; 0 for who hardly waits."""
-    # Whoever takes no messages asks for people, who don't want to wait.
+    """Build the client of SQS for long polls of `wait_seconds`; 0 for short timeouts."""
+    # Without long polls, the calls are made for people, who don't want to wait.
     config = _config(wait_seconds + 5) if wait_seconds else _config(2, attempts=1)
     return boto3.client("sqs", config=config)
 
@@ -50,8 +50,8 @@ def call_aws(operation: Any, **arguments: Any) -> Any:
     """Call an operation of a client.
 
     Raises:
-        Unavailable: it can't be done right now; nor could anything be done with another message.
-        ClientError: it was refused for what it asks.
+        Unavailable: the service is unavailable, also for any other message.
+        ClientError: the request itself was refused.
     """
     try:
         return operation(**arguments)
@@ -61,7 +61,7 @@ def call_aws(operation: Any, **arguments: Any) -> Any:
         raise _bus_unavailable() from error
     except ClientError as error:
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", _BROKEN)
-        # A permission that is missing is mended elsewhere, and what waits goes on then.
+        # A missing permission is fixed elsewhere; the waiting messages continue afterwards.
         if (
             status >= _BROKEN
             or status == _FORBIDDEN
@@ -72,7 +72,7 @@ def call_aws(operation: Any, **arguments: Any) -> Any:
 
 
 def string_attribute(value: str) -> dict[str, str]:
-    """Write a text as the value of a message's attribute, without what SQS refuses."""
+    """Convert a text to a message attribute, without characters that SQS refuses."""
     return {"DataType": "String", "StringValue": _REFUSED_CHARACTERS.sub("\ufffd", value)}
 
 

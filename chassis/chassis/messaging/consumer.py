@@ -1,4 +1,4 @@
-"""The consumer: takes a component's events from its queue, and applies each until it is done."""
+"""The consumer: receives a component's events from its queue and applies them."""
 
 import logging
 import random
@@ -17,7 +17,7 @@ from chassis.messaging.topic import BATCH
 _LOG = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 """So often an event is tried that a handler fails on for an unknown reason."""
-_POLL_SECONDS = 0.25  # seconds between looks for more, while slow ones are in hand
+_POLL_SECONDS = 0.25  # seconds between polls while slow messages are in flight
 _MAX_BACKOFF = 10.0  # seconds, while something is down
 _MAX_TRACKED_FAILURES = 1000
 
@@ -25,8 +25,9 @@ _MAX_TRACKED_FAILURES = 1000
 class Consumer:
     """Applies events of a queue by their type.
 
-    An event is acknowledged only after its handler returned. While a part that handlers need is
-    down, nothing is received; what can never be applied goes to the dead letters with its reason.
+    An event is acknowledged only after its handler returned. While a dependency of the handlers
+    is down, nothing is received. An event that can never be applied is moved to the dead letters,
+    with the reason.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Consumer:
         clock: Clock,
         wait_seconds: int,
     ) -> None:
-        """Take what checks that the parts are there which handlers need, or raises Unavailable."""
+        """Create a consumer; `check` raises Unavailable while a handler's dependency is down."""
         self._queue = queue
         self._handlers = handlers
         self._check = check
@@ -48,7 +49,7 @@ class Consumer:
         """How old the last event was when it was applied; 0 before the first one."""
 
     def run(self, stop: Flag) -> None:
-        """Go on until asked to stop; what was begun by then is finished, the rest given back."""
+        """Consume until `stop` is set; finish started messages and return the rest to the queue."""
         pause = 0.0
         with self._pool() as pool:
             hand = InFlightMessages(self._queue, self._apply, pool)
@@ -69,7 +70,7 @@ class Consumer:
             self._finish(hand)
 
     def consume_batch(self) -> bool:
-        """Take one batch and apply it; answers whether everything that is needed was there.
+        """Receive and apply one batch; return whether all dependencies were available.
 
         Raises:
             Unavailable: the queue can't be reached.
@@ -88,7 +89,7 @@ class Consumer:
     def _receive(self, hand: InFlightMessages, stop: Flag) -> None:
         if not hand.capacity:
             return
-        # With something in hand there is no time for a long wait.
+        # With messages in flight there is no time for a long poll.
         messages = self._queue.receive(self._wait_seconds if hand.empty else 0, hand.capacity)
         if stop.is_set():
             self._queue.change_visibility(messages, 0)
@@ -96,7 +97,7 @@ class Consumer:
             hand.start(messages)
 
     def _settle_while_waiting(self, hand: InFlightMessages, stop: Flag, seconds: float) -> None:
-        """Pass time, for as much as what is in hand allows."""
+        """Wait as long as the messages in flight allow."""
         end = monotonic() + seconds
         while not stop.is_set() and (left := end - monotonic()) > 0:
             if hand.empty:
@@ -139,7 +140,7 @@ class Consumer:
         return Outcome.APPLIED
 
     def _count_failure(self, message: Message) -> int:
-        """Count how often an event failed here; a delivery during an outage is no failure."""
+        """Count an event's failures in this process; a delivery during an outage is none."""
         if len(self._failures) > _MAX_TRACKED_FAILURES:
             self._failures.clear()
         self._failures[message.id] = self._failures.get(message.id, 0) + 1

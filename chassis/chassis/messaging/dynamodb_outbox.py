@@ -1,7 +1,7 @@
-"""The outbox: events written in the same transaction as what they tell of, until published.
+"""The outbox: events written in the same transaction as the change they describe.
 
-`DynamoOutbox` keeps it in a table of a service; a component with another datastore brings an
-`Outbox` of its own. The relay publishes whatever is in it, in any order and at least once.
+`DynamoOutbox` stores it in a table of a service; a component with another datastore has its own
+`Outbox`. The relay publishes the events in any order, at least once each.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -17,7 +17,7 @@ from chassis.messaging.outbox import RETENTION, Heartbeat
 
 SHARDS = 4
 _UNPUBLISHED = "unpublished"
-# A transaction of DynamoDB takes 100 actions, on items of 4 MB in all.
+# A DynamoDB transaction has at most 100 actions, on items of 4 MB in total.
 _MOST, _MOST_BYTES = 100, 3 * 1024 * 1024
 _HEARTBEAT_KEY = {"list_shard": "worker", "id": "beat"}
 
@@ -25,9 +25,9 @@ _HEARTBEAT_KEY = {"list_shard": "worker", "id": "beat"}
 def outbox_table(service: str) -> Table:
     """Define a service's outbox: spread over `SHARDS` partitions, each in the order of recording.
 
-    A partition takes 1,000 write units a second; an event of a 2 KB post costs 3 in the table
-    (twice that in a transaction) and as much in the index of the unpublished, which it enters and
-    leaves. So a service records about 400 such events a second.
+    A partition allows 1,000 write units a second. An event of a 2 KB post costs 3 in the table
+    (twice that in a transaction) and as much in the index of unpublished events, when it enters
+    and when it leaves. So a service can record about 400 such events a second.
     """
     return Table(
         f"{service}-outbox",
@@ -51,7 +51,7 @@ class DynamoOutbox:
         *,
         types: Collection[str],
     ) -> None:
-        """Take the declared `types` of events; others are refused."""
+        """Create an outbox of the declared event `types`; others are refused."""
         self._db = database
         self._table = name
         self._source = f"/{source}"
@@ -60,11 +60,11 @@ class DynamoOutbox:
         self._new_id = new_id
 
     def record(self, kind: str, subject: str, version: int, data: dict[str, Any]) -> Action:
-        """Make the action that records an event, for the transaction of what it tells of.
+        """Build the action that records an event, for the transaction of the described change.
 
         Raises:
-            ValueError: the event could never be published, or is of a type that the domain does
-                not declare. A move copies what declared events tell of, so it would miss this one.
+            ValueError: the event could never be published, or the domain does not declare its
+                type. An extraction follows the declared events, so it would miss this one.
         """
         if kind not in self._types:
             message = f"{kind} is not declared as an event type of {self._source}"
@@ -96,13 +96,13 @@ class DynamoOutbox:
         ]
 
     def mark_published(self, events: Sequence[Event]) -> None:
-        """Note that events were published, usually in one call; passes over those that are gone."""
+        """Mark events as published, usually in one call; skip those that no longer exist."""
         expires = int((self._clock() + RETENTION).timestamp())
         written = ((event.id, len(event.to_json().encode())) for event in events)
         self._mark(written, "SET expires = :expires REMOVE unpublished", expires=expires)
 
     def republish_since(self, since: datetime) -> int:
-        """Have all events recorded since then published once more; answers how many."""
+        """Mark all events recorded since then for republishing; return their number."""
         # UUIDv7: the first 48 bits are the milliseconds.
         milliseconds = f"{max(0, int(since.timestamp() * 1000)):012x}"
         first = f"{milliseconds[:8]}-{milliseconds[8:]}"
@@ -118,7 +118,7 @@ class DynamoOutbox:
                 after=after,
             ):
                 written = ((item["id"], len(item["event"].encode())) for item in items)
-                # Nothing may expire before it was published.
+                # An event must not expire before it is published.
                 count += self._mark(written, "SET unpublished = :shard REMOVE expires", shard=shard)
                 after = items[-1]["id"]
         return count
@@ -140,7 +140,7 @@ class DynamoOutbox:
         return min(found, default=None)
 
     def record_heartbeat(self, beat: Heartbeat) -> None:
-        """Note that the worker is at work, in an item beside the events."""
+        """Record the worker's heartbeat, in an item beside the events."""
         item = _HEARTBEAT_KEY | {
             "at": format_timestamp(beat.at),
             "lag_milliseconds": int(beat.lag_seconds * 1000),
@@ -148,7 +148,7 @@ class DynamoOutbox:
         self._db.put_item_if(self._table, item, "")
 
     def last_heartbeat(self) -> Heartbeat | None:
-        """Return when the worker was last at work."""
+        """Return the worker's last heartbeat."""
         item = self._db.get(self._table, _HEARTBEAT_KEY, consistent=False)
         return (
             Heartbeat(parse_timestamp(item["at"]), item["lag_milliseconds"] / 1000)
@@ -157,7 +157,7 @@ class DynamoOutbox:
         )
 
     def _mark(self, written: Iterable[tuple[str, int]], change: str, **values: Any) -> int:
-        """Change items, given by their ids and bytes; answers how many were still there."""
+        """Change items, given by their ids and bytes; return how many still existed."""
         count = 0
         for portion in batched(written, _MOST, _MOST_BYTES):
             actions = [
@@ -174,7 +174,7 @@ class DynamoOutbox:
                 try:
                     self._db.transact(actions)
                 except TransactionCanceled as canceled:
-                    # Some expired between their reading and now.
+                    # Some have expired since they were read.
                     actions = [one for one in actions if not canceled.failed(one.label)]
                 else:
                     count += len(actions)

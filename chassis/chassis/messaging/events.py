@@ -1,7 +1,7 @@
-"""Events: what one component tells the others, written as CloudEvents 1.0 in JSON.
+"""Events between components, as CloudEvents 1.0 in JSON.
 
-An event carries the whole state that others may know of one thing (its subject) as of one version,
-so that whoever takes events in another order, or twice, ends with the newest state.
+An event carries the complete public state of one thing (its subject) as of one version. A consumer
+that receives events twice or out of order therefore ends with the newest state.
 """
 
 import json
@@ -18,24 +18,23 @@ from chassis.clock import format_timestamp
 CONTENT_TYPE = "application/cloudevents+json"
 MAX_BYTES = 250 * 1024
 """The longest event: SNS takes 256 KiB, with what goes along."""
-# JSON allows these two, SQS doesn't; what else it refuses, JSON escapes by itself.
+# JSON allows these two, SQS doesn't; JSON escapes the other characters that SQS refuses.
 _ESCAPED = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
 
 class MalformedEvent(Exception):
-    """An event breaks its schema; trying it again would not help. The message says why."""
+    """An event breaks its schema, so a retry would not help. The message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to one thing; `version` counts the changes of that thing.
+    """A change of one thing; `version` counts the changes of that thing.
 
-    `id` is a UUIDv7; the same event keeps it however often it is delivered. `source` names the
-    component, as a path: `/posts`.
+    `id` is a UUIDv7, the same at each delivery. `source` names the component as a path: `/posts`.
     """
 
     id: str
-    type: str  # thing and what happened: `post.created`
+    type: str  # thing and change: `post.created`
     source: str
     subject: str  # the id of the thing
     version: int
@@ -46,9 +45,9 @@ class Event:
         """Write the event as a CloudEvent in structured mode.
 
         Raises:
-            ValueError: it could never be published: it is too long, or holds what is no JSON.
+            ValueError: it can't be published: it is too long, or not valid as JSON.
         """
-        # Not escaped to ASCII, which could triple a text and take it over a queue's limit.
+        # Not escaped to ASCII, which could triple the size of a text and exceed the queue's limit.
         text = json.dumps(
             {
                 "specversion": "1.0",
@@ -76,7 +75,7 @@ EventHandler = Callable[[Event], None]
 
 
 class _Envelope(BaseModel):
-    """What every event has; attributes that are not named here are ignored."""
+    """The attributes of every event; others are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -91,7 +90,7 @@ class _Envelope(BaseModel):
 
 
 class EventData(BaseModel):
-    """A consumer's own view of an event's data: what it needs; the rest is ignored."""
+    """A consumer's view of an event's data: the fields it needs; others are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
@@ -100,7 +99,7 @@ VIEW = TypeVar("VIEW")
 
 
 def parse_event(text: str) -> Event:
-    """Read an event.
+    """Parse an event.
 
     Raises:
         MalformedEvent: the text is not a CloudEvent as `Event.to_json` writes it.
@@ -109,7 +108,7 @@ def parse_event(text: str) -> Event:
 
 
 def parse_data(view: type[VIEW], event: Event) -> VIEW:
-    """Read an event's data as a consumer's view of it: a pydantic model or a dataclass.
+    """Parse an event's data as a consumer's view: a pydantic model or a dataclass.
 
     Raises:
         MalformedEvent: a field of the view is missing or has another type.

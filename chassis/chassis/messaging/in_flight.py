@@ -1,4 +1,4 @@
-"""What a consumer has in hand: messages that are being applied, each until it is settled."""
+"""Messages in flight: those a consumer is applying, each until it is settled."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
@@ -12,25 +12,25 @@ from chassis.messaging.topic import BATCH
 
 
 class Outcome(Enum):
-    """What became of a message."""
+    """The outcome of applying a message."""
 
-    APPLIED = "done"  # applied, or of no concern: acknowledged
-    FAILED = "failed"  # delivered again after a while
-    DEFERRED = "later"  # so is this, which could not be tried: something is down
-    DEAD_LETTERED = "buried"  # among the dead letters by now
+    APPLIED = "done"  # applied, or not relevant: acknowledged
+    FAILED = "failed"  # failed: delivered again after a while
+    DEFERRED = "later"  # not tried, because a dependency is down: delivered again after a while
+    DEAD_LETTERED = "buried"  # moved to the dead letters
 
 
 @dataclass
 class _InFlight:
     message: Message
-    until: float  # so long others don't get it
+    until: float  # visibility timeout
 
 
 class InFlightMessages:
     """Messages that are being applied, at most `BATCH` of them.
 
-    Each is acknowledged as soon as it is done, whatever others take, and is kept from other
-    consumers until then.
+    Each is acknowledged as soon as it is done, independent of the others, and is hidden from
+    other consumers until then.
     """
 
     def __init__(
@@ -44,32 +44,32 @@ class InFlightMessages:
 
     @property
     def capacity(self) -> int:
-        """How many messages more can be taken."""
+        """The number of further messages that can be started."""
         return BATCH - len(self._held)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is being applied."""
+        """True while no message is being applied."""
         return not self._held
 
     def start(self, messages: Sequence[Message]) -> None:
-        """Begin with messages that were just received."""
+        """Start applying messages that were just received."""
         for message in messages:
             future = self._executor.submit(self._apply, message)
             self._held[future] = _InFlight(message, monotonic() + VISIBILITY_SECONDS)
             self._fresh.add(future)
 
     def settle(self, seconds: float) -> bool:
-        """Wait up to so long for what was taken last, and settle whatever has ended.
+        """Wait up to some seconds for the latest messages, and settle all that have ended.
 
-        If all of that was settled before, wait for what takes longer.
+        If the latest are all settled, wait for the slower ones.
 
-        Answers whether everything was there that those needed.
+        Return whether their dependencies were available.
 
         Raises:
-            Unavailable: the queue can't be reached; what has ended is delivered again in time.
+            Unavailable: the queue can't be reached; the ended messages are delivered again.
         """
-        # What is slow must hold up neither the others nor the next ones.
+        # A slow message must delay neither the others nor the next ones.
         wait(self._fresh or self._held, timeout=seconds)
         self._fresh.clear()
         ended = [future for future in self._held if future.done()]
@@ -83,7 +83,7 @@ class InFlightMessages:
 
     def _delay(self, message: Message, outcome: Outcome) -> None:
         seconds = min(VISIBILITY_SECONDS, 2 ** min(message.receive_count, 5))
-        # SQS puts aside what was received too often, and an outage is no reason for that.
+        # SQS moves a message to the dead letters after too many deliveries; an outage must not.
         if outcome is Outcome.DEFERRED and message.receive_count >= RECEIVE_LIMIT:
             self._queue.requeue(message, seconds)
         else:

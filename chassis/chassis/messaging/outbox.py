@@ -1,4 +1,4 @@
-"""What the relay, the worker and the status page need of an outbox, whatever keeps it."""
+"""The outbox port: used by relay, worker and status page, independent of the datastore."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ RETENTION = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """When a component's worker was last at work, and how old the newest event was it applied."""
+    """The time of a worker's heartbeat, and the lag of the last event it applied."""
 
     at: datetime
     lag_seconds: float
 
 
 class Outbox(Protocol):
-    """Events written in the same transaction as what they tell of, until published."""
+    """Events written in the same transaction as the change they describe."""
 
     def load_unpublished(self, limit: int) -> Sequence[Event]:
-        """Give some of the events that were not published yet, older ones first."""
+        """Return some of the unpublished events, oldest first."""
 
     def mark_published(self, events: Sequence[Event]) -> None:
-        """Note that these were published; they are kept for `KEPT_FOR`.
+        """Mark events as published; they are kept for `KEPT_FOR`.
 
-        What is gone by now is passed over, or it would be published again for ever.
+        Events that no longer exist are skipped; they would be published again forever.
         """
 
     def republish_since(self, since: datetime) -> int:
-        """Have all events recorded since then published once more; answers how many."""
+        """Mark all events recorded since then for republishing; return their number."""
 
     def oldest_unpublished_at(self) -> datetime | None:
-        """Return when the oldest event that waits to be published was recorded."""
+        """Return when the oldest unpublished event was recorded."""
 
     def record_heartbeat(self, beat: Heartbeat) -> None:
-        """Note that the worker is at work."""
+        """Record the worker's heartbeat."""
 
     def last_heartbeat(self) -> Heartbeat | None:
-        """Return when the worker was last at work."""
+        """Return the worker's last heartbeat."""

@@ -1,4 +1,4 @@
-"""A component's queue: its messages, and the dead letters among them."""
+"""A component's queue, with its dead-letter queue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_REDRIVEN, _REDRIVE_VISIBILITY = 10_000, 300
 
 @dataclass(frozen=True)
 class Message:
-    """A message as a queue delivered it; `received` counts its deliveries, this one included."""
+    """A delivered message; `received` counts its deliveries, including this one."""
 
     id: str
     body: str
@@ -33,7 +33,7 @@ class Message:
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """Approximate numbers of messages: not received yet, with a consumer, and given up."""
+    """Approximate numbers of messages: waiting, in flight, and dead letters."""
 
     queued: int
     in_flight: int
@@ -41,7 +41,7 @@ class QueueDepth:
 
 
 class Queue:
-    """A consumer's queue, and the one of its dead letters.
+    """A consumer's queue and its dead-letter queue.
 
     All methods raise `Unavailable` if the queue can't be reached.
     """
@@ -52,15 +52,15 @@ class Queue:
         self._dead_url = dead_url
 
     def receive(self, wait_seconds: int, most: int = BATCH) -> list[Message]:
-        """Wait so long for messages, and take up to `BATCH`."""
+        """Receive up to `BATCH` messages, waiting for them up to `wait_seconds`."""
         return self._receive(self._url, wait_seconds, most)
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """Acknowledge up to `BATCH` messages; one that can't be will be delivered again."""
+        """Acknowledge up to `BATCH` messages; after a failure, a message is delivered again."""
         self._delete(self._url, messages)
 
     def change_visibility(self, messages: Sequence[Message], seconds: int) -> None:
-        """Keep up to `BATCH` messages from other consumers for so long from now; 0 gives back."""
+        """Hide up to `BATCH` messages from other consumers for some seconds; 0 returns them."""
         if messages:
             entries = [
                 {"Id": str(n), "ReceiptHandle": m.receipt_handle, "VisibilityTimeout": seconds}
@@ -71,24 +71,24 @@ class Queue:
             )
 
     def requeue(self, message: Message, seconds: int) -> None:
-        """Put a message at the end of the queue, as if never received, to wait so long there."""
+        """Put a message at the end of the queue, as if never received, with a delay."""
         self._send(self._url, message, seconds=seconds)
         self.delete([message])
 
     def dead_letter(self, message: Message, reason: str) -> None:
         """Move a message to the dead letters, with the reason."""
         self._send(self._dead_url, message, reason=reason or "unknown")
-        # Only now: sent twice does no harm, lost would.
+        # Only now: a duplicate does no harm, a lost message would.
         self.delete([message])
 
     def redrive(self) -> int:
-        """Move the dead letters back to the queue; answers how many.
+        """Move the dead letters back to the queue; return their number.
 
-        One that dies again meanwhile is left where it is.
+        A message that fails again in the meantime stays where it is.
         """
         found: list[Message] = []
-        # All are taken before the first goes back, or one that dies at once would go round for
-        # ever. With a wait, SQS looks for messages on all of its servers.
+        # All are received before the first is sent back, or one that fails at once would cycle
+        # forever. With a wait, SQS looks for messages on all of its servers.
         while len(found) < _MAX_REDRIVEN:
             batch = self._receive(self._dead_url, 1, VisibilityTimeout=_REDRIVE_VISIBILITY)
             if not batch:
@@ -165,11 +165,11 @@ class Queue:
 
 
 def component_queue(settings: BusSettings, wait_seconds: int = 0) -> Queue:
-    """Build a component's own queue; opens no connection yet."""
+    """Build a component's own queue, without opening a connection."""
     client = sqs_client(wait_seconds)
     return Queue(client, settings.events_queue_url, settings.events_dead_letter_queue_url)
 
 
 def optional_component_queue(settings: BusSettings) -> Queue | None:
-    """Build a component's own queue; None where no events are exchanged."""
+    """Build a component's own queue; None if no events are exchanged."""
     return component_queue(settings) if settings.events_queue_url else None

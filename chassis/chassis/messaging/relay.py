@@ -1,4 +1,4 @@
-"""The relay: publishes what is in the outbox, and marks it."""
+"""The relay: publishes the events of the outbox, and marks them as published."""
 
 import logging
 import random
@@ -14,25 +14,25 @@ BATCH = 25
 _MIN_INTERVAL, _MAX_INTERVAL = (
     0.1,
     1.0,
-)  # seconds between looks: after one that found something, at most
+)  # seconds between polls: after one that found events, and at most
 _MAX_BACKOFF = 10.0  # seconds, while something is down
 
 
 class Relay:
-    """Moves events from an outbox to the topic, at least once each; several may do so at once."""
+    """Relay from an outbox to the topic, at least once per event; several may run concurrently."""
 
     def __init__(self, outbox: Outbox, topic: Topic) -> None:
         self._outbox = outbox
         self._topic = topic
 
     def run(self, stop: Flag) -> None:
-        """Go on until asked to stop; what is down is tried again, with growing pauses."""
+        """Publish until `stop` is set; retry outages with increasing pauses."""
         pause = _MIN_INTERVAL
         while not stop.is_set():
             try:
                 count = self.publish_pending()
                 if count >= BATCH:
-                    continue  # there is more
+                    continue  # more events are waiting
                 pause = _MIN_INTERVAL if count else min(_MAX_INTERVAL, pause * 1.5)
             except Unavailable as failure:
                 pause = min(_MAX_BACKOFF, max(pause, 0.5) * 2)
@@ -40,7 +40,7 @@ class Relay:
             stop.wait(random.uniform(pause / 2, pause))  # noqa: S311
 
     def publish_pending(self) -> int:
-        """Publish one round of what waits; answers how many events were published.
+        """Publish one batch of waiting events; return the number of those published.
 
         Raises:
             Unavailable: the outbox or the topic can't be reached.
@@ -48,7 +48,7 @@ class Relay:
         events = self._outbox.load_unpublished(BATCH)
         if not events:
             return 0
-        # Published first: an event that is published twice does no harm, one that is lost would.
+        # Published first: a duplicate event does no harm, a lost event would.
         taken = self._topic.publish(events)
         if len(taken) < len(events):
             _LOG.warning("%d events were not taken and wait", len(events) - len(taken))

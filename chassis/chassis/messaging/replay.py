@@ -1,6 +1,6 @@
-"""Events once more: from a component's outbox, or from among its dead letters.
+"""Replay of events, from a component's outbox or from its dead letters.
 
-A component's `replay` module hands its command line to `main`.
+The command `replay` of a component calls `main`.
 """
 
 import re
@@ -24,14 +24,14 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class UsageError(Exception):
-    """The command line can't be understood; the message says why."""
+    """The command line is invalid; the message gives the reason."""
 
 
 def main(outbox: Outbox, queue: Queue, arguments: Sequence[str], *, clock: Clock = utc_now) -> int:
-    """Do what the command line asks, and say what was done.
+    """Run the command, and report the result.
 
-    Answers the exit code: 0, 1 if something can't be reached, 2 for a wrong command line. What was
-    done before an outage stays done, and doing it again does no harm.
+    Return the exit code: 0, 1 for an outage, 2 for an invalid command line. Work done before an
+    outage stays done, and repeating it does no harm.
     """
     try:
         match list(arguments):
@@ -53,10 +53,10 @@ def main(outbox: Outbox, queue: Queue, arguments: Sequence[str], *, clock: Clock
 
 
 def parse_since(when: str, now: datetime) -> datetime:
-    """Read a moment (RFC 3339) or how long ago it was, such as `10m`.
+    """Parse a time (RFC 3339) or an age such as `10m`.
 
     Raises:
-        Unusable: it is neither, or lies in the future.
+        UsageError: it is neither, or in the future.
     """
     try:
         if ago := re.fullmatch(r"([0-9]{1,6})([smhd])", when):

@@ -1,4 +1,4 @@
-"""How far a component's events have come, for whoever looks after it."""
+"""Status of a component's events, for operators."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -15,11 +15,11 @@ PATH = "/eventz"
 
 
 def add_status_endpoint(app: Flask, outbox: Outbox, queue: Queue | None, clock: Clock) -> None:
-    """Add `GET /eventz`, which answers what `read` does."""
+    """Add `GET /eventz`, which returns the result of `read_status`."""
 
     @app.get(PATH)
     def eventz() -> Response:
-        """Return how far events have come."""
+        """Return the status of events."""
         return Response(
             json.dumps(read_status(outbox, queue, clock)),
             content_type="application/json",
@@ -38,7 +38,7 @@ def read_status(outbox: Outbox, queue: Queue | None, clock: Clock) -> dict[str, 
     A value that can't be read now is null.
     """
     told: dict[str, Any] = {}
-    # Both or none: whoever asks does not want to wait twice for what is down.
+    # Both or none: the caller should not wait twice for an outage.
     found = _or_none(lambda: (outbox.oldest_unpublished_at(), outbox.last_heartbeat()))
     oldest, beat = found or (None, None)
     now = clock()
@@ -60,5 +60,5 @@ def _or_none(question: Callable[[], Any]) -> Any:
 
 
 def _age(moment: datetime, now: datetime) -> float:
-    # Never 0, which says that there is nothing; clocks may differ.
+    # Never 0, which means that there is no such event; clocks may differ.
     return max(0.001, round((now - moment).total_seconds(), 3))

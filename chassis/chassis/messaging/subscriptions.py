@@ -1,6 +1,6 @@
-"""Who takes which events: the topic, the queues and their policies, defined once.
+"""Topic, queues, subscriptions and their policies, defined once.
 
-Local provisioning makes them from here by `provision`; the cloud's templates take the same names,
+Local provisioning creates them by `provision_bus`; the CloudFormation templates use the same names,
 numbers and policies.
 """
 
@@ -25,31 +25,31 @@ DEAD_RETENTION_SECONDS = 14 * 24 * 3600
 
 @dataclass(frozen=True)
 class Subscription:
-    """The types of events that a component takes, such as `user.updated`."""
+    """The types of events that a component receives, such as `user.updated`."""
 
     component: str
     event_types: tuple[str, ...]
 
     def filter_policy(self) -> dict[str, list[str]]:
-        """Return the filter of the subscription, on the attribute `type` of messages."""
+        """Return the subscription's filter on the message attribute `type`."""
         return {"type": sorted(self.event_types)}
 
     def queue_name(self, prefix: str) -> str:
-        """Name the queue."""
+        """Return the queue's name."""
         return f"{prefix}{self.component}"
 
     def dead_letter_queue_name(self, prefix: str) -> str:
-        """Name the queue of the dead letters."""
+        """Return the dead-letter queue's name."""
         return f"{prefix}{self.component}-dead-letters"
 
 
 def topic_name(prefix: str) -> str:
-    """Name the topic of all events."""
+    """Return the name of the topic for all events."""
     return f"{prefix}events"
 
 
 def queue_policy(topic_arn: str, queue_arn: str) -> dict[str, Any]:
-    """Return the queue's policy: this topic may send to it, and nobody else by this policy."""
+    """Return the queue's policy: it allows only this topic to send messages."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -71,7 +71,7 @@ def redrive_policy(dead_letter_arn: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class BusEndpoints:
-    """Where a component publishes and consumes: what its settings say."""
+    """The topic and queues of a component, as in its settings."""
 
     topic_arn: str
     queue_url: str
@@ -81,10 +81,10 @@ class BusEndpoints:
 def provision_bus(
     sns: SNSClient, sqs: SQSClient, prefix: str, subscriptions: Iterable[Subscription]
 ) -> dict[str, BusEndpoints]:
-    """Bring topic, queues and subscriptions to what they are defined as; can be repeated.
+    """Create or update topic, queues and subscriptions as defined; idempotent.
 
-    What is published to a topic before its subscriptions are there reaches nobody. So after a bus
-    was lost and is made anew under running workers, their outboxes have to publish once more.
+    An event published before the subscriptions exist is delivered to no queue. So after a bus is
+    lost and created again under running workers, their outboxes have to republish events.
     """
     made = [(subscription, *_queues(sqs, prefix, subscription)) for subscription in subscriptions]
     topic_arn = sns.create_topic(Name=topic_name(prefix))["TopicArn"]
@@ -99,7 +99,7 @@ def provision_bus(
 
 
 def _queues(sqs: SQSClient, prefix: str, subscription: Subscription) -> tuple[str, str, str]:
-    """Make a component's queues; answers the URL and the ARN of one, and the URL of the other."""
+    """Create a component's queues; return the queue's URL and ARN, the dead-letter queue's URL."""
     dead_url, dead_arn = _queue(
         sqs,
         subscription.dead_letter_queue_name(prefix),
@@ -118,7 +118,7 @@ def _queues(sqs: SQSClient, prefix: str, subscription: Subscription) -> tuple[st
 
 
 def _queue(sqs: SQSClient, name: str, attributes: dict[str, str]) -> tuple[str, str]:
-    """Make a queue, or bring it up to date; answers its URL and its ARN."""
+    """Create or update a queue; return its URL and ARN."""
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
     told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
@@ -126,13 +126,13 @@ def _queue(sqs: SQSClient, name: str, attributes: dict[str, str]) -> tuple[str, 
 
 
 def _subscribe(sns: SNSClient, topic_arn: str, queue_arn: str, subscription: Subscription) -> None:
-    """Subscribe a queue, or bring its subscription up to date."""
+    """Create or update the subscription of a queue."""
     attributes = {
         "RawMessageDelivery": "true",
         "FilterPolicy": json.dumps(subscription.filter_policy()),
     }
     try:
-        # With its attributes from the beginning: not an event may come in another shape.
+        # With its attributes from the beginning: no event may arrive in another format.
         made = sns.subscribe(
             TopicArn=topic_arn,
             Protocol="sqs",
@@ -141,7 +141,7 @@ def _subscribe(sns: SNSClient, topic_arn: str, queue_arn: str, subscription: Sub
             ReturnSubscriptionArn=True,
         )
     except sns.exceptions.InvalidParameterException:
-        # SNS says so of one that is there with other attributes.
+        # SNS's error for an existing subscription with other attributes.
         made = sns.subscribe(
             TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn, ReturnSubscriptionArn=True
         )

@@ -1,4 +1,4 @@
-"""The topic, where events are published."""
+"""The topic to which events are published."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ BATCH = 10
 
 
 class Topic:
-    """Where events are published."""
+    """The topic to which events are published."""
 
     def __init__(self, client: SNSClient, arn: str) -> None:
         self._client = client
         self._arn = arn
 
     def publish(self, events: Sequence[Event]) -> list[Event]:
-        """Publish events, and answer those that were taken.
+        """Publish events; return those that were accepted.
 
         Raises:
-            Unavailable: the topic can't be reached, and none was taken.
+            Unavailable: the topic can't be reached, and none was published.
         """
         written = [(event, event.to_json()) for event in events]
         sized = ((entry, len(entry[1].encode())) for entry in written)
@@ -66,7 +66,7 @@ class Topic:
             if len(batch) == 1:
                 _LOG.error("event %s is refused: %s", batch[0][0].id, error)
                 return []
-            # Something is wrong with one of them, which must not hold up the others.
+            # One of them is invalid, which must not delay the others.
             return [event for entry in batch for event in self._publish([entry])]
         for failure in answer.get("Failed", []):
             event = batch[int(failure["Id"])][0]

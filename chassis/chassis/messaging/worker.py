@@ -1,4 +1,4 @@
-"""A component's worker: the relay and the consumer, side by side in one process."""
+"""A component's worker: relay and consumer in one process."""
 
 import logging
 import signal
@@ -34,7 +34,7 @@ def main(
     check: Callable[[], None],
     clock: Clock,
 ) -> int:
-    """Publish what is in the outbox and apply what is in the queue, as `run` does."""
+    """Build relay and consumer, and run them until a signal arrives."""
     wait = settings.events_wait_seconds
     relay = Relay(outbox, Topic(sns_client(), settings.events_topic_arn))
     consumer = Consumer(component_queue(settings, wait), handlers, check, clock, wait)
@@ -42,12 +42,12 @@ def main(
 
 
 def run(relay: Relay, consumer: Consumer, outbox: Outbox, clock: Clock) -> int:
-    """Work until SIGTERM or SIGINT, then finish what is in hand; answers the exit code.
+    """Run until SIGTERM or SIGINT, then finish messages in flight; return the exit code.
 
-    A part that dies ends the process with 1, for whatever runs it to start it again.
+    If relay or consumer fails, the process ends with 1, so that it is restarted.
     """
     stop = Flag()
-    # What ends the work: unlike a flag's, its lock is safe in a signal's handler.
+    # Signals the end: unlike an Event's, its lock is safe in a signal handler.
     ends: SimpleQueue[int] = SimpleQueue()
 
     def asked(_number: int, _frame: FrameType | None) -> None:
@@ -101,9 +101,9 @@ def _heartbeat_until_stopped(
 
 
 def report_outbox_age(outbox: Outbox, clock: Clock) -> None:
-    """Log for how long the oldest event has been waiting to be published, 0 if none is.
+    """Log the age of the oldest unpublished event, 0 without one.
 
-    Metrics and alarms are made of this line.
+    Metrics and alarms are derived from this line.
     """
     oldest = outbox.oldest_unpublished_at()
     waited = max(0.0, (clock() - oldest).total_seconds()) if oldest else 0.0

@@ -1,1 +1,1 @@
-"""Who owns a domain, and how it moves between components."""
+"""Ownership of a domain, and its transfer between components."""

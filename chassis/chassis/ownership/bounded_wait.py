@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from threading import BoundedSemaphore
 
-MAX_WAIT_SECONDS = 3.0  # a write waits for the end of a freeze before it is refused
+MAX_WAIT_SECONDS = 3.0  # maximum wait of a write for the end of a freeze
 POLL_SECONDS = 0.03
-MAX_WAITERS = 6  # threads of a process; the others go on serving readers
+MAX_WAITERS = 6  # waiting threads of a process; the others continue to serve readers
 
 
 class BoundedWait:
-    """Lets a few requests wait, so that nobody notices a short freeze."""
+    """Bounded wait of a few requests, which hides a short freeze from clients."""
 
     def __init__(self, seconds: float = MAX_WAIT_SECONDS, waiters: int = MAX_WAITERS) -> None:
         self._seconds = seconds

@@ -1,6 +1,6 @@
-"""Markers of changes that no event tells of, such as a new password hash.
+"""Markers of changes without an event, such as a new password hash.
 
-An extraction looks for them, so that it copies such a change too. They expire after a week.
+An extraction reads them, so that it copies such changes too. They expire after a week.
 """
 
 from datetime import datetime
@@ -13,13 +13,13 @@ _PREFIX = "touched-"
 
 
 def change_marker(thing: str, now: datetime) -> Item:
-    """Make the item of an ownership table that marks a thing, given by its id, as changed."""
+    """Build the item of an ownership table that marks a thing, given by its id, as changed."""
     expires = int((now + RETENTION).timestamp())
     return {"id": f"{_PREFIX}{thing}", "touched_at": format_timestamp(now), "expires": expires}
 
 
 def changed_since(database: Database, table: str, since: datetime) -> list[tuple[str, str]]:
-    """Return the changes that were marked since then: a mark of each, and the thing's id."""
+    """Return the changes marked since then: the marker's id and the thing's id."""
     found, after = list[tuple[str, str]](), None
     while True:
         items, after = database.scan(table, after)

@@ -1,4 +1,4 @@
-"""Fencing of writes: no transaction of a domain is applied after the domain changed its owner."""
+"""Write fencing: no transaction of a domain is applied after its ownership has changed."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from chassis.ownership.state import FENCE_LABEL, OwnershipStore, cutover_in_prog
 
 
 class FencedDatabase(Database):
-    """The tables of a service for writes of its own domain, each checked while the domain moves."""
+    """A service's tables for writes of its own domain, fenced while the domain is moved."""
 
     def __init__(self, database: Database, ownership: OwnershipStore) -> None:
         super().__init__(database.client, database.prefix)
         self._ownership = ownership
 
     def transact(self, actions: Sequence[Action]) -> None:
-        """Apply all actions or none, and none unless the service may write.
+        """Apply all actions or none; none unless the service may write.
 
         Raises:
             TransactionCanceled: a condition did not hold.

@@ -1,7 +1,7 @@
-"""How a component answers while its domain moves, and once it has.
+"""Request handling of a component during and after a move of its domain.
 
-Writes wait for the end of a hold. What was on its way here when the domain left is sent on to who
-answers it by now.
+Writes wait for the end of a freeze. Requests that arrive after the cutover are forwarded to the
+new owner.
 """
 
 import time
@@ -17,7 +17,7 @@ from chassis.ownership.state import OwnershipStore, State, cutover_in_progress
 
 READS = {"GET", "HEAD", "OPTIONS"}
 _SECONDS = 8.0
-# What is about one connection, or is written anew.
+# Headers of a single connection, or written again.
 _HOP_BY_HOP = {
     *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
     *("host", "content-length", "accept-encoding", "x-forwarded-for", "date", "server"),
@@ -26,17 +26,17 @@ _HOP_BY_HOP = {
 
 
 class Forwarder:
-    """Sends requests on to one address."""
+    """Forwards requests to one address."""
 
     def __init__(self, url: str) -> None:
         self._connections = ConnectionPool(url, 16)
 
     def forward(self) -> Response:
-        """Send the request in hand on, and give the answer as it came.
+        """Forward the current request, and return the response unchanged.
 
         Raises:
-            Moving: it was sent on before.
-            Unavailable: nobody answers.
+            CutoverInProgress: it has already been forwarded.
+            Unavailable: no response was received.
         """
         if CUTOVER_FORWARDED in request.headers:
             raise cutover_in_progress()
@@ -51,7 +51,7 @@ class Forwarder:
         try:
             answer = self._connections.send(request.method, target, body, sent, seconds)
         except NoResponseError as error:
-            # Not Moving: what was asked for may have been done.
+            # Not CutoverInProgress: the request may have been executed.
             detail = "The part that answers this by now does not do so right now."
             raise Unavailable(detail) from error
         headers = [(name, value) for name, value in answer.headers.items() if _passes(name)]
@@ -63,7 +63,7 @@ def _passes(name: str) -> bool:
 
 
 def follow_owner(app: Flask, prefix: str, store: OwnershipStore, gateway_url: str) -> None:
-    """Let the API below `prefix` respond as the service's ownership state allows.
+    """Make the API below `prefix` respond according to the service's ownership state.
 
     Writes wait for the end of a freeze. Once the state is closed, requests that still arrive are
     forwarded to the gateway; without one, the response is a 503.

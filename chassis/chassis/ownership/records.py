@@ -1,7 +1,7 @@
-"""What a component offers to whoever moves its domain to another: records, page by page.
+"""The record port: access of an extraction to a domain's records, page by page.
 
-A record is what the owner of a domain knows of one thing, as JSON, alike on both sides, with at
-least `id` and `version`. The other side keeps it unless it has as new a version.
+A record is the owner's complete state of one thing as JSON, in the same format on both sides, with
+at least `id` and `version`. The target stores it unless it has the same or a newer version.
 """
 
 import hashlib
@@ -27,34 +27,34 @@ class RecordStore(Protocol):
     """One side's records of a domain."""
 
     def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
-        """Read a page of records, and where the next one begins; `after` is empty at first."""
+        """Read a page of records, and the start of the next page; `after` is empty at first."""
 
     def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Read those of up to 100 records that are there."""
+        """Read up to 100 records by id; return those that exist."""
 
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
-        """Keep records, each unless as new a version is here; with `force` in any case."""
+        """Store records, each unless the stored version is as new; with `force` always."""
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
-        """Return what belongs to the domain beside its records, as far as it is that new.
+        """Return the domain's auxiliary records written since then.
 
-        These are the answers to idempotency keys, and erasures that are not finished.
+        These are responses to idempotency keys, and unfinished erasures.
         """
 
     def write_auxiliary(self, records: Sequence[Record]) -> None:
-        """Keep what belongs to the domain beside its records."""
+        """Store auxiliary records."""
 
 
 def record_hash(record: Record) -> str:
-    """Return a record's hash, the same on both sides if they know the same."""
+    """Return a record's hash, equal on both sides for equal records."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def differing_fields(wanted: Record, found: Record | None) -> list[str]:
-    """Name the fields in which one side's record differs from the other's; `missing` if all do.
+    """Return the fields in which two records differ; `missing` without a second record.
 
-    What one side knows to be gone, the other will: it does not come back.
+    A tombstone on one side equals a missing record on the other: deletions are final.
     """
     if wanted.get(TOMBSTONE):
         return []
@@ -69,10 +69,10 @@ def differing_fields(wanted: Record, found: Record | None) -> list[str]:
 
 
 def write_in_batches(database: Database, changes: Iterable[tuple[list[Action], int]]) -> None:
-    """Apply changes, each of some actions and bytes: many in a transaction, each whole or not.
+    """Apply changes, each with its actions and bytes: many per transaction, each atomic.
 
-    Where a condition fails, which says that something as new is here, the others of its portion
-    are applied one by one.
+    If a condition fails because the stored version is as new, the other changes of the batch are
+    applied one by one.
     """
     listed = [(actions, len(actions), size) for actions, size in changes]
     while listed:
@@ -92,12 +92,12 @@ def write_in_batches(database: Database, changes: Iterable[tuple[list[Action], i
 
 
 def item_size(item: Item) -> int:
-    """Tell about how many bytes an item takes."""
+    """Return the approximate size of an item in bytes."""
     return len(json.dumps(item, ensure_ascii=False).encode())
 
 
 def delete_all_items(database: Database, tables: Iterable[Table]) -> int:
-    """Remove every item of some tables, what an earlier stay has left; answers how many."""
+    """Delete all items of some tables, left by an earlier extraction; return their number."""
     count = 0
     for table in tables:
         keys = [table.partition, *([table.sort] if table.sort else [])]
@@ -112,14 +112,14 @@ def delete_all_items(database: Database, tables: Iterable[Table]) -> int:
 
 
 class IdempotencyRecords:
-    """The answers to idempotency keys, in a table of `chassis.idempotency.store`, to be moved."""
+    """Records of idempotency responses, in a table of `chassis.idempotency.store`."""
 
     def __init__(self, database: Database, table: Table) -> None:
         self._db = database
         self._table = table.name
 
     def read_since(self, since: datetime | None) -> Iterator[list[Record]]:
-        """Yield the answers that were given since then."""
+        """Yield the responses stored since then."""
         first = int((since + RETENTION).timestamp()) if since else 0
         after: Item | None = None
         while True:
@@ -133,7 +133,7 @@ class IdempotencyRecords:
                 return
 
     def write(self, records: Iterable[Record]) -> None:
-        """Keep answers."""
+        """Store responses."""
         items = [
             {name: record[name] for name in ("scope", "fingerprint", "answer", "expires")}
             for record in records
@@ -145,7 +145,7 @@ class IdempotencyRecords:
 
 
 class ChangeFeed:
-    """Which things of a service changed, as the events in its outbox tell."""
+    """The changes of a service's things, according to the events in its outbox."""
 
     def __init__(self, database: Database, table: Table, types: Iterable[str]) -> None:
         self._db = database
@@ -178,6 +178,6 @@ class ChangeFeed:
 
 
 def id_batches(ids: Sequence[str]) -> Iterator[list[str]]:
-    """Cut ids into what one call reads."""
+    """Split ids into batches for one call."""
     for portion in batched(((one, 0) for one in ids), READ_BATCH, 1):
         yield [one for one, _ in portion]

@@ -1,7 +1,7 @@
-"""The state of a service's ownership of its domain: whether it may answer, and write, right now.
+"""The state of a service's ownership of its domain: whether it may serve, and write, right now.
 
 A running forum can move a domain from the monolith to its service and back. One of the two owns the
-domain at any moment. The extraction writes the service's side of that into the service's own table:
+domain at any moment. The extraction writes the state of the service's side into its own table:
 
 - `OPEN`      The service owns the domain. This is also the state where no move ever happened.
 - `FENCED`    The service owns the domain, and each write checks that in its own transaction.
@@ -25,7 +25,7 @@ from chassis.errors import CutoverInProgress
 
 
 class State(StrEnum):
-    """Whether a service may answer for its domain; see the module.
+    """Ownership state of a service; the module's docstring describes the states.
 
     The values are the stored ones. Instances of two revisions read them while a deployment is
     rolled out, so they stay as they are.
@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 CACHE_TTL = 1.0  # seconds
-CLOCK_SKEW = 2.0  # seconds that clocks may differ; a freeze counts for this long after its end
+CLOCK_SKEW = 2.0  # seconds that clocks may differ; extends each freeze
 FENCES = 8
 """Only one transaction at a time may touch an item, so the checks of many writes are spread."""
 FENCE_LABEL = "ownership-fence"
@@ -56,9 +56,9 @@ def ownership_table(service: str) -> Table:
 
 @dataclass(frozen=True)
 class OwnershipState:
-    """What a service may do; `frozen_until` is in seconds (Unix time), 0 without a freeze.
+    """A service's ownership; `frozen_until` is in seconds (Unix time), 0 without a freeze.
 
-    `components` are those that make up the forum; empty where no move ever happened.
+    `components` are those that make up the forum; empty if no move ever happened.
     """
 
     state: State = State.OPEN
@@ -66,7 +66,7 @@ class OwnershipState:
     components: frozenset[str] = field(default_factory=frozenset)
 
     def accepts_writes(self, now: float) -> bool:
-        """Return whether the service may write; a freeze that nobody ended expires."""
+        """Return whether the service may write; an abandoned freeze expires."""
         return self.state in {State.OPEN, State.FENCED} or (
             self.state == State.FROZEN and now > self.frozen_until + CLOCK_SKEW
         )
@@ -85,7 +85,7 @@ class OwnershipStore:
         self._cached_at = float("-inf")
 
     def current(self) -> OwnershipState:
-        """Return the state: of now, or of at most `CACHE_TTL` seconds ago while it is open."""
+        """Return the state; while it is open, it may be up to `CACHE_TTL` seconds old."""
         cached, at = self._cached, self._cached_at
         if cached and cached.state == State.OPEN and time.monotonic() - at < CACHE_TTL:
             return cached
@@ -127,7 +127,7 @@ class OwnershipStore:
         return True
 
     def fence(self) -> Action | None:
-        """Make the action that cancels a write unless the service may write; None while open."""
+        """Build the action that cancels a write unless the service may write; None while open."""
         if self.current().state == State.OPEN:
             return None
         return self._db.condition_check(
@@ -146,7 +146,7 @@ class OwnershipStore:
 
 
 def cutover_in_progress() -> CutoverInProgress:
-    """Make the failure of a request that meets a cutover."""
+    """Build the failure for a request during a cutover."""
     return CutoverInProgress("This part of the forum is being moved; try again in a moment.")
 
 
