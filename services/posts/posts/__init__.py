@@ -1,1 +1,1 @@
-"""The posts service: what people write in threads."""
+"""The posts service: the messages of people in threads."""

@@ -1,4 +1,4 @@
-"""The posts service, put together from its settings."""
+"""The posts service, composed from its settings."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -20,7 +20,7 @@ from posts.settings import PostsSettings
 
 
 class PostsService(ServiceRuntime[PostsSettings, SessionClaims]):
-    """The posts service; opens no connection yet."""
+    """The posts service; building it opens no connection."""
 
     domain = DOMAIN
     settings_type = PostsSettings
@@ -28,7 +28,7 @@ class PostsService(ServiceRuntime[PostsSettings, SessionClaims]):
 
     @cached_property
     def store(self) -> DynamoStore:
-        """The store, for writes of this service's own."""
+        """The store for the service's own writes."""
         responses = IdempotencyStore(self.database, tables.IDEMPOTENCY.name, self.clock)
         return DynamoStore(self.fenced_database, self.outbox, responses)
 

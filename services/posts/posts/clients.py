@@ -1,4 +1,4 @@
-"""Calls to other components: the posts service asks threads for a thread it does not know yet."""
+"""Calls to other components: the posts service fetches threads that it does not know yet."""
 
 from contextlib import suppress
 
@@ -10,17 +10,17 @@ NO_SUCH_THREAD = "There is no such thread."
 
 
 class ThreadsClient:
-    """The threads component over HTTP; `thread_id` must be fit for a URL."""
+    """The threads component over HTTP; `thread_id` must be safe in a URL."""
 
     def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
 
     def get(self, thread_id: str) -> Thread:
-        """Ask for a thread, in one call.
+        """Fetch a thread, in one call.
 
         Raises:
             NotFound: there is no such thread.
-            Unavailable: threads does not answer in time or not as agreed.
+            Unavailable: the response is late, missing or breaks the contract.
         """
         try:
             reply = self._peer.request("GET", f"/api/threads/{thread_id}")
@@ -28,7 +28,7 @@ class ThreadsClient:
             raise NotFound(NO_SUCH_THREAD) from failure
         match reply.body:
             case {"title": str() as title, "locked": bool() as locked}:
-                with suppress(ValueError):  # of an answer that names no version
+                with suppress(ValueError):  # the response has no version
                     return Thread(thread_id, title, locked, deleted=False, version=reply.version)
         detail = "The part that keeps threads answers in an unknown way."
         raise Unavailable(detail)

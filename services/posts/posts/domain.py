@@ -1,4 +1,4 @@
-"""The definition of the domain of posts, from which other parts of the system are derived."""
+"""The definition of the domain of posts, used by the rest of the system."""
 
 from chassis.domain import Domain
 from posts import events

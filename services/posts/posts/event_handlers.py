@@ -57,8 +57,8 @@ class EventHandlers:
     def _purge_thread(self, event: Event) -> None:
         """Close a deleted thread, then delete its posts.
 
-        In this order no post is added behind the purge. Where the purge breaks off, the event is
-        delivered again and the purge goes on.
+        In this order, no post is added after the purge. If the purge is interrupted, the event is
+        delivered again and the purge continues.
         """
         deleted = Thread(event.subject, "", locked=False, deleted=True, version=event.version)
         self._threads.store(deleted, event.id)

@@ -13,14 +13,14 @@ MAX_PAGE_SIZE = 512 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class PostState:
-    """What other components may know of a post, as of one version of it.
+    """The public state of a post, as of one version.
 
-    A deleted post keeps its place in the thread, without its text.
+    A deleted post remains in the thread as a placeholder without text.
     """
 
     thread_id: str
     author_id: str
-    body: str  # Markdown, as it was typed
+    body: str  # Markdown source
     created_at: datetime
     edited_at: datetime | None
     deleted: bool
@@ -28,17 +28,17 @@ class PostState:
 
 @dataclass(frozen=True, kw_only=True)
 class Post(PostState):
-    """A post as it is shown; `version` counts its changes."""
+    """A post with its author's name and HTML; `version` counts its changes."""
 
     id: str
     author_name: str
-    html: str  # the body, safe to show
+    html: str  # sanitized HTML of the body
     version: int
 
 
 @dataclass(frozen=True)
 class Thread:
-    """What is known here of a thread, as of one version of it."""
+    """The replicated state of a thread, as of one version."""
 
     id: str
     title: str
@@ -49,7 +49,7 @@ class Thread:
 
 @dataclass(frozen=True)
 class SessionClaims:
-    """What a session token tells of its owner, as of version `ver` of the account."""
+    """The claims of a session token about its owner, as of version `ver` of the account."""
 
     name: str
     role: str
@@ -59,7 +59,7 @@ class SessionClaims:
 
 @dataclass(frozen=True)
 class Actor:
-    """A user who may write, as known now."""
+    """A user who may write, according to the newest known version."""
 
     id: str
     display_name: str
@@ -67,7 +67,7 @@ class Actor:
 
 
 def page_length(sizes: Sequence[int]) -> int:
-    """Return how many of the first posts fit on one page, one at least.
+    """Return the number of leading posts that fit on one page, at least one.
 
     A post's size is the number of characters of its Markdown and its HTML.
     """
@@ -80,7 +80,7 @@ def page_length(sizes: Sequence[int]) -> int:
 
 
 def may_edit(actor_id: str, post: Post) -> bool:
-    """Return whether a user may rewrite a post: only its author may."""
+    """Return whether a user may edit a post: only its author may."""
     return actor_id == post.author_id
 
 

@@ -16,7 +16,7 @@ class Store(Protocol):
     """Stores posts; each write records its event in the same transaction."""
 
     def get(self, post_id: str) -> Post | None:
-        """Read a post, unless its thread is known to be deleted; strongly consistent."""
+        """Read a post unless its thread is known to be deleted; strongly consistent."""
 
     def list_newest(self, limit: int, after: Key | None) -> Page[Post]:
         """List posts that are not deleted, newest first; may lag behind."""
@@ -33,7 +33,7 @@ class Store(Protocol):
         """List an author's posts that are not deleted, newest first; may lag behind."""
 
     def authorize(self, identity: Identity[SessionClaims]) -> Actor:
-        """Return the user who is about to write, as known now; strongly consistent.
+        """Return the user who is about to write, in the newest known version; strongly consistent.
 
         Raises:
             Unauthenticated: the account was erased.

@@ -48,7 +48,7 @@ class Posts:
             Unavailable: a needed component is unreachable. With an idempotency key it is safe to
                 repeat the request: nothing is written twice.
         """
-        # First: a repeated request gets its response whatever happened to the thread.
+        # First: a repeated request gets its response even if the thread has changed.
         if response := self._store.find_response(key):
             return response
 

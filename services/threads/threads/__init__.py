@@ -1,1 +1,1 @@
-"""The threads service: what is talked about, who began it, and how to find it."""
+"""The threads service: the topics of discussion, and their search."""

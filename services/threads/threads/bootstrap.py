@@ -1,4 +1,4 @@
-"""The threads service, put together from its settings."""
+"""The threads service, composed from its settings."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -20,7 +20,7 @@ from threads.settings import ThreadsSettings
 
 
 class ThreadsService(ServiceRuntime[ThreadsSettings, SessionClaims]):
-    """The threads service; opens no connection yet."""
+    """The threads service; building it opens no connection."""
 
     domain = DOMAIN
     settings_type = ThreadsSettings
@@ -28,7 +28,7 @@ class ThreadsService(ServiceRuntime[ThreadsSettings, SessionClaims]):
 
     @cached_property
     def store(self) -> DynamoStore:
-        """The store, for writes of this service's own."""
+        """The store for the service's own writes."""
         responses = IdempotencyStore(self.database, tables.IDEMPOTENCY.name, self.clock)
         return DynamoStore(self.fenced_database, self.outbox, responses)
 

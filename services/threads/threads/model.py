@@ -17,7 +17,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadState:
-    """What other components may know of a thread, as of one version of it."""
+    """The public state of a thread, as of one version."""
 
     title: str
     author_id: str
@@ -27,7 +27,7 @@ class ThreadState:
 
 @dataclass(frozen=True, kw_only=True)
 class Thread(ThreadState):
-    """A thread as it is shown; `version` counts the changes that users made to it."""
+    """A thread with its author's name and counters; `version` counts the changes by users."""
 
     id: str
     author_name: str
@@ -38,7 +38,7 @@ class Thread(ThreadState):
 
 @dataclass(frozen=True)
 class SessionClaims:
-    """What a session token tells of its owner, as of version `ver` of the account."""
+    """The claims of a session token about its owner, as of version `ver` of the account."""
 
     name: str
     role: str
@@ -48,7 +48,7 @@ class SessionClaims:
 
 @dataclass(frozen=True)
 class Actor:
-    """A user who may write, as known now."""
+    """A user who may write, according to the newest known version."""
 
     id: str
     display_name: str
@@ -58,7 +58,7 @@ class Actor:
 def words(text: str) -> tuple[str, ...]:
     """Return the distinct words of a text in their order, normalized for comparison.
 
-    One character can stand for many (NFKC), so a very long word is replaced by its hash.
+    One character can expand to many (NFKC), so a very long word is replaced by its hash.
     """
     found = dict.fromkeys(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
     return tuple(
@@ -82,10 +82,10 @@ def may_lock(actor_role: str) -> bool:
 
 
 def may_delete(actor_id: str, actor_role: str, thread: Thread) -> bool:
-    """Return whether a user may delete: a moderator, or the author while nobody else wrote."""
+    """Return whether a user may delete: a moderator, or the author while alone in the thread."""
     return actor_role == MODERATOR or actor_id == thread.author_id
 
 
 def must_be_sole_author(actor_role: str) -> bool:
-    """Return whether a user may delete only while nobody else has written in the thread."""
+    """Return whether a user may delete a thread only while its author is alone in it."""
     return actor_role != MODERATOR

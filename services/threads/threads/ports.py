@@ -20,7 +20,7 @@ class Store(Protocol):
         """Read a thread; strongly consistent."""
 
     def list_by_activity(self, limit: int, after: Key | None) -> Page[Thread]:
-        """List threads, the latest activity first; may lag behind."""
+        """List threads, latest activity first; may lag behind."""
 
     def list_newest(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads, newest first; may lag behind."""
@@ -32,7 +32,7 @@ class Store(Protocol):
         """
 
     def authorize(self, identity: Identity[SessionClaims]) -> Actor:
-        """Return the user who is about to write, as known now; strongly consistent.
+        """Return the user who is about to write, in the newest known version; strongly consistent.
 
         Raises:
             Unauthenticated: the account was erased.
@@ -57,7 +57,7 @@ class Store(Protocol):
         """Delete a thread.
 
         Raises:
-            ConcurrentModification: the thread was changed or deleted meanwhile.
+            ConcurrentModification: the thread was changed or deleted in the meantime.
         """
 
     def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:

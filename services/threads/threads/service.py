@@ -81,7 +81,7 @@ class Threads:
         return thread
 
     def list_by_activity(self, limit: int, after: Key | None) -> Page[Thread]:
-        """List threads, the latest activity first."""
+        """List threads, latest activity first."""
         return self._store.list_by_activity(limit, after)
 
     def list_newest(self, limit: int, after: Key | None) -> Page[Thread]:
@@ -124,12 +124,12 @@ class Threads:
     def delete(
         self, identity: Identity[SessionClaims], thread_id: str, expected: Precondition
     ) -> None:
-        """Delete a thread, as a moderator, or as the author while nobody else wrote in it.
+        """Delete a thread, as a moderator, or as the author while alone in it.
 
         Raises:
             Conflict: others have written in it.
             Unauthenticated, Forbidden, NotFound, PreconditionFailed: as their names say.
-            Unavailable: the owner of posts, who knows that, is unreachable.
+            Unavailable: the owner of posts is unreachable, so this can't be checked.
         """
         actor = self._store.authorize(identity)
 

@@ -2,7 +2,7 @@
 
 python -m users worker            publish events and apply those of others
 python -m users replay since 10m  publish recorded events again
-python -m users moderator ada     make somebody a moderator
+python -m users moderator ada     make a user a moderator
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The users service, put together from its settings."""
+"""The users service, composed from its settings."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -21,7 +21,7 @@ from users.settings import UsersSettings
 
 
 class UsersService(ServiceRuntime[UsersSettings, SessionClaims]):
-    """The users service; opens no connection yet."""
+    """The users service; building it opens no connection."""
 
     domain = DOMAIN
     settings_type = UsersSettings
@@ -29,7 +29,7 @@ class UsersService(ServiceRuntime[UsersSettings, SessionClaims]):
 
     @cached_property
     def store(self) -> DynamoStore:
-        """The store, for writes of this service's own."""
+        """The store for the service's own writes."""
         return self._store_on(self.fenced_database)
 
     @cached_property
@@ -52,7 +52,7 @@ class UsersService(ServiceRuntime[UsersSettings, SessionClaims]):
         self.store.check()
 
     def event_handlers(self) -> Mapping[str, EventHandler]:
-        """Build the handlers of consumed events; what they write is not fenced."""
+        """Build the handlers of consumed events; their writes are not fenced."""
         return EventHandlers(
             self._users_on(self._store_on(self.database)), self.ownership
         ).handlers()

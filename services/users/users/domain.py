@@ -1,4 +1,4 @@
-"""The definition of the domain of users, from which other parts of the system are derived."""
+"""The definition of the domain of users, used by the rest of the system."""
 
 from chassis.domain import Domain
 from users import events

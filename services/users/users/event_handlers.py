@@ -20,8 +20,8 @@ class EventHandlers:
         return {FORGOTTEN: self._confirm_erasure}
 
     def _confirm_erasure(self, event: Event) -> None:
-        # An erasure and its event are one write, so the confirmation of an unknown one is a fault:
-        # it fails until it is a dead letter.
+        # An erasure and its event are one write, so confirming an unknown erasure is an error: the
+        # event fails until it becomes a dead letter.
         if self._ownership and self._ownership.current().state == State.CLOSED:
             # The erasure may not have moved here yet, or not in its current state.
             raise cutover_in_progress()

@@ -14,7 +14,7 @@ MAX_USERNAME_KEY = 120
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What a user may change of their own account."""
+    """The fields of an account that its owner may change."""
 
     display_name: str
     bio: str = ""
@@ -22,7 +22,7 @@ class Profile:
 
 @dataclass(frozen=True, kw_only=True)
 class UserState(Profile):
-    """What other components may know of a user, as of one version of the account."""
+    """The public state of a user, as of one version of the account."""
 
     username: str
     role: str
@@ -32,7 +32,7 @@ class UserState(Profile):
 
 @dataclass(frozen=True, kw_only=True)
 class User(UserState):
-    """A user; `version` counts the changes of what others can see."""
+    """A user; `version` counts the changes of the public state."""
 
     id: str
     version: int
@@ -40,7 +40,7 @@ class User(UserState):
 
 @dataclass(frozen=True)
 class SessionClaims:
-    """What a session token tells of its owner, as of version `ver` of the account."""
+    """The claims of a session token about its owner, as of version `ver` of the account."""
 
     username: str
     name: str

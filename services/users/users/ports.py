@@ -33,7 +33,7 @@ class Store(Protocol):
         """Read an account; strongly consistent."""
 
     def get_many(self, user_ids: Sequence[str]) -> dict[str, User]:
-        """Read those of up to 100 users who exist; strongly consistent."""
+        """Read up to 100 users by id, as far as they exist; strongly consistent."""
 
     def find(self, username_key: str) -> Account | None:
         """Read an account by its username's key; strongly consistent."""
@@ -69,7 +69,7 @@ class Store(Protocol):
         """Remove an account, free its username and begin the erasure.
 
         Raises:
-            ConcurrentModification: the account was changed or erased meanwhile.
+            ConcurrentModification: the account was changed or erased in the meantime.
         """
 
     def erasure(self, user_id: str) -> Erasure | None:

@@ -88,7 +88,7 @@ class Users:
         *,
         replica_holders: Callable[[], frozenset[str]],
     ) -> None:
-        """Take a function that returns the components with replicas of users."""
+        """Create the use cases; `replica_holders` returns the components with replicas of users."""
         self._store = store
         self._issuer = issuer
         self._limits = limits

@@ -39,7 +39,7 @@ def from_item(item: Item) -> Record:
 
 
 def to_post(item: Item, author_name: str) -> Post:
-    """Return the post of an item, with the name that its author has now."""
+    """Return the post of an item, with its author's current name."""
     return codec.from_json(
         Post, {**item, "author_id": item["written_by"], "author_name": author_name}
     )

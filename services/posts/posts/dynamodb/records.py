@@ -32,7 +32,7 @@ class PostRecords:
         return list(self._records(found).values()), json.dumps(last) if last else None
 
     def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Read those of up to 100 posts that exist."""
+        """Read up to 100 posts by id; return those that exist."""
         locations = self._db.get_by_partition(LOCATIONS, "id", ids)
         keys = [{"thread_id": one["thread_id"], "id": post} for post, one in locations.items()]
         if not keys:
@@ -41,7 +41,7 @@ class PostRecords:
         return self._records([item for item in found if item])
 
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
-        """Store posts, each unless as new a version is here."""
+        """Store posts, each unless the stored version is as new."""
         shown = [record for record in records if TOMBSTONE not in record]
         write_in_batches(self._db, [(self._put(one, force), 2 * item_size(one)) for one in shown])
 

@@ -25,7 +25,7 @@ LOCATIONS = tables.LOCATIONS.name
 BY_AUTHOR, RECENT = (index.name for index in tables.POSTS.indexes)
 UNCHANGED = "version = :expected"
 
-BATCH = 100  # the most items that DynamoDB reads by their keys in one call
+BATCH = 100  # DynamoDB's maximum of items per batch read
 
 
 class DynamoStore:
@@ -65,8 +65,8 @@ class DynamoStore:
     ) -> tuple[Page[Post], Thread | None]:
         """List a thread's posts from either end, with the known thread; strongly consistent.
 
-        One query for the posts, then one batch for the authors and the thread. In this order: where
-        a purge has begun, the thread is then known to be deleted.
+        One query for the posts, then one batch for the authors and the thread. In this order: if a
+        purge has begun, the thread is then known to be deleted.
         """
         condition = "thread_id = :thread"
         values = {"thread": thread_id}
@@ -90,14 +90,14 @@ class DynamoStore:
         return _page(self._with_author_names(_fitting(found, limit)), found)
 
     def authorize(self, identity: Identity[SessionClaims]) -> Actor:
-        """Return who is about to write, in one call unless their session tells something new."""
+        """Return the user about to write, in one call unless the session has newer claims."""
         known = self._db.get(*self._users.key(identity.subject))
         return self._users.authorize(identity, known)
 
     def authorize_in_thread(
         self, identity: Identity[SessionClaims], thread_id: str
     ) -> tuple[Actor, Thread | None]:
-        """Return who is about to write, and the known thread, read in the same call."""
+        """Return the user who is about to write, and the known thread, read in the same call."""
         keys = self._users.key(identity.subject), self._threads.key(thread_id)
         user, thread = self._db.get_items(*keys)
         return self._users.authorize(identity, user), self._threads.parse(thread)
@@ -119,7 +119,7 @@ class DynamoStore:
         try:
             self._db.transact(actions)
         except TransactionCanceled as canceled:
-            # The key first: a repeated request gets its response whatever happened to the thread.
+            # The key first: a repeated request gets its response even if the thread has changed.
             if canceled.failed(idempotency.LABEL):
                 raise DuplicateIdempotencyKey from canceled
             raise ConcurrentModification from canceled
@@ -127,7 +127,7 @@ class DynamoStore:
     def replace(self, post: Post, old: Post) -> None:
         """Replace a post's old state, in one transaction.
 
-        A deleted post leaves both indexes with their keys, and keeps its place in the thread.
+        A deleted post loses the keys of both indexes, and keeps its place in the thread.
         """
         self._apply(
             self._db.replace_item(
@@ -152,7 +152,7 @@ class DynamoStore:
         self._db.check_table(POSTS)
 
     def _with_author_names(self, found: Sequence[Item]) -> list[Post]:
-        """Return posts with the names that their authors have now, in one call."""
+        """Return posts with their authors' current names, in one call."""
         names = self._users.display_names(item["written_by"] for item in found)
         return [items.to_post(item, names.get(item["written_by"], FORMER_MEMBER)) for item in found]
 
@@ -161,7 +161,7 @@ class DynamoStore:
     ) -> tuple[list[Post], Thread | None]:
         """Return posts of a thread with their authors' names, and the known thread.
 
-        In one call, or two where a hundred users wrote a hundred posts.
+        In one call, or two if a hundred users wrote a hundred posts.
         """
         authors = list(dict.fromkeys(item["written_by"] for item in found))
         keys = [self._users.key(author) for author in authors]
@@ -189,5 +189,5 @@ def _fitting(found: Sequence[Item], limit: int) -> Sequence[Item]:
 
 
 def _page(posts: list[Post], found: Sequence[Item]) -> Page[Post]:
-    """Make a page; another one follows where more was found than it holds."""
+    """Build a page; another one follows if more items were found."""
     return Page(posts, (posts[-1].id,) if len(found) > len(posts) else None)

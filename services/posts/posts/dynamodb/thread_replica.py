@@ -1,4 +1,4 @@
-"""Replica of threads, fed by events, and by requests for threads of which no event came yet."""
+"""Replica of threads, fed by events, and by requests for threads without an event so far."""
 
 from collections.abc import Iterable
 
@@ -13,9 +13,9 @@ from posts.model import Thread
 class ThreadReplica:
     """The replica in one of the service's own tables.
 
-    Items hold the fields of `Thread`, with the `event_id` of the event that told of this version,
-    unless a request or a move did. A deleted thread keeps its item, so that an older version can't
-    bring it back.
+    Items hold the fields of `Thread`, with the `event_id` of the event with this version, unless
+    it came from a request or a move. A deleted thread keeps its item, so that an older version
+    can't restore it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -31,14 +31,14 @@ class ThreadReplica:
         """Store a thread unless a newer version is known, and return the newest."""
         item = codec.to_json(thread) | ({"event_id": event_id} if event_id else {})
         try:
-            # Not a plain put, which would give up where it meets somebody who is just posting.
+            # Not a plain put, which would fail on a conflict with a new post.
             self._db.transact([self._items.put(item)])
         except TransactionCanceled:
             return self.parse(self._items.get(thread.id)) or thread
         return thread
 
     def require_open(self, thread_id: str) -> Action:
-        """Make the action that cancels a transaction unless a thread is known and open."""
+        """Build the action that cancels a transaction unless a thread is known and open."""
         condition = "locked = :no AND deleted = :no"
         return self._db.condition_check(*self.key(thread_id), condition, no=False)
 

@@ -1,7 +1,7 @@
-"""Replica of users: their names, roles and suspensions, as far as events have told of them.
+"""Replica of users: their names, roles and suspensions, fed by events.
 
-A session token tells of its owner as of the moment of its issue. A later version in the replica
-counts instead: another name, another role, a suspension, an erasure.
+A session token describes its owner at the time of its issue. A later version in the replica takes
+precedence: another name, another role, a suspension, an erasure.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class UserReplica:
     """The replica in one of the service's own tables.
 
     Items are `id`, `version`, `erased` and the fields of `UserData`, with the `event_id` of the
-    event that told of this version, unless a session or a move did.
+    event with this version, unless it came from a session or a move.
     """
 
     def __init__(self, database: Database) -> None:
@@ -36,7 +36,7 @@ class UserReplica:
     def authorize(self, identity: Identity[SessionClaims], known: Item | None) -> Actor:
         """Return the user of a session who may write; `known` is the item that was just read.
 
-        Stores what only the session tells.
+        Store the session's claims if they are newer than the replica.
 
         Raises:
             Unauthenticated: the account was erased.
@@ -53,7 +53,7 @@ class UserReplica:
         return Actor(identity.subject, known["display_name"], known["role"])
 
     def display_names(self, user_ids: Iterable[str]) -> dict[str, str]:
-        """Return the names of those of up to 100 users who are known, in one call."""
+        """Return the names of up to 100 users, as far as they are known, in one call."""
         found = self._db.get_by_partition(self._items.table, "id", user_ids, only=NAME)
         return {user_id: item["display_name"] for user_id, item in found.items()}
 
@@ -63,9 +63,9 @@ class UserReplica:
         self._items.store(_of_event(event) | state | {"erased": False})
 
     def tombstone(self, event: Event) -> Action:
-        """Make the action that leaves of a user only that the account was erased.
+        """Build the action that replaces a user by a tombstone.
 
-        Its condition fails if this was done before.
+        Its condition fails if the tombstone exists already.
         """
         return self._items.put(_of_event(event) | ERASED)
 

@@ -52,7 +52,7 @@ def to_record(item: Item) -> Record:
 
 
 def to_thread(item: Item, author_name: str) -> Thread:
-    """Return the thread of an item, with the name that its author has now."""
+    """Return the thread of an item, with its author's current name."""
     return codec.from_json(Thread, {**item, "author_name": author_name})
 
 

@@ -1,7 +1,7 @@
-"""Counts the posts of threads, each once, in whatever order its versions come.
+"""Post counter of threads: counts each post once, in any order of its versions.
 
-The tally remembers which version of each post was counted. Counts and the latest activity are part
-of a thread's item, but not of what users edit, so neither write overwrites the other.
+The tally stores the counted version of each post. Counts and the latest activity are attributes of
+a thread's item that users don't edit, so neither write overwrites the other.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ UNCHANGED = "attribute_not_exists(version) OR version = :known"
 
 
 class UnknownThread(Exception):
-    """A post was written in a thread that never was here."""
+    """A post was written in a thread that never existed here."""
 
 
 class ConcurrentCount(Exception):
@@ -34,8 +34,8 @@ class ConcurrentCount(Exception):
 class CountedPost:
     """A version of a post, to be counted in its thread.
 
-    `created_at` is a timestamp as `chassis.clock.format_timestamp` writes it, `event_id` that of
-    the event that told of this version, if one did.
+    `created_at` is in the format of `chassis.clock.format_timestamp`; `event_id` is that of the
+    event with this version, if there is one.
     """
 
     id: str
@@ -45,13 +45,13 @@ class CountedPost:
     event_id: str = ""
 
     def item(self) -> Item:
-        """Return what the tally stores of it."""
+        """Return the tally's item of the post."""
         told = {"event_id": self.event_id} if self.event_id else {}
         return {"version": self.version, "deleted": self.deleted} | told
 
 
 class PostCounter:
-    """Keeps the tally and the counts."""
+    """Updates the tally and the counters."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -60,7 +60,7 @@ class PostCounter:
         """Count these versions of up to `MAX_POSTS` posts of a thread.
 
         Raises:
-            UnknownThread: there is no such thread, nor was there one.
+            UnknownThread: the thread does not exist and never did.
         """
         retry_on_conflict(lambda: self._try_to_count(thread_id, posts), ConcurrentCount)
 
@@ -85,7 +85,7 @@ class PostCounter:
             (THREADS, {"id": thread_id}), *((TALLY, key) for key in keys)
         )
         if thread is None:
-            # Threads are there before their posts: somebody must look why this one is not.
+            # A thread exists before its posts: a missing one is an error for operators.
             raise UnknownThread(thread_id)
         if items.is_deleted(thread):
             return
@@ -105,10 +105,10 @@ class PostCounter:
             raise ConcurrentCount from canceled
 
     def _update_thread(self, thread: Item, added: int, activity: str) -> list[Action]:
-        """Make the action that changes a thread's count and latest activity, if one is needed.
+        """Build the action that changes a thread's count and latest activity, if one is needed.
 
-        Counts add up in any order, so they need no condition on the count that was read. The
-        latest activity does, or it could go back.
+        Counts can be added in any order, so they need no condition on the count that was read.
+        The latest activity does, or it could decrease.
         """
         key = {"id": thread["id"]}
         change = "SET post_count = post_count + :added"

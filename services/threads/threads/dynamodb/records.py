@@ -1,7 +1,7 @@
 """Records of threads in the service's tables, for a move from or to the monolith.
 
-The number of posts is no part of a record. It is counted here from the same versions of posts that
-events tell of, so that each post counts once whichever comes first.
+The number of posts is not part of a record. It is counted here from the same versions of posts as
+in events, so that each post counts once, whether its record or its event comes first.
 """
 
 import json
@@ -32,12 +32,12 @@ class ThreadRecords:
         return [items.to_record(item) for item in found], json.dumps(last) if last else None
 
     def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Read those of up to 100 threads that exist or existed."""
+        """Read up to 100 threads by id; return those that exist or existed."""
         found = self._db.get_by_partition(THREADS, "id", ids)
         return {thread_id: items.to_record(item) for thread_id, item in found.items()}
 
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
-        """Store threads, each unless as new a version is here."""
+        """Store threads, each unless the stored version is as new."""
         for first in range(0, len(records), 100):
             portion = records[first : first + 100]
             known = self._db.get_by_partition(THREADS, "id", [record["id"] for record in portion])

@@ -29,7 +29,7 @@ UNCHANGED = "version = :expected"
 SEARCH_ROUNDS = 3
 """Reads of a search for one page; with 8 words these are 10 queries and 4 batches."""
 
-BATCH = 100  # the most items that DynamoDB reads by their keys in one call
+BATCH = 100  # DynamoDB's maximum of items per batch read
 
 
 MAX_CACHED_AUTHORS = 20_000
@@ -52,8 +52,8 @@ class DynamoStore:
     def get(self, thread_id: str) -> Thread | None:
         """Read a thread and its author's name; strongly consistent.
 
-        In one call where this process has read the thread before, because it then knows the
-        author's id; else in two.
+        In one call if this process has read the thread before and so knows the author's id;
+        otherwise in two.
         """
         with self._author_ids_lock:
             author_id = self._author_ids.get(thread_id)
@@ -80,9 +80,9 @@ class DynamoStore:
     def search(self, words: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
         """List threads with all these words in their titles, newest first; strongly consistent.
 
-        Reads a page of postings for each word, then only those of the rarest word, and compares the
-        titles where the postings don't decide. So a page costs a bounded number of calls, however
-        many threads share the words; where the calls end, the next page goes on.
+        Reads a page of postings for each word, then only those of the rarest word, and compares
+        the titles if the postings don't decide. So a page costs a bounded number of calls, however
+        many threads share the words; the next page continues where the calls end.
         """
         wanted = frozenset(words)
         size = BATCH if len(wanted) > 1 else min(limit + 1, BATCH)
@@ -104,7 +104,7 @@ class DynamoStore:
         return Page(self._with_author_names(found), (page[-1],))
 
     def authorize(self, identity: Identity[SessionClaims]) -> Actor:
-        """Return who is about to write, in one call unless their session tells something new."""
+        """Return the user about to write, in one call unless the session has newer claims."""
         known = self._db.get(*self._users.key(identity.subject))
         return self._users.authorize(identity, known)
 
@@ -144,9 +144,9 @@ class DynamoStore:
         )
 
     def delete(self, thread: Thread) -> None:
-        """Leave a tombstone that is in no list, and remove the postings, in one transaction.
+        """Replace a thread by a tombstone and remove its postings, in one transaction.
 
-        The tombstone distinguishes a deleted thread from one that is not known yet.
+        The tombstone is in no list; it distinguishes a deleted thread from an unknown one.
         """
         version = thread.version + 1
         tombstone = items.tombstone(thread.id, version)
@@ -175,7 +175,7 @@ class DynamoStore:
         return Page(threads, (found[limit - 1][sort],) if len(found) > limit else None)
 
     def _with_words(self, wanted: frozenset[str], thread_ids: Sequence[str]) -> list[Item]:
-        """Read those of up to 100 threads that have these words in their titles right now."""
+        """Read up to 100 threads; return those that have these words in their current titles."""
         found = self._db.get_by_partition(THREADS, "id", thread_ids)
         live = [
             found[one] for one in thread_ids if one in found if not items.is_deleted(found[one])
@@ -183,7 +183,7 @@ class DynamoStore:
         return [item for item in live if wanted <= title_words(item["title"])]
 
     def _with_author_names(self, found: Sequence[Item]) -> list[Thread]:
-        """Return threads with the names that their authors have now, in one call."""
+        """Return threads with their authors' current names, in one call."""
         names = self._users.display_names(item["author_id"] for item in found)
         return [
             items.to_thread(item, names.get(item["author_id"], FORMER_MEMBER)) for item in found
@@ -212,7 +212,7 @@ class DynamoStore:
 
 
 def _reach(page: Sequence[str], size: int) -> str:
-    """Return the id down to which a page of postings is complete; empty if to the end."""
+    """Return the id down to which a page of postings is complete; empty at the end."""
     return page[-1] if len(page) == size else ""
 
 

@@ -38,7 +38,7 @@ class UserRecords:
         return records, json.dumps([ERASURES, None]) if table == USERS else None
 
     def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Read those of up to 100 users who exist or existed."""
+        """Read up to 100 users by id; return those who exist or existed."""
         found = self._db.get_by_partition(USERS, "id", ids)
         missing = [user_id for user_id in ids if user_id not in found]
         erased = self._db.get_by_partition(ERASURES, "id", missing)
@@ -47,7 +47,7 @@ class UserRecords:
         }
 
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
-        """Store users, each unless as new a version is here."""
+        """Store users, each unless the stored version is as new."""
         erased = [record for record in records if record["erased"]]
         # Erased users first: somebody else may have the name now.
         for portion in id_batches([record["id"] for record in erased]):
@@ -109,7 +109,7 @@ class UserRecords:
         )
 
     def _erase(self, record: Record, was_here: bool) -> list[Action]:
-        """Make the actions that leave of a user only the erasure."""
+        """Build the actions that replace a user by the erasure."""
         erasure = {name: record[name] for name in ("id", "version", "requested_at")}
         erasure |= {"finished_at": record["requested_at"], "waiting_for": list[str]()}
         actions = [self._db.put(ERASURES, erasure, "attribute_not_exists(id)")]

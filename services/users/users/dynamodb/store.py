@@ -48,7 +48,7 @@ class DynamoStore:
         return Account(items.to_user(item), item["password_hash"]) if item else None
 
     def get_many(self, user_ids: Sequence[str]) -> dict[str, User]:
-        """Read those of up to 100 users who exist, in one call; strongly consistent."""
+        """Read up to 100 users by id, as far as they exist, in one call; strongly consistent."""
         found = self._db.get_by_partition(USERS, "id", user_ids)
         return {user_id: items.to_user(item) for user_id, item in found.items()}
 
@@ -106,9 +106,9 @@ class DynamoStore:
         )
 
     def set_password(self, account: Account, password_hash: str) -> None:
-        """Replace the password's hash that an account was read with.
+        """Replace the password hash that an account was read with.
 
-        No event tells of it, only a marker for a move of the domain.
+        There is no event for it, only a marker for an extraction.
         """
         self._apply(
             self._db.update(

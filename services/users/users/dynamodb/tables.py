@@ -1,18 +1,18 @@
 """The service's own DynamoDB tables.
 
-Which partition carries which load, and its ceiling (a DynamoDB partition serves 3,000 read and
+The load on each partition, and its limit (a DynamoDB partition serves 3,000 read and
 1,000 write units a second):
 
 - `users`: a partition per person; reads of one person are strongly consistent. Its index `listed`
-  spreads the list of all over `SHARDS` partitions and may lag behind: up to 4,000
+  spreads the global list over `SHARDS` partitions and may lag behind: up to 4,000
   registrations or changes a second.
-- `users-names`: a partition per name; holds who has it. The condition of its writes is what makes
+- `users-names`: a partition per name, with the id of its owner. The condition of its writes makes
   names unique.
 - `users-sign-ins`: a partition per name and address, and one per address, and window of time.
 - `users-idempotency`: a partition per key.
-- `users-erasures`: a partition per person who was erased; others confirm in it, one after another.
-- `users-outbox`: see `chassis.messaging.dynamodb_outbox.table`.
-- `users-moving`: see `chassis.ownership.state.table`.
+- `users-erasures`: a partition per erased person, with the confirmations of other components.
+- `users-outbox`: see `chassis.messaging.dynamodb_outbox.outbox_table`.
+- `users-moving`: see `chassis.ownership.state.ownership_table`.
 """
 
 from chassis.dynamodb.tables import Index, Table
