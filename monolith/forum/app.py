@@ -42,7 +42,7 @@ PROBE_SECONDS = 2.5
 def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = uuid7) -> OpenAPI:
     """Build the application at its stage of the split.
 
-    The API of a domain that is extracted for good is not served here, so that a wrong route shows
+    The API of a permanently extracted domain is not served here, so that a wrong route is noticed
     at once.
     """
     parts = Bootstrap(settings, clock, new_id, served_by.observe)
@@ -87,7 +87,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
 def _apis(
     parts: Bootstrap, sessions: Sessions[SessionClaims], idempotency_keys: IdempotencyKeys
 ) -> dict[str, Callable[[], APIBlueprint]]:
-    """Return what builds the API of each domain, on the forum's own database."""
+    """Return the factory of each domain's API on the forum's own database."""
     public_keys = parts.settings.session_public_keys
     return {
         "users": lambda: UsersApi(
@@ -99,7 +99,7 @@ def _apis(
 
 
 def _users(parts: Bootstrap) -> Users:
-    """Return users at their owner; the own ones only where the forum may own them."""
+    """Return users at their owner; the forum's own only if the forum may own them."""
     remote = RemoteUsersWithFallback(
         parts.clients["users"], parts.database, stale_data_notice(USERS)
     )
@@ -118,7 +118,7 @@ def _posts_route(parts: Bootstrap) -> OwnerRoute[Posts]:
 
 
 def _probes(settings: ForumSettings) -> dict[str, ServiceClient]:
-    """Build the clients of the status page, with a short timeout and breakers of their own."""
+    """Build the clients of the status page, with a short timeout and their own circuit breakers."""
     return {
         domain.name: ServiceClient(
             domain.label, settings.service_url(domain.name), read_timeout=PROBE_SECONDS

@@ -1,4 +1,4 @@
-"""The parts that the web application and the worker are put together from, at any stage."""
+"""Composition root of the web application and the worker, at any stage."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def _ignore(_domain: str, _response: ServiceResponse) -> None:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Builds each part when it is first needed; opens no connection yet."""
+    """Builds each dependency on first use; building opens no connection."""
 
     settings: ForumSettings
     clock: Clock = utc_now
@@ -61,7 +61,7 @@ class Bootstrap:
 
     @cached_property
     def outbox(self) -> SqlOutbox:
-        """The forum's events on their way out."""
+        """The outbox of the forum's events."""
         return SqlOutbox(self.database, self.clock)
 
     @cached_property
@@ -192,4 +192,4 @@ class Bootstrap:
         if ownership.is_own:
             handler(event)
         elif ownership.state != SETTLED:
-            raise cutover_in_progress()  # the owner is not decided yet
+            raise cutover_in_progress()  # the owner is not known yet

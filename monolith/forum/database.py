@@ -25,14 +25,14 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from chassis.errors import Unavailable
 
-BUSY_TIMEOUT = 5  # seconds that a write waits for another one
+BUSY_TIMEOUT = 5  # maximum wait of a write for another one, in seconds
 
-# Ids sort by time only if they are compared byte by byte, which a language's rules may not do.
+# Ids sort by time only if they are compared byte by byte, not by a language's collation.
 Id = String(36).with_variant(String(36, collation="C"), "postgresql")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime; SQLite, which knows no time zones, keeps it without one."""
+    """A timezone-aware UTC datetime; SQLite, which has no time zones, stores it as naive."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -79,20 +79,20 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Open a session that sees one state of the database and changes nothing.
+        """Open a read-only session on one snapshot of the database.
 
         Raises:
-            Unavailable: the database does not answer.
+            Unavailable: the database is unreachable.
         """
         with _translate_outages(), Session(self.engine) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Open a transaction that is committed at the end, or undone by an exception.
+        """Open a transaction that is committed at the end, or rolled back by an exception.
 
         Raises:
-            Unavailable: the database does not answer or stays locked by others.
+            Unavailable: the database is unreachable or stays locked.
         """
         with (
             _translate_outages(),
@@ -104,9 +104,9 @@ class Database:
 
     @contextmanager
     def _writer_turn(self) -> Iterator[None]:
-        """Let one thread of the process write after the other, where there is one writer at all.
+        """Serialize the writes of the process's threads if the database has a single writer.
 
-        SQLite's own waiters look again after a while, so one of many can be unlucky for long.
+        SQLite's waiters poll, so one of many could wait for a long time.
         """
         if self._turn is None:
             yield
@@ -119,23 +119,23 @@ class Database:
             self._turn.release()
 
     def check(self) -> None:
-        """Check that the database answers.
+        """Check that the database is reachable.
 
         Raises:
-            Unavailable: it does not.
+            Unavailable: it is not.
         """
         with self.reading() as session:
             session.execute(text("SELECT 1"))
 
 
 def insert_into(session: Session, model: type[Base]) -> "postgresql.Insert | sqlite.Insert":
-    """Begin an INSERT that can say what to do about a row that is there already."""
+    """Build an INSERT that supports ON CONFLICT."""
     on_postgresql = session.get_bind().dialect.name == "postgresql"
     return postgresql.insert(model) if on_postgresql else sqlite.insert(model)
 
 
 def make_engine(url: str) -> Engine:
-    """Make the engine; opens no connection yet."""
+    """Build the engine, without opening a connection."""
     if make_url(url).get_backend_name() != "sqlite":
         return create_engine(
             url, pool_pre_ping=True, pool_size=16, pool_timeout=3, hide_parameters=True
@@ -147,14 +147,14 @@ def make_engine(url: str) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # sqlite3 would begin transactions by its own rules; `_begin_sqlite` does it by ours.
+    # Disables sqlite3's implicit transactions; `_begin_sqlite` begins them explicitly.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later fails when another wrote in between; one
+    # A transaction that reads first and writes later fails if another one wrote in between; one
     # that takes the write lock at once waits for it instead.
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

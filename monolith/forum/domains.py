@@ -1,4 +1,4 @@
-"""All domains of the forum, in the order of their extraction, and what is derived from them."""
+"""All domains of the forum, in the order of their extraction, and the derived subscription."""
 
 from collections.abc import Set as AbstractSet
 
@@ -23,8 +23,8 @@ def subscription(
 ) -> Subscription:
     """Return the events that the monolith consumes once these domains are extracted.
 
-    It feeds its replicas from events of extracted domains, and takes acknowledgements for its own.
-    Of a domain that is moving it takes both.
+    It feeds its replicas from events of extracted domains, and receives acknowledgements for its
+    own. For a moving domain it receives both.
     """
     types: tuple[str, ...] = ()
     for domain in DOMAINS:

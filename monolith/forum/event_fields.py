@@ -9,7 +9,7 @@ from chassis.clock import parse_timestamp
 
 
 def _parse(value: object) -> datetime:
-    # Strictly: pydantic's own reading would take a number for a time too.
+    # Strict: by default, pydantic would accept a number as a time.
     if not isinstance(value, str) or (moment := parse_timestamp(value)).tzinfo is None:
         message = "must be a time with its zone"
         raise ValueError(message)

@@ -76,13 +76,13 @@ class IdempotencyRecords:
     clock: Clock
 
     def read_since(self, since: datetime | None) -> Iterator[list[dict[str, Any]]]:
-        """Read the responses of since then that have not expired, in pages."""
+        """Read the unexpired responses since then, in pages."""
         first = max(self.clock(), since + RETENTION) if since else self.clock()
         after = ""
         while True:
             query = (
                 select(StoredResponse)
-                # A scope is the owner, the path and the key, none of which holds a space.
+                # A scope consists of owner, path and key, none of which contains a space.
                 .where(
                     StoredResponse.expires_at >= first,
                     StoredResponse.scope.contains(f" {self.path} "),

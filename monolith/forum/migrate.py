@@ -1,6 +1,6 @@
 """Migrations of the database's schema: `python -m forum migrate`.
 
-With `--create` it first creates the database, if PostgreSQL's server has none of that name.
+With `--create` it first creates the database if the PostgreSQL server does not have it.
 """
 
 from collections.abc import Sequence
@@ -25,16 +25,16 @@ def upgrade(url: str) -> None:
 
 
 def create(url: str) -> None:
-    """Create the database at `url` if it is missing, connected to the server's own one."""
+    """Create the database at `url` if it is missing, from the server's default database."""
     wanted = make_url(url)
     if wanted.get_backend_name() != "postgresql":
-        return  # SQLite makes its file by itself
+        return  # SQLite creates its file itself
     engine = create_engine(wanted.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         there = text("SELECT 1 FROM pg_database WHERE datname = :name")
         if not connection.scalar(there, {"name": wanted.database}):
             name = engine.dialect.identifier_preparer.quote(wanted.database or "")
-            # In UTF-8, whatever the server was set up with.
+            # In UTF-8, whatever the server's default is.
             made = f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"
             connection.execute(text(made))
     engine.dispose()

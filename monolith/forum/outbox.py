@@ -1,4 +1,4 @@
-"""The transactional outbox in SQL: each event is written with the change that it tells of."""
+"""The transactional outbox in SQL: each event is written in the transaction of its change."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ _UNCOPIED = text("to_copy IS NOT NULL")
 
 
 class OutboxRow(Base):
-    """An event; `published_at` is null while it waits."""
+    """An event; `published_at` is null until it is published."""
 
     __tablename__ = "outbox"
 
@@ -35,7 +35,7 @@ class OutboxRow(Base):
     """The domain that is moving, until the extraction has copied the change."""
 
     __table_args__ = (
-        # These hold only what waits, so they stay small however many events are kept.
+        # These contain unpublished events only, so they stay small however many events are stored.
         Index("ix_outbox_waiting", "id", postgresql_where=_WAITING, sqlite_where=_WAITING),
         Index(
             "ix_outbox_to_copy", "to_copy", "id", postgresql_where=_UNCOPIED, sqlite_where=_UNCOPIED
@@ -44,7 +44,7 @@ class OutboxRow(Base):
 
 
 class WorkerHeartbeat(Base):
-    """The time of the worker's last heartbeat, and the age of the newest event that it applied."""
+    """The time of the worker's last heartbeat, and the lag of the last event that it applied."""
 
     __tablename__ = "worker_beats"
 
@@ -54,7 +54,7 @@ class WorkerHeartbeat(Base):
 
 
 class Recorder(Protocol):
-    """Records events in the transaction of what they tell of."""
+    """Records events in the transaction of their change."""
 
     def record(
         self, session: Session, kind: str, subject: str, version: int, data: dict[str, Any]
@@ -64,7 +64,7 @@ class Recorder(Protocol):
     def record_private_change(
         self, session: Session, kind: str, subject: str, version: int
     ) -> None:
-        """Record a change that only an extraction has to know, such as a new password."""
+        """Record a change that only an extraction needs to know, such as a new password."""
 
 
 class SqlOutbox:
@@ -76,15 +76,15 @@ class SqlOutbox:
         self._worker = worker
 
     def load_unpublished(self, limit: int) -> list[Event]:
-        """Return up to `limit` unpublished events, older ones first."""
+        """Return up to `limit` unpublished events, oldest first."""
         query = select(OutboxRow.event).where(_WAITING).order_by(OutboxRow.id).limit(limit)
         with self._database.reading() as session:
             return [parse_event(event) for event in session.scalars(query)]
 
     def mark_published(self, events: Sequence[Event]) -> None:
-        """Mark events as published, and delete some whose retention is over."""
+        """Mark events as published, and delete some expired ones."""
         now = self._clock()
-        # Another relay may be marking the same ones; this does not wait for it.
+        # Another relay may be marking the same events; this does not wait for it.
         found = (
             select(OutboxRow.id)
             .where(OutboxRow.id.in_([event.id for event in events]))
@@ -108,7 +108,7 @@ class SqlOutbox:
                 session.execute(delete(OutboxRow).where(OutboxRow.id.in_(old)))
 
     def republish_since(self, since: datetime) -> int:
-        """Mark all events recorded since then to be published again; return their number."""
+        """Mark all events recorded since then for republishing; return their number."""
         count, after = 0, ""
         while True:
             found = (

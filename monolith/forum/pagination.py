@@ -11,7 +11,7 @@ ITEM = TypeVar("ITEM")
 
 @dataclass(frozen=True)
 class Listing(Generic[ITEM]):
-    """A page of a list; `next` is the cursor that asks for the next one, None at the end."""
+    """A page of a list; `next` is the cursor of the next page, None at the end."""
 
     items: list[ITEM]
     next: str | None
@@ -24,9 +24,9 @@ def paginate(
     listing: str,
     key: Callable[[ITEM], Key],
 ) -> Listing[ITEM]:
-    """Make a page of the first `limit` that were found; if there are more, another one follows.
+    """Build a page of the first `limit` items; further items mean that another page follows.
 
-    `key` gives the place of an item in the list that is named `listing`.
+    `key` returns an item's position in the list named `listing`.
     """
     after = key(found[limit - 1]) if len(found) > limit else None
     return Listing(list(found[:limit]), cursors.encode(listing, after))

@@ -95,7 +95,7 @@ class ForumSettings(Settings, BusSettings):
         )
 
     def may_own(self, domain: str) -> bool:
-        """Return whether the forum owns a domain, or may come to own it while it runs."""
+        """Return whether the forum owns a domain, or may become its owner while running."""
         return self.live_extraction or domain not in self.extracted
 
     def service_url(self, domain: str) -> str:

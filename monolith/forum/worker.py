@@ -11,12 +11,12 @@ from forum.settings import ForumSettings
 
 
 def main(_arguments: Sequence[str] = ()) -> int:
-    """Publish the monolith's events and apply those of others, until asked to stop."""
+    """Publish the monolith's events and apply those of others, until a signal arrives."""
     configured = settings.load_settings(ForumSettings)
     if not configured.extracted and not configured.live_extraction:
         sys.stderr.write("nothing is extracted: there are no events to exchange\n")
         return USAGE_ERROR
-    # Only now: where nothing is extracted, nobody needs to configure a bus.
+    # Only now: without extracted domains, no bus has to be configured.
     parts = Bootstrap(settings.load_settings(ForumSettings, needed=settings.BUS_SETTINGS))
     logs.configure(COMPONENT)
     check = parts.database.check

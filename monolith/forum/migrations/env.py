@@ -1,4 +1,4 @@
-"""Lets Alembic work on the forum's database; `forum.migrate` and the tests call it."""
+"""Alembic's environment for the forum's database, used by `forum.migrate` and the tests."""
 
 from alembic import context
 
@@ -8,7 +8,7 @@ from forum.posts import models as posts
 from forum.threads import models as threads
 from forum.users import models as users
 
-# Importing a module that has models makes them known to the metadata.
+# The import of a module with models registers them in the metadata.
 MODELS = (idempotency, outbox, users, threads, posts)
 
 engine = make_engine(context.config.attributes["url"])

@@ -1,1 +1,1 @@
-"""Which component owns each domain, and how requests follow the owner."""
+"""Ownership of domains, and routing of requests to the owner."""

@@ -15,10 +15,10 @@ from forum.ownership.state import SETTLED, OwnershipRegistry
 
 
 def follow_owners(app: OpenAPI, registry: OwnershipRegistry, urls: Mapping[str, str]) -> None:
-    """Let each request see one snapshot, and the API of a domain respond only while it is own.
+    """Pin one snapshot per request, and serve a domain's API only while the forum owns it.
 
-    During a move, requests for a domain that has left are forwarded to its service; once the move
-    is finished, they are not found here.
+    During a move, requests for a domain after its cutover are forwarded to its service; once the
+    move is finished, they get a 404.
     """
     services = {domain: Forwarder(url) for domain, url in urls.items()}
 
@@ -34,7 +34,7 @@ def follow_owners(app: OpenAPI, registry: OwnershipRegistry, urls: Mapping[str, 
 
     @app.errorhandler(CutoverInProgress)
     def _moved(failure: CutoverInProgress) -> Response:
-        """Respond to an API request that met a write freeze; it has done nothing yet."""
+        """Respond to an API request during a write freeze; it has had no effect."""
         domain = _domain()
         if (
             domain is None

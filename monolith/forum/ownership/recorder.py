@@ -1,4 +1,4 @@
-"""Records events in the outbox, and fences the writes that they tell of."""
+"""Recording of events in the outbox, with fencing of their writes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,8 @@ from forum.ownership.state import OwnershipRegistry
 class OutboxRecorder:
     """Implements `forum.outbox.Recorder`.
 
-    An event about a domain stands for a write of it, so this is also where a write is refused while
-    its domain is frozen or has left.
+    Each event corresponds to a write of its domain. So this class also refuses writes while the
+    domain is frozen or owned by another component.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class OutboxRecorder:
         clock: Clock,
         new_id: NewId,
     ) -> None:
-        """Take the domain of each event type; None for a type that tells of no write."""
+        """Create a recorder; `domain_of_type` is None for event types without a write."""
         self._source = f"/{source}"
         self._domain_of_type = domain_of_type
         self._registry = registry
@@ -40,7 +40,7 @@ class OutboxRecorder:
 
         Raises:
             CutoverInProgress: the event's domain may not be written right now.
-            ValueError: no domain declares the type. A move copies what declared events tell of, so
+            ValueError: no domain declares the type. An extraction follows the declared events, so
                 it would miss this one.
         """
         domain = self._domain_of(kind)
@@ -53,7 +53,7 @@ class OutboxRecorder:
     def record_private_change(
         self, session: Session, kind: str, subject: str, version: int
     ) -> None:
-        """Record a change that only an extraction has to know, as of an event type's domain.
+        """Record a change that only an extraction needs to know, for the event type's domain.
 
         Raises:
             CutoverInProgress: the domain may not be written right now.
@@ -63,7 +63,7 @@ class OutboxRecorder:
             now = self._clock()
             event = Event(self._new_id(), PRIVATE_CHANGE, self._source, subject, version, now, {})
             row = _row(event, domain)
-            row.published_at = now  # so that the relay passes over it
+            row.published_at = now  # so that the relay skips it
             session.add(row)
 
     def _domain_of(self, kind: str) -> str | None:

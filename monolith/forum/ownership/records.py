@@ -1,4 +1,4 @@
-"""What a move needs from the monolith's side of a domain, beyond a `RecordStore`."""
+"""The record port of the monolith's side of a domain."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,7 +13,7 @@ class MonolithRecordStore(RecordStore, Protocol):
         """Return the number of records, and the sum of their versions."""
 
     def placeholder_ids(self) -> list[str]:
-        """Return the ids that other rows refer to, but of which no state is known yet."""
+        """Return the ids that other rows refer to, but whose state is not known yet."""
 
     def update_replica(self, records: Sequence[Record]) -> None:
-        """Store what the service knows of its own records, ahead of the events."""
+        """Store the service's own records, ahead of their events."""

@@ -1,4 +1,4 @@
-"""Calls of a domain's current owner: the forum's own implementation, or its service."""
+"""Routing of calls to a domain's current owner: the forum's own implementation, or the service."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ RESULT = TypeVar("RESULT")
 
 @dataclass(frozen=True)
 class OwnerRoute(Generic[PORT]):
-    """The two implementations of a port, of which the domain's owner decides."""
+    """The two implementations of a port; the domain's owner determines which is used."""
 
     registry: OwnershipRegistry
     domain: str
@@ -25,7 +25,7 @@ class OwnerRoute(Generic[PORT]):
         return self.own if owned else self.remote
 
     def call(self, operation: Callable[[PORT], RESULT]) -> RESULT:
-        """Call an operation; where it meets a write freeze, wait for its end and call it again.
+        """Call an operation; after a write freeze, wait for its end and call it again.
 
         An implementation that raises `CutoverInProgress` has done nothing.
         """

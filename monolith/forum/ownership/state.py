@@ -1,11 +1,11 @@
-"""The ownership of domains: which are the forum's own right now. A domain may move at any time.
+"""The current ownership of domains. A domain may move at any time.
 
 One component owns a domain at any moment: the forum, with its rows, or the service. The setting
-EXTRACTED says which, or the table `domains` where domains have moved. An extraction writes a
-domain's row: `MOVING` first, then `FROZEN` for a moment without writes, then a new owner.
+EXTRACTED defines it, or the table `domains` once domains have moved. An extraction writes a
+domain's row: first `MOVING`, then `FROZEN` for a short write freeze, then a new owner.
 
-While nothing moves, the table is cached for `CACHE_TTL` seconds; while something does, each request
-reads it. So after marking a domain as moving and waiting for that time, every write is checked in
+While no domain moves, the table is cached for `CACHE_TTL` seconds; during a move, each request
+reads it. So after a domain is marked as moving and this time has passed, every write is checked in
 its own transaction, which locks the row against the next step.
 """
 
@@ -60,7 +60,7 @@ class Ownership:
         return self.owner == MONOLITH
 
     def accepts_writes(self, now: float) -> bool:
-        """Return whether the owner may write; a freeze that nobody ended expires."""
+        """Return whether the owner may write; an abandoned freeze expires."""
         if self.state != FROZEN:
             return True
         return bool(self.frozen_until) and now * 1000 > self.frozen_until + CLOCK_SKEW * 1000
@@ -90,7 +90,7 @@ class OwnershipSnapshot:
 
 @dataclass
 class _PinnedSnapshot:
-    """The snapshot that one request works with; None before its first look."""
+    """The snapshot of one request; None before its first use."""
 
     snapshot: OwnershipSnapshot | None = None
 
@@ -99,7 +99,7 @@ _pinned: ContextVar[_PinnedSnapshot | None] = ContextVar("ownership", default=No
 
 
 class OwnershipRegistry:
-    """The ownership of domains, as the database has it."""
+    """The ownership of domains, according to the database."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class OwnershipRegistry:
         *,
         live_extraction: bool,
     ) -> None:
-        """Take the stage that the data began with; it never changes without live extraction."""
+        """Create a registry; `extracted` is the initial stage, constant without live extraction."""
         self._database = database
         self._live_extraction = live_extraction
         self._initial = {
@@ -120,7 +120,7 @@ class OwnershipRegistry:
         self._freeze = BoundedWait()
 
     def snapshot(self) -> OwnershipSnapshot:
-        """Return the ownership as this request saw it first; outside of one, as `current` does."""
+        """Return the request's pinned snapshot; outside of a request, the result of `current`."""
         pinned = _pinned.get()
         if pinned is None:
             return self.current()
@@ -129,7 +129,7 @@ class OwnershipRegistry:
         return pinned.snapshot
 
     def current(self) -> OwnershipSnapshot:
-        """Return the ownership as of at most `CACHE_TTL` seconds ago, and of now during a move."""
+        """Return the ownership, at most `CACHE_TTL` seconds old; during a move, read it again."""
         cached = self._cached
         if cached is not None and (
             not self._live_extraction
@@ -152,18 +152,18 @@ class OwnershipRegistry:
         return cached
 
     def pin_snapshot(self) -> None:
-        """Let the rest of a request see one snapshot, so that its parts fit together."""
+        """Pin one snapshot for the rest of a request, so that its parts are consistent."""
         _pinned.set(_PinnedSnapshot())
 
     def unpin_snapshot(self) -> None:
-        """Let the next request look anew."""
+        """Drop the pinned snapshot."""
         _pinned.set(None)
 
     def fence_write(self, session: Session, domain: str) -> bool:
         """Check that a transaction may write an own domain; return whether the domain is moving.
 
         The domain's row is locked until the end of the transaction, so that the next step of a move
-        waits for it.
+        waits for the transaction.
 
         Raises:
             CutoverInProgress: writes are frozen, or another component owns the domain.
@@ -182,7 +182,7 @@ class OwnershipRegistry:
         return row.state != SETTLED
 
     def retry_after_cutover(self, domain: str, operation: Callable[[], RESULT]) -> RESULT:
-        """Call an operation, and call it again after the end of a freeze that it met."""
+        """Call an operation; if it fails in a write freeze, call it again after its end."""
         try:
             return operation()
         except CutoverInProgress:
@@ -191,7 +191,7 @@ class OwnershipRegistry:
         return operation()
 
     def wait_until_writable(self, domain: str) -> bool:
-        """Wait until the domain's owner takes writes again; return False if that takes long."""
+        """Wait until the domain's owner accepts writes again; return False after a timeout."""
         over = self._freeze.until(
             lambda: self.current().domains[domain].accepts_writes(time.time())
         )

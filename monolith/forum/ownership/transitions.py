@@ -48,7 +48,7 @@ class OwnershipTransitions:
             }
 
     def begin_move(self, domain: str, owner: str, progress: dict[str, Any]) -> None:
-        """Mark a domain as moving; every process knows after `CACHE_TTL` seconds."""
+        """Mark a domain as moving; every process has noticed after `CACHE_TTL` seconds."""
         with self._database.writing() as session:
             row = session.get(DomainOwnership, domain, with_for_update=True)
             if row is None:
@@ -63,11 +63,11 @@ class OwnershipTransitions:
 
     def wait_for_open_transactions(self) -> None:
         """Wait until every writing transaction that began before has ended."""
-        # One table after another: a transaction that writes several of them could otherwise wait
-        # for this while this waits for it, until PostgreSQL ends one of the two.
+        # One table after another, because locking several at once could deadlock with a
+        # transaction that writes several of them.
         for table in self._domains:
             with self._database.writing() as session:
-                # On SQLite one writes after the other, so this transaction is the barrier.
+                # SQLite has a single writer, so this transaction is the barrier.
                 if session.get_bind().dialect.name == "postgresql":
                     session.execute(text(f"LOCK TABLE {table} IN SHARE MODE"))
 
@@ -75,12 +75,12 @@ class OwnershipTransitions:
         """Freeze the writes of a domain for some seconds; return once earlier writes have ended."""
         with self._database.writing() as session:
             row = session.get_one(DomainOwnership, domain, with_for_update=True)
-            # From now on: on PostgreSQL this waited for earlier writes.
+            # Counted from now on: on PostgreSQL this waited for earlier writes.
             row.state, row.frozen_until = FROZEN, int((time.time() + seconds) * 1000)
             row.changed_at = self._clock()
 
     def unfreeze_writes(self, domain: str) -> None:
-        """End the write freeze; the domain goes on moving."""
+        """End the write freeze; the move continues."""
         self._set(domain, state=MOVING, frozen_until=0)
 
     def change_owner(
@@ -88,8 +88,8 @@ class OwnershipTransitions:
     ) -> bool:
         """Return a domain another owner; return whether it was given.
 
-        With `only_while_frozen` only before the freeze's deadline, so that nobody has written since
-        it began.
+        With `only_while_frozen`, only before the freeze's deadline, which proves that there was no
+        write since it began.
         """
         with self._database.writing() as session:
             row = session.get_one(DomainOwnership, domain, with_for_update=True)

@@ -1,1 +1,1 @@
-"""Posts: what people write in threads."""
+"""Posts: the messages of people in threads."""

@@ -113,7 +113,7 @@ class PostsApi:
         ),
     )
     def change_post(self, path: PostPath, body: PostChange) -> Response:
-        """Rewrite one's own post."""
+        """Edit one's own post."""
         identity = self._sessions.require()
         changes = changed_fields(body)
         post = self._posts.change(identity, path.post_id, changes["body"], read_precondition())
@@ -126,7 +126,7 @@ class PostsApi:
         responses=describe_responses(204, None, 401, 403, 404, 409, 412, 503),
     )
     def delete_post(self, path: PostPath) -> Response:
-        """Take a post's text away, as its author or a moderator; it keeps its place."""
+        """Remove a post's text, as its author or a moderator; a placeholder remains."""
         self._posts.delete(self._sessions.require(), path.post_id, read_precondition())
         return json_response(None, 204)
 

@@ -1,4 +1,4 @@
-"""The definition of the domain of posts, from which other parts of the forum are derived."""
+"""The definition of the domain of posts, used by the rest of the forum."""
 
 from forum.domain import Domain
 from forum.posts import events

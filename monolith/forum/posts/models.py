@@ -13,7 +13,7 @@ from forum.users.models import UserRow
 
 
 class PostRow(Base):
-    """A post; a deleted one stays without its text."""
+    """A post; a deleted one remains without text."""
 
     __tablename__ = "posts"
 
@@ -33,7 +33,7 @@ class PostRow(Base):
     __table_args__ = (Index(None, "thread_id", "id"), Index(None, "author_id", "id"))
 
     def to_post(self) -> Post:
-        """Return the post as everybody may see it."""
+        """Return the public view of the post."""
         return Post(
             id=self.id,
             author=self.author.to_author(),

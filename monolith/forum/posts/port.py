@@ -1,4 +1,4 @@
-"""The port of posts: what the rest of the forum asks of their owner."""
+"""The port of posts: the operations that the rest of the forum uses."""
 
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from forum.users.port import Identity
 
 
 class Posts(Protocol):
-    """The use cases of posts; each raises a `chassis.errors.Failure` if it can't be done."""
+    """The use cases of posts; each raises a `chassis.errors.Failure` if it fails."""
 
     def create(
         self, identity: Identity, thread_id: str, body: str, key: IdempotencyKey | None = None
@@ -30,4 +30,4 @@ class Posts(Protocol):
         """Replace the text of one's own post."""
 
     def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
-        """Delete a post: by its author or a moderator."""
+        """Delete a post, as its author or a moderator."""

@@ -32,7 +32,7 @@ class PostRecords:
 
     @classmethod
     def for_move(cls, database: Database, clock: Clock) -> Self:
-        """Build the store; users and threads of copied posts may come later than the posts."""
+        """Build the store; users and threads may be copied after their posts."""
         actors, threads = ReplicaActors(clock), MovedThreadAdmission()
         return cls(database, clock, PostReplica(database, lambda: actors, lambda: threads))
 
@@ -44,7 +44,7 @@ class PostRecords:
         return records, records[-1]["id"] if len(records) == limit else None
 
     def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Read those of some posts that exist."""
+        """Read some posts by id; return those that exist."""
         with self.database.reading() as session:
             found = session.execute(_known().where(PostRow.id.in_(ids)))
             return {post.id: _record(post, gone) for post, gone in found}
@@ -54,7 +54,7 @@ class PostRecords:
         return []
 
     def update_replica(self, records: Sequence[Record]) -> None:
-        """Store what the service knows of its own posts."""
+        """Store the service's own posts."""
         self.write(records)
 
     def totals(self) -> tuple[int, int]:
@@ -65,7 +65,7 @@ class PostRecords:
         return int(count), int(versions)
 
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
-        """Store posts, each unless as new a version is here."""
+        """Store posts, each unless the stored version is as new."""
         for record in records:
             if TOMBSTONE in record:
                 continue

@@ -9,7 +9,7 @@ MAX_PAGE_SIZE = 512 * 1024
 
 
 def page_length(posts: Sequence[Post]) -> int:
-    """Return how many of the first posts fit on one page, one at least."""
+    """Return the number of leading posts that fit on one page, at least one."""
     size = 0
     for number, post in enumerate(posts):
         size += len(post.body) + len(post.html)

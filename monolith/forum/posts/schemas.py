@@ -1,4 +1,4 @@
-"""What the API of posts takes and gives, as JSON."""
+"""JSON schemas of the API of posts."""
 
 from typing import Annotated, Literal
 
@@ -21,25 +21,25 @@ class NewPost(RequestBody):
 
 
 class PostChange(PatchBody):
-    """What to change of a post; at least one field."""
+    """Changes of a post; at least one field."""
 
     body: Body = Field(default_factory=str)
 
 
 class PostPath(BaseModel):
-    """Names a post."""
+    """The id of a post."""
 
     post_id: Id
 
 
 class ThreadPath(BaseModel):
-    """Names a thread."""
+    """The id of a thread."""
 
     thread_id: Id
 
 
 class UserPath(BaseModel):
-    """Names a person."""
+    """The id of a person."""
 
     user_id: Id
 
@@ -55,14 +55,14 @@ class InThreadQuery(PageParameters):
 
 
 class AuthorOut(BaseModel):
-    """Who wrote something."""
+    """The author of a post."""
 
     id: str
     display_name: str
 
 
 class PostOut(BaseModel):
-    """A post; a deleted one keeps its place, without its text."""
+    """A post; a deleted one remains as a placeholder without text."""
 
     id: str
     thread_id: str

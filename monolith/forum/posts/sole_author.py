@@ -8,10 +8,10 @@ from forum.posts.models import PostRow
 
 
 class SqlSoleAuthorCheck:
-    """Looks into the forum's own table."""
+    """Check against the forum's own table."""
 
     def prefetch(self, thread_id: str, author_id: str) -> bool | None:  # noqa: ARG002
-        """Return None: the transaction looks."""
+        """Return None: the check runs within the transaction."""
         return None
 
     def others_wrote(
@@ -31,13 +31,13 @@ class SqlSoleAuthorCheck:
 
 
 class RemoteSoleAuthorCheck:
-    """Asks the posts service."""
+    """Check at the posts service."""
 
     def __init__(self, posts: RemotePosts) -> None:
         self._posts = posts
 
     def prefetch(self, thread_id: str, author_id: str) -> bool | None:
-        """Return the service's answer."""
+        """Return the service's result."""
         return self._posts.others_wrote(thread_id, author_id)
 
     def others_wrote(
@@ -47,5 +47,5 @@ class RemoteSoleAuthorCheck:
         author_id: str,  # noqa: ARG002
         prefetched: bool | None,
     ) -> bool:
-        """Return what the service has just answered."""
+        """Return the prefetched result."""
         return bool(prefetched)

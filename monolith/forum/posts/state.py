@@ -1,4 +1,4 @@
-"""Posts as data: what everybody may see, and what components tell each other."""
+"""Posts as data: the public view, and the state shared between components."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from forum.users.state import Author
 
 @dataclass(frozen=True, kw_only=True)
 class PostContent:
-    """The content of a post; a deleted post keeps its place in the thread, without its text."""
+    """The content of a post; a deleted post remains in the thread as a placeholder without text."""
 
     thread_id: EntityId
     body: Annotated[str, Field(max_length=16_000)]
@@ -23,14 +23,14 @@ class PostContent:
 
 @dataclass(frozen=True, kw_only=True)
 class PostState(PostContent):
-    """What components tell each other of a post, in events and records."""
+    """The state of a post that components share in events and records."""
 
     author_id: EntityId
 
 
 @dataclass(frozen=True, kw_only=True)
 class Post(PostContent):
-    """A post as everybody may see it; `version` counts its changes."""
+    """The public view of a post; `version` counts its changes."""
 
     id: str
     author: Author

@@ -138,7 +138,7 @@ class SqlPosts:
             Forbidden, NotFound, PreconditionFailed: as their names say.
             Conflict: it was deleted.
         """
-        # Not within the transaction, where everybody else's writes would wait for it.
+        # Outside of the transaction, where it would block other writes.
         html = render(body)
         with self.database.writing() as session:
             actor = self.actors().authorize_writer(session, identity)
@@ -159,7 +159,7 @@ class SqlPosts:
             return row.to_post()
 
     def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
-        """Delete a post: by its author or a moderator. Deleting it again changes nothing.
+        """Delete a post, as its author or a moderator; idempotent.
 
         Raises:
             Forbidden, NotFound, PreconditionFailed: as their names say.

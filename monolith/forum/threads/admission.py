@@ -1,4 +1,4 @@
-"""Admission of posts to threads, and the counters that threads show of their posts."""
+"""Admission of posts to threads, and the threads' counters of posts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,11 +24,11 @@ class ThreadAdmission(Protocol):
     """
 
     def require_known(self, thread_id: str) -> None:
-        """Make sure that the thread is known here.
+        """Ensure that the thread is known here.
 
         Raises:
             NotFound: there is no such thread.
-            Unavailable: only the threads service can tell, and it is unreachable.
+            Unavailable: only the threads service knows, and it is unreachable.
         """
 
     def admit_post(self, session: Session, thread_id: str) -> None:
@@ -40,10 +40,10 @@ class ThreadAdmission(Protocol):
         """
 
     def lock_thread(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
-        """Lock the thread's row for a post of another component, by this author and of this time.
+        """Lock the thread's row for a post of another component, with this author and time.
 
         Raises:
-            LookupError: there is no row, and no event will tell of the thread later.
+            LookupError: there is no row, and no event of the thread will follow.
         """
 
     def update_counters(
@@ -53,10 +53,10 @@ class ThreadAdmission(Protocol):
 
 
 class _RowAdmission:
-    """The methods that are the same whoever owns threads: the table has a row of each."""
+    """The methods that don't depend on the owner of threads: each thread has a row."""
 
     def admit_post(self, session: Session, thread_id: str) -> None:
-        """Admit one more post, as the table is now."""
+        """Admit one more post, according to the current row."""
         if require_thread(session, thread_id, locked=True).locked:
             raise Conflict("This thread is locked.", kind="urn:problem:thread-locked")
 
@@ -67,7 +67,7 @@ class _RowAdmission:
         counted = update(ThreadRow).where(ThreadRow.id == thread_id)
         counted = counted.values(post_count=ThreadRow.post_count + change)
         if at:
-            # Another post may have been admitted since this one looked at the clock.
+            # Another post may have been admitted since this one read the clock.
             later = case((ThreadRow.last_activity_at < at, at), else_=ThreadRow.last_activity_at)
             counted = counted.values(last_activity_at=later)
         session.execute(counted.execution_options(synchronize_session=False))
@@ -91,7 +91,7 @@ class OwnedThreadAdmission(_RowAdmission):
 
 @dataclass(frozen=True)
 class ReplicaThreadAdmission(_RowAdmission):
-    """Threads of the replica, or of the threads service if the replica does not know them yet."""
+    """Threads of the replica, or of the threads service while the replica lacks them."""
 
     database: Database
     threads: RemoteThreads
@@ -115,10 +115,10 @@ class ReplicaThreadAdmission(_RowAdmission):
 
 @dataclass(frozen=True)
 class MovedThreadAdmission(_RowAdmission):
-    """Threads during a move of posts, which may come before the events of their threads."""
+    """Threads during a move of posts, which may arrive before the events of their threads."""
 
     def require_known(self, thread_id: str) -> None:
-        """Require nothing: the records are right."""
+        """Do nothing: the records are authoritative."""
 
     def lock_thread(self, session: Session, thread_id: str, author_id: str, at: datetime) -> None:
         """Lock the thread's row; insert one if there is none."""

@@ -56,7 +56,7 @@ class ThreadsApi:
         ),
     )
     def create_thread(self, body: NewThread) -> Response:
-        """Begin a thread."""
+        """Start a thread."""
         identity = self._sessions.require()
         key = read_idempotency_key(self._idempotency_keys, identity.subject, body.model_dump())
         view = self._threads.create(identity, body.title, key)

@@ -12,7 +12,7 @@ from forum.users.models import UserRow
 
 
 class ThreadRow(Base):
-    """A thread; a deleted one stays for the posts that refer to it."""
+    """A thread; a deleted one remains for the posts that refer to it."""
 
     __tablename__ = "threads"
 
@@ -31,7 +31,7 @@ class ThreadRow(Base):
     __table_args__ = (Index(None, "last_activity_at", "id"),)
 
     def to_thread(self) -> Thread:
-        """Return the thread as everybody may see it."""
+        """Return the public view of the thread."""
         return Thread(
             id=self.id,
             author=self.author.to_author(),

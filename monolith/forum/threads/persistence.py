@@ -1,4 +1,4 @@
-"""Rows of threads: looked up, written to the replica by version, and indexed for the search."""
+"""Rows of threads: lookup, versioned writes to the replica, and the search index."""
 
 from datetime import datetime
 from typing import Any
@@ -15,12 +15,12 @@ from forum.threads.state import DeletedThreadState, ThreadState
 
 
 def no_such_thread() -> NotFound:
-    """Make the failure of a request for an unknown thread."""
+    """Build the failure for an unknown thread."""
     return NotFound("There is no such thread.")
 
 
 def require_thread(session: Session, thread_id: str, *, locked: bool = False) -> ThreadRow:
-    """Return a thread's row, and with `locked` keep others from changing it meanwhile.
+    """Return a thread's row; with `locked`, lock it until the end of the transaction.
 
     Raises:
         NotFound: there is no such thread.
@@ -32,10 +32,10 @@ def require_thread(session: Session, thread_id: str, *, locked: bool = False) ->
 
 
 def insert_placeholder(session: Session, thread_id: str, author_id: str, at: datetime) -> None:
-    """Insert a row for posts to refer to, for a thread of which nothing else is known yet.
+    """Insert a placeholder that posts can refer to, for a thread that is not known yet.
 
-    It counts as deleted, so that nobody is shown it, and its version 0 is older than any other.
-    `author_id` and `at` are those of a post in it, until an event tells more.
+    It is hidden like a deleted thread, and its version 0 is older than any other. `author_id` and
+    `at` are those of a post in it, until an event of the thread arrives.
     """
     row = _deleted(author_id, at) | {
         "id": thread_id,
@@ -47,14 +47,14 @@ def insert_placeholder(session: Session, thread_id: str, author_id: str, at: dat
 
 
 def upsert(session: Session, thread_id: str, version: int, state: ThreadState) -> None:
-    """Store the state of a thread, unless as new a version is known."""
+    """Store the state of a thread, unless the stored version is as new."""
     values = codec.attributes(state, ThreadState) | {"deleted": False}
     if _put(session, thread_id, version, values):
         index_title(session, thread_id, state.title)
 
 
 def mark_deleted(session: Session, thread_id: str, version: int, state: DeletedThreadState) -> None:
-    """Store that a thread was deleted, unless a newer version is known."""
+    """Mark a thread as deleted, unless the stored version is newer."""
     if _put(session, thread_id, version, _deleted(state.author_id, state.created_at)):
         index_title(session, thread_id, "")
 
@@ -68,9 +68,9 @@ def index_title(session: Session, thread_id: str, title: str) -> None:
 
 
 def _locked(session: Session, thread_id: str) -> ThreadRow | None:
-    """Return a thread's row as it is, once nobody else changes it."""
-    # Without its author: PostgreSQL, which waits for the row, would look for the new row's author
-    # among the old row's, and find none where a stand-in was replaced meanwhile.
+    """Lock a thread's row and return its current state."""
+    # Without its author: PostgreSQL, after waiting for the row, would look up the new row's author
+    # among the old row's, and find none if a placeholder was replaced in the meantime.
     return session.get(
         ThreadRow,
         thread_id,
@@ -91,7 +91,7 @@ def _deleted(author_id: str, created_at: datetime) -> dict[str, Any]:
 
 
 def _put(session: Session, thread_id: str, version: int, state: dict[str, Any]) -> bool:
-    """Bring a row to a state, unless it is of this version or newer; return whether it was."""
+    """Update a row, unless it has this version or a newer one; return whether it was updated."""
     began = state["created_at"]
     new = state | {
         "id": thread_id,
@@ -108,7 +108,7 @@ def _put(session: Session, thread_id: str, version: int, state: dict[str, Any]) 
     for name, value in state.items():
         setattr(row, name, value)
     row.version = version
-    # What is counted from posts stays; they may have come first.
+    # The counters of posts stay; posts may have arrived first.
     row.last_activity_at = max(row.last_activity_at, began)
     session.flush()
     return True

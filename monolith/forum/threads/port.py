@@ -1,4 +1,4 @@
-"""The port of threads: what the rest of the forum asks of their owner."""
+"""The port of threads: the operations that the rest of the forum uses."""
 
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from forum.users.port import Identity
 
 
 class Threads(Protocol):
-    """The use cases of threads; each raises a `chassis.errors.Failure` if it can't be done."""
+    """The use cases of threads; each raises a `chassis.errors.Failure` if it fails."""
 
     def create(
         self, identity: Identity, title: str, key: IdempotencyKey | None = None
@@ -32,4 +32,4 @@ class Threads(Protocol):
         """Change a thread: its title by the author, title and lock by a moderator."""
 
     def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
-        """Delete a thread: by a moderator, or by its author while alone in it."""
+        """Delete a thread, as a moderator, or as its author while alone in it."""

@@ -32,13 +32,13 @@ class ThreadQueries:
             return require_thread(session, thread_id).to_thread()
 
     def is_known(self, thread_id: str) -> bool:
-        """Return whether a thread is known here, if only as deleted."""
+        """Return whether a thread is known here, even if deleted."""
         with self.database.reading() as session:
             row = session.get(ThreadRow, thread_id)
             return row is not None and row.version > 0
 
     def titles(self, thread_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the titles of those threads that are known here, by id."""
+        """Return the titles of the threads that are known here, by id."""
         query = select(ThreadRow.id, ThreadRow.title).where(
             ThreadRow.id.in_(set(thread_ids)), ThreadRow.deleted.is_(False), ThreadRow.version > 0
         )

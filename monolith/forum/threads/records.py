@@ -35,18 +35,18 @@ class ThreadRecords:
         return records, records[-1]["id"] if len(records) == limit else None
 
     def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Read those of some threads that exist or existed."""
+        """Read some threads by id; return those that exist or existed."""
         with self.database.reading() as session:
             found = session.scalars(_known().where(ThreadRow.id.in_(ids)))
             return {row.id: _record(row) for row in found}
 
     def placeholder_ids(self) -> list[str]:
-        """Return the ids of threads of which only posts are known."""
+        """Return the ids of threads that are only known from posts."""
         with self.database.reading() as session:
             return list(session.scalars(select(ThreadRow.id).where(ThreadRow.version == 0)))
 
     def update_replica(self, records: Sequence[Record]) -> None:
-        """Store what the service knows of its own threads."""
+        """Store the service's own threads."""
         self.write(records)
 
     def totals(self) -> tuple[int, int]:
@@ -57,7 +57,7 @@ class ThreadRecords:
         return int(count), int(versions)
 
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
-        """Store threads, each unless as new a version is here."""
+        """Store threads, each unless the stored version is as new."""
         for record in records:
             thread_id, version = record["id"], record["version"]
             with self.database.writing() as session:
@@ -70,7 +70,7 @@ class ThreadRecords:
                     if known is not None:
                         deleted = codec.attributes(known, DeletedThreadState)
                         mark_deleted(session, thread_id, version, DeletedThreadState(**deleted))
-                    continue  # nothing refers to a thread that never was here
+                    continue  # nothing refers to a thread that never existed here
                 state = codec.from_json(ThreadState, record)
                 insert_placeholder(session, state.author_id, state.created_at, FORMER_MEMBER)
                 upsert(session, thread_id, version, state)
@@ -85,7 +85,7 @@ class ThreadRecords:
 
 
 def _known() -> Select[ThreadRow]:
-    # Threads of which only a post is known have version 0.
+    # Threads that are only known from a post have version 0.
     return select(ThreadRow).options(lazyload(ThreadRow.author)).where(ThreadRow.version > 0)
 
 

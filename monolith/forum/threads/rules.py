@@ -13,7 +13,7 @@ SEARCHED_WORDS = 8
 def words(text: str) -> list[str]:
     """Return the distinct words of a text in their order, normalized for comparison.
 
-    One character can stand for many (NFKC), so a very long word is replaced by its hash.
+    One character can expand to many (NFKC), so a very long word is replaced by its hash.
     """
     normal = unicodedata.normalize("NFKC", text).casefold()
     found = dict.fromkeys(re.findall(r"\w+", normal))

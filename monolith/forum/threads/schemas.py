@@ -1,4 +1,4 @@
-"""What the API of threads takes and gives, as JSON."""
+"""JSON schemas of the API of threads."""
 
 from typing import Annotated, Literal
 
@@ -13,20 +13,20 @@ Title = Annotated[str, Field(max_length=120, pattern=r"\S"), SINGLE_LINE]
 
 
 class NewThread(RequestBody):
-    """A thread to begin."""
+    """A thread to start."""
 
     title: Title
 
 
 class ThreadChange(PatchBody):
-    """What to change of a thread; at least one field."""
+    """Changes of a thread; at least one field."""
 
     title: Title = Field(default_factory=str)
     locked: bool = Field(default_factory=bool)
 
 
 class ThreadPath(BaseModel):
-    """Names a thread."""
+    """The id of a thread."""
 
     thread_id: Annotated[str, Field(pattern=f"^{ID}$")]
 
@@ -39,7 +39,7 @@ class ThreadsQuery(PageParameters):
 
 
 class AuthorOut(BaseModel):
-    """Who began a thread."""
+    """The author of a thread."""
 
     id: str
     display_name: str

@@ -1,4 +1,4 @@
-"""The port through which threads learn whether an author is alone in a thread."""
+"""The port of threads that checks whether an author is alone in a thread."""
 
 from typing import Protocol
 
@@ -6,14 +6,14 @@ from sqlalchemy.orm import Session
 
 
 class SoleAuthorCheck(Protocol):
-    """Checks whether others than the author have posts in a thread.
+    """Check whether other people than the author have posts in a thread.
 
     `prefetch` runs before a transaction, because no transaction may wait for another component;
     `others_wrote` runs within it, with the result of `prefetch`.
     """
 
     def prefetch(self, thread_id: str, author_id: str) -> bool | None:
-        """Return whether others wrote, if only another component knows; None otherwise.
+        """Return the result if only another component can tell; None otherwise.
 
         Raises:
             Unavailable: the other component is unreachable.
@@ -22,4 +22,4 @@ class SoleAuthorCheck(Protocol):
     def others_wrote(
         self, session: Session, thread_id: str, author_id: str, prefetched: bool | None
     ) -> bool:
-        """Return whether others than the author have posts in a thread."""
+        """Return whether other people than the author have posts in a thread."""

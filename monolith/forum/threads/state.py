@@ -1,4 +1,4 @@
-"""Threads as data: what everybody may see, and what components tell each other."""
+"""Threads as data: the public view, and the state shared between components."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,14 +22,14 @@ class ThreadContent:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadState(ThreadContent):
-    """What components tell each other of a thread, in events and records."""
+    """The state of a thread that components share in events and records."""
 
     author_id: EntityId
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeletedThreadState:
-    """What components tell each other of a deleted thread."""
+    """The state of a deleted thread that components share."""
 
     author_id: EntityId
     created_at: Timestamp
@@ -37,7 +37,7 @@ class DeletedThreadState:
 
 @dataclass(frozen=True, kw_only=True)
 class Thread(ThreadContent):
-    """A thread as everybody may see it; `version` counts the changes that users made to it."""
+    """The public view of a thread; `version` counts the changes by users."""
 
     id: str
     author: Author

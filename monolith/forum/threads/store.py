@@ -115,7 +115,7 @@ class SqlThreads(ThreadQueries):
             return row.to_thread()
 
     def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
-        """Delete a thread: by a moderator, or by its author while alone in it.
+        """Delete a thread, as a moderator, or as its author while alone in it.
 
         Raises:
             Forbidden, NotFound, PreconditionFailed: as their names say.
@@ -124,7 +124,7 @@ class SqlThreads(ThreadQueries):
         with self.database.reading() as session:
             own = require_thread(session, thread_id).author_id == identity.subject
         check = self.sole_author_check()
-        # Only an author has to be alone, so only then is it worth a call.
+        # Only an author must be alone, so only then is the call needed.
         prefetched = check.prefetch(thread_id, identity.subject) if own else None
         with self.database.writing() as session:
             actor = self.actors().authorize_writer(session, identity)

@@ -49,23 +49,23 @@ class OwnedActors:
     """Users of the forum's own table."""
 
     def authorize_writer(self, session: Session, identity: Identity) -> Actor:
-        """Return the user of a session, as the table knows them."""
+        """Return the user of a session, according to the table."""
         return _permitted(session.get(UserRow, identity.subject))
 
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
     ) -> None:
-        """Leave it to the foreign key: all users are in the table."""
+        """Do nothing: all users are in the table, and the foreign key checks it."""
 
 
 class ReplicaActors:
-    """Users of the users service, as far as events and sessions have told of them."""
+    """Users of the users service, as known from events and sessions."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def authorize_writer(self, session: Session, identity: Identity) -> Actor:
-        """Return the user of a session as of the newest known version; store what only it tells."""
+        """Return the user of a session in the newest known version; store newer claims."""
         row = session.get(UserRow, identity.subject)
         if row is None or row.version < identity.claims.ver:
             store_claims(session, identity, self._clock())
@@ -75,7 +75,7 @@ class ReplicaActors:
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
     ) -> None:
-        """Insert a placeholder, until an event tells more."""
+        """Insert a placeholder until an event of the user arrives."""
         insert_placeholder(session, user_id, at, name)
 
 

@@ -68,7 +68,7 @@ class UsersApi:
     def register(self, body: NewUser) -> Response:
         """Open an account."""
         new = Registration(body.username, body.display_name, body.password)
-        # Nobody is signed in yet: two strangers who choose the same key must not meet.
+        # Nobody is signed in yet: two people who choose the same key must not collide.
         owner = f"newcomer {username_key(body.username)}"
         key = read_idempotency_key(self._idempotency_keys, owner, body.model_dump())
         view = self._users.register(new, key)
@@ -115,7 +115,7 @@ class UsersApi:
         responses=describe_responses(204, None, 401, headers=("Set-Cookie",)),
     )
     def sign_out(self) -> Response:
-        """Take the session's cookie away."""
+        """Remove the session's cookie."""
         self._sessions.require()
         answer = json_response(None, 204, private=True)
         clear_session_cookie(answer)
@@ -201,7 +201,7 @@ class UsersApi:
         responses=describe_responses(200, ErasureOut, 404, 503),
     )
     def get_erasure(self, path: UserPath) -> Response:
-        """Read how far the erasure of an account is."""
+        """Read the progress of an account's erasure."""
         return json_response(ErasureOut(**self._users.erasure(path.user_id).public_view()))
 
 

@@ -14,8 +14,8 @@ from forum.users.state import Author, PublicUser, User
 class UserRow(Base):
     """A user.
 
-    An erased user's row stays for the posts that refer to it, without personal data. Once users is
-    extracted, the rows are a replica of it, and the service guarantees that usernames are unique.
+    An erased user's row remains for the posts that refer to it, without personal data. Once the
+    domain is extracted, the rows are a replica, and the service guarantees unique usernames.
     """
 
     __tablename__ = "users"
@@ -32,16 +32,16 @@ class UserRow(Base):
     version: Mapped[int] = mapped_column(default=1)
 
     def to_user(self) -> User:
-        """Return the user as everybody may see them."""
+        """Return the public view of the user."""
         return User(id=self.id, version=self.version, **codec.attributes(self, PublicUser))
 
     def to_author(self) -> Author:
-        """Return the user as the author of something."""
+        """Return the user as an author."""
         return Author(self.id, self.display_name)
 
 
 class Credential(Base):
-    """The hash of a user's password, apart from what others may read."""
+    """The hash of a user's password, separate from the public fields."""
 
     __tablename__ = "credentials"
 
@@ -73,5 +73,5 @@ class ErasureRow(Base):
     waiting_for: Mapped[list[str]] = mapped_column(JSON)
 
     def to_erasure(self) -> Erasure:
-        """Return the erasure as everybody may see it."""
+        """Return the public view of the erasure."""
         return Erasure(self.user_id, self.requested_at, self.finished_at)

@@ -25,16 +25,16 @@ _UNKNOWN: dict[str, Any] = BLANK_PROFILE | {
 
 
 def insert_placeholder(session: Session, user_id: str, at: datetime, name: str) -> None:
-    """Insert a row to refer to, for a user of whom at most the name is known yet.
+    """Insert a placeholder that rows can refer to, for a user who is not known yet.
 
-    Its version 0 is older than anything that a session or an event tells.
+    Its version 0 is older than that of any session or event.
     """
     row = _UNKNOWN | {"id": user_id, "display_name": name, "created_at": at, "version": 0}
     session.execute(insert_into(session, UserRow).values(row).on_conflict_do_nothing())
 
 
 def store_claims(session: Session, identity: Identity, now: datetime) -> None:
-    """Store what a session tells of its owner, unless as much is known."""
+    """Store a session's claims about its owner, unless the stored version is as new."""
     claims = identity.claims
     learned = {
         "username": claims.username,
@@ -52,9 +52,9 @@ def store_claims(session: Session, identity: Identity, now: datetime) -> None:
 
 
 def upsert(session: Session, user_id: str, version: int, state: UserState) -> None:
-    """Store the state of a user, unless a newer version is known.
+    """Store the state of a user, unless the stored version is newer.
 
-    A state of the same version too: a session knows less of it than an event.
+    A state of the same version replaces the row too: an event has more fields than a session.
     """
     # The username's key stays: it was claimed while the forum owned users.
     new = codec.attributes(state, UserState) | {"version": version}

@@ -1,4 +1,4 @@
-"""The port of users: what the rest of the forum asks of their owner."""
+"""The port of users: the operations that the rest of the forum uses."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from forum.users.state import User
 
 @dataclass(frozen=True)
 class SessionClaims:
-    """What a session token tells of its owner, as of version `ver` of the account."""
+    """The claims of a session token about its owner, as of version `ver` of the account."""
 
     username: str
     name: str
@@ -28,7 +28,7 @@ Identity = tokens.Identity[SessionClaims]
 
 @dataclass(frozen=True)
 class Erasure:
-    """The erasure of an account, as everybody may see it."""
+    """The public view of an account's erasure."""
 
     id: str  # of the user
     requested_at: datetime
@@ -72,7 +72,7 @@ class Limits:
 
 
 class Users(Protocol):
-    """The use cases of users; each raises a `chassis.errors.Failure` if it can't be done."""
+    """The use cases of users; each raises a `chassis.errors.Failure` if it fails."""
 
     def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
         """Open an account, and return its public view."""

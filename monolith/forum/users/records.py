@@ -38,18 +38,18 @@ class UserRecords:
         return records, records[-1]["id"] if len(records) == limit else None
 
     def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Read those of some users who exist or existed."""
+        """Read some users by id; return those who exist or existed."""
         with self.database.reading() as session:
             found = session.execute(_known().where(UserRow.id.in_(ids)))
             return {user.id: _record(user, password, asked) for user, password, asked in found}
 
     def placeholder_ids(self) -> list[str]:
-        """Return the ids of users of whom only what they wrote is known."""
+        """Return the ids of users who are only known from what they wrote."""
         with self.database.reading() as session:
             return list(session.scalars(select(UserRow.id).where(UserRow.version == 0)))
 
     def update_replica(self, records: Sequence[Record]) -> None:
-        """Store what the service knows of its own users, as far as events tell of it."""
+        """Store the service's own users, limited to the fields in events."""
         for record in records:
             with self.database.writing() as session:
                 if record["erased"]:
@@ -67,7 +67,7 @@ class UserRecords:
         return int(count), int(versions)
 
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
-        """Store users, each unless a newer version is here."""
+        """Store users, each unless the stored version is newer."""
         # Erased users first: somebody else may have the name now.
         for record in sorted(records, key=lambda one: not one["erased"]):
             with self.database.writing() as session:
@@ -96,7 +96,7 @@ class UserRecords:
     def write_auxiliary(self, records: Sequence[Record]) -> None:
         """Store responses to idempotency keys, and the progress of erasures.
 
-        The forum itself has forgotten the users already.
+        The forum itself has already removed the users.
         """
         IdempotencyRecords(self.database, "/api/users", self.clock).write(records)
         for record in records:
@@ -123,7 +123,7 @@ class UserRecords:
             with session.begin_nested():
                 session.execute(update(UserRow).where(mine).values(username_key=key))
         except IntegrityError:
-            # A user who is erased had the name; their record comes, too.
+            # An erased user had the name; their record will also be copied.
             others = update(UserRow).where(UserRow.username_key == key, UserRow.id != record["id"])
             session.execute(others.values(username_key=None))
             session.execute(update(UserRow).where(mine).values(username_key=key))
@@ -149,12 +149,12 @@ class UserRecords:
 
 
 def _known() -> Select[UserRow, str, datetime]:
-    """Select users with the hash of the password, and the time at which an erasure began."""
+    """Select users with their password hash, and the start of their erasure."""
     return (
         select(UserRow, Credential.password_hash, ErasureRow.requested_at)
         .outerjoin(Credential, Credential.user_id == UserRow.id)
         .outerjoin(ErasureRow, ErasureRow.user_id == UserRow.id)
-        # Users of whom at most the name is known have version 0.
+        # Users of whom only the name may be known have version 0.
         .where(UserRow.version > 0)
     )
 

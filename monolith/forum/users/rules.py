@@ -16,6 +16,6 @@ def normalize_username(text: str) -> str:
 def username_key(username: str) -> str:
     """Return the key that two usernames share when they differ only in case or form.
 
-    A sign-in may send anything, and one character can stand for many, so the key is cut.
+    A sign-in may contain any text, and one character can expand to many, so the key is truncated.
     """
     return unicodedata.normalize("NFKC", normalize_username(username).casefold())[:MAX_USERNAME_KEY]

@@ -1,4 +1,4 @@
-"""What the API of users takes and gives, as JSON."""
+"""JSON schemas of the API of users."""
 
 import re
 from typing import Annotated, Literal
@@ -52,14 +52,14 @@ class Credentials(RequestBody):
 
 
 class NewPassword(RequestBody):
-    """The current password and the one to have from now on."""
+    """The current password and the new one."""
 
     current: Annotated[str, Field(min_length=1, max_length=128), MULTI_LINE]
     new: Password
 
 
 class UserChange(PatchBody):
-    """What to change of a person; at least one field."""
+    """Changes of a person; at least one field."""
 
     display_name: DisplayName = Field(default_factory=str)
     bio: Bio = Field(default_factory=str)
@@ -68,7 +68,7 @@ class UserChange(PatchBody):
 
 
 class UserPath(BaseModel):
-    """Names a person."""
+    """The id of a person."""
 
     user_id: Annotated[str, Field(pattern=f"^{ID}$")]
 
@@ -106,14 +106,14 @@ class SessionOut(BaseModel):
 
 
 class ErasingOut(BaseModel):
-    """An account that is being erased from now on."""
+    """An account whose erasure has begun."""
 
     id: str
     status: Literal["erasing"]
 
 
 class ErasureOut(BaseModel):
-    """How far an erasure is: `erased` once no component knows the person any more."""
+    """The progress of an erasure: `erased` once no component has data of the person."""
 
     id: str
     status: Literal["erasing", "erased"]

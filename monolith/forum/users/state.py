@@ -1,4 +1,4 @@
-"""Users as data: what everybody may see, and what components tell each other."""
+"""Users as data: the public view, and the state shared between components."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from forum.event_fields import Timestamp
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What a user may change of their own account."""
+    """The fields of an account that its owner may change."""
 
     display_name: Annotated[str, Field(min_length=1, max_length=50)]
     bio: Annotated[str, Field(max_length=500)]
@@ -19,7 +19,7 @@ class Profile:
 
 @dataclass(frozen=True, kw_only=True)
 class PublicUser(Profile):
-    """What everybody may see of a user."""
+    """The public fields of a user."""
 
     username: Annotated[str, Field(min_length=1, max_length=40)]
     role: Annotated[str, Field(min_length=1, max_length=16)]
@@ -28,14 +28,14 @@ class PublicUser(Profile):
 
 @dataclass(frozen=True, kw_only=True)
 class UserState(PublicUser):
-    """What components tell each other of a user, in events and records."""
+    """The state of a user that components share in events and records."""
 
     suspended: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class User(PublicUser):
-    """A user as everybody may see them."""
+    """The public view of a user."""
 
     id: str
     version: int
@@ -47,7 +47,7 @@ class User(PublicUser):
 
 @dataclass(frozen=True)
 class Author:
-    """The author of a thread or a post, by the name that is shown."""
+    """The author of a thread or a post, with the display name."""
 
     id: str
     display_name: str

@@ -169,8 +169,8 @@ class SqlUsers:
             Forbidden, NotFound, PreconditionFailed: as their names say.
         """
         with self.database.writing() as session:
-            # A user who edits their own profile is locked first, so that an erasure at the same
-            # time ends their session instead of hiding the account.
+            # A user who edits their own profile is locked first, so that a concurrent erasure
+            # ends their session instead of hiding the account.
             actor = _require_actor(session, identity, locked=identity.subject == user_id)
             user = _require_user(session, user_id, locked=True)
             if actor.suspended:

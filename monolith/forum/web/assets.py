@@ -1,4 +1,4 @@
-"""The static files, under an address that changes with their content and so is for ever."""
+"""Static files under content-addressed URLs, which can be cached forever."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ GZIP = "gzip"
 
 @dataclass(frozen=True)
 class Asset:
-    """A file in memory, as it is and compressed."""
+    """A file in memory, plain and compressed."""
 
     content_type: str
     plain: bytes
@@ -56,7 +56,7 @@ class Assets:
         return together.hexdigest()[:12]
 
     def address(self, name: str) -> str:
-        """Return the address of a file that is there."""
+        """Return the URL of an existing file."""
         if name not in self._files:
             raise LookupError(name)
         return f"{self._prefix}/{self.fingerprint}/{name}"
@@ -78,15 +78,15 @@ class Assets:
             if packed:
                 response.headers["Content-Encoding"] = GZIP
             response.headers["Vary"] = "Accept-Encoding"
-            # While instances are replaced, a page of the one may ask the other for its files: these
-            # are near enough to show it, and not to be kept.
+            # During a rolling deployment, a page of one revision may request files of another; they
+            # are similar enough to show it, but must not be cached.
             known = fingerprint == self.fingerprint
             response.headers["Cache-Control"] = FOREVER if known else "no-store"
             return response
 
 
 def accepts_gzip() -> bool:
-    """Return whether whoever asks takes compressed answers."""
+    """Return whether the client accepts compressed responses."""
     return request.accept_encodings[GZIP] > 0
 
 

@@ -1,4 +1,4 @@
-"""The context of the pages: the use cases of the three domains, and what pages need beside them."""
+"""The context of the pages: the use cases of the three domains, and shared helpers."""
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +23,7 @@ SECOND = TypeVar("SECOND")
 
 @dataclass(frozen=True)
 class PageContext:
-    """The domains at their owners, and what pages need beside them."""
+    """The domains at their owners, and shared helpers of the pages."""
 
     users: Users
     threads: Threads

@@ -21,9 +21,9 @@ _SIZE = 32  # bytes
 
 
 def csrf_token(secret: str, identity: Identity) -> str:
-    """Return a token for the forms of one session, masked differently each time.
+    """Return a token for the forms of one session, masked differently on each call.
 
-    Pages are compressed, and the size of a compressed page would leak a secret that repeats.
+    Pages are compressed, and the size of a compressed page would leak a repeated secret.
     """
     mask = secrets.token_bytes(_SIZE)
     return (mask + _xor(mask, _session_secret(secret, identity))).hex()
@@ -48,13 +48,13 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 
 def reject_forged_form(secret: str, identity: Identity | None) -> None:
-    """Check that one of our own pages sent a form.
+    """Check that a form was sent by a page of this site.
 
-    Browsers tell where a form comes from; the form of a signed-in user carries a token as well.
-    Pages without a session hold no token, so that they are the same for everybody.
+    Browsers report the origin of a form; the form of a signed-in user also has a token. Pages
+    without a session have no token, so that they are the same for everybody.
 
     Raises:
-        Forbidden: another site sent it, or it is from before the last sign-in.
+        Forbidden: another site sent it, or it is older than the last sign-in.
     """
     if is_cross_site():
         detail = "Another site sent this form, so nothing was done."
@@ -67,7 +67,7 @@ def reject_forged_form(secret: str, identity: Identity | None) -> None:
 
 
 def is_cross_site() -> bool:
-    """Return whether the browser says that another site sent this form."""
+    """Return whether the browser reports another site as the origin of this form."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     return site not in (None, "same-origin") or not (origin is None or _is_own_origin(origin))
@@ -94,7 +94,7 @@ def local_path(target: str) -> str:
 
 
 def add_security_headers(response: Response) -> Response:
-    """Add headers that say what a page may do, and who may cache it."""
+    """Add security and caching headers."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", POLICY)
     headers.setdefault("Referrer-Policy", "same-origin")

@@ -31,7 +31,7 @@ _TITLES = {
 
 
 def page(status: int, detail: str, retry_after: int | None = None) -> Response:
-    """Make an error's page; what somebody typed is on it, so that it is never lost."""
+    """Build an error page; it contains the user's input, so that it is not lost."""
     kept = None if status == 413 else from_request()
     title = _TITLES.get(status, _TITLES[500])
     response = render_page(
@@ -49,7 +49,7 @@ def page(status: int, detail: str, retry_after: int | None = None) -> Response:
 
 
 def install(app: OpenAPI) -> None:
-    """Show errors on pages as pages."""
+    """Register handlers that show errors as pages."""
 
     def for_page() -> bool:
         return not is_api_request() and request.path not in FOR_MACHINES
@@ -65,7 +65,7 @@ def install(app: OpenAPI) -> None:
         after = failure.retry_after if isinstance(failure, RateLimited | Unavailable) else None
         response = page(failure.status, detail, after)
         if isinstance(failure, Unauthenticated) and SESSION_COOKIE in request.cookies:
-            # Or the next page would greet somebody whom the one after does not know.
+            # Otherwise the next page would show a user who is no longer signed in.
             clear_session_cookie(response)
         return response
 

@@ -1,4 +1,4 @@
-"""Forms: what a person typed, what is wrong with it, and how it is shown again."""
+"""Forms: input, validation errors, and redisplay."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from chassis.http.problems import field_errors
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
 
-# What the API says to programs, said to people; anything else is plain already.
+# Messages of the API, rephrased for people; others are clear already.
 _PLAINLY = (
     (re.compile(r"Field required|String should match pattern '\\S'"), "Please fill this in."),
     (
@@ -30,7 +30,7 @@ _NAMES = {"q": "The search", "cursor": "The place in the list"}
 
 
 def humanize(message: str, field: str = "") -> str:
-    """Say to a person what is wrong with a field."""
+    """Return an error message about a field, rephrased for people."""
     for pattern, text in _PLAINLY:
         if found := pattern.fullmatch(message):
             return found.expand(text)
@@ -39,7 +39,7 @@ def humanize(message: str, field: str = "") -> str:
 
 @dataclass
 class Form:
-    """A form's values by field, and the errors of those that are wrong ("" for the whole)."""
+    """A form's values and errors by field ("" for errors of the whole form)."""
 
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
@@ -47,13 +47,13 @@ class Form:
 
     @classmethod
     def from_request(cls) -> "Form":
-        """Take what was sent, with line breaks as everything else here has them."""
+        """Read the submitted form, with normalized line breaks."""
         values = {name: value.replace("\r\n", "\n") for name, value in request.form.items()}
         values.pop("csrf_token", None)
         return cls(values)
 
     def parse(self, model: type[MODEL], **content: Any) -> MODEL | None:
-        """Read `content` as the API would; notes the errors and answers None if it is wrong."""
+        """Validate `content` as the API does; on errors, record them and return None."""
         try:
             return model.model_validate(content)
         except ValidationError as error:
@@ -63,10 +63,10 @@ class Form:
             return None
 
     def add_failure(self, failure: Failure, fields: frozenset[str] = frozenset()) -> None:
-        """Note why a use case refused; an error of a field not in `fields` is the form's.
+        """Record a use case's failure; errors of fields not in `fields` apply to the whole form.
 
         Raises:
-            Unauthenticated: the session has ended, which no correction of the form mends.
+            Unauthenticated: the session has ended, which can't be fixed in the form.
         """
         if isinstance(failure, Unauthenticated) and failure.problem_type == "about:blank":
             raise failure
@@ -76,7 +76,7 @@ class Form:
                 shown = wrong.field if wrong.field in fields else ""
                 self.errors.setdefault(shown, humanize(wrong.message))
         elif isinstance(failure, IdempotencyKeyReused):
-            # The browser went back to a form that had been sent, and the text is another now.
+            # The user went back to a submitted form and changed the text.
             self.values.pop("idempotency_key", None)
             self.errors[""] = (
                 "Another text was sent from this page before. Send it again to add this one too."
@@ -88,7 +88,7 @@ class Form:
 
 
 def retry_message(seconds: int) -> str:
-    """Return when to try again."""
+    """Return a text with the time to retry after."""
     minutes = -(-seconds // 60)
     if seconds < 60:
         return f"Please try again in {seconds} second{'s' * (seconds != 1)}."
@@ -96,7 +96,7 @@ def retry_message(seconds: int) -> str:
 
 
 def parse_version(text: str) -> frozenset[int] | None:
-    """Read the version that an edit form was filled with; None where it carries none."""
+    """Parse the version of an edit form's hidden field; None if it is missing."""
     if not text:
         return None
     return frozenset({int(text)} if text.isdigit() and len(text) < 18 else ())

@@ -1,4 +1,4 @@
-"""How pages leave: small, and not at all where the reader has them already."""
+"""Compression and conditional responses of pages."""
 
 import gzip
 import hashlib
@@ -9,15 +9,15 @@ from forum.web.assets import GZIP, accepts_gzip
 
 COMPRESSION_LEVEL = 4
 """Of zlib's nine: half a millisecond for a long page, and within a tenth of the smallest."""
-MIN_COMPRESSED_BYTES = 1000  # bytes; what fits into a packet gains nothing
+MIN_COMPRESSED_BYTES = 1000  # bytes; smaller responses fit into one packet anyway
 
 
 def finish_response(response: Response) -> Response:
-    """Make a page ready to leave.
+    """Add an ETag and compress a page.
 
-    A page that nobody in particular reads is the same for everybody, so its content is its edition:
-    it carries an ETag, and whoever has that edition is answered 304. Pages of people who are
-    signed in hold a token that is new each time.
+    An anonymous page is the same for everybody, so it gets an ETag of its content, and a client
+    that has this version gets a 304. Pages of signed-in users contain a token that is new each
+    time.
     """
     if response.mimetype != "text/html" or response.is_streamed:
         return response
@@ -30,7 +30,7 @@ def finish_response(response: Response) -> Response:
             return response
     page = response.get_data()
     if len(page) > MIN_COMPRESSED_BYTES and accepts_gzip():
-        # Nothing secret in it stays the same from page to page (see guard), so its size tells none.
+        # No secret in it is the same on every page (see `csrf`), so its size leaks none.
         response.set_data(gzip.compress(page, COMPRESSION_LEVEL, mtime=0))
         response.headers["Content-Encoding"] = GZIP
     return response

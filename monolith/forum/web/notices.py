@@ -17,7 +17,7 @@ def add(level: str, text: str) -> None:
 
 
 def stale_data_notice(domain: Domain) -> Callable[[], None]:
-    """Return what makes a page say that it shows older data of a domain, from the replica."""
+    """Return a callback that adds the notice about stale data of a domain from the replica."""
     text = (
         f"The part of the forum that keeps {domain.label} does not answer right now."
         " What is shown of them here may be a little old."

@@ -1,9 +1,9 @@
-"""Pages that nobody in particular reads: made once, and shared for less than a second.
+"""Cache of anonymous pages: rendered once, and shared for less than a second.
 
-Who sends no cookie gets the page that was made for the one before, if the making began less than
-`SECONDS` ago; who asks while it is being made waits for it. Anybody with a session gets a page of
-their own, so a person always sees what they wrote; and since whoever just signed out wrote a moment
-ago, their browser carries a cookie for as long as an older page may be about. See ADR 0028.
+A request without a cookie gets a shared page if its rendering began less than `SECONDS` ago; a
+request during the rendering waits for it. Each request with a session gets its own page, so people
+always see what they wrote. After signing out, the browser keeps a cookie for as long as an older
+page may be cached, for the same reason. See ADR 0028.
 """
 
 import threading
@@ -18,8 +18,8 @@ from chassis.http.app import is_api_request
 
 MAX_AGE_SECONDS = 1.0
 """A shared page shows nothing older than this."""
-MAX_PAGES = 256  # pages that one process keeps
-MAX_PAGE_BYTES = 128 * 1024  # bytes of a page that is kept
+MAX_PAGES = 256  # maximum number of pages in one process
+MAX_PAGE_BYTES = 128 * 1024  # maximum size of a cached page in bytes
 BYPASS_COOKIE = "forum_fresh"
 """The cookie of somebody whose session was ended just now."""
 _PATHS = ("/threads/", "/users/")
@@ -29,7 +29,7 @@ _EDITION = "HTTP_IF_NONE_MATCH"
 
 @dataclass(frozen=True)
 class CachedPage:
-    """A page as it left."""
+    """A cached response."""
 
     headers: tuple[tuple[str, str], ...]
     body: bytes
@@ -37,7 +37,7 @@ class CachedPage:
 
 @dataclass
 class PendingPage:
-    """A page that somebody makes or made; `page` is None until then, or if it is not for others."""
+    """A page being rendered; `page` is None until then, or if it must not be shared."""
 
     began: float
     page: CachedPage | None = None
@@ -45,7 +45,7 @@ class PendingPage:
 
 
 class PageCache:
-    """The pages of one process, by what was asked for."""
+    """The cached pages of one process, by request."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -53,9 +53,10 @@ class PageCache:
         self._makings: dict[Hashable, PendingPage] = {}
 
     def find(self, key: Hashable) -> CachedPage | PendingPage | None:
-        """Return the page of less than a second ago.
+        """Return a page that is less than a second old.
 
-        A `Making` is for the caller to make and to `finish`; None says to make one for oneself.
+        A `PendingPage` is to be rendered and passed to `finish` by the caller. None means that the
+        caller renders a page that is not shared.
         """
         with self._lock:
             now = self._clock()
@@ -66,21 +67,21 @@ class PageCache:
                 self._makings[key] = new = PendingPage(now)
                 return new
         making.done.wait(making.began + MAX_AGE_SECONDS - now)
-        # What took long is no longer new enough for those who waited.
+        # A page that took long is no longer new enough for the waiting requests.
         return making.page if self._clock() - making.began < MAX_AGE_SECONDS else None
 
     def finish(self, making: PendingPage, page: CachedPage | None) -> None:
-        """Share a page that was made; None if it is not for others."""
+        """Share a rendered page; None if it must not be shared."""
         making.page = page
         making.done.set()
 
     def clear(self) -> None:
-        """Forget all, since something was written."""
+        """Drop all pages, after a write."""
         with self._lock:
             self._makings.clear()
 
     def _drop(self, now: float) -> None:
-        """Drop what is too old, and the oldest where there are many; they stand in this order."""
+        """Drop expired pages, and the oldest if there are too many; pages are in this order."""
         for key, making in list(self._makings.items()):
             if now - making.began < MAX_AGE_SECONDS and len(self._makings) < MAX_PAGES:
                 break
@@ -88,19 +89,19 @@ class PageCache:
 
 
 def install(app: Flask, pages: PageCache | None = None) -> None:
-    """Share pages; to be installed before whatever else changes a page on its way out."""
+    """Install the cache; before all other hooks that modify responses."""
     kept = pages or PageCache()
 
     @app.before_request
     def _find() -> Response | None:
         if not _is_cacheable_request():
             return None
-        # All that a page for anybody depends on.
+        # Everything that an anonymous page depends on.
         asked = request.headers.get("Accept-Encoding", "")
         found = kept.find((request.scheme, request.host, request.full_path, asked))
         if isinstance(found, PendingPage):
             g.making = found
-            # Made whole, for the sake of others; whoever asks may have it already.
+            # Rendered completely for other requests, even if this client has it already.
             g.edition = request.environ.pop(_EDITION, None)
         if not isinstance(found, CachedPage):
             return None
@@ -149,7 +150,7 @@ def _is_cacheable_request() -> bool:
 
 
 def _or_not_modified(response: Response) -> Response:
-    """Answer 304 to whoever has this very page."""
+    """Return 304 to a client that has this page."""
     if "ETag" in response.headers and _EDITION in request.environ:
         response.make_conditional(request)
     return response

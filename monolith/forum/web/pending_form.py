@@ -1,4 +1,4 @@
-"""What a person typed into a form that could not be taken, so that it is never lost."""
+"""Pending forms: input of a form that could not be accepted, kept so that it is not lost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from flask import request
 
 from forum.web.csrf import ANONYMOUS_FORMS, is_cross_site, local_path
 
-# What a person typed themselves; anything else in a form is ours, or secret.
+# Fields typed by people; other fields are generated, or secret.
 TYPED = {"title": "Title", "body": "Text", "bio": "About you", "display_name": "Display name"}
 _CARRIED = ("idempotency_key", "etag", "thread_id", "action")
 PATH = "resume"
@@ -16,7 +16,7 @@ PATH = "resume"
 
 @dataclass(frozen=True)
 class PendingForm:
-    """A form that can be sent again: its path, what was typed, and what it carried unseen."""
+    """A form that can be sent again: its path, its input, and its hidden fields."""
 
     path: str
     typed: Mapping[str, str]
@@ -24,16 +24,16 @@ class PendingForm:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Everything that another form has to carry, for this one to be sent later."""
+        """The hidden fields of another form from which this one can be sent later."""
         return {PATH: self.path, **self.carried, **self.typed}
 
     def label(self, name: str) -> str:
-        """Say what a person calls a field."""
+        """Return a field's label."""
         return TYPED[name]
 
 
 def from_values(path: str, values: Mapping[str, str]) -> PendingForm | None:
-    """Keep what was typed into the form of a path; None if nothing was."""
+    """Build a pending form from a path and its input; None without input."""
     plain = {name: value.replace("\r\n", "\n") for name, value in values.items()}
     typed = {name: plain[name] for name in TYPED if plain.get(name)}
     if not typed or local_path(path) != path:
@@ -42,9 +42,9 @@ def from_values(path: str, values: Mapping[str, str]) -> PendingForm | None:
 
 
 def from_request() -> PendingForm | None:
-    """Keep what this request brought, and could not be taken.
+    """Build a pending form from the current request.
 
-    What another site put into a form is nobody's here, and must not be one click from being sent.
+    None for the form of another site, which must not be one click away from being sent.
     """
     if request.method != "POST" or request.path in ANONYMOUS_FORMS or is_cross_site():
         return None

@@ -26,7 +26,7 @@ _STEPS = (
 
 
 def time_ago(at: datetime, now: datetime) -> str:
-    """Return how long ago something was, in its largest unit: `3 hours ago`."""
+    """Return the time since `at` in its largest unit: `3 hours ago`."""
     past = now - at
     for step, unit in _STEPS:
         if past >= step:
@@ -46,7 +46,7 @@ def next_url(page: Listing[Any] | None, endpoint: str, **values: Any) -> str | N
 
 
 def install(app: Flask, context: PageContext) -> None:
-    """Give templates their filters and globals, and serve the static files."""
+    """Install the templates' filters and globals, and serve the static files."""
     assets = Assets()
     assets.install(app)
 
@@ -54,7 +54,7 @@ def install(app: Flask, context: PageContext) -> None:
     filters["ago"] = lambda at: time_ago(_moment(at), context.clock())
     filters["stamp"] = lambda at: format_timestamp(_moment(at))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    # A page that uses what its view did not give is a bug to show, not a gap to hide.
+    # An undefined variable in a template is a bug and raises an error.
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals.update(
         asset=assets.address,

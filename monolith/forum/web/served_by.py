@@ -1,4 +1,4 @@
-"""The badges that show which component answered each part of a page."""
+"""The badges that show which component served each part of a page."""
 
 from flask import g, has_request_context
 from markupsafe import Markup
@@ -11,18 +11,18 @@ REPLICA = "copy"
 
 
 def observe(domain: str, response: ServiceResponse) -> None:
-    """Record which component and revision answered for a domain; an observer of its client."""
+    """Record the component and revision that served a domain; an observer of its client."""
     record(domain, response.headers.get(SERVED_BY, ""))
 
 
 def record(domain: str, served_by: str) -> None:
-    """Record who answered for a domain."""
+    """Record the component that served a domain."""
     if served_by and has_request_context():
         g.setdefault("served", {})[domain] = served_by
 
 
 def badge(domain: str, monolith: str) -> Markup:
-    """Render who answered for a domain; `monolith` is the monolith's own `X-Served-By`."""
+    """Render a domain's badge; `monolith` is the monolith's own `X-Served-By`."""
     served_by = g.get("served", {}).get(domain, monolith)
     component = "monolith" if served_by == REPLICA else served_by.partition("/")[0]
     shown = f"{monolith}, from its copy" if served_by == REPLICA else served_by

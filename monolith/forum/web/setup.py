@@ -20,7 +20,7 @@ from forum.web.pages.users import UserPages
 MAX_FORM = 256 * 1024  # bytes
 _NO_PAGES = ("/static/", *errors.FOR_MACHINES)
 
-# A page can be asked to show these and no other text.
+# A page can be told to show one of these texts, and no other.
 _NOTICES = {
     "profile": (notices.INFO, "Your profile is saved."),
     "password": (notices.INFO, "Your password is changed."),
@@ -42,7 +42,7 @@ def install(app: OpenAPI, context: PageContext) -> None:
     def _recognise() -> None:
         if not _is_page():
             return
-        # A form writes one letter in up to twelve characters, so the largest post takes more.
+        # A form encodes a letter in up to twelve characters, so the largest post needs more.
         request.max_content_length = request.max_form_memory_size = MAX_FORM
         g.identity = context.sessions.from_cookie()
         g.notices = []

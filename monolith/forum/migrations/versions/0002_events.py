@@ -1,4 +1,4 @@
-"""Events on their way out, what their worker tells, and how far erasures are."""
+"""The outbox, the worker's heartbeat and the progress of erasures."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Whose a domain is, and which events whoever moves one has yet to look at."""
+"""The ownership of domains, and the events that an extraction has yet to copy."""
 
 from collections.abc import Sequence
 

@@ -59,13 +59,13 @@ class RemotePosts:
         return response.parse(_post)
 
     def delete(self, identity: Identity, post_id: str, expected: Precondition) -> None:
-        """Delete a post: by its author or a moderator."""
+        """Delete a post, as its author or a moderator."""
         self._client.request(
             "DELETE", f"{PATH}/{post_id}", token=identity.token, headers=if_match_headers(expected)
         )
 
     def others_wrote(self, thread_id: str, author_id: str) -> bool:
-        """Return whether others than the author have posts in a thread."""
+        """Return whether other people than the author have posts in a thread."""
         cursor: str | None = ""
         while cursor is not None:
             try:
@@ -81,7 +81,7 @@ class RemotePosts:
         response = self._client.request(
             "GET", PATH + path, params=params | ({"cursor": cursor} if cursor else {})
         )
-        # A list carries no ETags, and needs none: an edit reads the post first.
+        # Items of a list have no ETag, and need none: an edit reads the post first.
         return response.parse(_listing)
 
 

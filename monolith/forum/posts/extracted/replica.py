@@ -18,8 +18,7 @@ from forum.users.actors import Actors
 class PostReplica:
     """Applies events in any order: stores posts, and counts them in their threads.
 
-    A user's row is written first, then the thread's, then the post's, here as everywhere, so that
-    no two transactions wait for each other.
+    Rows are always written in the order user, thread, post, so that transactions don't deadlock.
     """
 
     database: Database
@@ -31,8 +30,8 @@ class PostReplica:
         return dict.fromkeys(events.ALL, self._apply)
 
     def store(self, post_id: str, version: int, state: PostState) -> None:
-        """Store the state of a post, unless as new a version is known."""
-        # Not within the transaction, where everybody else's writes would wait for it.
+        """Store the state of a post, unless the stored version is as new."""
+        # Outside of the transaction, where it would block other writes.
         html = render(state.body) if state.body else ""
         threads = self.threads()
         with self.database.writing() as session:

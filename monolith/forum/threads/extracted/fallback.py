@@ -11,7 +11,7 @@ from forum.threads.state import Thread
 
 
 class RemoteThreadsWithFallback(RemoteThreads):
-    """Calls `on_stale` where a thread comes from the replica; writes have no fallback."""
+    """Threads with a fallback for reads; `on_stale` is called if the replica is used."""
 
     def __init__(
         self, client: ServiceClient, replica: ThreadQueries, on_stale: Callable[[], None]
@@ -25,7 +25,7 @@ class RemoteThreadsWithFallback(RemoteThreads):
         try:
             return super().get(thread_id)
         except CutoverInProgress:
-            raise  # the caller tries again at the new owner
+            raise  # the caller retries at the new owner
         except Unavailable:
             if not self._replica.is_known(thread_id):
                 raise
@@ -41,7 +41,7 @@ class RemoteThreadsWithFallback(RemoteThreads):
         except Unavailable:
             page = self._replica.newest(sort, limit, cursor)
             if not page.items and not cursor:
-                # An empty replica has not heard of any thread; that does not mean there is none.
+                # An empty replica has received no thread yet; that does not mean there is none.
                 raise
             self._on_stale()
             return page

@@ -60,7 +60,7 @@ class RemoteThreads:
         return response.parse(_thread)
 
     def delete(self, identity: Identity, thread_id: str, expected: Precondition) -> None:
-        """Delete a thread: by a moderator, or by its author while alone in it."""
+        """Delete a thread, as a moderator, or as its author while alone in it."""
         self._client.request(
             "DELETE",
             f"{PATH}/{thread_id}",
@@ -72,7 +72,7 @@ class RemoteThreads:
         response = self._client.request(
             "GET", PATH, params=params | ({"cursor": cursor} if cursor else {})
         )
-        # A list carries no ETags, and needs none: an edit reads the thread first.
+        # Items of a list have no ETag, and need none: an edit reads the thread first.
         return response.parse(_listing)
 
 

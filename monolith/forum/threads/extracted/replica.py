@@ -16,8 +16,7 @@ from forum.users.actors import Actors
 class ThreadReplica:
     """Applies events, in any order and any number of times.
 
-    A user's row is written before a thread's, here as everywhere, so that no two transactions wait
-    for each other.
+    A user's row is always written before a thread's, so that transactions don't deadlock.
     """
 
     database: Database

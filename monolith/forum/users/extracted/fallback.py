@@ -11,7 +11,7 @@ from forum.users.state import User
 
 
 class RemoteUsersWithFallback(RemoteUsers):
-    """Calls `on_stale` where a profile comes from the replica; accounts have no fallback."""
+    """Users with a fallback for profiles only; `on_stale` is called if the replica is used."""
 
     def __init__(
         self, client: ServiceClient, database: Database, on_stale: Callable[[], None]
@@ -25,7 +25,7 @@ class RemoteUsersWithFallback(RemoteUsers):
         try:
             return super().get(user_id)
         except CutoverInProgress:
-            raise  # the caller tries again at the new owner
+            raise  # the caller retries at the new owner
         except Unavailable:
             with self._database.reading() as session:
                 row = session.get(UserRow, user_id)

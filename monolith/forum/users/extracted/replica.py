@@ -1,4 +1,4 @@
-"""The replica of users, fed by events, and the confirmations of erasures."""
+"""The replica of users, fed by events, and confirmations of erasures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ class AccountPages:
         session = self._context.users.sign_in(username, password, request.remote_addr or "")
         response = make_response(redirect(local_path(form.values.get("next", "/")), 303))
         if waiting := pending_form.from_values(form.values.get(pending_form.PATH, ""), form.values):
-            # The session had ended while they wrote: what they wrote is still here, to be sent.
+            # The session had ended while they wrote: the text is still here, to be sent.
             g.identity = self._context.sessions.from_token(session.token)
             response = render_page("resume.html", kept=waiting)
         set_session_cookie(response, session.token, session.expires_at)
@@ -65,7 +65,7 @@ class AccountPages:
                 )
                 return self._enter(new.username, new.password, form)
             except Conflict as failure:
-                # A second click on the button: the account is theirs already.
+                # A second click on the button: the account already exists.
                 try:
                     return self._enter(new.username, new.password, form)
                 except (Unauthenticated, RateLimited):
@@ -157,7 +157,7 @@ class AccountPages:
                 form.status, form.errors["confirm"] = 400, "Please confirm it."
         except Failure as failure:
             form.add_failure(failure, frozenset({"display_name", "bio", "current", "new"}))
-            # The form shows what it tried to replace; sending it again is meant.
+            # The form shows the version it tried to replace; sending it again is intended.
             form.values.pop("etag", None)
         return self._account_page(self._context.users.me(identity), form)
 

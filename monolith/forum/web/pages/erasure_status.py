@@ -22,5 +22,5 @@ class ErasureStatusPage:
 
     @get("/users/<id:user_id>/erasure")
     def progress(self, user_id: str) -> Response:
-        """Show how far an erasure is; nobody has to be signed in, or could be."""
+        """Show the progress of an erasure, without a session: the account no longer exists."""
         return render_page("erasure.html", erasure=self._context.users.erasure(user_id))

@@ -1,4 +1,4 @@
-"""What is degraded, in plain sentences."""
+"""Descriptions of degraded components, in plain sentences."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ _IMPACT = {
 
 @dataclass(frozen=True)
 class ComponentHealth:
-    """How a component is: `detail` says why it is down, `events` is what `/eventz` answers.
+    """A component's health: `detail` is the cause of an outage, `events` the result of `/eventz`.
 
-    `events` is None where there are none, and empty if the component did not tell.
+    `events` is None without events, and empty if the component did not report them.
     """
 
     name: str
@@ -40,18 +40,18 @@ class ComponentHealth:
 
     @property
     def state(self) -> str:
-        """Return whether it answers: `ok` or `down`."""
+        """The state: `ok` or `down`."""
         return "down" if self.detail else "ok"
 
 
 def describe_problems(components: Sequence[ComponentHealth]) -> list[str]:
-    """Say what is degraded, a sentence or two about each thing; nothing if all is well."""
+    """Return one or two sentences about each problem; empty if everything is healthy."""
     found = [
         f"{component.name} did not answer just now. {_IMPACT.get(component.name, '')}".strip()
         for component in components
         if component.detail
     ]
-    # With the outbox' state comes the queue's, unless the bus is down.
+    # If the outbox's state is known, so is the queue's, unless the bus is down.
     cut_off = [c.name for c in components if c.events and c.events.get("queue_depth") is None]
     if cut_off:
         found.append(

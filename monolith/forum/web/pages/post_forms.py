@@ -20,7 +20,7 @@ from forum.web.rendering import render_page
 THREADS = "/api/threads"
 POSTS = "/api/posts"
 HTML = "text/html; charset=utf-8"
-# They tell the page after a form that it was taken, so that the browser's draft of it can go.
+# They tell the next page that a form was accepted, so that the browser's draft can be removed.
 POSTED, STARTED, REWRITTEN = "posted", "started", "rewritten"
 
 
@@ -67,7 +67,7 @@ class PostForms:
 
     @post("/threads/new")
     def new_thread(self) -> AnyResponse:
-        """Begin a thread with its first post: two writes, either of which can be repeated."""
+        """Start a thread with its first post: two writes, each of which can be repeated."""
         identity = require_user()
         form = Form.from_request()
         if preview := _preview(form):
@@ -93,7 +93,7 @@ class PostForms:
 
     @get("/posts/<id:post_id>/edit")
     def edit_form(self, post_id: str) -> AnyResponse:
-        """Show the form that rewrites one's own post."""
+        """Show the form that edits one's own post."""
         identity = require_user()
         post = self._context.posts.get(post_id)
         if post.author.id != identity.subject or post.deleted:
@@ -104,7 +104,7 @@ class PostForms:
 
     @post("/posts/<id:post_id>/edit")
     def edit(self, post_id: str) -> AnyResponse:
-        """Rewrite one's own post, unless it was changed since the form was opened."""
+        """Edit one's own post, unless it was changed since the form was opened."""
         identity = require_user()
         form = Form.from_request()
         if preview := _preview(form):
@@ -133,7 +133,7 @@ class PostForms:
 
     @post("/posts/<id:post_id>/delete")
     def delete_post(self, post_id: str) -> AnyResponse:
-        """Take a post's words away."""
+        """Remove a post's text."""
         identity = require_user()
         post = self._context.posts.get(post_id)
         self._context.posts.delete(identity, post_id, None)
@@ -141,13 +141,13 @@ class PostForms:
 
     @post("/preview")
     def preview(self) -> AnyResponse:
-        """Return what a text would look like, for scripts that show it beside its form."""
+        """Return the rendered preview of a text, for scripts that show it beside the form."""
         require_user()
         return Response(render(Form.from_request().values.get("body", "")), content_type=HTML)
 
 
 def _preview(form: Form) -> str | None:
-    """Render the text of a form that was sent to be looked at first; None if it was not."""
+    """Render the text of a form submitted for preview; None for other forms."""
     if form.values.pop("preview", None) is None:
         return None
     return render(form.values.get("body", "")) or " "

@@ -1,4 +1,4 @@
-"""The posts of a thread that are on one page, and what comes before and after them."""
+"""The posts of a thread on one page, and whether others precede or follow."""
 
 import re
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ _AN_ID = re.compile(r"[0-9a-z-]{36}")
 
 @dataclass(frozen=True)
 class WindowPosition:
-    """The part of a thread that an address asks for, by a post's id: around, after or before it.
+    """The part of a thread that a URL requests by a post's id: around, after or before it.
 
-    `at` may be "newest", for the end of the thread. A page that is named by a post keeps its place
+    `at` may be "newest", for the end of the thread. A page identified by a post keeps its position
     while others write.
     """
 
@@ -32,7 +32,7 @@ class WindowPosition:
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, str]) -> "WindowPosition":
-        """Read an address; what is no id asks for nothing."""
+        """Parse the URL's arguments; invalid ids are ignored."""
         ids = {name: arguments.get(name, "") for name in ("at", "after", "before")}
         known = {name: value for name, value in ids.items() if _AN_ID.fullmatch(value)}
         if ids["at"] == NEWEST:
@@ -50,7 +50,7 @@ class PostWindow:
 
 
 def load_window(context: PageContext, thread_id: str, place: WindowPosition) -> PostWindow:
-    """Read the posts of a place: one call, or two around a post."""
+    """Load the posts at a position: one call, or two around a post."""
 
     def ascending(limit: int = PAGE_SIZE, after: str = "") -> tuple[list[Post], bool]:
         return ask("asc", limit, after)
@@ -72,7 +72,7 @@ def load_window(context: PageContext, thread_id: str, place: WindowPosition) -> 
         posts, earlier = descending()
         return PostWindow(posts, earlier)
     if place.at:
-        # An id without its end sorts just before it, so the page that follows begins with the post.
+        # A truncated id sorts just before the full one, so the next page begins with the post.
         following, later = ascending(AROUND, place.at[:-1])
         preceding, earlier = descending(AROUND, place.at)
         return PostWindow(preceding + following, earlier, later)
@@ -84,7 +84,7 @@ def load_window(context: PageContext, thread_id: str, place: WindowPosition) -> 
 
 
 def _fitting(posts: list[Post], room: int) -> list[Post]:
-    """Give as many of the first posts as there is room for, one at least."""
+    """Return as many of the first posts as fit, at least one."""
     sizes = accumulate(len(post.html) for post in posts)
     number = sum(size <= room for size in sizes)
     return posts[: max(1, number)]

@@ -1,4 +1,4 @@
-"""The status page: which component owns what, and the health of each."""
+"""The status page: owners of domains, and the health of components."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,9 +24,9 @@ TIMEOUT = 4.0
 
 
 class StatusPage:
-    """The status page, with threads of its own.
+    """The status page, with its own thread pool.
 
-    Not the pages' pool: requests for this page while a component hangs must not stop other pages.
+    Not the pages' pool: requests for this page while a component hangs must not block other pages.
     """
 
     def __init__(self, context: PageContext) -> None:
@@ -60,7 +60,7 @@ class StatusPage:
 
     def _check_monolith(self, stage: list[str]) -> ComponentHealth:
         owns = tuple(domain for domain in NAMES if domain not in stage)
-        # Nothing is exchanged while nothing is extracted.
+        # No events are exchanged while nothing is extracted.
         events = self._context.event_status() if stage else None
         return ComponentHealth("monolith", owns, self._context.served_by, events=events)
 
@@ -75,7 +75,7 @@ class StatusPage:
 
 
 def _event_status(client: ServiceClient) -> Mapping[str, Any]:
-    """Return a service's event status; empty if it does not tell, which alone is no outage."""
+    """Return a service's event status; empty on failure, which alone is no outage."""
     try:
         status = client.request("GET", EVENTS).body
     except Failure:

@@ -1,4 +1,4 @@
-"""The colour theme: that of the system, unless the reader chose another in this browser."""
+"""The colour theme: the system's, unless the reader chose another one in this browser."""
 
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ YEAR = 365 * 24 * 60 * 60  # seconds
 
 
 def chosen_theme() -> str:
-    """Return the theme that the reader chose; "" where the system decides."""
+    """Return the theme that the reader chose; "" for the system's."""
     theme = request.cookies.get(COOKIE, "")
     return theme if theme in CHOICES[1:] else ""
 
@@ -30,8 +30,8 @@ class ThemeSwitch:
 
     @post("/theme")
     def choose(self) -> Response:
-        """Keep a choice in this browser, and go back to where it was made."""
-        # Nobody but our own pages sends this form (see guard), and browsers say which one did.
+        """Store the choice in a cookie, and redirect back."""
+        # Only pages of this site can send this form (see `csrf`), and browsers report which one.
         back = urlsplit(request.referrer or "/")
         target = back.path + (f"?{back.query}" if back.query else "")
         response = make_response(redirect(local_path(target), 303))

@@ -1,4 +1,4 @@
-"""A thread's page: its posts, and the reply that the reader may be writing."""
+"""A thread's page: its posts, and the reply form."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ class ThreadPage:
 
 
 def thread_page(context: PageContext, thread_id: str, form: Form, preview: str = "") -> Response:
-    """Make a thread's page, with what somebody is about to reply and how that would look."""
+    """Build a thread's page, with the reply form and its preview."""
     place = WindowPosition.from_arguments(request.args)
     thread, answer = context.gather(
         "posts",
@@ -60,7 +60,7 @@ def thread_page(context: PageContext, thread_id: str, form: Form, preview: str =
         form=form,
         preview=preview,
         idempotency_key=form.values.get("idempotency_key") or (current_user() and context.new_id()),
-        # The newest post, where it is on the page: whoever looks for newer ones starts from it.
+        # The newest post, if it is on the page: the script that polls for newer ones needs it.
         newest=stretch.posts[-1].id if stretch.posts and not stretch.has_later else "",
         **_navigation(thread_id, place, stretch),
     )
@@ -69,7 +69,7 @@ def thread_page(context: PageContext, thread_id: str, form: Form, preview: str =
 def _navigation(
     thread_id: str, place: WindowPosition, stretch: PostWindow
 ) -> dict[str, str | None]:
-    """Return the addresses of the pages around this one."""
+    """Return the URLs of the adjacent pages."""
     order = place.order if place.order == NEWEST else None
     posts = stretch.posts
 
@@ -81,7 +81,7 @@ def _navigation(
         ("earlier_url", "later_url", "beginning_url", "newest_url")
     )
     if stretch.has_earlier and posts:
-        # In the order of reading one goes on upwards, so from the end of the earlier page.
+        # The reader continues upwards, so from the end of the earlier page.
         found["earlier_url"] = address(None if order else "end", before=posts[0].id)
     if stretch.has_later and posts:
         found["later_url"] = address(after=posts[-1].id)
@@ -94,9 +94,9 @@ def _navigation(
 
 
 def _count(thread: Thread, stretch: PostWindow) -> int:
-    """Tell the number of posts: that of the page where it shows all, and so one's own reply too.
+    """Return the number of posts; if the page shows all posts, count those.
 
-    Whoever keeps threads may hear of a post a moment later than the page that follows it is read.
+    The owner of threads may count a new post slightly later than the next page is read.
     """
     if stretch.has_earlier or stretch.has_later:
         return thread.post_count
@@ -104,6 +104,6 @@ def _count(thread: Thread, stretch: PostWindow) -> int:
 
 
 def post_url(thread_id: str, post_id: str, done: str | None = None) -> str:
-    """Return the address of a post on a page of its thread; `done` names what to say there."""
+    """Return the URL of a post on a page of its thread; `done` selects a notice."""
     anchor = f"post-{post_id}"
     return url_for("thread.page", thread_id=thread_id, at=post_id, done=done, _anchor=anchor)

@@ -60,7 +60,7 @@ class ThreadAdmin:
 
     @post("/threads/<id:thread_id>/lock")
     def lock(self, thread_id: str) -> Response:
-        """Lock a thread, or open it again."""
+        """Lock or unlock a thread."""
         locked = request.form.get("locked") == "true"
         self._context.threads.change(require_user(), thread_id, {"locked": locked}, None)
         done = "locked" if locked else "unlocked"

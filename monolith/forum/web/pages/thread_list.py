@@ -31,7 +31,7 @@ class ThreadList:
 
     @get("/")
     def index(self) -> Response:
-        """List threads, or find some by their titles."""
+        """List threads, or search their titles."""
         q = " ".join(request.args.get("q", "").split())[:120]
         sort = "newest" if request.args.get("sort") == "newest" else "activity"
         cursor = request.args.get("cursor", "")
@@ -45,7 +45,7 @@ class ThreadList:
         except Unavailable:
             status = 503
         except Invalid as failure:
-            # Too many words, or a cursor of another list: say so, and keep what was asked.
+            # Too many words, or a cursor of another list: show the error, and keep the query.
             status, page = failure.status, Listing([], None)
             for wrong in failure.errors:
                 notices.add(notices.WARNING, humanize(wrong.message, wrong.field))

@@ -35,7 +35,7 @@ class UserPages:
 
     @get("/users/<id:user_id>")
     def user(self, user_id: str) -> Response:
-        """Show a person and what they wrote."""
+        """Show a person and their posts."""
         cursor = request.args.get("cursor", "")
         person, posts = self._context.gather(
             "posts",
@@ -54,7 +54,7 @@ class UserPages:
 
     @post("/users/<id:user_id>/moderate")
     def moderate(self, user_id: str) -> Response:
-        """Suspend somebody or lift it, or give them a role."""
+        """Suspend a user, lift the suspension, or change the role."""
         identity = require_user()
         wanted = [_MODERATION[pair] for pair in request.form.items() if pair in _MODERATION]
         if len(wanted) != 1:
