@@ -72,7 +72,7 @@ def _console() -> Console:
 
 
 def _find_deployment() -> Deployment | ComposeProject:
-    """Find the forum of `make run`, or the one in containers; DEPLOYMENT says which if both run."""
+    """Find the forum of `make run` or the one in containers; DEPLOYMENT selects one of both."""
     if compose.is_inside_container():
         return ComposeDeployment()
     wanted = os.environ.get("DEPLOYMENT")
@@ -125,7 +125,7 @@ def _run_phases(move: Extraction, options: argparse.Namespace, console: Console)
     if first != PHASES[0] and options.phase != PHASES[0]:
         console.say(f"Resuming at {options.phase or first}.")
         if first != "soak":
-            # What this phase started may have stopped with the whole forum.
+            # The processes started by this phase may have stopped together with the forum.
             phases[PHASES[0]]()
     for phase in _wanted_phases(options, first):
         console.phase(phase, _DESCRIPTIONS[phase])
@@ -135,7 +135,7 @@ def _run_phases(move: Extraction, options: argparse.Namespace, console: Console)
 
 
 def _wanted_phases(options: argparse.Namespace, first: str) -> Sequence[str]:
-    """Return the phases to run: all that are left, or the one that PHASE names."""
+    """Return the phases to run: all remaining ones, or the one in PHASE."""
     if not options.phase:
         return PHASES[PHASES.index(first) :]
     if first == "soak" != options.phase:
@@ -164,7 +164,7 @@ def _phases(move: Extraction, direction: str) -> dict[str, Callable[[], None]]:
 
 
 def _cancel(move: Extraction, direction: str, phase: str) -> int:
-    """Cancel a move in this direction, because the opposite one was asked for."""
+    """Cancel a move in this direction, because the opposite one was requested."""
     if phase == "soak":
         msg = f"{move.domain} has just moved; let that move finish first."
         raise ExtractionStopped(msg)

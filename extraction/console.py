@@ -1,4 +1,4 @@
-"""Console output of a move: lines, and a progress bar for what takes long."""
+"""Console output of a move: lines, and a progress bar for long phases."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 
 class Console:
-    """Writes lines, each with the seconds since the start, and one bar at a time."""
+    """Writer of lines, each with the seconds since the start, and of one bar at a time."""
 
     def __init__(self, out: TextIO | None = None, *, bars: bool = False) -> None:
-        """Write to `out`; `bars` shows bars even where this does not look like a terminal."""
+        """Create a console on `out`; `bars` shows bars even without a terminal."""
         self._out = out or sys.stdout
         self._hides_bars = False if bars else None
         self._began = time.monotonic()
@@ -37,7 +37,7 @@ class Console:
     def bar(self, name: str, total: int) -> Iterator[None]:
         """Show a bar until the end of the block; `total` is an estimate."""
         began = time.monotonic()
-        # On a terminal only; for a log, the line at the end is better.
+        # On a terminal only; a log just gets the final line.
         bar: tqdm[Any] = tqdm(
             total=total,
             desc=f"{'':11}{name}",

@@ -1,4 +1,4 @@
-"""Copies records from one side of a move to the other, and verifies that both sides agree."""
+"""Copying of records from one side of a move to the other, and verification of both sides."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -24,7 +24,7 @@ OnProgress = Callable[[int], None]
 
 @dataclass
 class Difference:
-    """A record that differs although the copy has as new a version, and its differing fields."""
+    """A record that differs although the copy's version is as new, and its differing fields."""
 
     id: str
     fields: list[str]
@@ -73,17 +73,18 @@ class Copier:
         may_lack: Callable[[Record], bool] = lambda _: False,
         changed: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """Take whether events also update the target, and which records it may lack.
+        """Create a copier.
 
-        `changed` returns the ids of recent changes: an event may have brought their new version to
-        the target, without what no event tells.
+        `target_learns` means that events also update the target, `may_lack` which records it may
+        lack. `changed` returns the ids of recent changes: an event may have updated them in the
+        target, without the fields that events don't contain.
         """
         self._source, self._target = source, target
         self._target_learns, self._may_lack = target_learns, may_lack
         self._changed = changed
 
     def copy(self, after: str, seen: OnProgress) -> str | None:
-        """Copy one page; return where the next one begins."""
+        """Copy one page; return the start of the next one."""
         records, following = self._source.read_page(after, PAGE_SIZE)
         self._target.write(records)
         seen(len(records))
@@ -102,8 +103,8 @@ class Copier:
     def verify(self, seen: OnProgress, *, repair: bool) -> VerificationReport:
         """Compare all records by their hashes, and copy those that are out of date.
 
-        Records that differ although the target has as new a version are reported, and with `repair`
-        replaced.
+        Records that differ although the target's version is as new are reported, and replaced with
+        `repair`.
         """
         report, after = VerificationReport(), ""
         while True:
@@ -116,7 +117,7 @@ class Copier:
             after = following
 
     def find_copy_only(self, report: VerificationReport, seen: OnProgress) -> None:
-        """Report records that only the target has: nobody wrote them."""
+        """Report records that exist only in the target, without a source."""
         after: str | None = ""
         while after is not None:
             records, after = self._target.read_page(after, PAGE_SIZE)
@@ -126,7 +127,7 @@ class Copier:
                 report.copy_only += [one["id"] for one in portion if one["id"] not in known]
             seen(len(records))
         deadline = time.monotonic() + COPY_ONLY_SECONDS
-        # Checked again: a deleted record goes from its owner first, and from the copy by an event.
+        # Checked again: a record is first deleted by its owner, then from the copy by an event.
         while report.copy_only and time.monotonic() < deadline:
             time.sleep(0.5)
             report.copy_only = [one for one in report.copy_only if self._is_extra(one)]
@@ -139,8 +140,7 @@ class Copier:
     def copy_changed(self, ids: Sequence[str], report: VerificationReport | None = None) -> None:
         """Copy records that are known to have changed, and verify the copies.
 
-        A record that changed without a new version, such as a password hash, is written over its
-        copy.
+        A record that changed without a new version, such as a password hash, replaces its copy.
         """
         for portion in id_batches(ids):
             before = self._target.read_many(portion)
@@ -161,11 +161,11 @@ class Copier:
             self._target.write(same, force=True)
 
     def _differing_fields(self, record: Record, found: Record | None) -> list[str]:
-        """Return the fields in which a copy is wrong."""
+        """Return the fields in which a copy differs."""
         if found is None and self._may_lack(record):
             return []
         if self._target_learns and _version(found) > record["version"]:
-            return []  # an event has brought a later version
+            return []  # an event has updated it to a later version
         return differing_fields(record, found)
 
     def _verify(
@@ -186,9 +186,9 @@ class Copier:
                 self._recheck(record["id"], report, repair=repair)
 
     def _recheck(self, one: str, report: VerificationReport, *, repair: bool) -> None:
-        """Compare a record until its copy agrees; it may change while it is compared."""
+        """Compare a record until its copy is equal; it may change during the comparison."""
         for _ in range(MAX_RECHECKS):
-            # In this order: the owner's is read last, so a copy is never rightly newer.
+            # In this order: the owner's record is read last, so a correct copy is never newer.
             found, record = (
                 self._target.read_many([one]).get(one),
                 self._source.read_many([one]).get(one),
@@ -216,7 +216,7 @@ class Copier:
 
 
 def needs_copy(record: Record, found: Record | None) -> bool:
-    """Return whether a record should be copied over the one that was found."""
+    """Return whether a record should replace the copy that was found."""
     return TOMBSTONE not in record and bool(differing_fields(record, found))
 
 

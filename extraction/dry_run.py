@@ -1,4 +1,4 @@
-"""Dry run of a move: reads all records as the move would, and writes nothing."""
+"""Dry run of a move: read all records as the move would, and write nothing."""
 
 from chassis.ownership.records import TOMBSTONE, record_hash
 from extraction.copier import PAGE_SIZE
@@ -6,7 +6,7 @@ from extraction.extraction import Extraction, ExtractionStopped
 
 
 def dry_run(move: Extraction) -> None:
-    """Read every record that the move would copy, and print what was found."""
+    """Read every record that the move would copy, and print the result."""
     endpoints, domain = move.deployment.endpoints, move.domain
     extracting = move.direction == "extract"
     source = (endpoints.monolith_records if extracting else endpoints.service_records)[domain]

@@ -26,7 +26,7 @@ from infra.stages import MONOLITH
 
 @dataclass(frozen=True)
 class Endpoints:
-    """What an extraction reads and writes; opens connections when they are first used."""
+    """The databases of an extraction; connections are opened on first use."""
 
     database_url: str
     table_prefix: str = "forum-"
@@ -38,13 +38,13 @@ class Endpoints:
 
     @cached_property
     def transitions(self) -> OwnershipTransitions:
-        """The ownership of domains, as the monolith knows it."""
+        """The ownership of domains, in the monolith's database."""
         return OwnershipTransitions(self.sql, [domain.name for domain in DOMAINS], utc_now)
 
     @cached_property
     def dynamo(self) -> Database:
         """The services' tables."""
-        # More patient than a component, whose callers wait.
+        # With longer timeouts than a component, which has waiting callers.
         config = Config(connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 4})
         return Database(boto3.client("dynamodb", config=config), self.table_prefix)
 
@@ -59,16 +59,16 @@ class Endpoints:
         return {name: domain.record_store(self.dynamo) for name, domain in SERVICES.items()}
 
     def replica_writers(self, domain: str) -> dict[str, WriteRecords]:
-        """Return what fills a service's replicas of other domains, by their names."""
+        """Return the writers of a service's replicas of other domains, by domain."""
         writers = SERVICES[domain].replica_writers
         return {name: build(self.dynamo) for name, build in writers.items()}
 
     def ownership(self, domain: str) -> OwnershipStore:
-        """Return the ownership of a domain, as its service knows it."""
+        """Return the ownership of a domain, in its service's table."""
         return SERVICES[domain].ownership(self.dynamo)
 
     def changes_since(self, domain: str, since: datetime) -> list[tuple[str, str]]:
-        """Return a service's changes since then: a mark of each, and the id of what changed."""
+        """Return a service's changes since then: each change's id, and the changed record's id."""
         definition = SERVICES[domain]
         feed = ChangeFeed(self.dynamo, outbox_table(domain), definition.event_types)
         marked = changed_since(self.dynamo, definition.ownership_table.name, since)
@@ -81,5 +81,5 @@ class Endpoints:
         return SERVICES[component].outbox(self.dynamo, utc_now, uuid7)
 
     def clear_service_tables(self, domain: str) -> int:
-        """Delete a service's copy of its domain from before; return the number of items."""
+        """Delete a service's earlier copy of its domain; return the number of items."""
         return delete_all_items(self.dynamo, SERVICES[domain].replaced_tables)

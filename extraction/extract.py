@@ -74,7 +74,7 @@ class Extract:
         move.copy_auxiliary(rows[self._domain], self._endpoints.service_records[self._domain])
 
     def catch_up(self) -> None:
-        """Copy what changed during the backfill."""
+        """Copy the changes made during the backfill."""
         if SERVICES[self._domain].replica_writers:
             # The worker keeps the replicas up to date; without any, it starts at the cutover.
             self._move.deployment.start_worker(self._domain)
@@ -82,7 +82,7 @@ class Extract:
         self._move.console.say(f"Caught up with {changes(count)}.")
 
     def verify(self) -> None:
-        """Compare all records by their hashes, then those that changed meanwhile."""
+        """Compare all records by their hashes, then those that changed in the meantime."""
         move = self._move
         total = self._endpoints.monolith_records[self._domain].totals()[0]
         move.report = move.verify(self._copier, total)
@@ -157,7 +157,7 @@ class Extract:
         move.console.say(f"{self._domain} is served by its service. The extraction is finished.")
 
     def cancel(self) -> None:
-        """Give up before the cutover: stop the service."""
+        """Cancel the move before the cutover: stop the service."""
         if not self._move.is_stopping_service:
             self._ownership.save(OwnershipState(State.CLOSED))
             self._transitions.discard_changes(self._domain)
@@ -173,7 +173,7 @@ class Extract:
         return following
 
     def _verify_frozen(self, report: VerificationReport) -> None:
-        """Prove, while nobody writes, that the service has what the monolith has."""
+        """Prove during the write freeze that the service has the same records as the monolith."""
         move = self._move
         self._copy_changes(report)
         move.report_differences(report)

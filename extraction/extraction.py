@@ -32,7 +32,7 @@ CUTOVER_ATTEMPTS = 3
 
 
 class ExtractionStopped(Exception):
-    """The move can't go on; the message says why, and what to do."""
+    """The move can't continue; the message gives the reason and the next step."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Extraction:
     report: VerificationReport | None = None
 
     def save_progress(self, phase: str = "") -> None:
-        """Store the progress, and the phase that comes next."""
+        """Store the progress, and the next phase."""
         self.phase = phase or self.phase
         self.deployment.endpoints.transitions.record_progress(
             self.domain, self.phase, self.progress
@@ -58,11 +58,11 @@ class Extraction:
 
     @property
     def is_stopping_service(self) -> bool:
-        """Whether the service is being stopped already, so that it no longer responds."""
+        """Return whether the service is already being stopped, so that it no longer responds."""
         return bool(self.progress.get("leaving"))
 
     def stop_service(self) -> None:
-        """Stop the service and what only it needs, and finish the move; may be repeated."""
+        """Stop the service and everything that only it needs, and finish the move; idempotent."""
         self.progress["leaving"] = True
         self.save_progress()
         self.deployment.stop_service(self.domain)
@@ -87,7 +87,7 @@ class Extraction:
             time.sleep(left)
 
     def copy_pages(self, name: str, total: int, page: Callable[[str], str | None]) -> None:
-        """Copy pages, and store after each where the next one begins."""
+        """Copy pages, and store the start of the next one after each."""
         after = self.progress.setdefault("after", {}).get(name, "")
         if after is None:
             return
@@ -101,7 +101,7 @@ class Extraction:
                 self.save_progress()
 
     def copy_auxiliary(self, source: RecordStore, target: RecordStore) -> None:
-        """Copy what belongs to the domain beside its records, as far as it is new."""
+        """Copy the domain's new auxiliary records."""
         copied_at = self.progress.get("auxiliary_from")
         since = parse_timestamp(copied_at) - CLOCK_MARGIN if copied_at else None
         now = timestamp_now()
@@ -130,7 +130,7 @@ class Extraction:
         return report
 
     def report_differences(self, report: VerificationReport, *, repaired: bool = False) -> None:
-        """Name what differs; raise ExtractionStopped unless it was `repaired`."""
+        """Print the differences; raise ExtractionStopped unless they were `repaired`."""
         if not report.differences:
             return
         shown = [f"  {difference}" for difference in report.differences[:SHOWN_DIFFERENCES]]
@@ -159,7 +159,7 @@ class Extraction:
             self.deployment.endpoints.outbox(component).republish_since(since)
 
     def soak(self, owner: str, log: str) -> None:
-        """Check for a while that the owner serves the domain; `log` names where to look if not."""
+        """Check for a while that the owner serves the domain; a failure message names `log`."""
         self.phase = "soak"
         deadline = time.monotonic() + self.soak_seconds
         while True:

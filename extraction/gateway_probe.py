@@ -1,4 +1,4 @@
-"""Whom a gateway sends each domain's requests to."""
+"""Probe of a gateway: the component that serves each domain."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ class GatewayProbe:
         self._http = urllib3.PoolManager(retries=False, timeout=5)
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
-        """Return which component answers for each domain, `nobody` if none does."""
+        """Return the component that serves each domain, or `nobody`."""
         return {domain: self._owner(domain) for domain in domains}
 
     def wait_until_routed(
@@ -28,13 +28,13 @@ class GatewayProbe:
         """Write new routes, and wait until the gateway uses them.
 
         Raises:
-            PlaceError: it does not within ten seconds.
+            DeploymentError: it does not within ten seconds.
         """
         wanted = {name: name if name in extracted else stages.MONOLITH for name in changed}
         deadline, again = time.monotonic() + ROUTE_SECONDS, 0.0
         while True:
             if time.monotonic() > again:
-                # Once a second: a gateway that has just started may have missed the first.
+                # Once a second: a gateway that has just started may have missed the first write.
                 write()
                 again = time.monotonic() + 1
             if self.served_by(changed) == wanted:

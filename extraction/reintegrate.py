@@ -1,7 +1,7 @@
 """Reintegration: a domain moves back from its service to the monolith, with all later writes.
 
-The service's events have kept the monolith's replica up to date; what events don't tell, such as
-password hashes, is copied now.
+The service's events have kept the monolith's replica up to date; fields that events don't contain,
+such as password hashes, are copied now.
 """
 
 import time
@@ -23,7 +23,7 @@ from extraction.extraction import (
 from forum.domains import DOMAINS
 from forum.ownership.state import FROZEN
 
-IN_FLIGHT_SECONDS = 0.2  # for reads that the gateway sent before
+IN_FLIGHT_SECONDS = 0.2  # for reads that the gateway has already sent
 MAX_ROUNDS = 5
 PUBLISH_SECONDS = 60  # for the service's last events
 
@@ -61,7 +61,7 @@ class Reintegrate:
             self._transitions.begin_move(self._domain, self._domain, move.progress)
 
     def backfill(self) -> None:
-        """Copy what the monolith's replica lacks."""
+        """Copy the records and fields that the monolith's replica lacks."""
         move = self._move
         move.progress.setdefault("changed_from", timestamp_now())
         total = self._endpoints.monolith_records[self._domain].totals()[0]
@@ -76,7 +76,7 @@ class Reintegrate:
         )
 
     def catch_up(self) -> None:
-        """Copy what changed during the backfill, ahead of its events."""
+        """Copy the changes made during the backfill, ahead of their events."""
         move = self._move
         self._since = move.backfill_started_at() - CLOCK_MARGIN
         count = self._copy_changes()
@@ -87,8 +87,8 @@ class Reintegrate:
         """Compare all records by their hashes."""
         move = self._move
         total = self._endpoints.monolith_records[self._domain].totals()[0]
-        # Events have told the monolith what changed meanwhile, but not what no event tells, such as
-        # a password hash; that must not be taken for a difference.
+        # Events have brought recent changes to the monolith, but without fields such as a password
+        # hash; those must not be reported as differences.
         self._since = move.backfill_started_at() - CLOCK_MARGIN
         self._copy_changes()
         move.report = move.verify(self._copier, total)
@@ -125,7 +125,7 @@ class Reintegrate:
         raise ExtractionStopped(msg)
 
     def _seal_service(self) -> bool:
-        """Take the domain from the service within one write freeze; return whether it lasted."""
+        """Close the service within one write freeze; return whether the freeze lasted."""
         sealed = self._ownership.load().state == State.SEALED
         if not sealed:
             self._save_state(State.FROZEN, until=time.time() + FREEZE_SECONDS)
@@ -138,7 +138,7 @@ class Reintegrate:
         return sealed
 
     def route(self) -> None:
-        """Route requests to the monolith, and only then let it take writes."""
+        """Route requests to the monolith, and only then allow writes there."""
         extracted = self._move.deployment.extracted - {self._domain}
         self._move.deployment.set_routes(extracted)
         time.sleep(IN_FLIGHT_SECONDS)
@@ -162,14 +162,14 @@ class Reintegrate:
         )
 
     def cancel(self) -> None:
-        """Give up before the cutover: the service goes on as before."""
+        """Cancel the move before the cutover: the service continues as before."""
         self._save_state(State.OPEN)
         self._move.deployment.keep_service(self._domain)
         self._transitions.finish_move(self._domain)
         self._move.console.say(f"The reintegration of {self._domain} is cancelled.")
 
     def _verify_frozen(self) -> None:
-        """Prove, while nobody writes, that the monolith has what the service has."""
+        """Prove during the write freeze that the monolith has the same records as the service."""
         report = VerificationReport()
         self._copy_unseen_changes(report)
         self._move.report_differences(report)
@@ -182,8 +182,8 @@ class Reintegrate:
     def _fill_placeholders(self) -> None:
         """Copy the users and threads to which copied records refer.
 
-        Events tell the monolith of them sooner or later, but the owner of posts shows none in a
-        thread that it does not know.
+        Their events arrive sooner or later, but the owner of posts shows no posts of a thread that
+        it does not know.
         """
         for domain in self._move.deployment.extracted - {self._domain}:
             rows = self._endpoints.monolith_records[domain]
@@ -192,7 +192,7 @@ class Reintegrate:
                 rows.update_replica(list(items.read_many(batch).values()))
 
     def _copy_changes(self) -> int:
-        """Copy what changed until little is left; return the number of records."""
+        """Copy changes until few are left; return the number of records."""
         count = 0
         for _ in range(MAX_ROUNDS):
             looked_at = utc_now()
@@ -204,7 +204,7 @@ class Reintegrate:
         return count
 
     def _copy_unseen_changes(self, report: VerificationReport | None) -> int:
-        """Copy what changed and was not seen before; return the number of records."""
+        """Copy changes that were not seen before; return the number of records."""
         found = self._endpoints.changes_since(self._domain, self._since)
         ids = dict.fromkeys(record_id for mark, record_id in found if mark not in self._seen)
         self._copier.copy_changed(list(ids), report)

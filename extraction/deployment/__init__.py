@@ -1,1 +1,1 @@
-"""Where a forum runs: the deployment port and its implementations."""
+"""The deployment port, and its implementations for `make run` and containers."""

@@ -1,4 +1,4 @@
-"""A forum in containers, from within: the mover is one of them, and asks for the others."""
+"""The deployment port for a forum in containers, from inside the extraction's container."""
 
 import os
 import time
@@ -24,16 +24,16 @@ from infra.runner.config import BUS, BUS_RECOVERY, DATASTORE, worker_name
 
 DATABASE_URL = Path("/secrets/database_url")
 GATEWAY = "http://gateway:8080"
-PATIENCE = 60  # seconds until a part answers
+PATIENCE = 60  # seconds until a process responds
 
 
 def is_inside_container() -> bool:
-    """Return whether this is the mover's container, with somebody outside who started it."""
+    """Return whether this is the extraction's container, with an agent on the host."""
     return "MOVER" in os.environ
 
 
 class ComposeDeployment:
-    """The forum that this container belongs to."""
+    """The Compose deployment that this container belongs to."""
 
     def __init__(self) -> None:
         self._now = current_stage()
@@ -44,20 +44,20 @@ class ComposeDeployment:
 
     @cached_property
     def endpoints(self) -> Endpoints:
-        """Where its data is."""
+        """The endpoints of the forum's data."""
         return Endpoints(DATABASE_URL.read_text(encoding="utf-8"))
 
     @property
     def extracted(self) -> frozenset[str]:
-        """Which domains services keep, by the routes."""
+        """The domains that services own, according to the routes."""
         return self._now.extracted
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """Let nobody else move a domain of this forum during the block."""
+        """Exclude other moves in this forum during the block."""
         return exclusive(FOLDER)
 
     def start_service(self, domain: str) -> None:
-        """Bring up the datastores, the service's tables and queue, the service itself."""
+        """Start the datastores, create the service's tables and queue, and start the service."""
         after = replace(self._now, moving=self._now.moving | {domain})
         self._hands.up(DATASTORE, BUS)
         self._until_answers(DATASTORE, os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
@@ -74,7 +74,7 @@ class ComposeDeployment:
         self._hands.up(worker_name(domain))
 
     def set_routes(self, extracted: frozenset[str]) -> None:
-        """Return the gateway other routes, and wait until it uses them."""
+        """Write new routes, and wait until the gateway uses them."""
         changed = extracted ^ self._now.extracted
         self._note(replace(self._now, extracted=extracted))
         table = routes.load().at(extracted)
@@ -83,10 +83,10 @@ class ComposeDeployment:
         )
 
     def stop_service(self, domain: str) -> None:
-        """Remove a service, and what nobody needs then."""
+        """Remove a service, and the containers that only it needs."""
         after = replace(self._now, moving=self._now.moving - {domain})
         self._note(after)
-        # Where it is gone with the rest, this was done before.
+        # If it is gone with the rest, this was done before.
         if after.services or self._answers(os.environ["AWS_ENDPOINT_URL"] + ministack.READY_PATH):
             provisioning.drop_subscription(domain)
         self._hands.down(
@@ -96,13 +96,13 @@ class ComposeDeployment:
             provisioning.provision_queues(after.extracted, after.moving)
 
     def keep_service(self, domain: str) -> None:
-        """Note that a domain stays at its service."""
+        """Record that a domain stays at its service."""
         after = replace(self._now, moving=self._now.moving - {domain})
         provisioning.provision_queues(after.extracted, after.moving)
         self._note(after)
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
-        """Return which component answers for each domain."""
+        """Return the component that serves each domain."""
         return self._front.served_by(domains)
 
     def _note(self, now: CurrentStage) -> None:

@@ -1,4 +1,4 @@
-"""Runs a mover in a container of the forum, and does from outside what it asks for."""
+"""The agent on the host: runs an extraction in a container, and executes its requests."""
 
 import json
 import shutil
@@ -15,14 +15,14 @@ from extraction.deployment.port import DeploymentError
 
 
 def run_in_container(forum: ComposeProject, arguments: Sequence[str]) -> int:
-    """Have a mover do what the command line asks for; answers its exit code."""
+    """Run the command line in the extraction's container; return its exit code."""
     options = ["--rm", "--no-TTY", "--no-deps"]
     if sys.stdout.isatty():
         size = shutil.get_terminal_size()
         for told in ("PROGRESS=on", f"COLUMNS={size.columns}", f"LINES={size.lines}"):
             options += ["-e", told]
     command = forum.command("run", *options, "mover", "python", "-m", "extraction", *arguments)
-    # What a person is to see comes from its standard error; the other two are for errands.
+    # Its standard error is the output for people; the other two streams carry requests.
     with subprocess.Popen(
         command,
         env=forum.environment(),
@@ -33,7 +33,7 @@ def run_in_container(forum: ComposeProject, arguments: Sequence[str]) -> int:
     ) as mover:
         if mover.stdin is None or mover.stdout is None:
             raise AssertionError
-        # Ctrl-C reaches the mover, too, which stops in order.
+        # Ctrl-C also reaches the container, which stops gracefully.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         for line in mover.stdout:
             answer = _do(forum, json.loads(line))

@@ -1,7 +1,7 @@
-"""Asks whoever has started this container for what can only be done from outside.
+"""Requests from the extraction's container to the agent on the host.
 
-Each question is a line of JSON on standard output, each answer a line on standard input. So no
-container needs the engine's socket, which would make it the machine's master.
+Each request is a line of JSON on standard output, each response a line on standard input. So no
+container needs the engine's socket, which would give it control of the machine.
 """
 
 import json
@@ -18,24 +18,24 @@ UP, DOWN, SERVICES, ERROR = "up", "down", "services", "error"
 
 
 class ComposeHost:
-    """Starts and stops the forum's other containers."""
+    """Client of the agent, which starts and stops the forum's other containers."""
 
     def __init__(self, questions: int = 1, answers: int = 0) -> None:
-        """Take two file descriptors."""
+        """Create a client on two file descriptors."""
         self._questions, self._source = questions, answers
         self._answers: Queue[dict[str, Any]] = Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def up(self, *containers: str) -> None:
-        """Have containers started, if they do not run; raise PlaceError."""
+        """Start containers that do not run; raise DeploymentError on failure."""
         self._ask(UP, containers)
 
     def down(self, *containers: str) -> None:
-        """Have containers stopped and removed; raise PlaceError."""
+        """Stop and remove containers; raise DeploymentError on failure."""
         self._ask(DOWN, containers)
 
     def services(self, services: Iterable[str]) -> None:
-        """Have it remembered which services run from now on, for the next `docker compose up`."""
+        """Record the current services for the next `docker compose up`."""
         self._ask(SERVICES, services)
 
     def _ask(self, what: str, names: Iterable[str]) -> None:
@@ -45,11 +45,11 @@ class ComposeHost:
             raise DeploymentError(str(error))
 
     def _listen(self) -> None:
-        # Not by sys.stdin, whose lock a thread that waits would still hold at the end.
+        # Not by sys.stdin, whose lock a waiting thread would still hold at exit.
         rest = b""
         while more := os.read(self._source, 4096):
             *lines, rest = (rest + more).split(b"\n")
             for line in lines:
                 self._answers.put(json.loads(line))
-        # Nobody is there any more: stop as for Ctrl-C, in order.
+        # The agent is gone: stop gracefully, as for Ctrl-C.
         os.kill(os.getpid(), signal.SIGINT)

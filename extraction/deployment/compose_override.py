@@ -1,8 +1,8 @@
-"""Has `docker compose up` start the services that there are by now: `compose.override.yaml`.
+"""The file `compose.override.yaml`, which makes `docker compose up` start the current services.
 
-EXTRACTED says with which services a forum began. Compose reads this file by itself and puts those
-that came since into no profile, so that they always run, and those that went into one that nobody
-names.
+EXTRACTED is the initial stage of a forum. Compose reads this file itself. It removes the profiles
+of services that were added since, so that they always run, and puts removed ones into a profile
+that is never selected.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ HEAD = f"""{MARK}: which services run since domains of this forum moved.
 
 
 def override_text(extracted: Collection[str], services: Collection[str]) -> str:
-    """Write the file for a forum that began at a stage and has other services by now, if so."""
+    """Return the file's text for an initial stage and the current services; empty if they agree."""
     before, now = set(required_services(extracted)), set(required_services(services))
     if before == now:
         return ""
@@ -32,7 +32,7 @@ def override_text(extracted: Collection[str], services: Collection[str]) -> str:
 
 
 def write_override(project: ComposeProject, services: Collection[str]) -> str:
-    """Write or remove the file; answers what a person has to know of that, if anything."""
+    """Write or remove the file; return a message for the user, or an empty text."""
     wanted = override_text(project.extracted, services)
     if not project.has_override:
         profiles = " ".join(f"--profile {name}" for name in stages.in_canonical_order(services))

@@ -19,12 +19,12 @@ MARK = "# Written by `make extract` and `make reintegrate`"
 """How the file begins if it is no person's own."""
 _COMPOSE = "com.docker.compose"
 _PROFILES = ",".join((*stages.DOMAINS, "tools"))
-_SAID = 1500  # characters of what the engine said
+_SAID = 1500  # characters of the engine's output
 
 
 @dataclass(frozen=True)
 class ComposeProject:
-    """A project as it was started: with these files, and with that value of EXTRACTED."""
+    """A project as it was started: its files, and its value of EXTRACTED."""
 
     name: str
     folder: Path
@@ -34,28 +34,28 @@ class ComposeProject:
 
     @property
     def has_override(self) -> bool:
-        """Return whether the next `docker compose up` reads `compose.override.yaml`, too."""
+        """Return whether the next `docker compose up` also reads `compose.override.yaml`."""
         return self.files == (str(self.folder / "compose.yaml"),)
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the command line that has Compose do something in this project."""
+        """Return the Compose command line for this project."""
         files = [part for file in self.files for part in ("-f", file)]
         told = [part for file in self.environment_files for part in ("--env-file", file)]
         where = ("-p", self.name, "--project-directory", str(self.folder))
         return ["docker", "compose", *where, *files, *told, "--progress", "quiet", *arguments]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of that command: the same forum, all of its services at hand."""
+        """Return the environment of that command: the same forum, with all services enabled."""
         setting = stages.as_setting(self.extracted)
         return os.environ | {"EXTRACTED": setting, "COMPOSE_PROFILES": _PROFILES}
 
     def up(self, names: Sequence[str]) -> None:
-        """Start containers that do not run, and leave all others alone; raise PlaceError."""
+        """Start containers that do not run, without touching others; raise DeploymentError."""
         self._build_what_is_missing(names)
         self._run("up", "--detach", "--no-deps", "--no-recreate", *names)
 
     def down(self, names: Sequence[str]) -> None:
-        """Stop and remove containers; raise PlaceError."""
+        """Stop and remove containers; raise DeploymentError."""
         if names:
             self._run("rm", "--stop", "--force", *names)
 
@@ -85,10 +85,10 @@ class ComposeProject:
 
 
 def find_project(environ: Mapping[str, str]) -> ComposeProject | None:
-    """Find the project whose gateway runs: of this folder, or that COMPOSE_PROJECT_NAME names.
+    """Find the running project of this folder, or the one in COMPOSE_PROJECT_NAME, by its gateway.
 
     Raises:
-        PlaceError: there are several.
+        DeploymentError: there are several.
     """
     if shutil.which("docker") is None:
         return None
@@ -115,7 +115,7 @@ def _project(container: Mapping[str, Any]) -> ComposeProject:
     return ComposeProject(
         labels[f"{_COMPOSE}.project"],
         Path(labels[f"{_COMPOSE}.project.working_dir"]),
-        # Which services there were at its start does not count any more.
+        # The services at its start are no longer relevant.
         tuple(file for file in files if not _is_written(Path(file))),
         tuple(filter(None, more.split(","))),
         stages.parse(told["EXTRACTED"]),
@@ -129,6 +129,6 @@ def _is_written(file: Path) -> bool:
 
 
 def _asked(*arguments: str) -> str:
-    """Ask the engine; answers nothing where it knows nothing, or is not there."""
+    """Return the output of an engine command; empty on failure or without an engine."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else ""

@@ -1,4 +1,4 @@
-"""A forum that `make run` has started: its parts are supervisord's, its routes a file."""
+"""The deployment port for a forum of `make run`: supervisord's processes, routes in a file."""
 
 import os
 import time
@@ -29,12 +29,12 @@ from infra.runner.config import (
 from infra.runner.lock import Lock
 from infra.runner.stage_processes import is_ready
 
-PATIENCE = 60  # seconds until a part answers
-LAUNCHER_LOOKS = 1.2  # seconds after which the launcher knows what is noted
+PATIENCE = 60  # seconds until a process responds
+LAUNCHER_LOOKS = 1.2  # seconds until the launcher has read a new stage file
 
 
 class LocalDeployment:
-    """The forum that runs from a folder."""
+    """The local deployment that runs from a folder."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         holder = Lock(var_folder(environ)).holder()
@@ -44,7 +44,7 @@ class LocalDeployment:
         born = stages.parse(holder["extracted"])
         self._local = with_current_stage(RunConfig(born, holder["ports"], var_folder(environ)))
         self._front = GatewayProbe(self._local.url(GATEWAY))
-        # The mover is one of the forum's programs: it gets what they get, and nothing else.
+        # The extraction is one of the forum's programs and gets the same environment.
         told = process_specs.component_environment(self._local, stages.MONOLITH)
         told |= process_specs.provisioning_environment(self._local)
         os.environ.update({name: text for name, text in told.items() if name.startswith("AWS_")})
@@ -52,20 +52,20 @@ class LocalDeployment:
 
     @cached_property
     def endpoints(self) -> Endpoints:
-        """Where its data is."""
+        """The endpoints of the forum's data."""
         return Endpoints(self._url)
 
     @property
     def extracted(self) -> frozenset[str]:
-        """Which domains services keep, by the routes."""
+        """The domains that services own, according to the routes."""
         return self._local.extracted
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """Let nobody else move a domain of this forum during the block."""
+        """Exclude other moves in this forum during the block."""
         return exclusive(self._local.folder)
 
     def start_service(self, domain: str) -> None:
-        """Bring up the datastores, the service's tables and queue, the service itself."""
+        """Start the datastores, create the service's tables and queue, and start the service."""
         after = replace(self._local, moving=self._local.moving | {domain}, initial_stage=self._born)
         self._check_ports(after)
         dynoxide.ensure_installed()
@@ -84,18 +84,18 @@ class LocalDeployment:
         self._start(worker_name(domain))
 
     def set_routes(self, extracted: frozenset[str]) -> None:
-        """Return the gateway other routes, and wait until it uses them."""
+        """Write new routes, and wait until the gateway uses them."""
         changed = extracted ^ self._local.extracted
         self._note(replace(self._local, extracted=extracted, initial_stage=self._born))
         table, file = routes.load().at(extracted), process_specs.routes_file(self._local)
         self._front.wait_until_routed(extracted, changed, lambda: process.write_routes(table, file))
 
     def stop_service(self, domain: str) -> None:
-        """Stop a service, drop its queue's subscription, and stop what nobody needs then."""
+        """Stop a service, drop its queue's subscription, and stop its unused dependencies."""
         after = replace(self._local, moving=self._local.moving - {domain}, initial_stage=self._born)
         self._note(after)
         time.sleep(LAUNCHER_LOOKS)
-        # It is stopped last: where it does not run, this was done before.
+        # The service is stopped last: if it does not run, this was done before.
         if after.services or self._infos()[BUS]["pid"]:
             provisioning.drop_subscription(domain)
         for part in (worker_name(domain), domain):
@@ -107,13 +107,13 @@ class LocalDeployment:
             provisioning.provision_queues(after.extracted, after.moving)
 
     def keep_service(self, domain: str) -> None:
-        """Note that a domain stays at its service."""
+        """Record that a domain stays at its service."""
         after = replace(self._local, moving=self._local.moving - {domain}, initial_stage=self._born)
         provisioning.provision_queues(after.extracted, after.moving)
         self._note(after)
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
-        """Return which component answers for each domain."""
+        """Return the component that serves each domain."""
         return self._front.served_by(domains)
 
     @property

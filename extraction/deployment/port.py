@@ -1,4 +1,4 @@
-"""Where a forum runs in which a domain moves: how its parts are started, its routes set."""
+"""The deployment port: start and stop a running forum's services, and set its routes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,7 @@ from extraction.endpoints import Endpoints
 
 
 class DeploymentError(Exception):
-    """The forum can't do what is asked for here; the message says why."""
+    """The deployment can't do what was requested; the message gives the reason."""
 
 
 class Deployment(Protocol):
@@ -19,37 +19,37 @@ class Deployment(Protocol):
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where its data is."""
+        """The endpoints of the forum's data."""
 
     @property
     def extracted(self) -> frozenset[str]:
-        """Which domains services keep, by the routes."""
+        """The domains that services own, according to the routes."""
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """Let nobody else move a domain of this forum during the block, or raise PlaceError."""
+        """Exclude other moves in this forum during the block; raise DeploymentError if one runs."""
 
     def start_service(self, domain: str) -> None:
-        """Bring up what a domain's service needs, and the service, without any route to it."""
+        """Start a domain's service and its dependencies, without any route to it."""
 
     def start_worker(self, domain: str) -> None:
         """Start the service's worker."""
 
     def set_routes(self, extracted: frozenset[str]) -> None:
-        """Send each path to its owner at another stage; returns when that is so."""
+        """Route each path to its owner at another stage; return once the gateway does so."""
 
     def stop_service(self, domain: str) -> None:
-        """Stop a service that owns nothing any more, and whatever nobody needs then."""
+        """Stop a service that no longer owns its domain, and everything that only it needs."""
 
     def keep_service(self, domain: str) -> None:
-        """Note that a domain is not on the move any more, and stays at its service."""
+        """Record that a domain has finished its move, and stays at its service."""
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
-        """Return which component answers for each domain, asked by way of the gateway."""
+        """Return the component that serves each domain, as seen through the gateway."""
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the lock of a forum's folder; the system releases it however this process ends.
+    """Hold the lock of a forum's folder; the system releases it when the process ends.
 
     Raises:
         DeploymentError: another move holds it.
