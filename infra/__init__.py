@@ -1,1 +1,1 @@
-"""What runs the components: routes, the gateway in front, and the local runner."""
+"""Infrastructure: routes, the gateway, the local runner, containers and the CDK app."""

@@ -1,9 +1,9 @@
 """Recovery of the local bus: `python -m infra.bus_recovery`, in `make run` and in Compose.
 
-MiniStack keeps its topic, queues and messages in memory. After each of its starts this process
-creates the topic and the queues, and marks the events to be published again that may have been on
-it. A checkpoint bounds how far back that goes: it is recorded whenever no event is in flight, since
-every event recorded before it has arrived. Consumers ignore events that they have already applied.
+MiniStack keeps its topic, queues and messages in memory. After each of its starts, this process
+creates the topic and the queues, and marks all events that may have been lost for republishing. A
+checkpoint limits how far back that goes: it is recorded whenever no event is in flight, because
+every earlier event has then arrived. Consumers ignore events that they have already applied.
 """
 
 import logging
@@ -66,7 +66,7 @@ class BusRecovery:
         return True
 
     def republish(self, clock: Clock) -> int:
-        """Mark all events that may have been lost to be published again; return their number."""
+        """Mark all events that may have been lost for republishing; return their number."""
         try:
             since = parse_timestamp(self._checkpoint.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -76,7 +76,7 @@ class BusRecovery:
         return count
 
     def record_checkpoint(self, now: datetime) -> None:
-        """Record that every event up to now has arrived, if that is so."""
+        """Record a checkpoint if every event up to now has arrived."""
         # In this order: an event that has left its outbox is on the bus before the queues are read.
         if any(outbox.oldest_unpublished_at() for outbox in self._outboxes):
             return
@@ -88,7 +88,7 @@ class BusRecovery:
 
 
 def build_recovery(stage: CurrentStage, database_url: str, checkpoint: Path) -> BusRecovery:
-    """Build the recovery of a stage; opens no connection yet."""
+    """Build the recovery of a stage, without opening a connection."""
     sqs = sqs_client(1)
     endpoint = f"{boto3.client('sqs').meta.endpoint_url}/000000000000/{PREFIX}"
     tables = database.Database(database.connect(), PREFIX)
@@ -111,8 +111,8 @@ def run(
 ) -> None:
     """Recover the bus of a forum's current stage until SIGTERM.
 
-    `provision` is the module that creates what the current stage needs. It runs in a process of
-    its own, so that its memory is returned.
+    `provision` is the module that creates the current stage's tables and queues. It runs in its
+    own process, so that its memory is released.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logs.configure("bus-recovery")

@@ -9,19 +9,19 @@ from infra import stages
 
 @dataclass(frozen=True)
 class CurrentStage:
-    """The domains that services own, and the domains that are on the move."""
+    """The domains that services own, and the domains that are being moved."""
 
     extracted: frozenset[str]
     moving: frozenset[str] = frozenset()
 
     @property
     def services(self) -> tuple[str, ...]:
-        """Names of the services that exist at this stage, in canonical order."""
+        """Return the services of this stage, in canonical order."""
         return stages.in_canonical_order(self.extracted | self.moving)
 
 
 def read_current_stage(file: Path) -> CurrentStage | None:
-    """Read a forum's stage file; None if no domain ever moved."""
+    """Read a forum's stage file; None if no domain has ever moved."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

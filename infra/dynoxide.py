@@ -18,11 +18,11 @@ MEMBER = "package/dynoxide"
 
 
 class DynoxideError(Exception):
-    """Dynoxide can't be had; the message says why and what to do."""
+    """Dynoxide can't be installed; the message gives the reason and the next step."""
 
 
 def ensure_installed(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the path of the pinned binary, installed first if it is not there yet."""
+    """Return the path of the pinned binary; install it first if it is missing."""
     if named := environ.get("DYNOXIDE"):
         if not os.access(named, os.X_OK):
             msg = f"DYNOXIDE names {named}, which is no program that can be run"
@@ -36,7 +36,7 @@ def ensure_installed(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def binary_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the path that the binary has or will have; installs nothing."""
+    """Return the binary's path, without installing it."""
     if named := environ.get("DYNOXIDE"):
         return Path(named).absolute()
     pins = tomllib.loads(PINS.read_text(encoding="utf-8"))
@@ -61,7 +61,7 @@ def _install(pins: Mapping[str, object], binary: Path) -> None:
         unpacked = Path(folder) / binary.name
         unpacked.write_bytes(program)
         unpacked.chmod(0o755)
-        # At once or not at all: another process may look for it at the same time.
+        # Atomically: another process may look for it at the same time.
         unpacked.replace(binary)
 
 

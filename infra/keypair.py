@@ -1,4 +1,4 @@
-"""A new pair of keys for sessions."""
+"""Generation of a key pair for sessions."""
 
 import json
 

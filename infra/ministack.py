@@ -1,4 +1,4 @@
-"""The bus of local runs: MiniStack, which answers as SNS and SQS do."""
+"""The bus of local runs: MiniStack, an emulator of SNS and SQS."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from infra.runner.config import BUS, HOST, RunConfig
 PREFIX = "forum-"
 REGION, ACCOUNT = "eu-central-1", "000000000000"
 READY_PATH = "/_ministack/ready"
-# A worker stops as soon as its call for messages ends.
+# Bounds a worker's stop, which waits for its long poll.
 WAIT_SECONDS = 1
 
 
@@ -19,7 +19,7 @@ def command() -> tuple[str, ...]:
 
 
 def ministack_environment(config: RunConfig) -> dict[str, str]:
-    """Give MiniStack's own settings, as environment variables."""
+    """Return MiniStack's own settings as environment variables."""
     return {
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(config.ports[BUS]),
@@ -30,15 +30,15 @@ def ministack_environment(config: RunConfig) -> dict[str, str]:
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
-        # Where it leaves its process id.
+        # The folder of its process id.
         "TMPDIR": str(config.run_folder),
-        # It would remove the containers of another MiniStack on this machine.
+        # Otherwise it would remove the containers of another MiniStack on this machine.
         "DOCKER_HOST": "unix:///nonexistent",
     }
 
 
 def bus_environment(config: RunConfig, component: str) -> dict[str, str]:
-    """Return a component's settings for its events; they hold before the bus runs."""
+    """Return a component's settings of the bus, which are known before the bus runs."""
     own = Subscription(component, ())
     queues = f"{config.internal_url(BUS)}/{ACCOUNT}"
     return {

@@ -1,7 +1,7 @@
-"""Create what services need: `SERVICES=users,threads python -m infra.provisioning`.
+"""Create the services' resources: `SERVICES=users,threads python -m infra.provisioning`.
 
-That is their tables, and for them and the monolith the topic and the queues of events. Where
-domains were moved, the file that STAGE_FILE names says which services there are by now.
+These are their tables, and the topic and the queues of events, including the monolith's. If domains
+were moved, the file in STAGE_FILE contains the current services.
 """
 
 import os
@@ -22,7 +22,7 @@ from infra.ministack import PREFIX
 
 
 def main() -> int:
-    """Create whatever is missing; can be repeated at any time."""
+    """Create all missing resources; idempotent."""
     stage = current_stage()
     for name in provision_tables(stage.services):
         print(f"created {name}")
@@ -31,13 +31,13 @@ def main() -> int:
 
 
 def current_stage() -> CurrentStage:
-    """Return the stage in the file that STAGE_FILE names, or the one of SERVICES without it."""
+    """Return the stage in the file STAGE_FILE, or that of SERVICES without a file."""
     recorded = read_current_stage(Path(os.environ["STAGE_FILE"]))
     return recorded or CurrentStage(stages.parse(os.environ["SERVICES"]))
 
 
 def provision_tables(services: Sequence[str]) -> Iterator[str]:
-    """Make the tables that services lack, and name each that was made."""
+    """Create the missing tables of services, and yield their names."""
     database = boto3.client("dynamodb")
     prefix = os.environ.get("TABLE_PREFIX", PREFIX)
     for service in services:
@@ -45,7 +45,7 @@ def provision_tables(services: Sequence[str]) -> Iterator[str]:
 
 
 def provision_queues(extracted: frozenset[str], moving: frozenset[str] = frozenset()) -> None:
-    """Make the topic, and the queues of services and of the monolith beside them."""
+    """Create the topic, and the queues of the services and of the monolith."""
     services = stages.in_canonical_order(extracted | moving)
     wanted = [SERVICES[service].subscription for service in services]
     wanted.append(monolith_subscription(extracted, moving))
@@ -53,7 +53,7 @@ def provision_queues(extracted: frozenset[str], moving: frozenset[str] = frozens
 
 
 def drop_subscription(domain: str) -> None:
-    """Let nothing more go to a queue that nobody reads."""
+    """Remove the subscription of a queue that is no longer consumed."""
     sns: Any = boto3.client("sns")
     name = subscriptions.Subscription(domain, ()).queue_name(PREFIX)
     pages = sns.get_paginator("list_subscriptions").paginate()

@@ -1,4 +1,4 @@
-"""The keys of local runs: made once, and handed to each component as far as it needs them."""
+"""The keys of local runs: created once, and distributed to the components that need them."""
 
 import secrets
 import shutil
@@ -12,7 +12,7 @@ PRIVATE, PUBLIC, SECRET = "session_private_key", "session_public_keys", "secret_
 
 
 def ensure_keys(folder: Path) -> None:
-    """Make the keys that are missing; what is there stays, and with it people's sessions."""
+    """Create missing keys; existing ones are kept, so sessions remain valid."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / SECRET).exists():
         _write(folder / SECRET, secrets.token_urlsafe(48))
@@ -21,7 +21,7 @@ def ensure_keys(folder: Path) -> None:
 
 
 def distribute_keys(config: RunConfig) -> None:
-    """Return each component a folder with just the keys that it needs, at this stage or another."""
+    """Write a folder for each component with only the keys that it needs at any stage."""
     for component in (stages.MONOLITH, *stages.DOMAINS):
         names = [SECRET, PUBLIC]
         if component in SESSION_SIGNERS:
@@ -34,7 +34,7 @@ def distribute_keys(config: RunConfig) -> None:
 
 
 def component_folder(config: RunConfig, component: str) -> Path:
-    """Name the folder with a component's keys."""
+    """Return the folder of a component's keys."""
     return config.run_folder / "secrets" / component
 
 

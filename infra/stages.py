@@ -1,6 +1,6 @@
-"""The stages of the split: which domains run as services of their own.
+"""The stages of the split: the sets of domains that run as services.
 
-The standard library only: the gateway's image has nothing else.
+The standard library only, because the gateway's image has nothing else.
 """
 
 import tomllib
@@ -22,7 +22,7 @@ DOMAINS = _read_domains()
 
 
 class UnknownDomainError(ValueError):
-    """A name that is no domain of the forum."""
+    """A name is not a domain of the forum."""
 
     def __init__(self, names: Iterable[str]) -> None:
         listed = ", ".join(repr(name) for name in names)
@@ -33,7 +33,7 @@ class UnknownDomainError(ValueError):
 
 
 def parse(text: str) -> frozenset[str]:
-    """Read a comma-separated list of domains, in any order; raise UnknownDomainError."""
+    """Parse a comma-separated list of domains, in any order; raise UnknownDomainError."""
     names = [name.strip() for name in text.split(",")]
     names = [name for name in names if name]
     unknown = [name for name in names if name not in DOMAINS]
@@ -43,23 +43,23 @@ def parse(text: str) -> frozenset[str]:
 
 
 def in_canonical_order(extracted: Iterable[str]) -> tuple[str, ...]:
-    """Put domains into their one canonical order."""
+    """Return domains in canonical order."""
     chosen = set(extracted)
     return tuple(domain for domain in DOMAINS if domain in chosen)
 
 
 def as_setting(extracted: Iterable[str]) -> str:
-    """Write a stage the way EXTRACTED does: `users,threads`."""
+    """Return a stage in the format of EXTRACTED: `users,threads`."""
     return ",".join(in_canonical_order(extracted))
 
 
 def stage_name(extracted: Iterable[str]) -> str:
-    """Name the folder of a stage's data: `monolith` or `users+threads`."""
+    """Return the name of a stage's data folder: `monolith` or `users+threads`."""
     return "+".join(in_canonical_order(extracted)) or MONOLITH
 
 
 def all_stages() -> tuple[frozenset[str], ...]:
-    """Return all eight stages, the fewest services first."""
+    """Return all eight stages, ordered by the number of services."""
     return tuple(
         frozenset(chosen)
         for size in range(len(DOMAINS) + 1)

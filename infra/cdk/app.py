@@ -1,4 +1,4 @@
-"""All stacks of a deployment, by their rate of change."""
+"""All stacks of a deployment, split by their rate of change."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from infra.cdk.stacks.network import Network
 
 NETWORK, DATA, EDGE, WATCH = "network", "data", "edge", "watch"
 FLAGS = {
-    # What the CDK does by itself nowadays only where an app asks for it.
+    # Behaviour that the CDK only enables on request.
     "@aws-cdk/aws-iam:minimizePolicies": True,
     "@aws-cdk/core:enablePartitionLiterals": False,
     "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": False,
@@ -39,7 +39,7 @@ class Forum:
 
 
 def build(app: App, options: DeploymentOptions) -> Forum:
-    """Put the stacks of a deployment into an app."""
+    """Add the stacks of a deployment to an app."""
     network = Network(app, names.stack(options, NETWORK), options=options)
     data = Data(app, names.stack(options, DATA), options=options, network=network)
     edge = LoadBalancer(app, names.stack(options, EDGE), options=options, network=network)
@@ -56,9 +56,9 @@ def build(app: App, options: DeploymentOptions) -> Forum:
         for name in options.components
     )
     for each in components:
-        # It reads names in the data's stack only, so nothing else says that it comes later.
+        # It refers to the data stack by names only, so the dependency must be explicit.
         each.add_stack_dependency(data)
-        # A service takes its paths before the monolith lets go of them.
+        # A service takes over its paths before the monolith gives them up.
         if each.name != stages.MONOLITH:
             components[0].add_stack_dependency(each)
     watch = Dashboard(app, names.stack(options, WATCH), options=options, watched=list(components))

@@ -1,8 +1,8 @@
-"""What a deployment costs while nobody uses it, computed from the templates: `make cost`.
+"""The cost of an idle deployment, computed from the templates: `make cost`.
 
-It counts what is paid by the hour or the month, whoever comes: tasks at their fewest, the load
-balancer, addresses, database, endpoints, secrets, alarms. Requests, traffic, logs and stored data
-come on top; for a class of students they are cents.
+It includes everything charged by the hour or month, independent of use: the minimum of tasks, the
+load balancer, addresses, database, endpoints, secrets and alarms. Requests, traffic, logs and
+stored data are extra; for a class of students they cost cents.
 """
 
 import sys
@@ -38,7 +38,7 @@ class Price:
     date: str
 
     def month(self, amount: float) -> float | None:
-        """Return what an amount of it costs in a month."""
+        """Return the monthly cost of an amount."""
         if self.dollars is None:
             return None
         return amount * self.dollars * (HOURS if self.hourly else 1)
@@ -56,7 +56,7 @@ def prices(file: Path = FILE) -> dict[str, Price]:
 
 
 def amounts(options: DeploymentOptions, stacks: Mapping[str, dict[str, Any]]) -> Counter[str]:
-    """Count in the templates what is paid for, by the names of prices."""
+    """Count the charged resources in the templates, by the names of prices."""
     found: Counter[str] = Counter()
     for kind, properties in _resources(stacks):
         for what, amount in _paid(kind, properties, options):
@@ -65,7 +65,7 @@ def amounts(options: DeploymentOptions, stacks: Mapping[str, dict[str, Any]]) ->
 
 
 def main() -> int:
-    """Print the table; answers the exit code."""
+    """Print the table; return the exit code."""
     known = prices()
     counted = {}
     for name, options in COLUMNS.items():
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def table(known: Mapping[str, Price], counted: Mapping[str, Counter[str]]) -> str:
-    """Write the table of amounts and dollars a month."""
+    """Return the table of amounts and dollars per month."""
     lines = [f"{'dollars a month':<24}" + "".join(f"{name:>22}" for name in counted)]
     sums = dict.fromkeys(counted, 0.0)
     blank = []

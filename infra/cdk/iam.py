@@ -1,6 +1,6 @@
-"""What a component's tasks may do: read and write its own tables, take its own queue, publish.
+"""Permissions of a component's tasks: its own tables, its own queue, and the topic.
 
-Every resource is named; nothing here ends in a star.
+Every resource is named; there are no wildcards.
 """
 
 from aws_cdk import Aws
@@ -11,7 +11,7 @@ from infra import stages
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.data import table_arns
 
-# What chassis.dynamodb.database calls; a transaction needs the rights of its actions.
+# Calls of chassis.dynamodb.database; a transaction needs the permissions of its actions.
 TABLE_ACTIONS = (
     "dynamodb:BatchGetItem",
     "dynamodb:ConditionCheckItem",
@@ -22,7 +22,7 @@ TABLE_ACTIONS = (
     "dynamodb:Query",
     "dynamodb:UpdateItem",
 )
-# What chassis.messaging.queue calls, on the queue and its dead letters, which it may put back.
+# Calls of chassis.messaging.queue, on the queue and the dead-letter queue, for redrives.
 QUEUE_ACTIONS = (
     "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
@@ -33,7 +33,7 @@ QUEUE_ACTIONS = (
 
 
 def grant_component(role: iam.Role, *, options: DeploymentOptions, component: str) -> None:
-    """Let a component's tasks do what they are there for."""
+    """Grant a component's tasks their permissions."""
     if component != stages.MONOLITH:
         role.add_to_policy(
             iam.PolicyStatement(
@@ -62,7 +62,7 @@ def grant_component(role: iam.Role, *, options: DeploymentOptions, component: st
 
 
 def bus_settings(options: DeploymentOptions, component: str) -> dict[str, str]:
-    """Return a component's settings for its events; none where nobody is told anything."""
+    """Return a component's settings of the bus; empty if no events are exchanged."""
     if not options.extracted:
         return {}
     own = subscriptions.Subscription(component, ())

@@ -1,6 +1,6 @@
-"""What cdk-nag's AwsSolutions would have otherwise, and why it is as it is.
+"""Suppressed findings of cdk-nag's AwsSolutions, each with a reason.
 
-A test runs cdk-nag and fails at whatever is not in this list, and at what is in it in vain.
+A test runs cdk-nag, and fails on findings that are not in this list and on unused entries.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ PACK = "AwsSolutions"
 
 @dataclass(frozen=True)
 class Suppression:
-    """A finding, the constructs it is about, the reason, and in which deployments it is found."""
+    """A finding, its constructs, the reason, and the deployments in which it occurs."""
 
     finding: str
     path: str
@@ -92,12 +92,12 @@ SUPPRESSIONS = (
 
 
 def applicable_suppressions(options: DeploymentOptions) -> Iterator[Suppression]:
-    """Return what counts in a deployment."""
+    """Yield the suppressions of a deployment."""
     return (each for each in SUPPRESSIONS if each.when(options))
 
 
 def suppress_findings(app: App, options: DeploymentOptions) -> None:
-    """Acknowledge findings, each where it is and with its reason."""
+    """Suppress each finding at its constructs, with the reason."""
     counting = tuple(applicable_suppressions(options))
     for construct in app.node.find_all():
         for each in counting:

@@ -1,53 +1,53 @@
-"""Names that are the same everywhere: in the templates, the settings, and for whoever looks."""
+"""Names that templates, settings and operators share."""
 
 from infra.cdk.options import DeploymentOptions
 
 
 def stack(options: DeploymentOptions, what: str) -> str:
-    """Name a stack: `forum-network`, `forum-posts`."""
+    """Return a stack's name: `forum-network`, `forum-posts`."""
     return f"{options.name}-{what}"
 
 
 def cluster(options: DeploymentOptions) -> str:
-    """Name the ECS cluster."""
+    """Return the ECS cluster's name."""
     return options.name
 
 
 def service(program: str) -> str:
-    """Name an ECS service: the component, or its worker."""
+    """Return an ECS service's name, for a component or its worker."""
     return program
 
 
 def family(options: DeploymentOptions, program: str) -> str:
-    """Name the family of a program's task definitions."""
+    """Return the family of a program's task definitions."""
     return f"{options.name}-{program}"
 
 
 def log_group(options: DeploymentOptions, program: str) -> str:
-    """Name a program's log group."""
+    """Return the name of a program's log group."""
     return f"/{options.name}/{program}"
 
 
 def shared_secret(options: DeploymentOptions) -> str:
-    """Name the secret that all components read: `secret_key` and `session_public_keys`."""
+    """Return the name of the components' common secret: `secret_key` and `session_public_keys`."""
     return f"{options.name}/shared"
 
 
 def signing_secret(options: DeploymentOptions) -> str:
-    """Name the secret that only the owner of the users reads: `session_private_key`."""
+    """Return the name of the secret with `session_private_key`, for the owner of users only."""
     return f"{options.name}/signing"
 
 
 def database_secret(options: DeploymentOptions) -> str:
-    """Name the secret with the database's `username` and `password`."""
+    """Return the name of the secret with the database's `username` and `password`."""
     return f"{options.name}/database"
 
 
 def target_group(options: DeploymentOptions, component: str, colour: str = "") -> str:
-    """Name a target group: `forum-posts`, and `forum-posts-green` for its other one."""
+    """Return a target group's name: `forum-posts`, or `forum-posts-green` for the second one."""
     return f"{options.name}-{component}" + (f"-{colour}" if colour else "")
 
 
 def metrics(options: DeploymentOptions) -> str:
-    """Name the namespace of the forum's own metrics."""
+    """Return the namespace of the forum's own metrics."""
     return options.name.capitalize()

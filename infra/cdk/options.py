@@ -1,4 +1,4 @@
-"""What the app is told by its context: which stage, how large, and how it is replaced."""
+"""Options of the app, read from its context: stage, size and deployment strategy."""
 
 import re
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ _CERTIFICATE = re.compile(r"arn:[\w-]+:acm:[\w-]+:\d{12}:certificate/[\w-]+")
 
 
 class OptionsError(Exception):
-    """Everything that is wrong with the context, a line each."""
+    """The context is invalid; the message has one line per problem."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentOptions:
     """One deployment: a stage of the split in an environment.
 
-    `name` begins the names of all that is made, so that two can stand in one account. `revision`
-    is what `X-Served-By` names; without one it is the first characters of the image's hash.
-    `idle` runs no task; `exec` opens a lab's containers for a shell.
+    `name` is the prefix of all resources, so that one account can have several deployments.
+    `revision` is the value in `X-Served-By`, by default the first characters of the image's hash.
+    `idle` runs no task; `exec` allows a shell in a lab's containers.
     """
 
     extracted: frozenset[str] = frozenset(stages.DOMAINS)
@@ -49,26 +49,26 @@ class DeploymentOptions:
 
     @property
     def production(self) -> bool:
-        """Return whether this is the environment that people depend on."""
+        """Return whether this is the production environment."""
         return self.environment == PRODUCTION
 
     @property
     def weighted(self) -> bool:
-        """Return whether a new revision gets its requests by weights, not task by task."""
+        """Return whether requests are shifted to a new revision by weights, not task by task."""
         return self.strategy != ROLLING
 
     @property
     def prefix(self) -> str:
-        """Stands before the names of tables, topic and queues, as `TABLE_PREFIX` does."""
+        """Return the prefix of the names of tables, topic and queues, as in `TABLE_PREFIX`."""
         return f"{self.name}-"
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Name what serves the forum at this stage, the monolith first."""
+        """Return the components at this stage, the monolith first."""
         return (stages.MONOLITH, *stages.in_canonical_order(self.extracted))
 
     def owner(self, domain: str) -> str:
-        """Name the component that serves a domain at this stage."""
+        """Return the component that serves a domain at this stage."""
         return domain if domain in self.extracted else stages.MONOLITH
 
 

@@ -2,8 +2,9 @@
 
 Run it after the data stack is deployed.
 
-A pair of keys signs and verifies sessions, another key signs cursors. What is there stays, so that
-it can be repeated. boto3 finds the account by its own variables; `NAME` is the deployment's name.
+A key pair signs and verifies sessions, another key signs cursors. Existing keys are kept, so the
+program can be repeated. boto3 finds the account by its own variables; `NAME` is the deployment's
+name.
 """
 
 import json
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Fill them; answers the exit code."""
+    """Fill the secrets; return the exit code."""
     options = DeploymentOptions(name=os.environ.get("NAME") or DeploymentOptions.name)
     made = fill_secrets(boto3.client("secretsmanager"), options)
     sys.stdout.write("The keys are made.\n" if made else "The keys were there already.\n")
@@ -31,12 +32,12 @@ def main() -> int:
 
 
 def fill_secrets(client: "SecretsManagerClient", options: DeploymentOptions) -> bool:
-    """Make the keys, unless they are there; answers whether they were made."""
+    """Create the keys unless they exist; return whether they were created."""
     shared, signing = names.shared_secret(options), names.signing_secret(options)
     if _read(client, shared) and _read(client, signing):
         return False
     private, public = generate_keypair()
-    # The private key first: whoever is interrupted in between makes both anew.
+    # The private key first: after an interruption in between, both are created again.
     _write(client, signing, session_private_key=private)
     _write(client, shared, secret_key=secrets.token_urlsafe(48), session_public_keys=public)
     return True

@@ -1,6 +1,6 @@
-"""Make the templates: `python -m infra.cdk extracted=users environment=lab`, for `make synth`.
+"""Write the templates: `python -m infra.cdk extracted=users environment=lab`, for `make synth`.
 
-The CDK's command line passes the context by itself (`cdk deploy -c extracted=users`).
+The CDK's command line passes the context itself (`cdk deploy -c extracted=users`).
 """
 
 import os
@@ -20,9 +20,9 @@ FOLDER = "cdk.out"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Synthesise; answers the exit code."""
+    """Synthesize the templates; return the exit code."""
     began = time.monotonic()
-    if "CDK_OUTDIR" not in os.environ:  # the CDK's command line names a folder of its own
+    if "CDK_OUTDIR" not in os.environ:  # the CDK's command line sets its own folder
         shutil.rmtree(FOLDER, ignore_errors=True)
     app = App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR", FOLDER))
     try:
@@ -41,14 +41,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def synthesise(options: DeploymentOptions, folder: Path) -> cx_api.CloudAssembly:
-    """Make the templates of a deployment in a folder."""
+    """Synthesize the templates of a deployment into a folder."""
     app = App(context=FLAGS, outdir=str(folder))
     build(app, options)
     return app.synth()
 
 
 def _context(app: App, arguments: Sequence[str]) -> dict[str, str]:
-    """Take the context from the CDK's command line, or `name=value` arguments."""
+    """Read the context from the CDK's command line, or from `name=value` arguments."""
     given = {}
     for name in (*choices.KNOWN, *choices.RENAMED):
         value = app.node.try_get_context(name)

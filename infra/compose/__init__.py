@@ -1,1 +1,1 @@
-"""The small programs of the containers that stand around the components (see compose.yaml)."""
+"""Programs of the infrastructure containers (see compose.yaml)."""

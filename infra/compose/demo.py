@@ -13,7 +13,7 @@ FORUM = "http://gateway:8080"
 
 
 def main() -> int:
-    """Load it, unless that was done before or DEMO=off says not to."""
+    """Load it, unless it is loaded already or DEMO=off is set."""
     marker = LOADED / stages.stage_name(initial_stage())
     if os.environ.get("DEMO") == "off" or marker.exists():
         return 0

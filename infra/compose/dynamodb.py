@@ -10,5 +10,5 @@ BINARY = "/usr/local/bin/dynoxide"
 if __name__ == "__main__":
     file = f"/data/{stages.stage_name(initial_stage())}.sqlite"
     served = ("serve", "--host", "0.0.0.0", "--port", "8000")  # noqa: S104 - the container's own
-    # In its own place, so that signals reach it.
+    # Replaces this process, so that signals reach it.
     os.execv(BINARY, (BINARY, *served, "--db-path", file))  # noqa: S606

@@ -1,6 +1,6 @@
-"""Run the gateway at the stage that the forum is at by now: `python -m infra.compose.gateway`.
+"""Run the gateway at the forum's current stage: `python -m infra.compose.gateway`.
 
-Its routes are in a volume, where whoever moves a domain replaces them while it runs.
+Its routes are in a volume, where an extraction replaces them while it runs.
 """
 
 import sys
@@ -14,7 +14,7 @@ ROUTES = Path("/routes/routes.json")
 
 
 def main() -> int:
-    """Become the gateway."""
+    """Replace this process by the gateway."""
     try:
         setting = stages.as_setting(current_stage().extracted)
     except stages.UnknownDomainError as error:

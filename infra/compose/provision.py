@@ -1,4 +1,4 @@
-"""Make what the services lack that there are by now: `python -m infra.compose.provision`."""
+"""Create missing resources of the current services: `python -m infra.compose.provision`."""
 
 import sys
 

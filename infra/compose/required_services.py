@@ -1,4 +1,4 @@
-"""Which containers services need, beside those that every forum has."""
+"""The containers that services need, beyond those of every forum."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ SHARED = (DATASTORE, BUS, PROVISION, BUS_RECOVERY, worker_name(stages.MONOLITH))
 
 
 def required_services(services: Iterable[str]) -> tuple[str, ...]:
-    """Name the containers of these services, and what they share."""
+    """Return the containers of these services, and the ones that they share."""
     chosen = stages.in_canonical_order(services)
     own = [part for name in chosen for part in (name, worker_name(name))]
     return (*SHARED, *own) if chosen else ()

@@ -1,8 +1,9 @@
-"""Make what the containers must know and nobody else may: `python -m infra.compose.secrets_setup`.
+"""Create the containers' secrets: `python -m infra.compose.secrets_setup`.
 
-`/keys` holds what is made once: the keys of sessions and the database's password. Each component
-finds its share in a volume of its own, here `/shares/<component>`, and beside it those of its
-settings that depend on the stage. Domains may move, so every service has a share at every stage.
+`/keys` contains the secrets that are created once: the keys of sessions and the database's
+password. Each component finds its share in its own volume, here `/shares/<component>`, together
+with its settings that depend on the stage. Domains may move, so every service has a share at every
+stage.
 """
 
 import os
@@ -20,12 +21,12 @@ KEYS, SHARES = Path("/keys"), Path("/shares")
 PASSWORD = "database_password"  # noqa: S105
 BEGAN, FORMERLY_BEGAN = "INITIAL_STAGE", "FORUM_BEGAN_AS"
 POSTGRES = "postgres"
-# PostgreSQL runs as a user of its own image; nobody else can open that volume.
+# PostgreSQL runs as a user of its own image; only its container mounts that volume.
 _MODES = {POSTGRES: 0o444}
 
 
 def main() -> int:
-    """Make what is missing, and hand it out anew."""
+    """Create missing secrets, and distribute all of them."""
     try:
         stage = initial_stage()
     except stages.UnknownDomainError as error:
@@ -48,7 +49,7 @@ def main() -> int:
 
 
 def component_secrets(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Tell what each container finds in its volume, file by file."""
+    """Return the files of each container's volume."""
     components = (stages.MONOLITH, *stages.DOMAINS)
     given = {
         name: {each: made[each] for each in (session_keys.SECRET, session_keys.PUBLIC)}
@@ -56,7 +57,7 @@ def component_secrets(stage: frozenset[str], made: Mapping[str, str]) -> dict[st
     }
     for signer in SESSION_SIGNERS:
         given[signer][session_keys.PRIVATE] = made[session_keys.PRIVATE]
-    # Where a domain was moved, the users service has been told who keeps copies by now.
+    # After a move, the users service knows the current holders of replicas.
     given["users"]["replica_holders"] = ",".join(
         (stages.MONOLITH, *stages.in_canonical_order(stage - {"users"}))
     )
@@ -69,9 +70,9 @@ def component_secrets(stage: frozenset[str], made: Mapping[str, str]) -> dict[st
 
 
 def stale_override_problem(began: str | None, folder: Path = FOLDER) -> str:
-    """Say what is wrong if the services that are to run are those of another forum.
+    """Return an error message if the override file belongs to another forum.
 
-    They are of the one that began with this EXTRACTED; None where no domain was moved.
+    `began` is the initial stage in the file; None if no domain was moved.
     """
     if began is None:
         return ""
@@ -93,7 +94,7 @@ def _ensure_password(file: Path) -> None:
 
 
 def _fill(folder: Path, given: Mapping[str, str]) -> None:
-    """Let a folder hold just this; what is there already is not touched."""
+    """Make a folder contain exactly these files; unchanged files are not touched."""
     for file in folder.iterdir():
         if file.name not in given or file.read_text(encoding="utf-8") != given[file.name]:
             file.unlink()

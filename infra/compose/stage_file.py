@@ -1,4 +1,4 @@
-"""Which stage these containers are, and what it calls its own data."""
+"""The initial and the current stage of the containers, and the names of their data."""
 
 import os
 from pathlib import Path
@@ -13,29 +13,28 @@ FOLDER = Path("/stage")
 def initial_stage() -> frozenset[str]:
     """Read EXTRACTED, which compose.yaml always sets; raise UnknownDomainError.
 
-    The forum began at this stage, and its data bears the name for good;
-    domains may have moved since.
+    The forum's data keeps the name of this stage; domains may have moved since.
     """
     return stages.parse(os.environ["EXTRACTED"])
 
 
 def current_stage(folder: Path = FOLDER) -> CurrentStage:
-    """Tell the stage that the forum is at by now; raise UnknownDomainError."""
+    """Return the forum's current stage; raise UnknownDomainError."""
     return read_current_stage(_file(folder)) or CurrentStage(initial_stage())
 
 
 def save_stage(now: CurrentStage, folder: Path = FOLDER) -> None:
-    """Write down which stage the forum is at by now."""
+    """Write the forum's current stage."""
     write_current_stage(now, _file(folder))
 
 
 def has_moved_domains(folder: Path = FOLDER) -> bool:
-    """Return whether a domain of the forum ever moved."""
+    """Return whether a domain of the forum has ever moved."""
     return _file(folder).exists()
 
 
 def database_name(stage: frozenset[str]) -> str:
-    """Name the stage's database on PostgreSQL."""
+    """Return the name of the stage's database on PostgreSQL."""
     return stages.stage_name(stage).replace("+", "_")
 
 

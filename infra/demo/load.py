@@ -2,9 +2,9 @@
 
     python -m infra.demo.load --url http://127.0.0.1:8080
 
-All demo people have the same published password, so this is for forums that hold nothing of value.
-A load that was interrupted can be repeated while the forum remembers idempotency keys (24 hours):
-what is there already is answered again and not written twice.
+All demo people have the same published password, so don't load them into a forum with valuable
+content. An interrupted load can be repeated while the forum stores idempotency keys (24 hours):
+nothing is written twice.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from infra.demo.content import Content, Person, read
 PASSWORD = "demo-password"  # noqa: S105 - published on purpose
 
 _LOCALLY = "http://127.0.0.1:8080"
-_TIMEOUT = urllib3.Timeout(connect=2, read=10)  # seconds; to read, between bytes of an answer
-_AT_ONCE = 4  # people registered in parallel; each costs the forum two slow password hashes
+_TIMEOUT = urllib3.Timeout(connect=2, read=10)  # seconds; for reads, between bytes of a response
+_AT_ONCE = 4  # people registered in parallel; each needs two slow password hashes
 _HINTS = {
     401: " A demo name is taken here by somebody else, or its password was changed.",
     422: " This forum holds another version of the demo content; start from an empty one.",
@@ -32,7 +32,7 @@ _HINTS = {
 
 
 class DemoError(Exception):
-    """The forum did not answer as its contract says; the message is meant to be shown."""
+    """The forum's response broke its contract; the message is for the user."""
 
 
 class Client:
@@ -41,10 +41,10 @@ class Client:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._headers: dict[str, str] = {}
-        # Each write here may be repeated: it carries a key, or says what is to be.
+        # Each write here can be repeated: it has a key, or sets a state.
         retry = urllib3.Retry(4, backoff_factor=0.1, status_forcelist=[503], allowed_methods=None)
         retry.raise_on_status = False
-        # Neither a proxy nor a cookie has a say in this.
+        # Ignores proxies and cookies.
         self._http = urllib3.PoolManager(retries=retry, timeout=_TIMEOUT)
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class Client:
     def send(
         self, method: str, path: str, body: dict[str, str], *accept: int, key: str = ""
     ) -> dict[str, Any]:
-        """Send JSON and return the answer's; raise DemoError unless its status is accepted."""
+        """Send JSON and return the response's; raise DemoError unless its status is accepted."""
         headers = self._headers | ({"Idempotency-Key": key} if key else {})
         what, url = f"{method} {path} {key}".rstrip(), self._url + path
         try:
@@ -74,7 +74,7 @@ class Client:
         return found
 
     def register_and_sign_in(self, person: Person) -> None:
-        """Register the person, or sign in if that was done before, and fill in the profile."""
+        """Register the person, or sign in if registered already, and set the profile."""
         credentials = {"username": person.username, "password": PASSWORD}
         user = credentials | {"display_name": person.display_name}
         self.send("POST", "/api/users", user, 201, 409)
@@ -84,7 +84,7 @@ class Client:
 
 
 def load(url: str, content: Content) -> Iterator[int]:
-    """Write the content to the forum at `url`; yield how much is written after each step."""
+    """Write the content to the forum at `url`; yield the number of writes after each step."""
     done = 0
     with ExitStack() as stack, ThreadPoolExecutor(_AT_ONCE) as pool:
         clients = {person.username: Client(url) for person in content.people}
@@ -95,7 +95,7 @@ def load(url: str, content: Content) -> Iterator[int]:
         ):
             yield (done := done + 1)
         ids: dict[str, str] = {}
-        for post in content.posts:  # one by one, so that the order by activity is this order
+        for post in content.posts:  # sequentially, so that the order by activity is this order
             client, slug = clients[post.author], post.thread.slug
             if slug not in ids:
                 title = {"title": post.thread.title}
@@ -108,7 +108,7 @@ def load(url: str, content: Content) -> Iterator[int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Load the demo content and say how to sign in; return the exit status."""
+    """Load the demo content and print how to sign in; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.demo.load")
     parser.add_argument("--url", default=_LOCALLY, help="address of the forum (%(default)s)")
     url = parser.parse_args(arguments).url
@@ -136,7 +136,7 @@ def _on_one_line(text: str) -> None:
 
 
 def _silently(_: str) -> None:
-    """Keep a log file free of progress."""
+    """Print no progress, for log files."""
 
 
 if __name__ == "__main__":

@@ -12,18 +12,18 @@ from infra.gateway.routes import Routes
 
 CONNECT_TIMEOUT = "1s"
 DNS_REFRESH = "1s"
-# Below the 75 s after which gunicorn closes an idle connection, so that it is never the
-# component that closes one while a request is on its way.
+# Below the 75 s after which gunicorn closes an idle connection, so that the component never
+# closes one while a request is on its way.
 UPSTREAM_IDLE = "30s"
 MAX_CONNECTIONS = 10_000
-MAX_RETRIES = 1_000  # at a time, to one component
+MAX_RETRIES = 1_000  # concurrently, to one component
 READY_PATH = "/readyz"
-OVERPROVISIONING_PERCENT = 100_000  # percent: even one in a thousand counts as enough
+OVERPROVISIONING_PERCENT = 100_000  # percent: one healthy instance in a thousand is enough
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where one instance of a component listens."""
+    """The address of one instance of a component."""
 
     host: str
     port: int
@@ -31,11 +31,11 @@ class Address:
 
 @dataclass(frozen=True)
 class GatewayConfig:
-    """What a gateway listens on, and where the components are.
+    """The gateway's ports, and the addresses of the components.
 
     `admin_port` opens Envoy's admin interface on the loopback address; without it there is none.
-    With a `routes_file` Envoy takes the routes from there, and anew whenever another file is moved
-    into its place, so that domains can move while it runs.
+    With a `routes_file`, Envoy reads the routes from there, again whenever the file is replaced,
+    so that domains can move while it runs.
     """
 
     routes: Routes
@@ -72,7 +72,7 @@ def render(gateway: GatewayConfig) -> dict[str, Any]:
         },
     }
     if gateway.routes_file is not None:
-        # Envoy wants to be somebody as soon as it takes anything from outside its configuration.
+        # Envoy requires a node id as soon as it reads anything outside of its configuration.
         configuration["node"] = {"id": "gateway", "cluster": "forum"}
     if gateway.admin_port is not None:
         admin = Address("127.0.0.1", gateway.admin_port)
@@ -81,7 +81,7 @@ def render(gateway: GatewayConfig) -> dict[str, Any]:
 
 
 def socket_address(address: Address) -> dict[str, Any]:
-    """Write an address as Envoy has it."""
+    """Return an address in Envoy's format."""
     return {"socket_address": {"address": address.host, "port_value": address.port}}
 
 
@@ -89,7 +89,7 @@ def _listener(gateway: GatewayConfig) -> dict[str, Any]:
     return {
         "name": "http",
         "address": socket_address(gateway.listen),
-        # A second gateway on the same port has to fail, not to take a share of the requests.
+        # A second gateway on the same port must fail instead of sharing the requests.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": 32 * 1024,
         "filter_chains": [{"filters": [connection_manager(*_route_source(gateway))]}],
@@ -115,23 +115,23 @@ def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
     return {
         "name": name,
         **({"type": "STATIC"} if literal else {"cluster_type": _dns_cluster()}),
-        # Whoever has no name any more has gone, and need not be asked how it is.
+        # An instance without a DNS record has stopped and needs no health check.
         "ignore_health_on_host_removal": True,
         "connect_timeout": CONNECT_TIMEOUT,
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": endpoints}],
-            # One healthy instance takes everything; none goes to a degraded one beside it.
+            # One healthy instance gets all requests; a degraded one beside it gets none.
             "policy": {"overprovisioning_factor": OVERPROVISIONING_PERCENT},
         },
         "health_checks": [_health_check()],
-        # A request is tried again twice at most. By default only three of them may be, all in
-        # all: with an instance gone, the fourth reader would get its error.
+        # A request is retried twice at most. By default, only three retries may be active in
+        # total: with an instance down, the fourth reader would get its error.
         "circuit_breakers": {"thresholds": [{"max_retries": MAX_RETRIES}]},
         "common_lb_config": {
             "healthy_panic_threshold": {"value": 0},
-            # By default what changes within a second of another change waits until it is over: an
-            # instance that was away for a moment would get its first request a second late.
+            # By default, changes within a second of another change are delayed until its end: an
+            # instance that was briefly down would get its first request a second late.
             "update_merge_window": "0s",
         },
         "typed_extension_protocol_options": {
@@ -145,7 +145,7 @@ def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
 
 
 def _dns_cluster() -> dict[str, Any]:
-    """Look a name up again and again: instances come and go, and each address is one of them."""
+    """Return the cluster of a DNS name, resolved repeatedly; each address is an instance."""
     return typed(
         "envoy.clusters.dns",
         "extensions.clusters.dns.v3.DnsCluster",
@@ -156,26 +156,26 @@ def _dns_cluster() -> dict[str, Any]:
 
 
 def _health_check() -> dict[str, Any]:
-    """Ask each instance whether it is ready.
+    """Return the readiness check of each instance.
 
-    An instance that answers 503 is not ready or about to stop, and says `x-envoy-degraded` with
-    it: it gets requests only while no other one is healthy. So a component with one instance is
-    asked even then: it may be able to do something, and tells best what it is not. One that does
-    not answer at all gets nothing, and without any other one a request is a 503 at once instead
-    of one after 15 s.
+    An instance that returns a 503 is not ready or about to stop, and sends `x-envoy-degraded`
+    with it: it gets requests only while no other one is healthy. So a single instance still gets
+    requests: it may be able to serve some, and its own errors are the most precise. An instance
+    that does not respond gets no requests; without another one, a request gets a 503 at once
+    instead of after 15 s.
     """
     return {
         "interval": "1s",
         "interval_jitter": "0.2s",
-        # An overloaded instance (300 requests at a time to one with 16 threads) has answered after
-        # up to 1.2 s, and one with 50 passwords to hash on a busy machine not within 4 s: taking
-        # that for hung would turn a slow moment into an outage. A hung one is found out after 9 s.
+        # An overloaded instance (300 concurrent requests to 16 threads) responded after up to
+        # 1.2 s, and one with 50 passwords to hash on a busy machine not within 4 s. Counting a
+        # single timeout would turn a slow moment into an outage; a hung one is detected after 9 s.
         "timeout": "3s",
-        # This many without an answer in time, or none at all; a 503 counts at once.
+        # Number of timeouts or failed connections; a 503 counts at once.
         "unhealthy_threshold": 3,
         "healthy_threshold": 1,
-        # One that is away is missed: it is looked for more often. This goes also for one that
-        # was not there when the gateway started.
+        # An unreachable instance is checked more often, including one that was down when the
+        # gateway started.
         "unhealthy_interval": "0.25s",
         "no_traffic_interval": "0.25s",
         "no_traffic_healthy_interval": "1s",

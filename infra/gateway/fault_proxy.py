@@ -1,12 +1,12 @@
-"""Faults between components, for tests: an Envoy in front of each upstream, told what to break.
+"""Fault injection between components, for tests: an Envoy in front of each upstream.
 
-`render` gives the configuration of a second Envoy with one listener for each upstream: components,
-the datastore, the bus. `Faults` switches faults of a running one by its admin interface:
+`render` returns the configuration of a second Envoy with one listener per upstream: components,
+datastore and bus. `FaultInjector` switches faults of a running one by its admin interface:
 
-- abort: a share of the requests is answered with an error, and never arrives;
+- abort: a share of the requests gets an error, and never arrives;
 - delay: a share of the requests arrives later;
-- drop: every connection is closed at once, without an answer;
-- throttle: a share of the requests is refused as DynamoDB refuses when it has had too many.
+- drop: every connection is closed at once, without a response;
+- throttle: a share of the requests is refused like DynamoDB's throttling.
 """
 
 import http.client
@@ -31,14 +31,14 @@ _THROTTLING = {
 
 @dataclass(frozen=True)
 class ProxiedUpstream:
-    """The way to an upstream: where callers find it now, and where it is."""
+    """An upstream behind the proxy: the address for callers, and its own address."""
 
     listen: Address
     upstream: Address
 
 
 def render(lines: Mapping[str, ProxiedUpstream], admin: Address) -> dict[str, Any]:
-    """Return the configuration; without faults every line only passes on."""
+    """Return the configuration; without faults every listener only forwards."""
     return {
         "admin": {"address": socket_address(admin)},
         "static_resources": {
@@ -50,34 +50,34 @@ def render(lines: Mapping[str, ProxiedUpstream], admin: Address) -> dict[str, An
 
 
 class FaultInjector:
-    """Switches faults of a running Envoy; each lasts for its block. Percentages are 0 to 100."""
+    """Switch of a running Envoy's faults; each lasts for its block. Percentages are 0 to 100."""
 
     def __init__(self, admin: Address) -> None:
         self._admin = admin
 
     @contextmanager
     def abort(self, name: str, status: int = 503, percent: int = 100) -> Iterator[None]:
-        """Answer a share of an upstream's requests with an error of this status."""
+        """Return an error with this status for a share of an upstream's requests."""
         keys = {"abort_percent": percent, "abort_status": status}
         with self._set({_key(name, key): str(value) for key, value in keys.items()}):
             yield
 
     @contextmanager
     def delay(self, name: str, seconds: float, percent: int = 100) -> Iterator[None]:
-        """Let a share of an upstream's requests arrive so much later."""
+        """Delay a share of an upstream's requests by some seconds."""
         keys = {"delay_percent": percent, "delay_milliseconds": round(seconds * 1000)}
         with self._set({_key(name, key): str(value) for key, value in keys.items()}):
             yield
 
     @contextmanager
     def throttle(self, percent: int = 100) -> Iterator[None]:
-        """Refuse a share of the datastore's requests for their number."""
+        """Throttle a share of the datastore's requests."""
         with self.abort(DATASTORE, THROTTLED, percent):
             yield
 
     @contextmanager
     def drop(self, name: str) -> Iterator[None]:
-        """Close every connection to an upstream; what is under way is finished."""
+        """Close every connection to an upstream; requests in progress are finished."""
         with self._set({_connections(name): "0"}):
             yield
 
@@ -87,7 +87,7 @@ class FaultInjector:
         try:
             yield
         finally:
-            # An empty value takes a key away, so that the configuration's counts again.
+            # An empty value removes a key, so that the configured value applies again.
             self._modify(dict.fromkeys(values, ""))
 
     def _modify(self, values: Mapping[str, str]) -> None:
@@ -114,11 +114,11 @@ def _listener(name: str, line: ProxiedUpstream) -> dict[str, Any]:
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
-        # What passes is left as it is.
+        # Forwarded requests are unchanged.
         generate_request_id=False,
         skip_xff_append=True,
         server_header_transformation="PASS_THROUGH",
-        # A connection a request, so that a drop spares nobody who keeps one.
+        # One connection per request, so that a drop also affects callers with persistent ones.
         common_http_protocol_options={"max_requests_per_connection": 1},
         stream_idle_timeout="0s",
         http_filters=[
@@ -165,7 +165,7 @@ def _fault(name: str) -> dict[str, Any]:
 
 
 def _aws() -> dict[str, Any]:
-    """Answer as AWS does: in JSON when it refuses, in HTML when it fails."""
+    """Return errors in AWS's format: JSON for refusals, HTML for failures."""
     value = {"default_value": THROTTLED, "runtime_key": "faults.throttled"}
     return {
         "mappers": [
@@ -195,7 +195,7 @@ def _cluster(name: str, line: ProxiedUpstream) -> dict[str, Any]:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions",
                 "explicit_http_config": {"http_protocol_options": {}},
-                # Nor is one kept here, which an upstream may close while a request is on its way.
+                # No persistent connections here either: an upstream may close one during a request.
                 "common_http_protocol_options": {"max_requests_per_connection": 1},
             }
         },

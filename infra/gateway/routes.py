@@ -1,4 +1,4 @@
-"""The routes of `routes.toml`, and which of them count at a stage."""
+"""The routes of `routes.toml`, and their selection for a stage."""
 
 import tomllib
 from collections.abc import Collection
@@ -18,18 +18,18 @@ class Route:
 
 @dataclass(frozen=True)
 class Routes:
-    """An ordered list of routes, and the component that takes whatever they leave."""
+    """An ordered list of routes, and the default component."""
 
     routes: tuple[Route, ...]
     default: str
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Name every component that may get a request, the default first."""
+        """Return every component that may get a request, the default first."""
         return tuple(dict.fromkeys([self.default, *(route.component for route in self.routes)]))
 
     def at(self, extracted: Collection[str]) -> "Routes":
-        """Return the routes that count while `extracted` run as services."""
+        """Return the routes that apply while `extracted` run as services."""
         active = tuple(route for route in self.routes if route.component in extracted)
         return Routes(active, self.default)
 

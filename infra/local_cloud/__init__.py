@@ -1,1 +1,1 @@
-"""The deployment of the cloud's templates on this machine: `make deploy-local`."""
+"""Deployment of the CDK templates on this machine: `make deploy-local`."""

@@ -1,4 +1,4 @@
-"""The containers around the tasks: the emulator, and PostgreSQL in the place of RDS."""
+"""The infrastructure containers: the emulator, and PostgreSQL instead of RDS."""
 
 import json
 import time
@@ -25,7 +25,7 @@ SECONDS = 90.0
 
 
 def start_emulator(place: DeploymentTarget, environment: Mapping[str, str]) -> None:
-    """Start the emulator, unless it runs; it tells all tasks what is in `environment`."""
+    """Start the emulator unless it runs; it adds `environment` to all tasks."""
     name = place.container(EMULATOR)
     if _runs(name):
         return
@@ -36,7 +36,7 @@ def start_emulator(place: DeploymentTarget, environment: Mapping[str, str]) -> N
     docker(
         *("run", "--detach", "--name", name, "--label", f"{LABEL}={place.project}"),
         *("--network", place.network, "--publish", f"127.0.0.1:{place.port}:{EMULATOR_PORT}"),
-        # It drives the engine, as root of its container, which has no other right.
+        # It controls the engine as root of its container, without any other capability.
         *("--user", "0", "--cap-drop", "ALL", "--volume", f"{SOCKET}:{SOCKET}"),
         *("--env", f"MINISTACK_HOSTNAME={place.project}", "--env", f"MINISTACK_HOST={EMULATOR}"),
         *(f"--env={TASKS_ARE_TOLD}{name}={value}" for name, value in environment.items()),
@@ -46,13 +46,13 @@ def start_emulator(place: DeploymentTarget, environment: Mapping[str, str]) -> N
 
 
 def start_database(place: DeploymentTarget, options: DeploymentOptions) -> None:
-    """Start PostgreSQL where the template's instance would be, unless it runs."""
+    """Start PostgreSQL at the address of the template's instance, unless it runs."""
     name = place.container(DATABASE)
     if _runs(name):
         return
     _remove(name)
-    told = place.client("rds").describe_db_instances(DBInstanceIdentifier=options.name)
-    (instance,) = told["DBInstances"]
+    description = place.client("rds").describe_db_instances(DBInstanceIdentifier=options.name)
+    (instance,) = description["DBInstances"]
     secret = place.client("secretsmanager").get_secret_value(
         SecretId=names.database_secret(options)
     )
@@ -70,7 +70,7 @@ def start_database(place: DeploymentTarget, options: DeploymentOptions) -> None:
 
 
 def remaining(place: DeploymentTarget) -> list[str]:
-    """Name every container, network and volume of a deployment."""
+    """Return the names of a deployment's containers, networks and volumes."""
     mine = ("--filter", f"label={LABEL}={place.project}")
     owned = ("--filter", f"label=ministack.instance={place.project}:{EMULATOR_PORT}")
     found = [
@@ -87,7 +87,7 @@ def remaining(place: DeploymentTarget) -> list[str]:
 
 
 def remove_all(place: DeploymentTarget) -> None:
-    """Remove the containers and networks of a deployment, whatever state they are in."""
+    """Remove the containers and networks of a deployment, in any state."""
     things = remaining(place)
     for kind in ("container", "network", "volume"):
         for thing in things:
@@ -97,7 +97,7 @@ def remove_all(place: DeploymentTarget) -> None:
 
 
 def tail_log(place: DeploymentTarget, part: str) -> str:
-    """Return the last lines that a container said."""
+    """Return the last lines of a container's log."""
     try:
         return docker("logs", "--tail", "60", place.container(part))
     except EngineError as error:

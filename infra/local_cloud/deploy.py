@@ -1,6 +1,6 @@
 """Deploy the templates on this machine: `make deploy-local`.
 
-It needs a container engine and no AWS account. What it does is what docs/deploy.md does on AWS.
+It needs a container engine and no AWS account. The steps are those of docs/deploy.md on AWS.
 """
 
 import os
@@ -28,7 +28,7 @@ _VARIABLES = ("EXTRACTED", "REVISION")
 
 
 def main() -> int:
-    """Deploy; answers the exit code."""
+    """Deploy the forum; return the exit code."""
     try:
         place = places.read_target(os.environ)
         options = _options(os.environ)
@@ -49,13 +49,13 @@ def deploy(
     say: Say,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Bring the deployment to a stage; answers the forum's address.
+    """Deploy a stage; return the forum's address.
 
-    `environment` is what containers are told beside what their definitions say.
+    `environment` is added to the environment in the containers' definitions.
 
     Raises:
         EngineError: there is no container engine, or an image can't be built.
-        StackError: a stack failed, and is what it was before.
+        StackError: a stack failed, and was rolled back.
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ def deploy(
 
 
 class Rollout:
-    """One deployment, stack after stack, so that each path has an owner at every moment."""
+    """One deployment, stack by stack, so that each path has an owner at any moment."""
 
     def __init__(
         self,
@@ -89,10 +89,10 @@ class Rollout:
         self._left_out: dict[str, int] = {}
 
     def run(self) -> None:
-        """Make what is new, then switch, then remove what is over.
+        """Create new stacks, then switch, then remove obsolete stacks.
 
-        A service that is new answers before its paths go there, and only then the monolith lets go
-        of them. On the way back the monolith takes them up again first.
+        A new service is healthy before its paths are routed to it, and only then the monolith
+        gives them up. For a step back, the monolith takes them over again first.
         """
         options = self._options
         self._stacks.bootstrap()
@@ -101,7 +101,7 @@ class Rollout:
         over = [names.stack(options, each) for each in sorted(before - options.extracted)]
         self._deploy(NETWORK)
         if over:
-            # Who still runs keeps its tables until it is gone.
+            # A running service keeps its tables until it is removed.
             self._deploy(DATA, _data_of(options, before | options.extracted))
         else:
             self._deploy(DATA)
@@ -137,7 +137,7 @@ def _templates(options: DeploymentOptions, folder: Path) -> dict[str, Template]:
 
 
 def _data_of(options: DeploymentOptions, domains: set[str]) -> Template:
-    """Return the template of the data of more domains than are extracted in the end."""
+    """Return the data template for more domains than are finally extracted."""
     more = DeploymentOptions(
         extracted=frozenset(domains),
         environment=options.environment,
@@ -149,7 +149,7 @@ def _data_of(options: DeploymentOptions, domains: set[str]) -> Template:
 
 
 def _options(environ: Mapping[str, str]) -> DeploymentOptions:
-    """Take the stage and this machine's processor."""
+    """Read the stage, and this machine's CPU architecture."""
     context = {name.lower(): environ[name] for name in _VARIABLES if name in environ}
     arm = platform.machine() in {"arm64", "aarch64"}
     return choices.read_options({"architecture": "arm64" if arm else "x86_64", **context})

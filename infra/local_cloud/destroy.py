@@ -1,7 +1,8 @@
 """Remove an offline deployment: `python -m infra.local_cloud.destroy`, for `make destroy-local`.
 
-The stacks go first, as on AWS; then what is left at the emulator is listed, which has to be
-nothing, and last go the emulator and the database. Images stay: they make the next start fast.
+The stacks are deleted first, as on AWS. Then the remaining resources at the emulator are listed,
+which must be none. The emulator and the database are removed last. Images are kept for a faster
+next start.
 """
 
 import os
@@ -23,7 +24,7 @@ Say = Callable[[str], None]
 
 
 def main() -> int:
-    """Remove it; answers the exit code."""
+    """Remove the deployment; return the exit code."""
     try:
         place = places.read_target(os.environ)
         remaining = destroy(place, DeploymentOptions(), say=lambda line: print(line, flush=True))
@@ -36,7 +37,7 @@ def main() -> int:
 
 
 def destroy(place: DeploymentTarget, options: DeploymentOptions, *, say: Say) -> list[str]:
-    """Delete the stacks and remove the containers; answers what was left, which is nothing."""
+    """Delete the stacks and remove the containers; return the remaining resources."""
     remaining: list[str] = []
     if f"container {place.container(EMULATOR)}" in containers.remaining(place):
         try:
@@ -63,7 +64,7 @@ def _delete(place: DeploymentTarget, options: DeploymentOptions, say: Say) -> li
 
 
 def _resources(place: DeploymentTarget) -> Iterator[str]:
-    """Name what AWS would go on charging for."""
+    """Yield the resources that AWS would continue to charge for."""
     for kind, service, operation, key in (
         ("table", "dynamodb", "list_tables", "TableNames"),
         ("cluster", "ecs", "list_clusters", "clusterArns"),

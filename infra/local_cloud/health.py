@@ -1,4 +1,4 @@
-"""When a task may get requests: the rules of ECS and of the load balancer."""
+"""Health of tasks, by the rules of ECS and of the load balancer."""
 
 import http.client
 import time
@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 INTERVAL = 0.5
-# ECS allows this for a task behind a load balancer that names no grace period of its own.
+# ECS's default grace period for a task behind a load balancer.
 GRACE_SECONDS = 60.0
 
 
 class NotHealthyError(Exception):
-    """A container ended, or did not say in time that it is well."""
+    """A container ended, or did not become healthy in time."""
 
 
 def health_check_command(check: Mapping[str, Any] | None) -> list[str] | None:
-    """Return the command of a container's health check, None if it has none."""
+    """Return the command of a container's health check; None without one."""
     if not check:
         return None
     kind, *command = check["command"]
@@ -25,7 +25,7 @@ def health_check_command(check: Mapping[str, Any] | None) -> list[str] | None:
 
 
 def startup_seconds(checks: Sequence[Mapping[str, Any]]) -> float:
-    """Tell for how long the containers with these checks may take to be well, in seconds."""
+    """Return the seconds that containers with these checks may take to become healthy."""
     allowed = [
         check.get("startPeriod", 0) + check.get("interval", 30) * check.get("retries", 3)
         for check in checks
@@ -34,7 +34,7 @@ def startup_seconds(checks: Sequence[Mapping[str, Any]]) -> float:
 
 
 def target_is_healthy(address: str, port: int, path: str, codes: str = "200") -> bool:
-    """Ask a target as the load balancer does; `codes` is such as `200` or `200-299,301`."""
+    """Check a target as the load balancer does; `codes` is e.g. `200` or `200-299,301`."""
     connection = http.client.HTTPConnection(address, port, timeout=5)
     try:
         connection.request("GET", path)
@@ -48,9 +48,9 @@ def target_is_healthy(address: str, port: int, path: str, codes: str = "200") ->
 def wait(
     well: Callable[[], bool], ended: Callable[[], str], given_up: Callable[[], bool], seconds: float
 ) -> bool:
-    """Wait until all is well; answers False if nobody waits any more.
+    """Wait until everything is healthy; return False if the wait was cancelled.
 
-    `ended` names what has ended, if something has.
+    `ended` returns the name of a container that has ended, if there is one.
 
     Raises:
         NotHealthyError: it ended, or took too long.

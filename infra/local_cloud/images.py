@@ -1,4 +1,4 @@
-"""The images that the templates name, built here under the names that they have on AWS."""
+"""The images of the templates, built locally under their names on AWS."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from infra.ministack import ACCOUNT, REGION
 
 @dataclass(frozen=True)
 class Asset:
-    """An image as the CDK describes it: where its files are, and what it will be called."""
+    """An image in the CDK's assembly: its build context and its name."""
 
     name: str
     directory: Path
@@ -19,7 +19,7 @@ class Asset:
     build_arguments: Mapping[str, str]
 
     def build(self) -> bool:
-        """Build it, unless it is there; answers whether it was built."""
+        """Build the image unless it exists; return whether it was built."""
         if exists(self.name):
             return False
         file = str(self.directory / self.dockerfile)
@@ -30,7 +30,7 @@ class Asset:
 
 
 def assets(assembly: Path, stacks: Iterable[str]) -> Iterator[Asset]:
-    """Read which images the stacks of an assembly need."""
+    """Yield the images that the stacks of an assembly need."""
     for stack in stacks:
         manifest = assembly / f"{stack}.assets.json"
         described = json.loads(manifest.read_text(encoding="utf-8"))["dockerImages"]
@@ -53,7 +53,7 @@ def build_emulator() -> None:
 
 
 def exists(image: str) -> bool:
-    """Return whether an image is there."""
+    """Return whether an image exists."""
     try:
         docker("image", "inspect", "--format", "{{.Id}}", image)
     except EngineError:

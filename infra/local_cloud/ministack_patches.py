@@ -1,9 +1,9 @@
 """MiniStack with additions that bring it closer to AWS; the entry point of its container.
 
-MiniStack runs ECS' tasks as real containers and routes by the load balancer's rules, but some of
-what makes a deployment safe it leaves out. It is added here, function by function, so that the
-templates can be deployed as they are. Each docstring says what AWS does and MiniStack does not. A
-version of MiniStack that no longer has what is replaced here fails at its start.
+MiniStack runs ECS's tasks as real containers and routes by the load balancer's rules, but it lacks
+some features that make a deployment safe. They are added here, function by function, so that the
+templates can be deployed unchanged. Each docstring describes the difference between AWS and
+MiniStack. A version of MiniStack without a function that is replaced here fails at its start.
 """
 
 import os
@@ -24,7 +24,7 @@ STEADY_SECONDS = 180.0
 STOP_SECONDS = 30
 LOOK_SECONDS = 1.0
 FAILURES = {"EssentialContainerExited", "TaskFailedToStart"}
-# What `make deploy-local` has tasks told beside their definitions: limits, for a test.
+# Variables that `make deploy-local` adds to the tasks' definitions: limits, for a test.
 TOLD = {
     name.removeprefix("TASK_"): value
     for name, value in os.environ.items()
@@ -32,7 +32,7 @@ TOLD = {
 }
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
-# What is replaced, as it was.
+# The original functions.
 _attach = ecs._attach_started_container
 _run_kwargs = ecs._build_run_kwargs
 _running = ecs._mark_task_running
@@ -45,10 +45,10 @@ _created, _updated = _service["create"], _service["update"]
 
 
 def definitions(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Read all of a template's container definitions: secrets, checks and the order of starts.
+    """Read a template's container definitions, with secrets, checks and the order of starts.
 
-    MiniStack reads `Secrets` but not `ValueFrom` in it, and so gives a container none. What refers
-    to a secret is its ARN on AWS, and its name there.
+    MiniStack reads `Secrets` but not `ValueFrom` in it, so a container gets none. The reference to
+    a secret is its ARN on AWS, and its name in MiniStack.
     """
     found: list[dict[str, Any]] = _definitions(given)
     for each in found:
@@ -64,10 +64,10 @@ def definitions(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def run_kwargs(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], *more: Any) -> Any:
-    """Run a container with what its definition takes from it: root, writing, capabilities.
+    """Run a container with the restrictions of its definition: user, file system, capabilities.
 
-    The credentials that MiniStack offers in the place of a task role's are at an address that
-    botocore does not believe in; any others do.
+    MiniStack offers the task role's credentials at an address that botocore does not trust, so
+    static ones are used.
     """
     env.pop("AWS_CONTAINER_CREDENTIALS_FULL_URI", None)
     env.update(CREDENTIALS | TOLD)
@@ -81,20 +81,20 @@ def run_kwargs(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], *m
         "init": bool(limits.get("InitProcessEnabled")),
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": f"{td['memory']}m",
-        # ECS does not look at an image's own check.
+        # ECS ignores an image's own check.
         "healthcheck": {"test": ["NONE"]},
     }
 
 
 def run(docker: Any, cdef: dict[str, Any], kwargs: dict[str, Any], **more: Any) -> Any:
-    """Start an image that was built here. There is no registry to ask about it."""
+    """Start a locally built image, without asking a registry."""
     return _run(docker, cdef, kwargs, **(more | {"refresh_image": False}))
 
 
 def attach(task: dict[str, Any], container: Any, index: int, token: str, network: str) -> bool:
-    """Let a container end before the one that depends on its success starts.
+    """Wait for the end of a container before starting one that depends on its success.
 
-    MiniStack starts all at once. And it would take the address of the first for the task's.
+    MiniStack starts all at once, and would use the first one's address as the task's.
     """
     attached: bool = _attach(task, container, index, token, network)
     defined = _defined(task)
@@ -111,11 +111,11 @@ def attach(task: dict[str, Any], container: Any, index: int, token: str, network
 
 
 def running(arn: str, task: dict[str, Any]) -> bool:
-    """Call a task running when it is healthy, and only then let it be found.
+    """Report a task as running, and register it, once it is healthy.
 
-    ECS counts a task for a deployment when its containers' checks and the load balancer's hold, and
-    the load balancer sends it nothing before. MiniStack takes any container that has started. One
-    that ends or never gets well counts as failed, for the circuit breaker.
+    ECS counts a task for a deployment once its containers' checks and the load balancer's pass;
+    before that, it gets no requests. MiniStack counts any container that has started. A container
+    that ends or never becomes healthy counts as failed, for the circuit breaker.
     """
     docker = ecs._get_docker()
     containers = [docker.containers.get(each) for each in task["_docker_ids"]]
@@ -151,17 +151,17 @@ def running(arn: str, task: dict[str, Any]) -> bool:
 
 
 def look(task: dict[str, Any], docker: Any = None) -> None:
-    """Look after a task's containers once a second; ten times would be a load of its own."""
+    """Check a task's containers once a second; ten times would be a load of its own."""
     if time.monotonic() - task.get("_looked", 0.0) >= LOOK_SECONDS:
         task["_looked"] = time.monotonic()
         _look(task, docker)
 
 
 def register(docker: Any, name: str, container: Any) -> None:
-    """Let a task be found by the name that Cloud Map has for it, and let it find others.
+    """Register a task under its Cloud Map name, and make other names resolvable for it.
 
-    ECS registers tasks in Cloud Map, whose private DNS answers in the VPC. Here it is a network of
-    the engine with aliases.
+    ECS registers tasks in Cloud Map, whose private DNS serves the VPC. Here it is a network of the
+    engine with aliases.
     """
     first = next(iter(container.attrs["NetworkSettings"]["Networks"]))
     network = docker.networks.get(first + NAMES)
@@ -175,7 +175,7 @@ def register(docker: Any, name: str, container: Any) -> None:
 
 
 def remove(docker: Any, container: Any) -> None:
-    """Stop a container as patiently as ECS, which MiniStack would kill after five seconds."""
+    """Stop a container with ECS's timeout; MiniStack would kill it after five seconds."""
     if isinstance(container, str):
         try:
             container = docker.containers.get(container)
@@ -189,21 +189,21 @@ def remove(docker: Any, container: Any) -> None:
 
 
 def created(logical_id: str, props: dict[str, Any], stack: str) -> Any:
-    """Call a service created when its tasks are healthy, as CloudFormation does."""
+    """Complete a service's creation once its tasks are healthy, as CloudFormation does."""
     made = _created(logical_id, props, stack)
     _steady(made[0], props.get("TaskDefinition", ""))
     return made
 
 
 def updated(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str) -> Any:
-    """Call it updated when the deployment is complete; fail if ECS rolled it back."""
+    """Complete an update once the deployment is complete; fail if ECS rolled it back."""
     made = _updated(physical_id, old, new, stack)
     _steady(physical_id, new.get("TaskDefinition", ""))
     return made
 
 
 def own_thread(kind: str) -> bool:
-    """Wait for services beside everything else, which would stand still meanwhile."""
+    """Wait for services in a separate thread, because the wait would block everything else."""
     return kind == "AWS::ECS::Service" or bool(_own_thread(kind))
 
 
@@ -234,7 +234,7 @@ def _steady(arn: str, definition: str) -> None:
 
 
 def _stopped(service: str, definition: str) -> list[dict[str, Any]]:
-    """Return the tasks of a definition that have stopped, the first first."""
+    """Return the stopped tasks of a definition, oldest first."""
     name = service.partition("/")[2]
     return [
         task
@@ -261,7 +261,7 @@ def _waits_for(cdef: dict[str, Any], name: str) -> bool:
 
 
 def _targets(task: dict[str, Any]) -> Any:
-    """Yield what the load balancer would check of a task: address, port, path and status codes."""
+    """Yield the load balancer's checks of a task: address, port, path and status codes."""
     cluster = task["clusterArn"].rsplit("/", 1)[-1]
     name = task["group"].partition("service:")[2]
     for balanced in ecs._services.get(f"{cluster}/{name}", {}).get("loadBalancers") or []:
@@ -275,7 +275,7 @@ def _camel(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def install() -> None:
-    """Put everything in its place."""
+    """Install all patches."""
     provisioners._normalize_container_defs = definitions
     stacks._runs_on_worker_thread = own_thread
     _service["create"], _service["update"] = created, updated
@@ -285,7 +285,7 @@ def install() -> None:
     ecs._mark_task_running = running
     ecs._remove_docker_container = remove
     ecs._maybe_mark_stopped = look
-    # Nobody knows a digest of an image that is in no registry.
+    # An image that is in no registry has no digest.
     ecs._deployment_needs_first_task = lambda *_: False
 
 

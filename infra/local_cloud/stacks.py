@@ -1,4 +1,4 @@
-"""Stacks at the emulator: made, updated in place and deleted by CloudFormation's own calls."""
+"""Stacks at the emulator, managed by CloudFormation's API."""
 
 import json
 import time
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 SECONDS = 600.0
-# The CDK's templates ask whether the account was bootstrapped.
+# The CDK's templates check that the account is bootstrapped.
 BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
 
 
 class StackError(Exception):
-    """A stack did not get to where it should; tells what CloudFormation says about it."""
+    """A stack operation failed; the message contains CloudFormation's reason."""
 
 
 class Stacks:
@@ -30,23 +30,23 @@ class Stacks:
         self._parameters = place.client("ssm")
 
     def bootstrap(self) -> None:
-        """Tell the account bootstrapped."""
+        """Mark the account as bootstrapped."""
         self._parameters.put_parameter(Name=BOOTSTRAP, Value="30", Type="String", Overwrite=True)
 
     def names(self) -> set[str]:
-        """Name the stacks that are there."""
+        """Return the names of existing stacks."""
         pages = self._client.get_paginator("describe_stacks").paginate()
         return {stack["StackName"] for page in pages for stack in page["Stacks"]}
 
     def created(self) -> set[str]:
-        """Name the stacks that were made; one that failed at that is only waiting to be deleted."""
+        """Return the names of created stacks, without those whose creation failed."""
         return {name for name in self.names() if self._status(name) != "ROLLBACK_COMPLETE"}
 
     def deploy(self, name: str, template: dict[str, Any]) -> bool:
-        """Make a stack, or bring it up to date; answers whether anything had to change.
+        """Create or update a stack; return whether anything changed.
 
         Raises:
-            StackError: it failed, and CloudFormation went back to what was before.
+            StackError: it failed, and CloudFormation rolled it back.
         """
         arguments: dict[str, Any] = {
             "StackName": name,
@@ -54,7 +54,7 @@ class Stacks:
             "Capabilities": list(_CAPABILITIES),
         }
         if self._status(name) == "ROLLBACK_COMPLETE":
-            # It was never made, and CloudFormation takes no update of it.
+            # Its creation failed, and CloudFormation allows no update of it.
             self.delete([name])
         if name not in self.names():
             self._client.create_stack(**arguments)
@@ -70,7 +70,7 @@ class Stacks:
         return True
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete stacks, side by side."""
+        """Delete stacks concurrently."""
         wanted = tuple(names)
         for name in wanted:
             self._client.delete_stack(StackName=name)

@@ -1,4 +1,4 @@
-"""Where an offline deployment lives: its name, its port, its containers and networks."""
+"""The target of an offline deployment: its name, port, containers and networks."""
 
 import os
 import re
@@ -21,12 +21,12 @@ _PROJECT = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 class EngineError(Exception):
-    """The container engine did not do what it was asked for, or there is none."""
+    """A command of the container engine failed, or there is no engine."""
 
 
 @dataclass(frozen=True)
 class DeploymentTarget:
-    """One offline deployment on this machine. Several can stand side by side."""
+    """One offline deployment on this machine; several can coexist."""
 
     project: str = "forum-local"
     port: int = 8080
@@ -43,32 +43,32 @@ class DeploymentTarget:
 
     @property
     def endpoint(self) -> str:
-        """Where the emulator answers as AWS."""
+        """The emulator's AWS endpoint."""
         return f"http://{HOST}:{self.port}"
 
     def container(self, part: str) -> str:
-        """Name a container that stands around the tasks."""
+        """Return the name of an infrastructure container."""
         return f"{self.project}-{part}"
 
     def address(self, balancer: str) -> str:
-        """Return the forum's address: by such a host the emulator knows a load balancer."""
+        """Return the forum's address; the emulator selects the load balancer by the host."""
         return f"http://{balancer}.alb.localhost:{self.port}"
 
     def client(self, service: str) -> Any:
-        """Build a client of an AWS service at the emulator; nobody's own credentials are used."""
+        """Build a client of an AWS service at the emulator, with dummy credentials."""
         return boto3.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.endpoint,
             region_name=REGION,
             aws_access_key_id="local",
             aws_secret_access_key="local",  # noqa: S106
-            # Cloud Map's client would put `data-` before the host.
+            # Cloud Map's client would prefix the host with `data-`.
             config=Config(inject_host_prefix=False, retries={"total_max_attempts": 3}),
         )
 
 
 def read_target(environ: Mapping[str, str]) -> DeploymentTarget:
-    """Read PROJECT and PORT; raise a ValueError that says what is wrong."""
+    """Read PROJECT and PORT; raise a ValueError that describes the problem."""
     project = environ.get("PROJECT") or DeploymentTarget.project
     port = environ.get("PORT") or str(DeploymentTarget.port)
     if not _PROJECT.fullmatch(project):
@@ -81,7 +81,7 @@ def read_target(environ: Mapping[str, str]) -> DeploymentTarget:
 
 
 def docker(*arguments: str, secrets: Mapping[str, str] | None = None) -> str:
-    """Run docker; answers what it printed. `secrets` reach it by its environment only.
+    """Run docker and return its output; `secrets` are passed by its environment only.
 
     Raises:
         EngineError: it failed.
@@ -107,5 +107,5 @@ def docker(*arguments: str, secrets: Mapping[str, str] | None = None) -> str:
 
 
 def registry() -> str:
-    """Name the registry that images of the emulator's account would come from."""
+    """Return the registry of images in the emulator's account."""
     return f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"

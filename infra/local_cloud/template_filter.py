@@ -1,6 +1,6 @@
-"""What the emulator can't take: the one transformation of the templates before they go there.
+"""Removal of resources that the emulator does not support, the only change of the templates.
 
-Whole resources go, each for its reason; what is left is what AWS gets, unchanged.
+Only whole resources are removed, each for a reason; all others are the same as on AWS.
 """
 
 import copy
@@ -20,14 +20,14 @@ REASONS = {
 
 
 class StillReferencedError(Exception):
-    """Something that stays refers to what would go."""
+    """A remaining resource or output refers to a removed resource."""
 
 
 def remove_unsupported(template: Template) -> tuple[Template, dict[str, str]]:
-    """Return the template without what the emulator rejects, and what that is: id and kind.
+    """Return the template without unsupported resources, and the removed ids with their kinds.
 
     Raises:
-        StillNeededError: a resource or an output that stays refers to it.
+        StillReferencedError: a remaining resource or output refers to one of them.
     """
     made = copy.deepcopy(template)
     resources = made.get("Resources", {})
@@ -45,13 +45,13 @@ def remove_unsupported(template: Template) -> tuple[Template, dict[str, str]]:
 
 
 def resource_kind(resource: dict[str, Any]) -> str:
-    """Name a resource's type, more closely where only some of a type are rejected."""
+    """Return a resource's type, with details if only some resources of a type are unsupported."""
     several = " of several metrics" if "Metrics" in resource.get("Properties", {}) else ""
     return f"{resource['Type']}{several}"
 
 
 def _forget(resource: dict[str, Any], gone: dict[str, str]) -> None:
-    """Let a resource wait for what is there only."""
+    """Remove a resource's dependencies on removed resources."""
     before = resource.get("DependsOn", [])
     before = [before] if isinstance(before, str) else before
     after = [each for each in before if each not in gone]

@@ -1,1 +1,1 @@
-"""Runs the whole forum on one machine, without containers and without an AWS account."""
+"""Runner of the whole forum on one machine, without containers or an AWS account."""

@@ -1,9 +1,9 @@
 """Run the forum: `python -m infra.runner`, which is what `make run` does.
 
 The environment chooses the stage (EXTRACTED), the ports (PORT, USERS_PORT, ...), the folder
-(VAR_DIR), whether there is demo content (DEMO=off), and whether parts that die are started again
-(RESTART=on). The launcher starts supervisord and, through it, every program. It ends when a signal
-asks for it (exit code 0) or, without RESTART=on, when a part dies (1).
+(VAR_DIR), whether demo content is loaded (DEMO=off), and whether failed processes are restarted
+(RESTART=on). The launcher starts supervisord and, through it, every program. It ends after a signal
+(exit code 0) or, without RESTART=on, when a process dies (1).
 """
 
 import os
@@ -33,7 +33,7 @@ LAST_RUN_SECONDS = 20
 
 
 def main() -> int:
-    """Run until asked to stop, or until a part dies."""
+    """Run until a signal arrives, or until a process dies."""
     signals = Signals()
     began = time.monotonic()
     try:
@@ -77,9 +77,9 @@ def _exists(pid: int) -> bool:
 
 
 def _prepare(config: RunConfig) -> Supervisor:
-    """Make keys, folders and configurations; nothing runs yet."""
+    """Create keys, folders and configurations, without starting anything."""
     binary = dynoxide.ensure_installed() if config.services else dynoxide.binary_path()
-    # Password hashes and everybody's words lie in here.
+    # The folder contains password hashes and all texts.
     config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for folder in (config.run_folder, config.log_folder, process_specs.routes_file(config).parent):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a local run is told by its environment, and the folders that follow from it."""
+"""Configuration of a local run, from its environment, and the derived folders."""
 
 import re
 from collections.abc import Mapping
@@ -21,25 +21,25 @@ PORTS = {
     BUS: ("BUS_PORT", 4566),
 }
 _SWITCH = {"on": True, "off": False}
-# Quotes, percent signs and comments mean something in supervisord's configuration, and a question
-# mark ends the path in a database's URL.
+# Quotes, percent signs and comments are special in supervisord's configuration, and a question mark
+# ends the path in a database URL.
 _UNSUPPORTED_IN_PATHS = re.compile(r"[\"'?%\n]| [;#]")
 
 
 class SettingsError(Exception):
-    """Everything that is wrong with the environment, a line each."""
+    """The environment is invalid; the message has one line per problem."""
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One local run: which stage, on which ports, with which folder.
+    """One local run: its stage, ports and folder.
 
-    `extracted` are the domains that services keep, `moving` those that are on the move: their
-    services run, too. `born` is the stage that the data began with, if it was another one.
+    `extracted` are the domains that services own, `moving` those that are being moved, whose
+    services run too. `initial_stage` is the stage at which the data was created, if different.
 
-    `restart` starts parts that die again, instead of stopping the rest. Tests may put something
-    between the parts: they find each other at the ports of `via`, where one is given, and the
-    gateway knows a second instance of a component at its port in `spares`.
+    With `restart`, a process that dies is restarted; otherwise it stops the run. Tests may put a
+    proxy between processes: callers use the ports in `proxied_ports`, and the gateway knows a
+    second instance of a component at its port in `extra_instances`.
     """
 
     extracted: frozenset[str]
@@ -54,85 +54,85 @@ class RunConfig:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """Name the services that run at this stage."""
+        """The services that run at this stage."""
         return stages.in_canonical_order(self.extracted | self.moving)
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Name what serves the forum at this stage, the monolith first."""
+        """The components at this stage, the monolith first."""
         return (stages.MONOLITH, *self.services)
 
     @property
     def datastores(self) -> tuple[str, ...]:
-        """Name what keeps services' data and events; the monolith alone needs neither."""
+        """The services' datastore and bus; the monolith alone needs neither."""
         return (DATASTORE, BUS) if self.services else ()
 
     @property
     def servers(self) -> tuple[str, ...]:
-        """Name everything that listens at this stage."""
+        """All servers of this stage."""
         return (GATEWAY, *self.components, *self.datastores)
 
     @property
     def workers(self) -> tuple[str, ...]:
-        """Name the workers, one for each component; where nothing is extracted, there is none."""
+        """The workers, one per component; none while nothing is extracted."""
         return tuple(map(worker_name, self.components)) if self.services else ()
 
     @property
     def processes(self) -> tuple[str, ...]:
-        """Names of all processes that run at this stage."""
+        """The names of all processes of this stage."""
         return (*self.servers, *self.workers, *((BUS_RECOVERY,) if self.services else ()))
 
     @property
     def folder(self) -> Path:
-        """The data, under the name of the stage that it began with."""
+        """The folder of the data, named after its initial stage."""
         born = self.extracted if self.initial_stage is None else self.initial_stage
         return self.var / "stages" / stages.stage_name(born)
 
     @property
     def stage_file(self) -> Path:
-        """Where it says which stage this is by now, if domains were moved."""
+        """The file with the current stage, if domains were moved."""
         return self.folder / "stage.json"
 
     @property
     def log_folder(self) -> Path:
-        """A log file for each program of the stage."""
+        """The folder of the programs' log files."""
         return self.folder / "log"
 
     @property
     def run_folder(self) -> Path:
-        """What is rendered anew at each start."""
+        """The folder of files that are rendered again at each start."""
         return self.folder / "run"
 
     @property
     def secrets_folder(self) -> Path:
-        """The keys, which all stages share."""
+        """The folder of the keys, which all stages share."""
         return self.var / "secrets"
 
     def owner(self, domain: str) -> str:
-        """Name the component that serves a domain at this stage."""
+        """Return the component that serves a domain at this stage."""
         return domain if domain in self.extracted else stages.MONOLITH
 
     def url(self, part: str) -> str:
-        """Return the address of a part."""
+        """Return the URL of a process."""
         return f"http://{HOST}:{self.ports[part]}"
 
     def internal_url(self, part: str) -> str:
-        """Return the address at which other parts find a part."""
+        """Return the URL of a process for other processes."""
         return f"http://{HOST}:{self.proxied_ports.get(part, self.ports[part])}"
 
 
 def worker_name(component: str) -> str:
-    """Name a component's worker."""
+    """Return the name of a component's worker."""
     return f"{component}-worker"
 
 
 def var_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder that holds everything a run leaves behind."""
+    """Return the folder of all files of a run."""
     return Path(environ.get("VAR_DIR") or ROOT / "var").absolute()
 
 
 def read_config(environ: Mapping[str, str]) -> RunConfig:
-    """Read the environment; raise a SettingsError that names every problem."""
+    """Read the environment; raise a SettingsError that lists every problem."""
     problems = []
     extracted: frozenset[str] = frozenset()
     try:
@@ -170,7 +170,7 @@ def read_config(environ: Mapping[str, str]) -> RunConfig:
 
 
 def with_current_stage(config: RunConfig) -> RunConfig:
-    """Return the stage that a run is at by now: domains may have moved since its data began."""
+    """Return the configuration at the current stage: domains may have moved."""
     if (current := read_current_stage(config.stage_file)) is None:
         return config
     initial = config.extracted if config.initial_stage is None else config.initial_stage
@@ -180,12 +180,12 @@ def with_current_stage(config: RunConfig) -> RunConfig:
 
 
 def save_stage(config: RunConfig) -> None:
-    """Record the stage that a run is at."""
+    """Record the current stage of a run."""
     write_current_stage(CurrentStage(config.extracted, config.moving), config.stage_file)
 
 
 def _parse_ports(environ: Mapping[str, str], variable: str, problems: list[str]) -> dict[str, int]:
-    """Read ports of parts: `users=9001,dynamodb=9002`."""
+    """Parse ports of processes: `users=9001,dynamodb=9002`."""
     ports = {}
     text = environ.get(variable, "")
     for entry in filter(None, text.split(",")):

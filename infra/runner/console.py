@@ -1,4 +1,4 @@
-"""What a run says to the person in front of it."""
+"""Console output of a run."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ _LAST_LINES, _LONGEST_LINE = 10, 400
 
 
 def say(text: str) -> None:
-    """Print at once; a terminal that is gone is no reason to leave anything running."""
+    """Print without buffering; ignore a closed terminal, so that the stop continues."""
     try:
         print(text, flush=True)
     except OSError:
@@ -22,7 +22,7 @@ def say(text: str) -> None:
 
 
 def startup_summary(config: RunConfig, seconds: float) -> str:
-    """Return where the forum is, what runs where, and how to go on."""
+    """Return a summary: the forum's URL, the processes with their ports, and next steps."""
     active = routes.load().at(config.extracted)
     tasks = {route.component: f"{route.prefix} and below" for route in active.routes}
     apis = [route.prefix for route in routes.load().routes if route not in active.routes]
@@ -49,7 +49,7 @@ def startup_summary(config: RunConfig, seconds: float) -> str:
 
 
 def failure(failed: ProcessFailedError, log: Path) -> str:
-    """Return which part failed, with the last lines of its log."""
+    """Return a message about a failed process, with the last lines of its log."""
     lines = [f"  {line[:_LONGEST_LINE]}" for line in _tail(log)]
     heading = f"{failed}. {'Its last log lines:' if lines else 'It logged nothing.'}"
     ending = f"{failed}; all of it is in {_short(log)}"
@@ -65,5 +65,5 @@ def _tail(log: Path) -> list[str]:
 
 
 def _short(path: Path) -> str:
-    """Write a path relative to where the person is, if it is below."""
+    """Return a path relative to the working directory, if it is below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,4 +1,4 @@
-"""What `make` does to a forum that runs, or does not: stop, reset, logs, moderator, replay."""
+"""Commands of `make` for a local forum: stop, reset, logs, moderator, replay."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ STOP_SECONDS = 20
 
 
 def stop(lock: Lock) -> int:
-    """Ask the running forum to stop, and wait until it has."""
+    """Stop the running forum, and wait until it has stopped."""
     holder = lock.holder()
     if holder is None:
         print("The forum does not run.")
@@ -32,7 +32,7 @@ def stop(lock: Lock) -> int:
     try:
         os.kill(holder["pid"], signal.SIGTERM)
     except (KeyError, ProcessLookupError):
-        # The launcher was killed; its lifeline is at work.
+        # The launcher was killed; its parent watchdog is stopping the processes.
         print("The forum is already stopping.")
     if not lock.wait_until_free(STOP_SECONDS):
         print(f"The forum has not stopped within {STOP_SECONDS} seconds.", file=sys.stderr)
@@ -64,7 +64,7 @@ def logs(lock: Lock) -> int:
 
 
 def moderator(lock: Lock) -> int:
-    """Make the person named on the command line a moderator, where accounts live at this stage."""
+    """Make the user on the command line a moderator, at the owner of users."""
     config = _running(lock)
     if config is None:
         print("The forum does not run; start it with `make run`.", file=sys.stderr)
@@ -97,7 +97,7 @@ def replay(lock: Lock) -> int:
 
 
 def _replay(config: RunConfig, components: Iterable[str], arguments: list[str]) -> int:
-    """Run the components' own replay, side by side, and tell what each says."""
+    """Run the components' own replay concurrently, and print each output."""
     running = {
         component: subprocess.Popen(
             [sys.executable, "-m", package(component), "replay", *arguments],
@@ -134,7 +134,7 @@ COMMANDS: Mapping[str, Callable[[Lock], int]] = {
 
 
 def main() -> int:
-    """Do what the first argument names."""
+    """Run the command in the first argument."""
     try:
         return COMMANDS[sys.argv[1]](Lock(var_folder(os.environ)))
     except SettingsError as error:

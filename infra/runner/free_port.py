@@ -4,10 +4,10 @@ import itertools
 import os
 import socket
 
-# Below Linux's ephemeral range (32768 and up), so that no outgoing connection takes one meanwhile.
+# Below Linux's ephemeral range (32768 and up), so that no outgoing connection uses one.
 _FIRST, _SPAN = 20_000, 1_000
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
-# Different runs start at different places, for the sake of ports that still close.
+# Different runs start at different ports, because earlier ports may still be closing.
 _OFFSETS = itertools.count(os.getpid() * 37)
 
 

@@ -1,4 +1,4 @@
-"""At most one forum runs from a folder; whoever asks can read which."""
+"""The lock of a folder: at most one forum runs from it, and others can read its description."""
 
 import fcntl
 import json
@@ -13,9 +13,9 @@ class AlreadyRunningError(Exception):
 
 
 class Lock:
-    """A lock on a folder that ends with the processes that hold it, however they end.
+    """A lock on a folder, released at any end of the processes that hold it.
 
-    The lifeline inherits it, so that the folder is free only when everything has stopped.
+    The parent watchdog inherits it, so that the folder is free only when everything has stopped.
     """
 
     def __init__(self, var: Path) -> None:
@@ -29,7 +29,7 @@ class Lock:
         return self._descriptor
 
     def take(self, description: dict[str, Any]) -> None:
-        """Take the lock and write down who holds it; raise TakenError."""
+        """Acquire the lock and write the holder's description; raise AlreadyRunningError."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
         if not _locked(descriptor):
@@ -40,14 +40,14 @@ class Lock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Let go of the folder."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 
     def holder(self) -> dict[str, Any] | None:
-        """Tell who holds the lock: `pid`, `extracted` and `ports`; None if nobody does."""
+        """Return the holder of the lock: `pid`, `extracted` and `ports`; None without one."""
         try:
             descriptor = os.open(self._file, os.O_RDWR)
         except FileNotFoundError:
@@ -63,7 +63,7 @@ class Lock:
             os.close(descriptor)
 
     def wait_until_free(self, seconds: float) -> bool:
-        """Return whether the folder is free, at the latest after that long."""
+        """Wait up to some seconds until the folder is free; return whether it is."""
         deadline = time.monotonic() + seconds
         while self.holder() is not None:
             if time.monotonic() > deadline:
@@ -77,7 +77,7 @@ def _locked(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            # Perhaps only somebody who looks who holds it.
+            # Perhaps only another process that checks the holder.
             time.sleep(0.02)
         else:
             return True

@@ -1,9 +1,9 @@
-"""Stops supervisord, and with it everything, when the launcher dies without a word.
+"""The parent watchdog: stops supervisord, and so all processes, if the launcher is killed.
 
-Linux could send a signal at a parent's death, macOS can't; this works on both. A small process
-reads from a pipe whose other end only the launcher holds: first supervisord's process id, then
-`done` once the launcher has stopped everything itself. An end of input before that is a launcher
-that was killed.
+Linux can send a signal at a parent's death, macOS can't; this works on both. A small process reads
+from a pipe whose other end only the launcher holds: first supervisord's process id, then `done`
+once the launcher has stopped everything itself. An end of input before that means that the launcher
+was killed.
 """
 
 import os
@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-_TRIES, _PAUSE = 400, 0.05  # 20 seconds, longer than any orderly stop takes.
+_TRIES, _PAUSE = 400, 0.05  # 20 seconds, longer than any graceful stop.
 
 
 class ParentWatchdog:
-    """The launcher's end. The process inherits `lock`, which so outlives a killed launcher."""
+    """The launcher's side. The process inherits `lock`, which so outlives a killed launcher."""
 
     def __init__(self, lock: int) -> None:
         command = [sys.executable, "-I", "-S", str(Path(__file__).absolute())]
@@ -32,7 +32,7 @@ class ParentWatchdog:
         )
 
     def watch(self, pid: int) -> None:
-        """Tell it which supervisord to stop."""
+        """Send the process id of the supervisord to stop."""
         self._write(f"{pid}\n")
 
     def __enter__(self) -> "ParentWatchdog":
@@ -57,7 +57,7 @@ class ParentWatchdog:
 
 
 def main() -> None:
-    """Wait for the launcher's end."""
+    """Wait until the launcher ends."""
     pid = int(sys.stdin.readline() or 0)
     if not pid or sys.stdin.readline():
         return

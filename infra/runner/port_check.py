@@ -1,4 +1,4 @@
-"""Find out which ports are taken before anything starts."""
+"""Check for ports in use before anything starts."""
 
 import errno
 import socket
@@ -7,7 +7,7 @@ from infra.runner.config import HOST, PORTS, RunConfig
 
 
 def find_conflicts(config: RunConfig) -> list[str]:
-    """Say for each part whose port can't be used why not, and how to choose another."""
+    """Return a message for each port that can't be used, with the variable to change it."""
     found = []
     for part in config.servers:
         port, variable = config.ports[part], PORTS[part][0]
@@ -21,7 +21,7 @@ def find_conflicts(config: RunConfig) -> list[str]:
 
 def _conflict(port: int) -> str | None:
     with socket.socket() as probe:
-        # Some systems let a program bind an address that another one covers with a wildcard.
+        # Some systems allow binding an address that another program covers with a wildcard.
         probe.settimeout(0.5)
         if probe.connect_ex((HOST, port)) == 0:
             return "is taken"

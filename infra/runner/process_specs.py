@@ -1,4 +1,4 @@
-"""The programs of a stage: their command lines, and the environment each one gets."""
+"""The programs of a stage: their command lines and environments."""
 
 import os
 import sys
@@ -22,14 +22,14 @@ from infra.runner.config import (
 
 MIGRATE, PROVISION, DEMO = "migrate", "provision", "demo"
 
-# What stops first stands first. The seconds are how long a part may take before it is killed;
-# with one group after another they stay below the 15 s that a stop may take.
+# In the order of stopping. The seconds are how long a process may take before it is killed;
+# their sum over all groups stays below the 15 s of a stop.
 GROUPS = {"setup": 1, "gateway": 1, "components": 6, "workers": 3, "datastores": 3}
-# So long a component finishes what it has in hand; then it still has to end.
+# Seconds for a component's requests in progress; it also needs time to exit.
 GRACEFUL_SECONDS = GROUPS["components"] - 2
 
-# What a component may be told from outside. Nothing else of the caller's environment reaches it:
-# a DATABASE_URL or an AWS_PROFILE of another project must not.
+# Variables that a component inherits from the caller's environment. No others reach it: a
+# DATABASE_URL or an AWS_PROFILE of another project must not.
 _INHERITED_VARIABLES = (
     *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"),
     *("WEB_CONCURRENCY", "WORKER_THREADS", "REVISION", "DRAIN_SECONDS", "SPLIT_BADGE"),
@@ -39,7 +39,7 @@ _INHERITED_VARIABLES = (
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """Something that the process runner starts and stops; `kept` is started again if it dies."""
+    """A program of the runner; with `restarted`, it is restarted if it dies."""
 
     name: str
     group: str
@@ -50,10 +50,10 @@ class ProcessSpec:
 
 
 def all_specs(config: RunConfig, dynoxide: Path) -> tuple[ProcessSpec, ...]:
-    """Return every program of the forum, including those that only another stage needs.
+    """Return every program of the forum, including those of other stages.
 
-    Domains can move while the forum runs, and their services then start. `dynoxide` is the
-    datastore's binary.
+    Domains can move while the forum runs, which starts their services. `dynoxide` is the path of
+    the datastore's binary.
     """
     components = (stages.MONOLITH, *stages.DOMAINS)
     return (
@@ -81,26 +81,25 @@ def all_specs(config: RunConfig, dynoxide: Path) -> tuple[ProcessSpec, ...]:
 
 
 def gateway_file(config: RunConfig) -> Path:
-    """Name the gateway's rendered configuration."""
+    """Return the path of the gateway's rendered configuration."""
     return config.run_folder / "envoy.json"
 
 
 def routes_file(config: RunConfig) -> Path:
-    """Name the gateway's routes, which it takes anew whenever they change."""
+    """Return the path of the gateway's routes, which it reads again after each change."""
     return config.run_folder / "routes" / "routes.json"
 
 
 def provisioning_environment(config: RunConfig) -> dict[str, str]:
-    """Return what provisioning needs: where the datastores are, and for whom."""
+    """Return the environment of provisioning: the datastores' addresses and the services."""
     services = {"SERVICES": ",".join(config.services), "STAGE_FILE": str(config.stage_file)}
     return _aws(config) | _dynamodb(config) | services
 
 
 def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return what every program gets."""
+    """Return the environment of every program."""
     passed = {name: environ[name] for name in _INHERITED_VARIABLES if name in environ}
-    # No load balancer here has to notice first that a component is about to stop. And who takes a
-    # forum apart wants to see it.
+    # No drain time, because no load balancer has to notice a stop. And the badges show the split.
     return {"DRAIN_SECONDS": "0", "SPLIT_BADGE": "on"} | passed | {"PYTHONUNBUFFERED": "1"}
 
 
@@ -183,7 +182,7 @@ def _aws(config: RunConfig) -> dict[str, str]:
         "AWS_DEFAULT_REGION": ministack.REGION,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
-        # Not the person's own profile, credentials or instance role.
+        # Not the user's own profile, credentials or instance role.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop."""
+"""Handling of the signals that stop a run."""
 
 import signal
 import time
@@ -6,11 +6,11 @@ from types import FrameType
 
 
 class StopRequested(Exception):
-    """Somebody asked us to stop."""
+    """A signal requested a stop."""
 
 
 class Signals:
-    """Notes a signal; whoever waits does so by `pause`, the only place that acts on it."""
+    """Signal handler that records a signal; `pause` is the only place that acts on it."""
 
     def __init__(self) -> None:
         self._received = False
@@ -18,11 +18,11 @@ class Signals:
             signal.signal(number, self._note)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
-        # A second one changes nothing: `make` passes on a SIGTERM that may have come here as well.
+        # A second signal has no effect: `make` forwards a SIGTERM that may have arrived here.
         self._received = True
 
     def pause(self, seconds: float) -> None:
-        """Sleep; raise StopAskedError if a signal came."""
+        """Sleep; raise StopRequested if a signal arrived."""
         if not self._received:
             time.sleep(seconds)
         if self._received:

@@ -1,4 +1,4 @@
-"""A whole stage of the forum in a folder of its own, for tests and measurements."""
+"""A complete stage of the forum in its own folder, for tests and benchmarks."""
 
 import os
 import signal
@@ -24,17 +24,17 @@ CONTROL = (sys.executable, "-m", "infra.runner.control")
 
 
 class StackError(Exception):
-    """The stage did not start or stop as it should; the message says how."""
+    """The stage did not start or stop correctly; the message has the details."""
 
 
 class RunnerStack:
-    """A stage that runs in a folder of its own, on free ports, without demo content.
+    """A stage that runs in its own folder, on free ports, without demo content.
 
     `environment` overrides the launcher's environment, such as `SIGN_IN_LIMIT_PER_NAME`. With
-    `restart`, processes that die are started again and others may be kept down; without it, the
+    `restart`, processes that die are restarted, and single ones can be stopped; without it, the
     stage ends. A process is `gateway`, a component, its worker (`posts-worker`), `dynamodb` or
-    `bus`. The same folder may be started again, with its data and ports. Leaving the block stops
-    everything and checks that no process is left.
+    `bus`. The same folder can be started again, with its data and ports. Leaving the block stops
+    everything and checks that no process remains.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class RunnerStack:
         return {component: self.config.url(component) for component in self.config.components}
 
     def log(self, part: str) -> str:
-        """Everything that a part has logged."""
+        """Return the log of a process."""
         return (self.config.log_folder / f"{part}.log").read_text(encoding="utf-8")
 
     def output_text(self) -> str:
-        """What the launcher has printed."""
+        """The launcher's output."""
         return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -88,7 +88,7 @@ class RunnerStack:
             return database.execute(sql).fetchall()
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start the launcher without waiting for anything."""
+        """Start the launcher, without waiting."""
         self.output.parent.mkdir(parents=True, exist_ok=True)
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -116,7 +116,7 @@ class RunnerStack:
         return self
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Stop the stage, check that nothing is left of it, and return the exit code."""
+        """Stop the stage, check that no process remains, and return the exit code."""
         process = self.process
         if process is None:
             message = "the stage was never started"
@@ -134,40 +134,40 @@ class RunnerStack:
         return code
 
     def pid(self, part: str) -> int:
-        """The process id of a part, or of its first process if it has workers; 0 if it is down."""
+        """Return the id of a process (of the master if it has workers); 0 if it is down."""
         with self._supervisor() as api:
             return int(_info(api, part)["pid"])
 
     def kill(self, part: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to a part's first process."""
+        """Send a signal to a process (to the master if it has workers)."""
         os.kill(self._running(part), number)
 
     def kill_group(self, part: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to all processes of a part at once."""
+        """Send a signal to a process and its workers at once."""
         os.killpg(self._running(part), number)
 
     def pause(self, part: str) -> None:
-        """Have a part do nothing until `resume`; its connections stay open."""
+        """Suspend a process until `resume`; its connections stay open."""
         self.kill_group(part, signal.SIGSTOP)
 
     def resume(self, part: str) -> None:
-        """Have a part go on."""
+        """Resume a suspended process."""
         self.kill_group(part, signal.SIGCONT)
 
     def stop_process(self, part: str) -> None:
-        """Stop a part in order, and keep it down; without `restart` this ends the stage."""
+        """Stop a process gracefully and keep it down; without `restart` this ends the stage."""
         with self._supervisor() as api:
             api.stopProcess(_full_name(api, part), False)
             self._until(lambda: int(_info(api, part)["pid"]) == 0, f"{part} stops")
 
     def start_process(self, part: str) -> None:
-        """Start a part that was kept down, and wait until it can do its work."""
+        """Start a stopped process, and wait until it is ready."""
         with self._supervisor() as api:
             api.startProcess(_full_name(api, part), False)
         self.wait_for(part)
 
     def wait_for(self, part: str) -> None:
-        """Wait until a part can do its work; a worker, until it runs."""
+        """Wait until a process is ready; a worker, until it runs."""
         if part in self.config.ports:
             port = self.config.ports[part]
             self._until(lambda: is_ready(port, part), f"{part} answers")
@@ -175,15 +175,15 @@ class RunnerStack:
             self._until(lambda: self.pid(part) > 0, f"{part} runs")
 
     def recoveries(self) -> int:
-        """Number of times that the bus was given its queues, and lost events were republished."""
+        """Return the number of bus recoveries so far."""
         return self.log(BUS_RECOVERY).count("bus recovered")
 
     def wait_until_recovered(self, before: int) -> None:
-        """Wait for another recovery of the bus than the `before` ones until now."""
+        """Wait for another bus recovery after the `before` earlier ones."""
         self._until(lambda: self.recoveries() > before, "the bus is recovered")
 
     def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as `make` does: `stop`, `moderator NAME`, `replay SINCE=1h`."""
+        """Run a command like `make`: `stop`, `moderator NAME`, `replay SINCE=1h`."""
         return subprocess.run(
             [*CONTROL, *arguments],
             cwd=ROOT,
@@ -194,13 +194,13 @@ class RunnerStack:
         )
 
     def moderator(self, username: str) -> None:
-        """Make somebody a moderator."""
+        """Make a user a moderator."""
         done = self.control("moderator", username)
         if done.returncode:
             raise StackError(done.stderr)
 
     def wait_until_gone(self, seconds: float = 5) -> dict[int, str]:
-        """Wait until nothing of the stage runs; return what does after that long."""
+        """Wait until no process of the stage runs; return those that remain after the timeout."""
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -222,7 +222,7 @@ class RunnerStack:
         return found
 
     def _running(self, part: str) -> int:
-        """Return the id of a running process: a signal to 0 would be one to ourselves."""
+        """Return the id of a running process; a signal to 0 would be sent to this one."""
         self._until(lambda: self.pid(part) > 0, f"{part} runs")
         return self.pid(part)
 
@@ -264,7 +264,7 @@ def _full_name(api: Any, part: str) -> str:
 
 
 def kill(processes: Mapping[int, str]) -> None:
-    """Kill processes that should have ended."""
+    """Kill remaining processes."""
     for pid in processes:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -273,6 +273,6 @@ def kill(processes: Mapping[int, str]) -> None:
 
 
 def listens(port: int) -> bool:
-    """Return whether something accepts connections on a port."""
+    """Return whether a port accepts connections."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0

@@ -1,7 +1,7 @@
 """Processes of a stage: they start in order, and one that dies is restarted or ends the stage.
 
 With RESTART=on, supervisord restarts a process that dies. It gives up on one that did not stay up
-for a second after four attempts; then `check` starts it again, so that this goes on.
+for a second in four attempts; `check` then starts it again, so that restarts continue.
 """
 
 import http.client
@@ -19,7 +19,7 @@ _CHECK_SECONDS = 0.2
 
 
 class StageProcesses:
-    """Processes of a stage, and which of them should be running."""
+    """The processes of a stage, and those that should be running."""
 
     def __init__(
         self, config: RunConfig, supervisor: Supervisor, pause: Callable[[float], None]
@@ -29,7 +29,7 @@ class StageProcesses:
         self._checked_at = 0.0
 
     def start(self) -> None:
-        """Start everything; processes that don't need each other start side by side."""
+        """Start everything; independent processes start concurrently."""
         services = self._config.services
         for datastore in self._config.datastores:
             self._begin(datastore)
@@ -47,7 +47,7 @@ class StageProcesses:
         for component in self._config.components:
             self._until_answers(component)
         self._begin(GATEWAY)
-        # Nobody waits for a worker: what is written meanwhile waits for it in the outbox.
+        # No wait for the workers: earlier events wait in the outbox.
         for worker in self._config.workers:
             self._begin(worker)
         if services:
@@ -55,7 +55,7 @@ class StageProcesses:
         self._until_answers(GATEWAY)
 
     def load_demo(self, say: Callable[[str], None]) -> None:
-        """Load the demo content into a stage that never had it."""
+        """Load the demo content into a stage that does not have it yet."""
         marker = self._config.folder / "demo-loaded"
         wanted = self._config.demo and not marker.exists()
         if wanted and importlib.util.find_spec("infra.demo.load"):
@@ -65,9 +65,9 @@ class StageProcesses:
             marker.touch()
 
     def adopt(self, config: RunConfig, say: Callable[[str], None]) -> None:
-        """Look after another stage's processes, which were started or are about to stop."""
+        """Switch to another stage's processes, which were started or are about to stop."""
         states = self._supervisor.states()
-        # A worker is started later than its service, when there is something for it to do.
+        # A worker is started later than its service.
         self._up = {name for name in config.processes if name in self._up or states[name].running}
         if config.extracted != self._config.extracted:
             say(f"The forum is at stage {stages.stage_name(config.extracted)} now.")
@@ -77,7 +77,7 @@ class StageProcesses:
         """Restart a process that died, with RESTART=on.
 
         Raises:
-            ProcessFailedError: a process died that nobody restarts.
+            ProcessFailedError: a process died that is not restarted.
         """
         states = self._supervisor.states()
         if not self._supervisor.is_alive():
@@ -109,7 +109,7 @@ class StageProcesses:
             self._checked_at = time.monotonic()
 
     def _check_started(self) -> None:
-        # While a stage starts, a process that dies ends it, with RESTART=on too.
+        # During a start, a process that dies ends the stage, with RESTART=on too.
         states = self._supervisor.states()
         if not self._supervisor.is_alive():
             raise ProcessFailedError(SUPERVISORD, "died, and with it the control of all others")
@@ -134,7 +134,7 @@ _READY_PATHS = {DATASTORE: "/", BUS: ministack.READY_PATH, GATEWAY: "/healthz"}
 
 
 def is_ready(port: int, part: str) -> bool:
-    """Return whether a process answers its readiness check."""
+    """Return whether a process passes its readiness check."""
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
         connection.request("GET", _READY_PATHS.get(part, "/readyz"))

@@ -1,4 +1,4 @@
-"""A supervisord of our own, and every program under it."""
+"""The run's own supervisord and its programs."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from infra.runner.process_specs import GROUPS, ProcessSpec, base_environment
 from infra.runner.supervisord import configuration, log_file
 
 STOP_SECONDS = sum(GROUPS.values()) + 0.5
-_LONGEST_SOCKET = 90  # Of the 104 bytes that macOS allows; supervisord appends its process id.
+_LONGEST_SOCKET = 90  # Out of the 104 bytes that macOS allows; supervisord appends its process id.
 
 _RUNNING = {"STARTING", "RUNNING"}
 _ENDING = {"STOPPING", "STOPPED"}
@@ -29,7 +29,7 @@ _UNREACHABLE = (OSError, HTTPException, Error)
 
 
 class ProcessFailedError(Exception):
-    """A part died or did not get ready; `part` names it."""
+    """A process died or did not become ready; `part` is its name."""
 
     def __init__(self, part: str, message: str) -> None:
         super().__init__(f"{part} {message}")
@@ -38,9 +38,9 @@ class ProcessFailedError(Exception):
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What supervisord knows of a program.
+    """The state of a program in supervisord.
 
-    `stopped` is one that was asked to stop, `given_up` one that did not stay up.
+    `stopped` means stopped on request, `given_up` that it did not stay up.
     """
 
     name: str
@@ -53,7 +53,7 @@ class ProcessState:
 
     @property
     def failure(self) -> str:
-        """Return how a program that does not run ended; empty for an orderly end."""
+        """Return how a program failed; empty for a regular end."""
         if self.error:
             return f"could not be started: {self.error}"
         if self.exit_code == _SIGNALLED:
@@ -62,7 +62,7 @@ class ProcessState:
 
 
 class Supervisor:
-    """Starts, watches and stops programs through supervisord."""
+    """Start, observe and stop programs through supervisord."""
 
     def __init__(self, folder: Path, logs: Path, programs: Iterable[ProcessSpec]) -> None:
         self._folder, self._logs = folder, logs
@@ -73,13 +73,13 @@ class Supervisor:
         self._api: Any = supervisor_rpc.proxy(self._socket).supervisor
 
     def spawn(self) -> int:
-        """Start supervisord, without any program yet; answers its process id."""
+        """Start supervisord without any program; return its process id."""
         file = self._folder / "supervisord.conf"
         text = configuration(self._folder, self._socket, self._logs, self._programs.values())
         file.write_text(text, encoding="utf-8")
         self._socket.unlink(missing_ok=True)
         command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(file)]
-        # A session of its own: Ctrl-C reaches the launcher only, which stops the rest in order.
+        # In its own session: Ctrl-C reaches only the launcher, which stops the rest in order.
         with self.log(SUPERVISORD).open("wb") as output:
             self._process = subprocess.Popen(
                 command,
@@ -92,30 +92,30 @@ class Supervisor:
         return self._process.pid
 
     def wait(self, pause: Callable[[float], None]) -> None:
-        """Wait until supervisord takes calls."""
+        """Wait until supervisord accepts calls."""
         while not self._listens():
             if not self.is_alive():
                 raise ProcessFailedError(SUPERVISORD, "ended at once")
             pause(0.01)
 
     def start(self, name: str) -> None:
-        """Start a program; whether it stays is for `states` to tell."""
+        """Start a program; `states` shows whether it stays up."""
         full_name = f"{self._programs[name].group}:{name}"
-        # A program that could not even be spawned is one whose state tells so from now on.
+        # If a program could not be spawned, its state shows it.
         with contextlib.suppress(Fault):
             self._api.startProcess(full_name, False)
-        # Noted at once, to be known if supervisord itself dies.
+        # Recorded at once, in case supervisord itself dies.
         if pid := self._api.getProcessInfo(full_name)["pid"]:
             self._groups[name] = pid
 
     def states(self) -> dict[str, ProcessState]:
-        """Return how each program is; none is running if supervisord itself has ended."""
+        """Return each program's state; none is running if supervisord itself has ended."""
         if not self.is_alive():
             return {name: ProcessState(name, False, 0, -1, "") for name in self._programs}
         states = {}
         for info in self._api.getAllProcessInfo():
             name, state = info["name"], info["statename"]
-            # After a start, supervisord tells an unexpected exit code here a second time.
+            # After a start, supervisord reports an unexpected exit code here again.
             error = "" if state == "EXITED" else info["spawnerr"]
             states[name] = ProcessState(
                 name,
@@ -129,9 +129,9 @@ class Supervisor:
         return states
 
     def reap_replaced(self, states: Iterable[ProcessState]) -> list[str]:
-        """Name the programs that run as another process than before, and kill what those left.
+        """Return the programs with a new process id, and kill the remains of the old processes.
 
-        A master that was killed leaves workers, which hold its port.
+        A killed master leaves workers behind, which hold its port.
         """
         names = []
         for state in states:
@@ -147,7 +147,7 @@ class Supervisor:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Stop every program, group after group, then supervisord; kill what takes too long."""
+        """Stop every program, group by group, then supervisord; kill those that take too long."""
         if self._process is None:
             return
         deadline = time.monotonic() + STOP_SECONDS
@@ -155,7 +155,7 @@ class Supervisor:
             self._forget_ended()
             self._process.terminate()
         while self.is_alive() and time.monotonic() < deadline:
-            # A call wakes supervisord, which else looks only once a second whether a group ended.
+            # A call wakes supervisord, which otherwise checks only once a second for ended groups.
             self._listens()
             time.sleep(0.02)
         if self.is_alive():
@@ -167,7 +167,7 @@ class Supervisor:
             self._socket.parent.rmdir()
 
     def log(self, name: str) -> Path:
-        """Name the log file of a program."""
+        """Return the path of a program's log file."""
         return log_file(self._logs, name)
 
     def _listens(self) -> bool:
@@ -178,7 +178,7 @@ class Supervisor:
         return True
 
     def _forget_ended(self) -> None:
-        """Forget programs that ended long ago: their process ids may be somebody else's by now."""
+        """Forget programs that ended long ago, because their process ids may be reused."""
         try:
             states = self.states()
         except _UNREACHABLE:
@@ -189,7 +189,7 @@ class Supervisor:
                 self._groups.pop(name, None)
 
     def _sweep(self) -> None:
-        """Kill what is left of the programs' process groups, such as workers without a master."""
+        """Kill remaining processes of the programs' groups, such as workers without a master."""
         for pid in self._groups.values():
             _kill_group(pid)
 

@@ -1,4 +1,4 @@
-"""XML-RPC over a Unix socket, which is how supervisord takes calls."""
+"""XML-RPC over a Unix socket, supervisord's API."""
 
 import http.client
 import socket
@@ -26,12 +26,12 @@ class _UnixTransport(Transport):
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        # Kept where the base class looks for it, to be used again and closed in the end.
+        # Stored where the base class expects it, so that it is reused and finally closed.
         kept = self._connection[1] or _Connection(self._path)
         self._connection = host, kept
         return kept
 
 
 def proxy(path: Path) -> ServerProxy:
-    """Return a proxy; it connects at its first call, and again after a failure."""
+    """Return a proxy, which connects at its first call and again after a failure."""
     return ServerProxy("http://localhost/RPC2", transport=_UnixTransport(path))

@@ -10,12 +10,12 @@ _RETRIES = 3
 
 
 def log_file(logs: Path, name: str) -> Path:
-    """Name the log file of a program."""
+    """Return the path of a program's log file."""
     return logs / f"{name}.log"
 
 
 def configuration(folder: Path, socket: Path, logs: Path, programs: Collection[ProcessSpec]) -> str:
-    """Write the configuration: all programs in groups, none of which starts by itself."""
+    """Return the configuration: all programs in groups, none started automatically."""
     sections = [
         "[unix_http_server]",
         f"file={socket}",
@@ -23,7 +23,7 @@ def configuration(folder: Path, socket: Path, logs: Path, programs: Collection[P
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
         "[supervisord]",
-        # What it logs goes to its output, as everything does that it says before it has a log.
+        # Its log goes to its standard output, like its messages before the log exists.
         "logfile=/dev/null",
         "logfile_maxbytes=0",
         f"pidfile={folder / 'supervisord.pid'}",
@@ -49,8 +49,9 @@ def _section(logs: Path, program: ProcessSpec) -> list[str]:
         f"environment={','.join(pairs)}",
         "autostart=false",
         f"autorestart={'true' if program.restarted else 'false'}",
-        # It counts as started once spawned; whether it is ready is asked over HTTP. What is kept
-        # running has to stay for a second, or else is tried again ever later, and then given up.
+        # A program counts as started once spawned; readiness is checked over HTTP. A restarted
+        # program must stay up for a second; otherwise it is retried with growing delays, then
+        # given up.
         f"startsecs={1 if program.restarted else 0}",
         f"startretries={_RETRIES}",
         f"stopwaitsecs={GROUPS[program.group]}",

@@ -1,6 +1,6 @@
-"""Ask for known vulnerabilities of what is pinned: `python -m infra.tools.audit`, for `make audit`.
+"""Audit pinned versions for known vulnerabilities: `python -m infra.tools.audit`, for `make audit`.
 
-Where the data can't be reached it says so, and that is no failure; a vulnerability is one.
+An unreachable database is reported but is no failure; a vulnerability is one.
 """
 
 import json
@@ -13,9 +13,9 @@ from infra.tools.lock import FOLDER, ROOT
 
 
 def main() -> int:
-    """Audit the lock files that hold everything; answers the exit code."""
+    """Audit the complete lock files; return the exit code."""
     found, asked, known = set(), set(), set()
-    for name in ("dev", "node"):  # the others are parts of the first
+    for name in ("dev", "node"):  # the others are subsets of the first
         lock = FOLDER / f"{name}.txt"
         answer = audit(lock)
         if answer is None:
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def audit(lock: Path) -> list[dict[str, Any]] | None:
-    """Return what pip-audit knows of each pin of a lock file; None if it could not ask."""
+    """Return pip-audit's result for a lock file; None if the database is unreachable."""
     pip_audit = str(Path(sys.executable).with_name("pip-audit"))
     options = ("--format", "json", "--progress-spinner", "off", "--disable-pip", "--require-hashes")
     command = [pip_audit, *options, "-r", str(lock)]

@@ -1,8 +1,8 @@
 """Pin every dependency with its hashes: `make lock`.
 
-A component's `pyproject.toml` says what it needs; the root's `[dependency-groups]` what running and
-developing needs beside that. `dev.txt` is compiled first, from all of them, and bounds the others,
-so that one version is used everywhere. `--upgrade` looks for newer versions of everything.
+A component's `pyproject.toml` lists its dependencies; the root's `[dependency-groups]` lists those
+of running and developing. `dev.txt` is compiled first, from all of them, and constrains the others,
+so that each version is the same everywhere. `--upgrade` looks for newer versions of everything.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ COMPONENTS = {
     "services": ("chassis", "services/users", "services/threads", "services/posts"),
     "monolith": ("chassis", "monolith"),
 }
-# What stands around the components, each in an image of its own.
+# The infrastructure, each with its own image.
 IMAGES = ("gateway", "bus", "emulator")
 EVERYTHING = tuple(dict.fromkeys(folder for each in COMPONENTS.values() for folder in each))
 OPTIONS = (
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def compile_lock(name: str, requirements: list[str], *, bounded: bool = False) -> None:
-    """Write one lock file; `bounded` takes the versions of `dev.txt`."""
+    """Write one lock file; `bounded` uses the versions of `dev.txt`."""
     lock = FOLDER / f"{name}.txt"
     uv = Path(sys.executable).with_name("uv")
     options = [*OPTIONS, *sys.argv[1:], "--output-file", str(lock)]

@@ -1,4 +1,4 @@
-"""Generates docs/settings.md from the code: `python -m infra.tools.settings_reference`."""
+"""Generator of docs/settings.md: `python -m infra.tools.settings_reference`."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Take out of an image's libraries what nothing here ever imports.
+"""Remove unused files from an image's libraries.
 
     python slim.py dynamodb sns sqs
 
@@ -43,7 +43,7 @@ def main(services: list[str]) -> None:
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink(missing_ok=True)  # gone with its folder
+            path.unlink(missing_ok=True)  # removed with its folder
 
 
 if __name__ == "__main__":

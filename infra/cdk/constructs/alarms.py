@@ -1,4 +1,4 @@
-"""Alarms, each for something that a person should look at."""
+"""Alarms, each for a condition that needs a person's attention."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ OUTBOX = "OutboxSeconds"
 
 @dataclass(frozen=True, kw_only=True)
 class TargetGroupMetrics:
-    """A target group at the load balancer, by the names that its metrics have."""
+    """The metrics of a target group at the load balancer."""
 
     balancer: str
     target_group: str
@@ -36,7 +36,7 @@ class TargetGroupMetrics:
 
 
 class WebAlarms(Construct):
-    """A component fails, is slow, or has tasks that are not ready."""
+    """Alarms for a component that fails, is slow, or has unhealthy tasks."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class WebAlarms(Construct):
 
 
 class WorkerAlarms(Construct):
-    """Events end among the dead letters, or wait for too long in the outbox."""
+    """Alarms for dead letters, and for events that wait too long in the outbox."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class WorkerAlarms(Construct):
         super().__init__(scope, construct_id)
         alarm = _AlarmFactory(self, options, f"{component}-worker")
         own = subscriptions.Subscription(component, ())
-        # The worker tells it every minute (chassis.messaging.worker).
+        # The worker logs it every minute (chassis.messaging.worker).
         logs.MetricFilter(
             self,
             "OutboxFilter",
@@ -122,7 +122,7 @@ class WorkerAlarms(Construct):
                 self.outbox,
                 threshold=LAG_SECONDS,
                 of=(5, 5),
-                # Silence of a lab is sleep.
+                # A lab without data points is idle.
                 missing=(
                     cloudwatch.TreatMissingData.BREACHING
                     if options.production
@@ -133,7 +133,7 @@ class WorkerAlarms(Construct):
 
 
 class TableAlarms(Construct):
-    """DynamoDB refuses requests of a service because there are too many."""
+    """Alarm for throttled requests of a service to DynamoDB."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, options: DeploymentOptions, service: str
@@ -147,7 +147,7 @@ class TableAlarms(Construct):
                 for event in ("ReadThrottleEvents", "WriteThrottleEvents")
             )
         }
-        # An alarm adds up to ten metrics.
+        # An alarm can sum at most ten metrics.
         self.all = []
         entries = list(metrics.items())
         for start in range(0, len(entries), 10):
@@ -164,7 +164,7 @@ class TableAlarms(Construct):
 
 
 class _AlarmFactory:
-    """Makes the alarms of one program."""
+    """Factory of the alarms of one program."""
 
     def __init__(self, scope: Construct, options: DeploymentOptions, name: str) -> None:
         self._scope, self._options, self._name = scope, options, name
@@ -172,19 +172,19 @@ class _AlarmFactory:
     def __call__(
         self,
         what: str,
-        told: str,
+        description: str,
         metric: cloudwatch.IMetric,
         *,
         threshold: float,
         of: tuple[int, int],
         missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> cloudwatch.Alarm:
-        """Make one: so many of so many minutes above the threshold."""
+        """Create an alarm; `of` are the minutes above the threshold, and the evaluated minutes."""
         return cloudwatch.Alarm(
             self._scope,
             what,
             alarm_name=f"{self._options.name}-{self._name}-{what.lower()}",
-            alarm_description=f"{self._name} {told}",
+            alarm_description=f"{self._name} {description}",
             metric=metric,
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -217,7 +217,7 @@ def table_metric(table: str, name: str) -> cloudwatch.Metric:
 
 
 def running_tasks(options: DeploymentOptions, program: str) -> cloudwatch.Metric:
-    """Give how many tasks of a program run, as Container Insights counts them."""
+    """Return the metric of a program's running tasks, from Container Insights."""
     return cloudwatch.Metric(
         namespace="ECS/ContainerInsights",
         metric_name="RunningTaskCount",

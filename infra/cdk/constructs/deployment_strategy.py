@@ -1,7 +1,7 @@
-"""How a new revision takes over: task by task, or by weights of the load balancer.
+"""Deployment strategies of a new revision: rolling, or by weights of the load balancer.
 
-ECS moves the weights itself; no CodeDeploy, no App Mesh. It shifts what comes by the load balancer
-or by Service Connect, and not what finds tasks by Cloud Map's names: with weights, the components
+ECS shifts the weights itself, without CodeDeploy or App Mesh. It shifts requests through the load
+balancer or Service Connect, but not those that resolve Cloud Map's names. With weights, components
 therefore find each other by Service Connect, at the same addresses (docs/adr/0021-strategies.md).
 """
 
@@ -14,14 +14,14 @@ from infra.cdk import components
 from infra.cdk.constructs.fargate_service import PORT_NAME
 from infra.cdk.options import BLUE_GREEN, CANARY, LINEAR, DeploymentOptions
 
-# So long the old revision stands by after the last of its requests.
+# How long the old revision keeps running after the shift.
 BAKE_MINUTES = 10
 CANARY_PERCENT, CANARY_MINUTES = 10, 5
 LINEAR_PERCENT, LINEAR_MINUTES = 20, 3
 
 
 def strategy_arguments(options: DeploymentOptions) -> dict[str, Any]:
-    """Return what the strategy adds to an ECS service behind the load balancer."""
+    """Return the strategy's arguments for an ECS service behind the load balancer."""
     if not options.weighted:
         return {}
     kinds: dict[str, dict[str, Any]] = {
@@ -43,7 +43,7 @@ def strategy_arguments(options: DeploymentOptions) -> dict[str, Any]:
 
 
 def service_connect(component: str) -> ecs.ServiceConnectProps:
-    """Let a component be found, and find others, by Service Connect at `<name>.forum.local`."""
+    """Configure Service Connect for a component, which is found at `<name>.forum.local`."""
     return ecs.ServiceConnectProps(
         namespace=components.DOMAIN,
         services=[
@@ -58,5 +58,5 @@ def service_connect(component: str) -> ecs.ServiceConnectProps:
 
 
 def service_connect_client() -> ecs.ServiceConnectProps:
-    """Let a worker find components by Service Connect; nobody looks for it."""
+    """Configure Service Connect for a worker, which is a client only."""
     return ecs.ServiceConnectProps(namespace=components.DOMAIN)

@@ -1,4 +1,4 @@
-"""A program of a component as a Fargate service: its task definition, its log, its container."""
+"""A component's program as a Fargate service: task definition, log and container."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,13 +20,13 @@ _ARCHITECTURES = {
     "arm64": ecs.CpuArchitecture.ARM64,
 }
 PORT_NAME = "http"
-# What stands in memory for lines that the log does not take at once; then they are dropped, since
-# a forum that waits for its log would stand still with it.
+# Buffer for log lines that CloudWatch does not accept at once. Further lines are dropped, because
+# a forum that blocks on its log would stop with it.
 LOG_BUFFER = Size.mebibytes(4)
 
 
 class Task(Construct):
-    """A program's task definition: no root, a read-only file system, secrets by reference."""
+    """A program's task definition: non-root, read-only file system, secrets by reference."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Task(Construct):
         check = [*components.SHELL, "--heartbeat"] if beats else [*components.SHELL]
         mapping = ecs.PortMapping(container_port=components.PORT)
         if self.options.weighted:
-            http: Any = ecs.AppProtocol.http  # a value, though the library's types say a method
+            http: Any = ecs.AppProtocol.http  # a property, typed as a method
             mapping = ecs.PortMapping(
                 container_port=components.PORT, name=PORT_NAME, app_protocol=http
             )
@@ -143,7 +143,7 @@ def fargate_service(
     connect: ecs.ServiceConnectProps | None = None,
     strategy: Mapping[str, object] | None = None,
 ) -> ecs.FargateService:
-    """Run a task, which only what is healthy replaces; the circuit breaker undoes the rest."""
+    """Create the service of a task; the circuit breaker rolls back unhealthy deployments."""
     return ecs.FargateService(
         scope,
         construct_id,
@@ -154,12 +154,12 @@ def fargate_service(
         assign_public_ip=not options.production,
         vpc_subnets=network.task_subnets,
         security_groups=[group],
-        # Scaling says how many; a deployment does not set that back.
+        # Auto scaling sets the number of tasks; a deployment does not reset it.
         desired_count=0 if options.idle else None,
         min_healthy_percent=100,
         max_healthy_percent=200,
         availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.ENABLED,
-        # With a strategy of weights ECS rolls back by itself, and takes no circuit breaker.
+        # With weighted strategies, ECS rolls back itself and accepts no circuit breaker.
         circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True)
         if options.strategy == ROLLING or not balanced
         else None,

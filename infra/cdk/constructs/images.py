@@ -1,4 +1,4 @@
-"""The components' images, built from the repository's Dockerfiles when the app is deployed."""
+"""The components' images, built from the repository's Dockerfiles at deployment."""
 
 from aws_cdk import IgnoreMode
 from aws_cdk import aws_ecr_assets as assets
@@ -17,7 +17,7 @@ REVISION_LENGTH = 12
 
 
 class Image(Construct):
-    """A component's image, and the revision by which it is known."""
+    """A component's image and its revision."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, options: DeploymentOptions, component: str
@@ -38,9 +38,9 @@ class Image(Construct):
 
 
 def _context(component: str) -> list[str]:
-    """Leave out what the component's Dockerfile does not copy: only what it is made of counts.
+    """Return the exclusions of the build context: all files that the Dockerfile does not copy.
 
-    A change of one component then makes a new image, and a new revision, of that one alone.
+    A change of one component then results in a new image and revision of only that component.
     """
     monolith = component == stages.MONOLITH
     package = "monolith/forum" if monolith else f"services/{component}/{component}"

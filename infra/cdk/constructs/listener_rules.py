@@ -1,8 +1,8 @@
-"""Which path goes where: listener rules made of `routes.toml`, the only place with routes.
+"""Listener rules, generated from `routes.toml`, the only source of routes.
 
-A rule of a service is created when the service's tasks answer, and deleted before they go: until
-then its paths are the monolith's. A service's target group has to hang at the load balancer before
-that, or ECS refuses it; that is what a second rule is for which no request can ever match.
+A service's rule is created once the service's tasks are healthy, and deleted before they stop;
+otherwise its paths belong to the monolith. ECS requires that the target group is attached to the
+load balancer before that, so there is a second rule that no request can match.
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from constructs import Construct
 from infra.gateway.routes import Routes, load
 
 STEP = 10
-# Behind all routes. No name ends in .invalid (RFC 2606), and no client has an address of a network
-# that is reserved for documents (RFC 5737).
+# After all routes. No host name ends in .invalid (RFC 2606), and no client has an address in a
+# network reserved for documentation (RFC 5737).
 RESERVED_PRIORITY = 40_000
 RESERVED_HOST, RESERVED_ADDRESS = "invalid", "192.0.2.1/32"
-# With weighted strategies the monolith's requests need a rule of their own, behind all others.
+# With weighted strategies, the monolith's requests need their own rule, after all others.
 CATCH_ALL = 49_999
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A route as a listener rule: patterns that take a path and everything below it."""
+    """A route as a listener rule, with patterns for a path and everything below it."""
 
     priority: int
     patterns: tuple[str, ...]
@@ -32,7 +32,7 @@ class Rule:
 
 
 def rules(routes: Routes | None = None) -> Iterator[Rule]:
-    """Yield the rules of all routes, each with a priority that it has at every stage."""
+    """Yield the rules of all routes, with priorities that are the same at every stage."""
     for place, route in enumerate((routes or load()).routes, start=1):
         yield Rule(place * STEP, (route.prefix, f"{route.prefix}/*"), route.component)
 
@@ -40,7 +40,7 @@ def rules(routes: Routes | None = None) -> Iterator[Rule]:
 def component_rules(
     scope: Construct, *, component: str, listener: str, target_group: str
 ) -> list[elb.CfnListenerRule]:
-    """Make the rules that give a component its paths."""
+    """Create the rules of a component's paths."""
     return [
         elb.CfnListenerRule(
             scope,
@@ -70,12 +70,12 @@ def weighted_rule(
     blue: elb.IApplicationTargetGroup,
     green: elb.IApplicationTargetGroup,
 ) -> elb.ApplicationListenerRule:
-    """Make the rule between whose target groups ECS moves the weights.
+    """Create the rule between whose target groups ECS shifts the weights.
 
-    The monolith's takes what no route takes: ECS can't move the weights of a default action.
+    The monolith's rule matches all remaining paths: ECS can't shift weights of a default action.
 
     Raises:
-        ValueError: the component has several routes, of which ECS could move one only.
+        ValueError: the component has several routes, and ECS could shift only one.
     """
     mine = [rule for rule in rules() if rule.component == component]
     mine = mine or [Rule(CATCH_ALL, ("/*",), component)]
@@ -100,7 +100,7 @@ def weighted_rule(
 def reserve_target_group(
     scope: Construct, *, component: str, listener: str, target_group: str
 ) -> elb.CfnListenerRule:
-    """Let a target group hang at the load balancer without a request for it."""
+    """Attach a target group to the load balancer without sending it requests."""
     place = [rule.component for rule in rules()].index(component)
     return elb.CfnListenerRule(
         scope,

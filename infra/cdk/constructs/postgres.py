@@ -1,4 +1,4 @@
-"""The monolith's database: PostgreSQL by RDS."""
+"""The monolith's database: PostgreSQL on RDS."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
@@ -17,9 +17,9 @@ ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.V
 class Postgres(Construct):
     """A single small instance in a lab; two zones and a month of backups in production.
 
-    Not Aurora Serverless, though it can pause: the forum asks its database every few seconds
-    whether it is there, so it never would while a task runs, and half a unit of Aurora costs four
-    times the small instance. Idle, an instance can be stopped (see docs/deploy.md).
+    Not Aurora Serverless, although it can pause: health checks query the database every few
+    seconds, so it would never pause while a task runs, and half a unit of Aurora costs four times
+    as much as the small instance. An idle instance can be stopped (see docs/deploy.md).
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Postgres(Construct):
                 USER, secret_name=names.database_secret(options), exclude_characters="\"'@/\\ %:#?"
             ),
             database_name=components.DATABASE,
-            # Nobody connects without TLS.
+            # Only connections with TLS.
             parameters={"rds.force_ssl": "1", "log_min_duration_statement": "500"},
             allocated_storage=20,
             max_allocated_storage=100 if production else None,
@@ -64,7 +64,7 @@ class Postgres(Construct):
             removal_policy=RemovalPolicy.SNAPSHOT if production else RemovalPolicy.DESTROY,
         )
         if production:
-            # RDS makes this group by itself otherwise, and keeps it for ever.
+            # Otherwise RDS creates this group itself, with unlimited retention.
             group_name = f"/aws/rds/instance/{options.name}/postgresql"
             made = logs.LogGroup(
                 self,
@@ -83,7 +83,7 @@ class Postgres(Construct):
 
     @property
     def url(self) -> str:
-        """Give SQLAlchemy's URL, without the password, which libpq reads from `PGPASSWORD`."""
+        """Return SQLAlchemy's URL without the password, which libpq reads from `PGPASSWORD`."""
         return (
             f"postgresql+psycopg://{USER}@{self.instance.db_instance_endpoint_address}"
             f":{self.instance.db_instance_endpoint_port}/{components.DATABASE}"

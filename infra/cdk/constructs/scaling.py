@@ -1,4 +1,4 @@
-"""How many tasks there are: by requests and processors for components, by the queue for workers."""
+"""Auto scaling: by requests and CPU for components, by the queue for workers."""
 
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_applicationautoscaling as scaling
@@ -10,9 +10,9 @@ from infra.cdk.components import TaskSize
 from infra.cdk.options import DeploymentOptions
 
 CPU_PERCENT = 60
-# Requests a minute on one task of the smallest size; see `make bench`.
+# Requests per minute for one task of the smallest size; see `make bench`.
 REQUESTS_PER_TARGET = 1500
-# Messages that may wait for each task of a worker.
+# Waiting messages per task of a worker.
 BACKLOG_PER_TASK = 100
 _Policy = scaling.CfnScalingPolicy
 _OUT, _IN = Duration.seconds(60), Duration.seconds(300)
@@ -21,9 +21,9 @@ _OUT, _IN = Duration.seconds(60), Duration.seconds(300)
 def scale_web(
     service: ecs.FargateService, *, options: DeploymentOptions, size: TaskSize, label: str
 ) -> None:
-    """Follow what comes by the load balancer, and what it costs in processors.
+    """Scale by requests at the load balancer, and by CPU use.
 
-    `label` names load balancer and target group, as in `app/forum/…/targetgroup/…`.
+    `label` identifies load balancer and target group, as in `app/forum/…/targetgroup/…`.
     """
     target = _target(service, options=options, size=size)
     target.scale_to_track_metric(
@@ -51,7 +51,7 @@ def scale_worker(
     queue: str,
     program: str,
 ) -> None:
-    """Follow how many messages wait for each task; the CDK's own construct takes no arithmetic."""
+    """Scale by waiting messages per task; the CDK's own construct does not support metric math."""
     target = _target(service, options=options, size=size)
     waiting = _metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=queue)
     running = _metric(
@@ -108,7 +108,7 @@ def _metric(
 def _target(
     service: ecs.FargateService, *, options: DeploymentOptions, size: TaskSize
 ) -> scaling.ScalableTarget:
-    """Let a service be scaled, by the role that AWS makes for that itself."""
+    """Create the scalable target of a service, with AWS's service-linked role."""
     role = (
         f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/aws-service-role"
         "/ecs.application-autoscaling.amazonaws.com"

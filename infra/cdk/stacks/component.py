@@ -1,4 +1,4 @@
-"""One component: its tasks, its worker, its place at the load balancer. It is deployed alone."""
+"""The stack of one component: tasks, worker and listener rules. It is deployed on its own."""
 
 from aws_cdk import CfnOutput, Duration, Fn, Stack
 from aws_cdk import aws_ecs as ecs
@@ -25,7 +25,7 @@ GREEN = "green"
 
 
 class ComponentStack(Stack):
-    """The monolith, or a service."""
+    """The stack of the monolith or of a service."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class ComponentStack(Stack):
         return told
 
     def _secrets(self) -> dict[str, ecs.Secret]:
-        """Name the secrets that ECS reads for the containers; no template holds one."""
+        """Return references to the secrets of the containers; no template contains a secret."""
 
         def field(secret: secretsmanager.ISecret, key: str) -> ecs.Secret:
             return ecs.Secret.from_secrets_manager(secret, key)
@@ -83,7 +83,7 @@ class ComponentStack(Stack):
         return found
 
     def _web(self) -> tuple[alarms.TargetGroupMetrics, ecs.FargateService]:
-        """Make the component itself, behind the load balancer."""
+        """Create the component's web service behind the load balancer."""
         options, size = self.options, components.size(self.options, self.name)
         task = Task(
             self,
@@ -142,7 +142,7 @@ class ComponentStack(Stack):
         )
 
     def _balance(self, made: ecs.FargateService, task: Task, group: elb.CfnTargetGroup) -> None:
-        """Hang the service at the load balancer, and give it its paths when it answers."""
+        """Attach the service to the load balancer, and route its paths once it is healthy."""
         if self.options.weighted:
             self._balance_by_weight(made, task, group)
             return
@@ -160,13 +160,13 @@ class ComponentStack(Stack):
         for rule in listener_rules.component_rules(
             self, component=self.name, listener=listener, target_group=group.ref
         ):
-            # CloudFormation calls a service made when its tasks are healthy.
+            # CloudFormation completes the creation of a service when its tasks are healthy.
             rule.node.add_dependency(made)
 
     def _balance_by_weight(
         self, made: ecs.FargateService, task: Task, blue: elb.CfnTargetGroup
     ) -> None:
-        """Return the paths to two target groups, between which ECS moves the weights."""
+        """Route the paths to two target groups, between which ECS shifts the weights."""
         green = target_group(
             self,
             "Green",
@@ -215,7 +215,7 @@ class ComponentStack(Stack):
         ).attach_to_application_target_group(group)
 
     def _worker(self) -> ecs.FargateService:
-        """Make the component's worker: it publishes its events and applies those of others."""
+        """Create the component's worker, which publishes its events and applies those of others."""
         options, size = self.options, components.worker_size(self.options)
         name = worker_name(self.name)
         task = Task(
@@ -242,7 +242,7 @@ class ComponentStack(Stack):
             balanced=False,
             connect=deployment_strategy.service_connect_client() if options.weighted else None,
         )
-        # The monolith's first task brings the schema that its worker needs.
+        # The monolith's first task migrates the schema that its worker needs.
         made.node.add_dependency(self.service)
         alarms.WorkerAlarms(
             self, "WorkerAlarms", options=options, component=self.name, log=task.log

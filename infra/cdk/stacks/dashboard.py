@@ -1,4 +1,4 @@
-"""One dashboard for all: what people get, what the parts do, and every alarm."""
+"""The dashboard: requests of users, load of the components, and every alarm."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ _WIDTH = 24
 
 
 class Dashboard(Stack):
-    """The dashboard. It is deployed last, since it looks at everything else."""
+    """The dashboard's stack, deployed last because it refers to all others."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Dashboard(Stack):
         )
 
     def _alarms(self, watched: list[ComponentStack]) -> list[cloudwatch.IAlarm]:
-        """Find all alarms, by name: a component can go without asking the dashboard."""
+        """Return all alarms by name, so that a component can be removed independently."""
         found = (each for component in watched for each in component.node.find_all())
         return [
             cloudwatch.Alarm.from_alarm_name(self, name, name)

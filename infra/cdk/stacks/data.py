@@ -1,7 +1,7 @@
-"""What keeps data: the services' tables, the monolith's database, secrets, topic and queues.
+"""The data stack: the services' tables, the monolith's database, secrets, topic and queues.
 
-Whoever uses tables and queues, which come and go with the stage, knows them by name, not by a
-reference between stacks: a step back is then never held up by what still refers to them.
+Tables and queues depend on the stage. Other stacks use them by name, not by a reference between
+stacks, so that a remaining reference never blocks their removal.
 """
 
 import json
@@ -28,7 +28,7 @@ from infra.domains import SERVICES
 
 
 def wanted(options: DeploymentOptions) -> Iterator[subscriptions.Subscription]:
-    """Yield the components' own definitions of which events they take; none without services."""
+    """Yield the components' own subscriptions; none without services."""
     for service in stages.in_canonical_order(options.extracted):
         yield SERVICES[service].subscription
     if options.extracted:
@@ -36,7 +36,7 @@ def wanted(options: DeploymentOptions) -> Iterator[subscriptions.Subscription]:
 
 
 class Data(Stack):
-    """All data of a stage. In production it outlives its stack, and can't be deleted by mistake."""
+    """All data of a stage. In production it is retained, and protected against deletion."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, options: DeploymentOptions, network: Network
@@ -86,7 +86,7 @@ class Data(Stack):
             )
 
     def _bus(self) -> None:
-        """Make the topic of all events, and a queue with dead letters for each that takes some."""
+        """Create the topic of all events, and a queue with dead letters for each subscription."""
         prefix = self.options.prefix
         topic = sns.Topic(
             self, "Events", topic_name=subscriptions.topic_name(prefix), enforce_ssl=True
@@ -128,7 +128,7 @@ class Data(Stack):
             )
 
     def _secret(self, construct_id: str, name: str, holds: str) -> secretsmanager.Secret:
-        """Make a place for what AWS can't generate; `infra.cdk.session_keys` fills it."""
+        """Create a secret that AWS can't generate; `infra.cdk.session_keys` fills it."""
         return secretsmanager.Secret(
             self,
             construct_id,

@@ -1,6 +1,6 @@
-"""The way in: the load balancer and its listener, whose default is the monolith.
+"""The load balancer and its listener, whose default target is the monolith.
 
-The listener rules of a service stand in the service's own stack (see `routing`).
+The listener rules of a service are in the service's own stack (see `listener_rules`).
 """
 
 from typing import cast
@@ -17,11 +17,11 @@ from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.network import Network
 
 LOG_DAYS = 30
-IDLE_SECONDS = 60  # gunicorn keeps idle connections longer (chassis.http.gunicorn_conf)
+IDLE_SECONDS = 60  # less than gunicorn's keep-alive (chassis.http.gunicorn_conf)
 
 
 class LoadBalancer(Stack):
-    """HTTPS by the given certificate, and a redirect to it; a lab without one has plain HTTP."""
+    """HTTPS with the given certificate, and a redirect to it; a lab without one uses plain HTTP."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, options: DeploymentOptions, network: Network
@@ -39,16 +39,16 @@ class LoadBalancer(Stack):
             drop_invalid_header_fields=True,
             deletion_protection=options.production,
         )
-        # The pages compare a browser's Origin with the Host that it named, port included.
+        # The pages compare a browser's Origin with its Host header, including the port.
         self.balancer.set_attribute("routing.http.preserve_host_header.enabled", "true")
-        # What two servers may read in two ways is refused (request smuggling).
+        # Ambiguous requests are refused (request smuggling).
         self.balancer.set_attribute("routing.http.desync_mitigation_mode", "strictest")
         self._log_access()
         self.monolith = target_group(
             self, "Monolith", options=options, network=network, component=stages.MONOLITH
         )
         self.listener = self._listen()
-        # Whoever is extracted or not: an export in use can't be taken away.
+        # For all services, extracted or not: an export in use can't be removed.
         self.export_value(self.listener.ref)
         scheme = "https" if options.certificate else "http"
         self.url = f"{scheme}://{self.balancer.load_balancer_dns_name}"
@@ -101,12 +101,12 @@ class LoadBalancer(Stack):
         )
 
     def _log_access(self) -> None:
-        """Keep the access logs for a month. The CDK's own method wants to know the region."""
+        """Store the access logs for a month. The CDK's own method requires the region."""
         bucket = s3.Bucket(
             self,
             "Logs",
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            encryption=s3.BucketEncryption.S3_MANAGED,  # the only one that access logs can have
+            encryption=s3.BucketEncryption.S3_MANAGED,  # access logs support no other
             enforce_ssl=True,
             lifecycle_rules=[
                 s3.LifecycleRule(
@@ -136,7 +136,7 @@ def target_group(
     component: str,
     colour: str = "",
 ) -> elb.CfnTargetGroup:
-    """Make a component's target group: its tasks, as far as they say that they are ready."""
+    """Create a component's target group, with health checks of its tasks."""
     return elb.CfnTargetGroup(
         scope,
         construct_id,

@@ -1,6 +1,6 @@
-"""What everything stands in: the network, who may reach whom, the names, and the cluster.
+"""The network stack: VPC, security groups, namespace and cluster.
 
-Nothing here depends on the stage, so that a step of the split never touches it.
+Nothing here depends on the stage, so that a step of the split never changes it.
 """
 
 from aws_cdk import RemovalPolicy, Stack
@@ -17,7 +17,7 @@ from infra.cdk.options import DeploymentOptions
 
 AZS = 2
 POSTGRES = 5432
-# What tasks without a way out need of AWS: images, logs, secrets, events.
+# AWS services that tasks without internet access use: images, logs, secrets, events.
 INTERFACES = {
     "EcrApi": ec2.InterfaceVpcEndpointAwsService.ECR,
     "EcrDocker": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
@@ -30,10 +30,10 @@ EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
 
 
 class Network(Stack):
-    """VPC over two zones, security groups, the namespace `forum.local`, the ECS cluster.
+    """VPC in two zones, security groups, the namespace `forum.local`, and the ECS cluster.
 
-    A lab's tasks have public addresses, which nobody may connect to, and so need no NAT gateway.
-    In production they have none, and reach AWS by endpoints.
+    A lab's tasks have public addresses that accept no connections, so they need no NAT gateway.
+    In production they have none, and reach AWS through endpoints.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, options: DeploymentOptions) -> None:
@@ -45,7 +45,7 @@ class Network(Stack):
             ip_addresses=ec2.IpAddresses.cidr("10.20.0.0/16"),
             max_azs=AZS,
             nat_gateways=0,
-            # The CDK would empty the default group by a Lambda function; nobody uses it.
+            # The CDK would empty the unused default security group by a Lambda function.
             restrict_default_security_group=False,
             subnet_configuration=[
                 ec2.SubnetConfiguration(
@@ -59,7 +59,7 @@ class Network(Stack):
                 "DynamoDb": ec2.GatewayVpcEndpointOptions(
                     service=ec2.GatewayVpcEndpointAwsService.DYNAMODB
                 ),
-                # Layers of images come from S3.
+                # Image layers are stored in S3.
                 "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
             },
         )
@@ -72,7 +72,7 @@ class Network(Stack):
         self.database_group = self._group("Database", "PostgreSQL", outbound=False)
         self._let_in()
         for group in self.component_groups.values():
-            # Also those that no service uses at this stage: an export in use can't be taken away.
+            # Also those that no service uses at this stage: an export in use can't be removed.
             self.export_value(group.security_group_id)
         if options.production:
             self._endpoints()
@@ -89,7 +89,7 @@ class Network(Stack):
 
     @property
     def task_subnets(self) -> ec2.SubnetSelection:
-        """Return where tasks run."""
+        """Return the subnets of the tasks."""
         kind = ec2.SubnetType.PRIVATE_ISOLATED if self.options.production else ec2.SubnetType.PUBLIC
         return ec2.SubnetSelection(subnet_type=kind)
 
@@ -99,7 +99,7 @@ class Network(Stack):
         )
 
     def _let_in(self) -> None:
-        """Say who may connect to whom, for all stages at once."""
+        """Allow the connections between components, for all stages."""
         ports = (443, 80) if self.options.certificate else (80,)
         for port in ports:
             self.balancer_group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), "Anybody")
@@ -127,7 +127,7 @@ class Network(Stack):
             )
 
     def _log_rejected(self) -> None:
-        """Log what the network turned away; all traffic would cost more than it tells."""
+        """Log rejected traffic; logs of all traffic would cost more than they are worth."""
         group = logs.LogGroup(
             self,
             "Rejected",

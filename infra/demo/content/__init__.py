@@ -1,7 +1,7 @@
-"""The people, threads and posts that a new forum starts with, read from the TOML files here.
+"""The people, threads and posts of a new forum, read from the TOML files in this folder.
 
 Each thread is a file: `title`, `opens` (the turn of its first post), `every` (turns between its
-posts) and `posts` (`by`, a username, and `body`, Markdown in which a line break is a break).
+posts) and `posts` (`by`, a username, and `body`, Markdown with significant line breaks).
 The turns interleave the threads, so that their order by activity is not the order of the files.
 """
 
@@ -16,7 +16,7 @@ _PEOPLE = "people.toml"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who writes; `username` is what a post's `by` refers to."""
+    """A person; `username` is the value of a post's `by`."""
 
     username: str
     display_name: str
@@ -25,7 +25,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Thread:
-    """A thread; `slug` is its file's name and makes its idempotency key."""
+    """A thread; `slug` is its file's name and part of its idempotency key."""
 
     slug: str
     title: str
@@ -45,7 +45,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Content:
-    """All of it; `posts` are in the order in which they are to be written."""
+    """The complete content; `posts` are in the order of writing."""
 
     people: tuple[Person, ...]
     threads: tuple[Thread, ...]
