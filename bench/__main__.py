@@ -1,8 +1,8 @@
-"""`python -m bench`: measures, prints, and keeps what it found under var/bench.
+"""Run the benchmarks with `python -m bench`; results are printed and stored in var/bench.
 
-QUICK=1 measures less, in under three minutes. PARTS picks of loads, availability, growth and
-capacity; ONLY picks scenarios of the load; ROUNDS, SECONDS and CONNECTIONS (1,16,64) shape it.
-RECORD=1 writes the results into docs/performance.md; parts that are not measured stay as they were.
+QUICK=1 measures less, in under three minutes. PARTS selects among loads, availability, growth and
+capacity; ONLY selects load scenarios; ROUNDS, SECONDS and CONNECTIONS (1,16,64) configure the load.
+RECORD=1 writes the results into docs/performance.md; parts that are not measured stay unchanged.
 """
 
 import logging
@@ -31,14 +31,14 @@ PARTS = ("loads", "availability", "growth", "capacity")
 
 @dataclass(frozen=True)
 class Shape:
-    """How much is measured."""
+    """Extent of the measurements."""
 
     size: Size
     connections: tuple[int, ...]
     seconds: float
     rounds: int
     grown: tuple[int, ...]
-    watched: float  # seconds of each case of availability
+    watched: float  # seconds of each availability case
     only: str = ""  # scenarios
 
 
@@ -62,7 +62,7 @@ QUICK = Shape(
 
 
 def main() -> int:
-    """Measure everything that is asked for."""
+    """Run the selected measurements."""
     try:
         wrk.ensure()
     except wrk.WrkError as error:
@@ -73,7 +73,7 @@ def main() -> int:
     folder = var_folder(told) / "bench"
     parts = [part for part in PARTS if part in (told.get("PARTS") or ",".join(PARTS)).split(",")]
     began = time.monotonic()
-    # What runs in this process logs its requests like any component.
+    # Components in this process would log their requests.
     logging.getLogger("access").setLevel(logging.ERROR)
     results = report.read(folder, PARTS)
     results["about"] |= dict.fromkeys(parts, _about(shape))
@@ -145,7 +145,7 @@ def _load(results: dict[str, Any], shape: Shape, folder: Path, parts: list[str])
 
 
 def _about(shape: Shape) -> str:
-    """Say under what circumstances something was measured."""
+    """Return a description of the conditions of a measurement."""
     size, busy = shape.size, os.getloadavg()[0]
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {busy:.1f} before it began),"

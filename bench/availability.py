@@ -1,4 +1,4 @@
-"""What the split buys: each domain, as its readers see it, while one is overloaded or dead."""
+"""Availability of each domain for its readers, while one component is overloaded or down."""
 
 import os
 import random
@@ -21,12 +21,12 @@ from chassis.clock import uuid7
 
 SOON = 1.0
 """An answer is a good one if it comes within so many seconds."""
-TIMEOUT = 3.0  # seconds, after which a reader gives up
-_READERS = 3  # for each domain, each of whom asks ten times a second at most
+TIMEOUT = 3.0  # seconds until a reader's timeout
+_READERS = 3  # per domain, each with at most ten requests a second
 _PAUSE = 0.1
-_FLOOD = 64  # connections that do nothing but sign in
-# A component that is a task of its own has a share of CPU time of its own. Here they share two
-# cores, so the one that is flooded stands back: the same, as far as one machine can show it.
+_FLOOD = 64  # connections that only sign in
+# On AWS, each component's tasks have their own CPU share. Here all share two cores, so the flooded
+# component gets a lower priority, which approximates that on one machine.
 _BACK = 10
 
 DOMAINS = ("users", "threads", "posts", "pages")
@@ -34,7 +34,7 @@ DOMAINS = ("users", "threads", "posts", "pages")
 
 @dataclass(frozen=True)
 class Seen:
-    """What readers of a domain saw in a case: good answers in percent, and p95 in milliseconds."""
+    """A domain's availability in one case: successful responses in percent, p95 in milliseconds."""
 
     side: str
     case: str
@@ -47,7 +47,7 @@ class Seen:
 def measure(
     sides: Sequence[Side], scenarios: Scenarios, seconds: float, told: Callable[[str], None]
 ) -> list[Seen]:
-    """Let each thing happen to each side, with the same readers before them."""
+    """Run each fault on each side, with the same readers."""
     seen = []
     for side in sides:
         for case, happening in _cases(side, scenarios):
@@ -86,7 +86,7 @@ def _cases(side: Side, scenarios: Scenarios) -> list[tuple[str, Any]]:
 
 @contextmanager
 def _flood(side: Side, scenarios: Scenarios, seconds: float) -> Iterator[None]:
-    """Have very many people sign in at once, which is all work for the CPU."""
+    """Flood the sign-in, which is pure CPU work."""
     sign_ins = next(one for one in scenarios.all() if one.name == "sign-in")
     owner = "monolith" if side.name == MONOLITH else "users"
     if side.name != MONOLITH:
@@ -99,7 +99,7 @@ def _flood(side: Side, scenarios: Scenarios, seconds: float) -> Iterator[None]:
     groups = usage.leaders(side.stack, side.parts)
     usage.calm(groups, 20)
     if side.name != MONOLITH:
-        # Only root may take that back, so a new process does.
+        # Only root may raise the priority again, so a new process is used.
         side.stack.stop_process(owner)
         side.stack.start_process(owner)
 
@@ -110,7 +110,7 @@ def _stand_back(group: int, by: int) -> None:
 
 
 class _Crowd:
-    """Readers and writers of every domain, at a steady pace."""
+    """Readers and writers of every domain, at a steady rate."""
 
     def __init__(self, url: str, scenarios: Scenarios) -> None:
         self._url, self._scenarios = url, scenarios
@@ -120,7 +120,7 @@ class _Crowd:
         self._token = scenarios.session(self._content.people[3])
 
     def watch(self, side: str, case: str, seconds: float) -> list[Seen]:
-        """Ask for so many seconds, and tell what came of it."""
+        """Send requests for some seconds, and return the results."""
         readers = [
             threading.Thread(target=self._read, args=(domain, number))
             for domain in DOMAINS
@@ -170,12 +170,12 @@ class _Crowd:
             "posts": (f"/api/posts/in-thread/{topic.id}",),
             "pages": (f"/threads/{topic.id}", "/"),
         }
-        # With a session, so that no shared page hides anything.
+        # With a session, so that no cached page hides a failure.
         cookies = {SESSION_COOKIE: self._token} if domain == "pages" else None
         path = dice.choice(paths[domain])
         return http.get(self._url + path, cookies=cookies, timeout=TIMEOUT)
 
 
 def told(seen: Sequence[Seen]) -> list[dict[str, Any]]:
-    """Give it as JSON."""
+    """Return the results as JSON."""
     return [asdict(one) for one in seen]

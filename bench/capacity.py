@@ -1,4 +1,4 @@
-"""What operations consume in DynamoDB, their events included, and what a million of them costs."""
+"""Consumption of operations in DynamoDB, including their events, and the cost per million."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -24,15 +24,15 @@ from threads.event_handlers import EventHandlers as ThreadEventHandlers
 PRICES = Path(__file__).with_name("prices.toml")
 POSTS = 1000
 _BODY = "What *others* said about it, in a few lines. " * 6
-# Sent to the queue, received and deleted, where no request carries several.
+# Sent to the queue, received and deleted, without batching.
 _PER_DELIVERY = 3
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What one operation asks for; `events` what follows from it in relays and consumers.
+    """The consumption of one operation; `events` is that of its events in relays and consumers.
 
-    The monolith's copy is in its own database and consumes nothing here, but it has a queue.
+    The monolith's replica is in its own database and consumes nothing here, but it has a queue.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Operation:
     deliveries: int = 0
 
     def dollars(self, prices: Mapping[str, float]) -> float:
-        """Return the price of a million of them."""
+        """Return the price of a million operations."""
         whole = self.itself + self.events
         return (
             whole.read_units * prices["read_units"]
@@ -58,7 +58,7 @@ def prices() -> Mapping[str, Any]:
 
 
 def measure() -> list[Operation]:
-    """Do each operation once on a forum of a thousand posts, and work off its events."""
+    """Run each operation once on a forum of a thousand posts, and process its events."""
     content, keys = Content(size(POSTS)), make_keys()
     with running():
         metered = Metered()
@@ -83,7 +83,7 @@ class _Bench:
         self._headers = {"Authorization": f"Bearer {open_session(content.people[1], keys.private)}"}
 
     def operations(self) -> list[Operation]:
-        """Do everything once."""
+        """Run every operation once."""
         content, page = self._content, self._content.pages[0]
         thread_path, posts_path = f"/api/threads/{page.id}", f"/api/posts/in-thread/{page.id}"
         by_user = f"/api/posts/by-user/{content.people[0].id}"
@@ -129,7 +129,7 @@ class _Bench:
             for outbox in self._outboxes:
                 told = outbox.load_unpublished(100)
                 for event in told:
-                    # One more for the monolith, which takes everything.
+                    # One more for the monolith, which consumes all events.
                     deliveries += 1
                     for handlers in self._consumers:
                         if event.type in handlers:
@@ -142,7 +142,7 @@ class _Bench:
 
 
 def _without_looking(events: Meter) -> Meter:
-    """Leave out the looks into the outboxes, which a relay takes for all events at once."""
+    """Subtract the polls of outboxes, which a relay shares among all events."""
     looks = 3 * 4
     return events - Meter(calls=looks, read_units=looks * 0.5)
 

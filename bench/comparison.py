@@ -1,4 +1,4 @@
-"""The same load on one side and the other in turn: A B A B."""
+"""Comparison of both sides under the same load, alternating: A B A B."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +13,7 @@ CALM_SECONDS = 30.0
 
 @dataclass
 class Measured:
-    """All rounds of one scenario with so many connections on one side."""
+    """All rounds of one scenario on one side, with a number of connections."""
 
     scenario: str
     side: str
@@ -24,20 +24,20 @@ class Measured:
 
     @property
     def best(self) -> wrk.LoadResult:
-        """The round in which most was answered: what else a machine does only takes away."""
+        """The round with the highest rate: other work of the machine can only lower it."""
         return max(self.loads, key=lambda load: load.rate)
 
     @property
     def cost(self) -> Mapping[str, float]:
-        """The CPU milliseconds a request by part, of the round that took least in all."""
+        """CPU milliseconds per request by process, from the round with the lowest total."""
         return min(self.cpu, key=lambda one: sum(one.values()))
 
     def wrong(self, name: str) -> int:
-        """Count over all rounds what was `broken` or `refused`."""
+        """Return the number of `broken` or `refused` requests over all rounds."""
         return sum(getattr(load, name) for load in self.loads)
 
     def told(self) -> dict[str, Any]:
-        """Give it as JSON."""
+        """Return the results as JSON."""
         figures = ("rate", "p50", "p95", "p99", "longest")
         return {
             "scenario": self.scenario,
@@ -64,7 +64,7 @@ def compare(
     measured = []
     for scenario in scenarios:
         for side in sides:
-            # Warm, before anything counts.
+            # Warm-up, not counted.
             wrk.run(side.url, scenario.requests, 16, max(1.0, seconds / 3), cookie=scenario.cookie)
             if scenario.writes:
                 usage.calm(groups[side.name], CALM_SECONDS)
@@ -84,7 +84,7 @@ def compare(
 
 @dataclass(frozen=True)
 class Burst:
-    """One load: requests to an address, with so many connections, for so many seconds."""
+    """One load run: requests to a URL, with a number of connections, for some seconds."""
 
     url: str
     scenario: Scenario
@@ -94,7 +94,7 @@ class Burst:
 
 
 def _measure(groups: Mapping[int, str], burst: Burst) -> tuple[wrk.LoadResult, Mapping[str, float]]:
-    """Load one side; answers also the CPU milliseconds a request by part."""
+    """Load one side; also return the CPU milliseconds per request by process."""
     scenario = burst.scenario
     before = usage.cpu(groups)
     load = wrk.run(
@@ -106,7 +106,7 @@ def _measure(groups: Mapping[int, str], burst: Burst) -> tuple[wrk.LoadResult, M
         seed=burst.number,
     )
     if scenario.writes:
-        # What a write costs ends only when everybody has heard of it.
+        # The cost of a write includes the processing of its events.
         usage.calm(groups, CALM_SECONDS)
     after = usage.cpu(groups)
     answered = max(1, load.requests)

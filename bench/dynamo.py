@@ -1,4 +1,4 @@
-"""A DynamoDB for measurements: how often it is asked, what it reads and what that consumes."""
+"""A metered DynamoDB: calls, items and consumed units."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ _START_SECONDS = 20
 
 @dataclass
 class Meter:
-    """What a piece of work asked of DynamoDB; units as they are billed."""
+    """DynamoDB's consumption by a piece of work, in billed units."""
 
     calls: int = 0
     transactions: int = 0
@@ -41,7 +41,7 @@ class Meter:
 
 
 class Metered:
-    """Meters all clients that are made in its session, which is boto3's own."""
+    """Metering of all clients of boto3's default session."""
 
     _ASKED = ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "TransactWriteItems")
     _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
@@ -55,12 +55,12 @@ class Metered:
         events.register("after-call.dynamodb", self._note)
 
     def close(self) -> None:
-        """Give boto3 a session without meters."""
+        """Reset boto3's default session."""
         boto3.DEFAULT_SESSION = None
 
     @contextmanager
     def metered(self) -> Iterator[Meter]:
-        """Meter the block; the figures are there at its end."""
+        """Meter the block; the figures are complete at its end."""
         before, found = Meter() + self.total, Meter()
         yield found
         vars(found).update(vars(self.total - before))
@@ -80,7 +80,7 @@ class Metered:
 
 @contextmanager
 def running() -> Iterator[str]:
-    """Run a DynamoDB in memory, to which boto3 finds by its environment; gives its address."""
+    """Run an in-memory DynamoDB, set in boto3's environment variables; yield its URL."""
     port = free_port()
     told = {
         "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",

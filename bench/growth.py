@@ -1,4 +1,4 @@
-"""What pages ask of the databases while a forum grows: it must not grow with it."""
+"""The database work of pages while a forum grows: it must stay constant."""
 
 import tempfile
 import time
@@ -28,7 +28,7 @@ _TIMES = 15
 
 @dataclass(frozen=True)
 class Cost:
-    """What one page cost at one size; milliseconds are of the whole answer, in one process."""
+    """The cost of one page at one size; milliseconds are of the whole response, in one process."""
 
     page: str
     posts: int
@@ -44,7 +44,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the API, which both sides have."""
+    """A page of the API, available on both sides."""
 
     name: str
     path: str
@@ -52,8 +52,8 @@ class Page:
 
 
 def size(posts: int) -> Size:
-    """Return the size of a forum with so many posts, half of them in one thread."""
-    # As many people and threads at least as fill the shards of a first page.
+    """Return the size of a forum with this number of posts, half of them in one thread."""
+    # At least as many people and threads as fill the shards of a first page.
     people, threads = max(200, posts // 50), max(200, posts // 10)
     return Size(people, threads, posts, longest=posts // 2, pages=1)
 
@@ -84,7 +84,7 @@ def measure(sizes: Sequence[int]) -> list[Cost]:
 
 
 def pages(content: Content) -> list[Page]:
-    """Return every page that is measured."""
+    """Return all measured pages."""
     longest, talkative = content.longest, content.people[0]
     texts = list(content.texts())
     in_thread = [text.id for text in texts if text.topic is longest]
@@ -122,7 +122,7 @@ def pages(content: Content) -> list[Page]:
 
 
 def grown(costs: Sequence[Cost]) -> list[str]:
-    """Return which pages cost more where there is more, or more the deeper they are."""
+    """Return the pages whose cost grows with the forum or with the depth."""
     wrong = []
     smallest = min(cost.posts for cost in costs)
     by = {(cost.page, cost.posts, cost.deepest): cost for cost in costs}
@@ -135,7 +135,7 @@ def grown(costs: Sequence[Cost]) -> list[str]:
     return wrong
 
 
-# Which names stand on a page is chance: an item and a unit for each person.
+# The number of distinct authors on a page varies: an item and a unit per person.
 _CHANCE = {"items": 6, "read_units": 6.0, "steps": 100}
 
 
@@ -143,7 +143,7 @@ def _more(where: str, cost: Cost, base: Cost, times: float) -> list[str]:
     wrong = []
     for name in ("calls", "items", "read_units", "statements", "steps"):
         now, then = getattr(cost, name), getattr(base, name)
-        # Calls are the same to the last one.
+        # The number of calls must be identical.
         most = times * then + _CHANCE[name] if name in _CHANCE else then
         if now > most:
             wrong.append(f"{where}: {now} {name.replace('_', ' ')} instead of {then}")

@@ -1,4 +1,4 @@
-"""The services and the monolith in this process, on metered databases, without the network."""
+"""The services and the monolith in this process, on metered databases, without a network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,25 +26,25 @@ from users.bootstrap import UsersService
 from users.settings import UsersSettings
 
 SECRET = "the bench's own key, of 32 characters or more"  # noqa: S105
-_STEPS = 10  # of SQLite's virtual machine between two looks
+_STEPS = 10  # of SQLite's virtual machine between two callbacks
 _FOR_OTHERS = "http://127.0.0.1:9"
 
 
 @dataclass(frozen=True)
 class Keys:
-    """What signs sessions, and what verifies them."""
+    """The keys that sign and verify sessions."""
 
     private: str
     public: str
 
 
 def make_keys() -> Keys:
-    """Make a pair."""
+    """Generate the keys."""
     return Keys(*keypair.generate_keypair())
 
 
 class Services:
-    """All three services on tables of their own behind a prefix."""
+    """All three services, on their own tables with a prefix."""
 
     def __init__(self, prefix: str, keys: Keys) -> None:
         client: Any = boto3.client("dynamodb")
@@ -67,20 +67,20 @@ class Services:
         self._clients = {name: app.test_client(use_cookies=False) for name, app in apps.items()}
 
     def of(self, path: str) -> FlaskClient:
-        """Return the client of the service that answers for a path."""
+        """Return the client of the service that serves a path."""
         return self._clients[path.split("?", maxsplit=1)[0].split("/")[2]]
 
 
 @dataclass
 class Asked:
-    """What a piece of work asked of the monolith's database: statements, and steps of SQLite."""
+    """The database work of the monolith: statements, and steps of SQLite."""
 
     statements: int = 0
     steps: int = 0
 
 
 class Monolith:
-    """The monolith on a SQLite file of its own."""
+    """The monolith on its own SQLite file."""
 
     def __init__(self, file: Path, keys: Keys) -> None:
         url = f"sqlite:///{file}"
@@ -100,12 +100,12 @@ class Monolith:
         self._client = self._app.test_client(use_cookies=False)
 
     def of(self, _path: str) -> FlaskClient:
-        """Return the client that answers for any path."""
+        """Return the monolith's client, for any path."""
         return self._client
 
     @contextmanager
     def metered(self) -> Iterator[Asked]:
-        """Meter the block; the figures are there at its end."""
+        """Meter the block; the figures are complete at its end."""
         before, found = Asked(self._total.statements, self._total.steps), Asked()
         yield found
         found.statements = self._total.statements - before.statements

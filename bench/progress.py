@@ -1,4 +1,4 @@
-"""Says on one line how far something is."""
+"""Progress output on one line."""
 
 import sys
 import time
@@ -7,14 +7,14 @@ _WIDTH = 30
 
 
 class Progress:
-    """A bar on a terminal; elsewhere a line at the end."""
+    """A progress bar on a terminal; otherwise a final line."""
 
     def __init__(self, what: str, total: int) -> None:
         self._what, self._total, self._done = what, max(1, total), 0
         self._began = self._shown = time.monotonic()
 
     def more(self, count: int) -> None:
-        """Note that so much more is done."""
+        """Advance the bar."""
         self._done += count
         now = time.monotonic()
         if sys.stdout.isatty() and now > self._shown + 0.1:
@@ -25,6 +25,6 @@ class Progress:
             print(f"\r\033[K{self._what} [{bar:<{_WIDTH}}] {left:4.0f} s left", end="", flush=True)
 
     def end(self) -> None:
-        """Say that it is done, and how long it took."""
+        """Print the end and the elapsed time."""
         clear = "\r\033[K" if sys.stdout.isatty() else ""
         print(f"{clear}{self._what}: {time.monotonic() - self._began:.1f} s", flush=True)

@@ -1,4 +1,4 @@
-"""What is measured, and with which requests."""
+"""The load scenarios and their requests."""
 
 import json
 import random
@@ -20,7 +20,7 @@ _SESSIONS = 200
 
 @dataclass(frozen=True)
 class Scenario:
-    """A kind of requests; `cookie` sends sessions as a browser does, `writes` changes data."""
+    """A kind of request; `cookie` sends sessions like a browser, `writes` changes data."""
 
     name: str
     title: str
@@ -31,14 +31,14 @@ class Scenario:
 
 @dataclass
 class Scenarios:
-    """Makes the requests for a content; the same for both sides, which share their keys."""
+    """Factory of the requests for a content, the same for both sides, which share their keys."""
 
     content: Content
     secrets: Path
     dice: random.Random = field(default_factory=lambda: random.Random(7))
 
     def all(self) -> list[Scenario]:
-        """Return every scenario, those that write last."""
+        """Return all scenarios, writes last."""
         spread = self._spread()
         return [
             Scenario("thread", "Thread page, one thread", self._one(f"/threads/{self._page().id}")),
@@ -79,7 +79,7 @@ class Scenarios:
         return f"{self.first()}?cursor={cursor}"
 
     def session(self, person: Person) -> str:
-        """Open a session of somebody."""
+        """Return a person's session token."""
         return open_session(
             person, (self.secrets / session_keys.PRIVATE).read_text(encoding="utf-8")
         )
@@ -102,7 +102,7 @@ class Scenarios:
         return [Request(path(self.dice.choice(self.content.pages))) for _ in range(_LINES)]
 
     def _apart(self, paths: Sequence[str]) -> list[Request]:
-        """Ask for every page under so many addresses that none is asked for twice in a second."""
+        """Vary the URLs of pages so that none is requested twice within a second."""
         return [Request(f"{paths[n % len(paths)]}?n={n}") for n in range(5 * _LINES)]
 
     def _spread(self) -> list[str]:
@@ -128,7 +128,7 @@ class Scenarios:
         ]
 
     def _mix(self) -> list[Request]:
-        """Read as people do: some threads far more often than others, and now and then write."""
+        """Return a realistic mix: some threads are read far more often, with occasional writes."""
         pages, people = self.content.pages, self.content.people
         mixed = self._posts(_LINES // 20)
         while len(mixed) < _LINES:

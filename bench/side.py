@@ -1,4 +1,4 @@
-"""One form of the forum, running: the monolith alone, or everything split."""
+"""One side of a comparison: the monolith alone, or all services."""
 
 import shutil
 from pathlib import Path
@@ -19,20 +19,20 @@ from infra.runner.stack import RunnerStack
 MONOLITH, SPLIT = "monolith", "split"
 STAGES = {MONOLITH: frozenset[str](), SPLIT: frozenset(stages.DOMAINS)}
 _ENVIRONMENT = {
-    # Everybody signs in from one address, and often.
+    # All people sign in from one address, and often.
     "SIGN_IN_LIMIT_PER_NAME": "100000000",
     "SIGN_IN_LIMIT_PER_ADDRESS": "100000000",
 }
 
 
 class Side:
-    """A stage on free ports, in a folder that is emptied first."""
+    """A running stage on free ports, in a folder that is emptied first."""
 
     def __init__(self, name: str, folder: Path, secrets: Path, workers: int) -> None:
         self.name = name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        # The same on both sides, so that both know the same sessions and cursors.
+        # The same on both sides, so that sessions and cursors are valid on both.
         (folder / "secrets").symlink_to(secrets)
         told = _ENVIRONMENT | {"WEB_CONCURRENCY": str(workers)}
         self.stack = RunnerStack(STAGES[name], folder, told, restart=True)
@@ -44,12 +44,12 @@ class Side:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Everything that does work for the forum, events' workers too."""
+        """All processes that work for the forum, including workers."""
         config = self.stack.config
         return (GATEWAY, *config.components, *config.workers, *config.datastores)
 
     def fill(self, content: Content) -> None:
-        """Bring the content in, with a progress bar."""
+        """Load the content, with a progress bar."""
         size, config = content.size, self.stack.config
         things = size.users + size.threads + size.posts
         progress = Progress(
@@ -78,7 +78,7 @@ class Side:
 
 
 def dynamodb(url: str) -> "boto3.client":  # type: ignore[valid-type]
-    """Make a client of a local DynamoDB."""
+    """Build a client of a local DynamoDB."""
     return boto3.client(
         "dynamodb",
         endpoint_url=url,

@@ -1,4 +1,4 @@
-"""What was aimed at, and whether it was reached."""
+"""Performance targets, compared with the results."""
 
 from bench.growth import DEEPER, Cost, grown
 from bench.reporting.tables import Results, pairs, table
@@ -10,7 +10,7 @@ MOST_CALLS = 3
 
 
 def targets(results: Results) -> str:
-    """Write each target with what was measured."""
+    """Return each target with its result."""
     found = {
         (before["scenario"], before["connections"]): (before, after)
         for before, after in pairs(results)

@@ -1,4 +1,4 @@
-"""What the parts of a running stage use: CPU time and memory. Reads Linux's /proc."""
+"""CPU time and memory of a running stage's processes, from Linux's /proc."""
 
 import os
 import time
@@ -10,17 +10,17 @@ from infra.runner.stack import RunnerStack
 _TICK = os.sysconf("SC_CLK_TCK")
 _AFTER_NAME = 2  # fields of /proc/*/stat after the name in brackets begin with the third
 _PGRP, _UTIME, _STIME = 5 - 1 - _AFTER_NAME, 14 - 1 - _AFTER_NAME, 15 - 1 - _AFTER_NAME
-_QUIET = 0.15  # CPU seconds a second; workers that wait for events use less
+_QUIET = 0.15  # CPU seconds per second; idle workers use less
 _LOOK = 0.5
 
 
 def leaders(stack: RunnerStack, parts: Iterable[str]) -> dict[int, str]:
-    """Return the process group of each part."""
+    """Return the process group of each program."""
     return {pid: part for part in parts if (pid := stack.pid(part))}
 
 
 def cpu(groups: Mapping[int, str]) -> dict[str, float]:
-    """Return the CPU seconds that each part has used up to now."""
+    """Return the CPU seconds used so far by each program."""
     used = dict.fromkeys(groups.values(), 0.0)
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -33,7 +33,7 @@ def cpu(groups: Mapping[int, str]) -> dict[str, float]:
 
 
 def memory(groups: Mapping[int, str]) -> dict[str, float]:
-    """Return the MiB that each part holds, what processes share divided among them."""
+    """Return the memory of each program in MiB, with shared pages divided among processes (PSS)."""
     held = dict.fromkeys(groups.values(), 0.0)
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -49,7 +49,7 @@ def memory(groups: Mapping[int, str]) -> dict[str, float]:
 
 
 def calm(groups: Mapping[int, str], seconds: float) -> float:
-    """Wait until events have been worked off, or so long; answers how long that took."""
+    """Wait until all events are processed, up to some seconds; return the elapsed time."""
     began = time.monotonic()
     before = sum(cpu(groups).values())
     while time.monotonic() - began < seconds:

@@ -1,4 +1,4 @@
-"""Load, made by wrk: so many connections, each with one request at a time."""
+"""Load generation by wrk: a number of connections, each with one request at a time."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
-TIMEOUT = 20  # seconds for one answer, longer than the gateway's
+TIMEOUT = 20  # seconds for one response, longer than the gateway's timeout
 MISSING = (
     "The load is made by wrk, which is not installed here. Debian and Ubuntu: apt install wrk;"
     " macOS: brew install wrk."
@@ -19,12 +19,12 @@ MISSING = (
 
 
 class WrkError(Exception):
-    """wrk can't be had, or did not do its work; the message says why."""
+    """wrk is missing or failed; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request; `token` is a session."""
+    """One request; `token` is a session token."""
 
     path: str
     method: str = "GET"
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What came of a load; times in milliseconds, of all requests that were answered."""
+    """The result of a load run; times in milliseconds, over all requests with a response."""
 
     requests: int
     seconds: float
@@ -43,17 +43,17 @@ class LoadResult:
     p95: float
     p99: float
     longest: float
-    broken: int  # without a whole answer
-    refused: int  # answered with a status of 400 or more
+    broken: int  # without a complete response
+    refused: int  # with a status of 400 or more
 
     @property
     def rate(self) -> float:
-        """Return the requests a second that were answered well."""
+        """Return the successful requests per second."""
         return (self.requests - self.refused) / self.seconds
 
 
 def ensure() -> str:
-    """Give wrk's path; raise WrkError where there is none."""
+    """Return wrk's path; raise WrkError if it is missing."""
     if found := shutil.which("wrk"):
         return found
     raise WrkError(MISSING)
@@ -68,7 +68,7 @@ def run(
     cookie: bool = False,
     seed: int = 0,
 ) -> LoadResult:
-    """Send the requests, again and again, for so many seconds."""
+    """Send the requests repeatedly for some seconds."""
     with tempfile.NamedTemporaryFile("w", suffix=".requests", encoding="utf-8") as file:
         file.writelines(f"{one.method}\t{one.path}\t{one.token}\t{one.body}\n" for one in requests)
         file.flush()

@@ -1,4 +1,4 @@
-"""DynamoDB tables, filled many items at a time by the services' own stores."""
+"""Bulk writes of the services' own stores to DynamoDB tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -6,13 +6,13 @@ from typing import Any
 
 from chassis.dynamodb.database import Action, Database, Item
 
-_MOST = 25  # items that DynamoDB takes in one call
+_MOST = 25  # DynamoDB's maximum of items per call
 
 
 class Bulk(Database):
-    """Collects what stores write, and writes it in batches, without conditions.
+    """Database that collects the writes of stores, and writes them in batches, unconditionally.
 
-    What is filled was published long ago, so no outbox gets an item.
+    The content counts as published, so items of outboxes are skipped.
     """
 
     def __init__(self, client: Any, prefix: str) -> None:
@@ -20,23 +20,23 @@ class Bulk(Database):
         self._left: dict[str, list[dict[str, Any]]] = {}
 
     def transact(self, actions: Sequence[Action]) -> None:
-        """Take what a transaction puts; all of it is new."""
+        """Collect the items of a transaction; all are new."""
         for action in actions:
             if put := action.request.get("Put"):
                 self._take(put["TableName"], put["Item"])
 
     def put_item_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:  # noqa: ARG002
-        """Take an item."""
+        """Collect an item."""
         self._take(self.prefix + table, self.serialize(item))
         return True
 
     def add(self, table: str, items: Iterable[Item]) -> None:
-        """Take items of any table."""
+        """Collect items of any table."""
         for item in items:
             self._take(self.prefix + table, self.serialize(item))
 
     def finish(self) -> None:
-        """Write what was taken and not written yet."""
+        """Write the remaining items."""
         for table in list(self._left):
             self._write(table)
 

@@ -1,4 +1,4 @@
-"""A forum of any size, the same one from the same seed."""
+"""Generated content of a forum of any size, deterministic for a seed."""
 
 import random
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from chassis.markdown import render
 PAGE = 20
 """Posts on a page, and so in each of the threads that are read as a page of their own."""
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-TALKATIVE = 0.3  # of all posts are by the first of all people
-SECONDS_APART = 40  # from one post of the forum to the next
+TALKATIVE = 0.3  # share of all posts written by the first person
+SECONDS_APART = 40  # between consecutive posts of the forum
 
-_WORDS = (  # noqa: SIM905 - to be read
+_WORDS = (  # noqa: SIM905 - readable
     "a about after again all and answer any as ask at back before between both boundary call cart"
     " change choose cluster commit consistent copy could cut data database deploy domain each edge"
     " event every fail few first for from good have here how index into join keep key late learn"
@@ -28,9 +28,9 @@ _WORDS = (  # noqa: SIM905 - to be read
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything.
+    """The size of the content.
 
-    `longest` posts are in one thread, the first; `pages` threads have just one full page.
+    `longest` is the number of posts in the first thread; `pages` threads have one full page.
     """
 
     users: int
@@ -42,7 +42,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account."""
+    """A generated user."""
 
     id: str
     username: str
@@ -52,7 +52,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Topic:
-    """A thread, with what its posts make of it."""
+    """A thread with the counters of its posts."""
 
     id: str
     title: str
@@ -64,7 +64,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Text:
-    """What somebody wrote in a thread: Markdown, and the HTML of it."""
+    """A post: its Markdown and HTML."""
 
     id: str
     topic: Topic
@@ -75,7 +75,7 @@ class Text:
 
 
 class Content:
-    """People, threads and posts; the same seed gives the same ones."""
+    """People, threads and posts, deterministic for a seed."""
 
     def __init__(self, size: Size, seed: int = 1) -> None:
         self.size = size
@@ -84,7 +84,7 @@ class Content:
 
     @cached_property
     def people(self) -> list[Person]:
-        """Everybody; all came before the first post."""
+        """All people; they registered before the first post."""
         dice = self._dice("people")
         return [
             Person(
@@ -98,7 +98,7 @@ class Content:
 
     @cached_property
     def topics(self) -> list[Topic]:
-        """All threads: the longest, then those of one page, then the others."""
+        """All threads: the longest, then those with one page, then the others."""
         dice = self._dice("topics")
         counts = self._counts()
         span = SECONDS_APART * self.size.posts
@@ -127,7 +127,7 @@ class Content:
             yield from self.texts_of(topic, number)
 
     def texts_of(self, topic: Topic, number: int) -> Iterator[Text]:
-        """Yield the posts of one thread, which is the one of this number."""
+        """Yield the posts of one thread, given with its number."""
         dice = self._dice(f"texts {number}")
         for place in range(topic.posts):
             at = _cut(topic.at + (NOW - topic.at) * (place / topic.posts))
@@ -138,7 +138,7 @@ class Content:
 
     @cached_property
     def _bodies(self) -> list[tuple[str, str]]:
-        # A few, used again and again: Markdown costs more than all the rest.
+        # A few texts, reused: rendering Markdown costs more than everything else.
         dice = self._dice("bodies")
         bodies = [_body(dice) for _ in range(200)]
         return [(body, render(body)) for body in bodies]
@@ -175,7 +175,7 @@ def _cut(at: datetime) -> datetime:
 
 
 def _id(at: datetime, dice: random.Random) -> str:
-    """Make a UUIDv7 of that time."""
+    """Return a UUIDv7 of that time."""
     digits = f"{int(at.timestamp() * 1000):012x}7{dice.getrandbits(12):03x}"
     digits += f"{0x8000 | dice.getrandbits(14):04x}{dice.getrandbits(48):012x}"
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

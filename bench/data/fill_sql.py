@@ -1,4 +1,4 @@
-"""Brings the content into the monolith's database, past its API."""
+"""Loads the content into the monolith's database, bypassing its API."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -15,8 +15,8 @@ from forum.threads.rules import INDEXED_WORDS, words
 from forum.users.models import Credential, UserRow
 from forum.users.rules import username_key
 
-PASSWORD = "a password of the bench"  # noqa: S105 - of people who are not
-_ROWS = 2000  # inserted in one transaction
+PASSWORD = "a password of the bench"  # noqa: S105 - of generated people
+_ROWS = 2000  # per transaction
 
 Told = Callable[[int], None]
 """Is told how many people, threads and posts more are written."""
@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 
 def into_sql(engine: Engine, content: Content, told: Told, *, credentials: bool) -> None:
-    """Fill the database, as the monolith's own data or as its copy of the services' data."""
+    """Fill the database, as the monolith's own data or as its replica of the services' data."""
     _insert(engine, UserRow, map(_user, content.people), told)
     if credentials:
         kept = hash_password(PASSWORD)

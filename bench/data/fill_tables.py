@@ -1,4 +1,4 @@
-"""Fills the tables of all three services, through the services' own stores."""
+"""Loads the content into the tables of all three services, through their own stores."""
 
 from typing import Any
 
@@ -99,7 +99,7 @@ def _post(text: Text) -> Post:
 
 
 def _counted(text: Text) -> dict[str, Any]:
-    """Return what the threads service stores of a post that it counted."""
+    """Return the tally item of a counted post in the threads service."""
     return {
         "thread_id": text.topic.id,
         "post_id": text.id,

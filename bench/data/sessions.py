@@ -8,7 +8,7 @@ from users.model import MEMBER, SessionClaims
 
 
 def open_session(person: Person, private_key: str) -> str:
-    """Return a token that both sides accept, signed with the key that they share."""
+    """Return a token that both sides accept, signed with their shared key."""
     claims = SessionClaims(person.username, person.display_name, MEMBER, suspended=False, ver=1)
     token, _ = Issuer(private_key).issue(person.id, uuid7(), codec.to_json(claims), utc_now())
     return token

@@ -1,4 +1,4 @@
-"""The results as pictures: SVG, written by hand, readable on light and dark pages."""
+"""The results as SVG pictures, readable on light and dark pages."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -12,7 +12,7 @@ _STYLE = "font:13px system-ui,sans-serif"
 
 
 def loads(results: Results, connections: int = 16) -> str:
-    """Draw the requests a second of both sides, a pair of bars for each kind of request."""
+    """Draw the requests per second of both sides, as a pair of bars per scenario."""
     shown = [pair for pair in pairs(results) if pair[0]["connections"] == connections]
     most = max((one["rate"] for pair in shown for one in pair), default=1)
     left, wide, row = 280, 420, 46
@@ -32,7 +32,7 @@ def loads(results: Results, connections: int = 16) -> str:
 
 
 def availability(results: Results) -> str:
-    """Draw who is answered within a second while something is wrong, before and after."""
+    """Draw the share of responses within a second during faults, before and after the split."""
     columns: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for one in results["availability"]:
         columns.setdefault((one["side"], one["case"]), {})[one["domain"]] = one
@@ -58,7 +58,7 @@ def availability(results: Results) -> str:
 
 
 def _shade(good: float) -> str:
-    """Give green for all, red for nobody."""
+    """Return a colour from red (0 %) to green (100 %)."""
     return f"hsl({round(1.2 * good)}, 60%, 68%)"
 
 

@@ -1,4 +1,4 @@
-"""Writes down what was measured: JSON and pictures under var, and on request into the docs."""
+"""Reports of the results: JSON and pictures in var, and optionally in the docs."""
 
 import json
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ PICTURES = {"loads": "performance-loads.svg", "availability": "performance-avail
 
 
 def write(results: Results, folder: Path) -> list[Path]:
-    """Keep the results in a folder: `results.json`, `results.md` and pictures; gives the files."""
+    """Write `results.json`, `results.md` and pictures into a folder; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "results.json", folder / "results.md"]
     files[0].write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -25,7 +25,7 @@ def write(results: Results, folder: Path) -> list[Path]:
 
 
 def record(results: Results) -> list[Path]:
-    """Put the results in the place of those that the docs have; gives the files."""
+    """Replace the results in the docs; return the files."""
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -36,7 +36,7 @@ def record(results: Results) -> list[Path]:
 
 
 def read(folder: Path, parts: Iterable[str]) -> dict[str, Any]:
-    """Read what the folder keeps of the last run; nothing of any part where there was none."""
+    """Read the parts of the last results in the folder; missing parts are omitted."""
     file = folder / "results.json"
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     empty: dict[str, Any] = {part: [] for part in parts}
@@ -44,7 +44,7 @@ def read(folder: Path, parts: Iterable[str]) -> dict[str, Any]:
 
 
 def markdown(results: Results) -> str:
-    """Write everything that was measured."""
+    """Return all results as Markdown."""
     about = results["about"]
     parts = ["### Targets\n", targets(results)]
     if results["loads"]:

@@ -9,14 +9,14 @@ Results = Mapping[str, Any]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """Write a table whose first `left` columns are words and the others figures."""
+    """Return a table with `left` text columns, followed by numeric columns."""
     marks = ["---"] * left + ["---:"] * (len(head) - left)
     lines = [head, marks, *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def loads(results: Results) -> str:
-    """Write what the load on both sides came to, a line for each number of connections."""
+    """Return the load results of both sides, a line per number of connections."""
     rows = []
     for first, second in pairs(results):
         ratio = second["rate"] / first["rate"] if first["rate"] else 0
@@ -39,7 +39,7 @@ def loads(results: Results) -> str:
 
 
 def costs(results: Results, connections: int = 16) -> str:
-    """Write the CPU time of a request by part."""
+    """Return the CPU time per request by process."""
     rows = []
     for first, second in pairs(results):
         if first["connections"] != connections:
@@ -56,7 +56,7 @@ def costs(results: Results, connections: int = 16) -> str:
 
 
 def memory(results: Results) -> str:
-    """Write what each part holds after all the load."""
+    """Return the memory of each process after the load."""
     held = results["memory_mib"]
     parts = list(dict.fromkeys([*held[MONOLITH], *held[SPLIT]]))
     rows = [
@@ -68,7 +68,7 @@ def memory(results: Results) -> str:
 
 
 def growth(results: Results) -> str:
-    """Write what pages cost at each size, first and deepest."""
+    """Return the cost of the first and deepest pages at each size."""
     rows = []
     for cost in results["growth"]:
         rows.append(
@@ -88,7 +88,7 @@ def growth(results: Results) -> str:
 
 
 def capacity(results: Results) -> str:
-    """Write units per operation and dollars per million."""
+    """Return units per operation and dollars per million."""
     rows = [
         (
             one["name"],
@@ -106,7 +106,7 @@ def capacity(results: Results) -> str:
 
 
 def availability(results: Results) -> str:
-    """Write who was answered well in which case."""
+    """Return the availability in each case."""
     cases: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for one in results["availability"]:
         cases.setdefault((one["side"], one["case"]), {})[one["domain"]] = one
@@ -122,7 +122,7 @@ def availability(results: Results) -> str:
 
 
 def pairs(results: Results) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Return what was measured before and after the split, side by side."""
+    """Return pairs of results before and after the split."""
     after = {
         (one["scenario"], one["connections"]): one
         for one in results["loads"]
