@@ -1,4 +1,4 @@
-"""A small component on the chassis alone: notes that are kept nowhere."""
+"""A small component on the chassis alone, without storage."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from tests.support.people import Keys
 
 @dataclass(frozen=True)
 class Claims:
-    """What the notes need of a session."""
+    """The session claims of the sample component."""
 
     name: str
 
@@ -38,7 +38,7 @@ class NotePath(BaseModel):
 
 
 class Health:
-    """What `/readyz` asks."""
+    """The readiness check behind `/readyz`."""
 
     def __init__(self) -> None:
         self.broken = False

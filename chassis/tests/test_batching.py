@@ -1,4 +1,4 @@
-"""Portions: nothing is left out, and nothing holds more than it may."""
+"""Batches: complete, and within their limits."""
 
 import pytest
 

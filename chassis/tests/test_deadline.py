@@ -1,4 +1,4 @@
-"""How long a request may take: taken from the caller, bounded, kept by everything it asks."""
+"""Deadlines: read from the caller, bounded, and passed on to every call."""
 
 import threading
 import time

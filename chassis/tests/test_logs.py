@@ -1,4 +1,4 @@
-"""Logs are JSON, one object a line, and hold no secret."""
+"""Logs are JSON, one object per line, without secrets."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Cursors: opaque, bound to their list, refused when somebody made them up."""
+"""Cursors: opaque, bound to their list, refused when forged."""
 
 import string
 

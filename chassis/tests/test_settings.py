@@ -1,4 +1,4 @@
-"""Settings are read once, complain about everything at once, and have no secret of their own."""
+"""Settings are read once, report all problems together, and have no default secret."""
 
 from urllib.parse import urlsplit
 

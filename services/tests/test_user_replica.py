@@ -1,4 +1,4 @@
-"""The replica of users in threads and in posts: the newest state counts, in whatever order."""
+"""The replica of users in threads and in posts: the newest state wins, in any order."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime

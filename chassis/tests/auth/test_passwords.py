@@ -1,4 +1,4 @@
-"""Passwords are kept as hashes, and nobody learns who has one."""
+"""Passwords are stored as hashes, and timing does not reveal accounts."""
 
 from chassis.auth.passwords import hash_password, verify_password
 

@@ -1,4 +1,4 @@
-"""Sessions: only what the private key signed, for as long as it says."""
+"""Sessions: only tokens signed by the private key are valid, until they expire."""
 
 import base64
 import hashlib

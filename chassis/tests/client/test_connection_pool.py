@@ -1,4 +1,4 @@
-"""What a failure of an exchange says of the peer, over real sockets; calls are in test_peers."""
+"""Failures of an exchange, over real sockets; calls are in `test_service_client`."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Calls to another component, over real sockets: bounded in time, failures told as our own."""
+"""Calls to another component over real sockets: bounded in time, failures raised locally."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ from tests.support.servers import Server, reply
 
 
 class Answer:
-    """One answer; `hang_up` closes the idle connection afterwards, without saying so."""
+    """One response; `hang_up` closes the idle connection afterwards, unannounced."""
 
     def __init__(self, status=200, body=b"{}", headers=(), after=0.0, hang_up=False):
         self.status, self.headers, self.after, self.hang_up = status, headers, after, hang_up
@@ -30,7 +30,7 @@ class Answer:
 
 
 class Script(Server):
-    """A peer whose answers a test scripts, and which remembers what it was asked."""
+    """A peer with scripted responses, which records its requests."""
 
     def __init__(self):
         super().__init__(self._answer)
@@ -44,7 +44,7 @@ class Script(Server):
 
 
 def break_off(request):
-    """Take the request and close the connection without an answer."""
+    """Accept the request and close the connection without a response."""
     request.close_connection = True
 
 

@@ -1,4 +1,4 @@
-"""Attribute values: what goes in comes out, and a fast client says the same as boto3's own."""
+"""Attribute values: round trips, and equality of the fast client with boto3's own."""
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer

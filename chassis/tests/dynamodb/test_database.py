@@ -1,4 +1,4 @@
-"""The database: transactions hold under races, and what is busy is tried again."""
+"""The database: transactions are atomic under races, and conflicts are retried."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def database(dynamo: Dynamo) -> Database:
 
 
 class Script(Server):
-    """Speaks DynamoDB's protocol and answers what a test says: what no emulator does at will."""
+    """Server for DynamoDB's protocol with scripted responses, which emulators don't support."""
 
     def __init__(self) -> None:
         super().__init__(self._answer)

@@ -1,4 +1,4 @@
-"""What every component's application does: ids of requests, health, editions, sessions."""
+"""Behaviour of every component's application: request ids, health, ETags, sessions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How an instance leaves: not ready at once, gone after the drain time, no request lost."""
+"""Graceful shutdown: not ready at once, stopped after the drain time, no request lost."""
 
 import http.client
 import os
@@ -34,7 +34,7 @@ def notes(settings):
 
 @pytest.fixture
 def patient(settings):
-    """An instance that serves on for longer than a test lasts."""
+    """An instance with a drain time longer than a test."""
     with instance(NOTES, settings | {"DRAIN_SECONDS": str(LONG)}) as running:
         yield running
 
@@ -141,7 +141,7 @@ def test_whoever_keeps_a_connection_is_told_to_let_go(notes):
 
 
 def test_no_request_on_a_kept_connection_is_lost(notes):
-    """Callers that never stop asking see only whole answers, until nobody listens any more."""
+    """Persistent callers see only complete responses until the instance stops listening."""
     lost, counts, over = [], [], threading.Event()
 
     def ask() -> None:

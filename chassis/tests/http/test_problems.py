@@ -1,4 +1,4 @@
-"""Whatever is wrong with a request, the answer says so in one form and nothing more."""
+"""All errors have the same format, without details of the implementation."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Idempotency keys: whose they are, and which request they came with."""
+"""Idempotency keys: their scope and their request's fingerprint."""
 
 import pytest
 

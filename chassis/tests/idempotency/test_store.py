@@ -1,4 +1,4 @@
-"""The answers to idempotency keys: one per key, for 24 hours."""
+"""Stored responses to idempotency keys: one per key, for 24 hours."""
 
 from datetime import UTC, datetime, timedelta
 

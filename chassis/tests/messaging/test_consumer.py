@@ -1,4 +1,4 @@
-"""The consumer: acknowledges nothing before its effect, and gives nothing up for an outage."""
+"""The consumer: acknowledges events after their effect, and drops none in an outage."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +26,7 @@ DOWN = Unavailable("The notes can't be reached right now.")
 
 
 class Impatient(Queue):
-    """A queue that delivers again at once what was put off."""
+    """A queue that redelivers postponed messages at once."""
 
     def change_visibility(self, messages, seconds: int) -> None:
         super().change_visibility(messages, 0)
@@ -36,7 +36,7 @@ class Impatient(Queue):
 
 
 class Notes:
-    """What the events are applied to."""
+    """The handlers' target."""
 
     def __init__(self) -> None:
         self.applied: Counter[str] = Counter()
@@ -87,7 +87,7 @@ def make(bus, places, notes) -> Callable[..., Consumer]:
 
 @contextmanager
 def running(consumer, notes):
-    """Run a consumer in a thread, and see it stop in time once the slow may go on."""
+    """Run a consumer in a thread, and check that it stops in time."""
     stop = Flag()
     with ThreadPoolExecutor(1) as pool:
         ran = pool.submit(consumer.run, stop)
@@ -125,7 +125,7 @@ def test_nothing_is_acknowledged_before_its_effect(bus, places, queue, make, not
 
 def test_an_effect_whose_acknowledgement_failed_comes_again(bus, places, queue, make, notes):
     class Unacknowledged(Impatient):
-        """A queue that can't be reached for acknowledgements at first."""
+        """A queue whose first acknowledgements fail."""
 
         left = 2
 
@@ -314,7 +314,7 @@ def test_a_slow_event_is_kept_from_others_while_something_is_down(
     publish(bus, places, 1, "note.slow")
 
     class Rare(Queue):
-        """A queue that delivers once, and then can't be reached for more."""
+        """A queue that delivers once, and is unreachable afterwards."""
 
         left = 1
 
@@ -355,7 +355,7 @@ def test_a_stop_gives_back_what_was_not_begun(bus, places, queue, make, notes):
     stop = Flag()
 
     class Late(Queue):
-        """A queue that delivers just as the worker is told to stop."""
+        """A queue that delivers just when the worker is stopped."""
 
         def receive(self, *arguments):
             messages = super().receive(*arguments)
@@ -379,7 +379,7 @@ def test_a_consumer_outlives_an_outage_of_its_queue(bus, places, queue, make, no
     monkeypatch.setattr(consumers, "_MAX_BACKOFF", 0.01)
 
     class Flaky(Queue):
-        """A queue that can be reached every other time."""
+        """A queue that is reachable every other time."""
 
         asked = 0
 
@@ -397,7 +397,7 @@ def test_a_consumer_outlives_an_outage_of_its_queue(bus, places, queue, make, no
 
 def test_a_bug_ends_the_consumer_after_what_it_has_in_hand(bus, places, make, notes):
     class Broken(Queue):
-        """A queue that fails in a way that nobody thought of."""
+        """A queue that fails with an unexpected error."""
 
         def delete(self, messages):
             message = "no such attribute"

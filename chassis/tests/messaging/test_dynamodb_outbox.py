@@ -1,4 +1,4 @@
-"""The outbox: events are written with what they tell of, wait, and are kept for a week."""
+"""The outbox: events are written with their change, published, and kept for a week."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

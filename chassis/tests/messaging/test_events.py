@@ -1,4 +1,4 @@
-"""Events: what is written is read as it was, and what is none is told apart with its reason."""
+"""Events: round trips, and rejection of malformed ones with a reason."""
 
 import json
 import re

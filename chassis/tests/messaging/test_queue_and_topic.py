@@ -1,4 +1,4 @@
-"""The bus: what is published reaches the queues that take it; an outage is told from a bug."""
+"""The bus: events reach subscribed queues; outages are distinguished from bugs."""
 
 import json
 import time
@@ -39,7 +39,7 @@ def queue(bus, places) -> Queue:
 
 
 class Script(Server):
-    """Speaks for SNS or SQS and answers what a test says: what no emulator does at will."""
+    """Server for SNS or SQS with scripted responses, which emulators don't support."""
 
     def __init__(self) -> None:
         super().__init__(self._answer)

@@ -1,4 +1,4 @@
-"""The relay: every event is published at least once, whatever fails and however many relays run."""
+"""The relay: every event is published at least once, under failures and with several relays."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -60,7 +60,7 @@ def record(database, outbox):
 
 @contextmanager
 def running(relay):
-    """Run a relay in a thread, and see it stop in time."""
+    """Run a relay in a thread, and check that it stops in time."""
     stop = Flag()
     with ThreadPoolExecutor(1) as pool:
         ran = pool.submit(relay.run, stop)
@@ -103,7 +103,7 @@ def test_a_backlog_is_worked_off_without_a_pause(bus, places, relay, record, mon
 
 def test_what_was_not_taken_waits_and_holds_up_nothing(bus, places, outbox, record):
     class Picky(Topic):
-        """A topic that does not take everything."""
+        """A topic that rejects some events."""
 
         def publish(self, events):
             return super().publish([event for event in events if event.data["text"] != "b"])
@@ -173,7 +173,7 @@ def test_a_relay_outlives_an_outage_of_its_outbox(bus, places, outbox, record, m
     monkeypatch.setattr(relays, "_MAX_BACKOFF", 0.01)
 
     class Flaky:
-        """An outbox that can be reached every other time."""
+        """An outbox that is reachable every other time."""
 
         def __init__(self):
             self.asked = 0

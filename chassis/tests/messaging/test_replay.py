@@ -1,4 +1,4 @@
-"""Events once more: what is asked for is done and told plainly, nonsense is exit code 2."""
+"""Replay: commands are executed and reported; invalid ones return exit code 2."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""`/eventz`: how far events have come; what can't be read is null."""
+"""`/eventz`: the status of events; unavailable values are null."""
 
 from datetime import UTC, datetime, timedelta
 

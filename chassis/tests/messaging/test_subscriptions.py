@@ -1,4 +1,4 @@
-"""Subscriptions: topic and queues are as they are defined, however often that is done."""
+"""Subscriptions: provisioning of topic and queues is idempotent."""
 
 import json
 

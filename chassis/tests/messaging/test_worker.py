@@ -1,4 +1,4 @@
-"""The worker, as a real process: it works until it is told to stop, and finishes what it began."""
+"""The worker as a real process: it runs until a signal, and finishes started work."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def queue(bus, places):
 
 
 class Worker:
-    """A process and what it has said."""
+    """A process and its output."""
 
     def __init__(self, prefix: str, places: BusEndpoints, log: Path) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""A service's standing: what is believed, which writes pass, and what becomes of requests."""
+"""A service's ownership: caching, fenced writes, and handling of requests."""
 
 import threading
 import time
@@ -101,7 +101,7 @@ def test_a_write_passes_as_its_check_finds_the_standing(
 def test_a_write_that_met_no_check_before_is_refused_by_the_hold(
     ownership: OwnershipStore, fenced: FencedDatabase
 ) -> None:
-    """Whoever has looked while the domain was fenced meets the hold in the transaction itself."""
+    """A write that read the state while fenced is refused by the transaction's condition."""
     ownership.save(OwnershipState(State.FENCED))
     check = ownership.fence()
     ownership.save(OwnershipState(State.FROZEN, time.time() + 60))

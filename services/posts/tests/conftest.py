@@ -63,7 +63,7 @@ def outbox(settings: PostsSettings) -> DynamoOutbox:
 
 @pytest.fixture
 def tell(database: Database, outbox: DynamoOutbox) -> Tell:
-    """Apply events as a worker does, in the form in which a queue delivers them."""
+    """Return a function that applies events like a worker, in a queue's format."""
     handlers = EventHandlers(database, outbox).handlers()
 
     def tell(*events: Event) -> None:
@@ -75,7 +75,7 @@ def tell(database: Database, outbox: DynamoOutbox) -> Tell:
 
 @pytest.fixture
 def recorded(outbox: DynamoOutbox) -> Recorded:
-    """Read what waits to be published, in the order of its recording; all of it fits its schema."""
+    """Return a function that reads unpublished events in order, and validates their schemas."""
 
     def recorded() -> list[Event]:
         waiting = sorted(outbox.load_unpublished(100), key=lambda event: event.id)
@@ -89,7 +89,7 @@ def recorded(outbox: DynamoOutbox) -> Recorded:
 
 @pytest.fixture(scope="session")
 def crowds(dynamo: Dynamo, session_keys: Keys) -> Callable[[int], Crowd]:
-    """Return a service with so many posts in one thread, the same one each time."""
+    """Return a factory of services with a number of posts in one thread, cached by number."""
 
     @cache
     def crowd(count: int) -> Crowd:
@@ -113,13 +113,13 @@ def crowd(crowds: Callable[[int], Crowd], request: pytest.FixtureRequest) -> Cro
 
 @pytest.fixture
 def thread(threads: ThreadsServer) -> str:
-    """The id of a thread that is there, of which nothing was told yet."""
+    """The id of an existing thread without an event so far."""
     return threads.begin()
 
 
 @pytest.fixture
 def write(client: FlaskClient, ada: Person, thread: str) -> Write:
-    """Write a post, as Ada unless told otherwise, and give its id."""
+    """Return a function that writes a post, by default as Ada, and returns its id."""
 
     def write(body: str = "Hello", person: Person = ada, thread_id: str = thread) -> str:
         made = client.post(

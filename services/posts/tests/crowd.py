@@ -1,4 +1,4 @@
-"""Very many posts in one thread, put into the tables without going through the service."""
+"""A thread with many posts, written into the tables without the service."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ BODY = "What the *load balancer* sees is a path, and what the path says is `/api
 
 @dataclass(frozen=True)
 class Author:
-    """Who wrote some of the posts."""
+    """An author of some of the posts."""
 
     id: str
     display_name: str
@@ -28,7 +28,7 @@ class Author:
 
 @dataclass(frozen=True)
 class Crowd:
-    """A service with this many posts in one thread, oldest first as everybody sees them."""
+    """A service with this number of posts in one thread; public views, oldest first."""
 
     client: FlaskClient
     thread_id: str

@@ -1,4 +1,4 @@
-"""What becomes of posts when their thread is deleted: nobody reads them, and in the end they go."""
+"""Posts of a deleted thread: hidden at once, purged later."""
 
 from itertools import permutations
 
@@ -20,7 +20,7 @@ DELETED = "thread.deleted"
 
 @pytest.fixture
 def kept(dynamo, settings):
-    """Count what the tables hold of posts and of their places."""
+    """Count the posts and their locations in the tables."""
 
     def kept():
         return [
@@ -33,7 +33,7 @@ def kept(dynamo, settings):
 
 @pytest.fixture
 def broken(monkeypatch):
-    """Have the datastore fail after so many more transactions; a lower number comes first."""
+    """Make the datastore fail after a number of transactions; a lower number takes precedence."""
 
     def broken(count):
         transact, left = Database.transact, [count]

@@ -1,4 +1,4 @@
-"""What the service knows of threads by events: which are there, and which take posts."""
+"""The replica of threads, fed by events: existence and locks."""
 
 from itertools import permutations
 
@@ -19,7 +19,7 @@ EXAMPLES = [one for kind in (*THREAD, events.THREAD_DELETED) for one in schemas.
 
 @pytest.fixture
 def post_in(client, ada):
-    """Try to write in a thread, and give the answer."""
+    """Try to write in a thread, and return the response."""
 
     def post_in(thread, **more):
         new = {"thread_id": thread, "body": "Hello"}

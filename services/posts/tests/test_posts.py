@@ -1,4 +1,4 @@
-"""What people can do with a post."""
+"""Operations on posts."""
 
 from datetime import datetime
 

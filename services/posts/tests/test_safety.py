@@ -1,4 +1,4 @@
-"""Whatever people write: readers get inert HTML, and logs keep no secret."""
+"""Safety: HTML of posts is inert, and logs contain no secrets."""
 
 import re
 

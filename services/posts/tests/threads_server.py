@@ -1,4 +1,4 @@
-"""A real HTTP server that stands for the threads component."""
+"""A real HTTP server in place of the threads component."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ PREFIX = "/api/threads/"
 
 
 class ThreadsServer(Server):
-    """Knows the threads that a test begins, until it is stopped."""
+    """Server of the threads that a test creates."""
 
     def __init__(self) -> None:
         super().__init__(self._answer)
@@ -23,17 +23,17 @@ class ThreadsServer(Server):
         self.odd_headers: tuple[tuple[str, str], ...] = (("ETag", '"1"'),)
 
     def begin(self) -> str:
-        """Begin a thread and give its id."""
+        """Create a thread and return its id."""
         thread_id = uuid7()
         self._threads[thread_id] = (1, False)
         return thread_id
 
     def lock(self, thread_id: str) -> None:
-        """Let nobody write in a thread any more."""
+        """Lock a thread."""
         self._threads[thread_id] = (self._threads[thread_id][0] + 1, True)
 
     def delete(self, thread_id: str) -> None:
-        """Forget a thread."""
+        """Delete a thread."""
         del self._threads[thread_id]
 
     def _answer(self, request: BaseHTTPRequestHandler, _: bytes) -> None:

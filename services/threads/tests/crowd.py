@@ -1,4 +1,4 @@
-"""Very many threads, put into the tables without going through the service."""
+"""Many threads, written into the tables without the service."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Author:
-    """Who began some of the threads."""
+    """An author of some of the threads."""
 
     id: str
     display_name: str
@@ -27,7 +27,7 @@ class Author:
 
 @dataclass(frozen=True)
 class Crowd:
-    """A service with this many threads, oldest first as everybody sees them."""
+    """A service with this number of threads; public views, oldest first."""
 
     client: FlaskClient
     count: int
@@ -36,7 +36,7 @@ class Crowd:
 
 
 def fill(dynamo: Dynamo, prefix: str, count: int) -> tuple[list[dict[str, Any]], list[str]]:
-    """Put threads by seven authors into the tables; gives them as seen, and the names."""
+    """Write threads by seven authors into the tables; return the public views, and the names."""
     authors = [Author(uuid7(), f"Author {number}") for number in range(7)]
     threads = [_thread(number, count, authors[number % 7]) for number in range(count)]
     dynamo.fill(prefix + USERS.name, (_person(author) for author in authors))

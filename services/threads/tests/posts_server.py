@@ -10,7 +10,7 @@ PREFIX = "/api/posts/in-thread/"
 
 
 class PostsServer:
-    """Return the posts of threads, page by page, until it is stopped."""
+    """Server of the posts of threads, page by page."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -24,12 +24,12 @@ class PostsServer:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def write(self, thread_id: str, author_id: str, *, deleted: bool = False) -> None:
-        """Put a post in a thread."""
+        """Add a post to a thread."""
         post = {"author": {"id": author_id, "display_name": "?"}, "deleted": deleted}
         self._posts.setdefault(thread_id, []).append(post)
 
     def stop(self) -> None:
-        """Stop answering; a second time does nothing."""
+        """Stop the server; idempotent."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -71,6 +71,6 @@ class PostsServer:
                 self.wfile.write(body)
 
             def log_message(self, *args: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler

@@ -1,4 +1,4 @@
-"""Who may delete a thread, and what is left of it."""
+"""Deletion of threads: permissions, and the tombstone."""
 
 import pytest
 

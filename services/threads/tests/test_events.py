@@ -1,4 +1,4 @@
-"""What the service tells others: recorded with each write, as its schemas say."""
+"""Events of the service: recorded with each write, according to their schemas."""
 
 from jsonschema import Draft202012Validator
 

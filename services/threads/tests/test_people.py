@@ -1,4 +1,4 @@
-"""What the service knows of people by events: their names, and whether they may write."""
+"""The replica of users, fed by events: names and permissions."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations

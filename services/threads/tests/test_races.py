@@ -1,4 +1,4 @@
-"""Requests that arrive at the same moment; the datastore decides between them."""
+"""Concurrent requests; the datastore resolves conflicts."""
 
 from collections import Counter
 

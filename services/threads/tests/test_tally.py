@@ -1,4 +1,4 @@
-"""What a thread shows of its posts: counted from events in any order, twice, and all at once."""
+"""Counters of a thread's posts: events in any order, duplicated, and concurrent."""
 
 import random
 from collections.abc import Callable
@@ -30,13 +30,13 @@ POST = (events.POST_CREATED, events.POST_UPDATED, events.POST_DELETED)
 
 
 def shown(client, thread):
-    """Return what everybody sees of a thread's posts."""
+    """Return a thread's public counters of posts."""
     seen = client.get(f"{PATH}/{thread}").json
     return seen["post_count"], seen["last_activity_at"]
 
 
 def truth(began: str, history: list[Event]) -> tuple[int, str]:
-    """Work out what a thread should show, from all the events of its posts."""
+    """Compute a thread's expected counters from all events of its posts."""
     newest: dict[str, Event] = {}
     for event in sorted(history, key=lambda event: event.version):
         newest[event.subject] = event
@@ -45,7 +45,7 @@ def truth(began: str, history: list[Event]) -> tuple[int, str]:
 
 
 def life(thread, created_at, edits=0, *, deleted=False):
-    """Tell of a post from its beginning on."""
+    """Build the events of a post's life cycle."""
     kinds = ["post.created", *["post.updated"] * edits, *["post.deleted"] * deleted]
     post = uuid7()
     return [
@@ -56,7 +56,7 @@ def life(thread, created_at, edits=0, *, deleted=False):
 
 @pytest.fixture
 def later():
-    """Give moments after now, one each second."""
+    """Yield times after now, one each second."""
     start = utc_now()
     return lambda seconds: start + timedelta(seconds=seconds)
 
@@ -148,7 +148,7 @@ def test_threads_and_posts_are_counted_apart(client, begin, later, tell):
 
 @st.composite
 def histories(draw: Callable[..., list[tuple[int, int, bool, list[int]]]]):
-    """Draw posts: when each was written, how it went on, and which of its events come how often."""
+    """Draw posts: their creation times, histories, and numbers of deliveries per event."""
     posts = draw(
         st.lists(
             st.tuples(
@@ -193,7 +193,7 @@ def test_whatever_comes_in_whatever_order_the_truth_shows_in_the_end(
 
 
 def crowding(apply, deliveries, consumers=8):
-    """Have so many consumers share deliveries; what is busy comes again, as from a queue."""
+    """Share deliveries among consumers; conflicting ones are redelivered, as from a queue."""
     start = Barrier(consumers)
 
     def consume(number):
@@ -252,7 +252,7 @@ def test_edits_and_counts_at_the_same_moment_lose_nothing(app, client, begin, ad
 
 
 class Meddled(Database):
-    """A database where something happens once, right after a read of several items."""
+    """A database with a hook that runs once, right after a read of several items."""
 
     meddle: Callable[[], None] | None = None
     written: tuple[str, ...] = ()
@@ -276,7 +276,7 @@ class Meddled(Database):
 
 @pytest.fixture
 def meddled(dynamo, settings):
-    """Return a database between whose reads and writes something can happen."""
+    """Return a database with a hook between reads and writes."""
     return Meddled(dynamo.client, settings.table_prefix)
 
 

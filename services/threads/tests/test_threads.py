@@ -1,4 +1,4 @@
-"""What people can do with a thread."""
+"""Operations on threads."""
 
 import pytest
 

@@ -44,7 +44,7 @@ def relay(bus, places, outbox):
 
 @pytest.fixture
 def consume(bus, places, settings, database, outbox):
-    """Apply what is in the service's queue."""
+    """Return a function that consumes the service's queue."""
     handlers = EventHandlers(database, outbox).handlers()
     return make_consumer(bus, places["threads"], handlers, ThreadsService(settings).check)
 

@@ -19,7 +19,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody who registered and signed in; `headers` carry the session."""
+    """A registered, signed-in person; `headers` contain the session."""
 
     id: str
     username: str
@@ -55,7 +55,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def join(client: FlaskClient, settings: UsersSettings) -> Join:
-    """Register somebody and sign them in."""
+    """Return a function that registers a person and signs in."""
 
     def join(username: str, *, moderator: bool = False, **more: Any) -> Member:
         new = {"username": username, "password": PASSWORD} | more

@@ -1,4 +1,4 @@
-"""Erasing an account: what is told, who confirms, and how far it is."""
+"""Erasure of an account: events, confirmations and progress."""
 
 import itertools
 from datetime import timedelta
@@ -21,7 +21,7 @@ REPLICA_HOLDERS = ("monolith", "posts", "threads")
 
 @pytest.fixture
 def apply(settings):
-    """Apply a component's confirmation that it forgot somebody."""
+    """Return a function that applies a component's confirmation of an erasure."""
     users = UsersService(settings).users
     handlers = EventHandlers(users).handlers()
 
@@ -37,7 +37,7 @@ def apply(settings):
 
 @pytest.fixture
 def erased(client, ada):
-    """Erase Ada, and give the address where to ask how far that is."""
+    """Erase Ada, and return the URL of the erasure's progress."""
     answer = client.delete(ada.path, headers=ada.headers)
     assert answer.status_code == 202
     return answer.headers["Location"]

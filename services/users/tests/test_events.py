@@ -1,4 +1,4 @@
-"""What the service tells others: recorded with each write, as its schemas say."""
+"""Events of the service: recorded with each write, according to their schemas."""
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -16,7 +16,7 @@ ALL = {events.REGISTERED, events.UPDATED, events.SUSPENDED, events.ERASED, event
 
 @pytest.fixture
 def recorded(settings):
-    """Read what waits to be published, in the order of its recording; all of it fits its schema."""
+    """Return a function that reads unpublished events in order, and validates their schemas."""
     outbox = UsersService(settings).outbox
 
     def recorded():

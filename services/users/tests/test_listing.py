@@ -32,7 +32,7 @@ SOMEBODY = User(
 
 @pytest.fixture(scope="session")
 def crowds(dynamo, session_keys):
-    """Return a service with so many people, and their ids; the same one each time."""
+    """Return a factory of services with a number of people and their ids, cached by number."""
 
     @cache
     def crowd(count):

@@ -1,4 +1,4 @@
-"""What moderators do, and what a suspended person still may."""
+"""Moderation, and the permissions of suspended people."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Opening sessions, and how often somebody may try."""
+"""Opening sessions, and rate limits of attempts."""
 
 import json
 import statistics

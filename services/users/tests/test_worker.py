@@ -50,7 +50,7 @@ def relay(bus, places, outbox):
 
 @pytest.fixture
 def consume(bus, places, settings):
-    """Apply what is in the service's queue."""
+    """Return a function that consumes the service's queue."""
     service = UsersService(settings)
     return make_consumer(bus, places["users"], service.event_handlers(), service.check)
 
