@@ -1,4 +1,4 @@
-"""What the tests of every component share; a fixture costs nothing where nobody asks for it."""
+"""Fixtures for the tests of all components; unused fixtures cost nothing."""
 
 pytest_plugins = [
     "tests.support.bus",

@@ -1,4 +1,4 @@
-"""What the bench's tests need of the machine."""
+"""Requirements of the benchmark tests."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from bench import wrk
 
 @pytest.fixture(scope="session")
 def load_tool() -> str:
-    """Give wrk's path; without it a test is skipped, which continuous integration does not take."""
+    """Return wrk's path; without it a test is skipped, which fails in continuous integration."""
     try:
         return wrk.ensure()
     except wrk.WrkError as error:

@@ -1,4 +1,4 @@
-"""The bench from end to end, on a small forum: both sides hold the same and are measured alike."""
+"""The benchmarks end to end, on a small forum, with the same content on both sides."""
 
 from collections.abc import Iterator
 from typing import Any

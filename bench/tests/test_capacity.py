@@ -1,4 +1,4 @@
-"""What operations consume, their events included."""
+"""Consumption of operations, including their events."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The content of the bench: as much as was asked for, and the same one each time."""
+"""The content of the bench: the requested size, deterministic for a seed."""
 
 from collections import Counter
 

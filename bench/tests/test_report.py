@@ -1,4 +1,4 @@
-"""What was measured, written down: figures in their place, and targets told as they are."""
+"""Reports of results and targets."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The load tool: what it is told to send, and what it tells of the answers."""
+"""The load tool: requests sent, and results reported."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ from tests.support.servers import Server, reply
 
 
 class Echo(Server):
-    """Notes what it is asked."""
+    """Server that records its requests."""
 
     def __init__(self) -> None:
         super().__init__(self._note)

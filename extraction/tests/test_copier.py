@@ -1,4 +1,4 @@
-"""What a verification counts, while people go on changing what it has counted."""
+"""Counts of a verification during concurrent changes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from extraction.copier import Copier
 
 
 class Kept:
-    """A side in memory: what a component keeps of a domain."""
+    """An in-memory record store."""
 
     def __init__(self, *records: Record) -> None:
         self.records = {record["id"]: record for record in records}
@@ -51,7 +51,7 @@ def test_what_the_copy_loses_with_its_thread_is_counted_once() -> None:
 
 def test_what_changes_while_it_is_compared_counts_as_it_is_at_last() -> None:
     class Busy(Kept):
-        """Somebody edits right after the page was read."""
+        """A record store with an edit right after a page was read."""
 
         def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
             found = super().read_page(after, limit)

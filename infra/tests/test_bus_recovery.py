@@ -17,7 +17,7 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 class Outbox:
-    """An outbox that only remembers since when it was replayed."""
+    """An outbox that only records the start time of replays."""
 
     def __init__(self) -> None:
         self.waiting: datetime | None = None

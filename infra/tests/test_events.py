@@ -1,4 +1,4 @@
-"""Events in a running stage: they arrive, outlive an orderly stop, and are published again."""
+"""Events in a running stage: delivery, graceful stops, and replays."""
 
 import os
 import time
@@ -64,7 +64,7 @@ def until(done: Callable[[], object], seconds: float = 30) -> None:
 
 
 def rename_unseen(stack: Stack, forum: Forum, name: str) -> None:
-    """Rename somebody while the monolith does not look; the event waits in its queue."""
+    """Rename a user while the monolith does not consume; the event waits in its queue."""
     before = eventz(stack, "monolith")["queue_depth"]
     forum.rename(name)
     until(lambda: eventz(stack, "monolith")["queue_depth"] > before)

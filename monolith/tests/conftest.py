@@ -1,4 +1,4 @@
-"""The monolith on fresh databases: SQLite, and PostgreSQL where it makes a difference."""
+"""The monolith on fresh databases: SQLite, and PostgreSQL if the database matters."""
 
 import itertools
 import re
@@ -121,7 +121,7 @@ def database(settings: ForumSettings) -> Iterator[Database]:
 
 @pytest.fixture
 def register(app: Flask) -> Register:
-    """Open an account and sign in, over the API."""
+    """Return a function that opens an account and signs in, by the API."""
 
     def register(name: str = "", password: str = "correct horse") -> Person:
         username = name or f"person-{next(_numbers)}"
@@ -152,7 +152,7 @@ def _dispose(app: Flask) -> None:
 
 @pytest.fixture
 def browser(app: Flask) -> Callable[[Person], FlaskClient]:
-    """Return a browser in which somebody is signed in."""
+    """Return a factory of browsers with a signed-in person."""
 
     def browser(person: Person) -> FlaskClient:
         client = app.test_client()
@@ -164,7 +164,7 @@ def browser(app: Flask) -> Callable[[Person], FlaskClient]:
 
 @pytest.fixture
 def token_of() -> Callable[[FlaskClient], str]:
-    """Read the token that a signed-in person's forms carry."""
+    """Return a function that reads the CSRF token of a signed-in person's forms."""
 
     def token_of(client: FlaskClient) -> str:
         found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)

@@ -1,4 +1,4 @@
-"""Who may write where, once others keep people or threads: as events have told so far."""
+"""Permissions to write with replicas of people or threads."""
 
 from collections import Counter
 
@@ -36,7 +36,7 @@ def parts(settings):
 
 @pytest.fixture
 def tell(parts):
-    """Apply an event, as the worker would."""
+    """Return a function that applies an event like the worker."""
 
     def tell(kind, subject, version, **data):
         data.setdefault("created_at", format_timestamp(NOW))
@@ -56,7 +56,7 @@ def person(tell):
 
 @pytest.fixture
 def thread(tell):
-    """Tell of a thread that somebody else began."""
+    """Apply the event of another user's thread."""
 
     def thread(thread_id="", version=1, locked=False):
         thread_id = thread_id or uuid7()
@@ -186,7 +186,7 @@ def test_fifty_replies_and_a_lock_leave_no_reply_behind_the_lock(app, sign_in, t
 
 
 class Told:
-    """A threads service that knows one thread."""
+    """A fake threads service with one thread."""
 
     def __init__(self, thread):
         self.thread = thread
@@ -215,7 +215,7 @@ def learned():
 
 @pytest.fixture
 def admission_with(parts):
-    """Return the admission to threads of a service."""
+    """Return the admission with threads owned by a service."""
     return lambda service: ReplicaThreadAdmission(parts.database, service, parts.thread_replica)
 
 

@@ -1,4 +1,4 @@
-"""Erasing an account of the forum's own: at once, or with the services that keep copies."""
+"""Erasure of an account owned by the forum: at once, or with services that have replicas."""
 
 import itertools
 
@@ -18,7 +18,7 @@ STAGES = ("threads", "posts", "threads,posts")
 
 @pytest.fixture
 def settings(make_settings, request):
-    """Have people here, and the services of the test's stage elsewhere."""
+    """Return settings with users owned here, and other domains at the test's stage."""
     return make_settings(
         extracted=getattr(request, "param", ""),
         sign_in_limit_per_address=100_000,
@@ -35,7 +35,7 @@ def parts(settings):
 
 @pytest.fixture
 def confirm(parts):
-    """Apply a component's confirmation that it forgot somebody."""
+    """Return a function that applies a component's confirmation of an erasure."""
     apply = parts.event_handlers()["user.forgotten"]
 
     def confirm(person_id, component):
@@ -48,7 +48,7 @@ def confirm(parts):
 
 @pytest.fixture
 def recorded(database):
-    """Read what waits to be published; all of it fits its schema."""
+    """Return a function that reads unpublished events, and validates their schemas."""
     outbox = SqlOutbox(database, utc_now)
 
     def recorded():
@@ -63,7 +63,7 @@ def recorded(database):
 
 @pytest.fixture
 def erased(client, ada):
-    """Erase Ada, and give the address where to ask how far that is."""
+    """Erase Ada, and return the URL of the erasure's progress."""
     answer = client.delete(f"{PATH}/{ada.id}", headers=ada.headers)
     assert (answer.status_code, answer.json) == (202, {"id": ada.id, "status": "erasing"})
     return answer.headers["Location"]

@@ -1,4 +1,4 @@
-"""What the monolith tells others: as the services' schemas say, and nothing while it is alone."""
+"""Events of the monolith: according to the services' schemas; none without services."""
 
 import pytest
 from sqlalchemy import select

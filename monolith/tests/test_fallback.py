@@ -1,4 +1,4 @@
-"""Pages while a service is down: what is read goes on from the replica and says so."""
+"""Pages while a service is down: reads use the replica, with a notice."""
 
 import time
 from dataclasses import replace
@@ -22,7 +22,7 @@ def settings(make_settings):
 
 @pytest.fixture
 def tell(settings):
-    """Apply events, as the worker would."""
+    """Return a function that applies events like the worker."""
     parts = Bootstrap(settings)
 
     def tell(*events):
@@ -42,7 +42,7 @@ def ada(sign_in, tell):
 
 @pytest.fixture
 def start(tell, ada):
-    """Tell of a thread that Ada began."""
+    """Apply the event of a thread by Ada."""
 
     def start(title):
         told = event_factory.thread_event(uuid7(), title=title)

@@ -1,4 +1,4 @@
-"""Lists: every item once, and a page costs the same however long the list is."""
+"""Lists: every item once, at a constant cost per page."""
 
 import pytest
 from sqlalchemy import event, text
@@ -11,7 +11,7 @@ COUNTS = (100, 10_000)
 
 @pytest.fixture
 def statements(app):
-    """Note the SQL of what is asked within a test."""
+    """Record the SQL statements of a test."""
     noted = []
 
     def note(_connection, _cursor, statement, parameters, *_others):

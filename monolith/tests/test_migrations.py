@@ -1,4 +1,4 @@
-"""The migrations make what the models describe, and undo it."""
+"""The migrations create and drop the schema of the models."""
 
 from alembic import command
 from alembic.autogenerate import compare_metadata

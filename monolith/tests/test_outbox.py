@@ -1,4 +1,4 @@
-"""The outbox: what waits, what is kept, and what is published once more."""
+"""The outbox: unpublished events, retention and replays."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Requests that arrive at the same moment; the database decides between them."""
+"""Concurrent requests; the database resolves conflicts."""
 
 from collections import Counter
 

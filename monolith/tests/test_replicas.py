@@ -1,4 +1,4 @@
-"""Events of others: whatever order they come in, and however often, the rows end up the same."""
+"""Replicas: the same rows for any order and number of event deliveries."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -70,7 +70,7 @@ def test_events_at_the_same_moment_end_in_the_same_rows_and_wait_for_nobody_for_
 
 
 def _write(parts, event):
-    """Let somebody write in a session of this version of theirs."""
+    """Write with a session of this version of the account."""
     if event.type == "user.erased" or not event.type.startswith("user"):
         return
     claims = SessionClaims(

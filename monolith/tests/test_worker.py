@@ -1,4 +1,4 @@
-"""The worker as it is run, between a real bus and a real database."""
+"""The worker process, with a real bus and a real database."""
 
 import os
 import subprocess
@@ -55,7 +55,7 @@ def parts(make_settings):
 
 @contextmanager
 def working(environment):
-    """Run the worker; it has to end well when it is asked to."""
+    """Run the worker; it must end successfully after a signal."""
     command = [sys.executable, "-m", "forum", "worker"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
     try:

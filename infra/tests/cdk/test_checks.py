@@ -1,4 +1,4 @@
-"""What others say of the templates: cfn-lint, cdk-nag, and who has no Node."""
+"""Checks of the templates by cfn-lint and cdk-nag, and synthesis without an installed Node."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_cdk_nag_finds_nothing_that_has_no_reason(context: dict[str, str], tmp_p
 def test_every_acknowledgement_has_a_reason_and_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without its acknowledgement each finding is there, in one deployment or another."""
+    """Without its suppression, each finding occurs in at least one deployment."""
     needed = set(nag_suppressions.SUPPRESSIONS)
     assert all(len(each.reason) > 20 for each in needed)
     monkeypatch.setattr(nag_suppressions, "SUPPRESSIONS", ())

@@ -1,4 +1,4 @@
-"""What is left out of the templates before the emulator gets them, and how it knows health."""
+"""Removal of unsupported resources for the emulator, and its health checks."""
 
 import copy
 import json

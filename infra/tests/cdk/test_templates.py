@@ -1,4 +1,4 @@
-"""What the templates promise: who may do what, how tasks are replaced, scaled and watched."""
+"""Properties of the templates: permissions, deployments, scaling and alarms."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the programs around the containers decide; tests/compose runs them in their containers."""
+"""Unit tests of the containers' programs; tests/compose runs them in containers."""
 
 import os
 import signal
@@ -164,7 +164,7 @@ def test_where_compose_would_not_read_the_file_its_options_are_named(tmp_path: P
 
 @pytest.fixture
 def ends() -> Iterator[tuple[ComposeHost, BinaryIO, BinaryIO]]:
-    """Provide the hands of a container, and what somebody outside reads and writes."""
+    """Provide the client in a container, and the agent's ends of its streams."""
     (questions, asks), (hears, answers) = os.pipe(), os.pipe()
     with os.fdopen(questions, "rb") as read, os.fdopen(answers, "wb", buffering=0) as written:
         # As in a container, also where a shell in the background has these tests ignore it.

@@ -1,4 +1,4 @@
-"""What the gateway does besides routing: retries, its own answers, request ids, logs."""
+"""The gateway beyond routing: retries, its own responses, request ids, logs."""
 
 import json
 import socket

@@ -67,7 +67,7 @@ class Load:
 
 @pytest.fixture
 def load(tmp_path: Path) -> Iterator[tuple[Load, Running, list[int]]]:
-    """Give callers at a gateway that knows two addresses."""
+    """Provide callers at a gateway with two addresses."""
     ports = [free_port(), free_port()]
     with running(frozenset(), {"monolith": ports}, tmp_path) as gateway:
         yield Load(gateway.port), gateway, ports

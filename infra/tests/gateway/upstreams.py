@@ -1,4 +1,4 @@
-"""Tiny HTTP servers that stand for components, and a gateway in front of them."""
+"""Small HTTP servers in place of components, with a gateway in front of them."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ Behaviour = Callable[["Upstream", int], str]
 
 @dataclass
 class Upstream:
-    """A component's stand-in that answers with its name and what it received.
+    """A fake component that returns its name and the received request.
 
     `ready` is what it says of itself when the gateway asks, which is not noted as received.
     """
@@ -38,7 +38,7 @@ class Upstream:
 
 
 def unready(upstream: Upstream) -> None:
-    """Let a stand-in say that it is not ready, and wait until the gateway has heard so."""
+    """Make a fake component not ready, and wait until the gateway has noticed."""
     upstream.ready = False
     # A look that was under way may still have found it ready; the one after the next comes when
     # the next is settled.
@@ -50,7 +50,7 @@ def unready(upstream: Upstream) -> None:
 
 @contextmanager
 def serving(upstream: Upstream) -> Iterator[Upstream]:
-    """Serve a stand-in until the end of the block."""
+    """Serve a fake component during the block."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""How a run starts and ends: taken ports, signals, parts that die, and nothing left behind."""
+"""Start and end of a run: ports in use, signals, dying processes, and cleanup."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What each program is given: its settings, its keys, and nothing of the caller's beside them."""
+"""The environment of each program: its settings and keys, and no other variables."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""RESTART=on: parts that die are started again, and others may be kept down."""
+"""RESTART=on: dying processes are restarted, and others can be stopped."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Pages of extracted domains: how often the services are asked, and what is left without them."""
+"""Pages of extracted domains: calls to the services, and degradation without them."""
 
 import re
 import time

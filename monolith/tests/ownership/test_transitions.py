@@ -1,4 +1,4 @@
-"""Domains that move while the monolith runs: whose they are, what a hold does, what is noted."""
+"""Moves of domains while the monolith runs: ownership, write freezes, recorded changes."""
 
 import threading
 import time
@@ -36,7 +36,7 @@ def moves(database):
 
 @pytest.fixture
 def begin(moves):
-    """Mark a domain as moving, and wait until everybody knows."""
+    """Mark a domain as moving, and wait until every process has noticed."""
 
     def begin(domain, owner="monolith"):
         moves.begin_move(domain, owner, {})
@@ -138,7 +138,7 @@ def test_a_domain_that_has_left_is_asked_for_elsewhere(client, ada, moves, begin
 
 
 def test_no_write_slips_in_behind_a_hold(app, register, moves, begin, database):
-    """Writers are at it when the hold begins: what it returns on is all there will be."""
+    """With concurrent writers, no write is committed after the freeze has returned."""
     ada = register("ada")
     begin("threads")
     stop, made = threading.Event(), []

@@ -1,4 +1,4 @@
-"""What may happen to people, threads and posts, as events, and what is true in the end."""
+"""Random event histories of people, threads and posts, with their final state."""
 
 import random
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ WORDS = ("splitting", "monoliths", "slowly", "twice")
 
 @dataclass
 class History:
-    """Events in the order in which they happened, and the last of each thing."""
+    """Events in chronological order, and the last one of each thing."""
 
     events: list[Event] = field(default_factory=list)
 
@@ -28,7 +28,7 @@ class History:
 
 
 def happen(seed: int, people: int, threads: int, posts: int) -> History:
-    """Let things happen at random."""
+    """Generate a random history."""
     chance = random.Random(seed)
     history = History()
     persons = [uuid7() for _ in range(people)]

@@ -1,4 +1,4 @@
-"""Many rows at once, past the use cases, to see what they cost."""
+"""Bulk inserts that bypass the use cases, for tests of costs."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from forum.users.models import UserRow
 
 
 def fill(database: Database, count: int) -> str:
-    """Add `count` threads by ten people, and `count` posts in one of them; gives its id."""
+    """Add `count` threads by ten people, and `count` posts in one of them; return its id."""
     now = utc_now()
     people = [uuid7() for _ in range(10)]
     threads = [uuid7() for _ in range(count)]

@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of our own, for as long as tests need it."""
+"""A temporary PostgreSQL cluster for tests."""
 
 import os
 import pwd

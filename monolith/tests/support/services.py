@@ -1,4 +1,4 @@
-"""The real threads and posts services, in this process, with a count of the calls they get."""
+"""The real threads and posts services in this process, with counted calls."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ from threads.settings import ThreadsSettings
 
 @dataclass
 class Services:
-    """Where the services are, what they were asked, and how long they wait before they answer."""
+    """The services' URLs, their received calls, and their response delays."""
 
     dynamo: Dynamo
     keys: Keys
@@ -41,7 +41,7 @@ class Services:
 
     @contextmanager
     def running(self) -> Iterator["Services"]:
-        """Run both."""
+        """Run both services."""
         common: dict[str, Any] = {
             "secret_key": SECRET_KEY,
             "session_public_keys": self.keys.public,

@@ -1,4 +1,4 @@
-"""Where a sign-in may lead, and which forms are let through."""
+"""CSRF protection: redirects after sign-in, and accepted forms."""
 
 import pytest
 

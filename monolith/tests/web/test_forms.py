@@ -1,4 +1,4 @@
-"""What forms tell people."""
+"""Messages of forms."""
 
 import pytest
 

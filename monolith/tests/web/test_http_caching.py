@@ -1,4 +1,4 @@
-"""How pages and files leave: compressed, and not at all where the reader has them already."""
+"""Compression and conditional responses of pages and files."""
 
 import gzip
 import re

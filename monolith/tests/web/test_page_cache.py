@@ -1,5 +1,5 @@
-"""Pages that are shared: one making for many who ask, nothing older than a second, and never for
-somebody who wrote."""
+"""Shared pages: one rendering for many requests, at most a second old, and never for people who
+have just written."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ A_PAGE = CachedPage((("Content-Type", "text/html"),), b"hello")
 
 
 class Hand:
-    """A clock that is moved by hand."""
+    """A manual clock."""
 
     now = 100.0
 
@@ -185,7 +185,7 @@ def test_pages_in_different_forms_are_different_pages(small, made):
 
 @pytest.fixture
 def others(settings):
-    """Provide the browser of somebody whose requests go to another worker process."""
+    """Provide a browser whose requests go to another worker process."""
     app = create_app(settings)
     yield app
     _dispose(app)

@@ -1,4 +1,4 @@
-"""The pages: what they show, what they keep, and what they never let through."""
+"""The pages: content, state and safety."""
 
 import re
 
@@ -179,7 +179,7 @@ def test_static_files_are_immutable_under_the_name_of_their_content(client):
 
 
 def test_a_page_of_another_revision_finds_its_files_but_keeps_none(client):
-    """While instances are replaced, a page and its files may come from different ones."""
+    """During a rolling deployment, a page and its files may come from different revisions."""
     style = client.get("/static/000000000000/style.css")
     assert style.status_code == 200
     assert style.headers["Cache-Control"] == "no-store"

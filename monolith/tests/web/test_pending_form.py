@@ -1,4 +1,4 @@
-"""A form that could not be taken: it comes back whole, and can be sent as it is."""
+"""A form that could not be accepted is shown again with its input, and can be resent."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What people may do, as the database knows them."""
+"""Permissions of users, according to the database."""
 
 from sqlalchemy import update
 

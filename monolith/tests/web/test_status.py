@@ -1,4 +1,4 @@
-"""The status page: how each component is, how far its events are, and what that means."""
+"""The status page: health of components, and status of events."""
 
 import json
 import time
@@ -80,7 +80,7 @@ def test_a_component_that_does_not_tell_of_its_events_is_named():
 
 @contextmanager
 def answering(answers, delay=0.0):
-    """Run a component that gives these answers, by path; gives its URL."""
+    """Run a component with these responses, by path; yield its URL."""
 
     def component(environ, start_response):
         time.sleep(delay)

@@ -1,11 +1,11 @@
-"""Light or dark, as somebody chose in their browser."""
+"""The colour theme, chosen in the browser."""
 
 import pytest
 
 
 @pytest.fixture
 def empty_url(tmp_path):
-    """Keep to SQLite: what is tested here is not the database."""
+    """Use SQLite only: these tests don't depend on the database."""
     return f"sqlite:///{tmp_path}/forum.db"
 
 

@@ -1,4 +1,4 @@
-"""A thread's page: which of its posts it shows, how one goes on, quotes, previews and retitles."""
+"""A thread's page: post window, navigation, quoting, preview and renaming."""
 
 import re
 
@@ -9,7 +9,7 @@ SHOWN = re.compile(r"<p>number (\d+)</p>")
 
 @pytest.fixture
 def empty_url(tmp_path):
-    """Keep to SQLite: what is tested here is not the database."""
+    """Use SQLite only: these tests don't depend on the database."""
     return f"sqlite:///{tmp_path}/forum.db"
 
 
