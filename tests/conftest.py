@@ -1,4 +1,4 @@
-"""What the suites that run whole stages have in common."""
+"""Common hooks of the suites that run complete stages."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.contract.support.transcript import UNCOMPARED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Return which tests passed at a stage without being compared with the first stage."""
+    """Report tests that passed at a stage without a comparison with the first stage."""
     passed = terminalreporter.stats.get("passed", [])
     names = [report.nodeid for report in passed if (UNCOMPARED, True) in report.user_properties]
     if names:

@@ -1,7 +1,7 @@
 """Build the images, test the forum in containers: `python -m tests.compose`, `make test-compose`.
 
 Arguments go to pytest. Images and the engine's build cache stay; containers, networks and volumes
-go. Without an engine it says so, which is a failure where CI is set.
+are removed. Without an engine it prints a message, which is a failure if CI is set.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 from infra.runner.config import ROOT
 
-# What pages look like, weigh and do with scripts does not depend on what they run in.
+# Looks, weight and scripts of pages don't depend on the deployment.
 ALIKE = ("looks", "light", "keyboard", "scripts", "writing")
 SUITES = (
     ("tests/compose",),
@@ -33,7 +33,7 @@ def main() -> int:
         "FORUM_DEPLOYMENT": "compose",
         "CONTRACT_STAGES": os.environ.get("CONTRACT_STAGES", STAGES),
     }
-    # One after another: a suite keeps its stages up until its end.
+    # Sequentially: a suite keeps its stages running until its end.
     runs = [sys.argv[1:]] if sys.argv[1:] else SUITES
     codes = [
         subprocess.run(
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def lack() -> str:
-    """Say what is missing of an engine with Compose; nothing if all is there."""
+    """Return what is missing of an engine with Compose; empty if complete."""
     for command, missing in (
         (("docker", "version"), "there is no container engine (docker version)"),
         (("docker", "compose", "version"), "docker has no Compose (docker compose version)"),

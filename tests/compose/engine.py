@@ -14,7 +14,7 @@ BASE = "python:3.13-slim"
 def run(
     *arguments: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run docker; answers what came of it."""
+    """Run docker; return the completed process."""
     return subprocess.run(
         ["docker", *arguments],
         cwd=ROOT,
@@ -27,20 +27,20 @@ def run(
 
 
 def docker(*arguments: str) -> str:
-    """Run docker, which must succeed; answers what it printed."""
+    """Run docker, which must succeed; return its output."""
     done = run(*arguments)
     assert done.returncode == 0, f"docker {' '.join(arguments)}:\n{done.stderr}"
     return done.stdout
 
 
 def as_root_of_the_machine(command: str) -> None:
-    """Run a command beside all of the engine's processes."""
+    """Run a command in the process namespace of the engine's machine."""
     root = ("--rm", "--pid=host", "--user=0")
     docker("run", *root, "forum-tools", "sh", "-c", command)
 
 
 def left_of(project: str) -> list[str]:
-    """Name the containers, networks and volumes of a Compose project."""
+    """Return the names of a Compose project's containers, networks and volumes."""
     label = _LABEL + project
     return [
         line
@@ -50,7 +50,7 @@ def left_of(project: str) -> list[str]:
 
 
 def status_of(url: str) -> int:
-    """Ask; answers the status, 0 if there is no answer."""
+    """Return the status of a GET request; 0 without a response."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port or 80, timeout=2)
     try:

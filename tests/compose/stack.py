@@ -1,4 +1,4 @@
-"""Runs a whole stage of the forum in containers, for suites that otherwise use the launcher."""
+"""Stages of the forum in containers, for suites that otherwise use the launcher."""
 
 import json
 import os
@@ -25,11 +25,10 @@ ATTEMPTS = 4
 
 
 class Composed:
-    """A stage in a Compose project of its own, on free ports, without demo content.
+    """A stage in its own Compose project, on free ports, without demo content.
 
-    It has what `tests.support.harness.Launched` has, as far as suites need it. The images have
-    to be built.
-    Leaving the block removes containers, networks and volumes, and asserts that none is left.
+    It has the methods of `RunnerStack` that suites need. The images must be built.
+    Leaving the block removes containers, networks and volumes, and asserts that none remains.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class Composed:
         restart: bool = True,
         files: tuple[str, ...] = FILES,
     ) -> None:
-        """Take the stage; `restart` is what containers always do."""
+        """Create a stage; `restart` is ignored, because containers always restart."""
         ports = {part: free_port() for part in PORTS}
         self.config = RunConfig(extracted, ports, directory, demo=False, restart=restart)
         self.project = f"forum-test-{secrets.token_hex(4)}"
@@ -67,7 +66,7 @@ class Composed:
         return {component: self.config.url(component) for component in self.config.components}
 
     def compose(self, *arguments: str, check: bool = True) -> str:
-        """Run `docker compose` for this project; answers what it printed."""
+        """Run `docker compose` for this project; return its output."""
         done = engine.run(
             "compose", "-p", self.project, *self._files, *arguments, environment=self.environment
         )
@@ -75,7 +74,7 @@ class Composed:
         return done.stdout
 
     def insist(self, *arguments: str) -> None:
-        """Run `docker compose` for this project, some times if need be."""
+        """Run `docker compose` for this project, with retries."""
         for _ in range(ATTEMPTS - 1):
             with suppress(AssertionError):
                 self.compose(*arguments)
@@ -95,7 +94,7 @@ class Composed:
         return self
 
     def stop(self) -> int:
-        """Remove everything of the stage, and assert that nothing is left."""
+        """Remove the stage, and assert that nothing remains."""
         down = ("--profile", "*", "down", "--volumes", "--remove-orphans")
         # The engine may still be starting a container again that has just crashed, which then
         # appears behind Compose's back.
@@ -105,7 +104,7 @@ class Composed:
         return 0
 
     def copy_keys(self) -> None:
-        """Put the keys where the launcher has them."""
+        """Copy the keys to the launcher's folder."""
         self.config.secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in (session_keys.PRIVATE, session_keys.PUBLIC, session_keys.SECRET):
             volume = f"{self.project}_keys:/keys:ro"
@@ -113,11 +112,11 @@ class Composed:
             (self.config.secrets_folder / name).write_text(text, encoding="utf-8")
 
     def log(self, part: str) -> str:
-        """Everything that a part has logged."""
+        """Return a container's log."""
         return self.compose("logs", "--no-log-prefix", "--no-color", part)
 
     def output_text(self) -> str:
-        """Return how the containers are."""
+        """Return the states of the containers."""
         return self.compose("ps", "-a", "--format", "{{.Name}}: {{.Status}}", check=False)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -134,47 +133,47 @@ class Composed:
         return [tuple(row.values()) for row in rows]
 
     def containers(self, part: str) -> list[str]:
-        """Name the containers of a part, those included that have stopped."""
+        """Return the containers of a service, including stopped ones."""
         return self.compose("ps", "-a", "-q", part).split()
 
     def inspect(self, part: str) -> dict[str, Any]:
-        """Return all that the engine knows of a part's first container."""
+        """Return the engine's description of a service's first container."""
         found: list[dict[str, Any]] = json.loads(
             engine.docker("inspect", *self.containers(part)[:1])
         )
         return found[0]
 
     def pid(self, part: str) -> int:
-        """The process id of a part's first process, as the engine's machine sees it."""
+        """Return the id of a service's main process on the engine's machine."""
         return int(self.inspect(part)["State"]["Pid"])
 
     def kill(self, part: str) -> None:
-        """Kill a part as a crash does: unlike after `docker kill`, the engine starts it again."""
+        """Crash a container: unlike after `docker kill`, the engine restarts it."""
         engine.as_root_of_the_machine(f"kill -9 {self.pid(part)}")
 
     # A container's first process takes all others with it.
     kill_group = kill
 
     def pause(self, part: str) -> None:
-        """Have a part do nothing until `resume`; its connections stay open."""
-        # The kernel gives freezing up where a machine is busy.
+        """Suspend a container until `resume`; its connections stay open."""
+        # Freezing may fail on a busy machine.
         self.insist("pause", part)
 
     def resume(self, part: str) -> None:
-        """Have a part go on."""
+        """Resume a suspended container."""
         self.compose("unpause", part)
 
     def stop_process(self, part: str) -> None:
-        """Stop a part in order, and keep it down."""
+        """Stop a container gracefully, and keep it down."""
         self.compose("stop", part)
 
     def start_process(self, part: str) -> None:
-        """Start a part that was kept down, and wait until it can do its work."""
+        """Start a stopped container, and wait until it is ready."""
         self.compose("start", part)
         self.wait_for(part)
 
     def wait_for(self, part: str) -> None:
-        """Wait until a part can do its work; a worker, until it says so."""
+        """Wait until a container is ready; a worker, until it reports so."""
         if part == BUS:
             self.until(self._bus_is_complete, "the bus has its queues again")
         elif part in self.config.ports:
@@ -184,7 +183,7 @@ class Composed:
             self.until(lambda: self._health(part) == "healthy", f"{part} is healthy")
 
     def moderator(self, username: str) -> None:
-        """Make somebody a moderator."""
+        """Make a user a moderator."""
         owner = self.config.owner("users")
         self.compose("exec", "-T", owner, "python", "-m", package(owner), "moderator", username)
 
@@ -205,7 +204,7 @@ class Composed:
         return engine.status_of(queue) == 200
 
     def _remember(self) -> None:
-        """Keep what the containers said, since they go."""
+        """Store the logs of containers before they are removed."""
         self.config.var.mkdir(parents=True, exist_ok=True)
         told = self.output_text() + self.compose("logs", "--no-color", check=False)
         (self.config.var / "compose.log").write_text(told, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What compose.yaml and the Dockerfiles say, at every stage; nothing runs."""
+"""Static checks of compose.yaml and the Dockerfiles, at every stage."""
 
 import json
 import os
@@ -23,7 +23,7 @@ AARCH64 = ("--python-platform", "aarch64-manylinux_2_40", "--python-version", "3
 
 
 def read(extracted: str | None) -> dict[str, Any]:
-    """Return what Compose makes of the file for a value of EXTRACTED; None leaves it unset."""
+    """Return Compose's resolved configuration for a value of EXTRACTED; None leaves it unset."""
     environment = {name: value for name, value in os.environ.items() if name != "EXTRACTED"}
     if extracted is not None:
         environment["EXTRACTED"] = extracted

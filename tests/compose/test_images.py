@@ -34,7 +34,7 @@ for top in "app data home keys opt root secrets shares srv state tmp".split():
 
 @cache
 def inspect(image: str) -> dict[str, Any]:
-    """Return all that the engine knows of an image."""
+    """Return the engine's description of an image."""
     found: list[dict[str, Any]] = json.loads(engine.docker("image", "inspect", image))
     return found[0]
 

@@ -36,7 +36,7 @@ class Movable(Composed):
     def __init__(self, folder: Path) -> None:
         super().__init__(frozenset(), folder / "var", GENEROUS, files=())
         self.folder = folder
-        # One file, as a person has it, so that Compose looks for the other one by itself.
+        # One file only, so that Compose finds the override file itself.
         files = (part for name in FILES for part in ("-f", str(ROOT / name)))
         asked = ("--profile", "*", "config", "--no-interpolate")
         told = engine.docker("compose", "-p", self.project, *files, *asked)
@@ -45,7 +45,7 @@ class Movable(Composed):
         self.environment |= {"COMPOSE_PROJECT_NAME": self.project, "DEPLOYMENT": "compose"}
 
     def compose(self, *arguments: str, check: bool = True) -> str:
-        """Run `docker compose` in the folder; answers what it printed."""
+        """Run `docker compose` in the folder; return its output."""
         done = self._run("docker", "compose", *arguments)
         assert done.returncode == 0 or not check, f"{arguments}:\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -57,17 +57,17 @@ class Movable(Composed):
         return done.stdout
 
     def now(self, *extracted: str) -> None:
-        """Take note of the stage that the forum is at by now."""
+        """Read the forum's current stage."""
         self.config = replace(
             self.config, extracted=frozenset(extracted), initial_stage=frozenset()
         )
 
     def running(self) -> set[str]:
-        """Name what runs or has run."""
+        """Return the services that run or have run."""
         return set(self.compose("--profile", "*", "ps", "-a", "--services").split())
 
     def owners(self) -> dict[str, str]:
-        """Tell who answers for each domain."""
+        """Return the component that serves each domain."""
         found = {}
         for domain in stages.DOMAINS:
             with suppress(requests.RequestException, KeyError):
@@ -99,7 +99,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 def move(run: Run, what: str, domain: str, extracted: set[str], record_property: Any) -> str:
-    """Move a domain under load, and check that nothing was lost; answers what the mover said."""
+    """Move a domain under load, and check that nothing was lost; return the output."""
     assert isinstance(run.stack, Movable)
     began, writes = time.monotonic(), run.ledger.writes
     with run.load.running(THINK_SECONDS):
@@ -113,7 +113,7 @@ def move(run: Run, what: str, domain: str, extracted: set[str], record_property:
     if extracted:
         run.check(f"{what} {domain}", began, writes, 0)
     else:
-        # Nobody is there who could be told anything.
+        # The monolith alone exchanges no events.
         assert not run.truth.wrong()
     failed = {one.status for one in run.load.records.since(began) if one.status >= 500}
     assert failed <= {503}, "nothing but a hold that took too long"

@@ -1,4 +1,4 @@
-"""The full split as a newcomer starts it: how fast, how large, how safe, and what stays."""
+"""The full split as a new user starts it: start time, size, security and persistence."""
 
 import json
 import os
@@ -25,14 +25,14 @@ EVERYTHING = frozenset(stages.DOMAINS)
 
 
 class Started(Composed):
-    """Knows how long it took until the first page, and until all was well."""
+    """A stage that measures the time until the first page, and until all is healthy."""
 
     first_page = 0.0
     well = 0.0
     crowd = 1.0
 
     def start(self) -> "Started":
-        """Start it like anybody, and look at its front page meanwhile."""
+        """Start it like a user, and poll its front page."""
         self.first_page = 0.0
         began = time.monotonic()
         stop = threading.Event()
@@ -58,8 +58,8 @@ class Started(Composed):
 def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """Start everything, demo content included.
 
-    What else the machine does makes a start slower and never faster: it begins when others leave
-    the processors to it, or after a minute in which they did not.
+    Other work of the machine only makes a start slower, so it begins when the CPUs are idle, or
+    after a minute.
     """
     started = Started(EVERYTHING, tmp_path_factory.mktemp("forum"), {"DEMO": "on"})
     deadline = time.monotonic() + CALM_SECONDS
@@ -71,12 +71,12 @@ def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 
 
 def crowd() -> float:
-    """Return how many programs want each processor."""
+    """Return the load average per CPU."""
     return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 def sign_in(forum: Composed) -> str:
-    """Sign in as somebody of the demo; gives the token."""
+    """Sign in as a demo user; return the token."""
     who = {"username": read().people[0].username, "password": PASSWORD}
     answer = requests.post(f"{forum.base_url}/api/users/sessions", json=who, timeout=20)
     answer.raise_for_status()
@@ -84,21 +84,21 @@ def sign_in(forum: Composed) -> str:
 
 
 def threads(forum: Composed) -> list[str]:
-    """Name all threads, by title."""
+    """Return the titles of all threads."""
     answer = requests.get(f"{forum.base_url}/api/threads?limit=100", timeout=20)
     answer.raise_for_status()
     return sorted(thread["title"] for thread in answer.json()["items"])
 
 
 def names(forum: Composed) -> list[str]:
-    """Name the services that have containers."""
+    """Return the services that have containers."""
     return forum.compose("ps", "-a", "--services").split()
 
 
 def test_the_first_page_is_there_in_time(forum: Started, record_property: Any) -> None:
     for what, seconds in (("the first page", forum.first_page), ("all, with demo", forum.well)):
         record_property("table", ("seconds from `docker compose up`", what, f"{seconds:.1f}"))
-    # Longer where more was going on than there are processors for.
+    # Longer if the machine was overloaded.
     assert 0 < forum.first_page / forum.crowd < FIRST_PAGE_SECONDS
 
 
@@ -165,7 +165,7 @@ def test_everything_stops_when_it_is_asked_to(forum: Started) -> None:
     assert time.monotonic() - began < 40
     for container in json.loads(engine.docker("inspect", *running)):
         state = container["State"]
-        # 137 is what is left of a program that did not listen.
+        # 137 is the exit code of a program that ignored SIGTERM.
         assert state["ExitCode"] in {0, 143}, f"{container['Name']}: {state['ExitCode']}"
     forum.compose("down")
     forum.compose("up", "--wait", "--no-build")
@@ -195,7 +195,7 @@ def test_each_stage_has_data_of_its_own(forum: Started) -> None:
 
 
 def in_mebibytes(text: str) -> float:
-    """Read what `docker stats` writes, such as 81.2MiB."""
+    """Parse a size from `docker stats`, such as 81.2MiB."""
     units = {"GiB": 1024, "MiB": 1, "KiB": 1 / 1024, "B": 1 / 1024**2}
     unit = next(unit for unit in units if text.endswith(unit))
     return float(text.removesuffix(unit)) * units[unit]

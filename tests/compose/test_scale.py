@@ -18,7 +18,7 @@ PATHS = ("/api/posts?limit=1", "/api/posts/by-user/nobody", "/")
 
 @pytest.fixture(scope="module")
 def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    """Run the full split as compose.yaml has it: no port but the gateway's."""
+    """Run the full split as in compose.yaml, without ports other than the gateway's."""
     stack = Composed(
         frozenset(stages.DOMAINS), tmp_path_factory.mktemp("scale"), files=("-f", "compose.yaml")
     )
@@ -63,7 +63,7 @@ def test_an_instance_dies_and_no_request_notices(forum: Composed) -> None:
     time.sleep(2)
     victims = sorted(forum.containers("posts"))[:2]
     for victim in victims:
-        # Not started again by itself, as a crash would be: it stays away.
+        # Unlike after a crash, it is not restarted.
         engine.docker("kill", victim)
         time.sleep(4)
     engine.docker("start", *victims)

@@ -1,4 +1,4 @@
-"""The stages, and what every test of the contract gets."""
+"""Stages and fixtures of the contract tests."""
 
 import difflib
 import secrets
@@ -18,7 +18,7 @@ from tests.contract.support.transcript import UNCOMPARED, Transcript
 from tests.support.harness import Stack
 
 HERE = Path(__file__).parent
-# Everybody in this suite signs in from one address; `test_limits` has a forum of its own.
+# All people in this suite sign in from one address; `test_limits` has its own forum.
 WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
 
 _FIRST_STAGE: dict[str, Transcript] = {}
@@ -28,7 +28,7 @@ _FIRST_STAGE: dict[str, Transcript] = {}
 def forum(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Forum]:
-    """Run a stage; each starts with data of its own."""
+    """Run a stage; each starts with its own data."""
     extracted: frozenset[str] = request.param
     directory = tmp_path_factory.mktemp(stages.stage_name(extracted))
     with Stack(extracted, directory, WITHOUT_LIMITS) as stack:
@@ -37,9 +37,9 @@ def forum(
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run stage after stage, each just once, and generated cases when a stage is done with.
+    """Run each stage once, one after another, with the generated cases last in a stage.
 
-    One process has to run them all, the first stage first, since it keeps the transcripts.
+    One process must run them all, the first stage first, because it stores the transcripts.
     """
     order = {
         stages.stage_name(extracted): place for place, extracted in enumerate(stages.all_stages())
@@ -56,49 +56,49 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def transcript() -> Transcript:
-    """Keep what this test asks and is answered; compared with the first stage's at the end."""
+    """Record this test's requests and responses, compared with the first stage's at the end."""
     return Transcript("".join(secrets.choice(string.ascii_lowercase) for _ in range(10)))
 
 
 @pytest.fixture
 def people(forum: Forum, transcript: Transcript) -> People:
-    """Make people."""
+    """Create people."""
     return People(forum, transcript)
 
 
 @pytest.fixture
 def anyone(people: People) -> Client:
-    """Be nobody in particular."""
+    """Return an anonymous client."""
     return people.anonymous()
 
 
 @pytest.fixture
 def ada(people: People) -> Person:
-    """Be a member."""
+    """Create a member."""
     return people.member("ada")
 
 
 @pytest.fixture
 def ben(people: People) -> Person:
-    """Be another member."""
+    """Create another member."""
     return people.member("ben")
 
 
 @pytest.fixture
 def mod(people: People) -> Person:
-    """Be a moderator."""
+    """Create a moderator."""
     return people.moderator("mod")
 
 
 @pytest.fixture
 def settle(forum: Forum) -> Settle:
-    """Wait between a write in one domain and a look at its effect in another."""
+    """Return a function that waits until a write in one domain is visible in the others."""
     return forum.settle
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
-    """Compare what a test was answered with what it was answered at the first stage."""
+    """Compare a test's transcript with that of the first stage."""
     result = yield
     transcript, forum = (pyfuncitem.funcargs.get(name) for name in ("transcript", "forum"))
     if isinstance(transcript, Transcript) and isinstance(forum, Forum):

@@ -1,7 +1,7 @@
-"""Deploy the cloud's templates here and test the forum there: `python -m tests.deploy`.
+"""Deploy the CDK templates on this machine and test the forum there: `python -m tests.deploy`.
 
-That is `make test-deploy`. Arguments go to pytest. Images stay; containers and networks go. Without
-an engine it says so, which is a failure where CI is set.
+That is `make test-deploy`. Arguments are passed to pytest. Images stay; containers and networks are
+removed. Without an engine it prints a message, which is a failure if CI is set.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Runs a stage of the forum by the cloud's templates, for suites that else use the launcher."""
+"""Stages of the forum from the CDK templates, for suites that otherwise use the launcher."""
 
 import json
 import secrets
@@ -25,10 +25,10 @@ LEAVING_SECONDS = 60
 
 
 class Deployed:
-    """A stage deployed at an emulator of its own, on a free port, with data of its own.
+    """A stage deployed at its own emulator, on a free port, with its own data.
 
-    It has what `tests.support.harness.Launched` has, as far as suites need it. Leaving the block
-    destroys the deployment, and asserts that nothing is left.
+    It has the methods of `RunnerStack` that suites need. Leaving the block destroys the deployment,
+    and asserts that nothing remains.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Deployed:
         directory: Path,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the stage; `environment` is what the components are told beside the template."""
+        """Create a stage; `environment` is added to the components' environment in the template."""
         names.install()
         ports = dict.fromkeys(PORTS, 0)
         self.config = RunConfig(extracted, ports, directory, demo=False, restart=True)
@@ -53,7 +53,7 @@ class Deployed:
         return {name: self._address(name) for name in self.config.components}
 
     def deploy(self, **changes: object) -> None:
-        """Bring the deployment to other options, such as another stage or revision."""
+        """Update the deployment with new options, such as another stage or revision."""
         self.options = replace(self.options, **changes)  # type: ignore[arg-type]
         self.config = replace(self.config, extracted=self.options.extracted)
         self.base_url = deploy(
@@ -72,19 +72,19 @@ class Deployed:
         return self
 
     def stop(self) -> None:
-        """Destroy it, and assert that nothing is left."""
+        """Destroy it, and assert that nothing remains."""
         remaining = destroy(self.place, self.options, say=self.told.append)
         assert not remaining, f"still there: {remaining}"
 
     def tasks(self, program: str) -> list[str]:
-        """Name the containers that run a program."""
+        """Return the containers that run a program."""
         mine = f"label=ministack.instance={self.place.project}:4566"
         label = f"label=com.amazonaws.ecs.container-name={program}"
         listed = ("ps", "--filter", mine, "--filter", label, "--format", "{{.Names}}")
         return docker(*listed).split()
 
     def alone(self, program: str) -> str:
-        """Wait until one task runs a program, and name it: those before it may still be leaving."""
+        """Wait until exactly one task runs a program, and return its container."""
         deadline = time.monotonic() + LEAVING_SECONDS
         while len(found := self.tasks(program)) != 1:
             assert time.monotonic() < deadline, f"{program}: {found}"
@@ -92,21 +92,21 @@ class Deployed:
         return found[0]
 
     def moderator(self, username: str) -> None:
-        """Make somebody a moderator."""
+        """Make a user a moderator."""
         owner = self.config.owner("users")
         command = ("python", "-m", package(owner), "moderator", username)
         docker("exec", self.tasks(owner)[0], *command)
 
     def image(self, component: str) -> str:
-        """Name the image that a component's tasks run."""
+        """Return the image of a component's tasks."""
         return docker("inspect", "--format", "{{.Config.Image}}", self.tasks(component)[0]).strip()
 
     def log(self, program: str) -> str:
-        """Everything that a program's task has logged."""
+        """Return the log of a program's task."""
         return "".join(docker("logs", task) for task in self.tasks(program))
 
     def output_text(self) -> str:
-        """What the deployment has printed."""
+        """Return the deployment's output."""
         return "\n".join(self.told)
 
     def _address(self, program: str) -> str:
@@ -115,7 +115,7 @@ class Deployed:
         return f"http://{networks[self.place.network]['IPAddress']}:8080"
 
     def _copy_keys(self) -> None:
-        """Put the keys where the launcher has them."""
+        """Copy the keys to the launcher's folder."""
         self.config.secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         client = self.place.client("secretsmanager")
         for name in (

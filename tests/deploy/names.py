@@ -13,5 +13,5 @@ def _resolve(host: Any, *more: Any, **named: Any) -> Any:
 
 
 def install() -> None:
-    """Let every client of this process find such names, as browsers and curl do."""
+    """Make such names resolvable for every client of this process, as in browsers and curl."""
     socket.getaddrinfo = _resolve

@@ -1,4 +1,4 @@
-"""One deployment, step by step: extracted in place, replaced, broken, taken back, destroyed."""
+"""One deployment, step by step: extraction, new revision, failure, reintegration, destruction."""
 
 from collections.abc import Iterator
 
@@ -87,7 +87,7 @@ def test_a_new_revision_rolls_out_without_a_failed_read(forum: Deployed) -> None
 
 
 def test_a_broken_image_leaves_the_old_revision_serving(forum: Deployed) -> None:
-    """It starts, and its program ends at once: what a wrong build looks like."""
+    """The program of a wrong build ends right after its start."""
     image = forum.image("posts")
     whole = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
     serving = forum.alone("posts")

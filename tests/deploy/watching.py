@@ -1,4 +1,4 @@
-"""People who read without a pause, while something is deployed."""
+"""Readers that send requests continuously during a deployment."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ PAUSE_SECONDS = 0.1
 
 
 class Readers:
-    """Threads that get paths again and again; each answer is counted by path, status and server."""
+    """Threads that read paths repeatedly; responses are counted by path, status and server."""
 
     def __init__(self, url: str, paths: Sequence[str]) -> None:
         self.answers: list[tuple[str, int, str]] = []
@@ -23,11 +23,11 @@ class Readers:
 
     @property
     def failed(self) -> Counter[tuple[str, int, str]]:
-        """Count what was not answered with 200."""
+        """Count the responses with a status other than 200."""
         return Counter(answer for answer in self.answers if answer[1] != 200)
 
     def servers(self, path: str) -> list[str]:
-        """Name who answered a path, one after another, each once in a row."""
+        """Return the sequence of servers of a path, without consecutive duplicates."""
         found: list[str] = []
         for asked, _, server in self.answers:
             if asked == path and (not found or found[-1] != server):
@@ -35,7 +35,7 @@ class Readers:
         return found
 
     def _read(self, url: str, path: str) -> None:
-        # A connection for each request: whoever keeps one sees less of a change.
+        # A connection per request: persistent ones would see less of a change.
         while not self._stop.is_set():
             try:
                 answer = requests.get(url, timeout=30)

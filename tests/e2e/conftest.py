@@ -37,26 +37,26 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(params=["before", "after"])
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Return each of the two in turn."""
+    """Return each of the two stages in turn."""
     found: Stack = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture
 def settle(stack: Stack) -> Settle:
-    """Wait until what was done in one domain shows in the others."""
+    """Return a function that waits until writes in one domain are visible in the others."""
     return EventSettling(stack).wait
 
 
 @pytest.fixture
 def visitor(stack: Stack) -> NewVisitor:
-    """Make visitors."""
+    """Return a factory of visitors."""
     return lambda: Visitor(stack.base_url)
 
 
 @pytest.fixture
 def somebody(visitor: NewVisitor) -> Visitor:
-    """Be somebody who is signed in."""
+    """Return a signed-in visitor."""
     made = visitor()
     made.register(new_name("somebody"))
     assert made.status == 200
@@ -64,7 +64,7 @@ def somebody(visitor: NewVisitor) -> Visitor:
 
 
 def new_name(base: str) -> str:
-    """Return a username that nobody has."""
+    """Return an unused username."""
     return f"{base}-{next(_numbers)}"
 
 

@@ -1,4 +1,4 @@
-"""While a part does not answer: pages say what is missing, and lose nothing that was typed."""
+"""Pages while a component is down: they name what is missing, and lose no input."""
 
 import time
 
@@ -17,7 +17,7 @@ TYPED = "Words that took me an hour,\nand more on a second line & <b>so on</b>."
 
 @pytest.fixture(scope="module")
 def person(after: Stack) -> Visitor:
-    """Be somebody who has begun a thread while everything was fine."""
+    """Return a visitor who has started a thread before the outage."""
     made = Visitor(after.base_url)
     made.register(new_name("steady"), display_name="Steady")
     made.open_thread("A thread from before", "A post from before")
@@ -26,7 +26,7 @@ def person(after: Stack) -> Visitor:
 
 @pytest.fixture
 def thread(after: Stack, person: Visitor) -> str:
-    """Return the path of that thread, as every part knows it."""
+    """Return the path of that thread, once all components know it."""
     EventSettling(after).wait()
     person.open("/?q=from+before")
     return person.page.links["A thread from before"]
@@ -39,7 +39,7 @@ def profile(person: Visitor) -> str:
 
 
 def _trouble(page: Page) -> str:
-    """Return what the status page says is degraded."""
+    """Return the problems on the status page."""
     return page.text.partition("Status")[2].partition("Components")[0]
 
 

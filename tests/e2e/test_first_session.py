@@ -1,6 +1,6 @@
 """The first session of a person, in a real browser, before and after the split.
 
-One script runs on the monolith alone and on three services; the person cannot tell which.
+The same script runs on the monolith alone and on three services, with the same result.
 """
 
 import difflib

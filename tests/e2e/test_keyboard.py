@@ -1,4 +1,4 @@
-"""Without a mouse: what one presses the tab key for is seen, and leads where it says."""
+"""Keyboard navigation: each tab stop is visible, and works."""
 
 from playwright.sync_api import Browser, Page, expect
 

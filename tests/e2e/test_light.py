@@ -1,4 +1,4 @@
-"""What a visit costs, as the browser counts it: bytes, requests, and nothing that moves."""
+"""Weight of pages as measured by the browser: bytes, requests, and no layout shifts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ BLOCKING = """() => performance.getEntriesByType("resource")
 
 @dataclass
 class Transfers:
-    """What went over the network; what came from the browser's cache did not."""
+    """Transfers over the network, without the browser's cache."""
 
     sizes: dict[str, int] = field(default_factory=dict)
     kinds: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Transfers:
 
 
 def watch(page: Page) -> Transfers:
-    """Count from now on."""
+    """Start counting."""
     found = Transfers()
     session = page.context.new_cdp_session(page)
     cached: set[str] = set()
@@ -57,7 +57,7 @@ def watch(page: Page) -> Transfers:
 
 @pytest.fixture(scope="module", params=["before", "after"])
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Return each of the two in turn."""
+    """Return each of the two stages in turn."""
     found: Stack = request.getfixturevalue(request.param)
     return found
 

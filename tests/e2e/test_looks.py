@@ -15,7 +15,7 @@ from tests.support.harness import Stack
 
 @pytest.fixture(scope="module", params=["before", "after"])
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Return each of the two in turn."""
+    """Return each of the two stages in turn."""
     found: Stack = request.getfixturevalue(request.param)
     return found
 

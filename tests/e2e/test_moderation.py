@@ -1,4 +1,4 @@
-"""What moderators do through the pages, and what others see of it, before and after the split."""
+"""Moderation through the pages, and its effect for others, before and after the split."""
 
 import re
 

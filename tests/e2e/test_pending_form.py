@@ -1,4 +1,4 @@
-"""What a person typed is never lost to an error, and each form says what is wrong."""
+"""Input is never lost to an error, and each form shows its errors."""
 
 import re
 
@@ -156,7 +156,7 @@ def test_a_registration_that_is_refused_keeps_all_but_the_password(visitor: NewV
 def test_who_is_signed_in_can_sign_in_anew_or_as_somebody_else(
     visitor: NewVisitor, somebody: Visitor
 ) -> None:
-    """As in a second tab, or to feel a new role."""
+    """As in a second tab, or after a change of role."""
     name = new_name("second")
     visitor().register(name)
     somebody.sign_in(name)

@@ -16,14 +16,14 @@ ARTICLE = re.compile(r'<article class="post[^"]*" id="post-([0-9a-f-]+)"')
 
 @pytest.fixture(scope="module", params=["before", "after"])
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Return each of the two in turn."""
+    """Return each of the two stages in turn."""
     found: Stack = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture(scope="module")
 def writer(stack: Stack) -> Visitor:
-    """Be somebody who has written a lot."""
+    """Return a visitor who has written many posts."""
     made = Visitor(stack.base_url)
     made.register(new_name("writer"))
     return made

@@ -1,4 +1,4 @@
-"""What pages let nobody do: forge forms, redirect elsewhere, run scripts, read cookies."""
+"""Security of pages: no forged forms, open redirects, injected scripts or readable cookies."""
 
 import re
 from http.cookies import SimpleCookie
@@ -29,7 +29,7 @@ HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"
 
 
 def _check_page(response: requests.Response) -> None:
-    """Check what has to hold for every page."""
+    """Check the invariants of every page."""
     policy = response.headers["Content-Security-Policy"]
     assert "unsafe" not in policy
     directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
@@ -169,7 +169,7 @@ def test_a_form_without_the_sessions_token_does_nothing(
 
 
 def test_signing_in_from_another_site_does_nothing(visitor: NewVisitor) -> None:
-    """Nobody can be signed in, unknowingly, as somebody else."""
+    """Login CSRF: another site can't sign a visitor in as somebody else."""
     name = new_name("victim")
     visitor().register(name)
     for path, fields in (

@@ -1,4 +1,4 @@
-"""What scripts add to pages: times that stay true, and a switch between light and dark."""
+"""Scripts of pages: relative times, and the switch between light and dark."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Writing with scripts: drafts, a preview, quotations, and others who write at the same time."""
+"""Writing with scripts: drafts, preview, quotations, and concurrent replies."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,15 +10,15 @@ from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 TYPED = "Words that took me an hour,\n\nand *more* on a third line & <b>so on</b>."
-# So long a draft waits before it is kept; see write.js.
+# Delay before a draft is stored; see write.js.
 KEPT_AFTER = 600  # milliseconds
-# So often a page looks for new replies; see live.js.
+# Interval of polls for new replies; see live.js.
 LOOKS_EVERY = 15_000  # milliseconds
 
 
 @pytest.fixture
 def writer(stack: Stack) -> Visitor:
-    """Be somebody who has begun a thread."""
+    """Return a visitor who has started a thread."""
     made = Visitor(stack.base_url)
     made.register(new_name("writer"))
     made.open_thread("A thread to write in", "Its *first* post")
@@ -33,7 +33,7 @@ def thread(writer: Visitor) -> str:
 
 
 def _let_in(page: Page, visitor: Visitor) -> None:
-    """Have a browser be signed in as a visitor is."""
+    """Sign a browser in with a visitor's session."""
     token = visitor.http.cookies.get("forum_session") or ""
     page.context.add_cookies([{"name": "forum_session", "value": token, "url": visitor.url}])
 

@@ -27,7 +27,7 @@ def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MovingForum]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what each move was like, and the seed that repeats the run."""
+    """Print the report of each move, and the seed that repeats the run."""
     for made in FORUMS:
         terminalreporter.section("moves")
         terminalreporter.write_line(HEADING)

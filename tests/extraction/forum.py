@@ -1,4 +1,4 @@
-"""A forum on the move: a running stage, people in it, and the mover as a process of its own."""
+"""A forum during moves: a running stage, its users, and the extraction as a separate process."""
 
 import os
 import random
@@ -21,13 +21,13 @@ from tests.support.harness import Stack
 HELD = re.compile(r"writes were frozen for ([0-9.]+) s")
 MOVER = (sys.executable, "-m", "extraction")
 MOVED_WITHIN = 900 if os.environ.get("FULL") else 420  # seconds
-# Of one move; on a busy machine a part would else be dead whenever the mover needs it.
+# Per move; on a busy machine a component would otherwise always be down when it is needed.
 MOST_KILLS = 12
 
 
 @dataclass
 class Moved:
-    """What one move was like for the people in the forum."""
+    """The effect of one move on the users."""
 
     name: str
     seconds: float
@@ -39,7 +39,7 @@ class Moved:
     kills: int = 0
 
     def line(self) -> str:
-        """Write it as a line of a table."""
+        """Return the report as a line of a table."""
         held = ", ".join(f"{seconds:.2f}" for seconds in self.held) or "-"
         return (
             f"{self.name:<16} {self.seconds:>6.1f} s  held {held:>5} s {self.requests:>6}"
@@ -55,7 +55,7 @@ HEADING = (
 
 @dataclass
 class MovingForum:
-    """A stage, its people, what they have been told, and what each move was like."""
+    """A stage, its users, the ledger of acknowledged writes, and the reports of moves."""
 
     stack: Stack
     seed: int
@@ -69,7 +69,7 @@ class MovingForum:
         self.crowd = Crowd(self.stack.base_url, self.ledger, self.seed, self.members)
 
     def command(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start the mover."""
+        """Start the extraction process."""
         return subprocess.Popen(
             [*MOVER, *arguments],
             cwd=ROOT,
@@ -80,7 +80,7 @@ class MovingForum:
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """Run the mover to its end."""
+        """Run the extraction process to its end."""
         process = self.command(*arguments)
         try:
             said, _ = process.communicate(timeout=MOVED_WITHIN)
@@ -92,7 +92,7 @@ class MovingForum:
         return process.returncode, said
 
     def _rest(self, process: "subprocess.Popen[str]") -> str:
-        """Wait for the mover, and give what it said."""
+        """Wait for the extraction process, and return its output."""
         try:
             return process.communicate(timeout=MOVED_WITHIN)[0]
         except subprocess.TimeoutExpired:
@@ -101,14 +101,14 @@ class MovingForum:
             raise AssertionError(f"seed {self.seed}: it did not end:\n{said}") from None
 
     def move(self, what: str, domain: str, *options: str) -> Moved:
-        """Move a domain while people are at it."""
+        """Move a domain under load."""
         began, at, writes = time.monotonic(), time.monotonic(), self.ledger.writes
         code, said = self.run(what, domain, "--soak", "2", *options)
         assert code == 0, f"seed {self.seed}:\n{said}"
         return self._note(what, domain, at, time.monotonic() - began, writes, said, 0)
 
     def move_under_kills(self, what: str, domain: str, killed: Sequence[str]) -> Moved:
-        """Move a domain while the mover and parts of the forum are killed again and again."""
+        """Move a domain while the extraction and components are killed repeatedly."""
         at, writes, told, kills = time.monotonic(), self.ledger.writes, "", 0
         while True:
             process = self.command(what, domain, "--soak", "1")
@@ -131,12 +131,12 @@ class MovingForum:
 
     @contextmanager
     def people(self, think: float = 0.3) -> Iterator[None]:
-        """Let people be at it during the block."""
+        """Run the load during the block."""
         with self.crowd.running(think):
             yield
 
     def prove(self) -> None:
-        """Assert that everything is as it was acknowledged, and everybody still signed in."""
+        """Assert that all acknowledged writes are visible, and all sessions valid."""
         if self.stack.config.services:
             settle(self.stack)
         wrong = Truth(self.stack, self.ledger).wrong()
@@ -175,10 +175,10 @@ class MovingForum:
         return moved
 
     def failures(self, since: float) -> list[Exchange]:
-        """Return what failed in another way than announced."""
+        """Return the failures other than the announced ones."""
         return [one for one in self.crowd.records.failures(since) if not is_announced(one)]
 
 
 def is_announced(one: Exchange) -> bool:
-    """Return whether a request was refused since its domain was on the move."""
+    """Return whether a request was refused because its domain was being moved."""
     return one.status == 503 and "being moved" in one.detail

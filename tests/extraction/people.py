@@ -1,4 +1,4 @@
-"""People who read back what they wrote: nobody may be shown less than was acknowledged."""
+"""Users who read back what they wrote: they must never see less than was acknowledged."""
 
 import random
 import threading
@@ -14,26 +14,26 @@ POSTS_ARE_DOWN = "<h2>The posts can’t be reached right now</h2>"
 
 
 class Witness(Member):
-    """A member who remembers what they wrote last, and looks at it again and again."""
+    """A member who reads the last acknowledged writes repeatedly."""
 
     stale: list[str]
 
     def act(self) -> None:
-        """Do one thing, and often look at one's own things afterwards."""
+        """Do one action, often followed by a check of own writes."""
         super().act()
         if self.dice.random() < 0.5:
             self.look_back()
 
     def actions(self) -> list[tuple[int, Callable[[], None]]]:
-        """Return what people do here beside the rest."""
+        """Return the additional actions of this suite."""
         return [*super().actions(), (3, self.repeat_a_post), (2, self.sign_in_again)]
 
     def look_back(self) -> None:
-        """Read something of one's own; whatever is older than what was acknowledged is noted."""
+        """Read an own post, thread or profile; record results that are older than acknowledged."""
         self.dice.choice([self.look_at_post, self.look_at_thread, self.look_at_oneself])()
 
     def look_at_post(self) -> None:
-        """Read one of one's own posts: by the API, in its thread's list, or on its page."""
+        """Read an own post: from the API, in its thread's list, or on its page."""
         if not self.own:
             return
         post = self.ledger.posts[self.dice.choice(self.own[-5:])]
@@ -54,14 +54,14 @@ class Witness(Member):
             self.stale.append(f"{path}: {answer.status_code}, without {post.body!r}")
 
     def look_at_thread(self) -> None:
-        """Read a thread that others write in, too."""
+        """Read a thread in which others write too."""
         thread = self.dice.choice(self.ledger.open_threads()[-RECENT:])
         answer = self.client.ask("GET", f"/api/threads/{thread.id}")
         if answer is not None and answer.status_code < 500 and answer.status_code != 200:
             self.stale.append(f"thread {thread.id}: {answer.status_code}")
 
     def look_at_oneself(self) -> None:
-        """Read one's own profile, and whether the session lives."""
+        """Read the own profile, and check the session."""
         answer = self.client.ask("GET", "/api/users/me")
         if answer is None or answer.status_code >= 500:
             return
@@ -70,11 +70,11 @@ class Witness(Member):
             self.stale.append(f"me: {answer.status_code} {answer.text[:200]}, not {name!r}")
 
     def sign_in_again(self) -> None:
-        """Open another session, with the password of the first."""
+        """Open another session with the same password."""
         self.client.sign_in(self.client.name)
 
     def repeat_a_post(self) -> None:
-        """Send the same post twice with one key: it is written once, and answered alike."""
+        """Send a post twice with one key: it is written once, with the same response."""
         thread = self.dice.choice(self.ledger.open_threads()[-RECENT:])
         mark = f"mark{self.dice.getrandbits(64):016x}"
         json, headers = new_post(thread.id, mark)
@@ -90,7 +90,7 @@ class Witness(Member):
 
 
 class Crowd(Load):
-    """Witnesses who act at the same time."""
+    """Witnesses who act concurrently."""
 
     def __init__(self, url: str, ledger: Ledger, seed: int, members: int) -> None:
         self.records = Records()

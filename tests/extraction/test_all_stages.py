@@ -1,4 +1,4 @@
-"""The whole way out and back while people write: nothing is lost, nothing older is shown."""
+"""All extractions and reintegrations under load: nothing is lost, nothing stale is shown."""
 
 import os
 import time
@@ -10,14 +10,14 @@ from tests.extraction.forum import MovingForum
 
 OUT = [("extract", "users"), ("extract", "threads"), ("extract", "posts")]
 BACK = [("reintegrate", "posts"), ("reintegrate", "threads"), ("reintegrate", "users")]
-CALM = 3.0  # processes that wanted to run on average during the last minute
+CALM = 3.0  # load average of the last minute
 HELD_AT_MOST = 2.0 if os.getloadavg()[0] < CALM else FREEZE_SECONDS
 """Seconds; on a machine that does something else as well, a hold may take as long as it lasts."""
 
 
 @pytest.fixture(scope="module")
 def moved(forum: MovingForum) -> MovingForum:
-    """Go all the way under load."""
+    """Extract and reintegrate all domains under load."""
     began = time.monotonic()
     with forum.people():
         for what, domain in [*OUT, *BACK]:

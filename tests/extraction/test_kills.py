@@ -1,4 +1,4 @@
-"""The same way while the mover, the services and the monolith are killed at random moments."""
+"""All moves while the extraction, the services and the monolith are killed at random times."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A forum that has much to move: the hold does not grow with what was there before."""
+"""A large forum: the write freeze does not grow with the amount of data."""
 
 import os
 import time
@@ -19,7 +19,7 @@ WAY = [("extract", "posts"), ("reintegrate", "posts")]
 
 @pytest.fixture(scope="module")
 def large(forum: MovingForum) -> MovingForum:
-    """Have many posts in the forum beside those of the people in it."""
+    """Add many posts to the forum."""
     file = forum.stack.config.folder / "forum.sqlite"
     engine = make_engine(f"sqlite:///{file}")
     into_sql(engine, Content(SIZE), lambda _: None, credentials=True)

@@ -1,4 +1,4 @@
-"""Domains move in any order, phase by phase, while others are used; cursors and pages go on."""
+"""Moves in another order, phase by phase, under load; cursors and forms remain valid."""
 
 import pytest
 import requests
@@ -18,7 +18,7 @@ WAY = [
 
 @pytest.fixture(scope="module")
 def moved(forum: MovingForum) -> MovingForum:
-    """Go another way than the usual one, with what people have in hand from before each step."""
+    """Move domains in an unusual order, with client state from before each step."""
     member = forum.crowd.members[0]
     sent = {"Authorization": f"Bearer {member.client.token}"}
     with forum.people():
@@ -35,7 +35,7 @@ def test_everything_is_as_it_was_acknowledged(moved: MovingForum) -> None:
 
 
 class Hand:
-    """What somebody has in hand: cursors, ETags, idempotency keys, an open form."""
+    """Client state: cursors, ETags, idempotency keys, an open form."""
 
     def __init__(self, url: str, sent: dict[str, str], person: str) -> None:
         self._url, self._sent, self._person = url, sent, person
@@ -59,7 +59,7 @@ class Hand:
         self._profile = self._get(f"/api/users/{person}").headers["ETag"]
 
     def goes_on(self) -> None:
-        """Use all of it."""
+        """Use the complete state."""
         for path, cursor in self._cursors.items():
             if cursor is not None:
                 answer = self._get(f"{path}limit=3&cursor={cursor}")

@@ -1,4 +1,4 @@
-"""What verification reports: a rehearsal, a row that was damaged on its way, and what mends it."""
+"""Verification: dry run, a damaged copy, and its repair."""
 
 import boto3
 import pytest
@@ -12,7 +12,7 @@ from tests.support.waits import wait_until
 
 @pytest.fixture(scope="module")
 def written(forum: MovingForum) -> MovingForum:
-    """Have something to move."""
+    """Write content to move."""
     for member in forum.crowd.members[:4]:
         for _ in range(5):
             member.reply()
@@ -79,7 +79,7 @@ def test_what_makes_no_sense_is_refused_in_a_line(written: MovingForum) -> None:
 
 def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingForum) -> None:
     mover = written.command("reintegrate", "posts", "--soak", "1")
-    # The last service takes with it whoever published for it, and then the datastores.
+    # Stopping the last service also stops its worker, and then the datastores.
     wait_until(lambda: written.stack.pid("monolith-worker") == 0 or mover.poll() is not None, 120)
     mover.kill()
     said = mover.communicate()[0]
@@ -97,7 +97,7 @@ def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingF
 
 
 def _damage(forum: MovingForum, thread: str, post: str) -> None:
-    """Change a word in the copy of a post, as no program of the forum would."""
+    """Change a word in the copy of a post, bypassing the forum's programs."""
     told = process_specs.component_environment(forum.stack.config, "posts")
     client = boto3.client(
         "dynamodb",

@@ -1,4 +1,4 @@
-"""A person at the gateway who sends a write until it is known what became of it."""
+"""A client at the gateway that repeats a write until its outcome is known."""
 
 import random
 import threading
@@ -14,26 +14,26 @@ from chassis.clock import uuid7
 
 PASSWORD = "a password of the fault suite"
 TIMEOUT = 20  # seconds, longer than the gateway's
-PATIENCE = 90  # seconds that a write is tried
+PATIENCE = 90  # seconds that a write is retried
 
 
 class GaveUpError(AssertionError):
-    """A write could not be brought to an end: the forum did not recover."""
+    """The outcome of a write stayed unknown: the forum did not recover."""
 
 
 class StoppedError(Exception):
-    """The load was told to end."""
+    """The load is being stopped."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request: when it was sent (monotonic), how long it took, and what came back."""
+    """One request: its start (monotonic), its duration and its response."""
 
     at: float
     seconds: float
     method: str
     path: str
-    status: int  # 0: no answer, or one that broke off
+    status: int  # 0: no response, or an incomplete one
     problem: bool
     """Whether an error came as problem+json, or as a page where a page was asked for."""
     detail: str = ""
@@ -46,7 +46,7 @@ class Records:
         self.exchanges: list[Exchange] = []
 
     def since(self, at: float) -> list[Exchange]:
-        """Return the exchanges that were sent since then."""
+        """Return the exchanges sent since then."""
         return [exchange for exchange in self.exchanges if exchange.at >= at]
 
     def failures(self, since: float) -> list[Exchange]:
@@ -55,7 +55,7 @@ class Records:
 
 
 class Client:
-    """HTTP, with everything noted."""
+    """HTTP client that records every exchange."""
 
     def __init__(
         self, url: str, records: Records, stop: threading.Event, dice: random.Random
@@ -78,7 +78,7 @@ class Client:
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response | None:
-        """Send one request; None if no answer came."""
+        """Send one request; return None without a response."""
         sent = dict(headers or {})
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
@@ -100,7 +100,7 @@ class Client:
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Send a request that may be repeated until it is answered.
+        """Send a repeatable request until there is a response.
 
         Raises:
             GaveUpError: it failed for longer than `PATIENCE`.
@@ -119,7 +119,7 @@ class Client:
             pause = min(1.0, pause * 1.5)
 
     def register(self) -> str:
-        """Open an account and sign in; answers the display name."""
+        """Open an account and sign in; return the display name."""
         name = f"f{self.dice.getrandbits(48):x}"
         account = {"username": name, "password": PASSWORD}
         made = self.insist("POST", "/api/users", account, {"Idempotency-Key": uuid7()})

@@ -37,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what each fault did, and the seed that repeats the run."""
+    """Print the report of each fault, and the seed that repeats the run."""
     for made in RUNS:
         terminalreporter.section("faults")
         terminalreporter.write_line(HEADING)

@@ -1,4 +1,4 @@
-"""What can go wrong: each fault begins and ends within a block."""
+"""Faults of a stage: each begins and ends within a block."""
 
 import random
 import time
@@ -35,12 +35,12 @@ class Faults:
         }
 
     def pair(self) -> tuple[str, str]:
-        """Pick two faults that happen one within the other."""
+        """Pick two faults, to be nested."""
         first, second = self._dice.sample(sorted(self.named), 2)
         return first, second
 
     def kills(self, parts: Sequence[str]) -> Fault:
-        """Kill parts, each when the one before has had a second to come back."""
+        """Kill processes one after another, with a second in between."""
 
         @contextmanager
         def killed() -> Iterator[None]:
@@ -52,7 +52,7 @@ class Faults:
         return killed
 
     def pauses(self, parts: Sequence[str]) -> Fault:
-        """Pause parts, each a second after the one before, so that some stand still together."""
+        """Pause processes, each a second after the previous one, so that pauses overlap."""
 
         @contextmanager
         def paused() -> Iterator[None]:
@@ -73,13 +73,13 @@ class Faults:
 
     @contextmanager
     def _kill(self, part: str) -> Iterator[None]:
-        """Kill -9 a part with all of its processes; it is started again by whoever watches it."""
+        """Kill a process and its workers (SIGKILL); it is restarted by its supervisor."""
         self._stack.kill_group(part)
         yield
 
     @contextmanager
     def _pause(self, part: str) -> Iterator[None]:
-        """Stop a part without it noticing (SIGSTOP), for some seconds."""
+        """Suspend a process (SIGSTOP) for some seconds."""
         self._stack.pause(part)
         try:
             time.sleep(PAUSE_SECONDS)
@@ -89,21 +89,21 @@ class Faults:
 
     @contextmanager
     def _drop(self, name: str) -> Iterator[None]:
-        """Close every connection to a part."""
+        """Close every connection to an upstream."""
         with self._mesh.dropping(name):
             time.sleep(NETWORK_SECONDS)
         yield
 
     @contextmanager
     def _delay(self, name: str) -> Iterator[None]:
-        """Let every second call to a part arrive late."""
+        """Delay every second call to an upstream."""
         with self._mesh.delaying(name):
             time.sleep(NETWORK_SECONDS)
         yield
 
     @contextmanager
     def _throttle(self) -> Iterator[None]:
-        """Let DynamoDB refuse half of all calls for their number."""
+        """Throttle half of all calls to DynamoDB."""
         with self._mesh.throttling():
             time.sleep(NETWORK_SECONDS)
         yield
@@ -116,7 +116,7 @@ class Faults:
 
 
 def republish(stack: Stack, dice: random.Random) -> int:
-    """Publish the events in all outboxes in DynamoDB again, in random order; answers how many."""
+    """Publish the events of all DynamoDB outboxes again, in random order; return their number."""
     session = boto3.Session("local", "local", region_name="eu-central-1")
     dynamo = session.client("dynamodb", endpoint_url=stack.config.url("dynamodb"))
     sns = session.client("sns", endpoint_url=stack.config.url("bus"))

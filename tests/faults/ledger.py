@@ -1,4 +1,4 @@
-"""What the forum has acknowledged, and so has to be true once everything has settled."""
+"""The ledger of acknowledged writes, which must be visible once all events are processed."""
 
 import threading
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class WrittenPost:
-    """A post that was acknowledged; `bodies` are those it may have, the last edit's as a rule."""
+    """An acknowledged post; `bodies` are its possible texts, usually only the last edit's."""
 
     id: str
     thread_id: str
@@ -18,7 +18,7 @@ class WrittenPost:
 
 @dataclass
 class WrittenThread:
-    """A thread that was acknowledged."""
+    """An acknowledged thread."""
 
     id: str
     title: str
@@ -28,7 +28,7 @@ class WrittenThread:
 
 @dataclass
 class Ledger:
-    """Acknowledged writes of all clients; each thing is changed by its author's client only."""
+    """Acknowledged writes of all clients; each thing is changed only by its author's client."""
 
     threads: dict[str, WrittenThread] = field(default_factory=dict)
     posts: dict[str, WrittenPost] = field(default_factory=dict)
@@ -42,32 +42,32 @@ class Ledger:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def person(self, person_id: str, name: str) -> None:
-        """Note a person's name."""
+        """Record a person's name."""
         with self._lock:
             self.names[person_id] = name
             self.writes += 1
 
     def thread(self, thread: WrittenThread) -> None:
-        """Note a new thread, or what became of one."""
+        """Record a new or changed thread."""
         with self._lock:
             self.threads[thread.id] = thread
             self.touched.add(thread.id)
             self.writes += 1
 
     def post(self, post: WrittenPost) -> None:
-        """Note a new post, or what became of one."""
+        """Record a new or changed post."""
         with self._lock:
             self.posts[post.id] = post
             self.touched.add(post.thread_id)
             self.writes += 1
 
     def open_threads(self) -> list[WrittenThread]:
-        """Return the threads that take posts."""
+        """Return the open threads."""
         with self._lock:
             return [thread for thread in self.threads.values() if not thread.deleted]
 
     def take_touched(self) -> list[WrittenThread]:
-        """Return the threads to verify, and begin anew."""
+        """Return the threads to verify, and reset the list."""
         with self._lock:
             taken, self.touched = self.touched, set()
             return [self.threads[thread_id] for thread_id in sorted(taken)]

@@ -18,7 +18,7 @@ _EDITED = " (edited)"
 
 
 class Member:
-    """One person, who does one thing after another."""
+    """One user, who acts sequentially."""
 
     def __init__(self, client: Client, ledger: Ledger) -> None:
         self.client = client
@@ -34,12 +34,12 @@ class Member:
         self.open_thread()
 
     def act(self) -> None:
-        """Do one thing, picked at random."""
+        """Do one random action."""
         weights, choices = zip(*self.actions(), strict=True)
         self.dice.choices(choices, weights)[0]()
 
     def actions(self) -> list[tuple[int, Callable[[], None]]]:
-        """Return what people do, and how often in comparison."""
+        """Return the actions with their weights."""
         return [
             (30, self.reply),
             (25, self.read),
@@ -52,7 +52,7 @@ class Member:
         ]
 
     def read(self) -> None:
-        """Look at a page or an answer of the API."""
+        """Read a page or a resource of the API."""
         thread = self.dice.choice(self.ledger.open_threads()[-RECENT:])
         paths = (
             "/",
@@ -67,17 +67,17 @@ class Member:
         self.client.ask("GET", self.dice.choice(paths))
 
     def open_thread(self) -> None:
-        """Begin a thread with a first post."""
+        """Start a thread with a first post."""
         thread = self._thread()
         self.ledger.thread(thread)
         self._post(thread.id)
 
     def reply(self) -> None:
-        """Write in a thread of anybody's."""
+        """Write in any thread."""
         self._post(self.dice.choice(self.ledger.open_threads()[-RECENT:]).id)
 
     def edit(self) -> None:
-        """Rewrite one of one's own posts."""
+        """Edit an own post."""
         if not self.own:
             return
         post = self.ledger.posts[self.dice.choice(self.own)]
@@ -86,7 +86,7 @@ class Member:
         self.ledger.post(replace(post, body=body))
 
     def delete_post(self) -> None:
-        """Delete one of one's own posts."""
+        """Delete an own post."""
         if len(self.own) < 3:
             return
         post = self.ledger.posts[self.own.pop(self.dice.randrange(len(self.own)))]
@@ -95,11 +95,11 @@ class Member:
         self.ledger.post(replace(post, deleted=True))
 
     def delete_thread(self) -> None:
-        """Open a thread that nobody else knows of, and delete the one before it."""
+        """Open an unlisted thread, and delete the previous one."""
         if self.alone:
             thread = self.alone.pop()
             answer = self.client.insist("DELETE", f"/api/threads/{thread.id}")
-            # 404: an answer was lost, and the deletion had taken place.
+            # 404: the response was lost, but the deletion took place.
             assert answer.status_code in {204, 404}, answer.text
             self.ledger.thread(replace(thread, deleted=True))
         made = self._thread()
@@ -108,13 +108,13 @@ class Member:
         self.alone.append(made)
 
     def rename(self) -> None:
-        """Take another display name."""
+        """Change the display name."""
         name = f"Name {self.dice.getrandbits(40):x}"
         self._change(f"/api/users/{self.client.id}", "display_name", name)
         self.ledger.person(self.client.id, name)
 
     def register_another(self) -> None:
-        """Let a newcomer register, who writes one post."""
+        """Register a new user, who writes one post."""
         newcomer = Client(self.client.url, self.client.records, self.client.stop, self.dice)
         other = Member(newcomer, self.ledger)
         name = newcomer.register()
@@ -136,12 +136,12 @@ class Member:
         self.note_post(answer.json()["id"], thread_id, mark)
 
     def note_post(self, post_id: str, thread_id: str, mark: str) -> None:
-        """Note a post that was acknowledged."""
+        """Record an acknowledged post."""
         self.ledger.post(WrittenPost(post_id, thread_id, self.client.id, mark, mark))
         self.own.append(post_id)
 
     def _change(self, path: str, field: str, value: str) -> None:
-        """Bring a field to a value; what another attempt did meanwhile is found out by reading."""
+        """Set a field; read it to find out about lost responses."""
         while True:
             seen = self.client.insist("GET", path)
             assert seen.status_code == 200, seen.text
@@ -157,7 +157,7 @@ class Member:
 
 
 class Load:
-    """Members who act at the same time, each at a steady pace, until they are stopped."""
+    """Members who act concurrently at a steady rate, until they are stopped."""
 
     def __init__(self, url: str, ledger: Ledger, seed: int, members: int = 6) -> None:
         self.records = Records()
@@ -170,13 +170,13 @@ class Load:
         ]
 
     def prepare(self) -> None:
-        """Let everybody open an account."""
+        """Register all members."""
         for member in self.members:
             member.start()
 
     @contextmanager
     def running(self, think: float = THINK_SECONDS) -> Iterator["Load"]:
-        """Run the load during the block; raises at its end what went wrong for a member."""
+        """Run the load during the block; at its end, raise the errors of members."""
         self.stop.clear()
         threads = [
             threading.Thread(target=self._run, args=(member, think)) for member in self.members

@@ -1,4 +1,4 @@
-"""The network between the parts of a stage: an Envoy on every way, which breaks what it is told."""
+"""Fault injection on the network of a stage, by an Envoy in front of every upstream."""
 
 import json
 import subprocess
@@ -20,10 +20,10 @@ READY_SECONDS = 10
 
 
 class Mesh:
-    """Stands between callers and the parts that they call."""
+    """Proxy between callers and upstreams."""
 
     def __init__(self, ports: Mapping[str, int]) -> None:
-        """Take the ports of the parts that stand behind it."""
+        """Create a proxy for upstreams with these ports."""
         self.ways = {part: free_port() for part in ports}
         self._admin = Address(HOST, free_port())
         self._lines = {
@@ -47,15 +47,15 @@ class Mesh:
             process.wait(10)
 
     def dropping(self, part: str) -> AbstractContextManager[None]:
-        """Close every connection to a part."""
+        """Close every connection to an upstream."""
         return self._faults.drop(part)
 
     def delaying(self, part: str) -> AbstractContextManager[None]:
-        """Let every second call to a part arrive late."""
+        """Delay every second call to an upstream."""
         return self._faults.delay(part, LATE_SECONDS, percent=50)
 
     def throttling(self) -> AbstractContextManager[None]:
-        """Let the datastore refuse every second call for their number."""
+        """Throttle every second call to the datastore."""
         return self._faults.throttle(percent=50)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:

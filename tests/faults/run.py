@@ -1,4 +1,4 @@
-"""One run of a stage under load and faults, and the proof after each that nothing is wrong."""
+"""A run of a stage under load and faults, with a verification after each."""
 
 import random
 import statistics
@@ -28,18 +28,18 @@ RECOVERY_SECONDS = 60.0
 
 @dataclass
 class Report:
-    """What a fault did to the people at the gateway."""
+    """The effect of a fault on the users."""
 
     name: str
     requests: int
     writes: int
     failed: int
-    cut: int  # of these: answers that broke off, since who gave them was killed at that moment
+    cut: int  # of these: incomplete responses, because the server was killed at that moment
     recovery: float  # seconds from the end of the fault until the last failure
-    settling: float  # seconds until no event was under way
+    settling: float  # seconds until all events were processed
 
     def line(self) -> str:
-        """Write it as a line of a table."""
+        """Return the report as a line of a table."""
         return (
             f"{self.name:<42} {self.requests:>6} {self.writes:>6} {self.failed:>6} {self.cut:>4}"
             f" {self.recovery:>7.1f} s {self.settling:>7.1f} s"
@@ -54,7 +54,7 @@ HEADING = (
 
 @dataclass
 class Run:
-    """A stage with its mesh, its load, and what it has acknowledged so far."""
+    """A stage with its mesh, its load, and the ledger of acknowledged writes."""
 
     stack: Stack
     mesh: Mesh
@@ -69,7 +69,7 @@ class Run:
         self.truth = Truth(self.stack, self.ledger)
 
     def endure(self, name: str, *faults: Fault) -> Report:
-        """Let faults happen under load, wait until the forum has recovered, and check it."""
+        """Run faults under load, wait until the forum has recovered, and verify it."""
         began, writes = time.monotonic(), self.ledger.writes
         with self.load.running(), ExitStack() as together:
             time.sleep(0.5)
@@ -81,7 +81,7 @@ class Run:
 
     @contextmanager
     def skewed(self, seconds: int) -> Iterator[None]:
-        """Give everybody a session that was issued by a clock which is so many seconds ahead."""
+        """Replace all sessions by ones from a clock that is ahead by some seconds."""
         secrets = self.stack.config.secrets_folder
         issuer = Issuer((secrets / session_keys.PRIVATE).read_text(encoding="utf-8"))
         verifier = Verifier(
@@ -105,7 +105,7 @@ class Run:
                 member.client.token = token
 
     def check(self, name: str, began: float, writes: int, recovery: float) -> Report:
-        """Wait until no event is under way, and assert that everything is as acknowledged."""
+        """Wait until all events are processed, and verify all acknowledged writes."""
         settling = settle(self.stack)
         exchanges = self.load.records.since(began)
         report = Report(
@@ -125,7 +125,7 @@ class Run:
         return report
 
     def _recovered(self, since: float) -> float:
-        """Wait until requests have gone well for a while; answers when the last one failed."""
+        """Wait until requests have succeeded for a while; return the time of the last failure."""
         while True:
             failures = self.load.records.failures(since)
             last = max((one.at + one.seconds for one in failures), default=since)
@@ -139,7 +139,7 @@ class Run:
 
 
 def write_seconds(exchanges: list[Exchange]) -> float:
-    """Return the median seconds of the writes of posts that went well."""
+    """Return the median seconds of successful writes of posts."""
     took = [
         one.seconds
         for one in exchanges
@@ -149,7 +149,7 @@ def write_seconds(exchanges: list[Exchange]) -> float:
 
 
 def _kill(name: str) -> bool:
-    """Return whether something was killed, which may have been in the middle of an answer."""
+    """Return whether a fault kills a process, possibly in the middle of a response."""
     return "kill" in name
 
 

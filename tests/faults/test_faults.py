@@ -18,7 +18,7 @@ def test_a_part_is_killed(run: Run, part: str) -> None:
 
 
 def test_each_worker_is_killed(run: Run) -> None:
-    # One after another: what a worker held in its hands comes back only after ten seconds.
+    # One after another: a worker's messages in flight are redelivered only after ten seconds.
     report = run.endure("kill each worker", run.faults.kills(WORKERS))
     assert report.failed == 0
 

@@ -31,7 +31,7 @@ READY_SECONDS = 30
 
 @pytest.fixture(scope="module")
 def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Run the full split; calls between components pass the gateway, which knows two instances."""
+    """Run the full split; calls between components use the gateway and its two instances."""
     spares = {component: free_port() for component in COMPONENTS}
     environment = {**GENEROUS, "DRAIN_SECONDS": str(DRAIN_SECONDS)}
     everything = frozenset(stages.DOMAINS)
@@ -77,7 +77,7 @@ def test_a_worker_is_replaced_and_no_request_fails(rolling: Run) -> None:
 
 @contextmanager
 def _spare(stack: Stack, component: str) -> Iterator[None]:
-    """Run a second instance; it is asked to stop at the end, and drains as the first did."""
+    """Run a second instance; at the end it is stopped, and drains like the first."""
     config = stack.config
     url = f"http://{HOST}:{_port(stack, component)}"
     command = (

@@ -1,4 +1,4 @@
-"""Compares what the forum shows with what it acknowledged, and each copy with its original."""
+"""Comparison of the forum's content with acknowledged writes, and of replicas with owners."""
 
 import time
 from collections import Counter
@@ -16,7 +16,7 @@ PAGE = {"limit": "100"}
 
 
 class Truth:
-    """Everything that is wrong, as lines; an empty list is what a test wants."""
+    """Verifier that returns all differences as lines; a test expects an empty list."""
 
     def __init__(self, stack: Stack, ledger: Ledger) -> None:
         self._url = stack.base_url
@@ -28,7 +28,7 @@ class Truth:
         self._threads: dict[str, dict[str, Any] | None] = {}
 
     def wrong(self) -> list[str]:
-        """Check the threads that were touched since the last call, and everybody's name."""
+        """Check the threads touched since the last call, and all names."""
         self._posts, self._threads = {}, {}
         found: list[str] = []
         for thread in self._ledger.take_touched():
@@ -90,7 +90,7 @@ class Truth:
                     )
 
     def _copies(self) -> Iterator[str]:
-        """Compare the monolith's rows, which are a copy by now, with what the owners show."""
+        """Compare the monolith's replicas with the content at the owners."""
         query = self._stack.query
         posts = {row[0]: row[1:] for row in query("SELECT id, body, deleted, thread_id FROM posts")}
         rows = query("SELECT id, title, post_count, deleted FROM threads")
@@ -128,9 +128,9 @@ class Truth:
 
 
 def settle(stack: Stack, seconds: float = 60) -> float:
-    """Wait until no event is under way and none was given up; answers how long that took.
+    """Wait until all events are processed, without dead letters; return the elapsed seconds.
 
-    A consumer may record events itself, so all has to be quiet twice in a row.
+    A consumer may record new events, so all queues must be empty twice in a row.
     """
     began = time.monotonic()
     quiet = 0

@@ -28,12 +28,12 @@ _prefixes = itertools.count(1)
 def make_event(
     kind: str = "note.created", subject: str = "", version: int = 1, **data: Any
 ) -> Event:
-    """Make an event of something of no concern to anybody but tests."""
+    """Build an event of a test domain."""
     return Event(uuid7(), kind, "/notes", subject or uuid7(), version, utc_now(), data)
 
 
 class MiniStack:
-    """A MiniStack process in a folder of its own; what it held is gone when it stops."""
+    """A MiniStack process in its own folder; its content is lost when it stops."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -42,12 +42,12 @@ class MiniStack:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What boto3 must find in its environment to come here."""
+        """Environment variables that point boto3 to this process."""
         return {
             "AWS_ENDPOINT_URL_SNS": self.url,
             "AWS_ENDPOINT_URL_SQS": self.url,
@@ -57,7 +57,7 @@ class MiniStack:
         }
 
     def start(self) -> Self:
-        """Start it, empty, and wait until it answers; may follow a `kill`, on the same port."""
+        """Start it, empty, and wait until it is ready; also after `kill`, on the same port."""
         log = Path(self._folder.name) / "log"
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -87,17 +87,17 @@ class MiniStack:
         return self
 
     def pause(self) -> None:
-        """Have it answer nobody until `resume`; connections to it hang."""
+        """Suspend it until `resume`; connections to it hang."""
         assert self.process
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Have it answer again."""
+        """Resume it."""
         assert self.process
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once; topics, queues and messages are lost."""
+        """Kill it; topics, queues and messages are lost."""
         assert self.process
         self.process.kill()
         self.process.wait(10)
@@ -116,7 +116,7 @@ class MiniStack:
 
 
 class Bus:
-    """The clients of a running SNS and SQS, and what tests do with them."""
+    """The clients of a running SNS and SQS, with helpers for tests."""
 
     def __init__(self, ministack: MiniStack) -> None:
         self.environment = ministack.environment
@@ -126,7 +126,7 @@ class Bus:
     def provision(
         self, subscriptions: Iterable[Subscription], prefix: str = ""
     ) -> dict[str, BusEndpoints]:
-        """Create the topic and the components' queues, behind a new prefix unless one is given."""
+        """Create the topic and the components' queues, with a new prefix unless one is given."""
         return provision_bus(
             self.sns, self.sqs, prefix or f"t{next(_prefixes)}-", tuple(subscriptions)
         )
@@ -140,20 +140,20 @@ class Bus:
         return Queue(self.sqs, places.queue_url, places.dead_letter_queue_url)
 
     def publish(self, places: BusEndpoints, *events: Event) -> None:
-        """Publish events as a relay would; each queue has them when this returns."""
+        """Publish events as a relay would; return once each queue has them."""
         assert self.topic(places).publish(events) == list(events)
 
     def send(self, places: BusEndpoints, *bodies: str) -> None:
-        """Put messages in a component's queue past the topic, whatever they hold."""
+        """Send arbitrary messages to a component's queue, bypassing the topic."""
         for body in bodies:
             self.sqs.send_message(QueueUrl=places.queue_url, MessageBody=body)
 
     def take_events(self, places: BusEndpoints) -> list[Event]:
-        """Take the events out of a component's queue that can be received now."""
+        """Remove and return the available events of a component's queue."""
         return [parse_event(message.body) for message in self._taken(places.queue_url)]
 
     def take_dead_letters(self, places: BusEndpoints) -> list[tuple[str, str]]:
-        """Take the dead letters out of their queue; answers the reason and the text of each."""
+        """Remove the dead letters from their queue; return the reason and text of each."""
         return [
             (message.attributes.get("reason", {}).get("StringValue", ""), message.body)
             for message in self._taken(places.dead_letter_queue_url)

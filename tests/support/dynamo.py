@@ -21,7 +21,7 @@ _prefixes = itertools.count(1)
 
 
 class Dynamo:
-    """A running DynamoDB; clients that are made while it runs are counted."""
+    """A running DynamoDB; calls of clients created while it runs are counted."""
 
     def __init__(self) -> None:
         self._calls: list[str] = []
@@ -41,13 +41,13 @@ class Dynamo:
         counts.update(self._calls[start:])
 
     def provision(self, tables: Iterable[Table]) -> str:
-        """Create a service's tables behind a new prefix, and answer the prefix."""
+        """Create a service's tables with a new prefix; return the prefix."""
         prefix = f"t{next(_prefixes)}-"
         create_tables(self.client, prefix, tables)
         return prefix
 
     def database(self, prefix: str) -> Database:
-        """Return the tables behind a prefix."""
+        """Return the tables with a prefix."""
         return Database(self.client, prefix)
 
     def fill(self, name: str, items: Iterable[Item]) -> None:

@@ -1,4 +1,4 @@
-"""Events as components tell them; each fits the schema of who owns it."""
+"""Factory of events that fit the schemas of their owners."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ def user_event(
     role: str = "member",
     suspended: bool = False,
 ) -> Event:
-    """Tell of a person as of one version."""
+    """Build an event of a user, as of one version."""
     data = {
         "username": person.username,
         "display_name": name or person.name,
@@ -38,7 +38,7 @@ def thread_event(
     title: str = "A thread",
     locked: bool = False,
 ) -> Event:
-    """Tell of a thread as of one version: of its beginning, or of a change unless told else."""
+    """Build an event of a thread, as of one version: its creation, or by default a change."""
     kind = kind or ("thread.updated" if version > 1 else "thread.created")
     data: dict[str, Any] = {"author_id": uuid7(), "created_at": format_timestamp(utc_now())}
     if kind != "thread.deleted":
@@ -54,7 +54,7 @@ def post_event(
     version: int = 1,
     created_at: datetime | None = None,
 ) -> Event:
-    """Tell of a post as of one version."""
+    """Build an event of a post, as of one version."""
     created_at, deleted = created_at or utc_now(), kind == "post.deleted"
     data = {
         "thread_id": thread_id,

@@ -1,4 +1,4 @@
-"""Waits until what components tell each other has arrived."""
+"""Waits for the processing of all events."""
 
 import time
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ _LOOK_SECONDS = 0.02
 
 
 class EventSettling:
-    """Watches the events of a running stage, at every component past the gateway."""
+    """Observer of a running stage's events, at every component, bypassing the gateway."""
 
     def __init__(self, stack: Stack) -> None:
-        # The monolith alone tells nobody anything.
+        # The monolith alone publishes no events.
         self._urls = stack.urls if stack.config.extracted else {}
         self._http = requests.Session()
         self._http.trust_env = False
 
     def wait(self, patience: float = PATIENCE) -> None:
-        """Wait until no event is on its way; fail with where one still is.
+        """Wait until no event is in flight; on failure, report where one is.
 
-        An event may make another: what is quiet has to be so twice, one look after the other.
+        An event may cause another one, so all queues must be empty twice in a row.
         """
         end, quiet = time.monotonic() + patience, 0
         while quiet < 2:
@@ -34,7 +34,7 @@ class EventSettling:
                 time.sleep(_LOOK_SECONDS)
 
     def behind(self) -> Iterator[str]:
-        """Say of each component what is still on its way there, or from there."""
+        """Yield the pending events of each component."""
         for component, url in self._urls.items():
             told = self._http.get(f"{url}/eventz", timeout=10).json()
             places = ("outbox_age_seconds", "queue_depth", "in_flight")

@@ -1,4 +1,4 @@
-"""What tests of a service's worker share: its place on the bus, and a consumer without patience."""
+"""Helpers for tests of a service's worker: bus settings, and a consumer with immediate retries."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
@@ -19,14 +19,14 @@ Consume = Callable[[], bool]
 
 
 class ImmediateRetryQueue(Queue):
-    """A queue that gives back at once what is to be tried again later."""
+    """A queue that returns failed messages at once."""
 
     def change_visibility(self, messages, seconds):
         super().change_visibility(messages, 0)
 
 
 def with_bus(settings: SETTINGS, places: BusEndpoints) -> SETTINGS:
-    """Return the same settings with a place on the bus."""
+    """Return the settings with topic and queues."""
     mine = {
         "events_topic_arn": places.topic_arn,
         "events_queue_url": places.queue_url,
@@ -39,20 +39,20 @@ def with_bus(settings: SETTINGS, places: BusEndpoints) -> SETTINGS:
 def make_consumer(
     bus: Bus, places: BusEndpoints, handlers: Mapping[str, EventHandler], check: Callable[[], None]
 ) -> Consume:
-    """Return what applies what is in a component's queue."""
+    """Return a function that consumes a component's queue."""
     queue = ImmediateRetryQueue(bus.sqs, places.queue_url, places.dead_letter_queue_url)
     return Consumer(queue, handlers, check, utc_now, wait_seconds=0).consume_batch
 
 
 def event_summaries(found: Iterable[Event]) -> list[tuple[str, int, str]]:
-    """Return what the events say, in an order of its own."""
+    """Return sorted summaries of events."""
     return sorted((event.subject, event.version, event.type) for event in found)
 
 
 def assert_requires_bus(
     main: Callable[[], object], patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Check that an entry point asks for all of its place on the bus, and says so at once."""
+    """Check that an entry point requires all settings of the bus, and reports them together."""
     for name in BUS_SETTINGS:
         patch.setenv(name.upper(), "")
     with pytest.raises(SystemExit) as ended:
@@ -64,7 +64,7 @@ def assert_requires_bus(
 
 @pytest.fixture
 def environment(settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Return a process of its own the same settings."""
+    """Set the environment of a child process to the same settings."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):

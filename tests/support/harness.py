@@ -1,6 +1,6 @@
-"""The stage of the forum that tests run on: `Stack`, chosen by FORUM_DEPLOYMENT.
+"""Selection of the deployment that tests run on: `Stack`, by FORUM_DEPLOYMENT.
 
-Without it, `make run`'s processes; with `compose`, containers; with `deployed`, the cloud's
+Without it, `make run`'s processes; with `compose`, containers; with `deployed`, the CDK
 templates on this machine.
 """
 

@@ -1,4 +1,4 @@
-"""Runs instances of a component under gunicorn, configured as everywhere."""
+"""Instances of a component under gunicorn, with the usual configuration."""
 
 import signal
 import subprocess
@@ -24,11 +24,11 @@ class Instance:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str) -> int:
-        """Ask on a connection of its own; answers the status, 0 if there is no answer."""
+        """Send a request on a new connection; return the status, 0 without a response."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path)
@@ -39,7 +39,7 @@ class Instance:
             connection.close()
 
     def wait_until(self, path: str, status: int, seconds: float = 20) -> None:
-        """Wait until a path is answered like this."""
+        """Wait until a path returns this status."""
         end = time.monotonic() + seconds
         while (last := self.get(path)) != status:
             if time.monotonic() > end:
@@ -52,7 +52,7 @@ class Instance:
 def instance(
     app: str, environment: Mapping[str, str], *options: str, port: int = 0
 ) -> Iterator[Instance]:
-    """Run one instance until the end of the block, ready from its begin on."""
+    """Run one instance during the block, ready from its start."""
     port = port or free_port()
     gunicorn = str(Path(sys.executable).with_name("gunicorn"))
     bound = ("-c", "python:chassis.http.gunicorn_conf", "--bind", f"127.0.0.1:{port}")

@@ -1,4 +1,4 @@
-"""A fixture: what a component logs."""
+"""A fixture for a component's log."""
 
 import io
 import json
@@ -16,7 +16,7 @@ Logged = Callable[[], tuple[list[dict[str, Any]], str]]
 
 @pytest.fixture
 def logged() -> Iterator[Logged]:
-    """Provide the objects that were logged on stdout since the last call, and their text."""
+    """Return the objects logged on stdout since the last call, and their text."""
     root, stdout = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers[:], root.level
     with redirect_stdout(stdout):

@@ -27,7 +27,7 @@ class Keys(NamedTuple):
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a session; `headers` carry it."""
+    """A person with a session; `headers` contain it."""
 
     id: str
     username: str
@@ -36,7 +36,7 @@ class Person:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers of a request that this person makes."""
+        """Return the headers of this person's requests."""
         return {"Authorization": f"Bearer {self.token}"}
 
 
@@ -45,7 +45,7 @@ SignIn = Callable[..., Person]
 
 @pytest.fixture(scope="session")
 def session_keys() -> Keys:
-    """Make a pair of keys, once for all tests."""
+    """Generate a key pair, once for all tests."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -57,7 +57,7 @@ def session_keys() -> Keys:
 
 @pytest.fixture(scope="session")
 def sign_in(session_keys: Keys) -> SignIn:
-    """Make a person with a session, as the users component would."""
+    """Return a factory of people with sessions, like those of the users component."""
     issuer = Issuer(session_keys.private)
 
     def sign_in(

@@ -27,14 +27,14 @@ app = web.create_app("notes", os.environ.get("REVISION", "r1"), {"notes": _check
 
 @app.get("/api/notes")
 def listing():
-    """Answer after so many seconds."""
+    """Respond after some seconds."""
     time.sleep(float(request.args.get("after", "0")))
     return jsonify(pid=os.getpid())
 
 
 @app.post("/api/notes")
 def write():
-    """Write a note after so many seconds."""
+    """Write a note after some seconds."""
     time.sleep(float(request.args.get("after", "0")))
     with NOTES.open("a") as file:
         file.write(f"{request.get_json()['id']} {os.getpid()}\n")

@@ -1,4 +1,4 @@
-"""A real HTTP server that answers as a test says, for components that are not there."""
+"""A real HTTP server with responses defined by a test, in place of other components."""
 
 import socket
 import sys
@@ -18,13 +18,13 @@ class _Listener(ThreadingHTTPServer):
     request_queue_size = 128  # races connect all at once
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A caller that was tired of waiting is no error of the server's.
+        # A caller's timeout is no error of the server.
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 class Server:
-    """Runs until it is stopped, on a free port of the loopback address."""
+    """HTTP server on a free port of the loopback address."""
 
     def __init__(self, answer: Answer) -> None:
         self.connections = 0
@@ -39,11 +39,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
-        """Close every connection and take no more; a second time does nothing."""
+        """Close every connection and stop listening; idempotent."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -90,7 +90,7 @@ class Server:
                 raise AttributeError(name)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 
@@ -101,7 +101,7 @@ def reply(
     body: bytes,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> None:
-    """Send one whole answer."""
+    """Send one complete response."""
     request.send_response(status)
     request.send_header("Content-Length", str(len(body)))
     for name, value in headers:

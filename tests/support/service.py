@@ -1,4 +1,4 @@
-"""What tests of a service do with its Flask application: walk its lists and race its requests."""
+"""Helpers for tests of a service's Flask application: pagination and concurrent requests."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +25,12 @@ def pages(client: FlaskClient, path: str, **query: Any) -> Iterator[list[dict[st
 
 
 def walk(client: FlaskClient, path: str, **query: Any) -> list[dict[str, Any]]:
-    """Give everything in a list."""
+    """Return all items of a list."""
     return [item for page in pages(client, path, **query) for item in page]
 
 
 def race(app: Flask, request: Callable[[FlaskClient, int], TestResponse]) -> list[TestResponse]:
-    """Make 50 requests at the same moment; `request` is given a client and its number."""
+    """Send 50 requests concurrently; `request` gets a client and its number."""
     start = Barrier(RACERS)
 
     def run(number: int) -> TestResponse:

@@ -1,4 +1,4 @@
-"""Waiting in tests for what happens elsewhere, no longer than it takes."""
+"""Waits of tests for asynchronous results."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ RESULT = TypeVar("RESULT")
 
 
 def wait_until(question: Callable[[], RESULT], patience: float = 15.0) -> RESULT:
-    """Ask until the answer is true, and give it; fail after so many seconds."""
+    """Call a function until its result is true, and return it; fail after a timeout."""
     end = time.monotonic() + patience
     while True:
         answer = question()

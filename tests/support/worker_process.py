@@ -1,4 +1,4 @@
-"""A worker process for tests, run in the environment of a worker.
+"""A worker process for tests.
 
 It publishes what is in the outbox of notes, and applies `note.created` by adding to a table; a
 `note.slow` takes two seconds, and a `note.deadly` ends the consumer.
@@ -23,7 +23,7 @@ SLOW_SECONDS = 2.0
 
 
 def main() -> int:
-    """Work until asked to stop."""
+    """Run until a signal arrives."""
     logs.configure("notes")
     configured = settings.load_settings(BusSettings, needed=BUS_SETTINGS)
     database = Database(connect(), sys.argv[1])

@@ -1,4 +1,4 @@
-"""Texts that try to become more than text, and a judge of what became of them."""
+"""XSS attempts, and a checker of the resulting HTML."""
 
 import re
 from html.parser import HTMLParser
@@ -237,7 +237,7 @@ def _harmless(url: str) -> bool:
 
 
 def faults(html: str) -> list[str]:
-    """Name everything in a post's HTML that is not plain text, structure or a harmless link."""
+    """Return everything in a post's HTML other than plain text, structure or a harmless link."""
     judge = _Judge()
     judge.feed(html)
     judge.close()

@@ -1,4 +1,4 @@
-"""The OpenAPI documents: valid, complete, and the same whoever serves them."""
+"""The OpenAPI documents: valid, complete, and the same from every component."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ OPERATIONS = {
 
 @pytest.fixture(params=OPERATIONS)
 def domain(request: pytest.FixtureRequest) -> str:
-    """Name each domain in turn."""
+    """Return each domain in turn."""
     return str(request.param)
 
 

@@ -20,7 +20,7 @@ Edit = Callable[[str | None], Answer]
 
 @pytest.fixture(params=["user", "thread", "post"])
 def edited(request: pytest.FixtureRequest, ada: Person, settle: Settle) -> tuple[str, Edit]:
-    """Give something, and a way to edit it."""
+    """Return a resource's path, and a function that edits it."""
     thread = open_thread(ada, "A thread")
     post = reply(ada, thread, "A post")
     if request.param == "thread":

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the same request twice has one effect and one answer."""
+"""`Idempotency-Key`: a repeated request has one effect and one response."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ Body = dict[str, Any]
 
 @pytest.fixture(params=[USERS, THREADS, POSTS])
 def creation(request: pytest.FixtureRequest, ada: Person) -> tuple[Client, str, Body]:
-    """Give somebody, a path, and what they can create there."""
+    """Return a client, a path, and a body that the client can create there."""
     client, mark = ada.client, ada.client.transcript.mark
     if request.param == USERS:
         return client, USERS, {"username": f"new.{mark}", "password": PASSWORD}

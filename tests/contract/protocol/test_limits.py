@@ -1,4 +1,4 @@
-"""How many sign-ins are let through, on a forum with tight limits."""
+"""Rate limits of sign-ins, on a forum with tight limits."""
 
 import time
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ PASSWORD = "correct horse battery"
 def users(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Run a stage that lets few sign-ins through; gives the address of its users."""
+    """Run a stage that allows few sign-ins; yield the URL of its users API."""
     environment = {
         "SIGN_IN_LIMIT_PER_NAME": str(PER_NAME),
         "SIGN_IN_LIMIT_PER_ADDRESS": str(PER_ADDRESS),

@@ -1,4 +1,4 @@
-"""Who answers which path, in every spelling, and what is left of a domain that moved out."""
+"""Routing of paths in every spelling, and of the remains of an extracted domain."""
 
 import http.client
 import json
@@ -34,7 +34,7 @@ API = {
 
 
 def _ask(client: Client, target: str) -> tuple[int, str]:
-    """Send a target exactly as it is; gives the status and the component that answered."""
+    """Send a target unchanged; return the status and the component that served it."""
     address = urlsplit(client.forum.url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
     connection.request("GET", target)

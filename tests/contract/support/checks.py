@@ -1,4 +1,4 @@
-"""What holds for every answer: who gave it, and how it looks."""
+"""Checks of every response: the component that served it, and its format."""
 
 import re
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ _AMBIGUOUS = re.compile(r"%(2f|5c|00)", re.IGNORECASE)
 
 
 def check(response: requests.Response, target: str, forum: Forum) -> None:
-    """Check who answered, and that it looks as every answer does."""
+    """Check the component that served a response, and its format."""
     headers = response.headers
     assert headers.get("X-Request-Id"), "an answer without X-Request-Id"
     component, _, revision = headers.get("X-Served-By", "").partition("/")
@@ -38,7 +38,7 @@ def check(response: requests.Response, target: str, forum: Forum) -> None:
 
 
 def owner(forum: Forum, target: str) -> str:
-    """Name the component that has to answer a path at this stage."""
+    """Return the component that must serve a path at this stage."""
     path = urlsplit(target).path
     for route in _ROUTES.at(forum.extracted).routes:
         if path == route.prefix or path.startswith(route.prefix + "/"):

@@ -1,4 +1,4 @@
-"""The HTTP client of the suite: it notes every exchange and checks what holds for all of them."""
+"""The HTTP client of the suite: records and checks every exchange."""
 
 import json as jsons
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _OBJECT = dict[str, Any]
 
 
 class Answer:
-    """An answer, with the assertions that tests make about it."""
+    """A response, with assertions."""
 
     def __init__(self, response: requests.Response) -> None:
         self.response = response
@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def etag(self) -> str:
-        """The ETag; there has to be one."""
+        """The ETag, which must exist."""
         return self.headers["ETag"]
 
     @property
@@ -43,12 +43,12 @@ class Answer:
         return str(self.body["type"]) if problem else None
 
     def expect(self, status: int = 200) -> Any:
-        """Check that it worked; gives the body, None where there is none."""
+        """Check that the request succeeded; return the body, None without one."""
         assert self.status == status, self._what()
         return self.body if self.content else None
 
     def expect_status(self, status: int) -> None:
-        """Check the status alone, where there may be no body to look at."""
+        """Check the status only."""
         assert self.status == status, self._what()
 
     def refused(self, status: int, kind: str = "about:blank", *fields: str) -> _OBJECT:
@@ -66,7 +66,7 @@ class Answer:
 
 
 class Client:
-    """Somebody at the gateway: anonymous, or with a token."""
+    """A client at the gateway, anonymous or with a token."""
 
     def __init__(self, forum: Forum, transcript: Transcript, token: str | None = None) -> None:
         self.forum = forum
@@ -74,7 +74,7 @@ class Client:
         self.token = token
         self.http = requests.Session()
         self.http.trust_env = False
-        # Cookies are sent where a test says so, and kept nowhere.
+        # Cookies are sent on request only, and never stored.
         self.http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **query: object) -> Answer:
@@ -131,7 +131,7 @@ class Client:
     def note(
         self, response: requests.Response, target: str, asked: Mapping[str, str], body: bytes
     ) -> None:
-        """Put an exchange into the transcript, after checking what holds for every answer."""
+        """Add an exchange to the transcript, after the checks of every response."""
         check(response, target, self.forum)
         answered = _parsed(response)
         self.transcript.add(

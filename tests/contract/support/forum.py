@@ -1,4 +1,4 @@
-"""A running stage, as the suite sees it."""
+"""A running stage for the suite."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -29,15 +29,15 @@ class Forum:
         return stages.stage_name(self.extracted)
 
     def settle(self, *domains: str) -> None:
-        """Wait until what was written in one of these domains, or in any, shows in the others.
+        """Wait until writes in these domains (by default in any) are visible in the others.
 
-        Where one component owns them all it has to show at once, so nothing is waited for.
+        If one component owns them all, they must be visible at once, so there is no wait.
         """
         if len({self.stack.config.owner(domain) for domain in domains or stages.DOMAINS}) > 1:
             self._settling.wait()
 
     def appoint(self, user_id: str) -> str:
-        """Make somebody a moderator, as the forum's first moderator does it; gives the ETag."""
+        """Make a user a moderator, by the forum's first moderator; return the ETag."""
         response = requests.patch(
             f"{self.url}/api/users/{user_id}",
             json={"role": "moderator"},
@@ -49,12 +49,12 @@ class Forum:
 
     @cached_property
     def issuer(self) -> Issuer:
-        """What signs the sessions of this stage."""
+        """The issuer of this stage's sessions."""
         return Issuer((self.stack.config.secrets_folder / "session_private_key").read_text("utf-8"))
 
     @cached_property
     def _founder(self) -> str:
-        """Make the first moderator, by hand as the README says; gives their token."""
+        """Create the first moderator as described in the README; return the token."""
         users = f"{self.url}/api/users"
         requests.post(users, json=FOUNDER, timeout=30).raise_for_status()
         self.stack.moderator(FOUNDER["username"])

@@ -42,11 +42,11 @@ class Generated:
 
     @property
     def label(self) -> str:
-        """Name the operation."""
+        """Return the operation's label."""
         return str(self.case.operation.label)
 
     def send(self, client: Client, ids: Mapping[str, str]) -> list[str]:
-        """Send the case with the client's token; gives what the document says otherwise."""
+        """Send the case with the client's token; return violations of the document."""
         request: dict[str, Any] = self.case.as_transport_kwargs(base_url=client.forum.url)
         request["headers"]["Authorization"] = f"Bearer {client.token}"
         if self.real:
@@ -67,7 +67,7 @@ class Generated:
         return []
 
     def _not_checked(self) -> list[Any]:
-        """Name the checks that cannot hold for this case.
+        """Return the checks that don't apply to this case.
 
         No schema can say that a cursor has to be one that the forum gave out, that ids exclude
         paging, or how many words are in a search; and which characters are no text is said in

@@ -15,7 +15,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class Person:
-    """Somebody with an account, signed in."""
+    """A signed-in user."""
 
     client: Client
     id: str
@@ -24,21 +24,21 @@ class Person:
 
     @property
     def author(self) -> dict[str, str]:
-        """What others see beside what they write."""
+        """The author as shown with posts and threads."""
         return {"id": self.id, "display_name": self.display_name}
 
     @property
     def path(self) -> str:
-        """Where the API keeps them."""
+        """The path of the user in the API."""
         return f"/api/users/{self.id}"
 
     def sign_in(self, password: str = PASSWORD) -> None:
-        """Get a new session."""
+        """Open a new session."""
         self.client.token = sign_in(self.client, self.username, password)
 
 
 class People:
-    """Makes people; what it takes to make them is in no transcript."""
+    """Factory of people; their registration is in no transcript."""
 
     def __init__(self, forum: Forum, transcript: Transcript) -> None:
         self.forum = forum
@@ -49,15 +49,15 @@ class People:
         return Client(self.forum, self.transcript, token)
 
     def name(self, base: str) -> str:
-        """Return a username that nobody else in this forum has."""
+        """Return a unique username."""
         return f"{base}.{self.transcript.mark}"
 
     def member(self, base: str, display_name: str | None = None) -> Person:
-        """Register somebody and sign them in."""
+        """Register a user and sign in."""
         return self._make(base, display_name, moderator=False)
 
     def moderator(self, base: str) -> Person:
-        """Register somebody, make them a moderator and sign them in."""
+        """Register a moderator and sign in."""
         return self._make(base, None, moderator=True)
 
     def _make(self, base: str, display_name: str | None, *, moderator: bool) -> Person:
@@ -83,7 +83,7 @@ class People:
 
 
 def sign_in(client: Client, username: str, password: str = PASSWORD) -> str:
-    """Sign in; gives the token."""
+    """Sign in; return the token."""
     credentials = {"username": username, "password": password}
     token = client.post("/api/users/sessions", credentials).expect(201)["token"]
     assert isinstance(token, str)

@@ -1,4 +1,4 @@
-"""What differs from run to run, written so that runs can be compared.
+"""Placeholders for values that differ between runs, so that runs can be compared.
 
 Ids, times and cursors become placeholders numbered by first appearance, so that equal values stay
 equal and different ones different: `<id-1>` is the same thing all through a test.
@@ -18,7 +18,7 @@ _CHANGING = re.compile(
 
 
 class Placeholders:
-    """Puts placeholders in the place of what differs from run to run."""
+    """Replace values that differ between runs by placeholders."""
 
     def __init__(self, mark: str, aliases: Mapping[str, str]) -> None:
         self._aliases = {**aliases, mark: "~", mark.upper(): "~~"}

@@ -1,4 +1,4 @@
-"""What a test asked and was answered, written so that two stages can be compared."""
+"""Transcripts of a test's requests and responses, comparable between stages."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ UNCOMPARED = "compared with nothing"
 
 @dataclass
 class Exchange:
-    """One request and its answer."""
+    """One request and its response."""
 
     method: str
     target: str
@@ -49,7 +49,7 @@ class Race:
 
 
 class Transcript:
-    """Everything that one test asked and was answered."""
+    """All exchanges of one test."""
 
     def __init__(self, mark: str) -> None:
         self.mark = mark
@@ -61,11 +61,11 @@ class Transcript:
         self._paused = False
 
     def alias(self, value: str, name: str) -> None:
-        """Write a value that differs from run to run as this name."""
+        """Replace a value that differs between runs by this name."""
         self._aliases[value] = f"<{name}>"
 
     def add(self, exchange: Exchange) -> None:
-        """Note an exchange; inside a race only its outcome."""
+        """Add an exchange; inside a race only its outcome."""
         if isinstance(exchange.body, dict) and exchange.status == 201:
             self.made.add(str(exchange.body.get("id")))
         with self._lock:
@@ -78,12 +78,12 @@ class Transcript:
             self._race.outcomes[f"{exchange.status} {kind}".strip()] += 1
 
     def close(self) -> None:
-        """Note nothing any more: what follows only tears a test down."""
+        """Stop recording: later exchanges only tear the test down."""
         self._paused = True
 
     @contextmanager
     def race(self) -> Iterator[Counter[str]]:
-        """Note the requests made inside as one race; gives its outcomes."""
+        """Record the requests in the block as one race; yield its outcomes."""
         self._race = Race()
         self._entries.append(self._race)
         try:
@@ -93,7 +93,7 @@ class Transcript:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Note nothing: for what differs by nature, such as how many pages a used forum fills."""
+        """Pause recording, for exchanges that differ between runs, such as the number of pages."""
         before, self._paused = self._paused, True
         try:
             yield
@@ -101,7 +101,7 @@ class Transcript:
             self._paused = before
 
     def lines(self) -> list[str]:
-        """Write the transcript."""
+        """Return the lines of the transcript."""
         scrub = Placeholders(self.mark, self._aliases)
         written = []
         for entry in self._entries:
@@ -121,7 +121,7 @@ class Transcript:
         return [lines[0], f"  {entry.status}", *lines[1:], _cut(scrub(f"  {text}"))]
 
     def _own(self, entry: Exchange) -> Any:
-        """Leave out of a list over everything what others put there."""
+        """Remove items of other tests from a global list."""
         target = urlsplit(entry.target)
         if target.path not in OVER_EVERYTHING or "ids=" in target.query:
             return entry.body

@@ -1,4 +1,4 @@
-"""Short forms of what most tests begin with."""
+"""Helpers for the setup of most tests."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A forum with something in it to look at: threads of ordinary length, a long one, odd words."""
+"""Content for visual tests: ordinary threads, a long one, and unusual texts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamt
 
 @dataclass(frozen=True)
 class Content:
-    """What is there, and a member and a moderator with their names."""
+    """The threads, and the names of a member and a moderator."""
 
     thread: str
     odd: str
@@ -25,7 +25,7 @@ class Content:
 
 
 def fill(stack: Stack) -> Content:
-    """Write it, over the API and for whoever signs in with the usual password."""
+    """Write the content through the API; all people have the usual password."""
     member, moderator = new_name("member"), new_name("moderator")
     api = Visitor(stack.base_url)
     api.register(member, display_name="Mara Lindqvist")

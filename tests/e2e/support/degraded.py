@@ -1,4 +1,4 @@
-"""The forum while a part of it is stopped."""
+"""The forum while a component is stopped."""
 
 import time
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from tests.support.harness import Stack
 
 @contextmanager
 def without(stack: Stack, part: str) -> Iterator[None]:
-    """Stop a part of a running stage for as long as the block takes, and then start it again."""
+    """Stop a component of a running stage during the block, then start it again."""
     stack.stop_process(part)
     try:
         yield
     finally:
         stack.start_process(part)
-        # Whoever gave the part up asks it again after this time.
+        # The callers' circuit breakers try it again after this time.
         time.sleep(OPEN_SECONDS)

@@ -8,7 +8,7 @@ VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wb
 
 @dataclass
 class Form:
-    """A form: where it goes, and what it would send unless told otherwise."""
+    """A form: its action and its default values."""
 
     action: str
     method: str
@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        """The words on the page, without what is hidden from everybody."""
+        """The visible text of the page."""
         return " ".join(" ".join(self._words).split())
 
     @property
@@ -55,7 +55,7 @@ class Page(HTMLParser):
         return Page(self.source[start : self.source.index("</h1>")]).text
 
     def form(self, action: str, /, **fields: str) -> Form:
-        """Find the one form that goes to `action` and, where named, holds these values."""
+        """Find the form with this `action` and, optionally, these values."""
         found = [
             form
             for form in self.forms
@@ -65,7 +65,7 @@ class Page(HTMLParser):
         return found[0]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag, and what it means for forms and links."""
+        """Handle a start tag, with its effect on forms and links."""
         attributes = {name: value or "" for name, value in attrs}
         self.tags.append(Tag(tag, attributes))
         if tag not in VOID:
@@ -88,7 +88,7 @@ class Page(HTMLParser):
             self._link, self._label = attributes["href"], ""
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave an element."""
+        """Handle an end tag."""
         while self._open and self._open.pop() != tag:
             pass
         if tag == "form":
@@ -104,7 +104,7 @@ class Page(HTMLParser):
             self._link = None
 
     def handle_data(self, data: str) -> None:
-        """Take words."""
+        """Handle text."""
         if not {"head", "style", "script"} & set(self._open):
             self._words.append(data)
         if self._form and self._area:

@@ -1,4 +1,4 @@
-"""Looks at a page: by axe-core, for who cannot see it well, and in pictures, for everybody."""
+"""Accessibility checks by axe-core, and screenshots."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -7,13 +7,13 @@ from infra.runner.config import ROOT
 
 PICTURES = ROOT / "var" / "screenshots"
 WIDE, NARROW = 1280, 360
-# Everything that axe-core knows of WCAG 2.2 AA, and of good practice.
+# All of axe-core's rules for WCAG 2.2 AA and best practices.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OPTIONS = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": TAGS}}
 
 
 def look(page: Page, name: str, folder: str) -> list[str]:
-    """Judge a page in light and dark, wide and narrow; keeps pictures, gives what is wrong."""
+    """Check a page in light and dark, wide and narrow; store screenshots, return violations."""
     wrong = []
     PICTURES.joinpath(folder).mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
@@ -32,7 +32,7 @@ def look(page: Page, name: str, folder: str) -> list[str]:
 
 
 def judged(page: Page) -> list[str]:
-    """Return what axe-core finds wrong with a page, each with the element that it is about."""
+    """Return axe-core's violations on a page, each with its element."""
     found = Axe().run(page, options=OPTIONS).response["violations"]
     return [
         f"{violation['id']}, {len(violation['nodes'])} times, first {node['html']}:"

@@ -1,4 +1,4 @@
-"""Somebody who uses the pages with a browser that runs no scripts."""
+"""A visitor of the pages, with a browser that runs no scripts."""
 
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ TIMEOUT = 30
 
 
 class Visitor:
-    """A browser: it keeps cookies, follows redirects, and says where a form comes from."""
+    """A browser that stores cookies, follows redirects, and sends a form's origin."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -22,7 +22,7 @@ class Visitor:
 
     @property
     def path(self) -> str:
-        """Where the visitor is now."""
+        """The current path."""
         address = urlsplit(str(self.response.url))
         return address.path + (f"?{address.query}" if address.query else "")
 
@@ -32,11 +32,11 @@ class Visitor:
         return self.response.status_code
 
     def open(self, path: str) -> Page:
-        """Go to a page."""
+        """Open a page."""
         return self._show(self.http.get(self.url + path, timeout=TIMEOUT))
 
     def send(self, path: str, fields: dict[str, str], **headers: str | None) -> Page:
-        """Send a form, as one of the forum's own pages would unless other headers are given."""
+        """Send a form, by default with the headers of the forum's own pages."""
         own: dict[str, str | None] = {"Origin": self.url, "Sec-Fetch-Site": "same-origin"}
         sent = own | {name.replace("_", "-"): value for name, value in headers.items()}
         response = self.http.post(
@@ -49,7 +49,7 @@ class Visitor:
         return self._show(response)
 
     def submit(self, form: Form, /, **fields: str) -> Page:
-        """Fill in a form of the page and send it."""
+        """Fill in a form of the page and submit it."""
         unknown = fields.keys() - form.types.keys()
         assert not unknown, f"the form has no {unknown}"
         return self.send(form.action, form.fields | fields)
@@ -65,12 +65,12 @@ class Visitor:
         return self.submit(form, username=username, password=password)
 
     def open_thread(self, title: str, body: str) -> Page:
-        """Begin a thread; ends on its page."""
+        """Start a thread; return its page."""
         form = self.open("/threads/new").form("/threads/new")
         return self.submit(form, title=title, body=body)
 
     def reply(self, body: str) -> Page:
-        """Reply on the thread's page where the visitor is."""
+        """Reply on the current thread's page."""
         return self.submit(self.page.form(urlsplit(self.path).path), body=body)
 
     def _show(self, response: requests.Response) -> Page:

@@ -1,4 +1,4 @@
-"""A person in front of a real browser."""
+"""A person with a real browser."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _REFUSED = re.compile(r"the server responded with a status of 4\d\d")
 
 
 class Session:
-    """A person in front of a browser; keeps what they see."""
+    """A person with a browser; records the visible text."""
 
     def __init__(self, page: Page, stack: Stack) -> None:
         self.page = page
@@ -25,7 +25,7 @@ class Session:
         self._settling = EventSettling(stack)
 
     def look(self, at: str = "main") -> str:
-        """Keep the visible text of the page, but for times and ids."""
+        """Record the visible text of the page, without times and ids."""
         text = self.page.locator(at).inner_text()
         path = PATH.sub(r"/\1/ID", self.page.url.removeprefix(self.url))
         path = re.sub(r"at=[0-9a-f-]{36}(&done=\w+)?#post-[0-9a-f-]{36}", "at=ID", path)
@@ -35,7 +35,7 @@ class Session:
         return seen
 
     def settled(self) -> None:
-        """Wait until what was done shows everywhere, and load the page once more."""
+        """Wait until writes are visible everywhere, and reload the page."""
         # First the browser: its answer may still be on its way, and what it asked for not yet done.
         self.page.wait_for_load_state("networkidle")
         self._settling.wait()
@@ -63,7 +63,7 @@ class Session:
 
 @contextmanager
 def opened(browser: Browser, stack: Stack, *, scripts: bool) -> Iterator[Session]:
-    """Open a browser window of its own, on whose console nothing may go wrong."""
+    """Open a new browser window, whose console must show no error."""
     complaints: list[str] = []
     url = stack.base_url
     with browser.new_context(java_script_enabled=scripts, base_url=url) as context:

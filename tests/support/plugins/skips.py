@@ -1,4 +1,4 @@
-"""With FAIL_ON_SKIP in the environment, a skipped test fails the run: nobody ran it."""
+"""With FAIL_ON_SKIP in the environment, a skipped test fails the run."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The suites whose tests take long by nature get longer before a test counts as hung."""
+"""Longer timeouts for suites with slow tests."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""How pytest-xdist shares out the tests: file by file, and each suite of whole stages as one.
+"""Distribution of tests by pytest-xdist: by file, and each suite of complete stages as one.
 
-These suites start a stage once and compare it with the one before, so one process has to run them
-from end to end. (`--dist loadgroup` would say this with marks, but pytest-xdist 3.8 does not see
+These suites start a stage once and compare it with the previous one, so one process must run them
+completely. (`--dist loadgroup` could express this with marks, but pytest-xdist 3.8 does not see
 them with pytest 9.2.)
 """
 
@@ -14,7 +14,7 @@ SUITES = ("tests/contract/", "tests/e2e/")
 
 
 class SuiteScheduling(LoadFileScheduling):  # type: ignore[misc]
-    """Keeps a file in one process, and a suite too."""
+    """Scheduling that runs each file, and each suite, in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         suites = (suite for suite in SUITES if nodeid.startswith(suite))
@@ -22,5 +22,5 @@ class SuiteScheduling(LoadFileScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SuiteScheduling | None:
-    """Take the place of `--dist loadfile`."""
+    """Replace `--dist loadfile`."""
     return SuiteScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
