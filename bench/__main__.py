@@ -68,10 +68,10 @@ def main() -> int:
     except wrk.WrkError as error:
         print(error, file=sys.stderr)
         return 1
-    told = os.environ
-    shape = _shape(told)
-    folder = var_folder(told) / "bench"
-    parts = [part for part in PARTS if part in (told.get("PARTS") or ",".join(PARTS)).split(",")]
+    environ = os.environ
+    shape = _shape(environ)
+    folder = var_folder(environ) / "bench"
+    parts = [part for part in PARTS if part in (environ.get("PARTS") or ",".join(PARTS)).split(",")]
     began = time.monotonic()
     # Components in this process would log their requests.
     logging.getLogger("access").setLevel(logging.ERROR)
@@ -79,7 +79,7 @@ def main() -> int:
     results["about"] |= dict.fromkeys(parts, _about(shape))
     results["prices"] = capacity.prices()
     if "growth" in parts:
-        results["growth"] = growth.told(growth.measure(shape.grown))
+        results["growth"] = growth.as_json(growth.measure(shape.grown))
     if "capacity" in parts:
         prices = results["prices"]["million"]
         results["capacity"] = [
@@ -89,7 +89,7 @@ def main() -> int:
         _load(results, shape, folder, parts)
     files = report.write(results, folder)
     print(f"\n{report.markdown(results)}")
-    if told.get("RECORD", "0") not in ("", "0"):
+    if environ.get("RECORD", "0") not in ("", "0"):
         files += report.record(results)
     print(f"Measured in {time.monotonic() - began:.0f} s. Written: {', '.join(map(str, files))}")
     wrong = growth.grown([growth.Cost(**cost) for cost in results["growth"]])
@@ -98,17 +98,17 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _shape(told: Mapping[str, str]) -> Shape:
-    shape = QUICK if told.get("QUICK", "0") not in ("", "0") else FULL
-    given = told.get("CONNECTIONS", "")
+def _shape(environ: Mapping[str, str]) -> Shape:
+    shape = QUICK if environ.get("QUICK", "0") not in ("", "0") else FULL
+    given = environ.get("CONNECTIONS", "")
     return Shape(
         shape.size,
         tuple(map(int, given.split(","))) if given else shape.connections,
-        float(told.get("SECONDS") or shape.seconds),
-        int(told.get("ROUNDS") or shape.rounds),
+        float(environ.get("SECONDS") or shape.seconds),
+        int(environ.get("ROUNDS") or shape.rounds),
         shape.grown,
         shape.watched,
-        told.get("ONLY") or shape.only,
+        environ.get("ONLY") or shape.only,
     )
 
 
@@ -132,16 +132,16 @@ def _load(results: dict[str, Any], shape: Shape, folder: Path, parts: list[str])
                 shape.connections,
                 seconds=shape.seconds,
                 rounds=shape.rounds,
-                told=_say,
+                log=_say,
             )
             results["titles"] = {one.name: one.title for one in chosen}
-            results["loads"] = [one.told() for one in measured]
+            results["loads"] = [one.as_json() for one in measured]
             for side in sides:
                 held = usage.memory(usage.leaders(side.stack, side.parts))
                 results["memory_mib"][side.name] = held
         if "availability" in parts:
             seen = availability.measure(sides, scenarios, shape.watched, _say)
-            results["availability"] = availability.told(seen)
+            results["availability"] = availability.as_json(seen)
 
 
 def _about(shape: Shape) -> str:

@@ -45,7 +45,7 @@ class Seen:
 
 
 def measure(
-    sides: Sequence[Side], scenarios: Scenarios, seconds: float, told: Callable[[str], None]
+    sides: Sequence[Side], scenarios: Scenarios, seconds: float, log: Callable[[str], None]
 ) -> list[Seen]:
     """Run each fault on each side, with the same readers."""
     seen = []
@@ -55,7 +55,7 @@ def measure(
                 found = _Crowd(side.url, scenarios).watch(side.name, case, seconds)
             seen += found
             shown = ", ".join(f"{one.domain} {one.good:.0f} % {one.p95:.0f} ms" for one in found)
-            told(f"{side.name:<8} {case:<18} {shown}")
+            log(f"{side.name:<8} {case:<18} {shown}")
             time.sleep(1)
     return seen
 
@@ -141,23 +141,23 @@ class _Crowd:
         return Seen(side, case, domain, len(took), 100 * good / max(1, len(took)), 1000 * p95)
 
     def _read(self, domain: str, number: int) -> None:
-        dice = random.Random(number)
+        rng = random.Random(number)
         with requests.Session() as http:
             http.trust_env = False
             while not self._stop.is_set():
                 began = time.monotonic()
                 fine = False
                 with suppress(requests.RequestException):
-                    fine = self._ask(http, domain, dice).status_code < 500
+                    fine = self._ask(http, domain, rng).status_code < 500
                 took = time.monotonic() - began
                 self._took[domain].append((fine, took))
                 self._stop.wait(max(0.0, _PAUSE - took))
 
-    def _ask(self, http: requests.Session, domain: str, dice: random.Random) -> requests.Response:
+    def _ask(self, http: requests.Session, domain: str, rng: random.Random) -> requests.Response:
         content = self._content
-        topic = dice.choice(content.pages)
-        if domain == "posts" and dice.random() < 0.3:
-            small = dice.choice(content.topics[1 + content.size.pages :])
+        topic = rng.choice(content.pages)
+        if domain == "posts" and rng.random() < 0.3:
+            small = rng.choice(content.topics[1 + content.size.pages :])
             return http.post(
                 f"{self._url}/api/posts",
                 json={"thread_id": small.id, "body": "Still here."},
@@ -165,17 +165,17 @@ class _Crowd:
                 timeout=TIMEOUT,
             )
         paths = {
-            "users": (f"/api/users/{dice.choice(content.people).id}",),
+            "users": (f"/api/users/{rng.choice(content.people).id}",),
             "threads": (f"/api/threads/{topic.id}", "/api/threads"),
             "posts": (f"/api/posts/in-thread/{topic.id}",),
             "pages": (f"/threads/{topic.id}", "/"),
         }
         # With a session, so that no cached page hides a failure.
         cookies = {SESSION_COOKIE: self._token} if domain == "pages" else None
-        path = dice.choice(paths[domain])
+        path = rng.choice(paths[domain])
         return http.get(self._url + path, cookies=cookies, timeout=TIMEOUT)
 
 
-def told(seen: Sequence[Seen]) -> list[dict[str, Any]]:
+def as_json(seen: Sequence[Seen]) -> list[dict[str, Any]]:
     """Return the results as JSON."""
     return [asdict(one) for one in seen]

@@ -127,17 +127,17 @@ class _Bench:
         published = deliveries = 0
         with self._metered.metered() as events:
             for outbox in self._outboxes:
-                told = outbox.load_unpublished(100)
-                for event in told:
+                unpublished = outbox.load_unpublished(100)
+                for event in unpublished:
                     # One more for the monolith, which consumes all events.
                     deliveries += 1
                     for handlers in self._consumers:
                         if event.type in handlers:
                             deliveries += 1
                             handlers[event.type](event)
-                if told:
-                    outbox.mark_published(told)
-                published += len(told)
+                if unpublished:
+                    outbox.mark_published(unpublished)
+                published += len(unpublished)
         return Operation(name, itself, _without_looking(events), published, deliveries)
 
 

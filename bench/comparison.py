@@ -36,7 +36,7 @@ class Measured:
         """Return the number of `broken` or `refused` requests over all rounds."""
         return sum(getattr(load, name) for load in self.loads)
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the results as JSON."""
         figures = ("rate", "p50", "p95", "p99", "longest")
         return {
@@ -57,7 +57,7 @@ def compare(
     *,
     seconds: float,
     rounds: int,
-    told: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> list[Measured]:
     """Measure everything; each round of a scenario goes to all sides before the next one."""
     groups = {side.name: usage.leaders(side.stack, side.parts) for side in sides}
@@ -78,7 +78,7 @@ def compare(
                     one.loads.append(load)
                     one.cpu.append(spent)
             measured += pair
-            told(_line(scenario, pair))
+            log(_line(scenario, pair))
     return measured
 
 

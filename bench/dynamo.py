@@ -69,8 +69,8 @@ class Metered:
         return {**params, "ReturnConsumedCapacity": "TOTAL"}
 
     def _note(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
-        told = parsed.get("ConsumedCapacity", [])
-        units = sum(one["CapacityUnits"] for one in (told if isinstance(told, list) else [told]))
+        used = parsed.get("ConsumedCapacity", [])
+        units = sum(one["CapacityUnits"] for one in (used if isinstance(used, list) else [used]))
         kinds = {"write_units": units} if model.name in self._WRITES else {"read_units": units}
         items = parsed.get("ScannedCount", 0) + ("Item" in parsed)
         items += sum(len(found) for found in parsed.get("Responses", {}).values())
@@ -82,22 +82,22 @@ class Metered:
 def running() -> Iterator[str]:
     """Run an in-memory DynamoDB, set in boto3's environment variables; yield its URL."""
     port = free_port()
-    told = {
+    settings = {
         "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
     }
-    before = {name: os.environ.get(name) for name in told}
+    before = {name: os.environ.get(name) for name in settings}
     process = subprocess.Popen(
         [dynoxide.ensure_installed(), "serve", "--port", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    os.environ.update(told)
+    os.environ.update(settings)
     try:
         _wait_for(port, process)
-        yield told["AWS_ENDPOINT_URL_DYNAMODB"]
+        yield settings["AWS_ENDPOINT_URL_DYNAMODB"]
     finally:
         for name, value in before.items():
             if value is None:

@@ -156,7 +156,7 @@ def _cost(page: Page, posts: int, metered: Metered, services: Services, monolith
     services_ms, monolith_ms = _milliseconds(service, path), _milliseconds(own, path)
     with metered.metered() as asked:
         _get(service, path)
-    with monolith.metered() as told:
+    with monolith.metered() as database:
         _get(own, path)
     return Cost(
         page.name,
@@ -166,8 +166,8 @@ def _cost(page: Page, posts: int, metered: Metered, services: Services, monolith
         asked.items,
         asked.read_units,
         services_ms,
-        told.statements,
-        told.steps,
+        database.statements,
+        database.steps,
         monolith_ms,
     )
 
@@ -190,6 +190,6 @@ def _get(client: FlaskClient, path: str) -> dict[str, Any]:
     return found
 
 
-def told(costs: Sequence[Cost]) -> list[dict[str, Any]]:
+def as_json(costs: Sequence[Cost]) -> list[dict[str, Any]]:
     """Return the costs as JSON."""
     return [asdict(cost) for cost in costs]

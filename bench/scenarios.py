@@ -35,7 +35,7 @@ class Scenarios:
 
     content: Content
     secrets: Path
-    dice: random.Random = field(default_factory=lambda: random.Random(7))
+    rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     def all(self) -> list[Scenario]:
         """Return all scenarios, writes last."""
@@ -86,11 +86,11 @@ class Scenarios:
 
     @cached_property
     def _sessions(self) -> list[str]:
-        people = self.dice.sample(self.content.people, min(_SESSIONS, self.content.size.users))
+        people = self.rng.sample(self.content.people, min(_SESSIONS, self.content.size.users))
         return [self.session(person) for person in people]
 
     def _session(self) -> str:
-        return self.dice.choice(self._sessions)
+        return self.rng.choice(self._sessions)
 
     def _page(self) -> Topic:
         return self.content.pages[0]
@@ -99,7 +99,7 @@ class Scenarios:
         return [Request(path)]
 
     def _each(self, path: Callable[[Topic], str]) -> list[Request]:
-        return [Request(path(self.dice.choice(self.content.pages))) for _ in range(_LINES)]
+        return [Request(path(self.rng.choice(self.content.pages))) for _ in range(_LINES)]
 
     def _apart(self, paths: Sequence[str]) -> list[Request]:
         """Vary the URLs of pages so that none is requested twice within a second."""
@@ -107,7 +107,7 @@ class Scenarios:
 
     def _spread(self) -> list[str]:
         paths = [f"/threads/{topic.id}" for topic in self.content.pages]
-        self.dice.shuffle(paths)
+        self.rng.shuffle(paths)
         return paths
 
     def _sign_ins(self) -> list[Request]:
@@ -121,7 +121,7 @@ class Scenarios:
         return [
             _json(
                 "/api/posts",
-                {"thread_id": self.dice.choice(small).id, "body": "What *others* said. " * 10},
+                {"thread_id": self.rng.choice(small).id, "body": "What *others* said. " * 10},
                 self._session(),
             )
             for _ in range(lines)
@@ -132,16 +132,16 @@ class Scenarios:
         pages, people = self.content.pages, self.content.people
         mixed = self._posts(_LINES // 20)
         while len(mixed) < _LINES:
-            which = min(int(self.dice.paretovariate(0.7)) - 1, len(pages) - 1)
+            which = min(int(self.rng.paretovariate(0.7)) - 1, len(pages) - 1)
             kinds = {
                 f"/threads/{pages[which].id}": 55,
                 "/": 15,
-                f"/users/{self.dice.choice(people).id}": 8,
+                f"/users/{self.rng.choice(people).id}": 8,
                 f"/api/threads/{pages[which].id}": 8,
                 f"/api/posts/in-thread/{pages[which].id}": 9,
             }
-            mixed.append(Request(self.dice.choices(list(kinds), list(kinds.values()))[0]))
-        self.dice.shuffle(mixed)
+            mixed.append(Request(self.rng.choices(list(kinds), list(kinds.values()))[0]))
+        self.rng.shuffle(mixed)
         return mixed
 
 

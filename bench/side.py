@@ -34,8 +34,8 @@ class Side:
         folder.mkdir(parents=True)
         # The same on both sides, so that sessions and cursors are valid on both.
         (folder / "secrets").symlink_to(secrets)
-        told = _ENVIRONMENT | {"WEB_CONCURRENCY": str(workers)}
-        self.stack = RunnerStack(STAGES[name], folder, told, restart=True)
+        environment = _ENVIRONMENT | {"WEB_CONCURRENCY": str(workers)}
+        self.stack = RunnerStack(STAGES[name], folder, environment, restart=True)
 
     @property
     def url(self) -> str:

@@ -20,28 +20,28 @@ def targets(results: Results) -> str:
         if (name, 16) in found:
             before, after = found[name, 16]
             rate, ratio = after["rate"], after["rate"] / max(before["rate"], 0.001)
-            said = _verdict(rate, GOAL_RATE, FLOOR_RATE)
+            verdict = _verdict(rate, GOAL_RATE, FLOOR_RATE)
             goal = f"at least {GOAL_RATE}, floor {FLOOR_RATE}"
-            rows.append((f"{what}, split, 16 connections", goal, f"{rate:,.0f} req/s", said))
-            said = _verdict(ratio, GOAL_RATIO, FLOOR_RATIO)
+            rows.append((f"{what}, split, 16 connections", goal, f"{rate:,.0f} req/s", verdict))
+            verdict = _verdict(ratio, GOAL_RATIO, FLOOR_RATIO)
             goal = f"at least {GOAL_RATIO}, floor {FLOOR_RATIO}"
-            rows.append((f"{what}, split against monolith", goal, f"{ratio:.2f}", said))
+            rows.append((f"{what}, split against monolith", goal, f"{ratio:.2f}", verdict))
         if (name, 1) in found:
             p50 = found[name, 1][1]["p50"]
-            said = "reached" if p50 < GOAL_P50 else "missed"
-            rows.append((f"{what}, p50 at 1 connection", "under 4 ms", f"{p50:.1f} ms", said))
+            verdict = "reached" if p50 < GOAL_P50 else "missed"
+            rows.append((f"{what}, p50 at 1 connection", "under 4 ms", f"{p50:.1f} ms", verdict))
     if growth := results.get("growth"):
         wrong = grown([Cost(**cost) for cost in growth])
-        said = "missed: " + "; ".join(wrong) if wrong else "reached"
+        verdict = "missed: " + "; ".join(wrong) if wrong else "reached"
         goal = f"deepest at most {DEEPER} × the first, and flat"
-        rows.append(("Any page of a list", goal, "see below", said))
+        rows.append(("Any page of a list", goal, "see below", verdict))
     for one in results.get("capacity", []):
         if one["name"] == "Create a post":
             calls, writes = one["itself"]["calls"], one["itself"]["transactions"]
             fine = calls <= MOST_CALLS and writes == 1
-            shown, said = f"{calls} calls, {writes} write", "reached" if fine else "missed"
+            shown, verdict = f"{calls} calls, {writes} write", "reached" if fine else "missed"
             goal = f"at most {MOST_CALLS} calls, 1 write transaction"
-            rows.append(("Creating a post", goal, shown, said))
+            rows.append(("Creating a post", goal, shown, verdict))
     return table(("", "target", "measured", ""), rows, left=2)
 
 

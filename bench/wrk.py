@@ -82,9 +82,9 @@ def run(
             timeout=seconds + 3 * TIMEOUT,
             env=os.environ | {"BENCH_COOKIE": "1" if cookie else "0"},
         )
-    told = [line for line in done.stdout.splitlines() if line.startswith("BENCH ")]
-    if done.returncode or not told:
+    reports = [line for line in done.stdout.splitlines() if line.startswith("BENCH ")]
+    if done.returncode or not reports:
         sys.stderr.write(done.stdout + done.stderr)
         msg = f"wrk ended with code {done.returncode}"
         raise WrkError(msg)
-    return LoadResult(**json.loads(told[0].removeprefix("BENCH ")))
+    return LoadResult(**json.loads(reports[0].removeprefix("BENCH ")))

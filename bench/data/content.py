@@ -85,12 +85,12 @@ class Content:
     @cached_property
     def people(self) -> list[Person]:
         """All people; they registered before the first post."""
-        dice = self._dice("people")
+        rng = self._rng("people")
         return [
             Person(
-                _id(self._start - timedelta(days=1, seconds=-number), dice),
+                _id(self._start - timedelta(days=1, seconds=-number), rng),
                 f"reader-{number:05}",
-                f"{dice.choice(_WORDS).title()} {dice.choice(_WORDS).title()}",
+                f"{rng.choice(_WORDS).title()} {rng.choice(_WORDS).title()}",
                 self._start - timedelta(days=1, seconds=-number),
             )
             for number in range(self.size.users)
@@ -99,16 +99,16 @@ class Content:
     @cached_property
     def topics(self) -> list[Topic]:
         """All threads: the longest, then those with one page, then the others."""
-        dice = self._dice("topics")
+        rng = self._rng("topics")
         counts = self._counts()
         span = SECONDS_APART * self.size.posts
         topics = []
         for number, count in enumerate(counts):
             at = _cut(self._start + timedelta(seconds=span * number / (2 * len(counts))))
-            author = dice.choice(self.people)
-            title = " ".join(dice.choices(_WORDS, k=dice.randint(4, 8))).capitalize()
+            author = rng.choice(self.people)
+            title = " ".join(rng.choices(_WORDS, k=rng.randint(4, 8))).capitalize()
             active = at + (NOW - at) * (max(0, count - 1) / max(1, count))
-            topics.append(Topic(_id(at, dice), title, author, at, _cut(active), count))
+            topics.append(Topic(_id(at, rng), title, author, at, _cut(active), count))
         return topics
 
     @property
@@ -128,19 +128,19 @@ class Content:
 
     def texts_of(self, topic: Topic, number: int) -> Iterator[Text]:
         """Yield the posts of one thread, given with its number."""
-        dice = self._dice(f"texts {number}")
+        rng = self._rng(f"texts {number}")
         for place in range(topic.posts):
             at = _cut(topic.at + (NOW - topic.at) * (place / topic.posts))
-            body, html = dice.choice(self._bodies)
-            talkative = dice.random() < TALKATIVE
-            author = self.people[0] if talkative else dice.choice(self.people)
-            yield Text(_id(at, dice), topic, author, at, body, html)
+            body, html = rng.choice(self._bodies)
+            talkative = rng.random() < TALKATIVE
+            author = self.people[0] if talkative else rng.choice(self.people)
+            yield Text(_id(at, rng), topic, author, at, body, html)
 
     @cached_property
     def _bodies(self) -> list[tuple[str, str]]:
         # A few texts, reused: rendering Markdown costs more than everything else.
-        dice = self._dice("bodies")
-        bodies = [_body(dice) for _ in range(200)]
+        rng = self._rng("bodies")
+        bodies = [_body(rng) for _ in range(200)]
         return [(body, render(body)) for body in bodies]
 
     def _counts(self) -> list[int]:
@@ -154,17 +154,17 @@ class Content:
         small = [each + (number < more) for number in range(others)]
         return [size.longest, *[PAGE] * size.pages, *small]
 
-    def _dice(self, what: str) -> random.Random:
+    def _rng(self, what: str) -> random.Random:
         return random.Random(f"{self._seed} {what}")
 
 
-def _body(dice: random.Random) -> str:
+def _body(rng: random.Random) -> str:
     sentences = []
-    for _ in range(dice.randint(2, 6)):
-        words = dice.choices(_WORDS, k=dice.randint(6, 14))
-        if dice.random() < 0.3:
+    for _ in range(rng.randint(2, 6)):
+        words = rng.choices(_WORDS, k=rng.randint(6, 14))
+        if rng.random() < 0.3:
             words[0] = f"**{words[0]}**"
-        if dice.random() < 0.2:
+        if rng.random() < 0.2:
             words[-1] = f"`{words[-1]}`"
         sentences.append(" ".join(words).capitalize() + ".")
     return " ".join(sentences)
@@ -174,8 +174,8 @@ def _cut(at: datetime) -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def _id(at: datetime, dice: random.Random) -> str:
+def _id(at: datetime, rng: random.Random) -> str:
     """Return a UUIDv7 of that time."""
-    digits = f"{int(at.timestamp() * 1000):012x}7{dice.getrandbits(12):03x}"
-    digits += f"{0x8000 | dice.getrandbits(14):04x}{dice.getrandbits(48):012x}"
+    digits = f"{int(at.timestamp() * 1000):012x}7{rng.getrandbits(12):03x}"
+    digits += f"{0x8000 | rng.getrandbits(14):04x}{rng.getrandbits(48):012x}"
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

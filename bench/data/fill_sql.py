@@ -18,32 +18,37 @@ from forum.users.rules import username_key
 PASSWORD = "a password of the bench"  # noqa: S105 - of generated people
 _ROWS = 2000  # per transaction
 
-Told = Callable[[int], None]
-"""Is told how many people, threads and posts more are written."""
+ReportProgress = Callable[[int], None]
+"""Called with the number of people, threads and posts written since the last call."""
 Row = Mapping[str, Any]
 
 
-def into_sql(engine: Engine, content: Content, told: Told, *, credentials: bool) -> None:
+def into_sql(
+    engine: Engine, content: Content, progress: ReportProgress, *, credentials: bool
+) -> None:
     """Fill the database, as the monolith's own data or as its replica of the services' data."""
-    _insert(engine, UserRow, map(_user, content.people), told)
+    _insert(engine, UserRow, map(_user, content.people), progress)
     if credentials:
         kept = hash_password(PASSWORD)
         rows = ({"user_id": one.id, "password_hash": kept} for one in content.people)
         _insert(engine, Credential, rows)
-    _insert(engine, ThreadRow, map(_thread, content.topics), told)
+    _insert(engine, ThreadRow, map(_thread, content.topics), progress)
     _insert(engine, ThreadWord, _words(content))
-    _insert(engine, PostRow, map(_post, content.texts()), told)
+    _insert(engine, PostRow, map(_post, content.texts()), progress)
 
 
 def _insert(
-    engine: Engine, model: type[Base], rows: Iterable[Row], told: Told = lambda _: None
+    engine: Engine,
+    model: type[Base],
+    rows: Iterable[Row],
+    progress: ReportProgress = lambda _: None,
 ) -> None:
     left = iter(rows)
     writing = engine.execution_options(writing=True)
     while some := list(islice(left, _ROWS)):
         with writing.begin() as connection:
             connection.execute(insert(model), some)
-        told(len(some))
+        progress(len(some))
 
 
 def _user(person: Person) -> Row:

@@ -24,7 +24,7 @@ from users.model import MEMBER, User, username_key
 from users.ports import Account
 
 
-def into_tables(client: Any, prefix: str, content: Content, told: Told) -> None:
+def into_tables(client: Any, prefix: str, content: Content, progress: ReportProgress) -> None:
     """Fill the tables: each service's own content, and its replicas of the other domains."""
     bulk = Bulk(client, prefix)
     outboxes = {name: one.outbox(bulk, utc_now, uuid7) for name, one in SERVICES.items()}
@@ -42,18 +42,18 @@ def into_tables(client: Any, prefix: str, content: Content, told: Told) -> None:
         event = Event(user.id, users_events.REGISTERED, "/users", user.id, 1, person.at, data)
         to_threads[event.type](event)
         to_posts[event.type](event)
-        told(1)
+        progress(1)
     for topic in content.topics:
         thread = _thread(topic)
         threads.add(thread, None, {})
         data = threads_events.event_data(thread)
         event = Event(thread.id, threads_events.CREATED, "/threads", thread.id, 1, topic.at, data)
         to_posts[event.type](event)
-        told(1)
+        progress(1)
     for text in content.texts():
         posts.add(_post(text), None, {})
         bulk.add(threads_tables.TALLY.name, [_counted(text)])
-        told(1)
+        progress(1)
     bulk.finish()
 
 

@@ -89,7 +89,7 @@ def test_a_load_goes_to_both_sides_in_turn_and_is_told_with_its_cost(arena: Aren
     sides, scenarios = arena
     lines: list[str] = []
     chosen = [one for one in scenarios.all() if one.name == "signed-in"]
-    before, after = compare(sides, chosen, [2], seconds=1, rounds=1, told=lines.append)
+    before, after = compare(sides, chosen, [2], seconds=1, rounds=1, log=lines.append)
     assert len(lines) == 1
     for one in (before, after):
         [load] = one.loads
@@ -98,4 +98,4 @@ def test_a_load_goes_to_both_sides_in_turn_and_is_told_with_its_cost(arena: Aren
         assert one.cost["monolith"] > 0
     assert "posts" not in before.cost
     assert after.cost["posts"] > 0
-    assert after.told()["cpu_ms"]["threads"] > 0
+    assert after.as_json()["cpu_ms"]["threads"] > 0

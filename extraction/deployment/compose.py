@@ -37,9 +37,9 @@ class ComposeDeployment:
 
     def __init__(self) -> None:
         self._now = current_stage()
-        self._told: tuple[str, ...] | None = None
-        self._hands = ComposeHost()
-        self._front = GatewayProbe(GATEWAY)
+        self._announced: tuple[str, ...] | None = None
+        self._host = ComposeHost()
+        self._gateway = GatewayProbe(GATEWAY)
         self._http = urllib3.PoolManager(retries=False, timeout=5)
 
     @cached_property
@@ -59,26 +59,26 @@ class ComposeDeployment:
     def start_service(self, domain: str) -> None:
         """Start the datastores, create the service's tables and queue, and start the service."""
         after = replace(self._now, moving=self._now.moving | {domain})
-        self._hands.up(DATASTORE, BUS)
+        self._host.up(DATASTORE, BUS)
         self._until_answers(DATASTORE, os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
         self._until_answers(BUS, os.environ["AWS_ENDPOINT_URL"] + ministack.READY_PATH)
         for _ in provisioning.provision_tables([domain]):
             pass
         provisioning.provision_queues(after.extracted, after.moving)
         self._note(after)
-        self._hands.up(BUS_RECOVERY, worker_name(stages.MONOLITH), domain)
+        self._host.up(BUS_RECOVERY, worker_name(stages.MONOLITH), domain)
         self._until_answers(domain, f"http://{domain}.forum.local:8080/readyz")
 
     def start_worker(self, domain: str) -> None:
         """Start the service's worker."""
-        self._hands.up(worker_name(domain))
+        self._host.up(worker_name(domain))
 
     def set_routes(self, extracted: frozenset[str]) -> None:
         """Write new routes, and wait until the gateway uses them."""
         changed = extracted ^ self._now.extracted
         self._note(replace(self._now, extracted=extracted))
         table = routes.load().at(extracted)
-        self._front.wait_until_routed(
+        self._gateway.wait_until_routed(
             extracted, changed, lambda: process.write_routes(table, ROUTES)
         )
 
@@ -89,7 +89,7 @@ class ComposeDeployment:
         # If it is gone with the rest, this was done before.
         if after.services or self._answers(os.environ["AWS_ENDPOINT_URL"] + ministack.READY_PATH):
             provisioning.drop_subscription(domain)
-        self._hands.down(
+        self._host.down(
             *sorted(set(required_services({domain})) - set(required_services(after.services)))
         )
         if after.services:
@@ -103,14 +103,14 @@ class ComposeDeployment:
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
         """Return the component that serves each domain."""
-        return self._front.served_by(domains)
+        return self._gateway.served_by(domains)
 
     def _note(self, now: CurrentStage) -> None:
         save_stage(now)
         self._now = now
-        if now.services != self._told:
-            self._hands.services(now.services)
-            self._told = now.services
+        if now.services != self._announced:
+            self._host.services(now.services)
+            self._announced = now.services
 
     def _until_answers(self, part: str, url: str) -> None:
         deadline = time.monotonic() + PATIENCE

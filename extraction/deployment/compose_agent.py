@@ -19,8 +19,8 @@ def run_in_container(forum: ComposeProject, arguments: Sequence[str]) -> int:
     options = ["--rm", "--no-TTY", "--no-deps"]
     if sys.stdout.isatty():
         size = shutil.get_terminal_size()
-        for told in ("PROGRESS=on", f"COLUMNS={size.columns}", f"LINES={size.lines}"):
-            options += ["-e", told]
+        for variable in ("PROGRESS=on", f"COLUMNS={size.columns}", f"LINES={size.lines}"):
+            options += ["-e", variable]
     command = forum.command("run", *options, "mover", "python", "-m", "extraction", *arguments)
     # Its standard error is the output for people; the other two streams carry requests.
     with subprocess.Popen(
@@ -54,8 +54,8 @@ def _do(forum: ComposeProject, asked: dict[str, Any]) -> dict[str, str]:
                 forum.up(names)
             elif what == DOWN:
                 forum.down(names)
-            elif what == SERVICES and (said := compose_override.write_override(forum, names)):
-                sys.stdout.write(f"{said}\n")
+            elif what == SERVICES and (message := compose_override.write_override(forum, names)):
+                sys.stdout.write(f"{message}\n")
                 sys.stdout.flush()
     except (DeploymentError, OSError) as error:
         return {ERROR: str(error)}

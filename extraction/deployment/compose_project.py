@@ -40,9 +40,9 @@ class ComposeProject:
     def command(self, *arguments: str) -> list[str]:
         """Return the Compose command line for this project."""
         files = [part for file in self.files for part in ("-f", file)]
-        told = [part for file in self.environment_files for part in ("--env-file", file)]
+        env_files = [part for file in self.environment_files for part in ("--env-file", file)]
         where = ("-p", self.name, "--project-directory", str(self.folder))
-        return ["docker", "compose", *where, *files, *told, "--progress", "quiet", *arguments]
+        return ["docker", "compose", *where, *files, *env_files, "--progress", "quiet", *arguments]
 
     def environment(self) -> dict[str, str]:
         """Return the environment of that command: the same forum, with all services enabled."""
@@ -62,7 +62,9 @@ class ComposeProject:
     def _build_what_is_missing(self, names: Sequence[str]) -> None:
         services = json.loads(self._run("config", "--format", "json"))["services"]
         missing = [
-            name for name in names if not _asked("image", "inspect", services[name]["image"])
+            name
+            for name in names
+            if not _engine_output("image", "inspect", services[name]["image"])
         ]
         if missing:
             sys.stdout.write(f"Building what has not run here yet: {', '.join(missing)} ...\n")
@@ -95,9 +97,9 @@ def find_project(environ: Mapping[str, str]) -> ComposeProject | None:
     name = environ.get("COMPOSE_PROJECT_NAME")
     label = f"project={name}" if name else f"project.working_dir={ROOT}"
     filters = [f"label={_COMPOSE}.{text}" for text in (label, "service=gateway")]
-    found = _asked("ps", "--quiet", *(f"--filter={text}" for text in filters)).split()
-    told = json.loads(_asked("inspect", *found) or "[]") if found else []
-    projects = [_project(container) for container in told]
+    found = _engine_output("ps", "--quiet", *(f"--filter={text}" for text in filters)).split()
+    containers = json.loads(_engine_output("inspect", *found) or "[]") if found else []
+    projects = [_project(container) for container in containers]
     if len(projects) > 1:
         names = ", ".join(sorted(project.name for project in projects))
         msg = (
@@ -109,7 +111,7 @@ def find_project(environ: Mapping[str, str]) -> ComposeProject | None:
 
 def _project(container: Mapping[str, Any]) -> ComposeProject:
     labels = container["Config"]["Labels"]
-    told = dict(line.split("=", 1) for line in container["Config"]["Env"])
+    environment = dict(line.split("=", 1) for line in container["Config"]["Env"])
     files = labels[f"{_COMPOSE}.project.config_files"].split(",")
     more = labels.get(f"{_COMPOSE}.project.environment_file", "")
     return ComposeProject(
@@ -118,7 +120,7 @@ def _project(container: Mapping[str, Any]) -> ComposeProject:
         # The services at its start are no longer relevant.
         tuple(file for file in files if not _is_written(Path(file))),
         tuple(filter(None, more.split(","))),
-        stages.parse(told["EXTRACTED"]),
+        stages.parse(environment["EXTRACTED"]),
     )
 
 
@@ -128,7 +130,7 @@ def _is_written(file: Path) -> bool:
     return not file.exists() or file.read_text(encoding="utf-8").startswith(MARK)
 
 
-def _asked(*arguments: str) -> str:
+def _engine_output(*arguments: str) -> str:
     """Return the output of an engine command; empty on failure or without an engine."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else ""

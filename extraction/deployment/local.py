@@ -43,12 +43,14 @@ class LocalDeployment:
             raise DeploymentError(msg)
         born = stages.parse(holder["extracted"])
         self._local = with_current_stage(RunConfig(born, holder["ports"], var_folder(environ)))
-        self._front = GatewayProbe(self._local.url(GATEWAY))
+        self._gateway = GatewayProbe(self._local.url(GATEWAY))
         # The extraction is one of the forum's programs and gets the same environment.
-        told = process_specs.component_environment(self._local, stages.MONOLITH)
-        told |= process_specs.provisioning_environment(self._local)
-        os.environ.update({name: text for name, text in told.items() if name.startswith("AWS_")})
-        self._url = told["DATABASE_URL"]
+        settings = process_specs.component_environment(self._local, stages.MONOLITH)
+        settings |= process_specs.provisioning_environment(self._local)
+        os.environ.update(
+            {name: text for name, text in settings.items() if name.startswith("AWS_")}
+        )
+        self._url = settings["DATABASE_URL"]
 
     @cached_property
     def endpoints(self) -> Endpoints:
@@ -88,7 +90,9 @@ class LocalDeployment:
         changed = extracted ^ self._local.extracted
         self._note(replace(self._local, extracted=extracted, initial_stage=self._born))
         table, file = routes.load().at(extracted), process_specs.routes_file(self._local)
-        self._front.wait_until_routed(extracted, changed, lambda: process.write_routes(table, file))
+        self._gateway.wait_until_routed(
+            extracted, changed, lambda: process.write_routes(table, file)
+        )
 
     def stop_service(self, domain: str) -> None:
         """Stop a service, drop its queue's subscription, and stop its unused dependencies."""
@@ -114,7 +118,7 @@ class LocalDeployment:
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
         """Return the component that serves each domain."""
-        return self._front.served_by(domains)
+        return self._gateway.served_by(domains)
 
     @property
     def _born(self) -> frozenset[str]:

@@ -82,13 +82,13 @@ def service_addresses(components: Iterable[str]) -> dict[str, list[Address]]:
 def main(arguments: list[str] | None = None) -> int:
     """Write the configuration according to the command line."""
     parser = argparse.ArgumentParser(prog="python -m infra.gateway.process", description=__doc__)
-    told = os.environ.get
+    read = os.environ.get
     everything = stages.as_setting(stages.DOMAINS)
-    parser.add_argument("--extracted", default=told("EXTRACTED", everything))
+    parser.add_argument("--extracted", default=read("EXTRACTED", everything))
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--admin-port", type=int)
-    parser.add_argument("--revision", default=told("REVISION", "dev"))
+    parser.add_argument("--revision", default=read("REVISION", "dev"))
     parser.add_argument("--address", action="append", default=[], metavar="COMPONENT=HOST:PORT")
     parser.add_argument("--routes-file", type=Path)
     parser.add_argument("--output", type=Path, required=True)

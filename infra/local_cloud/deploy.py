@@ -128,8 +128,8 @@ class Rollout:
         for kind in gone.values():
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
         changed = self._stacks.deploy(name, made)
-        told = f"{time.monotonic() - began:.1f} s" if changed else "as it was"
-        self._say(f"  {name}: {told}")
+        result = f"{time.monotonic() - began:.1f} s" if changed else "as it was"
+        self._say(f"  {name}: {result}")
 
 
 def _templates(options: DeploymentOptions, folder: Path) -> dict[str, Template]:

@@ -52,8 +52,8 @@ def main() -> int:
 
 
 def _take(lock: Lock, config: RunConfig) -> None:
-    born = config.extracted if config.initial_stage is None else config.initial_stage
-    description = {"extracted": stages.as_setting(born), "ports": dict(config.ports)}
+    initial = config.extracted if config.initial_stage is None else config.initial_stage
+    description = {"extracted": stages.as_setting(initial), "ports": dict(config.ports)}
     holder = lock.holder() or {}
     if holder and not _exists(holder["pid"]):
         console.say("The last run was killed and is still stopping ...")

@@ -85,8 +85,8 @@ class RunConfig:
     @property
     def folder(self) -> Path:
         """The folder of the data, named after its initial stage."""
-        born = self.extracted if self.initial_stage is None else self.initial_stage
-        return self.var / "stages" / stages.stage_name(born)
+        initial = self.extracted if self.initial_stage is None else self.initial_stage
+        return self.var / "stages" / stages.stage_name(initial)
 
     @property
     def stage_file(self) -> Path:

@@ -134,15 +134,15 @@ def _component(config: RunConfig, name: str) -> ProcessSpec:
     bounds = ("--graceful-timeout", str(GRACEFUL_SECONDS))
     gunicorn = str(Path(sys.executable).with_name("gunicorn"))
     command = (gunicorn, *options, *bounds, f"{package(name)}.wsgi:app")
-    told = component_environment(config, name)
-    return ProcessSpec(name, "components", command, told, config.run_folder, config.restart)
+    environment = component_environment(config, name)
+    return ProcessSpec(name, "components", command, environment, config.run_folder, config.restart)
 
 
 def _worker(config: RunConfig, component: str) -> ProcessSpec:
     command = (sys.executable, "-m", package(component), "worker")
-    told = component_environment(config, component)
+    environment = component_environment(config, component)
     return ProcessSpec(
-        worker_name(component), "workers", command, told, config.run_folder, config.restart
+        worker_name(component), "workers", command, environment, config.run_folder, config.restart
     )
 
 
@@ -150,9 +150,11 @@ def _datastores(config: RunConfig, dynoxide: Path) -> list[ProcessSpec]:
     port, file = str(config.ports[DATASTORE]), str(config.folder / "dynamodb.sqlite")
     serve = (str(dynoxide), "serve", "--host", HOST, "--port", port, "--db-path", file)
     commands = {DATASTORE: serve, BUS: ministack.command()}
-    told = {DATASTORE: {}, BUS: ministack.ministack_environment(config)}
+    environment = {DATASTORE: {}, BUS: ministack.ministack_environment(config)}
     return [
-        ProcessSpec(name, "datastores", command, told[name], config.run_folder, config.restart)
+        ProcessSpec(
+            name, "datastores", command, environment[name], config.run_folder, config.restart
+        )
         for name, command in commands.items()
     ]
 

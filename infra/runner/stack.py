@@ -108,9 +108,9 @@ class RunnerStack:
         deadline = time.monotonic() + START_SECONDS
         while "The forum is ready" not in self.output_text():
             if process.poll() is not None or time.monotonic() > deadline:
-                said = self.output_text()
+                output = self.output_text()
                 self.stop()
-                msg = f"the forum did not get ready:\n{said}"
+                msg = f"the forum did not get ready:\n{output}"
                 raise StackError(msg)
             time.sleep(0.05)
         return self
@@ -213,10 +213,10 @@ class RunnerStack:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 command = (folder / "cmdline").read_bytes()
-                told = command + (folder / "environ").read_bytes()
+                description = command + (folder / "environ").read_bytes()
             except OSError:
                 continue
-            if mark in told:
+            if mark in description:
                 found[int(folder.name)] = command.replace(b"\0", b" ").decode()
         found.pop(os.getpid(), None)
         return found

@@ -43,11 +43,11 @@ def audit(lock: Path) -> list[dict[str, Any]] | None:
     command = [pip_audit, *options, "-r", str(lock)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603
     try:
-        told: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+        dependencies: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except ValueError:
         sys.stderr.write(f"audit: {lock.name}: {done.stderr.strip().splitlines()[-1:]}\n")
         return None
-    return told
+    return dependencies
 
 
 if __name__ == "__main__":

@@ -86,8 +86,8 @@ def create_tables(client: DynamoDBClient, prefix: str, tables: Iterable[Table]) 
 
 
 def _enable_ttl(client: DynamoDBClient, name: str, attribute: str) -> None:
-    told = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-    if told.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
+    description = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if description.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
         client.update_time_to_live(
             TableName=name,
             TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute},

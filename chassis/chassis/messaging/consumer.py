@@ -52,22 +52,23 @@ class Consumer:
         """Consume until `stop` is set; finish started messages and return the rest to the queue."""
         pause = 0.0
         with self._pool() as pool:
-            hand = InFlightMessages(self._queue, self._apply, pool)
+            in_flight = InFlightMessages(self._queue, self._apply, pool)
             while not stop.is_set():
                 well = False
                 try:
                     if pause:
                         self._check()
-                    self._receive(hand, stop)
-                    well = hand.settle(_POLL_SECONDS)
+                    self._receive(in_flight, stop)
+                    well = in_flight.settle(_POLL_SECONDS)
                 except Unavailable as failure:
                     _LOG.warning("events wait in the queue: %s", failure.detail)
                 if well:
                     pause = 0.0
                 else:
                     pause = min(_MAX_BACKOFF, max(pause, 0.25) * 2)
-                    self._settle_while_waiting(hand, stop, random.uniform(pause / 2, pause))  # noqa: S311
-            self._finish(hand)
+                    delay = random.uniform(pause / 2, pause)  # noqa: S311
+                    self._settle_while_waiting(in_flight, stop, delay)
+            self._finish(in_flight)
 
     def consume_batch(self) -> bool:
         """Receive and apply one batch; return whether all dependencies were available.
@@ -77,41 +78,45 @@ class Consumer:
         """
         well = True
         with self._pool() as pool:
-            hand = InFlightMessages(self._queue, self._apply, pool)
-            hand.start(self._queue.receive(self._wait_seconds))
-            while not hand.empty:
-                well &= hand.settle(_POLL_SECONDS)
+            in_flight = InFlightMessages(self._queue, self._apply, pool)
+            in_flight.start(self._queue.receive(self._wait_seconds))
+            while not in_flight.empty:
+                well &= in_flight.settle(_POLL_SECONDS)
         return well
 
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(BATCH, thread_name_prefix="apply")
 
-    def _receive(self, hand: InFlightMessages, stop: Flag) -> None:
-        if not hand.capacity:
+    def _receive(self, in_flight: InFlightMessages, stop: Flag) -> None:
+        if not in_flight.capacity:
             return
         # With messages in flight there is no time for a long poll.
-        messages = self._queue.receive(self._wait_seconds if hand.empty else 0, hand.capacity)
+        messages = self._queue.receive(
+            self._wait_seconds if in_flight.empty else 0, in_flight.capacity
+        )
         if stop.is_set():
             self._queue.change_visibility(messages, 0)
         else:
-            hand.start(messages)
+            in_flight.start(messages)
 
-    def _settle_while_waiting(self, hand: InFlightMessages, stop: Flag, seconds: float) -> None:
+    def _settle_while_waiting(
+        self, in_flight: InFlightMessages, stop: Flag, seconds: float
+    ) -> None:
         """Wait as long as the messages in flight allow."""
         end = monotonic() + seconds
         while not stop.is_set() and (left := end - monotonic()) > 0:
-            if hand.empty:
+            if in_flight.empty:
                 stop.wait(left)
             else:
-                self._settle(hand, min(_POLL_SECONDS, left))
+                self._settle(in_flight, min(_POLL_SECONDS, left))
 
-    def _finish(self, hand: InFlightMessages) -> None:
-        while not hand.empty:
-            self._settle(hand, _POLL_SECONDS)
+    def _finish(self, in_flight: InFlightMessages) -> None:
+        while not in_flight.empty:
+            self._settle(in_flight, _POLL_SECONDS)
 
-    def _settle(self, hand: InFlightMessages, seconds: float) -> None:
+    def _settle(self, in_flight: InFlightMessages, seconds: float) -> None:
         try:
-            hand.settle(seconds)
+            in_flight.settle(seconds)
         except Unavailable as failure:
             _LOG.warning("events could not be acknowledged: %s", failure.detail)
 

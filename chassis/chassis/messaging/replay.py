@@ -36,9 +36,9 @@ def main(outbox: Outbox, queue: Queue, arguments: Sequence[str], *, clock: Clock
     try:
         match list(arguments):
             case ["since", when]:
-                told = _since(outbox, when, clock())
+                message = _since(outbox, when, clock())
             case ["dead-letters"]:
-                told = f"{_counted(queue.redrive(), 'dead letter')} went back to the queue"
+                message = f"{_counted(queue.redrive(), 'dead letter')} went back to the queue"
             case _:
                 reason = "say what to replay"
                 raise UsageError(reason)
@@ -48,7 +48,7 @@ def main(outbox: Outbox, queue: Queue, arguments: Sequence[str], *, clock: Clock
     except Unavailable as failure:
         sys.stderr.write(f"replay: {failure.detail} Try again later.\n")
         return 1
-    sys.stdout.write(f"{told}\n")
+    sys.stdout.write(f"{message}\n")
     return 0
 
 
@@ -77,12 +77,12 @@ def parse_since(when: str, now: datetime) -> datetime:
 def _since(outbox: Outbox, when: str, now: datetime) -> str:
     start = parse_since(when, now) - MARGIN
     events = _counted(outbox.republish_since(start), "event")
-    told = (
+    message = (
         f"{events} recorded since {format_timestamp(start)} will be published again by the worker"
     )
     if start < now - RETENTION:
-        told += f"; published ones older than {RETENTION.days} days are not kept"
-    return told
+        message += f"; published ones older than {RETENTION.days} days are not kept"
+    return message
 
 
 def _counted(number: int, what: str) -> str:

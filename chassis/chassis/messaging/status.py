@@ -37,19 +37,19 @@ def read_status(outbox: Outbox, queue: Queue | None, clock: Clock) -> dict[str, 
 
     A value that can't be read now is null.
     """
-    told: dict[str, Any] = {}
+    status: dict[str, Any] = {}
     # Both or none: the caller should not wait twice for an outage.
     found = _or_none(lambda: (outbox.oldest_unpublished_at(), outbox.last_heartbeat()))
     oldest, beat = found or (None, None)
     now = clock()
-    told["outbox_age_seconds"] = found and (_age(oldest, now) if oldest else 0)
-    told["heartbeat_age_seconds"] = beat and _age(beat.at, now)
-    told["event_lag_seconds"] = beat and beat.lag_seconds
+    status["outbox_age_seconds"] = found and (_age(oldest, now) if oldest else 0)
+    status["heartbeat_age_seconds"] = beat and _age(beat.at, now)
+    status["event_lag_seconds"] = beat and beat.lag_seconds
     depth = _or_none(queue.depth) if queue else None
-    told["queue_depth"] = depth and depth.queued
-    told["in_flight"] = depth and depth.in_flight
-    told["dead_letters"] = depth and depth.dead_letters
-    return told
+    status["queue_depth"] = depth and depth.queued
+    status["in_flight"] = depth and depth.in_flight
+    status["dead_letters"] = depth and depth.dead_letters
+    return status
 
 
 def _or_none(question: Callable[[], Any]) -> Any:

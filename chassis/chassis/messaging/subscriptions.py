@@ -121,8 +121,8 @@ def _queue(sqs: SQSClient, name: str, attributes: dict[str, str]) -> tuple[str, 
     """Create or update a queue; return its URL and ARN."""
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
-    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return url, told["Attributes"]["QueueArn"]
+    response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return url, response["Attributes"]["QueueArn"]
 
 
 def _subscribe(sns: SNSClient, topic_arn: str, queue_arn: str, subscription: Subscription) -> None:

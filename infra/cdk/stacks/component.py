@@ -59,12 +59,12 @@ class ComponentStack(Stack):
         CfnOutput(self, "Revision", value=self.image.revision, description="As in X-Served-By")
 
     def _settings(self) -> dict[str, str]:
-        told = components.settings(self.options, self.name, self.image.revision)
-        told["AWS_DEFAULT_REGION"] = self.region
-        told |= grants.bus_settings(self.options, self.name)
+        variables = components.settings(self.options, self.name, self.image.revision)
+        variables["AWS_DEFAULT_REGION"] = self.region
+        variables |= grants.bus_settings(self.options, self.name)
         if self.name == stages.MONOLITH:
-            told["DATABASE_URL"] = self.data.database.url
-        return told
+            variables["DATABASE_URL"] = self.data.database.url
+        return variables
 
     def _secrets(self) -> dict[str, ecs.Secret]:
         """Return references to the secrets of the containers; no template contains a secret."""
