@@ -20,7 +20,7 @@ from chassis.auth.sessions import SESSION_COOKIE
 from chassis.clock import uuid7
 
 SOON = 1.0
-"""An answer is a good one if it comes within so many seconds."""
+"""Seconds within which a response counts as successful."""
 TIMEOUT = 3.0  # seconds until a reader's timeout
 _READERS = 3  # per domain, each with at most ten requests a second
 _PAUSE = 0.1

@@ -20,7 +20,7 @@ class Measured:
     connections: int
     loads: list[wrk.LoadResult] = field(default_factory=list)
     cpu: list[Mapping[str, float]] = field(default_factory=list)
-    """CPU milliseconds a request, by part; of a write also what its events cost after it."""
+    """CPU milliseconds per request by process; for a write, including its events."""
 
     @property
     def best(self) -> wrk.LoadResult:

@@ -20,9 +20,9 @@ from chassis.clock import format_timestamp
 from chassis.pagination import Cursors
 
 DEEPER = 1.2
-"""The deepest page of a list may cost so many times as much as the first."""
+"""Maximum ratio of the cost of a list's deepest page to that of its first page."""
 GROWTH = 1.2
-"""A page of the largest forum may cost so many times as much as one of the smallest."""
+"""Maximum ratio of the cost of a page in the largest forum to that in the smallest."""
 _TIMES = 15
 
 

@@ -29,7 +29,7 @@ from infra.runner.lock import Lock
 EXTRACT, REINTEGRATE, STATUS = "extract", "reintegrate", "status"
 PHASES = ("prepare", "backfill", "catch-up", "verify", "cutover", "soak")
 SELF_RECORDED = ("cutover", "soak")
-"""The phases that store what comes next themselves, in the transaction of what they do."""
+"""The phases that store the next phase themselves, in their own transaction."""
 _DESCRIPTIONS = {
     "prepare": "start what the move needs; nothing changes for users",
     "backfill": "copy the existing records, while users write",

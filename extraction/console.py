@@ -21,7 +21,7 @@ class Console:
         self._began = time.monotonic()
         self._bar: tqdm[Any] | None = None
         self.count = 0
-        """How far the current or the last bar is."""
+        """The position of the current or last bar."""
 
     def say(self, text: str) -> None:
         """Write a line."""

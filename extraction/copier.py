@@ -17,7 +17,7 @@ PAGE_SIZE = 500
 SHOWN_DIFFERENCES = 20
 MAX_RECHECKS = 5
 COPY_ONLY_SECONDS = 30.0
-"""Time until an event tells the copy of a deletion."""
+"""Maximum delay until an event deletes a record from the copy."""
 OnProgress = Callable[[int], None]
 """Called with the number of records that were processed."""
 
@@ -45,8 +45,8 @@ class VerificationReport:
     """The ids of records that only the copy has."""
 
     _counted: dict[str, int] = field(default_factory=dict)
-    """The version of each record that is in the sums. The copy can't tell: it loses the posts of a
-    deleted thread, while their owner goes on counting them."""
+    """The counted version of each record. The copy can't provide it: it loses the posts of a
+    deleted thread, while the owner continues to count them."""
 
     @property
     def totals(self) -> tuple[int, int]:

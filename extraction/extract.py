@@ -25,7 +25,7 @@ from forum.ownership.state import MOVING
 from infra.domains import SERVICES
 
 CHANGE_BATCH = 500
-"""Changes that are copied at a time."""
+"""Changes copied per batch."""
 
 
 class Extract:

@@ -18,15 +18,15 @@ from forum.ownership.transitions import DomainStatus
 ANNOUNCED_SECONDS = CACHE_TTL + 0.2
 """After this time, every process knows that a domain is moving."""
 DRAINED_SECONDS = ANNOUNCED_SECONDS + deadline.MAX_SECONDS + 1
-"""After this time, every request has ended that began before it could know."""
+"""After this time, every request that began before has ended."""
 FREEZE_SECONDS = 5.0
-"""The deadline of a write freeze, in case this program dies or is too slow."""
+"""The deadline of a write freeze, in case this process crashes or is too slow."""
 CLOCK_MARGIN = timedelta(seconds=15)
 """An event's id is older than its transaction by less than this."""
 REPUBLISH_WINDOW = timedelta(minutes=2)
 SOAK_SECONDS = 10.0
 REPLICA_OF = "replica of "
-"""The name of a service's replica in the progress begins so."""
+"""Prefix of a service's replica in the progress."""
 CUTOVER_ATTEMPTS = 3
 """Attempts of a cutover whose write freeze expires."""
 

@@ -107,7 +107,7 @@ class Reintegrate:
             self._copy_changes()
             began_at = time.monotonic()
             if self._seal_service():
-                # There is no way back from here: writes wait until the monolith takes them.
+                # Point of no return: writes wait until the monolith accepts them.
                 self._transitions.change_owner(
                     self._domain, "monolith", FROZEN, "soak", only_while_frozen=False
                 )

@@ -9,7 +9,7 @@ from infra import stages
 SERVICES: Mapping[str, Domain] = {
     name: import_module(f"{name}.domain").DOMAIN for name in stages.DOMAINS
 }
-"""By name, in the canonical order."""
+"""The services' domains by name, in canonical order."""
 
 SESSION_SIGNERS = (
     stages.MONOLITH,

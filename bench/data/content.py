@@ -9,7 +9,7 @@ from functools import cached_property
 from chassis.markdown import render
 
 PAGE = 20
-"""Posts on a page, and so in each of the threads that are read as a page of their own."""
+"""Posts per page, and so in each thread of one full page."""
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TALKATIVE = 0.3  # share of all posts written by the first person
 SECONDS_APART = 40  # between consecutive posts of the forum

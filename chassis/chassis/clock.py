@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import uuid_utils
 
 Clock = Callable[[], datetime]
-"""Return the present as an aware UTC datetime, cut to milliseconds."""
+"""Return the current time as an aware UTC datetime, truncated to milliseconds."""
 
 NewId = Callable[[], str]
 """Return a new id: a UUIDv7 in lower case, later ids sorting after earlier ones."""

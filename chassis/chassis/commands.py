@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 Command = Callable[[Sequence[str]], int]
-"""Takes the arguments that follow its name, and returns the exit code."""
+"""Run a command with the arguments after its name; return the exit code."""
 
 USAGE_ERROR = 2
 

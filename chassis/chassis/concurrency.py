@@ -10,7 +10,7 @@ from chassis.errors import PreconditionFailed, Unavailable
 RESULT = TypeVar("RESULT")
 
 Precondition = frozenset[int] | None
-"""The versions that an edit may replace; None where the caller named none."""
+"""The versions that an edit may replace; None without a precondition."""
 
 _ATTEMPTS = 15
 _LONGEST_WAIT = 0.25  # seconds

@@ -24,31 +24,31 @@ class Domain:
 
     name: str
     label: str
-    """What people call the content, such as `accounts`."""
+    """The displayed name of the content, such as `accounts`."""
 
     port: int
-    """Where the service listens on a developer's machine."""
+    """The service's port on a developer's machine."""
 
     tables: tuple[Table, ...]
     """All tables of the service."""
 
     replaced_tables: tuple[Table, ...]
-    """The tables with the domain's content, which an extraction begins by emptying."""
+    """The tables with the domain's content, emptied at the start of an extraction."""
 
     event_types: tuple[str, ...]
-    """Events about the domain: each tells of a write that a move has to copy."""
+    """Events about the domain: one for each write that a move must copy."""
 
     consumed_event_types: tuple[str, ...]
     """Events of other domains that the service's worker applies."""
 
     record_store: Callable[[Database], RecordStore]
-    """Builds what reads and writes the domain's records during a move."""
+    """Builds the store of the domain's records for a move."""
 
     acknowledged_event_types: tuple[str, ...] = ()
     """Events with which the service confirms events of other domains."""
 
     replica_writers: Mapping[str, Callable[[Database], WriteRecords]] = field(default_factory=dict)
-    """By domain, what writes its records into the service's replica of it."""
+    """Writers of records into the service's replicas, by domain."""
 
     peers: tuple[str, ...] = ()
     """The domains whose APIs the service calls."""

@@ -7,10 +7,10 @@ CUTOVER_FORWARDED = "X-Cutover-Forwarded"
 """Marks a forwarded request; it is not forwarded again, however often a domain moves."""
 
 DEADLINE = "X-Request-Deadline-Ms"
-"""Milliseconds that the caller still waits for a response."""
+"""Remaining milliseconds of the caller's deadline."""
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REQUEST_ID = "X-Request-Id"
 
 SERVED_BY = "X-Served-By"
-"""Component and revision that made a response."""
+"""Component and revision that created a response."""

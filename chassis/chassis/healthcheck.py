@@ -17,7 +17,7 @@ PORT, PATH = os.environ.get("PORT", "8080"), "/readyz"
 SECONDS = 2.0
 HEARTBEAT_SECONDS = 15.0
 HEARTBEAT_FILE = "HEARTBEAT_FILE"
-"""Names the environment variable with the file that a worker touches while it is at work."""
+"""The environment variable with the path of a worker's heartbeat file."""
 
 
 def is_ready(port: int, path: str) -> bool:

@@ -6,8 +6,8 @@ import nh3
 from markdown_it import MarkdownIt
 
 MAX_HTML = 128 * 1024
-"""The most bytes that a text may become; a text of 16,000 characters stays below, unless it is
-made to grow (one long link referred to a thousand times, a table of empty cells)."""
+"""Maximum bytes of a rendered text. A text of 16,000 characters stays below, unless it is made to
+grow (one long link referenced a thousand times, a table of empty cells)."""
 
 # An image would make every reader's browser call a third-party server; a link waits for a click.
 _parser = (

@@ -11,7 +11,7 @@ from chassis.errors import FieldError, Invalid
 ITEM = TypeVar("ITEM")
 
 Key = tuple[str, ...]
-"""The sort key of the last item of a page, from which the next page goes on."""
+"""The sort key of a page's last item, after which the next page starts."""
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,10 @@ def test_report_all_problems_together_and_show_no_value(monkeypatch, capsys):
     with pytest.raises(SystemExit) as exit_:
         load_settings(Probe)
     assert exit_.value.code == EXIT_CONFIG
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     for name in ("SECRET_KEY", "SESSION_PUBLIC_KEYS", "TABLE_PREFIX", "REVISION", "PEER_URL"):
-        assert f"  {name}: " in told
-    assert "too short a secret" not in told
+        assert f"  {name}: " in output
+    assert "too short a secret" not in output
 
 
 @pytest.mark.parametrize(

@@ -30,19 +30,19 @@ def run_in_container(forum: ComposeProject, arguments: Sequence[str]) -> int:
         stdout=subprocess.PIPE,
         stderr=sys.stdout,
         text=True,
-    ) as mover:
-        if mover.stdin is None or mover.stdout is None:
+    ) as container:
+        if container.stdin is None or container.stdout is None:
             raise AssertionError
         # Ctrl-C also reaches the container, which stops gracefully.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for line in mover.stdout:
+        for line in container.stdout:
             answer = _do(forum, json.loads(line))
             try:
-                mover.stdin.write(f"{json.dumps(answer)}\n")
-                mover.stdin.flush()
+                container.stdin.write(f"{json.dumps(answer)}\n")
+                container.stdin.flush()
             except BrokenPipeError:
                 break
-        code = mover.wait()
+        code = container.wait()
         signal.signal(signal.SIGINT, before)
     return code
 

@@ -16,7 +16,7 @@ from infra.runner.config import ROOT
 
 OVERRIDE = "compose.override.yaml"
 MARK = "# Written by `make extract` and `make reintegrate`"
-"""How the file begins if it is no person's own."""
+"""The first line of a generated file, as opposed to a user's own."""
 _COMPOSE = "com.docker.compose"
 _PROFILES = ",".join((*stages.DOMAINS, "tools"))
 _SAID = 1500  # characters of the engine's output

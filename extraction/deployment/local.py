@@ -41,8 +41,8 @@ class LocalDeployment:
         if not holder:
             msg = "The forum does not run; start it with `make run EXTRACTED=`."
             raise DeploymentError(msg)
-        born = stages.parse(holder["extracted"])
-        self._local = with_current_stage(RunConfig(born, holder["ports"], var_folder(environ)))
+        initial = stages.parse(holder["extracted"])
+        self._local = with_current_stage(RunConfig(initial, holder["ports"], var_folder(environ)))
         self._gateway = GatewayProbe(self._local.url(GATEWAY))
         # The extraction is one of the forum's programs and gets the same environment.
         settings = process_specs.component_environment(self._local, stages.MONOLITH)
@@ -68,7 +68,9 @@ class LocalDeployment:
 
     def start_service(self, domain: str) -> None:
         """Start the datastores, create the service's tables and queue, and start the service."""
-        after = replace(self._local, moving=self._local.moving | {domain}, initial_stage=self._born)
+        after = replace(
+            self._local, moving=self._local.moving | {domain}, initial_stage=self._initial_stage
+        )
         self._check_ports(after)
         dynoxide.ensure_installed()
         for part in (DATASTORE, BUS):
@@ -88,7 +90,7 @@ class LocalDeployment:
     def set_routes(self, extracted: frozenset[str]) -> None:
         """Write new routes, and wait until the gateway uses them."""
         changed = extracted ^ self._local.extracted
-        self._note(replace(self._local, extracted=extracted, initial_stage=self._born))
+        self._note(replace(self._local, extracted=extracted, initial_stage=self._initial_stage))
         table, file = routes.load().at(extracted), process_specs.routes_file(self._local)
         self._gateway.wait_until_routed(
             extracted, changed, lambda: process.write_routes(table, file)
@@ -96,7 +98,9 @@ class LocalDeployment:
 
     def stop_service(self, domain: str) -> None:
         """Stop a service, drop its queue's subscription, and stop its unused dependencies."""
-        after = replace(self._local, moving=self._local.moving - {domain}, initial_stage=self._born)
+        after = replace(
+            self._local, moving=self._local.moving - {domain}, initial_stage=self._initial_stage
+        )
         self._note(after)
         time.sleep(LAUNCHER_LOOKS)
         # The service is stopped last: if it does not run, this was done before.
@@ -112,7 +116,9 @@ class LocalDeployment:
 
     def keep_service(self, domain: str) -> None:
         """Record that a domain stays at its service."""
-        after = replace(self._local, moving=self._local.moving - {domain}, initial_stage=self._born)
+        after = replace(
+            self._local, moving=self._local.moving - {domain}, initial_stage=self._initial_stage
+        )
         provisioning.provision_queues(after.extracted, after.moving)
         self._note(after)
 
@@ -121,7 +127,7 @@ class LocalDeployment:
         return self._gateway.served_by(domains)
 
     @property
-    def _born(self) -> frozenset[str]:
+    def _initial_stage(self) -> frozenset[str]:
         return (
             self._local.extracted
             if self._local.initial_stage is None

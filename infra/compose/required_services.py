@@ -7,7 +7,7 @@ from infra.runner.config import BUS, BUS_RECOVERY, DATASTORE, worker_name
 
 PROVISION = "provision"
 SHARED = (DATASTORE, BUS, PROVISION, BUS_RECOVERY, worker_name(stages.MONOLITH))
-"""What there is as soon as there is any service."""
+"""Containers that run as soon as there is any service."""
 
 
 def required_services(services: Iterable[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from infra import stages
 from infra.current_stage import CurrentStage, read_current_stage, write_current_stage
 
 FOLDER = Path("/stage")
-"""A volume; for each forum, a file with the stage that it is at by now."""
+"""The volume with a file for each forum, containing its current stage."""
 
 
 def initial_stage() -> frozenset[str]:

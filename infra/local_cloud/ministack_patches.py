@@ -19,7 +19,7 @@ from ministack.services.cloudformation import provisioners, stacks
 from infra.local_cloud import health
 
 NAMES = "-names"
-"""Ends the name of the network on which tasks find each other."""
+"""Suffix of the network on which tasks find each other."""
 STEADY_SECONDS = 180.0
 STOP_SECONDS = 30
 LOOK_SECONDS = 1.0

@@ -123,7 +123,7 @@ def component_environment(config: RunConfig, component: str) -> dict[str, str]:
 
 
 def _domain_url(config: RunConfig, domain: str) -> str:
-    """Return the address at which services find a domain, whoever keeps it by then."""
+    """Return the URL of a domain for services, independent of its owner."""
     owner = config.owner(domain)
     return config.internal_url(owner) if owner in config.proxied_ports else config.url(GATEWAY)
 

@@ -52,8 +52,8 @@ class Forum:
 
 
 def eventz(stack: Stack, component: str) -> dict[str, Any]:
-    told: dict[str, Any] = requests.get(f"{stack.urls[component]}/eventz", timeout=5).json()
-    return told
+    status: dict[str, Any] = requests.get(f"{stack.urls[component]}/eventz", timeout=5).json()
+    return status
 
 
 def until(done: Callable[[], object], seconds: float = 30) -> None:
@@ -138,19 +138,19 @@ def test_events_are_published_again_on_demand(tmp_path: Path) -> None:
         assert forum.name() == "Countess"
 
 
-def send(told: dict[str, str], body: str) -> None:
+def send(status: dict[str, str], body: str) -> None:
     """Send a message to the queue of the component whose environment is `told`.
 
     Nothing is left to this process's environment: other tests point it at a bus of their own.
     """
     queue = boto3.client(
         "sqs",
-        endpoint_url=told["AWS_ENDPOINT_URL"],
-        region_name=told["AWS_DEFAULT_REGION"],
-        aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
+        endpoint_url=status["AWS_ENDPOINT_URL"],
+        region_name=status["AWS_DEFAULT_REGION"],
+        aws_access_key_id=status["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=status["AWS_SECRET_ACCESS_KEY"],
     )
-    queue.send_message(QueueUrl=told["EVENTS_QUEUE_URL"], MessageBody=body)
+    queue.send_message(QueueUrl=status["EVENTS_QUEUE_URL"], MessageBody=body)
 
 
 def test_dead_letters_go_back_to_their_queue(tmp_path: Path) -> None:

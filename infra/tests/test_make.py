@@ -56,8 +56,8 @@ def test_ctrl_c_in_a_terminal_stops_everything(stack: Stack) -> None:
     shell, terminal = in_terminal(stack)
     try:
         os.write(terminal, b"\x03")
-        said = read_until(terminal, "Everything has stopped.")
-        assert said.count("Stopping ...") == 1
+        output = read_until(terminal, "Everything has stopped.")
+        assert output.count("Stopping ...") == 1
     finally:
         shell.wait(30)
         os.close(terminal)

@@ -34,9 +34,9 @@ def test_a_stage_starts_what_it_needs_and_nothing_else(
             assert listens(stack.config.ports[part]) == bool(extracted)
         assert len(stack.config.workers) == (len(extracted) + 1 if extracted else 0)
         assert all(stack.pid(worker) for worker in stack.config.workers)
-        said = stack.output_text()
-        assert stack.base_url in said
-        assert all(part in said for part in stack.config.servers)
+        output = stack.output_text()
+        assert stack.base_url in output
+        assert all(part in output for part in stack.config.servers)
         assert stack.stop() == 0
         assert "Everything has stopped." in stack.output_text()
 

@@ -57,7 +57,7 @@ PROCESS = {
     ),
     "SECRETS_DIR": ("none", "A folder with settings as files, such as `secret_key`."),
 }
-"""What programs read from the environment themselves."""
+"""Variables that programs read from the environment directly."""
 
 AWS = {
     "AWS_DEFAULT_REGION": "The region.",
@@ -66,7 +66,7 @@ AWS = {
     "AWS_ENDPOINT_URL": "Another endpoint than AWS itself, such as an emulator.",
     "AWS_ENDPOINT_URL_DYNAMODB": "The same for DynamoDB alone.",
 }
-"""What boto3 reads."""
+"""Variables that boto3 reads."""
 
 
 def main() -> int:

@@ -14,16 +14,16 @@ class Domain:
 
     name: str
     label: str
-    """What people call the content, such as `accounts`."""
+    """The displayed name of the content, such as `accounts`."""
 
     event_types: tuple[str, ...]
-    """Events about the domain: each tells of a write that a move has to copy."""
+    """Events about the domain: one for each write that a move must copy."""
 
     record_store: Callable[[Database, Clock], MonolithRecordStore]
-    """Builds what reads and writes the domain's rows during a move."""
+    """Builds the store of the domain's rows for a move."""
 
     may_lack_deleted: bool = False
-    """Whether the monolith's replica may lack a record that was deleted before its events came."""
+    """Whether the monolith's replica may lack a record deleted before its events arrived."""
 
     acknowledgement_types: tuple[str, ...] = ()
     """Events with which other components confirm events of this domain to its owner."""

@@ -15,7 +15,7 @@ DOMAIN_OF_EVENT_TYPE: dict[str, str | None] = {
     **{kind: None for domain in DOMAINS for kind in domain.acknowledgement_types},
     **{kind: domain.name for domain in DOMAINS for kind in domain.event_types},
 }
-"""The domain of which an event tells a write; None for an acknowledgement."""
+"""The domain written with an event type; None for acknowledgements."""
 
 
 def subscription(

@@ -15,9 +15,9 @@ from forum.database import Base, Database, Id, UtcDateTime, insert_into
 PRIVATE_CHANGE = "touched"
 """The type of an event that only an extraction reads, and that is never published."""
 REPUBLISH_BATCH = 500
-"""Events that one transaction marks to be published again, so that other writes get through."""
+"""Events marked per transaction for republishing, so that other writes are not blocked."""
 PURGE_BATCH = 200
-"""Events that are deleted at a time, at most, after their retention."""
+"""Maximum number of expired events deleted at a time."""
 _WAITING = text("published_at IS NULL")
 _UNCOPIED = text("to_copy IS NOT NULL")
 

@@ -131,12 +131,12 @@ def test_each_write_tells_the_whole_public_state(client, parts, recorded, ada, b
     ):
         assert client.patch(path, json=change, headers=person.headers).status_code == 200
     assert client.delete(path, headers=ada.headers).status_code == 202
-    told = [
+    published = [
         (event.type, event.version, event.data.get("role"), event.data.get("suspended"))
         for event in recorded()
         if event.subject == ada.id
     ]
-    assert told == [
+    assert published == [
         ("user.registered", 1, "member", False),
         ("user.updated", 2, "member", False),
         ("user.suspended", 3, "member", True),

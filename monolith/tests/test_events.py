@@ -50,12 +50,12 @@ def test_threads_and_posts_are_told_of_as_agreed(at, sign_in, recorded):
         validate(event)
     started = {"author_id": ada.id, "created_at": thread["created_at"]}
     written = started | {"created_at": post["created_at"], "thread_id": thread["id"]}
-    told = [(event.type, event.subject, event.version, event.data) for event in events]
-    edited = told[2][3]["edited_at"]
+    published = [(event.type, event.subject, event.version, event.data) for event in events]
+    edited = published[2][3]["edited_at"]
     assert edited
     now = {"edited_at": None, "deleted": False}
     gone = {"body": "", "edited_at": None, "deleted": True}
-    assert told == [
+    assert published == [
         ("thread.created", thread["id"], 1, started | {"title": "Tale", "locked": False}),
         ("post.created", post["id"], 1, written | now | {"body": "*One*"}),
         ("post.updated", post["id"], 2, written | now | {"body": "Two", "edited_at": edited}),
@@ -76,8 +76,8 @@ def test_people_are_told_of_as_agreed(at, recorded):
     assert client.delete(path, headers=headers).status_code == 202
     for event in recorded():
         validate(event)
-    told = [(event.type, event.version) for event in recorded()]
-    assert told == [("user.registered", 1), ("user.updated", 2), ("user.erased", 3)]
+    published = [(event.type, event.version) for event in recorded()]
+    assert published == [("user.registered", 1), ("user.updated", 2), ("user.erased", 3)]
 
 
 def test_a_refused_or_repeated_write_tells_nothing(at, sign_in, recorded):

@@ -91,7 +91,7 @@ def _must_hold(parts, history):
         threads = {row.id: row for row in session.scalars(select(ThreadRow))}
         posts = {row.id: row for row in session.scalars(select(PostRow))}
         found = {(word.thread_id, word.word) for word in session.scalars(select(ThreadWord))}
-        told = [parse_event(text) for text in session.scalars(select(OutboxRow.event))]
+        published = [parse_event(text) for text in session.scalars(select(OutboxRow.event))]
     erased = {}
     assert people.keys() == history.last("user").keys()
     for person, event in history.last("user").items():
@@ -106,9 +106,9 @@ def _must_hold(parts, history):
             assert shown | {"created_at": format_timestamp(row.created_at)} == event.data
         assert row.version == event.version
         assert row.username_key is None
-    assert {event.subject: event.version for event in told} == erased
-    assert len(told) == len(erased), "each is told of once"
-    assert {(event.type, event.source) for event in told} <= {("user.forgotten", "/monolith")}
+    assert {event.subject: event.version for event in published} == erased
+    assert len(published) == len(erased), "each is told of once"
+    assert {(event.type, event.source) for event in published} <= {("user.forgotten", "/monolith")}
     newest = history.last("post")
     assert posts.keys() == newest.keys()
     for post, event in newest.items():

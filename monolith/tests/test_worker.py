@@ -61,8 +61,8 @@ def working(environment):
     try:
         yield process
         process.terminate()
-        _, told = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, told.decode()
+        _, output = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, output.decode()
     finally:
         process.kill()
         process.wait()
@@ -91,13 +91,13 @@ def test_events_of_others_arrive_and_an_erasure_is_confirmed(bus, places, enviro
                 for row in session.scalars(select(model))
             }
 
-    def told():
+    def published():
         confirmed.extend(event.subject for event in bus.take_events(places["users"]))
         return set(confirmed) == erased
 
     with working(environment):
         wait_for(lambda: versions() == newest)
-        wait_for(told)
+        wait_for(published)
         wait_for(lambda: parts.outbox.last_heartbeat() is not None)
         wait_for(lambda: parts.outbox.oldest_unpublished_at() is None)
     [(reason, body)] = bus.take_dead_letters(places["monolith"])

@@ -61,7 +61,7 @@ def known(people, database):
 @pytest.fixture
 def learn(people):
     def learn(version, person_id="ann", **state):
-        event = told(version, person_id, **state)
+        event = user_event(version, person_id, **state)
         people.apply(event)
         return event
 
@@ -78,7 +78,7 @@ def forget(people, database):
     return forget
 
 
-def told(version, person_id="ann", *, name="Ann", role="member", suspended=False, **more):
+def user_event(version, person_id="ann", *, name="Ann", role="member", suspended=False, **more):
     data = {"display_name": name, "role": role, "suspended": suspended, **more}
     return make_event("user.updated", person_id, version, **data)
 
@@ -214,7 +214,7 @@ def test_races_end_with_the_newest(people, known, session):
         if version % 2:
             people.authorize(session(version, name=f"Ann {version}"), None)
         else:
-            event = told(version, name=f"Ann {version}")
+            event = user_event(version, name=f"Ann {version}")
             people.apply(event)
 
     with ThreadPoolExecutor(20) as pool:

@@ -29,7 +29,7 @@ def main() -> int:
     built = subprocess.run(["docker", "compose", "build", "--quiet"], cwd=ROOT, check=False)
     if built.returncode:
         return built.returncode
-    told = {
+    environment = {
         "FORUM_DEPLOYMENT": "compose",
         "CONTRACT_STAGES": os.environ.get("CONTRACT_STAGES", STAGES),
     }
@@ -37,7 +37,7 @@ def main() -> int:
     runs = [sys.argv[1:]] if sys.argv[1:] else SUITES
     codes = [
         subprocess.run(
-            [*PYTEST, *arguments], cwd=ROOT, env=os.environ | told, check=False
+            [*PYTEST, *arguments], cwd=ROOT, env=os.environ | environment, check=False
         ).returncode
         for arguments in runs
     ]

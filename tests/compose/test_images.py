@@ -68,8 +68,8 @@ def test_a_component_has_neither_tests_nor_anybody_elses_code(name: str) -> None
 
 @pytest.mark.parametrize("name", BOUNDS)
 def test_no_secret_is_in_an_image(name: str) -> None:
-    told = json.dumps(inspect(f"forum-{name}")["Config"]["Env"])
-    assert "SECRET" not in told
-    assert "PASSWORD" not in told
+    environment = json.dumps(inspect(f"forum-{name}")["Config"]["Env"])
+    assert "SECRET" not in environment
+    assert "PASSWORD" not in environment
     listed = ("run", "--rm", "--entrypoint", "python", f"forum-{name}", "-c", LOOK)
     assert engine.docker(*listed).split() == []

@@ -39,8 +39,8 @@ class Movable(Composed):
         # One file only, so that Compose finds the override file itself.
         files = (part for name in FILES for part in ("-f", str(ROOT / name)))
         asked = ("--profile", "*", "config", "--no-interpolate")
-        told = engine.docker("compose", "-p", self.project, *files, *asked)
-        (folder / "compose.yaml").write_text(told, encoding="utf-8")
+        configuration = engine.docker("compose", "-p", self.project, *files, *asked)
+        (folder / "compose.yaml").write_text(configuration, encoding="utf-8")
         shutil.copy(ROOT / ".env", folder)
         self.environment |= {"COMPOSE_PROJECT_NAME": self.project, "DEPLOYMENT": "compose"}
 

@@ -23,14 +23,14 @@ def main() -> int:
     if missing := lack():
         sys.stderr.write(f"Not deployed on this machine: {missing}\n")
         return 1 if os.environ.get("CI") else 0
-    told = {
+    environment = {
         "FORUM_DEPLOYMENT": "deployed",
         "CONTRACT_STAGES": os.environ.get("CONTRACT_STAGES", STAGES),
     }
     runs = [sys.argv[1:]] if sys.argv[1:] else [["tests/deploy"], [*CONTRACT]]
     codes = [
         subprocess.run(
-            [*PYTEST, *arguments], cwd=ROOT, env=os.environ | told, check=False
+            [*PYTEST, *arguments], cwd=ROOT, env=os.environ | environment, check=False
         ).returncode
         for arguments in runs
     ]

@@ -43,7 +43,7 @@ class Deployed:
         self.config = RunConfig(extracted, ports, directory, demo=False, restart=True)
         self.place = DeploymentTarget(f"forum-test-{secrets.token_hex(4)}", free_port())
         self.options = DeploymentOptions(extracted=extracted)
-        self.told: list[str] = []
+        self.printed: list[str] = []
         self.base_url = ""
         self._environment = dict(environment or {})
 
@@ -57,7 +57,7 @@ class Deployed:
         self.options = replace(self.options, **changes)  # type: ignore[arg-type]
         self.config = replace(self.config, extracted=self.options.extracted)
         self.base_url = deploy(
-            self.place, self.options, say=self.told.append, environment=self._environment
+            self.place, self.options, say=self.printed.append, environment=self._environment
         )
 
     def start(self) -> "Deployed":
@@ -73,7 +73,7 @@ class Deployed:
 
     def stop(self) -> None:
         """Destroy it, and assert that nothing remains."""
-        remaining = destroy(self.place, self.options, say=self.told.append)
+        remaining = destroy(self.place, self.options, say=self.printed.append)
         assert not remaining, f"still there: {remaining}"
 
     def tasks(self, program: str) -> list[str]:
@@ -107,7 +107,7 @@ class Deployed:
 
     def output_text(self) -> str:
         """Return the deployment's output."""
-        return "\n".join(self.told)
+        return "\n".join(self.printed)
 
     def _address(self, program: str) -> str:
         inspected = json.loads(docker("inspect", self.tasks(program)[0]))[0]

@@ -39,10 +39,10 @@ class Readers:
         while not self._stop.is_set():
             try:
                 answer = requests.get(url, timeout=30)
-                told = (path, answer.status_code, answer.headers.get("X-Served-By", ""))
+                outcome = (path, answer.status_code, answer.headers.get("X-Served-By", ""))
             except requests.RequestException as error:
-                told = (path, 0, type(error).__name__)
-            self.answers.append(told)
+                outcome = (path, 0, type(error).__name__)
+            self.answers.append(outcome)
             time.sleep(PAUSE_SECONDS)
 
     def __enter__(self) -> "Readers":

@@ -227,7 +227,7 @@ def test_everything_is_written_without_the_bus_and_shows_once_it_is_back(after: 
         assert "The bus between components can’t be reached" in trouble
         assert "is saved all the same" in trouble
         assert "did not answer" not in trouble
-    EventSettling(after).wait(patience=30)
+    EventSettling(after).wait(timeout=30)
     page = person.open(thread)
     assert "2 posts" in page.text
     assert page.source.count(">Patience herself</a>") == 3

@@ -146,5 +146,5 @@ def test_what_is_left_while_parts_are_down(
             wrong += _looked(page, {"no-threads": "/", "unavailable": nowhere}, "down")
         with without(after, "users"):
             wrong += _looked(page, {"no-users": content.person, "no-account": "/me"}, "down")
-    EventSettling(after).wait(patience=30)
+    EventSettling(after).wait(timeout=30)
     assert not wrong, "\n".join(wrong)

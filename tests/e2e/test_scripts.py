@@ -34,10 +34,10 @@ def test_a_script_says_times_as_the_server_does(browser: Browser, before: Stack)
     with opened(browser, before, scripts=True) as session:
         session.page.goto("/register")
         address = session.page.locator("script[src$='/forum.js']").get_attribute("src")
-        told = session.page.evaluate(
+        shown = session.page.evaluate(
             "async ([address, ages]) => ages.map((await import(address)).ago)", [address, AGES]
         )
-    assert told == [time_ago(NOW - timedelta(seconds=age), NOW) for age in AGES]
+    assert shown == [time_ago(NOW - timedelta(seconds=age), NOW) for age in AGES]
 
 
 def test_times_stay_true_while_a_page_is_open(browser: Browser, before: Stack) -> None:

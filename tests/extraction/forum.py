@@ -64,7 +64,7 @@ class MovingForum:
     unannounced: list[Exchange] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.dice = random.Random(self.seed)
+        self.rng = random.Random(self.seed)
         self.ledger = Ledger()
         self.crowd = Crowd(self.stack.base_url, self.ledger, self.seed, self.members)
 
@@ -83,13 +83,13 @@ class MovingForum:
         """Run the extraction process to its end."""
         process = self.command(*arguments)
         try:
-            said, _ = process.communicate(timeout=MOVED_WITHIN)
+            output, _ = process.communicate(timeout=MOVED_WITHIN)
         except subprocess.TimeoutExpired:
             process.kill()
-            said = process.communicate()[0]
-            raise AssertionError(f"{arguments} did not end:\n{said}") from None
+            output = process.communicate()[0]
+            raise AssertionError(f"{arguments} did not end:\n{output}") from None
         self.stack.config = with_current_stage(self.stack.config)
-        return process.returncode, said
+        return process.returncode, output
 
     def _rest(self, process: "subprocess.Popen[str]") -> str:
         """Wait for the extraction process, and return its output."""
@@ -97,15 +97,15 @@ class MovingForum:
             return process.communicate(timeout=MOVED_WITHIN)[0]
         except subprocess.TimeoutExpired:
             process.kill()
-            said = process.communicate()[0]
-            raise AssertionError(f"seed {self.seed}: it did not end:\n{said}") from None
+            output = process.communicate()[0]
+            raise AssertionError(f"seed {self.seed}: it did not end:\n{output}") from None
 
     def move(self, what: str, domain: str, *options: str) -> Moved:
         """Move a domain under load."""
         began, at, writes = time.monotonic(), time.monotonic(), self.ledger.writes
-        code, said = self.run(what, domain, "--soak", "2", *options)
-        assert code == 0, f"seed {self.seed}:\n{said}"
-        return self._note(what, domain, at, time.monotonic() - began, writes, said, 0)
+        code, output = self.run(what, domain, "--soak", "2", *options)
+        assert code == 0, f"seed {self.seed}:\n{output}"
+        return self._note(what, domain, at, time.monotonic() - began, writes, output, 0)
 
     def move_under_kills(self, what: str, domain: str, killed: Sequence[str]) -> Moved:
         """Move a domain while the extraction and components are killed repeatedly."""
@@ -113,11 +113,11 @@ class MovingForum:
         while True:
             process = self.command(what, domain, "--soak", "1")
             # Sooner or later: a move takes a few seconds out, and a dozen back.
-            end = time.monotonic() + self.dice.uniform(0.3, 14)
+            end = time.monotonic() + self.rng.uniform(0.3, 14)
             while process.poll() is None and time.monotonic() < end:
                 time.sleep(0.02)
-                if kills < MOST_KILLS and self.dice.random() < 0.004:
-                    kills += self._kill(self.dice.choice([*killed, domain]))
+                if kills < MOST_KILLS and self.rng.random() < 0.004:
+                    kills += self._kill(self.rng.choice([*killed, domain]))
             if process.poll() is None and kills < MOST_KILLS:
                 process.kill()
                 kills += 1
@@ -126,7 +126,7 @@ class MovingForum:
             if process.returncode == 0:
                 break
             assert time.monotonic() - at < 2 * MOVED_WITHIN, f"seed {self.seed}:\n{told}"
-            time.sleep(self.dice.uniform(0, 1))
+            time.sleep(self.rng.uniform(0, 1))
         return self._note(what, domain, at, time.monotonic() - at, writes, told, kills)
 
     @contextmanager
@@ -156,7 +156,14 @@ class MovingForum:
         return 1
 
     def _note(
-        self, what: str, domain: str, at: float, seconds: float, writes: int, said: str, kills: int
+        self,
+        what: str,
+        domain: str,
+        at: float,
+        seconds: float,
+        writes: int,
+        output: str,
+        kills: int,
     ) -> Moved:
         asked = self.crowd.records.since(at)
         failed = self.crowd.records.failures(at)
@@ -164,7 +171,7 @@ class MovingForum:
         moved = Moved(
             f"{what} {domain}",
             seconds,
-            [float(held) for held in HELD.findall(said)],
+            [float(held) for held in HELD.findall(output)],
             len(asked),
             self.ledger.writes - writes,
             len(refused),

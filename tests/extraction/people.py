@@ -21,7 +21,7 @@ class Witness(Member):
     def act(self) -> None:
         """Do one action, often followed by a check of own writes."""
         super().act()
-        if self.dice.random() < 0.5:
+        if self.rng.random() < 0.5:
             self.look_back()
 
     def actions(self) -> list[tuple[int, Callable[[], None]]]:
@@ -30,14 +30,14 @@ class Witness(Member):
 
     def look_back(self) -> None:
         """Read an own post, thread or profile; record results that are older than acknowledged."""
-        self.dice.choice([self.look_at_post, self.look_at_thread, self.look_at_oneself])()
+        self.rng.choice([self.look_at_post, self.look_at_thread, self.look_at_oneself])()
 
     def look_at_post(self) -> None:
         """Read an own post: from the API, in its thread's list, or on its page."""
         if not self.own:
             return
-        post = self.ledger.posts[self.dice.choice(self.own[-5:])]
-        way = self.dice.choice(["post", "list", "page"])
+        post = self.ledger.posts[self.rng.choice(self.own[-5:])]
+        way = self.rng.choice(["post", "list", "page"])
         path = {
             "post": f"/api/posts/{post.id}",
             "list": f"/api/posts/in-thread/{post.thread_id}?order=desc&limit=100",
@@ -55,7 +55,7 @@ class Witness(Member):
 
     def look_at_thread(self) -> None:
         """Read a thread in which others write too."""
-        thread = self.dice.choice(self.ledger.open_threads()[-RECENT:])
+        thread = self.rng.choice(self.ledger.open_threads()[-RECENT:])
         answer = self.client.ask("GET", f"/api/threads/{thread.id}")
         if answer is not None and answer.status_code < 500 and answer.status_code != 200:
             self.stale.append(f"thread {thread.id}: {answer.status_code}")
@@ -75,11 +75,11 @@ class Witness(Member):
 
     def repeat_a_post(self) -> None:
         """Send a post twice with one key: it is written once, with the same response."""
-        thread = self.dice.choice(self.ledger.open_threads()[-RECENT:])
-        mark = f"mark{self.dice.getrandbits(64):016x}"
+        thread = self.rng.choice(self.ledger.open_threads()[-RECENT:])
+        mark = f"mark{self.rng.getrandbits(64):016x}"
         json, headers = new_post(thread.id, mark)
         first = self.client.insist("POST", "/api/posts", json, headers)
-        time.sleep(self.dice.uniform(0, 1.5))
+        time.sleep(self.rng.uniform(0, 1.5))
         second = self.client.insist("POST", "/api/posts", json, headers)
         if (first.status_code, second.status_code) != (201, 201):
             self.stale.append(f"repeated: {first.status_code} {second.status_code}")
@@ -100,7 +100,7 @@ class Crowd(Load):
         self.stale: list[str] = []
         self.members = []
         for number in range(members):
-            dice = random.Random(f"{seed} {number}")
-            witness = Witness(Client(url, self.records, self.stop, dice), ledger)
+            rng = random.Random(f"{seed} {number}")
+            witness = Witness(Client(url, self.records, self.stop, rng), ledger)
             witness.stale = self.stale
             self.members.append(witness)

@@ -20,11 +20,11 @@ def written(forum: MovingForum) -> MovingForum:
 
 
 def test_a_rehearsal_reads_everything_and_changes_nothing(written: MovingForum) -> None:
-    code, said = written.run("extract", "posts", "--dry-run")
-    assert code == 0, said
+    code, output = written.run("extract", "posts", "--dry-run")
+    assert code == 0, output
     [(count, versions)] = written.stack.query("SELECT count(*), sum(version) FROM posts")
-    assert f"would compare {count} posts (sum of versions: {versions}," in said
-    assert "Nothing was changed." in said
+    assert f"would compare {count} posts (sum of versions: {versions}," in output
+    assert "Nothing was changed." in output
     assert written.stack.query("SELECT count(*) FROM domains") == [(0,)]
     assert written.stack.pid("posts") == 0
 
@@ -33,35 +33,35 @@ def test_a_damaged_row_is_named_and_stops_the_move_until_it_is_mended(
     written: MovingForum,
 ) -> None:
     for phase in ("prepare", "backfill", "catch-up"):
-        code, said = written.run("extract", "posts", "--phase", phase)
-        assert code == 0, said
+        code, output = written.run("extract", "posts", "--phase", phase)
+        assert code == 0, output
     one = written.crowd.members[0].own[0]
     thread = written.ledger.posts[one].thread_id
     _damage(written, thread, one)
 
-    code, said = written.run("extract", "posts")
-    assert code == 1, said
-    assert "1 post differs:" in said
-    assert f"{one}: body" in said
-    assert "The owner did not change." in said
+    code, output = written.run("extract", "posts")
+    assert code == 1, output
+    assert "1 post differs:" in output
+    assert f"{one}: body" in output
+    assert "The owner did not change." in output
     assert written.stack.query("SELECT owner, state FROM domains") == [("monolith", "moving")]
 
-    code, said = written.run("status")
-    assert "posts    owned by monolith, served by monolith; extract: verify, " in said
+    code, output = written.run("status")
+    assert "posts    owned by monolith, served by monolith; extract: verify, " in output
 
-    code, said = written.run("extract", "posts", "--repair", "--soak", "1")
-    assert code == 0, said
-    assert "Replaced the copies with the owner's records." in said
+    code, output = written.run("extract", "posts", "--repair", "--soak", "1")
+    assert code == 0, output
+    assert "Replaced the copies with the owner's records." in output
     assert written.stack.config.extracted == {"posts"}
     written.prove()
 
 
 def test_a_move_is_given_up_by_asking_for_the_other_direction(written: MovingForum) -> None:
-    code, said = written.run("extract", "threads", "--phase", "prepare")
-    assert code == 0, said
-    code, said = written.run("reintegrate", "threads")
-    assert code == 0, said
-    assert "The extraction of threads is cancelled." in said
+    code, output = written.run("extract", "threads", "--phase", "prepare")
+    assert code == 0, output
+    code, output = written.run("reintegrate", "threads")
+    assert code == 0, output
+    assert "The extraction of threads is cancelled." in output
     assert with_current_stage(written.stack.config).moving == frozenset()
     assert written.stack.pid("threads") == 0
     written.crowd.members[0].open_thread()
@@ -69,39 +69,39 @@ def test_a_move_is_given_up_by_asking_for_the_other_direction(written: MovingFor
 
 
 def test_what_makes_no_sense_is_refused_in_a_line(written: MovingForum) -> None:
-    code, said = written.run("extract", "posts")
-    assert (code, "posts is already owned by its service." in said) == (0, True)
-    code, said = written.run("reintegrate", "users")
-    assert (code, "users is already owned by the monolith." in said) == (0, True)
-    code, said = written.run("extract", "users", "--phase", "cutover")
-    assert (code, "comes later" in said) == (1, True)
+    code, output = written.run("extract", "posts")
+    assert (code, "posts is already owned by its service." in output) == (0, True)
+    code, output = written.run("reintegrate", "users")
+    assert (code, "users is already owned by the monolith." in output) == (0, True)
+    code, output = written.run("extract", "users", "--phase", "cutover")
+    assert (code, "comes later" in output) == (1, True)
 
 
 def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingForum) -> None:
-    mover = written.command("reintegrate", "posts", "--soak", "1")
+    process = written.command("reintegrate", "posts", "--soak", "1")
     # Stopping the last service also stops its worker, and then the datastores.
-    wait_until(lambda: written.stack.pid("monolith-worker") == 0 or mover.poll() is not None, 120)
-    mover.kill()
-    said = mover.communicate()[0]
+    wait_until(lambda: written.stack.pid("monolith-worker") == 0 or process.poll() is not None, 120)
+    process.kill()
+    output = process.communicate()[0]
     [(owner, state)] = written.stack.query(
         "SELECT owner, state FROM domains WHERE domain = 'posts'"
     )
-    assert (owner, state) == ("monolith", "moving"), said
+    assert (owner, state) == ("monolith", "moving"), output
 
     written.crowd.members[0].reply()
-    code, said = written.run("reintegrate", "posts")
-    assert code == 0, said
-    assert "The reintegration is finished." in said
+    code, output = written.run("reintegrate", "posts")
+    assert code == 0, output
+    assert "The reintegration is finished." in output
     assert written.stack.pid("dynamodb") == written.stack.pid("bus") == 0
     written.prove()
 
 
 def _damage(forum: MovingForum, thread: str, post: str) -> None:
     """Change a word in the copy of a post, bypassing the forum's programs."""
-    told = process_specs.component_environment(forum.stack.config, "posts")
+    environment = process_specs.component_environment(forum.stack.config, "posts")
     client = boto3.client(
         "dynamodb",
-        endpoint_url=told["AWS_ENDPOINT_URL_DYNAMODB"],
+        endpoint_url=environment["AWS_ENDPOINT_URL_DYNAMODB"],
         region_name="eu-central-1",
         aws_access_key_id="local",
         aws_secret_access_key="local",

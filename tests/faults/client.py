@@ -58,12 +58,12 @@ class Client:
     """HTTP client that records every exchange."""
 
     def __init__(
-        self, url: str, records: Records, stop: threading.Event, dice: random.Random
+        self, url: str, records: Records, stop: threading.Event, rng: random.Random
     ) -> None:
         self.url = url
         self.records = records
         self.stop = stop
-        self.dice = dice
+        self.rng = rng
         self.token = ""
         self.id = ""
         self.name = ""
@@ -112,15 +112,15 @@ class Client:
             if response is not None and response.status_code < 500:
                 return response
             if time.monotonic() > deadline:
-                said = response.text if response is not None else "nothing"
-                msg = f"{method} {path} failed for {PATIENCE} s: {said[:300]}"
+                body = response.text if response is not None else "nothing"
+                msg = f"{method} {path} failed for {PATIENCE} s: {body[:300]}"
                 raise GaveUpError(msg)
-            time.sleep(self.dice.uniform(pause / 2, pause))
+            time.sleep(self.rng.uniform(pause / 2, pause))
             pause = min(1.0, pause * 1.5)
 
     def register(self) -> str:
         """Open an account and sign in; return the display name."""
-        name = f"f{self.dice.getrandbits(48):x}"
+        name = f"f{self.rng.getrandbits(48):x}"
         account = {"username": name, "password": PASSWORD}
         made = self.insist("POST", "/api/users", account, {"Idempotency-Key": uuid7()})
         assert made.status_code == 201, made.text
@@ -144,7 +144,7 @@ class Client:
         wanted = "application/problem+json" if path.startswith("/api") else "text/html"
         well = status < 400 or kind.startswith(wanted) or kind == "application/problem+json"
         seconds = time.monotonic() - at
-        said = detail if status >= 500 or not status else ""
+        body = detail if status >= 500 or not status else ""
         # `list.append` is atomic; the records are read when the load is over or by time.
         self.records.exchanges.append(
             Exchange(
@@ -154,6 +154,6 @@ class Client:
                 path,
                 status,
                 well,
-                said,
+                body,
             )
         )

@@ -20,10 +20,10 @@ NETWORK_SECONDS = 2.0
 class Faults:
     """The faults of a stage, by name."""
 
-    def __init__(self, stack: Stack, mesh: Mesh, dice: random.Random) -> None:
+    def __init__(self, stack: Stack, mesh: Mesh, rng: random.Random) -> None:
         self._stack = stack
         self._mesh = mesh
-        self._dice = dice
+        self._rng = rng
         parts = (*stack.config.components, *stack.config.workers)
         self.named: dict[str, Fault] = {
             **{f"kill {part}": self._bound(self._kill, part) for part in (*parts, "dynamodb")},
@@ -36,7 +36,7 @@ class Faults:
 
     def pair(self) -> tuple[str, str]:
         """Pick two faults, to be nested."""
-        first, second = self._dice.sample(sorted(self.named), 2)
+        first, second = self._rng.sample(sorted(self.named), 2)
         return first, second
 
     def kills(self, parts: Sequence[str]) -> Fault:
@@ -111,11 +111,11 @@ class Faults:
     @contextmanager
     def _repeat(self) -> Iterator[None]:
         """Publish every event of the services once more, in random order."""
-        republish(self._stack, self._dice)
+        republish(self._stack, self._rng)
         yield
 
 
-def republish(stack: Stack, dice: random.Random) -> int:
+def republish(stack: Stack, rng: random.Random) -> int:
     """Publish the events of all DynamoDB outboxes again, in random order; return their number."""
     session = boto3.Session("local", "local", region_name="eu-central-1")
     dynamo = session.client("dynamodb", endpoint_url=stack.config.url("dynamodb"))
@@ -129,7 +129,7 @@ def republish(stack: Stack, dice: random.Random) -> int:
                 for item in page["Items"]
                 if "event" in item
             ]
-    dice.shuffle(events)
+    rng.shuffle(events)
     events = events[:500]
     for start in range(0, len(events), 10):
         sns.publish_batch(

@@ -23,7 +23,7 @@ class Member:
     def __init__(self, client: Client, ledger: Ledger) -> None:
         self.client = client
         self.ledger = ledger
-        self.dice = client.dice
+        self.rng = client.rng
         self.own: list[str] = []
         self.alone: list[WrittenThread] = []
 
@@ -36,7 +36,7 @@ class Member:
     def act(self) -> None:
         """Do one random action."""
         weights, choices = zip(*self.actions(), strict=True)
-        self.dice.choices(choices, weights)[0]()
+        self.rng.choices(choices, weights)[0]()
 
     def actions(self) -> list[tuple[int, Callable[[], None]]]:
         """Return the actions with their weights."""
@@ -53,7 +53,7 @@ class Member:
 
     def read(self) -> None:
         """Read a page or a resource of the API."""
-        thread = self.dice.choice(self.ledger.open_threads()[-RECENT:])
+        thread = self.rng.choice(self.ledger.open_threads()[-RECENT:])
         paths = (
             "/",
             f"/threads/{thread.id}",
@@ -64,7 +64,7 @@ class Member:
             f"/api/posts/by-user/{self.client.id}",
             f"/api/users/{self.client.id}",
         )
-        self.client.ask("GET", self.dice.choice(paths))
+        self.client.ask("GET", self.rng.choice(paths))
 
     def open_thread(self) -> None:
         """Start a thread with a first post."""
@@ -74,13 +74,13 @@ class Member:
 
     def reply(self) -> None:
         """Write in any thread."""
-        self._post(self.dice.choice(self.ledger.open_threads()[-RECENT:]).id)
+        self._post(self.rng.choice(self.ledger.open_threads()[-RECENT:]).id)
 
     def edit(self) -> None:
         """Edit an own post."""
         if not self.own:
             return
-        post = self.ledger.posts[self.dice.choice(self.own)]
+        post = self.ledger.posts[self.rng.choice(self.own)]
         body = post.body + _EDITED if len(post.body) < 300 else post.mark
         self._change(f"/api/posts/{post.id}", "body", body)
         self.ledger.post(replace(post, body=body))
@@ -89,7 +89,7 @@ class Member:
         """Delete an own post."""
         if len(self.own) < 3:
             return
-        post = self.ledger.posts[self.own.pop(self.dice.randrange(len(self.own)))]
+        post = self.ledger.posts[self.own.pop(self.rng.randrange(len(self.own)))]
         answer = self.client.insist("DELETE", f"/api/posts/{post.id}")
         assert answer.status_code == 204, answer.text
         self.ledger.post(replace(post, deleted=True))
@@ -109,20 +109,20 @@ class Member:
 
     def rename(self) -> None:
         """Change the display name."""
-        name = f"Name {self.dice.getrandbits(40):x}"
+        name = f"Name {self.rng.getrandbits(40):x}"
         self._change(f"/api/users/{self.client.id}", "display_name", name)
         self.ledger.person(self.client.id, name)
 
     def register_another(self) -> None:
         """Register a new user, who writes one post."""
-        newcomer = Client(self.client.url, self.client.records, self.client.stop, self.dice)
+        newcomer = Client(self.client.url, self.client.records, self.client.stop, self.rng)
         other = Member(newcomer, self.ledger)
         name = newcomer.register()
         self.ledger.person(newcomer.id, name)
         other.reply()
 
     def _thread(self) -> WrittenThread:
-        title = f"Thread {self.dice.getrandbits(48):x}"
+        title = f"Thread {self.rng.getrandbits(48):x}"
         answer = self.client.insist(
             "POST", "/api/threads", {"title": title}, {"Idempotency-Key": uuid7()}
         )
@@ -130,7 +130,7 @@ class Member:
         return WrittenThread(answer.json()["id"], title, self.client.id)
 
     def _post(self, thread_id: str) -> None:
-        mark = f"mark{self.dice.getrandbits(64):016x}"
+        mark = f"mark{self.rng.getrandbits(64):016x}"
         answer = self.client.insist("POST", "/api/posts", *new_post(thread_id, mark))
         assert answer.status_code == 201, answer.text
         self.note_post(answer.json()["id"], thread_id, mark)
@@ -196,7 +196,7 @@ class Load:
         try:
             while not self.stop.is_set():
                 member.act()
-                self.stop.wait(member.dice.uniform(0, 2 * think))
+                self.stop.wait(member.rng.uniform(0, 2 * think))
         except Exception as error:
             self.failures.append(error)
             self.stop.set()

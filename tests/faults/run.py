@@ -62,10 +62,10 @@ class Run:
     reports: list[Report] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.dice = random.Random(self.seed)
+        self.rng = random.Random(self.seed)
         self.ledger = Ledger()
         self.load = Load(self.stack.base_url, self.ledger, self.seed)
-        self.faults = Faults(self.stack, self.mesh, self.dice)
+        self.faults = Faults(self.stack, self.mesh, self.rng)
         self.truth = Truth(self.stack, self.ledger)
 
     def endure(self, name: str, *faults: Fault) -> Report:

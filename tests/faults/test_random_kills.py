@@ -17,8 +17,8 @@ def test_writes_survive_random_kills(run: Run) -> None:
     with run.load.running(think=0.02):
         while run.ledger.writes - writes < WRITES and not run.load.stop.is_set():
             assert time.monotonic() - began < AT_MOST
-            time.sleep(run.dice.uniform(*SPAN))
-            with run.faults.named[run.dice.choice(names)]():
+            time.sleep(run.rng.uniform(*SPAN))
+            with run.faults.named[run.rng.choice(names)]():
                 kills += 1
     run.check(f"{kills} random kills", began, writes, 0.0)
     assert run.ledger.writes - writes >= WRITES

@@ -134,14 +134,14 @@ def settle(stack: Stack, seconds: float = 60) -> float:
     """
     began = time.monotonic()
     quiet = 0
-    told: dict[str, Any] = {}
+    progress: dict[str, Any] = {}
     components = [stages.MONOLITH, *stages.in_canonical_order(stack.config.extracted)]
     while quiet < 2:
         if time.monotonic() - began > seconds:
-            msg = f"events are still under way after {seconds} s: {told}"
+            msg = f"events are still under way after {seconds} s: {progress}"
             raise AssertionError(msg)
-        told = {name: _progress(stack.config.url(name)) for name in components}
-        quiet = quiet + 1 if all(map(_is_quiet, told.values())) else 0
+        progress = {name: _progress(stack.config.url(name)) for name in components}
+        quiet = quiet + 1 if all(map(_is_quiet, progress.values())) else 0
         time.sleep(0.1)
     return time.monotonic() - began
 
@@ -155,8 +155,8 @@ def _progress(url: str) -> dict[str, Any]:
     return found
 
 
-def _is_quiet(told: dict[str, Any]) -> bool:
+def _is_quiet(progress: dict[str, Any]) -> bool:
     return all(
-        told.get(name) == 0
+        progress.get(name) == 0
         for name in ("outbox_age_seconds", "queue_depth", "in_flight", "dead_letters")
     )

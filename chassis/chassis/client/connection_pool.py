@@ -90,7 +90,7 @@ class ConnectionPool:
         except (HTTPError, OSError) as error:  # what requests raises is an OSError
             cause = error.args[0] if isinstance(error, requests.ConnectionError) else error
             raise NoResponseError(
-                # A slow answer is not waited for twice.
+                # A slow response is not retried.
                 retryable=isinstance(cause, ConnectTimeoutError | ProtocolError),
                 connection_refused=isinstance(cause, NewConnectionError),
                 pool_exhausted=isinstance(cause, EmptyPoolError),

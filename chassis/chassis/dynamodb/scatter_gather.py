@@ -10,7 +10,7 @@ from typing import Any
 
 Item = dict[str, Any]
 Query = Callable[[str, int, str | None], list[Item]]
-"""Reads up to so many items of a shard, the greatest first, below a value if there is one."""
+"""Query a shard for up to a number of items, greatest first, optionally below a value."""
 
 _SMALL = 12
 # Threads start at the first use, so after gunicorn has forked its workers.

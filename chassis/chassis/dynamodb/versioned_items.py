@@ -3,7 +3,7 @@
 from chassis.dynamodb.database import Action, Database, Item
 
 NEWER = "attribute_not_exists(id) OR version < :version"
-"""The condition of a write: no item, or one of an older version."""
+"""The condition of a write: no item, or one with an older version."""
 
 
 class VersionedItems:

@@ -16,7 +16,7 @@ from chassis.messaging.topic import BATCH
 
 _LOG = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
-"""So often an event is tried that a handler fails on for an unknown reason."""
+"""Attempts of an event whose handler fails with an unexpected error."""
 _POLL_SECONDS = 0.25  # seconds between polls while slow messages are in flight
 _MAX_BACKOFF = 10.0  # seconds, while something is down
 _MAX_TRACKED_FAILURES = 1000
@@ -46,7 +46,7 @@ class Consumer:
         self._wait_seconds = wait_seconds
         self._failures: dict[str, int] = {}
         self.lag_seconds = 0.0
-        """How old the last event was when it was applied; 0 before the first one."""
+        """The age of the last event when it was applied; 0 before the first one."""
 
     def run(self, stop: Flag) -> None:
         """Consume until `stop` is set; finish started messages and return the rest to the queue."""

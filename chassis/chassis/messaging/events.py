@@ -17,7 +17,7 @@ from chassis.clock import format_timestamp
 
 CONTENT_TYPE = "application/cloudevents+json"
 MAX_BYTES = 250 * 1024
-"""The longest event: SNS takes 256 KiB, with what goes along."""
+"""Maximum size of an event: SNS allows 256 KiB, including attributes."""
 # JSON allows these two, SQS doesn't; JSON escapes the other characters that SQS refuses.
 _ESCAPED = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
@@ -71,7 +71,7 @@ class Event:
 
 
 EventHandler = Callable[[Event], None]
-"""Applies an event; returns only when its effect is durable, and may be given an event again."""
+"""Apply an event; return only once its effect is durable. Events may be repeated."""
 
 
 class _Envelope(BaseModel):

@@ -98,4 +98,4 @@ class InFlightMessages:
 
 
 RECEIVE_LIMIT = MAX_RECEIVES - 10
-"""A message that was received so often is about to be put aside by SQS, without a reason."""
+"""Number of deliveries after which SQS would soon dead-letter a message, without a reason."""

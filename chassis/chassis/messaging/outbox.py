@@ -8,7 +8,7 @@ from typing import Protocol
 from chassis.messaging.events import Event
 
 RETENTION = timedelta(days=7)
-"""So long a published event stays, to be published again if a queue was lost."""
+"""Retention of published events, for replays after the loss of a queue."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Outbox(Protocol):
         """Return some of the unpublished events, oldest first."""
 
     def mark_published(self, events: Sequence[Event]) -> None:
-        """Mark events as published; they are kept for `KEPT_FOR`.
+        """Mark events as published; they are kept for `RETENTION`.
 
         Events that no longer exist are skipped; they would be published again forever.
         """

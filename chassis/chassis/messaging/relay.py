@@ -10,7 +10,7 @@ from chassis.messaging.topic import Topic
 
 _LOG = logging.getLogger(__name__)
 BATCH = 25
-"""So many events are asked for at a time; an outbox in shards gives as many of each."""
+"""Events per read; a sharded outbox returns as many per shard."""
 _MIN_INTERVAL, _MAX_INTERVAL = (
     0.1,
     1.0,

@@ -19,7 +19,7 @@ usage: replay since WHEN      publish again what this component recorded since t
        replay dead-letters    put this component's dead letters back in its queue
 """
 MARGIN = timedelta(minutes=1)
-"""So much earlier is begun: the clocks of those who recorded events may differ."""
+"""Margin before the start time, because clocks of recording processes may differ."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 

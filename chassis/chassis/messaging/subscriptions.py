@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 VISIBILITY_SECONDS = 10
-"""So long a message that was received is kept from others, unless its consumer asks for more."""
+"""Initial visibility timeout of a received message; the consumer extends it."""
 MAX_RECEIVES = 50
-"""A message that was received so often kills its consumer; SQS itself puts it aside."""
+"""Deliveries after which SQS dead-letters a message, because it probably crashes its consumer."""
 RETENTION_SECONDS = 4 * 24 * 3600
 DEAD_RETENTION_SECONDS = 14 * 24 * 3600
 

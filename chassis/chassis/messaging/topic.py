@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 BATCH = 10
-"""The most messages that one call of SNS or SQS takes."""
+"""Maximum number of messages per call of SNS or SQS."""
 
 
 class Topic:

@@ -20,7 +20,7 @@ Record = dict[str, Any]
 MAX_ACTIONS, MAX_BYTES = 100, 3 * 1024 * 1024
 READ_BATCH = 100
 TOMBSTONE = "gone"
-"""Marks a record of what nobody is shown any more; the other side need not have it."""
+"""Field of records that are no longer visible; the other side need not have them."""
 
 
 class RecordStore(Protocol):

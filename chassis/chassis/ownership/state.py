@@ -41,7 +41,7 @@ class State(StrEnum):
 CACHE_TTL = 1.0  # seconds
 CLOCK_SKEW = 2.0  # seconds that clocks may differ; extends each freeze
 FENCES = 8
-"""Only one transaction at a time may touch an item, so the checks of many writes are spread."""
+"""Number of fence items: DynamoDB allows one transaction at a time per item."""
 FENCE_LABEL = "ownership-fence"
 _STATE_KEY = "gate"
 

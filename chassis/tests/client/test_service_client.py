@@ -506,10 +506,10 @@ def test_the_next_component_is_told_what_is_left(server, peer):
         peer.request("GET", "/api/notes")
     with deadline.limit(60):
         peer.request("GET", "/api/notes")
-    told = [int(headers[DEADLINE]) for _, _, headers, _ in server.asked]
+    deadlines = [int(headers[DEADLINE]) for _, _, headers, _ in server.asked]
     # 3950: the call itself waits for 4 s, whatever the request may take.
-    assert (told[0], told[2]) == (3950, 3950)
-    assert 1500 < told[1] <= 1950
+    assert (deadlines[0], deadlines[2]) == (3950, 3950)
+    assert 1500 < deadlines[1] <= 1950
 
 
 def test_nobody_is_asked_when_nothing_is_left(server, peer):

@@ -268,10 +268,10 @@ def test_fast_events_do_not_wait_for_slow_ones(bus, places, queue, make, notes):
     publish(bus, places, 1, "note.slow")
     events = publish(bus, places, 9)
     with running(make(wait_seconds=20), notes):
-        wait_until(lambda: queue.depth() == QueueDepth(0, 1, 0), patience=5)
+        wait_until(lambda: queue.depth() == QueueDepth(0, 1, 0), timeout=5)
         assert notes.applied == events
         events += publish(bus, places, 30)
-        wait_until(lambda: queue.depth() == QueueDepth(0, 1, 0), patience=5)
+        wait_until(lambda: queue.depth() == QueueDepth(0, 1, 0), timeout=5)
         assert notes.applied == events
 
 

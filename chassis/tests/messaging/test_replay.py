@@ -37,8 +37,8 @@ def places(bus):
 def replay(bus, places, outbox, capsys):
     def replay(*arguments, outbox=outbox, clock=utc_now):
         code = replaying.main(outbox, bus.queue(places), arguments, clock=clock)
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return replay
 
@@ -47,10 +47,10 @@ def test_events_are_published_again_since_a_moment(replay, database, outbox):
     database.transact([outbox.record("note.created", f"n{number}", 1, {}) for number in range(3)])
     events = outbox.load_unpublished(10)
     outbox.mark_published(events)
-    code, said, wrong = replay("since", "10m")
+    code, output, wrong = replay("since", "10m")
     assert (code, wrong) == (0, "")
-    assert said.startswith("3 events recorded since 20")
-    assert said.endswith("will be published again by the worker\n")
+    assert output.startswith("3 events recorded since 20")
+    assert output.endswith("will be published again by the worker\n")
     assert {event.id for event in outbox.load_unpublished(10)} == {event.id for event in events}
 
 
@@ -58,15 +58,15 @@ def test_events_are_published_again_since_a_moment(replay, database, outbox):
 def test_clocks_may_differ_by_a_minute(replay, database, outbox, ahead, count):
     database.transact([outbox.record("note.created", "n1", 1, {})])
     mine = utc_now() + timedelta(seconds=ahead)
-    code, said, _ = replay("since", mine.isoformat(), clock=lambda: mine)
+    code, output, _ = replay("since", mine.isoformat(), clock=lambda: mine)
     assert code == 0
-    assert said.startswith(f"{count} recorded since ")
+    assert output.startswith(f"{count} recorded since ")
 
 
 def test_it_is_said_that_old_events_are_not_kept(replay):
-    code, said, _ = replay("since", "8d")
+    code, output, _ = replay("since", "8d")
     assert code == 0
-    assert "older than 7 days are not kept" in said
+    assert "older than 7 days are not kept" in output
 
 
 def test_dead_letters_go_back_to_the_queue(bus, places, replay):
@@ -99,8 +99,8 @@ def test_dead_letters_go_back_to_the_queue(bus, places, replay):
     ],
 )
 def test_a_wrong_command_line_says_what_is_right(replay, arguments):
-    code, said, wrong = replay(*arguments)
-    assert (code, said) == (2, "")
+    code, output, wrong = replay(*arguments)
+    assert (code, output) == (2, "")
     assert wrong.startswith("replay: ")
     assert replaying.USAGE in wrong
 
@@ -130,8 +130,8 @@ def test_an_outage_is_told(dynamo, bus, replay, places, capsys):
     gone = DynamoOutbox(
         dynamo.database("gone-"), OUTBOX.name, "notes", utc_now, uuid7, types=("note.created",)
     )
-    code, said, wrong = replay("since", "10m", outbox=gone)
-    assert (code, said) == (1, "")
+    code, output, wrong = replay("since", "10m", outbox=gone)
+    assert (code, output) == (1, "")
     assert wrong == "replay: The data can't be reached right now. Try again later.\n"
     nowhere = Queue(bus.sqs, places.queue_url, f"{places.queue_url}-nowhere")
     assert replaying.main(gone, nowhere, ["dead-letters"]) == 1

@@ -159,15 +159,15 @@ def test_what_no_event_tells_of_is_noted(database: Database) -> None:
 
 
 def test_of_many_that_wait_only_some_may() -> None:
-    patience = BoundedWait(seconds=5, waiters=1)
+    wait = BoundedWait(seconds=5, waiters=1)
     over = threading.Event()
-    waiting = threading.Thread(target=lambda: patience.until(over.is_set))
+    waiting = threading.Thread(target=lambda: wait.until(over.is_set))
     waiting.start()
     time.sleep(0.1)
-    assert not patience.until(over.is_set)
+    assert not wait.until(over.is_set)
     over.set()
     waiting.join()
-    assert patience.until(over.is_set)
+    assert wait.until(over.is_set)
 
 
 def test_who_waits_in_vain_is_told_so() -> None:

@@ -87,5 +87,5 @@ def test_the_document_says_what_is_computed() -> None:
     }
     written = cost.table(cost.prices(), counted)
     sums = next(line.split()[1:] for line in written.splitlines() if line.startswith("together"))
-    told = " | ".join(f"{float(dollars):.0f}" for dollars in sums)
-    assert f"| {told} |" in (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    row = " | ".join(f"{float(dollars):.0f}" for dollars in sums)
+    assert f"| {row} |" in (ROOT / "docs/deploy.md").read_text(encoding="utf-8")

@@ -53,8 +53,8 @@ def test_health_is_asked_for_in_the_same_way_everywhere(name: str) -> None:
     assert group["HealthCheckPath"] == components.READY == healthcheck.PATH
     command = FULL.container(name)["HealthCheck"]["Command"]
     assert tuple(command) == components.SHELL
-    (told,) = re.findall(r"^HEALTHCHECK .* CMD (.*)$", image_of(name), re.MULTILINE)
-    assert ["CMD", *json.loads(told)] == command
+    (configured,) = re.findall(r"^HEALTHCHECK .* CMD (.*)$", image_of(name), re.MULTILINE)
+    assert ["CMD", *json.loads(configured)] == command
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
@@ -80,9 +80,9 @@ def test_a_worker_runs_what_it_runs_in_compose(name: str) -> None:
 
 def test_peers_are_found_where_their_domain_is_owned() -> None:
     for extracted in ("posts", "threads,posts", "users,threads,posts"):
-        told = settings(templates(extracted=extracted).container("posts"))
+        configured = settings(templates(extracted=extracted).container("posts"))
         owner = "threads" if "threads" in extracted else stages.MONOLITH
-        assert told["THREADS_URL"] == f"http://{owner}.forum.local:8080"
+        assert configured["THREADS_URL"] == f"http://{owner}.forum.local:8080"
     assert settings(FULL.container("users"))["REPLICA_HOLDERS"] == "monolith,threads,posts"
     assert settings(FULL.container(stages.MONOLITH))["EXTRACTED"] == "users,threads,posts"
 
@@ -143,11 +143,11 @@ def test_a_task_can_end_in_peace(environment: str) -> None:
             assert drain >= components.DNS_SECONDS
             assert container["StopTimeout"] > drain + graceful_timeout
     for group in made.all("AWS::ElasticLoadBalancingV2::TargetGroup"):
-        told = {each["Key"]: each["Value"] for each in group["TargetGroupAttributes"]}
-        assert int(told["deregistration_delay.timeout_seconds"]) >= graceful_timeout
+        configured = {each["Key"]: each["Value"] for each in group["TargetGroupAttributes"]}
+        assert int(configured["deregistration_delay.timeout_seconds"]) >= graceful_timeout
     balancer = made.one("AWS::ElasticLoadBalancingV2::LoadBalancer")
-    told = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
-    assert int(told["idle_timeout.timeout_seconds"]) == load_balancer.IDLE_SECONDS < keepalive
+    configured = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
+    assert int(configured["idle_timeout.timeout_seconds"]) == load_balancer.IDLE_SECONDS < keepalive
 
 
 def _routes() -> list[dict[str, str]]:

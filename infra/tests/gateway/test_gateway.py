@@ -397,8 +397,8 @@ def test_extracted_is_read_in_any_order(text: str, expected: str) -> None:
 def test_a_gateway_whose_routes_change_knows_every_component(tmp_path: Path) -> None:
     output, file = tmp_path / "envoy.json", tmp_path / "routes" / "routes.json"
     file.parent.mkdir()
-    told = ("--extracted", "posts", "--output", str(output), "--routes-file", str(file))
-    assert renderer.main(list(told)) == 0
+    arguments = ("--extracted", "posts", "--output", str(output), "--routes-file", str(file))
+    assert renderer.main(list(arguments)) == 0
     clusters = json.loads(output.read_text())["static_resources"]["clusters"]
     assert {cluster["name"] for cluster in clusters} == {"monolith", *stages.DOMAINS}
     (found,) = json.loads(file.read_text())["resources"]

@@ -73,11 +73,11 @@ def test_where_events_go_is_known_before_the_bus_runs(tmp_path: Path, bus: Bus) 
     given = read_config({"EXTRACTED": "users", "VAR_DIR": str(tmp_path), "BUS_PORT": port})
     made = bus.provision([Subscription("users", ("x",)), Subscription("monolith", ("y",))], PREFIX)
     for component, places in made.items():
-        told = process_specs.component_environment(given, component)
-        assert told["EVENTS_TOPIC_ARN"] == places.topic_arn
-        assert told["EVENTS_QUEUE_URL"] == places.queue_url
-        assert told["EVENTS_DEAD_LETTER_QUEUE_URL"] == places.dead_letter_queue_url
-        assert told["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{port}"
+        variables = process_specs.component_environment(given, component)
+        assert variables["EVENTS_TOPIC_ARN"] == places.topic_arn
+        assert variables["EVENTS_QUEUE_URL"] == places.queue_url
+        assert variables["EVENTS_DEAD_LETTER_QUEUE_URL"] == places.dead_letter_queue_url
+        assert variables["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_only_what_is_kept_running_is_started_again(tmp_path: Path, restart: str
 
 
 def test_each_component_knows_where_its_peers_are(tmp_path: Path) -> None:
-    told = environments(local(tmp_path, "users,posts"))
+    variables = environments(local(tmp_path, "users,posts"))
     urls = {
-        name: {key: url for key, url in told[name].items() if key in PEERS}
+        name: {key: url for key, url in variables[name].items() if key in PEERS}
         for name in ("monolith", "users", "posts")
     }
     assert urls == {
@@ -128,7 +128,7 @@ def test_each_component_knows_where_its_peers_are(tmp_path: Path) -> None:
         # Whoever keeps threads by then.
         "posts": {"THREADS_URL": "http://127.0.0.1:8080"},
     }
-    assert told["monolith"]["EXTRACTED"] == "users,posts"
+    assert variables["monolith"]["EXTRACTED"] == "users,posts"
 
 
 PEERS = {"USERS_URL", "THREADS_URL", "POSTS_URL"}
@@ -137,13 +137,13 @@ PEERS = {"USERS_URL", "THREADS_URL", "POSTS_URL"}
 def test_only_services_know_the_datastore_and_only_the_monolith_its_database(
     tmp_path: Path,
 ) -> None:
-    told = environments(local(tmp_path))
+    variables = environments(local(tmp_path))
     for service in stages.DOMAINS:
-        assert told[service]["AWS_ENDPOINT_URL_DYNAMODB"] == "http://127.0.0.1:8000"
-        assert "DATABASE_URL" not in told[service]
+        assert variables[service]["AWS_ENDPOINT_URL_DYNAMODB"] == "http://127.0.0.1:8000"
+        assert "DATABASE_URL" not in variables[service]
     file = tmp_path / "stages" / "users+threads+posts" / "forum.sqlite"
-    assert told["monolith"]["DATABASE_URL"] == f"sqlite:///{file}"
-    assert "AWS_ENDPOINT_URL_DYNAMODB" not in told["monolith"]
+    assert variables["monolith"]["DATABASE_URL"] == f"sqlite:///{file}"
+    assert "AWS_ENDPOINT_URL_DYNAMODB" not in variables["monolith"]
 
 
 @pytest.mark.parametrize("extracted", ["", "users", "users,threads,posts"])

@@ -45,10 +45,10 @@ def serves(stack: Stack) -> bool:
 def test_a_part_that_is_killed_is_started_again(
     stack: Stack, part: str, kill: Callable[[Stack, str], None]
 ) -> None:
-    before, said = stack.pid(part), len(stack.output_text())
+    before, printed = stack.pid(part), len(stack.output_text())
     kill(stack, part)
     until(lambda: stack.pid(part) not in {0, before})
-    until(lambda: f"{part} was started again" in stack.output_text()[said:])
+    until(lambda: f"{part} was started again" in stack.output_text()[printed:])
     stack.wait_for(part)
     until(lambda: serves(stack))
 

@@ -152,7 +152,7 @@ class OwnershipRegistry:
         return cached
 
     def pin_snapshot(self) -> None:
-        """Pin one snapshot for the rest of a request, so that its parts are consistent."""
+        """Pin one snapshot for the rest of a request, so that it is consistent."""
         _pinned.set(_PinnedSnapshot())
 
     def unpin_snapshot(self) -> None:

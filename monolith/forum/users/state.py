@@ -54,4 +54,4 @@ class Author:
 
 
 BLANK_PROFILE = dict.fromkeys(codec.field_names(Profile), "")
-"""The profile of an account of which nothing is known or left."""
+"""The profile of an unknown or erased account."""

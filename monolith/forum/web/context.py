@@ -41,7 +41,7 @@ class PageContext:
     """Returns the titles of threads that the monolith itself knows, by id."""
 
     badge: bool
-    """Whether pages show which component answered each part of them."""
+    """Whether pages show which component served each part."""
 
     sessions: Sessions[SessionClaims]
     cursors: Cursors

@@ -8,7 +8,7 @@ from flask import Response, g, request
 from forum.web.assets import GZIP, accepts_gzip
 
 COMPRESSION_LEVEL = 4
-"""Of zlib's nine: half a millisecond for a long page, and within a tenth of the smallest."""
+"""Out of zlib's nine: half a millisecond for a long page, within a tenth of the smallest size."""
 MIN_COMPRESSED_BYTES = 1000  # bytes; smaller responses fit into one packet anyway
 
 

@@ -1,9 +1,9 @@
 """Cache of anonymous pages: rendered once, and shared for less than a second.
 
-A request without a cookie gets a shared page if its rendering began less than `SECONDS` ago; a
-request during the rendering waits for it. Each request with a session gets its own page, so people
-always see what they wrote. After signing out, the browser keeps a cookie for as long as an older
-page may be cached, for the same reason. See ADR 0028.
+A request without a cookie gets a shared page if its rendering began less than `MAX_AGE_SECONDS`
+ago; a request during the rendering waits for it. Each request with a session gets its own page, so
+people always see what they wrote. After signing out, the browser keeps a cookie for as long as an
+older page may be cached, for the same reason. See ADR 0028.
 """
 
 import threading
@@ -17,11 +17,11 @@ from chassis.auth.sessions import SESSION_COOKIE
 from chassis.http.app import is_api_request
 
 MAX_AGE_SECONDS = 1.0
-"""A shared page shows nothing older than this."""
+"""Maximum age of a shared page."""
 MAX_PAGES = 256  # maximum number of pages in one process
 MAX_PAGE_BYTES = 128 * 1024  # maximum size of a cached page in bytes
 BYPASS_COOKIE = "forum_fresh"
-"""The cookie of somebody whose session was ended just now."""
+"""Cookie that bypasses the cache right after signing out."""
 _PATHS = ("/threads/", "/users/")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _EDITION = "HTTP_IF_NONE_MATCH"

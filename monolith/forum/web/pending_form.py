@@ -11,7 +11,7 @@ from forum.web.csrf import ANONYMOUS_FORMS, is_cross_site, local_path
 TYPED = {"title": "Title", "body": "Text", "bio": "About you", "display_name": "Display name"}
 _CARRIED = ("idempotency_key", "etag", "thread_id", "action")
 PATH = "resume"
-"""The field in which a form names the path that the kept one goes to."""
+"""The field of a form with the path of its pending form."""
 
 
 @dataclass(frozen=True)

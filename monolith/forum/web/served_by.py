@@ -7,7 +7,7 @@ from chassis.client.responses import ServiceResponse
 from chassis.headers import SERVED_BY
 
 REPLICA = "copy"
-"""Stands for the monolith's replica of a domain whose service is unreachable."""
+"""Value for the monolith's replica of a domain whose service is unreachable."""
 
 
 def observe(domain: str, response: ServiceResponse) -> None:

@@ -28,13 +28,15 @@ WELL = {
 DOWN = "http://127.0.0.1:9"
 
 
-def told(**events):
+def problems(**events):
     return describe_problems([ComponentHealth("posts", ("posts",), events=WELL | events)])
 
 
 def test_nothing_is_said_where_all_is_well():
-    assert told() == []
-    assert told(heartbeat_age_seconds=15, outbox_age_seconds=30, queue_depth=9, in_flight=3) == []
+    assert problems() == []
+    assert (
+        problems(heartbeat_age_seconds=15, outbox_age_seconds=30, queue_depth=9, in_flight=3) == []
+    )
     assert describe_problems([ComponentHealth("monolith", ("users", "threads", "posts"))]) == []
 
 
@@ -58,24 +60,26 @@ def test_nothing_is_said_where_all_is_well():
     ],
 )
 def test_each_thing_that_is_degraded_is_said_in_a_sentence(events, sentence):
-    [said] = told(**events)
-    assert said.startswith(sentence)
+    [sentence_shown] = problems(**events)
+    assert sentence_shown.startswith(sentence)
 
 
 def test_what_was_late_once_is_not_late_any_more_when_nothing_waits():
-    assert told(lag_seconds=500) == []
+    assert problems(lag_seconds=500) == []
 
 
 def test_a_bus_that_nobody_reaches_is_one_thing():
     cut_off = WELL | {"queue_depth": None}
     names = ("monolith", "users", "posts")
-    [said] = describe_problems([ComponentHealth(name, (), events=cut_off) for name in names])
-    assert "by monolith, users and posts." in said
+    [sentence_shown] = describe_problems(
+        [ComponentHealth(name, (), events=cut_off) for name in names]
+    )
+    assert "by monolith, users and posts." in sentence_shown
 
 
 def test_a_component_that_does_not_tell_of_its_events_is_named():
-    [said] = describe_problems([ComponentHealth("posts", ("posts",), events={})])
-    assert said == "posts did not say how far its events are."
+    [sentence_shown] = describe_problems([ComponentHealth("posts", ("posts",), events={})])
+    assert sentence_shown == "posts did not say how far its events are."
 
 
 @contextmanager

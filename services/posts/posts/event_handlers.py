@@ -17,7 +17,7 @@ from posts.model import Thread
 POSTS = tables.POSTS.name
 LOCATIONS = tables.LOCATIONS.name
 PURGE_BATCH = 20
-"""Posts in one transaction, which may touch 4 MB: the longest are 200 KB each."""
+"""Posts per transaction, whose limit is 4 MB; the longest posts have 200 KB."""
 
 
 class EventHandlers:

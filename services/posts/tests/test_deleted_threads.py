@@ -126,10 +126,10 @@ def test_a_deletion_is_final_in_whatever_order_it_is_told(client, ada, threads, 
         thread = threads.begin()
         new = {"thread_id": thread, "body": "Hello"}
         assert client.post(PATH, json=new, headers=ada.headers).status_code == 201
-        told = [thread_event(thread, version, locked=version == 2) for version in (1, 2, 3)]
-        told.append(thread_event(thread, 4, DELETED))
+        history = [thread_event(thread, version, locked=version == 2) for version in (1, 2, 3)]
+        history.append(thread_event(thread, 4, DELETED))
         for version in (*order, *order):
-            tell(told[version - 1])
+            tell(history[version - 1])
         assert client.post(PATH, json=new, headers=ada.headers).status_code == 404
         assert client.get(f"{PATH}/in-thread/{thread}").status_code == 404
     assert kept() == [0, 0]

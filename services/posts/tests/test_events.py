@@ -15,7 +15,7 @@ PATH = "/api/posts"
 OWN = {events.CREATED, events.UPDATED, events.DELETED}
 
 
-def told(event):
+def summary(event):
     return event.type, event.subject, event.version
 
 
@@ -47,7 +47,7 @@ def test_a_new_post_tells_its_whole_public_state(client, ada, thread, write, rec
     post = write("Hello, **you** 🧭\n<b>")
     shown = client.get(f"{PATH}/{post}").json
     [event] = recorded()
-    assert told(event) == ("post.created", post, 1)
+    assert summary(event) == ("post.created", post, 1)
     assert event.data == {
         "thread_id": thread,
         "author_id": ada.id,
@@ -67,12 +67,12 @@ def test_each_change_tells_the_new_state_and_version(client, ada, moderator, wri
     ]
     assert client.delete(path, headers=moderator.headers).status_code == 204
     created, *edited, deleted = recorded()
-    assert [told(event) for event in edited] == [
+    assert [summary(event) for event in edited] == [
         ("post.updated", changed[0]["id"], version) for version in (2, 3)
     ]
     for event, seen in zip(edited, changed, strict=True):
         assert event.data == created.data | {name: seen[name] for name in ("body", "edited_at")}
-    assert told(deleted) == ("post.deleted", changed[0]["id"], 4)
+    assert summary(deleted) == ("post.deleted", changed[0]["id"], 4)
     assert deleted.data == created.data | {"body": "", "deleted": True}
 
 
@@ -121,7 +121,7 @@ def test_what_others_tell_of_threads_and_people_is_not_told_again(
         user_event(ada, 2, name="Ada L."),
         thread_event(thread, 3, events.THREAD_DELETED),
     )
-    assert [told(event) for event in recorded()] == [("post.created", post, 1)]
+    assert [summary(event) for event in recorded()] == [("post.created", post, 1)]
 
 
 def test_no_event_of_a_post_names_a_person(client, ada, moderator, write, recorded):

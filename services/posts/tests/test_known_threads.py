@@ -61,10 +61,10 @@ def test_a_deletion_is_taken_of_threads_that_are_not_known_too(example, tell, da
 
 @pytest.mark.parametrize("subject", sorted({example.subject for example in EXAMPLES}))
 def test_what_threads_tells_ends_alike_in_any_order(subject, dynamo, settings, database, tell):
-    told = [example for example in EXAMPLES if example.subject == subject]
-    newest = max(told, key=lambda example: example.version)
+    history = [example for example in EXAMPLES if example.subject == subject]
+    newest = max(history, key=lambda example: example.version)
     table, key = f"{settings.table_prefix}posts-threads", {"id": {"S": subject}}
-    for order in permutations(told):
+    for order in permutations(history):
         dynamo.client.delete_item(TableName=table, Key=key)
         tell(*order, *order)
         assert database.get("posts-threads", {"id": subject})["event_id"] == newest.id
@@ -157,12 +157,12 @@ def test_a_post_that_is_being_written_does_not_get_in_behind_the_end(
 
 def test_a_thread_that_opens_again_meanwhile_takes_the_post(monkeypatch, thread, tell, post_in):
     tell(thread_event(thread))
-    add, told = DynamoStore.add, []
+    add, history = DynamoStore.add, []
 
     def interrupted(*arguments):
-        if not told:
-            told.append(thread_event(thread, 2, locked=True))
-            tell(*told)
+        if not history:
+            history.append(thread_event(thread, 2, locked=True))
+            tell(*history)
             try:
                 add(*arguments)
             finally:

@@ -14,7 +14,7 @@ PATH = "/api/threads"
 OWN = {events.CREATED, events.UPDATED, events.DELETED}
 
 
-def told(event):
+def summary(event):
     return event.type, event.subject, event.version
 
 
@@ -46,7 +46,7 @@ def test_a_new_thread_tells_its_whole_public_state(begin, client, ada, recorded)
     thread = begin("Where to begin? 🧭")
     shown = client.get(f"{PATH}/{thread}").json
     [event] = recorded()
-    assert told(event) == ("thread.created", thread, 1)
+    assert summary(event) == ("thread.created", thread, 1)
     assert event.data == {
         "title": "Where to begin? 🧭",
         "author_id": ada.id,
@@ -65,7 +65,7 @@ def test_each_change_tells_the_new_state_and_version(begin, client, ada, moderat
     ):
         answer = client.patch(f"{PATH}/{thread}", json=change, headers=person.headers)
         assert answer.status_code == 200
-    assert [told(event) for event in recorded()[1:]] == [
+    assert [summary(event) for event in recorded()[1:]] == [
         ("thread.updated", thread, version) for version in (2, 3, 4)
     ]
     states = [(event.data["title"], event.data["locked"]) for event in recorded()]
@@ -78,7 +78,7 @@ def test_a_deletion_is_told_as_the_last_version(begin, client, ada, moderator, r
     shown = client.patch(f"{PATH}/{thread}", json={"title": "Two"}, headers=ada.headers).json
     client.delete(f"{PATH}/{thread}", headers=moderator.headers)
     event = recorded()[-1]
-    assert told(event) == ("thread.deleted", thread, 3)
+    assert summary(event) == ("thread.deleted", thread, 3)
     assert event.data == {"author_id": ada.id, "created_at": shown["created_at"]}
 
 
@@ -106,7 +106,7 @@ def test_what_is_refused_or_repeated_tells_nothing(begin, client, posts, ada, bo
 def test_what_others_tell_of_posts_and_people_is_not_told_again(begin, ada, tell, recorded):
     thread = begin("Mine")
     tell(post_event(thread), user_event(ada, 2, name="Ada L."))
-    assert [told(event) for event in recorded()] == [("thread.created", thread, 1)]
+    assert [summary(event) for event in recorded()] == [("thread.created", thread, 1)]
 
 
 def test_no_event_of_a_thread_names_a_person(begin, client, ada, moderator, recorded):

@@ -10,7 +10,7 @@ MODERATOR = "moderator"
 FORMER_MEMBER = "former member"
 """Shown in place of an author whose account was erased, or is not known yet."""
 MAX_INDEXED_WORDS = 40
-"""Different words of a title that can be searched for: a bound for one transaction."""
+"""Maximum number of distinct indexed words of a title, limited by one transaction."""
 
 _WORD = re.compile(r"\w+")
 

@@ -29,7 +29,7 @@ def recorded(settings):
     return recorded
 
 
-def told(event):
+def summary(event):
     return event.type, event.subject, event.version
 
 
@@ -51,7 +51,7 @@ def test_a_registration_tells_the_whole_public_state(client, recorded):
     new = {"username": "grace", "password": PASSWORD, "display_name": "Grace 🌊"}
     made = client.post(PATH, json=new).json
     [event] = recorded()
-    assert told(event) == ("user.registered", made["id"], 1)
+    assert summary(event) == ("user.registered", made["id"], 1)
     assert event.data == {name: made[name] for name in made if name != "id"} | {"suspended": False}
     assert event.time >= parse_timestamp(made["created_at"])
 
@@ -107,7 +107,7 @@ def test_a_refused_change_tells_nothing(client, recorded, ada, bob):
 
 def test_an_appointment_by_hand_is_told_too(recorded, moderator):
     event = recorded()[-1]
-    assert told(event) == ("user.updated", moderator.id, 2)
+    assert summary(event) == ("user.updated", moderator.id, 2)
     assert event.data["role"] == "moderator"
 
 
@@ -122,7 +122,7 @@ def test_an_erasure_is_told_as_the_last_version(client, recorded, ada):
     client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
     client.delete(ada.path, headers=ada.headers)
     event = recorded()[-1]
-    assert told(event) == ("user.erased", ada.id, 3)
+    assert summary(event) == ("user.erased", ada.id, 3)
     assert event.data == {}
 
 

@@ -168,8 +168,8 @@ def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, a
 
 def test_without_a_queue_there_is_nothing_to_count(settings):
     alone = settings.model_copy(update={"events_queue_url": ""})
-    told = UsersService(alone).create_app().test_client().get("/eventz").json
-    assert (told["queue_depth"], told["dead_letters"], told["outbox_age_seconds"]) == (
+    status = UsersService(alone).create_app().test_client().get("/eventz").json
+    assert (status["queue_depth"], status["dead_letters"], status["outbox_age_seconds"]) == (
         None,
         None,
         0,

@@ -349,7 +349,7 @@ def reject_ids_with_paging(paged: bool) -> None:
     """Refuse to page through a list of given ids.
 
     Raises:
-        Invalid: paging was asked for.
+        Invalid: paging was requested.
     """
     if paged:
         raise Invalid(FieldError("ids", "excludes limit and cursor"))

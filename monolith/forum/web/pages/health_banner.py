@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 WORKER_SECONDS = 15
-"""A worker that was not seen for longer is not at work; it shows itself every 2 seconds."""
+"""Age of a heartbeat after which a worker counts as down; it sends one every 2 seconds."""
 EVENT_SECONDS = 30
-"""An event is on its way for well under a second; one that takes longer than this is late."""
+"""Delay after which an event counts as late; the usual delay is well below a second."""
 
 _IMPACT = {
     "users": (

@@ -11,8 +11,8 @@ from forum.web.context import PageContext
 PAGE_SIZE = 20
 AROUND = PAGE_SIZE // 2
 MAX_HTML_LENGTH = 40_000
-"""So many characters of HTML are on a page, but for a single longer post: long threads of long
-posts have more pages instead of larger ones."""
+"""Maximum characters of HTML on a page, except for a single longer post: threads with long posts
+have more pages instead of larger ones."""
 OLDEST, NEWEST = "oldest", "newest"
 _AN_ID = re.compile(r"[0-9a-z-]{36}")
 

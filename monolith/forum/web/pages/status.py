@@ -20,7 +20,7 @@ from forum.web.pages.health_banner import ComponentHealth, describe_problems
 from forum.web.rendering import render_page
 
 TIMEOUT = 4.0
-"""Seconds that the page waits for all components; each probe ends by itself before that."""
+"""Timeout of all probes together in seconds; each probe has a shorter one."""
 
 
 class StatusPage:

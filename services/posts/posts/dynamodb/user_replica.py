@@ -17,7 +17,7 @@ from posts.events import UserData
 from posts.model import FORMER_MEMBER, Actor, SessionClaims
 
 NAME = ("id", "display_name")
-"""The attributes that are read of a user who is only to be named."""
+"""The attributes that are read to display a user's name."""
 ERASED = {"display_name": FORMER_MEMBER, "role": "", "suspended": False, "erased": True}
 
 

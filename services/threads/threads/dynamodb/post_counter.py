@@ -46,8 +46,8 @@ class CountedPost:
 
     def item(self) -> Item:
         """Return the tally's item of the post."""
-        told = {"event_id": self.event_id} if self.event_id else {}
-        return {"version": self.version, "deleted": self.deleted} | told
+        origin = {"event_id": self.event_id} if self.event_id else {}
+        return {"version": self.version, "deleted": self.deleted} | origin
 
 
 class PostCounter:

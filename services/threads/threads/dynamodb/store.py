@@ -27,7 +27,7 @@ WORDS = tables.WORDS.name
 UNCHANGED = "version = :expected"
 
 SEARCH_ROUNDS = 3
-"""Reads of a search for one page; with 8 words these are 10 queries and 4 batches."""
+"""Rounds of reads per search page; with 8 words these are 10 queries and 4 batches."""
 
 BATCH = 100  # DynamoDB's maximum of items per batch read
 
