@@ -6,7 +6,7 @@ import pytest
 
 from bench.growth import Cost, grown, measure
 
-# The whole of it, up to 100,000 posts, is part of `make bench`.
+# The full measurement, up to 100,000 posts, is part of `make bench`.
 SIZES = (100, 2000)
 
 

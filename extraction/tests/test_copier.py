@@ -42,7 +42,7 @@ def test_what_the_copy_loses_with_its_thread_is_counted_once() -> None:
     copier = Copier(owner, copy)
     ledger = copier.verify(lambda _: None, repair=False)
     assert ledger.totals == (2, 4)
-    # Its thread is deleted: the owner keeps the row, an event takes it from the copy.
+    # Its thread is deleted: the owner keeps the row, an event deletes it from the copy.
     owner.records["b"] = {"id": "b", "version": 4, TOMBSTONE: True}
     del copy.records["b"]
     copier.copy_changed(["b"], ledger)

@@ -32,7 +32,7 @@ def read_directly(*packages: Path) -> dict[str, str]:
 
 
 def _name(key: ast.expr) -> str:
-    # A constant stands for the variable of its own name.
+    # A constant refers to the variable of the same name.
     return str(key.value) if isinstance(key, ast.Constant) else ast.unparse(key)
 
 

@@ -20,7 +20,7 @@ SMALL = {"WEB_CONCURRENCY": "1"}
 
 
 class Forum:
-    """A person with a thread of their own, whose name the monolith shows from its replica."""
+    """A person with their own thread; the monolith shows the name from its replica."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -138,19 +138,19 @@ def test_events_are_published_again_on_demand(tmp_path: Path) -> None:
         assert forum.name() == "Countess"
 
 
-def send(status: dict[str, str], body: str) -> None:
-    """Send a message to the queue of the component whose environment is `told`.
+def send(environment: dict[str, str], body: str) -> None:
+    """Send a message to a component's queue.
 
-    Nothing is left to this process's environment: other tests point it at a bus of their own.
+    This process's environment is not used, because other tests point it at another bus.
     """
     queue = boto3.client(
         "sqs",
-        endpoint_url=status["AWS_ENDPOINT_URL"],
-        region_name=status["AWS_DEFAULT_REGION"],
-        aws_access_key_id=status["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=status["AWS_SECRET_ACCESS_KEY"],
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
     )
-    queue.send_message(QueueUrl=status["EVENTS_QUEUE_URL"], MessageBody=body)
+    queue.send_message(QueueUrl=environment["EVENTS_QUEUE_URL"], MessageBody=body)
 
 
 def test_dead_letters_go_back_to_their_queue(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`make run` in the hands of a person: Ctrl-C in a terminal, and signals to make itself."""
+"""`make run` used interactively: Ctrl-C in a terminal, and signals to make itself."""
 
 import os
 import pty
@@ -84,7 +84,7 @@ os.execv("/bin/sh", ["sh", "-c", sys.argv[2]])
 
 
 def in_terminal(stack: Stack) -> tuple[subprocess.Popen[bytes], int]:
-    """Run the forum from a shell in a terminal; answers the shell and the terminal."""
+    """Run the forum from a shell in a terminal; return the shell and the terminal."""
     terminal, theirs = pty.openpty()
     script = f"{shlex.join(MAKE)} run; :"
     shell = subprocess.Popen(

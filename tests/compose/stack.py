@@ -151,7 +151,7 @@ class Composed:
         """Crash a container: unlike after `docker kill`, the engine restarts it."""
         engine.as_root_of_the_machine(f"kill -9 {self.pid(part)}")
 
-    # A container's first process takes all others with it.
+    # The end of a container's main process ends all others.
     kill_group = kill
 
     def pause(self, part: str) -> None:

@@ -11,10 +11,10 @@ import sys
 from infra.runner.config import ROOT
 from tests.compose.__main__ import PYTEST, lack
 
-# MiniStack's load balancer forwards no header that is not Latin-1, and answers 502 itself.
+# MiniStack's load balancer rejects headers that are not Latin-1 with a 502.
 ODD = "tests/contract/test_editions.py::test_an_odd_tag_matches_nothing"
 CONTRACT = ("tests/contract", f"--deselect={ODD}")
-# The monolith first, which the answers of the services behind the load balancer are compared with.
+# The monolith first, because the services' responses are compared with its responses.
 STAGES = "monolith users+threads+posts"
 
 

@@ -34,7 +34,7 @@ def content(stack: Stack) -> Content:
 
 @pytest.fixture
 def page(browser: Browser, stack: Stack, content: Content) -> Iterator[Page]:
-    """Open a window in which nobody is signed in."""
+    """Open a window without a session."""
     with browser.new_context(base_url=stack.base_url, reduced_motion="reduce") as context:
         yield context.new_page()
 

@@ -130,7 +130,7 @@ def test_a_reply_that_was_never_answered_stays_and_is_sent_once(
             name: page.locator(f"#reply [name={name}]").input_value()
             for name in ("csrf_token", "idempotency_key")
         }
-        # It arrives, but its answer does not.
+        # The request arrives, but its response is lost.
         writer.send(thread, form | {"body": TYPED})
         page.route("**/threads/*", lambda route: route.abort())
         page.get_by_role("button", name="Post reply").click()

@@ -49,7 +49,7 @@ class Witness(Member):
         # While posts are down, a page is its thread's head, and says so: it shows no older posts.
         if way == "page" and POSTS_ARE_DOWN in answer.text:
             return
-        # The thread may have been deleted by its author meanwhile; nobody else does that here.
+        # The thread may have been deleted by its author in the meantime.
         if answer.status_code != 200 or post.body not in answer.text:
             self.stale.append(f"{path}: {answer.status_code}, without {post.body!r}")
 

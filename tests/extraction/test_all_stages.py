@@ -12,7 +12,7 @@ OUT = [("extract", "users"), ("extract", "threads"), ("extract", "posts")]
 BACK = [("reintegrate", "posts"), ("reintegrate", "threads"), ("reintegrate", "users")]
 CALM = 3.0  # load average of the last minute
 HELD_AT_MOST = 2.0 if os.getloadavg()[0] < CALM else FREEZE_SECONDS
-"""Seconds; on a machine that does something else as well, a hold may take as long as it lasts."""
+"""Seconds; on a busy machine, a write freeze may use its full duration."""
 
 
 @pytest.fixture(scope="module")

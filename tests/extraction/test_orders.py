@@ -65,7 +65,7 @@ class Hand:
                 answer = self._get(f"{path}limit=3&cursor={cursor}")
                 assert answer.status_code == 200, (path, answer.text)
                 # The newest threads and people only grow in number; of the others what
-                # followed may have been deleted or moved up meanwhile.
+                # followed may have been deleted or moved up in the meantime.
                 grows = path in ("/api/threads?sort=newest&", "/api/users?")
                 assert answer.json()["items"] or not grows
         assert self._post("/api/threads", self._title, self._key)["id"] == self._thread["id"]

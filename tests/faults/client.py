@@ -35,7 +35,7 @@ class Exchange:
     path: str
     status: int  # 0: no response, or an incomplete one
     problem: bool
-    """Whether an error came as problem+json, or as a page where a page was asked for."""
+    """Whether an error was problem+json, or a page for page requests."""
     detail: str = ""
 
 

@@ -13,7 +13,7 @@ from tests.support.harness import Stack
 
 GENEROUS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
 BEHIND = (stages.MONOLITH, *stages.DOMAINS, "dynamodb", "bus")
-"""The parts between which and their callers the network is broken."""
+"""The upstreams behind the fault proxy."""
 RUNS: list[Run] = []
 
 

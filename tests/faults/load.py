@@ -13,7 +13,7 @@ from tests.faults.ledger import Ledger, WrittenPost, WrittenThread
 
 THINK_SECONDS = 0.12
 RECENT = 30
-"""People write in so many of the newest threads: what was touched is verified after each fault."""
+"""Number of newest threads that people write in: touched ones are verified after each fault."""
 _EDITED = " (edited)"
 
 

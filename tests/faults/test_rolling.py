@@ -25,7 +25,7 @@ from tests.support.harness import Stack
 COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
 DRAIN_SECONDS = 2.5
 SEEN_SECONDS = 1.0
-"""The gateway asks for a new instance four times a second, so it knows one by then."""
+"""The gateway checks for a new instance four times a second, so it has noticed it by this time."""
 READY_SECONDS = 30
 
 

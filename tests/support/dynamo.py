@@ -25,7 +25,7 @@ class Dynamo:
 
     def __init__(self) -> None:
         self._calls: list[str] = []
-        # A client takes its session's handlers along when it is made.
+        # A client copies its session's handlers when it is created.
         boto3.DEFAULT_SESSION = boto3.Session()
         boto3.DEFAULT_SESSION.events.register("before-call.dynamodb", self._count)
         self.client = connect()

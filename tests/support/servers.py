@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
-"""Answers one request, of any method; is given its body too."""
+"""Handle one request of any method; also gets its body."""
 
 
 class _Listener(ThreadingHTTPServer):
@@ -69,7 +69,7 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            wbufsize = -1  # an answer leaves in one piece
+            wbufsize = -1  # a response is sent in one piece
 
             def setup(self) -> None:
                 super().setup()

@@ -71,7 +71,7 @@ def signed(session_keys, kid):
     def signed(header=None, without=(), **claims):
         content = {name: value for name, value in (CLAIMS | claims).items() if name not in without}
         headers = {"kid": kid} if header is None else header
-        # Not jwt.encode, which is picky about claims: whoever has the key need not be.
+        # Not jwt.encode, which validates claims, unlike an attacker with the key.
         text = json.dumps(content).encode()
         return jwt.api_jws.encode(text, session_keys.private, algorithm="RS256", headers=headers)
 

@@ -55,7 +55,7 @@ def test_nobody_is_there():
 
 
 def test_nobody_takes_the_connection():
-    # A queue of one that is full: the kernel answers no further attempt to connect.
+    # The backlog of one is full, so the kernel ignores further connection attempts.
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -183,7 +183,7 @@ def test_a_slow_peer_is_waited_for_so_long_and_asked_once(server, method):
 
 
 def test_a_peer_that_takes_no_connection_is_given_up_soon():
-    # A queue of one that is full: the kernel answers no further attempt to connect.
+    # The backlog of one is full, so the kernel ignores further connection attempts.
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free_port()))
         listener.listen(0)
@@ -405,7 +405,7 @@ def test_a_peer_that_is_down_costs_no_time_from_the_fifth_failure_on(caplog):
     for _ in range(100):
         with pytest.raises(errors.Unavailable):
             peer.request("GET", "/api/notes")
-    # The processor's time, since a machine with more to do may let anybody wait.
+    # CPU time, because on a busy machine any process may wait.
     assert time.thread_time() - spent < 0.1
     assert time.monotonic() - start < circuit_breaker.OPEN_SECONDS
     (record,) = [
@@ -507,7 +507,7 @@ def test_the_next_component_is_told_what_is_left(server, peer):
     with deadline.limit(60):
         peer.request("GET", "/api/notes")
     deadlines = [int(headers[DEADLINE]) for _, _, headers, _ in server.asked]
-    # 3950: the call itself waits for 4 s, whatever the request may take.
+    # 3950: the call itself has a timeout of 4 s, independent of the request's deadline.
     assert (deadlines[0], deadlines[2]) == (3950, 3950)
     assert 1500 < deadlines[1] <= 1950
 

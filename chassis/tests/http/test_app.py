@@ -34,7 +34,7 @@ def test_a_component_is_ready_when_its_checks_pass(client, health):
     assert (response.status_code, "X-Envoy-Degraded" in response.headers) == (200, False)
     health.broken = True
     response = client.get("/readyz")
-    # Envoy asks it nevertheless while there is no other instance.
+    # Envoy still sends requests while there is no other instance.
     assert (response.status_code, response.headers["X-Envoy-Degraded"]) == (503, "true")
     assert response.get_json()["detail"] == "notes: The notes can't be reached right now."
 

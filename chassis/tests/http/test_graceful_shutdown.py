@@ -152,14 +152,14 @@ def test_no_request_on_a_kept_connection_is_lost(notes):
                 if fresh:
                     connection.connect()
             except OSError:
-                break  # nobody listens: a load balancer has gone elsewhere by now
+                break  # connection refused: a load balancer uses other instances already
             try:
                 connection.request("GET", "/api/notes")
                 answer = connection.getresponse()
                 answer.read()
                 count += 1
             except (OSError, http.client.HTTPException) as error:
-                # What was accepted by nobody's accept() is the load balancer's to try again.
+                # A load balancer retries connections that were never accepted.
                 if not fresh:
                     lost.append(repr(error))
                 connection.close()

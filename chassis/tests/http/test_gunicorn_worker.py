@@ -86,5 +86,5 @@ def test_an_instance_does_not_stay_for_them(notes, connect):
     start = time.monotonic()
     notes.process.send_signal(signal.SIGTERM)
     assert notes.process.wait(20) == 0
-    # What clients may just be sending on a kept connection gets two seconds.
+    # Requests in transit on a persistent connection get two seconds.
     assert time.monotonic() - start < WAIT

@@ -285,7 +285,7 @@ def test_a_dead_letter_that_dies_at_once_does_not_go_round_for_ever(bus, places,
     bury_all()
 
     class Lively(Queue):
-        """A queue whose consumer is at work between any two calls."""
+        """A queue with a consumer that runs between any two calls."""
 
         def _send(self, *arguments, **options) -> None:
             super()._send(*arguments, **options)

@@ -83,7 +83,7 @@ def test_provisioning_brings_what_is_there_up_to_date(bus):
 
 @pytest.mark.parametrize("there", [False, True])
 def test_a_subscription_has_its_filter_from_the_beginning(bus, monkeypatch, there):
-    # As SNS answers; the emulator takes other attributes for one that is there, and keeps the old.
+    # SNS's error; the emulator ignores other attributes of an existing subscription.
     asked: list[bytes] = []
     done = "<SubscribeResponse><SubscribeResult><SubscriptionArn>s1</SubscriptionArn>"
     done += "</SubscribeResult></SubscribeResponse>"

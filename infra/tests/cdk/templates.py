@@ -1,4 +1,4 @@
-"""Synthesised templates, and ways to ask them; by types and properties, never by logical ids."""
+"""Synthesized templates, with queries by types and properties, never by logical ids."""
 
 import tempfile
 from collections.abc import Iterator

@@ -38,7 +38,7 @@ def test_everything_that_is_rejected_occurs() -> None:
     found = {
         resource_kind(resource) for stack in stacks for resource in stack["Resources"].values()
     }
-    # Rules of security groups have no egress of their own so far.
+    # Security groups have no separate egress rules so far.
     assert REASONS.keys() - found <= {"AWS::EC2::SecurityGroupEgress"}
 
 

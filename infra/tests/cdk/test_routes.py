@@ -24,7 +24,7 @@ def stage(request: pytest.FixtureRequest) -> Templates:
 
 
 def owner_of(rule: dict[str, Any], made: Templates) -> str:
-    """Name the component whose stack a rule stands in; it forwards to that stack's targets."""
+    """Return the component whose stack contains a rule, which forwards to that stack's targets."""
     for component in made.options.components:
         if rule in list(made.all("AWS::ElasticLoadBalancingV2::ListenerRule", component)):
             (action,) = rule["Actions"]
@@ -43,7 +43,7 @@ def matches(pattern: str, path: str) -> bool:
 
 
 def answers(path: str, made: Templates) -> str:
-    """Name the component that gets a path."""
+    """Return the component that gets a path."""
     for rule in made.rules():
         if any(matches(pattern, path) for pattern in patterns(rule)):
             return owner_of(rule, made)
@@ -52,7 +52,7 @@ def answers(path: str, made: Templates) -> str:
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry["path"])
 def test_a_path_reaches_its_owner(entry: dict[str, str], stage: Templates) -> None:
-    """A balancer compares the path as it came; where Envoy resolves it first, `alb` tells."""
+    """A load balancer matches the raw path; if Envoy normalizes it first, `alb` is the owner."""
     owner = entry.get("alb", entry["owner"])
     parts = urlsplit(entry["path"]) if entry["path"].startswith("http") else None
     path = parts.path if parts else entry["path"].partition("?")[0]
@@ -91,7 +91,7 @@ def test_a_rule_has_the_same_priority_at_every_stage(stage: Templates) -> None:
 
 
 def test_paths_are_given_when_tasks_answer_and_taken_before_they_go(stage: Templates) -> None:
-    """CloudFormation makes a resource after what it depends on, and deletes it before."""
+    """CloudFormation creates a resource after its dependencies, and deletes it before them."""
     for component in stage.options.extracted:
         resources = stage.stack(component)["Resources"]
         (service,) = (

@@ -25,7 +25,7 @@ def statements(made: Templates, stack: str) -> list[dict[str, Any]]:
 
 
 def texts(value: Any) -> str:
-    """Return all texts in a value, one after another: an ARN whose parts are references."""
+    """Return all texts in a value, concatenated, such as an ARN with references."""
     if isinstance(value, dict):
         return "".join(texts(each) for each in value.values())
     if isinstance(value, list):
@@ -197,7 +197,7 @@ def test_a_step_of_the_split_does_not_touch_the_network() -> None:
 
 @pytest.mark.parametrize("name", stages.DOMAINS)
 def test_a_service_is_deployed_alone(name: str) -> None:
-    """Nothing that comes and goes with a stage is referred to from another stack."""
+    """No stack refers to stage-dependent resources of another stack."""
     others = [s for n, s in LAB.stacks.items() if n not in {f"forum-{name}", "forum-watch"}]
     assert f"forum-{name}:" not in texts(others)
 

@@ -188,8 +188,8 @@ def test_a_call_between_components_gets_over_a_few_faults(mesh: Mesh) -> None:
 def _failed(mesh: Mesh, method: str) -> int:
     """Count the failures of sixty calls.
 
-    Each by a peer of its own: five faults in a row, which one run in fifty has, would open the
-    breaker of a common one, and it would then refuse all the others.
+    Each call has its own client: five faults in a row, which occur in one run of fifty, would open
+    the circuit breaker of a shared one, which would then refuse all other calls.
     """
     failed = 0
     for _ in range(60):

@@ -42,7 +42,7 @@ def pair(folder: Path, first: Upstream, second: Upstream) -> Iterator[Running]:
 
 
 def until(state: Callable[[], bool], seconds: float) -> float:
-    """Wait for a state; answers the seconds that it took."""
+    """Wait for a state; return the elapsed seconds."""
     started = time.monotonic()
     while not state():
         assert time.monotonic() - started < seconds
@@ -114,7 +114,7 @@ def test_an_instance_that_is_not_ready_is_spared(tmp_path: Path, method: str) ->
         for _ in range(10):
             assert gateway.ask("/api/users", method)[0].status == 200
         assert (len(one.received), len(two.received)) == (5, 15)
-        # With no other left it is asked nevertheless, and says itself what it cannot do.
+        # Without another instance it still gets requests, and returns its own error.
         unready(two)
         for _ in range(10):
             assert gateway.ask("/api/users", method)[0].status == 200
@@ -175,7 +175,7 @@ def test_a_component_that_was_away_for_a_moment_is_asked_at_once(tmp_path: Path)
     ports = {"monolith": free_port(), "users": users.port}
 
     def given_up() -> bool:
-        """Return whether the gateway does not even try; when it does, it tries three times."""
+        """Return whether the gateway fails without a try; otherwise it tries three times."""
         started = time.monotonic()
         return gateway.ask("/api/users")[0].status == 503 and time.monotonic() - started < 0.01
 
@@ -190,7 +190,7 @@ def test_a_component_that_was_away_for_a_moment_is_asked_at_once(tmp_path: Path)
 
 def test_a_component_that_hangs_is_given_up_for_all(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        # It takes connections, and that is all.
+        # It accepts connections but never responds.
         hung = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         ports = {"monolith": free_port(), "users": hung.getsockname()[1]}
         gateway = stack.enter_context(running(USERS, ports, tmp_path))

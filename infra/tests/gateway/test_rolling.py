@@ -20,7 +20,7 @@ from tests.support.instances import Instance, instance
 
 NOTES = "tests.support.sample_app:app"
 ROUNDS = 4
-# The gateway asks every 1.2 s at most; the rest is for a machine that is busy.
+# The gateway checks every 1.2 s at most; the rest is a margin for a busy machine.
 DRAIN_SECONDS = 3.0
 # Pauses between two requests of a caller, in seconds: some never rest, some leave their
 # connection alone for longer than it takes to replace an instance.
@@ -29,7 +29,7 @@ PAUSES = (0.005, 0.005, 0.005, 0.02, 0.02, 0.3, 1.5, 4.0)
 
 @dataclass
 class Load:
-    """Callers on kept connections, who read and write in turns."""
+    """Callers on persistent connections, which alternate reads and writes."""
 
     port: int
     stop: threading.Event = field(default_factory=threading.Event)

@@ -18,14 +18,14 @@ from infra.gateway.configuration import READY_PATH, Address, GatewayConfig
 from infra.runner.free_port import free_port
 
 Behaviour = Callable[["Upstream", int], str]
-"""Given the number of requests so far, say what to do: "answer", "drop" or "hang"."""
+"""Return the reaction to a request, given the number so far: "answer", "drop" or "hang"."""
 
 
 @dataclass
 class Upstream:
     """A fake component that returns its name and the received request.
 
-    `ready` is what it says of itself when the gateway asks, which is not noted as received.
+    `ready` is its response to health checks, which are not recorded as received.
     """
 
     name: str
@@ -60,7 +60,7 @@ def serving(upstream: Upstream) -> Iterator[Upstream]:
             length = int(self.headers.get("Content-Length") or 0)
             self.rfile.read(length)
             if upstream.released.is_set():
-                self.close_connection = True  # the server is gone; so are kept connections
+                self.close_connection = True  # the server is gone, with its persistent connections
                 return
             if self.path == READY_PATH:
                 upstream.looks += 1
@@ -178,7 +178,7 @@ def running(
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until an Envoy takes connections."""
+    """Wait until an Envoy accepts connections."""
     deadline = time.monotonic() + 10
     while process.poll() is None and time.monotonic() < deadline:
         connection = HTTPConnection("127.0.0.1", port, timeout=1)

@@ -125,7 +125,7 @@ def test_each_component_knows_where_its_peers_are(tmp_path: Path) -> None:
             "POSTS_URL": "http://127.0.0.1:8103",
         },
         "users": {},
-        # Whoever keeps threads by then.
+        # The current owner of threads.
         "posts": {"THREADS_URL": "http://127.0.0.1:8080"},
     }
     assert variables["monolith"]["EXTRACTED"] == "users,posts"

@@ -130,7 +130,7 @@ def test_a_domain_that_has_left_is_asked_for_elsewhere(client, ada, moves, begin
     begin("threads")
     moves.freeze_writes("threads", 60)
     assert moves.change_owner("threads", "threads", MOVING, "watch")
-    # Sent on to the service, which nobody runs here.
+    # Forwarded to the service, which does not run in this test.
     assert client.get("/api/threads").status_code == 503
     moves.finish_move("threads")
     time.sleep(1.05)

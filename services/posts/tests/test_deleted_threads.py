@@ -190,7 +190,7 @@ def test_of_posts_that_race_with_a_deletion_none_is_left_behind(
     assert {answer.status_code for answer in answers} <= {201, 404}
     assert kept() == [0, 0]
     written = {answer.json["id"] for answer in answers if answer.status_code == 201}
-    # What was answered was told as well, though it is gone by now.
+    # Each acknowledged post also has its event, although it is purged already.
     assert {event.subject for event in recorded()} == written
 
 

@@ -149,7 +149,7 @@ def test_a_post_that_is_being_written_does_not_get_in_behind_the_end(
     assert walk(client, PATH) == []
     assert recorded() == []
     if end == "locked":
-        # The refusal is not what the key stands for.
+        # A refusal is not stored under the key.
         monkeypatch.undo()
         tell(thread_event(thread, 3))
         assert post_in(thread, **{"Idempotency-Key": "k"}).status_code == 201

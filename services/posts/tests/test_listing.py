@@ -8,7 +8,7 @@ from tests.support.people import SECRET_KEY
 from tests.support.service import pages, walk
 
 PATH = "/api/posts"
-# Known to nobody, and the same in each of pytest-xdist\'s workers.
+# Unknown ids, the same in each of pytest-xdist's workers.
 NOBODY = "01900000-0000-7000-8000-000000000000"
 PAGE = 50
 
@@ -62,7 +62,7 @@ def test_what_arrives_during_a_walk_disturbs_nothing(client, lists, write, name)
         walked += ids(page)
         if len(arrived) < 5:
             arrived.append(write("One more"))
-    # From the oldest on, one gets to what arrived meanwhile; from the newest on, it is behind.
+    # In ascending order, new posts appear on later pages; in descending order, they don't.
     assert walked == (made + arrived if name == "thread" else made[::-1])
 
 

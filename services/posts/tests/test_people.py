@@ -103,7 +103,7 @@ def test_who_may_not_write_is_told_so_even_of_a_post_that_is_not_there(writes, a
     tell(user_event(ada, 2, "user.suspended", suspended=True))
     threads.stop()
     assert [answer.status_code for answer in writes("nowhere", ada)] == [403, 403, 403]
-    # On their behalf nobody else is asked.
+    # No other component is called for them.
     assert threads.asked == []
 
 

@@ -11,7 +11,7 @@ from tests.support.service import walk
 
 PATH = "/api/posts"
 UNKNOWN = "01a20413-a0d3-76aa-8a50-eeadad140379"
-# Known to nobody, and the same in each of pytest-xdist\'s workers.
+# Unknown ids, the same in each of pytest-xdist's workers.
 NOBODY = "01900000-0000-7000-8000-000000000000"
 
 

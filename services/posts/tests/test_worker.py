@@ -254,7 +254,7 @@ def test_dead_letters_are_tried_again_by_hand(
     bus, places, consume, database, thread, monkeypatch, capsys
 ):
     with monkeypatch.context() as broken:
-        # As a fault in the service would that somebody mends later.
+        # Like a bug in the service that is fixed later.
         broken.setattr(ThreadReplica, "store", None)
         bus.publish(places["others"], thread_event(thread))
         for _ in range(MAX_ATTEMPTS):

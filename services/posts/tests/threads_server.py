@@ -18,7 +18,7 @@ class ThreadsServer(Server):
         self.asked: list[str] = []
         self._threads: dict[str, tuple[int, bool]] = {}
         self.meanwhile: Callable[[], None] = lambda: None
-        """Happens while an answer, which says how things were before, is on its way."""
+        """Hook that runs while a response with the previous state is on its way."""
         self.odd: bytes | None = None
         self.odd_headers: tuple[tuple[str, str], ...] = (("ETag", '"1"'),)
 

@@ -1,4 +1,4 @@
-"""A real HTTP server that stands for the posts component."""
+"""A real HTTP server in place of the posts component."""
 
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

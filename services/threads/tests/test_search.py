@@ -76,7 +76,7 @@ def test_a_title_of_very_many_words_can_be_written_changed_and_deleted(client, a
 
 
 def test_a_very_long_word_is_found_as_a_whole(client, begin):
-    # NFKC makes six letters of each: more bytes than a key of DynamoDB takes.
+    # NFKC expands each to six letters: more bytes than DynamoDB allows in a key.
     for word in ("x" * 120, "\u3316" * 120):
         begin(word)
         assert found(client, word) == [word]

@@ -44,11 +44,11 @@ def test_generated_cases_are_answered_as_the_document_says(
                 thread = open_thread(ada, "A thread")
                 post = reply(ada, thread, "A post")
             settled = False
-        # What a deletion answers hangs on no count.
+        # The response of a deletion does not depend on the count.
         if not (settled or deletes):
             settle()
             settled = True
-        # Nobody erases others: Ada stays, and Ben too.
+        # Nobody can erase others, so Ada and Ben remain.
         user = ben if deletes else ada
         ids = {"user_id": user.id, "thread_id": thread["id"], "post_id": post["id"]}
         failures += one.send(ada.client, ids)

@@ -1,4 +1,4 @@
-"""Bad input of every kind, to every operation that takes a body: refused, and nothing changed."""
+"""Bad input of every kind, for every operation with a body: refused, without side effects."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ OTHER_TYPES = (
 
 @dataclass(frozen=True)
 class Write:
-    """An operation with a body that it would take."""
+    """An operation with a valid body."""
 
     person: Person
     method: str
@@ -35,11 +35,11 @@ class Write:
     body: dict[str, Any]
 
     def send(self, body: bytes, headers: dict[str, str]) -> Answer:
-        """Send it with other bytes."""
+        """Send it with another body."""
         return self.person.client.send(self.method, self.path, body=body, headers=headers)
 
     def in_chunks(self, size: int) -> Answer:
-        """Send some unknown field of a length that no header tells."""
+        """Send an unknown field in a chunked body."""
         client = self.person.client
         parts = iter([b'{"a":"', b"x" * size, b'"}'])
         headers = {"Authorization": f"Bearer {client.token}", **JSON}
@@ -58,7 +58,7 @@ class Write:
 
 @pytest.fixture
 def writes(people: People) -> Iterator[list[Write]]:
-    """Provide every operation; whatever is sent must leave everything as it was."""
+    """Provide every operation, and check that no request changed anything."""
     ada = people.member("ada")
     client = ada.client
     with client.transcript.paused():

@@ -1,4 +1,4 @@
-"""Methods, headers and paths: what HTTP itself asks of every answer."""
+"""Methods, headers and paths: HTTP's requirements for every response."""
 
 import re
 import uuid
@@ -25,7 +25,7 @@ ALLOWED = {
     f"/api/posts/in-thread/{NOWHERE}": READ,
     f"/api/posts/by-user/{NOWHERE}": READ,
 }
-# A person's id could be any of these names, so `/api/users/{id}` takes the methods they lack.
+# A person's id could be any of these names, so `/api/users/{id}` handles the methods they lack.
 NAMES_LIKE_IDS = {
     "/api/users/me": READ,
     "/api/users/sessions": {"POST", "DELETE"},

@@ -38,7 +38,7 @@ class Answer:
 
     @property
     def problem_type(self) -> str | None:
-        """The type of the problem, if the answer is one."""
+        """The type of the problem, if the response is one."""
         problem = self.headers.get("Content-Type") == "application/problem+json"
         return str(self.body["type"]) if problem else None
 

@@ -35,7 +35,7 @@ _FILLERS = "\u115f\u1160\u3164\uffa0"
 
 @dataclass(frozen=True)
 class Generated:
-    """A case, and whether real ids take the place of its made-up ones."""
+    """A case, and whether its random ids are replaced by real ones."""
 
     case: schemathesis.Case[Any]
     real: bool = False

@@ -45,7 +45,7 @@ class People:
         self.transcript = transcript
 
     def anonymous(self, token: str | None = None) -> Client:
-        """Return a client of its own."""
+        """Return a new client."""
         return Client(self.forum, self.transcript, token)
 
     def name(self, base: str) -> str:
@@ -68,7 +68,7 @@ class People:
             answer = client.post("/api/users", new)
             user: dict[str, Any] = answer.expect(201)
         etag = self.forum.appoint(user["id"]) if moderator else answer.etag
-        # As signing in would, but for the time that verifying a password takes.
+        # Equal to signing in, without the slow verification of a password.
         claims = SessionClaims(
             username,
             shown,

@@ -31,7 +31,7 @@ class Placeholders:
         text = re.sub(r'(?<="next": ")[^"]+', self._cursor, text)
         # Of two sessions of one moment, one may end a whole second later.
         text = re.sub(r'(?<="expires_at": ")[^"]+', "<expiry>", text)
-        # An erasure that needs nobody else is finished the moment it is asked for.
+        # An erasure without other replicas is finished at once.
         text = re.sub(r'(?<="finished_at": ")[^"]+', "<end>", text)
         return _CHANGING.sub(self._placeholder, text)
 

@@ -1,4 +1,4 @@
-"""Requests that arrive at the same moment."""
+"""Concurrent requests."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ RACERS = 50
 
 
 def race(start: Client, request: Callable[[Client, int], Answer]) -> list[Answer]:
-    """Send a request 50 times at once, each on a connection of its own."""
+    """Send a request 50 times concurrently, each on its own connection."""
     clients = [Client(start.forum, start.transcript, start.token) for _ in range(RACERS)]
     barrier = Barrier(RACERS)
 

@@ -1,4 +1,4 @@
-"""At which stages the suite runs."""
+"""Selection of the stages that the suite runs at."""
 
 import os
 

@@ -9,13 +9,13 @@ NOWHERE = "01890000-0000-7000-8000-000000000000"
 """An id that nothing has."""
 
 ODD_IDS = (NOWHERE, NOWHERE.upper(), "1", "x" * 64, "x" * 65, "nobody", "a.b", "%20", "ü", "...")
-"""What may stand in a path in the place of an id, but names nothing."""
+"""Invalid and unknown ids for paths."""
 
 ODD_LINES = (
     "two\nlines", "a\x00b", "\x1b[31m", "\x7f", "\u0085", "\u2003", "a\u200bb", "\u202egnp.exe",
     "a\u2066b", "\ufeff", "\u3164", "\u0301", "a\u2028b",
 )  # fmt: skip
-"""What may stand in no text of one line: control and invisible characters, and no letter at all."""
+"""Invalid single-line texts: control and invisible characters, and texts without a letter."""
 
 
 def open_thread(person: Person, title: str) -> dict[str, Any]:

@@ -308,7 +308,7 @@ def test_how_far_an_erasure_is_can_be_asked_for(
     place = ada.client.delete(ada.path).headers["Location"]
     assert place == f"{ada.path}/erasure"
     with anyone.transcript.paused():
-        # Where one component knows the person, nobody else has to forget them.
+        # With a single component, no other has to forget the person.
         begun = anyone.get(place).expect()
         assert (begun["status"] == "erased") == (begun["finished_at"] is not None)
     settle()
@@ -378,7 +378,7 @@ def test_a_rename_shows_everywhere_within_five_seconds(ada: Person, anyone: Clie
 def _authors(
     client: Client, thread: dict[str, Any], posts: list[dict[str, Any]], person: Person
 ) -> list[dict[str, str]]:
-    """Return the different ways in which a person is shown wherever they have written."""
+    """Return the distinct representations of a person as an author."""
     shown = [client.get(f"/api/threads/{thread['id']}").expect()]
     shown += [client.get(f"/api/posts/{post['id']}").expect() for post in posts]
     for listing in (
