@@ -62,7 +62,7 @@ class VerificationReport:
 
 
 class Copier:
-    """Copies the records of a domain from the owner (source) to the next owner (target)."""
+    """Copier of a domain's records from the owner (source) to the next owner (target)."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Loads the content into the monolith's database, bypassing its API."""
+"""Load the content into the monolith's database, bypassing its API."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice

@@ -1,4 +1,4 @@
-"""Loads the content into the tables of all three services, through their own stores."""
+"""Load the content into the tables of all three services, through their own stores."""
 
 from typing import Any
 

@@ -42,7 +42,7 @@ def _ignore(_domain: str, _response: ServiceResponse) -> None:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Builds each dependency on first use; building opens no connection."""
+    """Dependencies, each built on first use; building opens no connection."""
 
     settings: ForumSettings
     clock: Clock = utc_now

@@ -54,7 +54,7 @@ class WorkerHeartbeat(Base):
 
 
 class Recorder(Protocol):
-    """Records events in the transaction of their change."""
+    """Recorder of events, in the transaction of their change."""
 
     def record(
         self, session: Session, kind: str, subject: str, version: int, data: dict[str, Any]
@@ -68,7 +68,7 @@ class Recorder(Protocol):
 
 
 class SqlOutbox:
-    """Implements `chassis.messaging.outbox.Outbox`."""
+    """Implementation of `chassis.messaging.outbox.Outbox`."""
 
     def __init__(self, database: Database, clock: Clock, worker: str = "monolith") -> None:
         self._database = database

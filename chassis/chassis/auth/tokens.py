@@ -37,7 +37,7 @@ class Identity(Generic[CLAIMS]):
 
 
 class Verifier(Generic[CLAIMS]):
-    """Verifies tokens with the public keys of a JSON Web Key Set.
+    """Verifier of tokens, with the public keys of a JSON Web Key Set.
 
     `claims` is a dataclass whose fields are the claims that a component needs.
     """
@@ -77,7 +77,7 @@ class Verifier(Generic[CLAIMS]):
 
 
 class Issuer:
-    """Issues tokens with the private key."""
+    """Issuer of tokens, with the private key."""
 
     def __init__(self, private_key: str) -> None:
         self._key = load_private_key(private_key)

@@ -1,4 +1,4 @@
-"""Routes written above the methods of one class, as decorators do for functions.
+"""Route decorators for the methods of a class.
 
 class PostsApi:
 @get("/<id:post_id>", operation_id="getPost")

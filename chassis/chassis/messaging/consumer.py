@@ -23,7 +23,7 @@ _MAX_TRACKED_FAILURES = 1000
 
 
 class Consumer:
-    """Applies events of a queue by their type.
+    """Consumer of a queue, with a handler per event type.
 
     An event is acknowledged only after its handler returned. While a dependency of the handlers
     is down, nothing is received. An event that can never be applied is moved to the dead letters,

@@ -26,7 +26,7 @@ _HOP_BY_HOP = {
 
 
 class Forwarder:
-    """Forwards requests to one address."""
+    """Forwarder of requests to one address."""
 
     def __init__(self, url: str) -> None:
         self._connections = ConnectionPool(url, 16)

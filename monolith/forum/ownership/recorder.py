@@ -12,7 +12,7 @@ from forum.ownership.state import OwnershipRegistry
 
 
 class OutboxRecorder:
-    """Implements `forum.outbox.Recorder`.
+    """Implementation of `forum.outbox.Recorder`.
 
     Each event corresponds to a write of its domain. So this class also refuses writes while the
     domain is frozen or owned by another component.

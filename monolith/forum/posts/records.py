@@ -24,7 +24,7 @@ from forum.users.actors import ReplicaActors
 
 @dataclass(frozen=True)
 class PostRecords:
-    """Implements `forum.ownership.records.MonolithRecordStore`."""
+    """Implementation of `forum.ownership.records.MonolithRecordStore`."""
 
     database: Database
     clock: Clock

@@ -22,7 +22,7 @@ from forum.users.rules import FORMER_MEMBER
 
 @dataclass(frozen=True)
 class ThreadRecords:
-    """Implements `forum.ownership.records.MonolithRecordStore`."""
+    """Implementation of `forum.ownership.records.MonolithRecordStore`."""
 
     database: Database
     clock: Clock

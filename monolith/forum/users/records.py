@@ -23,7 +23,7 @@ from forum.users.state import UserState
 
 @dataclass(frozen=True)
 class UserRecords:
-    """Implements `forum.ownership.records.MonolithRecordStore`."""
+    """Implementation of `forum.ownership.records.MonolithRecordStore`."""
 
     database: Database
     clock: Clock

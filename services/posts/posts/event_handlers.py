@@ -21,7 +21,7 @@ PURGE_BATCH = 20
 
 
 class EventHandlers:
-    """Applies events to the service's own tables."""
+    """Handlers that apply events to the service's own tables."""
 
     def __init__(self, database: Database, outbox: DynamoOutbox) -> None:
         self._db = database

@@ -13,7 +13,7 @@ class ConcurrentModification(Exception):
 
 
 class Store(Protocol):
-    """Stores posts; each write records its event in the same transaction."""
+    """Store of posts; each write records its event in the same transaction."""
 
     def get(self, post_id: str) -> Post | None:
         """Read a post unless its thread is known to be deleted; strongly consistent."""

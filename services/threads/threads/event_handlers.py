@@ -16,7 +16,7 @@ from threads.dynamodb.user_replica import UserReplica
 
 
 class EventHandlers:
-    """Applies events to the service's own tables."""
+    """Handlers that apply events to the service's own tables."""
 
     def __init__(
         self, database: Database, outbox: DynamoOutbox, ownership: OwnershipStore | None = None

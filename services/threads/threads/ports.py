@@ -14,7 +14,7 @@ class ConcurrentModification(Exception):
 
 
 class Store(Protocol):
-    """Stores threads; each write records its event in the same transaction."""
+    """Store of threads; each write records its event in the same transaction."""
 
     def get(self, thread_id: str) -> Thread | None:
         """Read a thread; strongly consistent."""

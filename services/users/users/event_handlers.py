@@ -9,7 +9,7 @@ from users.service import Users
 
 
 class EventHandlers:
-    """Applies events; each may come in any order and any number of times."""
+    """Handlers of events, which may arrive in any order and any number of times."""
 
     def __init__(self, users: Users, ownership: OwnershipStore | None = None) -> None:
         self._users = users

@@ -27,7 +27,7 @@ class Account:
 
 
 class Store(Protocol):
-    """Stores users; each write records its event in the same transaction."""
+    """Store of users; each write records its event in the same transaction."""
 
     def get(self, user_id: str) -> Account | None:
         """Read an account; strongly consistent."""

@@ -16,7 +16,7 @@ from forum.users.actors import Actors
 
 @dataclass(frozen=True)
 class PostReplica:
-    """Applies events in any order: stores posts, and counts them in their threads.
+    """Replica that stores posts and counts them in their threads, from events in any order.
 
     Rows are always written in the order user, thread, post, so that transactions don't deadlock.
     """

@@ -14,7 +14,7 @@ from forum.users.actors import Actors
 
 @dataclass(frozen=True)
 class ThreadReplica:
-    """Applies events, in any order and any number of times.
+    """Replica fed by events, in any order and any number of times.
 
     A user's row is always written before a thread's, so that transactions don't deadlock.
     """

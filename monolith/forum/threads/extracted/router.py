@@ -12,7 +12,7 @@ from forum.users.port import Identity
 
 
 class ThreadsRouter:
-    """Implements the port by calling the owner's implementation."""
+    """Implementation of the port that calls the owner's implementation."""
 
     def __init__(self, route: OwnerRoute[Threads]) -> None:
         self._route = route

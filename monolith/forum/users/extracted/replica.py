@@ -15,7 +15,7 @@ from forum.users.store import SqlUsers
 
 @dataclass(frozen=True)
 class UserReplica:
-    """Applies events of the users service, in any order and any number of times."""
+    """Replica fed by events of the users service, in any order and any number of times."""
 
     database: Database
     recorder: Recorder
@@ -44,7 +44,7 @@ class UserReplica:
 
 @dataclass(frozen=True)
 class ErasureConfirmations:
-    """Applies the events with which other components confirm the erasure of an own user."""
+    """Handlers of the events that confirm the erasure of a user owned by the forum."""
 
     users: SqlUsers
 

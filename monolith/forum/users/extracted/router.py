@@ -10,7 +10,7 @@ from forum.users.state import User
 
 
 class UsersRouter:
-    """Implements the port by calling the owner's implementation."""
+    """Implementation of the port that calls the owner's implementation."""
 
     def __init__(self, route: OwnerRoute[Users]) -> None:
         self._route = route

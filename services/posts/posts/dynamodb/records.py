@@ -20,7 +20,7 @@ POSTS, LOCATIONS, THREADS = tables.POSTS.name, tables.LOCATIONS.name, tables.THR
 
 
 class PostRecords:
-    """Implements `chassis.ownership.records.RecordStore`."""
+    """Implementation of `chassis.ownership.records.RecordStore`."""
 
     def __init__(self, database: Database) -> None:
         self._db = database

@@ -29,7 +29,7 @@ BATCH = 100  # DynamoDB's maximum of items per batch read
 
 
 class DynamoStore:
-    """Stores posts in the service's own tables."""
+    """Store of posts in the service's own tables."""
 
     def __init__(
         self, database: Database, outbox: DynamoOutbox, responses: IdempotencyStore

@@ -20,7 +20,7 @@ NEW = "attribute_not_exists(id)"
 
 
 class ThreadRecords:
-    """Implements `chassis.ownership.records.RecordStore`."""
+    """Implementation of `chassis.ownership.records.RecordStore`."""
 
     def __init__(self, database: Database) -> None:
         self._db = database

@@ -36,7 +36,7 @@ MAX_CACHED_AUTHORS = 20_000
 
 
 class DynamoStore:
-    """Stores threads in the service's own tables."""
+    """Store of threads in the service's own tables."""
 
     def __init__(
         self, database: Database, outbox: DynamoOutbox, responses: IdempotencyStore

@@ -21,7 +21,7 @@ USERS, USERNAMES, ERASURES = tables.USERS.name, tables.USERNAMES.name, tables.ER
 
 
 class UserRecords:
-    """Implements `chassis.ownership.records.RecordStore`."""
+    """Implementation of `chassis.ownership.records.RecordStore`."""
 
     def __init__(self, database: Database) -> None:
         self._db = database

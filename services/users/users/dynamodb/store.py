@@ -28,7 +28,7 @@ UNCHANGED = "version = :expected"
 
 
 class DynamoStore:
-    """Stores users in the service's own tables."""
+    """Store of users in the service's own tables."""
 
     def __init__(
         self,
