@@ -1,9 +1,10 @@
 """Programs of the monolith.
 
-python -m forum migrate           bring the database's schema up to date
-python -m forum worker            publish events and apply those of others
-python -m forum replay since 10m  publish recorded events again
-python -m forum moderator ada     make a user a moderator
+Usage:
+    python -m forum migrate           bring the database's schema up to date
+    python -m forum worker            publish events and apply those of others
+    python -m forum replay since 10m  publish recorded events again
+    python -m forum moderator ada     make a user a moderator
 """
 
 import sys

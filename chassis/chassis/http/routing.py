@@ -1,10 +1,11 @@
 """Route decorators for the methods of a class.
 
-class PostsApi:
-@get("/<id:post_id>", operation_id="getPost")
-def get_post(self, path: PostPath) -> Response: ...
+Example:
+    class PostsApi:
+        @get("/<id:post_id>", operation_id="getPost")
+        def get_post(self, path: PostPath) -> Response: ...
 
-add_routes(blueprint, PostsApi(posts))
+    add_routes(blueprint, PostsApi(posts))
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
 """Programs of the posts service.
 
-python -m posts worker            publish events and apply those of others
-python -m posts replay since 10m  publish recorded events again
+Usage:
+    python -m posts worker            publish events and apply those of others
+    python -m posts replay since 10m  publish recorded events again
 """
 
 import sys

@@ -1,7 +1,8 @@
 """Programs of the threads service.
 
-python -m threads worker            publish events and apply those of others
-python -m threads replay since 10m  publish recorded events again
+Usage:
+    python -m threads worker            publish events and apply those of others
+    python -m threads replay since 10m  publish recorded events again
 """
 
 import sys

@@ -1,8 +1,9 @@
 """Programs of the users service.
 
-python -m users worker            publish events and apply those of others
-python -m users replay since 10m  publish recorded events again
-python -m users moderator ada     make a user a moderator
+Usage:
+    python -m users worker            publish events and apply those of others
+    python -m users replay since 10m  publish recorded events again
+    python -m users moderator ada     make a user a moderator
 """
 
 import sys
