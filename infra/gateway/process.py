@@ -1,11 +1,11 @@
-"""Render the gateway's configuration for a stage, checked by Envoy itself.
+"""Render the gateway's configuration for a stage, validated by Envoy.
 
-A component is where its `--address` says, in a name or an IP address; there may be several:
-`python -m infra.gateway.process --extracted users --address monolith=127.0.0.1:8100
---address users=127.0.0.1:8101 --port 8080 --output envoy.json`. Without one it is where it is on
-Cloud Map and in containers: `users.forum.local:8080`. With `--routes-file` the routes are in a
-file of their own, which can be replaced while the gateway runs. With `--run` Envoy then takes this
-place.
+`--address` sets a component's address, with a name or an IP address; repeat it for several
+instances: `python -m infra.gateway.process --extracted users --address monolith=127.0.0.1:8100
+--address users=127.0.0.1:8101 --port 8080 --output envoy.json`. Without it, the address is the one
+on Cloud Map and in containers: `users.forum.local:8080`. With `--routes-file`, the routes are in a
+separate file that can be replaced while the gateway runs. With `--run`, Envoy then replaces this
+process.
 """
 
 import argparse
