@@ -1,1 +1,1 @@
-"""Generated data, and how both sides are filled with it."""
+"""Generated data, and its loaders for both sides."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from bench.data.bulk import Bulk
 from bench.data.content import Content, Person, Text, Topic
-from bench.data.fill_sql import PASSWORD, Told
+from bench.data.fill_sql import PASSWORD, ReportProgress
 from chassis.auth.passwords import hash_password
 from chassis.clock import utc_now, uuid7
 from chassis.idempotency.store import IdempotencyStore

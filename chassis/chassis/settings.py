@@ -123,7 +123,7 @@ def load_settings(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTIN
 
 
 def _former_names(kind: type[RenamedSettings]) -> Iterator[str]:
-    """Report each setting that is given by a former name, as a variable or as a file."""
+    """Yield a message for each setting with a former name, as a variable or as a file."""
     folder = os.environ.get("SECRETS_DIR")
     for base in kind.__mro__:
         for old, new in vars(base).get("RENAMED", {}).items():

@@ -1,1 +1,1 @@
-"""Set-up of a working copy: platform check, virtual environment, and programs from registries."""
+"""Setup of a working copy: platform check, virtual environment, and programs from registries."""

@@ -1,4 +1,4 @@
-"""What contributors start with: the hooks and the dev container."""
+"""The setup of contributors: hooks and dev container."""
 
 import json
 import re

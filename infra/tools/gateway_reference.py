@@ -1,4 +1,4 @@
-"""Writes the gateway's configuration as a page to read: `python -m infra.tools.gateway_reference`.
+"""Write the gateway's configuration as a readable page: `python -m infra.tools.gateway_reference`.
 
 Envoy never reads this file. It shows what the renderer makes of `routes.toml`, and a diff shows
 what a change of either does to the gateway.
@@ -50,11 +50,11 @@ COMMENTS = {
     "application_log_config:": "Envoy's own log, as JSON lines like those of the components.",
     "overload_manager:": "The maximum number of client connections.",
 }
-"""A comment by the line above whose first occurrence it stands."""
+"""Comments, by the line above whose first occurrence they are placed."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Block style with indented lists; repeats equal parts instead of naming them."""
+    """Block style with indented lists, without anchors for equal parts."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         """Indent lists below their key."""

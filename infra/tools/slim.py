@@ -2,10 +2,11 @@
 
     python slim.py dynamodb sns sqs
 
-botocore carries the interface of every AWS service as data, some 20 MB: the named ones stay, and
-boto3's resources, which nobody uses, go. So do the libraries' own tests, SQLAlchemy's dialects for
-other databases, the build of Swagger UI for bundlers, what compilers, installers and type checkers
-read, and cffi apart from its binary module, which is all that argon2 and cryptography need of it.
+botocore contains the API of every AWS service as data, some 20 MB. Only the services in the
+arguments are kept. Also removed are boto3's resources, the libraries' own tests, SQLAlchemy's
+dialects for other databases, the build of Swagger UI for bundlers, files for compilers, installers
+and type checkers, and cffi except its binary module, which is all that argon2 and cryptography
+need.
 """
 
 import shutil

@@ -54,7 +54,7 @@ def postgres_template(postgres: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """Run a test on each database; what doesn't depend on them overrides this with one."""
+    """Return each kind of database; tests that don't depend on it override this fixture."""
     return str(request.param)
 
 

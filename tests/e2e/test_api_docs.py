@@ -18,7 +18,7 @@ SITE = "https://forum.example"
 
 @dataclass
 class Observed:
-    """What a page asked for, and what the browser complained about."""
+    """The requests of a page, and the browser's console errors."""
 
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Chromium is the machine's own where it has one, else the pinned build."""
+"""Chromium is the machine's own if there is one, otherwise the pinned build."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from infra.setup.platforms import Platform
 
 @pytest.fixture
 def without_chromium(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine without Chromium; gives the folder that a fetched one goes to."""
+    """A machine without Chromium; return the folder of a downloaded one."""
     monkeypatch.setattr(chromium, "INSTALLED", ())
     monkeypatch.setattr(chromium, "FOLDER", tmp_path / "chromium")
     return tmp_path / "chromium"

@@ -26,10 +26,10 @@ class Asset:
 
 
 class Assets:
-    """Static files of a folder, read when the first of them is needed.
+    """Static files of a folder, read on first use.
 
-    They share one fingerprint, so that a script finds the ones that it imports beside itself.
-    `names` are those that are served, if not all; `prefix` keeps several folders apart.
+    They share one fingerprint, so that a script can import others by relative URLs.
+    `names` are the served files, by default all; `prefix` distinguishes several folders.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Assets:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash the names and contents of all files."""
+        """The hash of the names and contents of all files."""
         together = hashlib.sha256()
         for name, file in self._files.items():
             together.update(f"{name}\0{len(file.plain)}\0".encode() + file.plain)

@@ -17,7 +17,7 @@ STAGE = {"extracted": "users,threads,posts", "session_private_key": ""}
 
 @pytest.fixture
 def backend() -> str:
-    """Run on one database: what is tested here does not depend on it."""
+    """Use one database: these tests don't depend on it."""
     return "sqlite"
 
 
