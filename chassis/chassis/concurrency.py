@@ -23,7 +23,7 @@ def require_current(version: int, expected: Precondition) -> None:
         PreconditionFailed: the version has changed in the meantime.
     """
     if expected is not None and version not in expected:
-        detail = "This was changed meanwhile."
+        detail = "This has changed since you loaded it. Review the current version and try again."
         raise PreconditionFailed(detail)
 
 
@@ -42,5 +42,5 @@ def retry_on_conflict(attempt: Callable[[], RESULT], changed: type[Exception]) -
         except changed:
             # Full jitter: writers that conflicted once should not conflict again.
             time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.01 * 2**number)))  # noqa: S311
-    detail = "This is being changed by others right now."
+    detail = "Too many people are changing this at the same time."
     raise Unavailable(detail, retry_after=1)

@@ -36,7 +36,7 @@ def require_time(needed: float = 0) -> None:
     """
     seconds = remaining_seconds()
     if seconds is not None and seconds <= needed:
-        detail = "This took too long."
+        detail = "The request timed out."
         raise Unavailable(detail)
 
 

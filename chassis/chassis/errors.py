@@ -69,7 +69,7 @@ class IdempotencyKeyReused(Failure):
     problem_type = "urn:problem:idempotency-key-reused"
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used for another request.")
+        super().__init__("This Idempotency-Key was already used for a different request.")
 
 
 @dataclass(frozen=True)

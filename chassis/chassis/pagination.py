@@ -65,4 +65,4 @@ class Cursors:
 
 
 def _foreign_cursor() -> Invalid:
-    return Invalid(FieldError("cursor", "is not a cursor of this list"))
+    return Invalid(FieldError("cursor", "is not a valid cursor for this list"))

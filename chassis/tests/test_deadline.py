@@ -104,7 +104,7 @@ def test_an_inner_deadline_never_outlasts_the_outer():
 
 def test_late_work_is_a_503(client):
     answer = client.get("/late", headers={DEADLINE: "20"})
-    assert (answer.status_code, answer.json["detail"]) == (503, "This took too long.")
+    assert (answer.status_code, answer.json["detail"]) == (503, "The request timed out.")
     assert answer.headers["Retry-After"]
     assert client.get("/late").status_code == 200
 

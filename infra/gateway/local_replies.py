@@ -8,19 +8,19 @@ from chassis.http.reason_phrases import reason_phrase
 
 RETRY_AFTER_SECONDS = 2
 
-_UNAVAILABLE = "This part of the forum does not answer at the moment. Try again shortly."
-_TIMEOUT = "This part of the forum took too long to answer."
+_UNAVAILABLE = "This content is temporarily unavailable."
+_TIMEOUT = "The request timed out."
 _DETAILS = {
     400: "The request or its path is malformed.",
-    403: "This kind of request is not served here.",
-    404: "There is nothing here.",
-    408: "The request took too long to arrive.",
-    413: "The request's body is too large.",
+    403: "This kind of request is not supported.",
+    404: "This address does not exist.",
+    408: "The request was not received in time.",
+    413: "The request is too large.",
     426: "Use HTTP/1.1 or newer.",
     431: "The request's headers are too large.",
-    500: "The gateway failed.",
-    501: "This kind of request is not served here.",
-    502: "This part of the forum gave an answer that could not be read.",
+    500: "An unexpected error occurred.",
+    501: "This kind of request is not supported.",
+    502: "An invalid response was received from the forum.",
     503: _UNAVAILABLE,
     504: _TIMEOUT,
 }
@@ -44,14 +44,13 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>Not available right now</title>
+<title>Temporarily unavailable</title>
 </head>
 <body>
 <main>
-<h1>The forum can’t be shown right now</h1>
-<p>The part of it that makes pages does not answer. Nothing that was saved is lost.</p>
-<p>Please load this page again in a moment. If you were sending something, go back first: your words
-are still in the form.</p>
+<h1>The forum is temporarily unavailable</h1>
+<p>No saved data is lost. Reload this page in a moment.</p>
+<p>If you were submitting a form, go back first: your text is still in it.</p>
 </main>
 </body>
 </html>
@@ -124,7 +123,7 @@ def local_replies(revision: str) -> dict[str, Any]:
     by_status = [_reply(_status(status), status, revision) for status in _DETAILS]
     return {
         "mappers": [*for_people, *by_flag, *by_status],
-        "body_format": _body("Error", "The gateway refused the request."),
+        "body_format": _body("Error", "The gateway rejected the request."),
     }
 
 

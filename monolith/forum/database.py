@@ -175,4 +175,4 @@ def _translate_outages() -> Iterator[None]:
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable("The database does not answer right now.")
+    return Unavailable("The database is temporarily unavailable.")

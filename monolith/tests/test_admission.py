@@ -195,7 +195,7 @@ class Told:
     def get(self, thread_id):
         self.asked += 1
         if self.thread is None:
-            raise NotFound("There is no such thread.")
+            raise NotFound("Thread not found.")
         return self.thread
 
 

@@ -86,7 +86,7 @@ def test_there_is_none_of_who_has_an_account_or_never_had_one(client, ada):
     for person_id in (ada.id, uuid7(), "nonsense"):
         answer = client.get(f"{PATH}/{person_id}/erasure")
         assert answer.status_code == 404
-        assert answer.json["detail"] == "There is no such erasure."
+        assert answer.json["detail"] == "Erasure not found."
 
 
 @pytest.mark.parametrize("settings", STAGES, indirect=True)

@@ -47,7 +47,7 @@ class Sessions(Generic[CLAIMS]):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme:
             if scheme.lower() != "bearer":
-                detail = "The Authorization header must carry a Bearer token."
+                detail = "The Authorization header must contain a Bearer token."
                 raise Unauthenticated(detail)
             return self._verifier.verify(token.strip())
         cookie = request.cookies.get(SESSION_COOKIE)

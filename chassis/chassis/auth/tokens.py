@@ -73,7 +73,7 @@ class Verifier(Generic[CLAIMS]):
                 token=token,
             )
         except (jwt.PyJWTError, KeyError, ValueError, TypeError, RecursionError) as error:
-            raise Unauthenticated("The session is not valid or has ended.") from error
+            raise Unauthenticated("The session is invalid or has expired.") from error
 
 
 class Issuer:

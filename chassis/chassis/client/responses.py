@@ -39,7 +39,7 @@ class ServiceResponse:
         try:
             return parse(self)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            detail = f"The part that keeps {self.peer} answers in an unknown way."
+            detail = f"{self.peer.capitalize()} are temporarily unavailable (invalid response)."
             raise errors.Unavailable(detail) from error
 
 
@@ -66,7 +66,7 @@ def to_service_response(peer: str, answer: HttpResponse) -> ServiceResponse:
 
 def service_unavailable(peer: str) -> errors.Unavailable:
     """Return the failure for an unreachable peer."""
-    return errors.Unavailable(f"The part that keeps {peer} does not answer right now.")
+    return errors.Unavailable(f"{peer.capitalize()} are temporarily unavailable.")
 
 
 def is_cutover(answer: HttpResponse) -> bool:
@@ -77,7 +77,7 @@ def is_cutover(answer: HttpResponse) -> bool:
 def _failure(peer: str, answer: HttpResponse, body: Any) -> errors.Failure:
     if is_cutover(answer):
         return errors.CutoverInProgress(
-            f"The part that keeps {peer} is being moved; try again in a moment."
+            f"{peer.capitalize()} are briefly unavailable while they are being moved."
         )
     if not isinstance(body, dict) or answer.status >= 500:
         return service_unavailable(peer)

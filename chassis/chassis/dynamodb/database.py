@@ -417,7 +417,7 @@ class Database:
         try:
             return getattr(self.client, operation)(**arguments)
         except BotoCoreError as error:
-            detail = "The data can't be reached right now."
+            detail = "The database is temporarily unavailable."
             raise Unavailable(detail) from error
         except ClientError as error:
             if error.response["ResponseMetadata"].get(
@@ -428,7 +428,7 @@ class Database:
                 "RequestLimitExceeded",
                 "ResourceNotFoundException",
             }:
-                detail = "The data can't be reached right now."
+                detail = "The database is temporarily unavailable."
                 raise Unavailable(detail) from error
             if error.response["Error"]["Code"] in _CONCURRENT_TRANSACTION:
                 raise _busy() from error
@@ -441,4 +441,4 @@ def _back_off(attempt: int) -> None:
 
 
 def _busy() -> Unavailable:
-    return Unavailable("The data is busy right now.", retry_after=1)
+    return Unavailable("The database is busy.", retry_after=1)

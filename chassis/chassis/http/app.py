@@ -117,7 +117,7 @@ def _require_json_object() -> Response | None:
     try:
         parsed = json.loads(body.decode())
     except (ValueError, RecursionError):
-        return problems.failure_response(Invalid(FieldError("", "is not JSON in UTF-8")))
+        return problems.failure_response(Invalid(FieldError("", "must be JSON in UTF-8")))
     if not isinstance(parsed, dict):
         return problems.failure_response(Invalid(FieldError("", "must be a JSON object")))
     if not _fits_depth(parsed, MAX_DEPTH):
@@ -150,7 +150,7 @@ def _add_health(app: Flask, checks: Mapping[str, Callable[[], None]]) -> None:
     def readyz() -> Response:
         """Report whether the component is ready."""
         if graceful_shutdown.has_begun():
-            return problem_response(503, "is stopping", headers=_DEGRADED)
+            return problem_response(503, "shutting down", headers=_DEGRADED)
         results = {}
         for name, check in checks.items():
             try:

@@ -15,16 +15,16 @@ from chassis.http.problems import Problem
 PROBLEM = "#/components/schemas/Problem"
 _DESCRIPTIONS = {
     400: "The request is not valid",
-    401: "Nobody is signed in",
+    401: "Not signed in",
     403: "Not allowed",
-    404: "There is no such thing",
-    409: "The state of things does not allow it",
-    412: "An outdated version was to be edited",
+    404: "Not found",
+    409: "Conflicts with the current state",
+    412: "The version in If-Match is outdated",
     413: "The body is over 64 KiB",
     415: "The body is not application/json",
-    422: "The idempotency key was used for another request",
-    429: "Over a rate limit",
-    503: "A part that this needs does not answer",
+    422: "The idempotency key was already used for a different request",
+    429: "Rate limit exceeded",
+    503: "Temporarily unavailable",
 }
 SECURITY: list[dict[str, list[Any]]] = [{"bearer": []}, {"cookie": []}]
 SECURITY_SCHEMES = {
@@ -36,12 +36,12 @@ SECURITY_SCHEMES = {
 _HEADERS = {
     "412": (
         "If-Match",
-        "The ETag of the version that may be replaced; without it, whatever is there.",
+        "ETag of the version to replace; without it, any version is replaced.",
         {"type": "string", "examples": ['"1"']},
     ),
     "422": (
         IDEMPOTENCY_KEY,
-        "Makes the request safe to repeat: for 24 hours it is answered as the first time.",
+        "Makes the request safe to retry: repeats within 24 hours get the first response.",
         {"type": "string", "pattern": "^[!-~]{1,200}$"},
     ),
 }

@@ -23,8 +23,8 @@ from chassis.http.reason_phrases import reason_phrase
 log = logging.getLogger(__name__)
 
 DETAILS = {
-    404: "There is nothing at this address.",
-    405: "This address does not take this method.",
+    404: "This address does not exist.",
+    405: "This address does not support this method.",
     413: "The request is too large.",
 }
 
@@ -120,7 +120,7 @@ def http_error_response(error: HTTPException) -> BaseResponse:
 def crash_response(error: Exception) -> Response:
     """Log an unexpected exception, and respond without any details."""
     log.error("unhandled error", exc_info=error)
-    return problem_response(500, "Something went wrong here. It has been logged.")
+    return problem_response(500, "An unexpected error occurred. It has been logged.")
 
 
 def register_error_handlers(app: Flask) -> None:

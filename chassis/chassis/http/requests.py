@@ -68,7 +68,7 @@ def changed_fields(body: BaseModel) -> dict[str, Any]:
     """
     named = body.model_dump(exclude_unset=True)
     if not named:
-        raise Invalid(FieldError("", "names nothing to change"))
+        raise Invalid(FieldError("", "must name at least one field to change"))
     return named
 
 

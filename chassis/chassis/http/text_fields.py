@@ -26,7 +26,7 @@ def _check_single_line(value: str) -> str:
         message = "must not contain invisible characters"
         raise ValueError(message)
     if not any(unicodedata.category(character)[0] in "LNPS" for character in value):
-        message = "must have something to see"
+        message = "must contain a visible character"
         raise ValueError(message)
     return value.strip()
 

@@ -51,7 +51,9 @@ def require_stored_response(found: dict[str, Any] | None) -> dict[str, Any]:
         Unavailable: it has expired in this moment; the caller may retry.
     """
     if found is None:
-        detail = "An earlier request with this Idempotency-Key has just expired."
+        detail = (
+            "An earlier request with this Idempotency-Key has just expired. Send the request again."
+        )
         raise Unavailable(detail, retry_after=1)
     return found
 

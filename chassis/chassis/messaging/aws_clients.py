@@ -85,4 +85,4 @@ def _config(read_timeout: int, attempts: int = 2) -> Config:
 
 
 def _bus_unavailable() -> Unavailable:
-    return Unavailable("The bus between components can't be reached right now.")
+    return Unavailable("The message bus is temporarily unavailable.")

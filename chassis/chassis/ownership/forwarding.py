@@ -52,7 +52,7 @@ class Forwarder:
             answer = self._connections.send(request.method, target, body, sent, seconds)
         except NoResponseError as error:
             # Not CutoverInProgress: the request may have been executed.
-            detail = "The part that answers this by now does not do so right now."
+            detail = "This content is temporarily unavailable."
             raise Unavailable(detail) from error
         headers = [(name, value) for name, value in answer.headers.items() if _passes(name)]
         return Response(answer.body, answer.status, headers)

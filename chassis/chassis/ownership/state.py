@@ -147,7 +147,7 @@ class OwnershipStore:
 
 def cutover_in_progress() -> CutoverInProgress:
     """Build the failure for a request during a cutover."""
-    return CutoverInProgress("This part of the forum is being moved; try again in a moment.")
+    return CutoverInProgress("This content is briefly unavailable while it is being moved.")
 
 
 def _fence_key(number: int) -> str:

@@ -81,7 +81,7 @@ def signed(session_keys, kid):
 def refused(verifier, token):
     with pytest.raises(Unauthenticated) as failure:
         verifier.verify(token)
-    assert failure.value.detail == "The session is not valid or has ended."
+    assert failure.value.detail == "The session is invalid or has expired."
 
 
 def test_an_issued_token_speaks_for_its_person(session_keys, verifier):

@@ -181,7 +181,7 @@ def test_a_relay_outlives_an_outage_of_its_outbox(bus, places, outbox, record, m
         def fails(self):
             self.asked += 1
             if self.asked % 2:
-                detail = "The data can't be reached right now."
+                detail = "The database is temporarily unavailable."
                 raise Unavailable(detail)
 
         def load_unpublished(self, limit):

@@ -225,7 +225,7 @@ def test_a_browser_is_shown_a_page_where_nothing_makes_pages(tmp_path: Path) -> 
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"
         assert response.headers["X-Served-By"] == "gateway/test"
         assert int(response.headers["Retry-After"]) >= 1
-        assert "<h1>The forum can’t be shown right now</h1>" in body.decode()
+        assert "<h1>The forum is temporarily unavailable</h1>" in body.decode()
         for path in ("/api/users", "/api/search"):
             response, body = gateway.ask(path, headers=browser)
             assert_problem(response, body, 503, "Service Unavailable")

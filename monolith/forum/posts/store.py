@@ -144,7 +144,7 @@ class SqlPosts:
             actor = self.actors().authorize_writer(session, identity)
             row = _require_post(session, post_id, locked=True)
             if actor.id != row.author_id:
-                detail = "Only the author may rewrite this post."
+                detail = "Only the author may edit this post."
                 raise Forbidden(detail)
             if row.deleted:
                 detail = "This post was deleted."
@@ -213,6 +213,6 @@ def _require_post(session: Session, post_id: str, *, locked: bool = False) -> Po
         query = query.with_for_update(of=PostRow)
     row = session.scalars(query.where(PostRow.id == post_id)).one_or_none()
     if row is None or row.thread.deleted:
-        detail = "There is no such post."
+        detail = "Post not found."
         raise NotFound(detail)
     return row

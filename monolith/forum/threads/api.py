@@ -68,7 +68,7 @@ class ThreadsApi:
         if not query.q:
             return _page_response(self._threads.newest(query.sort, query.limit, query.cursor))
         if "sort" in query.model_fields_set and query.sort == "activity":
-            raise Invalid(FieldError("sort", "must not be activity together with q"))
+            raise Invalid(FieldError("sort", "cannot be activity when q is given"))
         return _page_response(self._threads.search(query.q, query.limit, query.cursor))
 
     @get("/openapi.json", doc_ui=False)

@@ -16,7 +16,7 @@ from forum.threads.state import DeletedThreadState, ThreadState
 
 def no_such_thread() -> NotFound:
     """Build the failure for an unknown thread."""
-    return NotFound("There is no such thread.")
+    return NotFound("Thread not found.")
 
 
 def require_thread(session: Session, thread_id: str, *, locked: bool = False) -> ThreadRow:

@@ -153,5 +153,5 @@ class SqlThreads(ThreadQueries):
             detail = "Only the author or a moderator may delete this thread."
             raise Forbidden(detail)
         if check.others_wrote(session, row.id, row.author_id, prefetched):
-            detail = "Others have written in this thread; only a moderator may delete it."
+            detail = "Other people have posted in this thread. Only a moderator may delete it."
             raise Conflict(detail, kind="urn:problem:not-alone")

@@ -81,7 +81,7 @@ class ReplicaActors:
 
 def _permitted(row: UserRow | None) -> Actor:
     if row is None or row.erased:
-        detail = "This account does not exist any more."
+        detail = "This account no longer exists."
         raise Unauthenticated(detail)
     if row.suspended:
         detail = "This account is suspended."

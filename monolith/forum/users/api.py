@@ -79,7 +79,7 @@ class UsersApi:
         """List people, newest first, or those with the given ids."""
         if query.ids:
             if query.model_fields_set - {"ids"}:
-                raise Invalid(FieldError("ids", "excludes limit and cursor"))
+                raise Invalid(FieldError("ids", "cannot be combined with limit or cursor"))
             return json_response(
                 UsersOut(items=_out(self._users.get_many(query.ids.split(","))), next=None)
             )

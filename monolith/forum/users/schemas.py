@@ -15,14 +15,14 @@ ID = r"[0-9A-Za-z-]{1,64}"
 
 def _check_normalized_username(value: str) -> str:
     if not re.fullmatch(USERNAME, normalize_username(value)):
-        message = "must be 3 to 30 letters, digits, dots, dashes or underscores in every form"
+        message = "must be 3 to 30 letters, digits, dots, dashes or underscores when normalized"
         raise ValueError(message)
     return value
 
 
 def _check_not_reserved(value: str) -> str:
     if normalize_username(value).casefold() == FORMER_MEMBER:
-        message = "is how erased accounts are shown"
+        message = "is reserved for deleted accounts"
         raise ValueError(message)
     return value
 

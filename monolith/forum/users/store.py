@@ -91,7 +91,7 @@ class SqlUsers:
             with self.database.reading() as session:
                 return require_stored_response(idempotency.find_response(session, key, now))
         except IntegrityError as error:
-            detail = "This username is taken."
+            detail = "This username is already taken."
             raise Conflict(detail, kind="urn:problem:username-taken") from error
         return view
 
@@ -115,7 +115,7 @@ class SqlUsers:
                 .where(UserRow.username_key == name)
             ).one_or_none()
         if not verify_password(found[1] if found else None, password) or not found:
-            detail = "The username or the password is wrong."
+            detail = "The username or password is incorrect."
             raise Unauthenticated(detail, kind="urn:problem:wrong-credentials")
         user = found[0].to_user()
         claims = SessionClaims(
@@ -177,7 +177,7 @@ class SqlUsers:
                 detail = "This account is suspended."
                 raise Forbidden(detail, kind="urn:problem:suspended")
             if BLANK_PROFILE.keys() & changes.keys() and actor.id != user_id:
-                detail = "Only the person themselves may change this."
+                detail = "Only the account owner may change this."
                 raise Forbidden(detail)
             if changes.keys() - BLANK_PROFILE.keys() and actor.role != MODERATOR:
                 detail = "Only a moderator may change this."
@@ -229,7 +229,7 @@ class SqlUsers:
             actor = _require_actor(session, identity, locked=True)
             if actor.id != user_id:
                 _require_user(session, user_id)
-                detail = "Only the person themselves may erase their account."
+                detail = "Only the account owner may delete this account."
                 raise Forbidden(detail)
             require_current(actor.version, expected)
             actor.username = ""
@@ -259,7 +259,7 @@ class SqlUsers:
         with self.database.reading() as session:
             row = session.get(ErasureRow, user_id)
             if row is None:
-                detail = "There is no such erasure."
+                detail = "Erasure not found."
                 raise NotFound(detail)
             return row.to_erasure()
 
@@ -309,7 +309,7 @@ class SqlUsers:
             hits = [_count(session, f"{window} {counter}", over) for counter, _ in limits]
         if any(hit > limit for hit, (_, limit) in zip(hits, limits, strict=True)):
             wait = max(1, int((over - now).total_seconds()) + 1)
-            raise RateLimited(f"Too many attempts to {action}; wait a little.", retry_after=wait)
+            raise RateLimited(f"Too many attempts to {action}.", retry_after=wait)
 
 
 def _count(session: SqlSession, counter: str, expires_at: datetime) -> int:
@@ -333,13 +333,13 @@ def _require_actor(session: SqlSession, identity: Identity, *, locked: bool = Fa
     try:
         return _require_user(session, identity.subject, locked=locked)
     except NotFound as error:
-        detail = "This account does not exist any more."
+        detail = "This account no longer exists."
         raise Unauthenticated(detail) from error
 
 
 def _no_such_user() -> NotFound:
-    return NotFound("There is no such user.")
+    return NotFound("User not found.")
 
 
 def _wrong_password() -> Forbidden:
-    return Forbidden("The current password is wrong.", kind="urn:problem:wrong-password")
+    return Forbidden("The current password is incorrect.", kind="urn:problem:wrong-password")

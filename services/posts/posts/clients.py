@@ -6,7 +6,7 @@ from chassis.client.service_client import ServiceClient
 from chassis.errors import NotFound, Unavailable
 from posts.model import Thread
 
-NO_SUCH_THREAD = "There is no such thread."
+NO_SUCH_THREAD = "Thread not found."
 
 
 class ThreadsClient:
@@ -30,5 +30,5 @@ class ThreadsClient:
             case {"title": str() as title, "locked": bool() as locked}:
                 with suppress(ValueError):  # the response has no version
                     return Thread(thread_id, title, locked, deleted=False, version=reply.version)
-        detail = "The part that keeps threads answers in an unknown way."
+        detail = "Threads are temporarily unavailable (invalid response)."
         raise Unavailable(detail)

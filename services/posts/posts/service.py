@@ -18,8 +18,8 @@ from chassis.pagination import Key, Page
 from posts.model import Post, SessionClaims, Thread, may_delete, may_edit
 from posts.ports import ConcurrentModification, Store, Threads
 
-NO_SUCH_POST = "There is no such post."
-NO_SUCH_THREAD = "There is no such thread."
+NO_SUCH_POST = "Post not found."
+NO_SUCH_THREAD = "Thread not found."
 
 
 class Posts:
@@ -124,7 +124,7 @@ class Posts:
         def attempt() -> Post:
             post = self.get(post_id)
             if not may_edit(actor.id, post):
-                detail = "Only the author may rewrite this post."
+                detail = "Only the author may edit this post."
                 raise Forbidden(detail)
             if post.deleted:
                 detail = "This post was deleted."

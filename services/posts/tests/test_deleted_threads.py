@@ -41,7 +41,7 @@ def broken(monkeypatch):
         def failing(*arguments):
             left[0] -= 1
             if left[0] < 0:
-                detail = "The data can't be reached right now."
+                detail = "The database is temporarily unavailable."
                 raise Unavailable(detail)
             transact(*arguments)
 
@@ -87,7 +87,7 @@ def test_its_posts_are_404_at_once_however_long_their_purge_takes(
         client.post(PATH, json={"thread_id": thread, "body": "x"}, headers=ada.headers),
     ):
         assert answer.status_code == 404
-        assert answer.json["detail"] in {"There is no such thread.", "There is no such post."}
+        assert answer.json["detail"] in {"Thread not found.", "Post not found."}
     assert recorded() == before
 
 

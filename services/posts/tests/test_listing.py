@@ -153,7 +153,7 @@ def test_an_empty_thread_is_an_empty_list(client, threads, thread):
 def test_a_thread_that_is_not_there_is_404(client, thread_id):
     answer = client.get(f"{PATH}/in-thread/{thread_id}")
     assert answer.status_code == 404
-    assert answer.json["detail"] == "There is no such thread."
+    assert answer.json["detail"] == "Thread not found."
 
 
 def test_an_empty_list_is_not_answered_while_nobody_knows_the_thread(client, threads, thread):
@@ -203,7 +203,7 @@ def test_a_cursor_that_was_tampered_with_or_is_of_another_list_is_refused(
             answer = client.get(path, query_string=query | {"cursor": cursor})
             assert answer.status_code == 400
             assert answer.json["errors"] == [
-                {"field": "cursor", "message": "is not a cursor of this list"}
+                {"field": "cursor", "message": "is not a valid cursor for this list"}
             ]
         answer = client.get(path, query_string=query | {"cursor": right})
         assert answer.status_code == 200

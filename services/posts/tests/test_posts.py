@@ -95,7 +95,7 @@ def test_nobody_writes_in_a_thread_that_is_not_there(client, ada, threads, threa
         new = {"thread_id": thread_id, "body": "Hello"}
         answer = client.post(PATH, json=new, headers=ada.headers)
         assert answer.status_code == 404
-        assert answer.json["detail"] == "There is no such thread."
+        assert answer.json["detail"] == "Thread not found."
     assert client.get(PATH).json["items"] == []
 
 
@@ -315,7 +315,7 @@ def test_what_is_not_there_is_404(client, ada, write, method, post_id):
     json = {"json": {"body": "x"}} if method == "patch" else {}
     answer = getattr(client, method)(f"{PATH}/{post_id}", headers=ada.headers, **json)
     assert answer.status_code == 404
-    assert answer.json["detail"] == "There is no such post."
+    assert answer.json["detail"] == "Post not found."
 
 
 def test_a_usual_write_costs_three_calls_at_most(client, ada, dynamo, thread):

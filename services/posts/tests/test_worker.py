@@ -125,7 +125,7 @@ def test_a_purge_that_fails_is_given_again_until_it_is_done(
     with monkeypatch.context() as broken:
 
         def fail(*_):
-            detail = "The data can't be reached right now."
+            detail = "The database is temporarily unavailable."
             raise Unavailable(detail)
 
         broken.setattr(EventHandlers, "_delete", fail)

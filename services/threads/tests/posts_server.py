@@ -52,7 +52,7 @@ class PostsServer:
         target = urlsplit(path)
         posts = self._posts.get(target.path.removeprefix(PREFIX))
         if posts is None:
-            return 404, {"title": "Not Found", "status": 404, "detail": "There is no such thread."}
+            return 404, {"title": "Not Found", "status": 404, "detail": "Thread not found."}
         query = parse_qs(target.query)
         start, limit = int(query.get("cursor", ["0"])[0]), int(query["limit"][0])
         end = start + limit

@@ -81,7 +81,7 @@ def test_a_cursor_that_was_tampered_with_is_refused(crowd, query):
         answer = crowd.client.get(PATH, query_string=query | {"cursor": bad})
         assert answer.status_code == 400
         assert answer.json["errors"] == [
-            {"field": "cursor", "message": "is not a cursor of this list"}
+            {"field": "cursor", "message": "is not a valid cursor for this list"}
         ]
     answer = crowd.client.get(PATH, query_string=other | {"cursor": cursor})
     assert answer.status_code == 400

@@ -26,7 +26,7 @@ from threads.model import (
 )
 from threads.ports import ConcurrentModification, Posts, Store
 
-NO_SUCH_THREAD = "There is no such thread."
+NO_SUCH_THREAD = "Thread not found."
 MAX_SEARCH_WORDS = 8
 
 
@@ -141,7 +141,7 @@ class Threads:
             if must_be_sole_author(actor.role) and not self._posts.has_only_author(
                 actor.id, thread_id
             ):
-                detail = "Others have written in this thread; only a moderator may delete it."
+                detail = "Other people have posted in this thread. Only a moderator may delete it."
                 raise Conflict(detail, kind="urn:problem:not-alone")
             require_current(thread.version, expected)
             self._store.delete(thread)
@@ -175,4 +175,4 @@ def reject_search_by_activity(sorted_by_activity: bool) -> None:
         Invalid: they are.
     """
     if sorted_by_activity:
-        raise Invalid(FieldError("sort", "must not be activity together with q"))
+        raise Invalid(FieldError("sort", "cannot be activity when q is given"))

@@ -41,7 +41,7 @@ from users.model import (
 )
 from users.ports import Account, ConcurrentModification, Store, UsernameTaken
 
-NO_SUCH_USER = "There is no such user."
+NO_SUCH_USER = "User not found."
 
 
 class UnknownErasure(Exception):
@@ -124,7 +124,7 @@ class Users:
             # The same request may have won the race for both the name and the key.
             if response := self._store.find_response(key):
                 return response
-            detail = "This username is taken."
+            detail = "This username is already taken."
             raise Conflict(detail, kind="urn:problem:username-taken") from error
         return public_view(user)
 
@@ -143,7 +143,7 @@ class Users:
         )
         account = self._store.find(name)
         if not verify_password(account.password_hash if account else None, password) or not account:
-            detail = "The username or the password is wrong."
+            detail = "The username or password is incorrect."
             raise Unauthenticated(detail, kind="urn:problem:wrong-credentials")
         user = account.user
         claims = SessionClaims(
@@ -200,7 +200,7 @@ class Users:
                 raise Forbidden(detail, kind="urn:problem:suspended")
             own = {name for name in changes if is_profile_field(name)}
             if own and not may_edit_profile(actor.id, user_id):
-                detail = "Only the person themselves may change this."
+                detail = "Only the account owner may change this."
                 raise Forbidden(detail)
             if changes.keys() - own and not may_moderate(actor):
                 detail = "Only a moderator may change this."
@@ -246,7 +246,7 @@ class Users:
             actor = self._actor(identity).user
             if actor.id != user_id:
                 self.get(user_id)
-                detail = "Only the person themselves may erase their account."
+                detail = "Only the account owner may delete this account."
                 raise Forbidden(detail)
             require_current(actor.version, expected)
             erasure = begin_erasure(actor, self._replica_holders(), self._clock())
@@ -262,7 +262,7 @@ class Users:
         """
         erasure = self._store.erasure(user_id)
         if erasure is None:
-            detail = "There is no such erasure."
+            detail = "Erasure not found."
             raise NotFound(detail)
         return erasure
 
@@ -308,9 +308,7 @@ class Users:
         for counter, limit in limits:
             if self._store.count_attempt(f"{window} {counter}", over) > limit:
                 wait = max(1, int((over - now).total_seconds()) + 1)
-                raise RateLimited(
-                    f"Too many attempts to {action}; wait a little.", retry_after=wait
-                )
+                raise RateLimited(f"Too many attempts to {action}.", retry_after=wait)
 
     def _account(self, user_id: str) -> Account:
         account = self._store.get(user_id)
@@ -325,11 +323,11 @@ class Users:
         return account
 
     def _gone(self) -> Unauthenticated:
-        return Unauthenticated("This account does not exist any more.")
+        return Unauthenticated("This account no longer exists.")
 
 
 def _wrong_password() -> Forbidden:
-    return Forbidden("The current password is wrong.", kind="urn:problem:wrong-password")
+    return Forbidden("The current password is incorrect.", kind="urn:problem:wrong-password")
 
 
 def public_view(user: User) -> dict[str, Any]:
@@ -352,4 +350,4 @@ def reject_ids_with_paging(paged: bool) -> None:
         Invalid: paging was requested.
     """
     if paged:
-        raise Invalid(FieldError("ids", "excludes limit and cursor"))
+        raise Invalid(FieldError("ids", "cannot be combined with limit or cursor"))

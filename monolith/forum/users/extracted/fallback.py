@@ -32,6 +32,6 @@ class RemoteUsersWithFallback(RemoteUsers):
             if row is None or not row.version:
                 raise
             if row.erased:
-                raise NotFound("There is no such user.") from None
+                raise NotFound("User not found.") from None
             self._on_stale()
             return row.to_user()

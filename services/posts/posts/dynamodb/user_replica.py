@@ -45,7 +45,7 @@ class UserReplica:
         if known is None or known["version"] < identity.claims.ver:
             known = self._items.store(_from_session(identity))
         if known["erased"]:
-            detail = "This account does not exist any more."
+            detail = "This account no longer exists."
             raise Unauthenticated(detail)
         if known["suspended"]:
             detail = "This account is suspended."
