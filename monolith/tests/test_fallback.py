@@ -11,7 +11,7 @@ from forum.web.page_cache import MAX_AGE_SECONDS
 from tests.support import event_factory
 
 DOWN = "http://127.0.0.1:9"
-OLD = "may be a little old"
+OLD = "may be slightly out of date"
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def thread(after: Stack, person: Visitor) -> str:
 @pytest.fixture
 def profile(person: Visitor) -> str:
     """Return the path of that person's page."""
-    return person.open("/me").links["See your page as others do"]
+    return person.open("/me").links["View your public profile"]
 
 
 def _trouble(page: Page) -> str:
@@ -54,16 +54,16 @@ def test_threads_can_be_read_and_replies_are_kept_without_posts(
         page = person.open(thread)
         assert person.status == 200
         assert page.heading == "A thread from before"
-        assert "can’t be reached right now" in page.text
+        assert "Posts are temporarily unavailable" in page.text
         assert "A post from before" not in page.text
         assert "No posts yet" not in page.text, "nothing is claimed that is not known"
 
         page = person.reply(TYPED)
         assert person.status == 503
         assert page.form(thread).fields["body"] == TYPED
-        assert "does not answer" in page.text
+        assert "Your text was not saved; try again" in page.text
 
-        assert "posts did not answer" in _trouble(person.open("/status"))
+        assert "posts service is unreachable" in _trouble(person.open("/status"))
         assert person.open("/me").heading == "Your account"
         assert "Steady" in person.open(profile).text
         # The same form, sent again when posts is back, is one post.
@@ -75,7 +75,7 @@ def test_threads_can_be_read_and_replies_are_kept_without_posts(
         person.send(thread, again.fields)
         assert person.status == 200
     assert person.page.source.count("that took me an hour") == 1
-    assert "Every part of the forum answered" in person.open("/status").text
+    assert "All components are healthy" in person.open("/status").text
 
 
 def test_a_new_thread_whose_first_post_fails_is_finished_later(
@@ -106,13 +106,13 @@ def test_known_threads_are_read_and_replied_to_without_threads(
             page = nobody.open(path)
             assert nobody.status == 200
             assert "A thread from before" in page.links
-            assert "may be a little old" in page.text
+            assert "may be slightly out of date" in page.text
 
         page = nobody.open(thread)
         assert nobody.status == 200
         assert page.heading == "A thread from before"
         assert "A post from before" in page.text
-        assert "may be a little old" in page.text
+        assert "may be slightly out of date" in page.text
         assert "A post from before" in nobody.open(profile).text
 
         person.open(thread)
@@ -121,12 +121,12 @@ def test_known_threads_are_read_and_replied_to_without_threads(
         assert "Written while threads was away" in person.page.text
 
         trouble = _trouble(nobody.open("/status"))
-        assert "threads did not answer" in trouble
-        assert "Threads are shown as they were last known" in trouble
+        assert "threads service is unreachable" in trouble
+        assert "Threads are shown from a recent copy" in trouble
         assert person.open("/me").heading == "Your account"
     EventSettling(after).wait()
     page = nobody.open(thread)
-    assert "may be a little old" not in page.text
+    assert "may be slightly out of date" not in page.text
     shown = page.source.count('<article class="post')
     assert f"{shown} posts" in page.text
 
@@ -139,10 +139,10 @@ def test_what_only_threads_can_do_is_kept_in_its_form_without_threads(
         assert person.status == 503
         form = page.form("/threads/new")
         assert (form.fields["title"], form.fields["body"]) == ("A thread for later", TYPED)
-        assert "does not answer" in page.text
+        assert "Threads are temporarily unavailable. Your text was not saved" in page.text
         person.open("/threads/01890000-0000-7000-8000-000000000000")
         assert person.status == 503, "nobody can tell whether there is such a thread"
-        assert person.page.heading == "Not available right now"
+        assert person.page.heading == "Temporarily unavailable"
         assert int(person.response.headers["Retry-After"]) >= 1
     person.send("/threads/new", form.fields)
     assert person.status == 200
@@ -170,16 +170,16 @@ def test_reading_and_writing_go_on_without_users(
         page = person.open(profile)
         assert person.status == 200
         assert page.heading == "Steady"
-        assert "may be a little old" in page.text
+        assert "may be slightly out of date" in page.text
         assert "Written while users was away" in page.text
 
         trouble = _trouble(person.open("/status"))
-        assert "users did not answer" in trouble
-        assert "Nobody can register, sign in or change an account." in trouble
+        assert "users service is unreachable" in trouble
+        assert "Registration, sign-in and account changes are unavailable." in trouble
         for path in ("/me", "/users/01890000-0000-7000-8000-000000000000"):
             person.open(path)
             assert person.status == 503
-            assert person.page.heading == "Not available right now"
+            assert person.page.heading == "Temporarily unavailable"
 
 
 def test_forms_of_accounts_keep_what_was_typed_without_users(after: Stack, person: Visitor) -> None:
@@ -192,7 +192,7 @@ def test_forms_of_accounts_keep_what_was_typed_without_users(after: Stack, perso
         form = page.form("/sign-in")
         assert form.fields["username"] == "steady-name"
         assert form.fields["password"] == "", "a password is never sent back"
-        assert "does not answer" in page.text
+        assert "Accounts are temporarily unavailable." in page.text
 
         page = visitor.register("a-new-name", display_name="A new name")
         assert visitor.status == 503
@@ -222,16 +222,16 @@ def test_everything_is_written_without_the_bus_and_shows_once_it_is_back(after: 
         assert person.status == 200
         form = person.open("/me").form("/me", action="profile")
         person.submit(form, display_name="Patience herself")
-        assert "Your profile is saved." in person.page.text
+        assert "Profile saved." in person.page.text
         trouble = _trouble(person.open("/status"))
-        assert "The bus between components can’t be reached" in trouble
-        assert "is saved all the same" in trouble
-        assert "did not answer" not in trouble
+        assert "The message bus is unreachable from" in trouble
+        assert "New content is still saved" in trouble
+        assert "service is unreachable" not in trouble
     EventSettling(after).wait(timeout=30)
     page = person.open(thread)
     assert "2 posts" in page.text
     assert page.source.count(">Patience herself</a>") == 3
-    assert "Every part of the forum answered" in person.open("/status").text
+    assert "All components are healthy" in person.open("/status").text
 
 
 def test_a_component_that_hangs_is_given_up_in_time(
@@ -244,7 +244,7 @@ def test_a_component_that_hangs_is_given_up_in_time(
         assert time.monotonic() - started < 8
         assert person.status == 200
         assert page.heading == "A thread from before"
-        assert "can’t be reached right now" in page.text
+        assert "Posts are temporarily unavailable" in page.text
     finally:
         after.resume("posts")
     time.sleep(OPEN_SECONDS)

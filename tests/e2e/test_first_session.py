@@ -29,13 +29,13 @@ def first_session(session: Session, name: str) -> None:
     session.follow("New thread")
     session.type(Username=name, Password="not the password")
     session.press("Sign in")
-    assert "The username or the password is wrong." in session.look()
+    assert "The username or password is incorrect." in session.look()
     session.type(Password=PASSWORD)
     session.press("Sign in")
     assert "New thread" in session.look("body")
 
     session.type(Title=title, First_post="Along a **seam**.\n\nBut which?")
-    session.press("Start the thread")
+    session.press("Start thread")
     session.settled()
     seen = session.look("body")
     assert title in seen
@@ -47,7 +47,7 @@ def first_session(session: Session, name: str) -> None:
     assert "Perhaps where the changes are." in session.look()
     session.type(Your_reply="   ")
     session.press("Post reply")
-    assert "Please fill this in." in session.look()
+    assert "Fill in this field." in session.look()
     session.type(Your_reply="A third, to be deleted.")
     session.press("Post reply")
     session.settled()
@@ -59,13 +59,13 @@ def first_session(session: Session, name: str) -> None:
     page.get_by_role("article").nth(1).get_by_role("link", name="Edit").click()
     session.look()
     session.type(Your_post="Where the changes are, says the log.")
-    session.press("Save the changes")
+    session.press("Save changes")
     assert "says the log" in session.look()
     assert "edited" in session.seen[-1]
 
     last = page.get_by_role("article").nth(2)
     last.locator("summary").click()
-    last.get_by_role("button", name="Delete the post").click()
+    last.get_by_role("button", name="Delete post").click()
     session.settled()
     assert "This post was deleted." in session.look()
 
@@ -73,7 +73,7 @@ def first_session(session: Session, name: str) -> None:
     page.get_by_role("link", name=title).wait_for()
     session.look("ol.threads > li:first-child")
     session.look("header.top")
-    page.get_by_label("Search in titles").fill(f"CUT where {name}")
+    page.get_by_label("Search titles").fill(f"CUT where {name}")
     session.press("Search")
     session.look()
     session.follow(title)
@@ -81,10 +81,10 @@ def first_session(session: Session, name: str) -> None:
     session.follow("Ada Lovelace")
     assert f"@{name}" in session.look()
 
-    session.follow("Change your profile")
+    session.follow("Edit profile")
     session.type(**{"Display name": "Countess Ada", "About you": "I write programs."})
-    session.press("Save the profile")
-    assert "Your profile is saved." in session.look()
+    session.press("Save profile")
+    assert "Profile saved." in session.look()
     session.press("Sign out")
     session.settled()
     session.look("header.top")
@@ -127,7 +127,7 @@ def test_no_page_is_wider_than_the_window(width: int, browser: Browser, before: 
         session.type(
             Title=word, First_post=f"{word * 5}\n\n    {word * 5}\n\n|{word}|{word}|\n|-|-|"
         )
-        session.press("Start the thread")
+        session.press("Start thread")
         thread = page.url
         for path in (thread, "/", "/me", "/status", "/register", "/sign-in", "/threads/new"):
             page.goto(path)

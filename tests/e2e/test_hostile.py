@@ -23,15 +23,15 @@ def test_hostile_words_stay_words(browser: Browser, stack: Stack) -> None:
         session.press("Register")
         page.goto("/threads/new")
         session.type(Title=HOSTILE, First_post="\n\n".join(CORPUS))
-        session.press("Start the thread")
+        session.press("Start thread")
         thread = page.url
         assert page.locator("main h1").first.inner_text() == HOSTILE
         page.get_by_role("link", name="Edit").click()
         edit = page.url
         page.goto("/me")
         session.type(**{"About you": f"</textarea>{HOSTILE}"})
-        session.press("Save the profile")
-        session.follow("See your page as others do")
+        session.press("Save profile")
+        session.follow("View your public profile")
         person = page.url
         for path in (thread, edit, person, "/", "/me", "/?q=script"):
             page.goto(path)

@@ -34,7 +34,7 @@ def test_a_thread_is_read_and_replied_to_by_keyboard(browser: Browser, before: S
         page = session.page
         page.goto(author.path.partition("?")[0])
         page.keyboard.press("Tab")
-        skip = page.get_by_role("link", name="Skip to the content")
+        skip = page.get_by_role("link", name="Skip to content")
         expect(skip).to_be_focused()
         expect(skip).to_be_in_viewport()
         page.keyboard.press("Enter")

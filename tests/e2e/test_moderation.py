@@ -23,7 +23,7 @@ def _moderator(stack: Stack, name: str) -> Visitor:
 
 def _person(visitor: Visitor) -> str:
     """Return the path of the visitor's own page."""
-    return visitor.open("/me").links["See your page as others do"]
+    return visitor.open("/me").links["View your public profile"]
 
 
 def _does(page: Page, path: str, **fields: str) -> bool:

@@ -64,7 +64,7 @@ def test_a_reply_to_a_thread_that_was_locked_meanwhile_is_shown(
     moderator.sign_in(name)
     form = somebody.open(thread).form(thread)
     moderator.submit(moderator.open(thread).form(f"{thread}/lock"))
-    assert "The thread is locked." in moderator.page.text
+    assert "Thread locked." in moderator.page.text
     settle()
     somebody.submit(form, body=TYPED)
     assert somebody.status == 409
@@ -196,7 +196,7 @@ def test_a_profile_that_is_refused_stays_in_its_form(somebody: Visitor) -> None:
     assert somebody.status == 400
     assert somebody.page.form("/me", action="profile").fields["bio"] == "x" * 501
     somebody.submit(form, display_name="Fine", bio="Words")
-    assert "Your profile is saved." in somebody.page.text
+    assert "Profile saved." in somebody.page.text
     assert somebody.page.form("/me", action="profile").fields["bio"] == "Words"
 
 
@@ -208,7 +208,7 @@ def test_a_password_is_changed_only_with_the_current_one(visitor: NewVisitor, st
     assert person.status == 403
     assert "another password" not in person.page.source
     person.submit(form, current=PASSWORD, new="another password")
-    assert "Your password is changed." in person.page.text
+    assert "Password changed." in person.page.text
     assert visitor().sign_in(name, PASSWORD)
     fresh = visitor()
     fresh.sign_in(name, "another password")

@@ -66,14 +66,14 @@ def test_a_long_thread_is_read_from_both_ends(writer: Visitor, thread: str) -> N
     assert f"{POSTS} posts" in writer.open(thread).text
     forward = list(range(1, POSTS + 1))
     assert _to_the_end(writer, thread, "Newer posts") == forward
-    writer.open(writer.page.links["To the first post"])
+    writer.open(writer.page.links["Go to first post"])
     assert _numbers(writer)[0] == 1
     newest = writer.page.links["Newest first"]
     assert _to_the_end(writer, newest, "Older posts") == forward[::-1]
 
 
 def test_everything_a_person_wrote_is_on_their_page(writer: Visitor, thread: str) -> None:
-    path = writer.open("/me").links["See your page as others do"]
+    path = writer.open("/me").links["View your public profile"]
     assert _to_the_end(writer, path, "Older posts") == list(range(POSTS, 0, -1))
 
 
@@ -124,4 +124,4 @@ def test_a_search_says_what_was_found(writer: Visitor) -> None:
     _create(writer, "/api/threads", {"title": f"The {word} crossing"})
     page = writer.open(f"/?q={word}")
     assert f"The {word} crossing" in page.links
-    assert "No title has" in writer.open(f"/?q={word}+nowhere").text
+    assert "No titles match" in writer.open(f"/?q={word}+nowhere").text

@@ -92,9 +92,9 @@ def test_an_erasure_tells_when_it_is_finished(browser: Browser, stack: Stack) ->
         cookie = {"name": "forum_session", "value": token, "url": person.url}
         page.context.add_cookies([cookie])  # type: ignore[list-item]
         page.goto("/me")
-        page.get_by_label("Yes, erase my account for good").check()
-        session.press("Erase the account")
-        expect(page.get_by_role("heading", name="Your account is erased")).to_be_visible(
+        page.get_by_label("Yes, delete my account permanently").check()
+        session.press("Delete account")
+        expect(page.get_by_role("heading", name="Your account is deleted")).to_be_visible(
             timeout=15_000
         )
         assert "No part of the forum knows you any more" in session.look()

@@ -10,7 +10,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.load import RECENT, Load, Member, new_post
 
 # How the page of a thread puts it; `tests/e2e/test_degraded.py` looks at the whole of that page.
-POSTS_ARE_DOWN = "<h2>The posts can’t be reached right now</h2>"
+POSTS_ARE_DOWN = "<h2>Posts are temporarily unavailable</h2>"
 
 
 class Witness(Member):

@@ -57,12 +57,12 @@ def reject_forged_form(secret: str, identity: Identity | None) -> None:
         Forbidden: another site sent it, or it is older than the last sign-in.
     """
     if is_cross_site():
-        detail = "Another site sent this form, so nothing was done."
+        detail = "This form was submitted from another site and was rejected."
         raise Forbidden(detail)
     if identity is None or request.path in ANONYMOUS_FORMS:
         return
     if not _is_valid_token(request.form.get("csrf_token", ""), secret, identity):
-        detail = "This page is from before your last sign-in. Load it again and send it once more."
+        detail = "This page was loaded before your last sign-in. Reload it and send the form again."
         raise Forbidden(detail)
 
 

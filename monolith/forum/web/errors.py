@@ -16,17 +16,17 @@ from forum.web.rendering import render_page
 
 FOR_MACHINES = ("/healthz", "/readyz", "/eventz")
 _TITLES = {
-    400: "That did not work",
-    401: "Please sign in",
+    400: "Invalid request",
+    401: "Sign-in required",
     403: "Not allowed",
-    404: "There is nothing here",
-    405: "That did not work",
-    409: "That did not work",
-    412: "Changed meanwhile",
-    413: "Too long",
+    404: "Page not found",
+    405: "Action not supported",
+    409: "Action not possible",
+    412: "Already changed",
+    413: "Text too long",
     429: "Too many attempts",
     500: "Something went wrong",
-    503: "Not available right now",
+    503: "Temporarily unavailable",
 }
 
 
@@ -61,7 +61,7 @@ def install(app: OpenAPI) -> None:
         detail = failure.detail
         if isinstance(failure, Unauthenticated):
             g.identity = None
-            detail = "Your session has ended, or you have not signed in yet."
+            detail = "Your session has expired, or you are not signed in."
         after = failure.retry_after if isinstance(failure, RateLimited | Unavailable) else None
         response = page(failure.status, detail, after)
         if isinstance(failure, Unauthenticated) and SESSION_COOKIE in request.cookies:
@@ -81,4 +81,4 @@ def install(app: OpenAPI) -> None:
         answer = problems.crash_response(error)
         if not for_page():
             return answer
-        return page(500, "It has been logged. Please try again in a moment.")
+        return page(500, "The error has been logged. Try again in a moment.")

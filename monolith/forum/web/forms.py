@@ -7,26 +7,37 @@ from typing import Any, TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from chassis.errors import Failure, IdempotencyKeyReused, Invalid, RateLimited, Unauthenticated
+from chassis.errors import (
+    Failure,
+    IdempotencyKeyReused,
+    Invalid,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from chassis.http.problems import field_errors
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
 
 # Messages of the API, rephrased for people; others are clear already.
 _PLAINLY = (
-    (re.compile(r"Field required|String should match pattern '\\S'"), "Please fill this in."),
+    (re.compile(r"Field required|String should match pattern '\\S'"), "Fill in this field."),
     (
         re.compile(r"String should have at (least|most) (\d+) characters?"),
         r"Use at \1 \2 characters.",
     ),
     (
         re.compile(r"String should match pattern .*"),
-        "Use 3 to 30 letters, digits, dots, dashes or underscores, a letter or digit first.",
+        "Use 3 to 30 letters, digits, dots, dashes or underscores; start with a letter or digit.",
+    ),
+    (
+        re.compile(r"is not a valid cursor for this list"),
+        "This page link is not valid. Start from the first page.",
     ),
 )
 
 
-_NAMES = {"q": "The search", "cursor": "The place in the list"}
+_NAMES = {"q": "The search"}
 
 
 def humanize(message: str, field: str = "") -> str:
@@ -79,10 +90,13 @@ class Form:
             # The user went back to a submitted form and changed the text.
             self.values.pop("idempotency_key", None)
             self.errors[""] = (
-                "Another text was sent from this page before. Send it again to add this one too."
+                "A different text was already sent from this form. Send again to add this one."
             )
         elif isinstance(failure, RateLimited):
             self.errors[""] = f"{failure.detail} {retry_message(failure.retry_after)}"
+        elif isinstance(failure, Unavailable):
+            unsaved = "Your text was not saved; try" if "body" in self.values else "Try"
+            self.errors[""] = f"{failure.detail} {unsaved} again in a moment."
         else:
             self.errors[""] = failure.detail
 
@@ -91,8 +105,8 @@ def retry_message(seconds: int) -> str:
     """Return a text with the time to retry after."""
     minutes = -(-seconds // 60)
     if seconds < 60:
-        return f"Please try again in {seconds} second{'s' * (seconds != 1)}."
-    return f"Please try again in {minutes} minute{'s' * (minutes != 1)}."
+        return f"Try again in {seconds} second{'s' * (seconds != 1)}."
+    return f"Try again in {minutes} minute{'s' * (minutes != 1)}."
 
 
 def parse_version(text: str) -> frozenset[int] | None:

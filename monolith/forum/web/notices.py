@@ -19,8 +19,8 @@ def add(level: str, text: str) -> None:
 def stale_data_notice(domain: Domain) -> Callable[[], None]:
     """Return a callback that adds the notice about stale data of a domain from the replica."""
     text = (
-        f"The part of the forum that keeps {domain.label} does not answer right now."
-        " What is shown of them here may be a little old."
+        f"{domain.label.capitalize()} are temporarily unavailable."
+        " This page shows a recent copy, which may be slightly out of date."
     )
 
     def add_notice() -> None:

@@ -25,7 +25,7 @@ def badge(domain: str, monolith: str) -> Markup:
     """Render a domain's badge; `monolith` is the monolith's own `X-Served-By`."""
     served_by = g.get("served", {}).get(domain, monolith)
     component = "monolith" if served_by == REPLICA else served_by.partition("/")[0]
-    shown = f"{monolith}, from its copy" if served_by == REPLICA else served_by
+    shown = f"{monolith}, from its replica" if served_by == REPLICA else served_by
     return Markup(
-        '<p class="badge" data-by="{}"><span class="unseen">This part was answered by </span>{}</p>'
+        '<p class="badge" data-by="{}"><span class="unseen">Served by </span>{}</p>'
     ).format(component, shown)

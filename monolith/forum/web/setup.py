@@ -22,13 +22,13 @@ _NO_PAGES = ("/static/", *errors.FOR_MACHINES)
 
 # A page can be told to show one of these texts, and no other.
 _NOTICES = {
-    "profile": (notices.INFO, "Your profile is saved."),
-    "password": (notices.INFO, "Your password is changed."),
-    "locked": (notices.INFO, "The thread is locked."),
-    "unlocked": (notices.INFO, "The thread is open again."),
-    "deleted": (notices.INFO, "It is deleted."),
-    "titled": (notices.INFO, "The title is changed."),
-    "moderated": (notices.INFO, "Done."),
+    "profile": (notices.INFO, "Profile saved."),
+    "password": (notices.INFO, "Password changed."),
+    "locked": (notices.INFO, "Thread locked."),
+    "unlocked": (notices.INFO, "Thread unlocked."),
+    "deleted": (notices.INFO, "Thread deleted."),
+    "titled": (notices.INFO, "Title saved."),
+    "moderated": (notices.INFO, "User updated."),
 }
 
 

@@ -90,7 +90,7 @@ def test_the_status_page_says_who_answers_and_who_does_not(client):
     for name in ("monolith", "threads", "posts"):
         assert f"{name}/dev" in page
     # No users service runs in these tests.
-    assert "users did not answer just now" in page
+    assert "users service is unreachable" in page
 
 
 def test_the_list_and_a_profile_are_one_call_to_each_part_they_show(client, services, thread):
@@ -118,7 +118,7 @@ def test_each_part_of_a_page_tells_who_answered_it_where_that_is_wanted(
     settings = settings.model_copy(update={"threads_url": "http://127.0.0.1:9"})
     lame = create_app(settings)
     page = lame.test_client().get("/").text
-    assert BADGE.findall(page) == ["monolith/dev, from its copy", "monolith/dev"]
+    assert BADGE.findall(page) == ["monolith/dev, from its replica", "monolith/dev"]
     for app in (labelled, lame):
         app.extensions["database"].engine.dispose()
 
@@ -135,7 +135,7 @@ def test_without_posts_a_thread_shows_its_head_and_keeps_a_reply(
     page = mine.get(f"/threads/{thread}")
     assert page.status_code == 200
     assert "Split" in page.text
-    assert "reached right now" in page.text
+    assert "Posts are temporarily unavailable" in page.text
     token = page.text.split('name="csrf_token" value="')[1].split('"')[0]
     form = {"body": "Not lost", "csrf_token": token, "idempotency_key": "k"}
     refused = mine.post(f"/threads/{thread}", data=form)
@@ -163,7 +163,7 @@ def test_without_threads_a_known_thread_shows_its_posts_and_takes_a_reply(
     parts.event_handlers()[event.type](event)
     page = mine.get(f"/threads/{thread}")
     assert page.status_code == 200
-    for text in ("Split", "First", "may be a little old"):
+    for text in ("Split", "First", "may be slightly out of date"):
         assert text in page.text
     token = page.text.split('name="csrf_token" value="')[1].split('"')[0]
     form = {"body": "Meanwhile", "csrf_token": token, "idempotency_key": "k"}

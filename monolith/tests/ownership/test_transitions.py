@@ -203,9 +203,9 @@ def test_the_status_page_says_what_is_on_the_move(client, begin, moves):
     assert "on the move" not in client.get("/status").text
     begin("threads")
     page = client.get("/status").text
-    assert "The domain threads is on the move from the monolith to a service of its own." in page
+    assert "The threads domain is being moved from the monolith to its service." in page
     moves.change_owner("threads", "threads", MOVING, "watch", only_while_frozen=False)
     page = client.get("/status").text
-    assert "The domain threads is on the move between its service and the monolith." in page
+    assert "The threads domain is being moved between its service and the monolith." in page
     moves.finish_move("threads")
     assert "on the move" not in client.get("/status").text

@@ -10,7 +10,7 @@ from forum.web.forms import Form
 @pytest.mark.parametrize(
     ("model", "content", "field", "message"),
     [
-        (NewUser, {"username": "ada"}, "password", "Please fill this in."),
+        (NewUser, {"username": "ada"}, "password", "Fill in this field."),
         (
             NewUser,
             {"username": "ada", "password": "short"},
@@ -21,9 +21,10 @@ from forum.web.forms import Form
             NewUser,
             {"username": "a b", "password": "long enough"},
             "username",
-            "Use 3 to 30 letters, digits, dots, dashes or underscores, a letter or digit first.",
+            "Use 3 to 30 letters, digits, dots, dashes or underscores;"
+            " start with a letter or digit.",
         ),
-        (NewPost, {"thread_id": "1", "body": " \n"}, "body", "Please fill this in."),
+        (NewPost, {"thread_id": "1", "body": " \n"}, "body", "Fill in this field."),
         (NewPost, {"thread_id": "1", "body": "x" * 16001}, "body", "Use at most 16000 characters."),
         (
             NewPost,

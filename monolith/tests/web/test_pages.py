@@ -145,7 +145,7 @@ def test_wrong_name_and_wrong_password_look_alike(client, register):
         for name in (person.username, "nobody-at-all")
     }
     assert len(pages) == 1
-    assert "The username or the password is wrong." in pages.pop()
+    assert "The username or password is incorrect." in pages.pop()
 
 
 def test_the_account_page_changes_what_it_says(browser, ada, client):
@@ -162,7 +162,7 @@ def test_the_account_page_changes_what_it_says(browser, ada, client):
     erase = _hidden(mine.get("/me").text, "erase-title") | {"confirm": "yes"}
     progress = f"/users/{ada.id}/erasure"
     assert mine.post("/me", data=erase).headers["Location"] == progress
-    assert "Your account is erased" in client.get(progress).text
+    assert "Your account is deleted" in client.get(progress).text
     assert client.get(f"/users/{ada.id}").status_code == 404
 
 

@@ -51,7 +51,7 @@ def test_one_goes_on_from_page_to_page_in_both_directions(client, thread, posts)
         page = client.get(earlier.partition("#")[0])
         back.append(_numbers(page))
     assert back == [list(range(20, 40)), list(range(20))]
-    assert _link(page, "To the first post") is None
+    assert _link(page, "Go to first post") is None
     newest = client.get(f"{path}?order=newest")
     assert _numbers(newest) == list(range(44, 24, -1))
     older = client.get(_link(newest, "Older posts"))
@@ -80,7 +80,7 @@ def test_a_page_keeps_its_place_while_others_write(client, ada, thread, posts):
 
 
 def test_the_newest_are_one_step_away(client, thread, posts):
-    jump = _link(client.get(f"/threads/{thread}"), "Jump to the newest")
+    jump = _link(client.get(f"/threads/{thread}"), "Jump to newest")
     page = client.get(jump.partition("#")[0])
     assert _numbers(page) == list(range(25, 45))
     assert page.text.index('id="end"') > page.text.index("number 43")
@@ -95,8 +95,8 @@ def test_a_posts_address_shows_it_among_its_neighbours(client, thread, posts):
 def test_beyond_the_end_there_is_a_way_back(client, thread, posts):
     for name, post in (("after", posts[-1]), ("before", posts[0])):
         page = client.get(f"/threads/{thread}?{name}={post}")
-        assert "That was all" in page.text
-        assert _link(page, "To the first post") == f"/threads/{thread}"
+        assert "No more posts" in page.text
+        assert _link(page, "Go to first post") == f"/threads/{thread}"
 
 
 @pytest.mark.parametrize("name", ["at", "after", "before"])

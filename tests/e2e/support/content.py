@@ -47,7 +47,7 @@ def fill(stack: Stack) -> Content:
     stack.moderator(moderator)
     _make(other, "/api/posts", thread_id=odd, body="> A quotation\n\n1. one\n2. two")
     EventSettling(stack).wait()
-    person = api.open("/me").links["See your page as others do"]
+    person = api.open("/me").links["View your public profile"]
     return Content(f"/threads/{thread}", f"/threads/{odd}", person, post, member, moderator)
 
 

@@ -16,7 +16,7 @@ from forum.web.current_user import current_user, require_user
 from forum.web.forms import Form, parse_version
 from forum.web.rendering import render_page
 
-WRONG = "The username or the password is wrong."
+WRONG = "The username or password is incorrect."
 
 
 class AccountPages:
@@ -154,7 +154,7 @@ class AccountPages:
                 self._context.users.erase(identity, identity.subject, None)
                 return _signed_out(url_for("erasure_status.progress", user_id=identity.subject))
             else:
-                form.status, form.errors["confirm"] = 400, "Please confirm it."
+                form.status, form.errors["confirm"] = 400, "Select the checkbox to confirm."
         except Failure as failure:
             form.add_failure(failure, frozenset({"display_name", "bio", "current", "new"}))
             # The form shows the version it tried to replace; sending it again is intended.

@@ -11,16 +11,16 @@ EVENT_SECONDS = 30
 
 _IMPACT = {
     "users": (
-        "Nobody can register, sign in or change an account. Everybody who is signed in can go on"
-        " reading and writing; profiles may be a little old."
+        "Registration, sign-in and account changes are unavailable. Signed-in users can keep"
+        " reading and writing; profiles may be slightly out of date."
     ),
     "threads": (
-        "Threads are shown as they were last known here, and can be replied to. None can be"
-        " started, changed or deleted."
+        "Threads are shown from a recent copy, and you can reply to them. You cannot start,"
+        " change or delete threads."
     ),
     "posts": (
-        "Posts can neither be shown nor written. The list of threads and their heads are there,"
-        " and a reply that can’t be saved is kept in its form."
+        "Posts cannot be read or written. Thread lists and titles are available, and a reply"
+        " that cannot be saved stays in its form."
     ),
 }
 
@@ -47,7 +47,9 @@ class ComponentHealth:
 def describe_problems(components: Sequence[ComponentHealth]) -> list[str]:
     """Return one or two sentences about each problem; empty if everything is healthy."""
     found = [
-        f"{component.name} did not answer just now. {_IMPACT.get(component.name, '')}".strip()
+        f"The {component.name} service is unreachable. {_IMPACT[component.name]}"
+        if component.name in _IMPACT
+        else f"The {component.name} is unreachable."
         for component in components
         if component.detail
     ]
@@ -55,8 +57,8 @@ def describe_problems(components: Sequence[ComponentHealth]) -> list[str]:
     cut_off = [c.name for c in components if c.events and c.events.get("queue_depth") is None]
     if cut_off:
         found.append(
-            f"The bus between components can’t be reached by {_listed(cut_off)}. What people write"
-            " is saved all the same; the other components learn of it once the bus is back."
+            f"The message bus is unreachable from {_listed(cut_off)}. New content is still saved;"
+            " other components receive it when the bus is back."
         )
     for component in components:
         found += _event_problems(component)
@@ -68,25 +70,25 @@ def _event_problems(component: ComponentHealth) -> Iterator[str]:
     if events is None:
         return
     if not events:
-        yield f"{name} did not say how far its events are."
+        yield f"{name} did not report its event status."
         return
     seen, unsent = events.get("heartbeat_age_seconds"), events.get("outbox_age_seconds")
     late, dead = events.get("event_lag_seconds"), events.get("dead_letters")
     if seen is None or seen > WORKER_SECONDS:
-        when = "has not been at work yet" if seen is None else f"was last seen {_time(seen)} ago"
+        when = "has not started yet" if seen is None else f"was last seen {_time(seen)} ago"
         yield (
-            f"The worker of {name} {when}. What changes in {name} does not show in other"
-            " components until it is back, nor the other way round."
+            f"The {name} worker {when}. Until it is back, changes in {name} do not reach other"
+            " components, and their changes do not reach it."
         )
     if unsent and unsent > EVENT_SECONDS:
-        yield f"Events of {name} have been waiting for {_time(unsent)} to be sent."
+        yield f"The oldest event in the {name} outbox is {_time(unsent)} old."
     if events.get("queue_depth") and late and late > EVENT_SECONDS:
-        yield f"{name} is {_time(late)} behind with what other components tell it."
+        yield f"{name} is {_time(late)} behind on events from other components."
     if dead:
-        events_are = "event was" if dead == 1 else "events were"
+        events_are = "event is" if dead == 1 else "events are"
         yield (
-            f"{dead} {events_are} put aside, because {name} could not apply"
-            f" {'it' if dead == 1 else 'them'}. Somebody has to look at the dead letters."
+            f"{dead} {events_are} in the dead-letter queue of {name} because processing failed."
+            " An operator has to inspect the queue."
         )
 
 

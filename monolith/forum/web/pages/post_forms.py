@@ -97,7 +97,7 @@ class PostForms:
         identity = require_user()
         post = self._context.posts.get(post_id)
         if post.author.id != identity.subject or post.deleted:
-            detail = "Only the author may rewrite this post."
+            detail = "Only the author may edit this post."
             raise Forbidden(detail)
         form = Form({"body": post.body, "etag": str(post.version)})
         return render_page("post_edit.html", post=post, form=form)

@@ -87,4 +87,4 @@ def _result(name: str, pending: Future[ComponentHealth]) -> ComponentHealth:
     try:
         return pending.result(TIMEOUT)
     except TimeoutError:
-        return ComponentHealth(name, (name,), detail="It did not answer in time.")
+        return ComponentHealth(name, (name,), detail="The health check timed out.")

@@ -51,7 +51,9 @@ class ThreadAdmin:
             except PreconditionFailed as failure:
                 form.add_failure(failure)
                 thread = self._context.threads.get(thread_id)
-                form.errors["title"] = f"It was changed meanwhile, to “{thread.title}”."
+                form.errors["title"] = (
+                    f"The title has changed to “{thread.title}” since you opened this form."
+                )
                 form.values["etag"] = str(thread.version)
             except Failure as failure:
                 form.add_failure(failure, frozenset({"title"}))

@@ -58,6 +58,6 @@ class UserPages:
         identity = require_user()
         wanted = [_MODERATION[pair] for pair in request.form.items() if pair in _MODERATION]
         if len(wanted) != 1:
-            raise Invalid(FieldError("", "names nothing to change"))
+            raise Invalid(FieldError("", "must name at least one field to change"))
         self._context.users.change(identity, user_id, wanted[0], None)
         return redirect(url_for(".user", user_id=user_id, done="moderated"), 303)

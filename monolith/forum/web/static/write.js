@@ -50,14 +50,14 @@ function keep(form) {
     const drop = document.createElement("button");
     drop.type = "button";
     drop.className = "link";
-    drop.textContent = "Discard it";
+    drop.textContent = "Discard draft";
     drop.addEventListener("click", () => {
       typed.forEach((field, index) => { field.value = given[index]; });
       store(key, null);
       note.remove();
       typed[0].focus();
     });
-    note.append("Your draft is back. ", drop);
+    note.append("Draft restored. ", drop);
     form.querySelector(".row").append(note);
   }
 
@@ -104,10 +104,10 @@ function preview(form) {
       const answer = await fetch("/preview", { method: "POST", body });
       if (!answer.ok) throw new Error(answer.statusText);
       // The server lets only inert HTML through, as it does for posts.
-      region.innerHTML = await answer.text() || "There is nothing to show yet.";
+      region.innerHTML = await answer.text() || "Nothing to preview yet.";
       region.hidden = false;
     } catch {
-      region.textContent = "The preview can’t be had right now. Your text is still here.";
+      region.textContent = "The preview is temporarily unavailable. Your text is still here.";
       region.hidden = false;
     }
     region.focus();
