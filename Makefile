@@ -13,7 +13,7 @@ RENAMED := MEND:REPAIR WATCH:SOAK STACK:DEPLOYMENT ASLEEP:IDLE
 former = $(firstword $(subst :, ,$(1)))
 ifneq ($(filter extract reintegrate status synth deploy-local destroy-local,$(MAKECMDGOALS)),)
 $(foreach pair,$(RENAMED),$(if $(filter-out undefined,$(origin $(call former,$(pair)))),\
-  $(error $(call former,$(pair)) is now called $(lastword $(subst :, ,$(pair))))))
+  $(error $(call former,$(pair)) was renamed to $(lastword $(subst :, ,$(pair))))))
 endif
 
 .DEFAULT_GOAL := help
@@ -21,12 +21,12 @@ endif
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
-help: ## list what make can do
-	@printf 'Usage: make <what> [EXTRACTED=users,threads,posts] [PORT=8080]\n\n'
+help: ## list the make targets
+	@printf 'Usage: make <target> [EXTRACTED=users,threads,posts] [PORT=8080]\n\n'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nEXTRACTED names the domains that run as services: any of users, threads and posts,\n'
-	@printf 'separated by commas; empty for the monolith alone. Without it all three do.\n'
-	@printf 'RESTART=on starts parts again that die, instead of stopping the rest: kill one and watch.\n'
+	@printf '\nEXTRACTED lists the domains that run as services: users, threads, posts, separated\n'
+	@printf 'by commas. Empty runs the monolith alone; the default is all three.\n'
+	@printf 'RESTART=on restarts processes that die instead of stopping the forum.\n'
 
 setup: $(VENV)/dev.stamp $(VENV)/cdk.stamp ## install everything that running, tests and templates need
 	@$(BIN)/python -m infra.setup.prerequisites
@@ -35,26 +35,26 @@ setup-system: ## install what tests need from Debian or Ubuntu, with sudo
 	sudo apt-get update
 	sudo apt-get install --yes --no-install-recommends $(SYSTEM_PACKAGES)
 
-run: $(VENV)/run.stamp ## start the forum, here until Ctrl-C
+run: $(VENV)/run.stamp ## start the forum in the foreground; stop it with Ctrl-C
 	@exec $(BIN)/python -m infra.runner
 
-stop: $(VENV)/run.stamp ## stop a forum that runs from this folder
+stop: $(VENV)/run.stamp ## stop the forum that runs from this folder
 	@$(BIN)/python -m infra.runner.control stop
 
-reset: $(VENV)/run.stamp ## delete every stage's data (asks for a stopped forum)
+reset: $(VENV)/run.stamp ## delete the data of every stage (stop the forum first)
 	@$(BIN)/python -m infra.runner.control reset
 
 logs: $(VENV)/run.stamp ## follow the logs of the running forum
 	@exec $(BIN)/python -m infra.runner.control logs
 
-moderator: $(VENV)/run.stamp ## make somebody a moderator: make moderator NAME=ada
-	@$(BIN)/python -m infra.runner.control moderator "$${NAME:?say whom: make moderator NAME=<username>}"
+moderator: $(VENV)/run.stamp ## make a user a moderator: make moderator NAME=ada
+	@$(BIN)/python -m infra.runner.control moderator "$${NAME:?set NAME: make moderator NAME=<username>}"
 
-replay: $(VENV)/run.stamp ## publish events again: make replay SINCE=10m, or QUEUE=posts for its dead letters
+replay: $(VENV)/run.stamp ## republish events: make replay SINCE=10m, or redrive dead letters: QUEUE=posts
 	@$(BIN)/python -m infra.runner.control replay "QUEUE=$${QUEUE-}" "SINCE=$${SINCE-}"
 
 MOVE = $(BIN)/python -m extraction
-HOW = "$${DOMAIN:?say which: DOMAIN=users, threads or posts}" $${PHASE:+--phase "$$PHASE"} \
+HOW = "$${DOMAIN:?set DOMAIN to users, threads or posts}" $${PHASE:+--phase "$$PHASE"} \
   $${SOAK:+--soak "$$SOAK"} $(if $(filter on,$(DRY_RUN)),--dry-run) $(if $(filter on,$(REPAIR)),--repair)
 
 extract: $(VENV)/run.stamp ## move a domain of the running forum to its service: make extract DOMAIN=posts
@@ -64,32 +64,32 @@ reintegrate: $(VENV)/run.stamp ## move it back: make reintegrate DOMAIN=posts (D
 	@$(MOVE) reintegrate $(HOW)
 
 return:
-	$(error `make return` is now called `make reintegrate`)
+	$(error `make return` was renamed to `make reintegrate`)
 
-status: $(VENV)/run.stamp ## say where each domain stands
+status: $(VENV)/run.stamp ## show the owner and the progress of each domain
 	@$(MOVE) status
 
 # What `make synth` passes on to the CDK app, each only if it is set.
 CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
   $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
 
-synth: $(VENV)/cdk.stamp ## make the cloud's templates: make synth ENVIRONMENT=lab STRATEGY=rolling
+synth: $(VENV)/cdk.stamp ## generate the CloudFormation templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.cdk $(CONTEXT)
 
-cost: $(VENV)/cdk.stamp ## compute what a lab and production cost in a month
+cost: $(VENV)/cdk.stamp ## estimate the monthly cost of a lab and of production
 	@$(BIN)/python -m infra.cdk.cost
 
-deploy-local: $(VENV)/cdk.stamp ## deploy those templates here, in containers: make deploy-local EXTRACTED=users
+deploy-local: $(VENV)/cdk.stamp ## deploy the templates locally, in containers: make deploy-local EXTRACTED=users
 	@$(BIN)/python -m infra.local_cloud.deploy
 
-destroy-local: $(VENV)/cdk.stamp ## remove that deployment, and list what is left of it
+destroy-local: $(VENV)/cdk.stamp ## remove the local deployment and list leftovers
 	@$(BIN)/python -m infra.local_cloud.destroy
 
-test: $(VENV)/dev.stamp ## run every test
+test: $(VENV)/dev.stamp ## run all tests
 	@$(BIN)/python -m infra.setup.prerequisites
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)
 
-test-faults: $(VENV)/dev.stamp ## break each part under load (FULL=1 for 10,000 writes, SEED=n to repeat)
+test-faults: $(VENV)/dev.stamp ## inject faults under load (FULL=1 for 10,000 writes, SEED=n to repeat)
 	@$(BIN)/python -m infra.dynoxide
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
@@ -100,38 +100,38 @@ test-extract: $(VENV)/dev.stamp ## move domains under load and kills (FULL=1 for
 test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)
 
-bench: $(VENV)/dev.stamp ## measure before against after the split (QUICK=1; RECORD=1 into docs; needs wrk)
+bench: $(VENV)/dev.stamp ## compare performance before and after the split (QUICK=1, RECORD=1 updates docs; needs wrk)
 	@$(BIN)/python -m infra.dynoxide
 	@$(BIN)/python -m bench
 
-test-deploy: $(VENV)/dev.stamp ## deploy the templates here and test the forum there (needs Docker)
+test-deploy: $(VENV)/dev.stamp ## deploy the templates locally and test the deployment (needs Docker)
 	@$(BIN)/python -m tests.deploy $(ARGS)
 
-audit: $(VENV)/dev.stamp ## look for known vulnerabilities in what is pinned
+audit: $(VENV)/dev.stamp ## check pinned dependencies for known vulnerabilities
 	@$(BIN)/python -m infra.tools.audit
 
-check: $(VENV)/dev.stamp ## lint, types, the direction of imports, Dockerfiles
+check: $(VENV)/dev.stamp ## run linters, type checks, import rules and Dockerfile checks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint monolith/Dockerfile services/Dockerfile infra/Dockerfile
 
-fmt: $(VENV)/dev.stamp ## format the code and mend what ruff can
+fmt: $(VENV)/dev.stamp ## format the code and apply ruff's fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-lock: $(VENV)/dev.stamp ## pin the dependencies anew (UPGRADE=1 for newer ones)
+lock: $(VENV)/dev.stamp ## regenerate the lock files (UPGRADE=1 for newer versions)
 	@$(BIN)/python -m infra.tools.lock $(if $(UPGRADE),--upgrade)
 
-clean: ## delete .venv and caches; var stays
+clean: ## delete .venv and caches, but keep var
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Python's version is asked here, since an older one could not even read the set-up's code.
 define set_up
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-  echo 'The forum needs Python 3.11 or newer; name one with: make PYTHON=python3.13 ...' >&2; exit 1; }
+  echo 'The forum needs Python 3.11 or newer; choose one with: make PYTHON=python3.13 ...' >&2; exit 1; }
 @$(PYTHON) -m infra.setup $(1) --venv $(VENV) $(if $(filter $(NEED_DYNOXIDE),$(MAKECMDGOALS)),--services)
 @touch $@
 endef

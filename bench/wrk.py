@@ -13,8 +13,8 @@ from pathlib import Path
 SCRIPT = Path(__file__).with_name("wrk.lua")
 TIMEOUT = 20  # seconds for one response, longer than the gateway's timeout
 MISSING = (
-    "The load is made by wrk, which is not installed here. Debian and Ubuntu: apt install wrk;"
-    " macOS: brew install wrk."
+    "The benchmark needs wrk, which is not installed. On Debian or Ubuntu, run apt install wrk;"
+    " on macOS, run brew install wrk."
 )
 
 

@@ -77,7 +77,7 @@ def _find_deployment() -> Deployment | ComposeProject:
         return ComposeDeployment()
     wanted = os.environ.get("DEPLOYMENT")
     if wanted not in {None, "", "local", "compose"}:
-        msg = f"DEPLOYMENT is local or compose, not {wanted!r}."
+        msg = f"DEPLOYMENT must be local or compose, not {wanted!r}."
         raise DeploymentError(msg)
     if wanted == "local" or (wanted != "compose" and Lock(var_folder(os.environ)).holder()):
         return LocalDeployment(os.environ)
@@ -85,10 +85,11 @@ def _find_deployment() -> Deployment | ComposeProject:
         return found
     containers = "`EXTRACTED= docker compose up`"
     if wanted == "compose":
-        msg = f"No forum runs in containers from this folder; start one with {containers}."
+        msg = f"No forum is running in containers from this folder; start one with {containers}."
     else:
         msg = (
-            f"No forum runs from this folder; start one with `make run EXTRACTED=` or {containers}."
+            "No forum is running from this folder; start one with `make run EXTRACTED=` or"
+            f" {containers}."
         )
     raise DeploymentError(msg)
 
@@ -101,7 +102,9 @@ def _run(deployment: Deployment, options: argparse.Namespace, console: Console) 
     moving = status is not None and status.state != "settled"
     is_out = options.domain in deployment.extracted
     if status and not moving and is_out != (status.owner == options.domain):
-        msg = f"The database says that {status.owner} owns {options.domain}, but the routes do not."
+        msg = (
+            f"The database says that {status.owner} owns {options.domain}, but the routes disagree."
+        )
         raise ExtractionStopped(msg)
     direction = status.progress.get("direction") if status and moving else None
     if direction and direction != options.command:
@@ -142,7 +145,7 @@ def _wanted_phases(options: argparse.Namespace, first: str) -> Sequence[str]:
         msg = f"The owner of {options.domain} has changed; only `soak` is left."
         raise ExtractionStopped(msg)
     if PHASES.index(options.phase) > PHASES.index(first):
-        msg = f"{options.domain} is at {first}; {options.phase} comes later."
+        msg = f"{options.domain} is in phase {first}; {options.phase} comes later."
         raise ExtractionStopped(msg)
     return (options.phase,)
 
@@ -180,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in (EXTRACT, REINTEGRATE):
         command = commands.add_parser(name)
         command.add_argument("domain", choices=stages.DOMAINS)
-        command.add_argument("--phase", choices=PHASES, help="run only this phase, once more")
+        command.add_argument("--phase", choices=PHASES, help="run only this phase again")
         command.add_argument(
             "--dry-run", action="store_true", help="read everything, write nothing"
         )

@@ -29,6 +29,6 @@ def dry_run(move: Extraction) -> None:
     if extracting:
         totals = endpoints.monolith_records[domain].totals()
         if totals != (count, versions):
-            msg = f"The monolith now has {totals}; somebody wrote during the dry run."
+            msg = f"The monolith now has {totals}; someone wrote during the dry run."
             raise ExtractionStopped(msg)
     move.console.say("Nothing was changed.")

@@ -115,7 +115,7 @@ class Extract:
             move.console.say(
                 "The write freeze expired before the cutover; the monolith still owns the domain."
             )
-        msg = "This machine is too busy for a short write freeze right now. Run this again."
+        msg = "This machine is too busy for a short write freeze. Run this again."
         raise ExtractionStopped(msg)
 
     def _change_owner(self, report: VerificationReport) -> float:

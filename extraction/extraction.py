@@ -143,7 +143,7 @@ class Extraction:
         self.console.say("\n".join([differ, *shown]))
         if not repaired:
             msg = (
-                "The owner did not change. Look at the differences; `REPAIR=on` replaces the"
+                "The owner did not change. Review the differences; `REPAIR=on` replaces the"
                 " copies with the owner's records."
             )
             raise ExtractionStopped(msg)
@@ -165,7 +165,7 @@ class Extraction:
         while True:
             served_by = self.deployment.served_by(frozenset({self.domain}))[self.domain]
             if served_by != owner:
-                msg = f"{self.domain} is served by {served_by}; look at the {log}'s log."
+                msg = f"{self.domain} is served by {served_by}; see the log of the {log}."
                 raise ExtractionStopped(msg)
             if time.monotonic() > deadline:
                 return

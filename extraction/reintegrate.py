@@ -121,7 +121,7 @@ class Reintegrate:
             move.console.say(
                 "The write freeze expired before the cutover; the service still owns the domain."
             )
-        msg = "This machine is too busy for a short write freeze right now. Run this again."
+        msg = "This machine is too busy for a short write freeze. Run this again."
         raise ExtractionStopped(msg)
 
     def _seal_service(self) -> bool:
@@ -217,7 +217,7 @@ class Reintegrate:
             outbox = self._endpoints.outbox(component)
             while outbox.oldest_unpublished_at() is not None:
                 if time.monotonic() > deadline:
-                    msg = f"{component} has unpublished events; look at its worker."
+                    msg = f"{component} has unpublished events; check its worker."
                     raise ExtractionStopped(msg)
                 time.sleep(0.1)
 

@@ -25,7 +25,7 @@ def ensure_installed(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the path of the pinned binary; install it first if it is missing."""
     if named := environ.get("DYNOXIDE"):
         if not os.access(named, os.X_OK):
-            msg = f"DYNOXIDE names {named}, which is no program that can be run"
+            msg = f"DYNOXIDE names {named}, which is not an executable file"
             raise DynoxideError(msg)
         return Path(named).absolute()
     pins = tomllib.loads(PINS.read_text(encoding="utf-8"))
@@ -47,7 +47,7 @@ def _install(pins: Mapping[str, object], binary: Path) -> None:
     name, hashes = platforms.this_platform().name, pins["integrity"]
     if not isinstance(hashes, dict) or name not in hashes:
         msg = (
-            f"no package of Dynoxide is pinned for {name}: set DYNOXIDE=/path/to/dynoxide"
+            f"no Dynoxide package is pinned for {name}: set DYNOXIDE=/path/to/dynoxide"
             f" (version {pins['version']}), or run the monolith alone with EXTRACTED="
         )
         raise DynoxideError(msg)

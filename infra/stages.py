@@ -27,8 +27,8 @@ class UnknownDomainError(ValueError):
     def __init__(self, names: Iterable[str]) -> None:
         listed = ", ".join(repr(name) for name in names)
         super().__init__(
-            f"EXTRACTED names {listed}, but only {', '.join(DOMAINS)} can be extracted"
-            " (any of them, separated by commas; empty for the monolith alone)"
+            f"EXTRACTED contains {listed}, but only {', '.join(DOMAINS)} can be extracted"
+            " (separated by commas; empty for the monolith alone)"
         )
 
 

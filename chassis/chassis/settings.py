@@ -116,7 +116,7 @@ def load_settings(kind: type[SETTINGS], *, needed: Iterable[str] = ()) -> SETTIN
             name = "_".join(str(part) for part in entry["loc"]).upper() or "settings"
             problems.append(f"{name}: {entry['msg']}")
     if problems:
-        sys.stderr.write("The settings are not usable:\n")
+        sys.stderr.write("Invalid settings:\n")
         sys.stderr.writelines(f"  {problem}\n" for problem in problems)
         sys.exit(EXIT_CONFIG)
     return settings
@@ -128,4 +128,4 @@ def _former_names(kind: type[RenamedSettings]) -> Iterator[str]:
     for base in kind.__mro__:
         for old, new in vars(base).get("RENAMED", {}).items():
             if old in os.environ or (folder and Path(folder, old.lower()).exists()):
-                yield f"{old}: is now called {new}"
+                yield f"{old}: was renamed to {new}"

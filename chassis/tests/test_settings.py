@@ -76,7 +76,7 @@ def test_former_name_is_refused_with_the_new_one(monkeypatch, capsys, old, new):
     with pytest.raises(SystemExit) as exit_:
         load_settings(Probe)
     assert exit_.value.code == EXIT_CONFIG
-    assert f"  {old}: is now called {new}\n" in capsys.readouterr().err
+    assert f"  {old}: was renamed to {new}\n" in capsys.readouterr().err
 
 
 def test_a_file_with_a_former_name_is_refused(monkeypatch, capsys, tmp_path):
@@ -84,7 +84,7 @@ def test_a_file_with_a_former_name_is_refused(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
     with pytest.raises(SystemExit):
         load_settings(Probe)
-    assert "  MOVABLE: is now called LIVE_EXTRACTION\n" in capsys.readouterr().err
+    assert "  MOVABLE: was renamed to LIVE_EXTRACTION\n" in capsys.readouterr().err
 
 
 def test_report_what_is_missing(monkeypatch, capsys):

@@ -116,7 +116,7 @@ class ComposeDeployment:
         deadline = time.monotonic() + PATIENCE
         while not self._answers(url):
             if time.monotonic() > deadline:
-                msg = f"{part} did not get ready; look at: docker compose logs {part}"
+                msg = f"{part} did not become ready; see: docker compose logs {part}"
                 raise DeploymentError(msg)
             time.sleep(0.05)
 

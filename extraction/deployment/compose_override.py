@@ -39,7 +39,7 @@ def write_override(project: ComposeProject, services: Collection[str]) -> str:
         return f"The next `docker compose up` needs: {profiles}" if wanted else ""
     file = project.folder / OVERRIDE
     if file.exists() and not file.read_text(encoding="utf-8").startswith(MARK):
-        return f"Your own {OVERRIDE} stays; it may need:\n{wanted}" if wanted else ""
+        return f"Your own {OVERRIDE} was not changed; it may need:\n{wanted}" if wanted else ""
     if not wanted:
         file.unlink(missing_ok=True)
         return ""

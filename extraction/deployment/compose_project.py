@@ -67,7 +67,7 @@ class ComposeProject:
             if not _engine_output("image", "inspect", services[name]["image"])
         ]
         if missing:
-            sys.stdout.write(f"Building what has not run here yet: {', '.join(missing)} ...\n")
+            sys.stdout.write(f"Building missing images: {', '.join(missing)} ...\n")
             sys.stdout.flush()
             self._run("build", "--quiet", *missing)
 
@@ -103,7 +103,8 @@ def find_project(environ: Mapping[str, str]) -> ComposeProject | None:
     if len(projects) > 1:
         names = ", ".join(sorted(project.name for project in projects))
         msg = (
-            f"Several forums run in containers from here: {names}. Name one: COMPOSE_PROJECT_NAME=…"
+            f"Several forums are running in containers from this folder: {names}."
+            " Choose one with COMPOSE_PROJECT_NAME=…"
         )
         raise DeploymentError(msg)
     return projects[0] if projects else None

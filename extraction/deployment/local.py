@@ -39,7 +39,7 @@ class LocalDeployment:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         holder = Lock(var_folder(environ)).holder()
         if not holder:
-            msg = "The forum does not run; start it with `make run EXTRACTED=`."
+            msg = "The forum is not running; start it with `make run EXTRACTED=`."
             raise DeploymentError(msg)
         initial = stages.parse(holder["extracted"])
         self._local = with_current_stage(RunConfig(initial, holder["ports"], var_folder(environ)))
@@ -156,7 +156,9 @@ class LocalDeployment:
         ports = self._local.ports
         while not (is_ready(ports[part], part) if part in ports else self._infos()[part]["pid"]):
             if time.monotonic() > deadline:
-                msg = f"{part} did not get ready; its log is {self._local.log_folder / part}.log"
+                msg = (
+                    f"{part} did not become ready; see its log: {self._local.log_folder / part}.log"
+                )
                 raise DeploymentError(msg)
             time.sleep(0.02)
 

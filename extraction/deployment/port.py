@@ -58,5 +58,5 @@ def exclusive(folder: Path) -> Iterator[None]:
         with FileLock(folder / "moving.lock", blocking=False):
             yield
     except Timeout:
-        msg = "Another move is under way; see `make status`."
+        msg = "Another move is in progress; see `make status`."
         raise DeploymentError(msg) from None

@@ -75,22 +75,22 @@ class DeploymentOptions:
 def read_options(context: Mapping[str, str]) -> DeploymentOptions:
     """Read the context; raise an OptionsError that names every problem."""
     problems = [
-        f"{name} means nothing here; known: {', '.join(KNOWN)}"
+        f"{name} is not a known option; known: {', '.join(KNOWN)}"
         for name in context
         if name not in KNOWN and name not in RENAMED
     ]
-    problems += [f"{old} is now called {new}" for old, new in RENAMED.items() if old in context]
+    problems += [f"{old} was renamed to {new}" for old, new in RENAMED.items() if old in context]
 
     def one_of(name: str, allowed: tuple[str, ...]) -> str:
         given = context.get(name) or allowed[0]
         if given not in allowed:
-            problems.append(f"{name} is one of {', '.join(allowed)}, not {given!r}")
+            problems.append(f"{name} must be one of {', '.join(allowed)}, not {given!r}")
         return given
 
     def matching(name: str, pattern: re.Pattern[str], default: str, what: str) -> str:
         given = context.get(name) or default
         if given and not pattern.fullmatch(given):
-            problems.append(f"{name} is {what}, not {given!r}")
+            problems.append(f"{name} must be {what}, not {given!r}")
         return given
 
     extracted = frozenset(stages.DOMAINS)
@@ -103,7 +103,9 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         environment=one_of("environment", ENVIRONMENTS),
         strategy=one_of("strategy", STRATEGIES),
         architecture=one_of("architecture", ARCHITECTURES),
-        name=matching("name", _NAME, "forum", "at most 12 of a-z, 0-9 and -, a letter first"),
+        name=matching(
+            "name", _NAME, "forum", "at most 12 of a-z, 0-9 and -, starting with a letter"
+        ),
         certificate=matching("certificate", _CERTIFICATE, "", "a certificate's ARN"),
         revision=matching("revision", _REVISION, "", "at most 64 letters, digits or _.+-"),
         idle=one_of("idle", SWITCH) == "on",
@@ -111,9 +113,9 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
     )
     if options.production:
         if not options.certificate:
-            problems.append("production is served by HTTPS only: name a certificate=arn:…")
+            problems.append("production requires HTTPS: set certificate=arn:…")
         problems += [
-            f"{name}=on is for a lab" for name in ("idle", "exec") if getattr(options, name)
+            f"{name}=on is for labs only" for name in ("idle", "exec") if getattr(options, name)
         ]
     if problems:
         raise OptionsError("\n".join(problems))

@@ -27,7 +27,7 @@ def main() -> int:
     """Fill the secrets; return the exit code."""
     options = DeploymentOptions(name=os.environ.get("NAME") or DeploymentOptions.name)
     made = fill_secrets(boto3.client("secretsmanager"), options)
-    sys.stdout.write("The keys are made.\n" if made else "The keys were there already.\n")
+    sys.stdout.write("Keys created.\n" if made else "Keys already exist.\n")
     return 0
 
 

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         for stack in made.stacks:
             resources = len(stack.template.get("Resources", {}))
             sys.stdout.write(f"  {stack.stack_name:<20} {resources:>3} resources\n")
-        sys.stdout.write(f"{FOLDER} is made in {time.monotonic() - began:.1f} s\n")
+        sys.stdout.write(f"Created {FOLDER} in {time.monotonic() - began:.1f} s\n")
     return 0
 
 

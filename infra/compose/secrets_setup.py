@@ -33,7 +33,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     if FORMERLY_BEGAN in os.environ:
-        message = f"In compose.override.yaml, {FORMERLY_BEGAN} is now called {BEGAN}.\n"
+        message = f"In compose.override.yaml, {FORMERLY_BEGAN} was renamed to {BEGAN}.\n"
         sys.stderr.write(message)
         return 1
     if problem := stale_override_problem(os.environ.get(BEGAN)):
@@ -76,12 +76,14 @@ def stale_override_problem(began: str | None, folder: Path = FOLDER) -> str:
     """
     if began is None:
         return ""
-    file = "compose.override.yaml, which `make extract` has written,"
+    file = "compose.override.yaml, written by `make extract`,"
     way = "Move that file away, or start with: docker compose -f compose.yaml up"
     if stages.parse(began) != initial_stage():
-        return f"{file} is about the forum that began with EXTRACTED={began}, not this one. {way}"
+        return (
+            f"{file} belongs to the forum that started with EXTRACTED={began}, not this one. {way}"
+        )
     if not has_moved_domains(folder):
-        return f"{file} is about a forum whose data is gone. {way}"
+        return f"{file} belongs to a forum whose data was deleted. {way}"
     return ""
 
 

@@ -26,8 +26,8 @@ _LOCALLY = "http://127.0.0.1:8080"
 _TIMEOUT = urllib3.Timeout(connect=2, read=10)  # seconds; for reads, between bytes of a response
 _AT_ONCE = 4  # people registered in parallel; each needs two slow password hashes
 _HINTS = {
-    401: " A demo name is taken here by somebody else, or its password was changed.",
-    422: " This forum holds another version of the demo content; start from an empty one.",
+    401: " A demo username is already taken, or its password was changed.",
+    422: " This forum has another version of the demo content; start from an empty one.",
 }
 
 
@@ -60,17 +60,17 @@ class Client:
         try:
             answer = self._http.request(method, url, json=body, headers=headers, redirect=False)
         except urllib3.exceptions.HTTPError as error:
-            raise DemoError(f"{what} got no answer from {self._url}: {error}") from error
+            raise DemoError(f"{what} got no response from {self._url}: {error}") from error
         text = answer.data.decode(errors="replace")
         if answer.status not in accept:
             hint = _HINTS.get(answer.status, "")
-            raise DemoError(f"{what} was answered {answer.status}.{hint}\n{text[:500]}")
+            raise DemoError(f"{what} returned {answer.status}.{hint}\n{text[:500]}")
         try:
             found = json.loads(text)
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise DemoError(f"{what} was not answered with a JSON object. Is {self._url} a forum?")
+            raise DemoError(f"{what} did not return a JSON object. Is {self._url} a forum?")
         return found
 
     def register_and_sign_in(self, person: Person) -> None:

@@ -37,8 +37,9 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     print(f"\nThe forum is at {address}")
-    print("Browsers and curl find it; other programs may need the name in /etc/hosts.")
-    print("Another EXTRACTED deploys in place; make destroy-local removes everything.")
+    print("Browsers and curl resolve this name; other programs may need it in /etc/hosts.")
+    print("To change the stage, deploy again with another EXTRACTED.")
+    print("To remove everything, run make destroy-local.")
     return 0
 
 
@@ -65,7 +66,7 @@ def deploy(
         say(f"{len(templates)} templates; building images ...")
         images.build_emulator()
         built = [asset.build() for asset in images.assets(assembly, sorted(wanted))]
-        say(f"{sum(built)} images of {len(built)} are new")
+        say(f"{sum(built)} of {len(built)} images built")
         containers.start_emulator(place, environment or {})
         Rollout(place, options, templates, say).run()
     outputs = Stacks(place).outputs(names.stack(options, EDGE))
@@ -106,7 +107,7 @@ class Rollout:
         else:
             self._deploy(DATA)
         if session_keys.fill_secrets(self._place.client("secretsmanager"), options):
-            self._say("  keys made")
+            self._say("  keys created")
         containers.start_database(self._place, options)
         self._deploy(EDGE)
         extracted = stages.in_canonical_order(options.extracted)
@@ -128,7 +129,7 @@ class Rollout:
         for kind in gone.values():
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
         changed = self._stacks.deploy(name, made)
-        result = f"{time.monotonic() - began:.1f} s" if changed else "as it was"
+        result = f"{time.monotonic() - began:.1f} s" if changed else "unchanged"
         self._say(f"  {name}: {result}")
 
 

@@ -32,7 +32,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     for thing in remaining:
-        sys.stderr.write(f"still there: {thing}\n")
+        sys.stderr.write(f"left over: {thing}\n")
     return 1 if remaining else 0
 
 
@@ -43,11 +43,11 @@ def destroy(place: DeploymentTarget, options: DeploymentOptions, *, say: Say) ->
         try:
             remaining = _delete(place, options, say)
         except (BotoCoreError, ClientError, StackError) as error:
-            say(f"the stacks could not be deleted, and are removed all the same: {error}")
+            say(f"could not delete the stacks; removing their containers anyway: {error}")
     containers.remove_all(place)
     remaining += containers.remaining(place)
     if not remaining:
-        say("nothing is left: no stack, no container, no network, no table")
+        say("removed all stacks, containers, networks and tables")
     return remaining
 
 

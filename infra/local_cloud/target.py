@@ -72,10 +72,10 @@ def read_target(environ: Mapping[str, str]) -> DeploymentTarget:
     project = environ.get("PROJECT") or DeploymentTarget.project
     port = environ.get("PORT") or str(DeploymentTarget.port)
     if not _PROJECT.fullmatch(project):
-        msg = f"PROJECT is a short name of a-z, 0-9 and -, not {project!r}"
+        msg = f"PROJECT must be a short name of a-z, 0-9 and -, not {project!r}"
         raise ValueError(msg)
     if not port.isdecimal() or not 0 < int(port) < 2**16:
-        msg = f"PORT is a port from 1 to 65535, not {port!r}"
+        msg = f"PORT must be a port from 1 to 65535, not {port!r}"
         raise ValueError(msg)
     return DeploymentTarget(project, int(port))
 
@@ -98,7 +98,7 @@ def docker(*arguments: str, secrets: Mapping[str, str] | None = None) -> str:
             stdin=subprocess.DEVNULL,
         )
     except OSError as error:
-        msg = f"there is no docker: {error}"
+        msg = f"docker is not available: {error}"
         raise EngineError(msg) from error
     if done.returncode:
         msg = f"docker {' '.join(arguments[:2])} failed:\n{done.stderr.strip()[-4000:]}"

@@ -56,14 +56,14 @@ def _take(lock: Lock, config: RunConfig) -> None:
     description = {"extracted": stages.as_setting(initial), "ports": dict(config.ports)}
     holder = lock.holder() or {}
     if holder and not _exists(holder["pid"]):
-        console.say("The last run was killed and is still stopping ...")
+        console.say("Waiting for the previous run to stop ...")
         lock.wait_until_free(LAST_RUN_SECONDS)
     try:
         lock.take(description)
     except AlreadyRunningError:
         msg = (
-            f"it already runs from this folder ({config.var}) as process {holder.get('pid')};"
-            " `make stop` ends it"
+            f"it is already running from this folder ({config.var}) as process"
+            f" {holder.get('pid')}; stop it with `make stop`"
         )
         raise SettingsError(msg) from None
 
@@ -107,8 +107,8 @@ def _run(config: RunConfig, lock: Lock, signals: Signals, began: float) -> int:
     console.say(f"Starting the forum, stage {stages.stage_name(config.extracted)} ...")
     if config.initial_stage is not None:
         console.say(
-            f"Its data began at stage {stages.stage_name(config.initial_stage)};"
-            " domains moved since."
+            f"Its data was created at stage {stages.stage_name(config.initial_stage)};"
+            " domains have moved since."
         )
     stage = StageProcesses(config, supervisor, signals.pause)
     with ParentWatchdog(lock.descriptor) as watchdog:
@@ -132,7 +132,7 @@ def _run(config: RunConfig, lock: Lock, signals: Signals, began: float) -> int:
             code = 1
         finally:
             supervisor.stop()
-    console.say("Everything has stopped.")
+    console.say("All processes have stopped.")
     return code
 
 

@@ -145,12 +145,12 @@ def read_config(environ: Mapping[str, str]) -> RunConfig:
         if text.isdecimal() and 0 < int(text) < 2**16:
             ports[part] = int(text)
         else:
-            problems.append(f"{variable} is a port from 1 to 65535, not {text!r}")
+            problems.append(f"{variable} must be a port from 1 to 65535, not {text!r}")
     var = var_folder(environ)
     if odd := _UNSUPPORTED_IN_PATHS.search(str(var)):
-        problems.append(f"a folder whose name holds {odd[0]!r} does not work here: {var}")
+        problems.append(f"VAR_DIR must not contain {odd[0]!r}: {var}")
     if (restart := environ.get("RESTART") or "off") not in _SWITCH:
-        problems.append(f"RESTART is on or off, not {restart!r}")
+        problems.append(f"RESTART must be on or off, not {restart!r}")
     proxied_ports = _parse_ports(environ, "PROXY_PORTS", problems)
     extra_instances = _parse_ports(environ, "EXTRA_INSTANCES", problems)
     if problems:
@@ -193,7 +193,9 @@ def _parse_ports(environ: Mapping[str, str], variable: str, problems: list[str])
         if part in PORTS and port.isdecimal():
             ports[part] = int(port)
         else:
-            problems.append(f"{variable} is a list such as users=9001,posts=9002, not {text!r}")
+            problems.append(
+                f"{variable} must be a list such as users=9001,posts=9002, not {text!r}"
+            )
     return ports
 
 
@@ -203,5 +205,5 @@ def _check_distinct_ports(config: RunConfig) -> None:
         variable = PORTS[part][0]
         other = seen.setdefault(config.ports[part], variable)
         if other != variable:
-            msg = f"{other} and {variable} are both {config.ports[part]}"
+            msg = f"{other} and {variable} are both {config.ports[part]}; choose different ports"
             raise SettingsError(msg)

@@ -24,15 +24,15 @@ def say(text: str) -> None:
 def startup_summary(config: RunConfig, seconds: float) -> str:
     """Return a summary: the forum's URL, the processes with their ports, and next steps."""
     active = routes.load().at(config.extracted)
-    tasks = {route.component: f"{route.prefix} and below" for route in active.routes}
+    tasks = {route.component: route.prefix for route in active.routes}
     apis = [route.prefix for route in routes.load().routes if route not in active.routes]
-    tasks[stages.MONOLITH] = " ".join(["the pages", *apis])
-    tasks[GATEWAY] = "sends each path to its owner"
-    tasks[DATASTORE] = "the services' tables"
-    tasks[BUS] = "carries events between components"
+    tasks[stages.MONOLITH] = " ".join(["pages", *apis])
+    tasks[GATEWAY] = "routes each path to its owner"
+    tasks[DATASTORE] = "tables of the services"
+    tasks[BUS] = "events between components"
     lines = [f"  {part:<9} {HOST}:{config.ports[part]:<6} {tasks[part]}" for part in config.servers]
     if config.workers:
-        lines.append(f"  {'workers':<25} one beside each component, for its events")
+        lines.append(f"  {'workers':<25} one for each component, to process events")
     return "\n".join(
         [
             "",
@@ -40,9 +40,10 @@ def startup_summary(config: RunConfig, seconds: float) -> str:
             "",
             *lines,
             "",
-            f"Data is in {_short(config.folder)}, logs in {_short(config.log_folder)} (make logs).",
-            "Stop it with Ctrl-C, or with make stop from elsewhere.",
-            *(["Parts that die are started again."] if config.restart else []),
+            f"Data: {_short(config.folder)}",
+            f"Logs: {_short(config.log_folder)} (to follow them, run make logs)",
+            "To stop the forum, press Ctrl-C, or run make stop in another terminal.",
+            *(["Processes that die are restarted."] if config.restart else []),
             "",
         ]
     )
@@ -51,8 +52,8 @@ def startup_summary(config: RunConfig, seconds: float) -> str:
 def failure(failed: ProcessFailedError, log: Path) -> str:
     """Return a message about a failed process, with the last lines of its log."""
     lines = [f"  {line[:_LONGEST_LINE]}" for line in _tail(log)]
-    heading = f"{failed}. {'Its last log lines:' if lines else 'It logged nothing.'}"
-    ending = f"{failed}; all of it is in {_short(log)}"
+    heading = f"{failed}. {'Its last log lines:' if lines else 'Its log is empty.'}"
+    ending = f"{failed}; full log: {_short(log)}"
     return "\n".join(["", heading, *lines, "", ending, "Stopping ..."])
 
 

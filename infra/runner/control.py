@@ -27,7 +27,7 @@ def stop(lock: Lock) -> int:
     """Stop the running forum, and wait until it has stopped."""
     holder = lock.holder()
     if holder is None:
-        print("The forum does not run.")
+        print("The forum is not running.")
         return 0
     try:
         os.kill(holder["pid"], signal.SIGTERM)
@@ -35,7 +35,7 @@ def stop(lock: Lock) -> int:
         # The launcher was killed; its parent watchdog is stopping the processes.
         print("The forum is already stopping.")
     if not lock.wait_until_free(STOP_SECONDS):
-        print(f"The forum has not stopped within {STOP_SECONDS} seconds.", file=sys.stderr)
+        print(f"The forum did not stop within {STOP_SECONDS} seconds.", file=sys.stderr)
         return 1
     print("The forum has stopped.")
     return 0
@@ -44,7 +44,7 @@ def stop(lock: Lock) -> int:
 def reset(lock: Lock) -> int:
     """Delete the data, logs and keys of every stage."""
     if lock.holder() is not None:
-        print("The forum runs; `make stop` ends it.", file=sys.stderr)
+        print("The forum is running; stop it with `make stop`.", file=sys.stderr)
         return 1
     folder = var_folder(os.environ)
     if folder.exists():
@@ -67,7 +67,7 @@ def moderator(lock: Lock) -> int:
     """Make the user on the command line a moderator, at the owner of users."""
     config = _running(lock)
     if config is None:
-        print("The forum does not run; start it with `make run`.", file=sys.stderr)
+        print("The forum is not running; start it with `make run`.", file=sys.stderr)
         return 1
     owner = config.owner("users")
     command = [sys.executable, "-m", package(owner), "moderator", *sys.argv[2:]]
@@ -80,14 +80,14 @@ def replay(lock: Lock) -> int:
     config = _running(lock)
     problem = None
     if len(wanted) != 1 or not wanted.keys() <= {"QUEUE", "SINCE"}:
-        problem = "Say either QUEUE=<component>, for its dead letters, or SINCE=<10m|2h|a time>."
+        problem = "Set either QUEUE=<component>, for its dead letters, or SINCE=<10m|2h|a time>."
     elif config is None:
-        problem = "The forum does not run; start it with `make run`."
+        problem = "The forum is not running; start it with `make run`."
     elif not config.services:
-        problem = "Nothing is extracted, and so nothing is exchanged."
+        problem = "No domain is extracted, so there are no events to replay."
     elif wanted.get("QUEUE", stages.MONOLITH) not in config.components:
         running = ", ".join(config.components)
-        problem = f"There is no queue of {wanted['QUEUE']!r} at this stage, but those of {running}."
+        problem = f"There is no queue {wanted['QUEUE']!r} at this stage; choose one of {running}."
     if problem or config is None:
         print(problem, file=sys.stderr)
         return 1

@@ -13,7 +13,7 @@ def find_conflicts(config: RunConfig) -> list[str]:
         port, variable = config.ports[part], PORTS[part][0]
         if reason := _conflict(port):
             found.append(
-                f"port {port}, which {part} needs, {reason};"
+                f"port {port} for {part} {reason};"
                 f" choose another with {variable}=<port>, as in `make run {variable}={port + 1000}`"
             )
     return found
@@ -24,13 +24,13 @@ def _conflict(port: int) -> str | None:
         # Some systems allow binding an address that another program covers with a wildcard.
         probe.settimeout(0.5)
         if probe.connect_ex((HOST, port)) == 0:
-            return "is taken"
+            return "is in use"
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return "is taken"
-            return f"can't be used ({error.strerror})"
+                return "is in use"
+            return f"cannot be used ({error.strerror})"
     return None

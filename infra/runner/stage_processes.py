@@ -70,7 +70,7 @@ class StageProcesses:
         # A worker is started later than its service.
         self._up = {name for name in config.processes if name in self._up or states[name].running}
         if config.extracted != self._config.extracted:
-            say(f"The forum is at stage {stages.stage_name(config.extracted)} now.")
+            say(f"The forum is now at stage {stages.stage_name(config.extracted)}.")
         self._config = config
 
     def check(self, say: Callable[[str], None]) -> None:
@@ -81,16 +81,16 @@ class StageProcesses:
         """
         states = self._supervisor.states()
         if not self._supervisor.is_alive():
-            raise ProcessFailedError(SUPERVISORD, "died, and with it the control of all others")
+            raise ProcessFailedError(SUPERVISORD, "died; it supervised all other processes")
         if not self._config.restart:
             self._raise_if_down(states)
             return
         for name in self._supervisor.reap_replaced(states.values()):
-            say(f"{name} was started again.")
+            say(f"{name} was restarted.")
         for name in self._config.processes:
             if states[name].given_up:
                 log = self._supervisor.log(name)
-                say(f"{name} does not stay up ({log}); trying again.")
+                say(f"{name} keeps failing ({log}); trying again.")
                 self._supervisor.start(name)
 
     def _raise_if_down(self, states: Mapping[str, ProcessState]) -> None:
@@ -112,7 +112,7 @@ class StageProcesses:
         # During a start, a process that dies ends the stage, with RESTART=on too.
         states = self._supervisor.states()
         if not self._supervisor.is_alive():
-            raise ProcessFailedError(SUPERVISORD, "died, and with it the control of all others")
+            raise ProcessFailedError(SUPERVISORD, "died; it supervised all other processes")
         self._raise_if_down(states)
 
     def _until_done(self, task: str) -> None:

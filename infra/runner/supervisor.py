@@ -95,7 +95,7 @@ class Supervisor:
         """Wait until supervisord accepts calls."""
         while not self._listens():
             if not self.is_alive():
-                raise ProcessFailedError(SUPERVISORD, "ended at once")
+                raise ProcessFailedError(SUPERVISORD, "ended immediately")
             pause(0.01)
 
     def start(self, name: str) -> None:

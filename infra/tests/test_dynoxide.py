@@ -22,7 +22,7 @@ def test_a_binary_that_is_already_there_can_be_named(tmp_path: Path) -> None:
     program = tmp_path / "dynoxide"
     program.touch(mode=0o755)
     assert dynoxide.ensure_installed({"DYNOXIDE": str(program)}) == program
-    with pytest.raises(DynoxideError, match="no program"):
+    with pytest.raises(DynoxideError, match="not an executable"):
         dynoxide.ensure_installed({"DYNOXIDE": str(tmp_path / "elsewhere")})
 
 

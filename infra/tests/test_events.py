@@ -158,7 +158,7 @@ def test_dead_letters_go_back_to_their_queue(tmp_path: Path) -> None:
         send(process_specs.component_environment(stack.config, "monolith"), "no event")
         until(lambda: eventz(stack, "monolith")["dead_letters"] == 1)
         done = stack.control("replay", "QUEUE=monolith")
-        assert done.stdout == "monolith: 1 dead letter went back to the queue\n"
+        assert done.stdout == "monolith: 1 dead letter returned to the queue\n"
         # It is as wrong as before.
         until(lambda: eventz(stack, "monolith")["dead_letters"] == 1)
         refused = stack.control("replay", "QUEUE=posts")

@@ -32,7 +32,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_a_sigterm_to_make_stops_everything(stack: Stack) -> None:
     with stack:
         assert stack.stop(signal.SIGTERM) != 0
-        assert "Everything has stopped." in stack.output_text()
+        assert "All processes have stopped." in stack.output_text()
 
 
 def test_a_sigterm_to_the_whole_group_stops_everything(stack: Stack) -> None:
@@ -41,7 +41,7 @@ def test_a_sigterm_to_the_whole_group_stops_everything(stack: Stack) -> None:
         os.killpg(stack.process.pid, signal.SIGTERM)
         stack.process.wait(20)
         assert not stack.wait_until_gone()
-        assert "Everything has stopped." in stack.output_text()
+        assert "All processes have stopped." in stack.output_text()
 
 
 def test_a_killed_make_and_launcher_leave_nothing(stack: Stack) -> None:
@@ -56,7 +56,7 @@ def test_ctrl_c_in_a_terminal_stops_everything(stack: Stack) -> None:
     shell, terminal = in_terminal(stack)
     try:
         os.write(terminal, b"\x03")
-        output = read_until(terminal, "Everything has stopped.")
+        output = read_until(terminal, "All processes have stopped.")
         assert output.count("Stopping ...") == 1
     finally:
         shell.wait(30)
@@ -151,7 +151,7 @@ def test_a_moderator_needs_a_name() -> None:
     [
         ((), "either QUEUE="),
         (("QUEUE=users", "SINCE=1h"), "either QUEUE="),
-        (("SINCE=1h",), "does not run"),
+        (("SINCE=1h",), "is not running"),
     ],
 )
 def test_a_replay_is_told_what_to_publish_again(

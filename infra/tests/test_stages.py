@@ -38,7 +38,7 @@ def test_a_stage_starts_what_it_needs_and_nothing_else(
         assert stack.base_url in output
         assert all(part in output for part in stack.config.servers)
         assert stack.stop() == 0
-        assert "Everything has stopped." in stack.output_text()
+        assert "All processes have stopped." in stack.output_text()
 
 
 def register(stack: Stack, name: str) -> str:

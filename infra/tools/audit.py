@@ -29,9 +29,9 @@ def main() -> int:
     for line in sorted(found):
         sys.stderr.write(f"{line}\n")
     if not known:
-        sys.stdout.write("audit: the vulnerability data can't be reached; nothing was audited.\n")
+        sys.stdout.write("audit: cannot reach the vulnerability data; nothing was audited.\n")
     else:
-        sys.stdout.write(f"audit: {len(known)} of {len(asked)} pins are known to the data; ")
+        sys.stdout.write(f"audit: {len(known)} of {len(asked)} pins are in the database; ")
         sys.stdout.write(f"{len(found)} vulnerabilities.\n")
     return 1 if found else 0
 

@@ -19,12 +19,14 @@ def main(arguments: Sequence[str]) -> int:
     configured = settings.load_settings(ForumSettings)
     parts = Bootstrap(configured)
     if "users" in parts.ownership.snapshot().extracted:
-        sys.stderr.write("users is extracted: ask the users service\n")
+        sys.stderr.write("users is extracted; run this command in the users service\n")
         return USAGE_ERROR
     try:
         user = parts.sql_users.make_moderator(username)
     except (NotFound, CutoverInProgress) as failure:
         sys.stderr.write(f"{username}: {failure.detail}\n")
         return 1
-    sys.stdout.write(f"{user.username} is a moderator, everywhere from the next sign-in on.\n")
+    sys.stdout.write(
+        f"{user.username} is now a moderator. The role takes effect at the next sign-in.\n"
+    )
     return 0

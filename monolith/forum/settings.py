@@ -19,7 +19,7 @@ def _usable_key(value: SecretStr) -> SecretStr:
         try:
             load_private_key(value.get_secret_value())
         except (ValueError, TypeError) as error:
-            msg = "must be an RSA private key in PEM"
+            msg = "must be an RSA private key in PEM format"
             raise ValueError(msg) from error
     return value
 
@@ -72,7 +72,7 @@ class ForumSettings(Settings, BusSettings):
         unknown = names.difference(NAMES)
         if unknown:
             known = ", ".join(NAMES)
-            msg = f"knows {known}; not {', '.join(sorted(unknown))}"
+            msg = f"must be a list of {known}, not {', '.join(sorted(unknown))}"
             raise ValueError(msg)
         return names
 
@@ -81,7 +81,10 @@ class ForumSettings(Settings, BusSettings):
         if (
             self.live_extraction or "users" not in self.extracted
         ) and not self.session_private_key.get_secret_value():
-            msg = "SESSION_PRIVATE_KEY is required while users is not extracted, or may come back"
+            msg = (
+                "SESSION_PRIVATE_KEY is required unless users is extracted and LIVE_EXTRACTION"
+                " is off"
+            )
             raise ValueError(msg)
         return self
 

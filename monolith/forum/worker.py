@@ -14,7 +14,7 @@ def main(_arguments: Sequence[str] = ()) -> int:
     """Publish the monolith's events and apply those of others, until a signal arrives."""
     configured = settings.load_settings(ForumSettings)
     if not configured.extracted and not configured.live_extraction:
-        sys.stderr.write("nothing is extracted: there are no events to exchange\n")
+        sys.stderr.write("No domain is extracted, so there are no events to process.\n")
         return USAGE_ERROR
     # Only now: without extracted domains, no bus has to be configured.
     parts = Bootstrap(settings.load_settings(ForumSettings, needed=settings.BUS_SETTINGS))

@@ -184,7 +184,7 @@ def test_another_forum_is_not_started_with_the_services_of_this_one(run: Run) ->
     finally:
         run.stack.environment = before
     assert done.returncode == 1
-    assert "began with EXTRACTED=, not this one" in done.stdout + done.stderr
+    assert "started with EXTRACTED=, not this one" in done.stdout + done.stderr
 
 
 def test_at_the_end_it_is_the_monolith_alone_again(run: Run, record_property: Any) -> None:

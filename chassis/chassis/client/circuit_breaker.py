@@ -86,6 +86,6 @@ class CallBreaker(CircuitBreakerListener):
         if new_state.name == STATE_OPEN:
             self._next_try = time.monotonic() + self._pause
         if new_state.name == STATE_CLOSED:
-            log.info("peer answers again", extra={"peer": cb.name})
+            log.info("peer recovered", extra={"peer": cb.name})
         elif old_state is not None and old_state.name == STATE_CLOSED:
             log.warning("peer is down", extra={"peer": cb.name, "failures": FAILURE_THRESHOLD})

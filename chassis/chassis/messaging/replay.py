@@ -14,9 +14,9 @@ from chassis.messaging.outbox import RETENTION, Outbox
 from chassis.messaging.queue import Queue
 
 USAGE = """\
-usage: replay since WHEN      publish again what this component recorded since then;
+usage: replay since WHEN      republish the events that this component recorded since then;
                               WHEN is 90s, 10m, 2h, 1d ago, or 2026-01-31T12:00:00Z
-       replay dead-letters    put this component's dead letters back in its queue
+       replay dead-letters    return this component's dead letters to its queue
 """
 MARGIN = timedelta(minutes=1)
 """Margin before the start time, because clocks of recording processes may differ."""
@@ -38,9 +38,9 @@ def main(outbox: Outbox, queue: Queue, arguments: Sequence[str], *, clock: Clock
             case ["since", when]:
                 message = _since(outbox, when, clock())
             case ["dead-letters"]:
-                message = f"{_counted(queue.redrive(), 'dead letter')} went back to the queue"
+                message = f"{_counted(queue.redrive(), 'dead letter')} returned to the queue"
             case _:
-                reason = "say what to replay"
+                reason = "specify what to replay"
                 raise UsageError(reason)
     except UsageError as wrong:
         sys.stderr.write(f"replay: {wrong}\n{USAGE}")
@@ -63,13 +63,13 @@ def parse_since(when: str, now: datetime) -> datetime:
             return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         start = datetime.fromisoformat(when).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        message = f"{when!r} is no moment"
+        message = f"{when!r} is not a valid time"
         raise UsageError(message) from error
     if datetime.fromisoformat(when).tzinfo is None:
-        message = f"{when!r} names no time zone; add Z for UTC"
+        message = f"{when!r} has no time zone; add Z for UTC"
         raise UsageError(message)
     if start > now:
-        message = f"{format_timestamp(start)} is yet to come"
+        message = f"{format_timestamp(start)} is in the future"
         raise UsageError(message)
     return start
 
@@ -77,9 +77,7 @@ def parse_since(when: str, now: datetime) -> datetime:
 def _since(outbox: Outbox, when: str, now: datetime) -> str:
     start = parse_since(when, now) - MARGIN
     events = _counted(outbox.republish_since(start), "event")
-    message = (
-        f"{events} recorded since {format_timestamp(start)} will be published again by the worker"
-    )
+    message = f"{events} recorded since {format_timestamp(start)} will be republished by the worker"
     if start < now - RETENTION:
         message += f"; published ones older than {RETENTION.days} days are not kept"
     return message

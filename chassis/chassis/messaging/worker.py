@@ -68,7 +68,7 @@ def run(relay: Relay, consumer: Consumer, outbox: Outbox, clock: Clock) -> int:
     ]
     for thread in threads:
         thread.start()
-    _LOG.info("the worker is at work")
+    _LOG.info("the worker has started")
     try:
         code = _heartbeat_until_stopped(ends, consumer, outbox, clock)
     finally:
@@ -93,7 +93,7 @@ def _heartbeat_until_stopped(
                 report_outbox_age(outbox, clock)
                 reported = time.monotonic()
         except Unavailable as failure:
-            _LOG.warning("could not tell that the worker is at work: %s", failure.detail)
+            _LOG.warning("could not record the worker heartbeat: %s", failure.detail)
         try:
             return ends.get(timeout=HEARTBEAT_SECONDS)
         except Empty:

@@ -178,7 +178,7 @@ def test_a_slow_peer_is_waited_for_so_long_and_asked_once(server, method):
     with pytest.raises(errors.Unavailable) as failure:
         peer.request(method, "/api/notes")
     assert 0.25 < time.monotonic() - start < 1
-    assert failure.value.detail == "The part that keeps notes does not answer right now."
+    assert failure.value.detail == "Notes are temporarily unavailable."
     assert len(server.asked) == 1
 
 
@@ -334,7 +334,7 @@ def test_an_answer_of_another_form_is_no_answer(server, peer, body):
     answered = peer.request("GET", "/api/notes")
     with pytest.raises(errors.Unavailable) as failure:
         answered.parse(lambda reply: int(reply.body["n"]) + reply.version)
-    assert failure.value.detail == "The part that keeps notes answers in an unknown way."
+    assert failure.value.detail == "Notes are temporarily unavailable (invalid response)."
     assert peer.circuit_state == "closed"
 
 
@@ -476,7 +476,7 @@ def test_one_call_finds_out_whether_the_peer_is_back(server, peer, caplog):
         if record.name == "chassis.client.circuit_breaker"
     ] == [
         "peer is down",
-        "peer answers again",
+        "peer recovered",
     ]
 
 

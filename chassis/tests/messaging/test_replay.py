@@ -74,9 +74,9 @@ def test_dead_letters_go_back_to_the_queue(bus, places, replay):
     queue = bus.queue(places)
     for message in queue.receive(0):
         queue.dead_letter(message, "x")
-    assert replay("dead-letters") == (0, "2 dead letters went back to the queue\n", "")
+    assert replay("dead-letters") == (0, "2 dead letters returned to the queue\n", "")
     assert queue.depth() == QueueDepth(2, 0, 0)
-    assert replay("dead-letters") == (0, "0 dead letters went back to the queue\n", "")
+    assert replay("dead-letters") == (0, "0 dead letters returned to the queue\n", "")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_outage_is_told(dynamo, bus, replay, places, capsys):
     )
     code, output, wrong = replay("since", "10m", outbox=gone)
     assert (code, output) == (1, "")
-    assert wrong == "replay: The data can't be reached right now. Try again later.\n"
+    assert wrong == "replay: The database is temporarily unavailable. Try again later.\n"
     nowhere = Queue(bus.sqs, places.queue_url, f"{places.queue_url}-nowhere")
     assert replaying.main(gone, nowhere, ["dead-letters"]) == 1
     assert "bus" in capsys.readouterr().err

@@ -69,7 +69,7 @@ class Worker:
                 stderr=subprocess.STDOUT,
             )
         wait_until(
-            lambda: "the worker is at work" in self.said() or self.process.poll() is not None
+            lambda: "the worker has started" in self.said() or self.process.poll() is not None
         )
 
     def said(self) -> str:
@@ -183,6 +183,6 @@ def test_a_relay_that_dies_ends_the_process(worker, dynamo, prefix):
 
 def test_an_outage_of_its_data_ends_nothing(worker, dynamo, prefix, database, outbox, bus, places):
     dynamo.client.delete_table(TableName=prefix + OUTBOX.name)
-    wait_until(lambda: "could not tell that the worker is at work" in worker.said())
+    wait_until(lambda: "could not record the worker heartbeat" in worker.said())
     assert worker.process.poll() is None
     assert worker.stop() == 0

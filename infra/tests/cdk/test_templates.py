@@ -278,14 +278,14 @@ def test_a_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any])
 @pytest.mark.parametrize(
     ("context", "told"),
     [
-        ({"extracted": "user"}, "EXTRACTED names 'user'"),
-        ({"environment": "prod"}, "environment is one of lab, production, not 'prod'"),
-        ({"environment": "production"}, "name a certificate"),
-        ({"environment": "production", "exec": "on"}, "exec=on is for a lab"),
-        ({"strategy": "big-bang"}, "strategy is one of rolling"),
-        ({"colour": "blue"}, "colour means nothing here"),
-        ({"asleep": "on"}, "asleep is now called idle"),
-        ({"name": "A Forum"}, "name is at most 12"),
+        ({"extracted": "user"}, "EXTRACTED contains 'user'"),
+        ({"environment": "prod"}, "environment must be one of lab, production, not 'prod'"),
+        ({"environment": "production"}, "set certificate"),
+        ({"environment": "production", "exec": "on"}, "exec=on is for labs only"),
+        ({"strategy": "big-bang"}, "strategy must be one of rolling"),
+        ({"colour": "blue"}, "colour is not a known option"),
+        ({"asleep": "on"}, "asleep was renamed to idle"),
+        ({"name": "A Forum"}, "name must be at most 12"),
     ],
 )
 def test_a_wrong_context_says_what_is_wrong(context: dict[str, str], told: str) -> None:

@@ -93,8 +93,8 @@ def test_each_forum_is_at_a_stage_of_its_own(
         (None, False, ""),
         (None, True, ""),
         ("", True, ""),
-        ("", False, "whose data is gone"),
-        ("posts", True, "began with EXTRACTED=posts, not this one"),
+        ("", False, "whose data was deleted"),
+        ("posts", True, "started with EXTRACTED=posts, not this one"),
     ],
 )
 @pytest.mark.usefixtures("began_alone")
@@ -114,7 +114,7 @@ def test_setup_refuses_a_former_name_in_the_override_file(
     monkeypatch.setenv("EXTRACTED", "")
     monkeypatch.setenv("FORUM_BEGAN_AS", "")
     assert secrets_setup.main() == 1
-    assert "FORUM_BEGAN_AS is now called INITIAL_STAGE" in capsys.readouterr().err
+    assert "FORUM_BEGAN_AS was renamed to INITIAL_STAGE" in capsys.readouterr().err
 
 
 def test_a_forum_that_was_not_moved_needs_no_second_file() -> None:

@@ -48,7 +48,7 @@ def test_a_part_that_is_killed_is_started_again(
     before, printed = stack.pid(part), len(stack.output_text())
     kill(stack, part)
     until(lambda: stack.pid(part) not in {0, before})
-    until(lambda: f"{part} was started again" in stack.output_text()[printed:])
+    until(lambda: f"{part} was restarted" in stack.output_text()[printed:])
     stack.wait_for(part)
     until(lambda: serves(stack))
 
@@ -98,7 +98,7 @@ def test_a_part_that_does_not_stay_up_is_tried_on_and_on(tmp_path: Path) -> None
         good = file.read_text()
         file.write_text("{")
         stack.kill(GATEWAY)
-        until(lambda: "gateway does not stay up" in stack.output_text(), 40)
+        until(lambda: "gateway keeps failing" in stack.output_text(), 40)
         file.write_text(good)
         stack.wait_for(GATEWAY)
         assert stack.stop() == 0

@@ -19,5 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     except (NotFound, CutoverInProgress) as failure:
         sys.stderr.write(f"{username}: {failure.detail}\n")
         return 1
-    sys.stdout.write(f"{user.username} is a moderator, everywhere from the next sign-in on.\n")
+    sys.stdout.write(
+        f"{user.username} is now a moderator. The role takes effect at the next sign-in.\n"
+    )
     return 0

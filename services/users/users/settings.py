@@ -51,7 +51,7 @@ class UsersSettings(ServiceSettings):
         try:
             load_private_key(value.get_secret_value())
         except (ValueError, TypeError) as error:
-            msg = "must be an RSA private key in PEM"
+            msg = "must be an RSA private key in PEM format"
             raise ValueError(msg) from error
         return value
 
