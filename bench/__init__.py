@@ -1,6 +1,7 @@
 """Benchmarks of the forum before and after the split: same data, same gateway, same load.
 
-`make bench` runs `python -m bench`. `content` generates the data, `fill_sql` and `fill_tables` load
-it, `wrk` creates load, `usage` measures CPU time and memory, `growth` counts the database work of
-pages, `availability` breaks a component under load, `report` and `plot` write the results.
+`make bench` runs `python -m bench`. `data` generates the content and loads it into both sides,
+`comparison` alternates load between them, `wrk` creates the load, and `usage` measures CPU time and
+memory. `growth` counts the database work of pages, `capacity` the consumed units of operations,
+`availability` breaks a component under load, and `reporting` writes the results.
 """
