@@ -10,12 +10,12 @@ import sys
 
 from infra.runner.config import ROOT
 
-# Looks, weight and scripts of pages don't depend on the deployment.
-ALIKE = ("looks", "light", "keyboard", "scripts", "writing")
+# Of the browser tests, only what depends on the deployment: a session from end to end, and pages
+# while a component is down.
 SUITES = (
     ("tests/compose",),
     ("tests/contract",),
-    ("tests/e2e", *(f"--ignore=tests/e2e/test_{name}.py" for name in ALIKE)),
+    ("tests/e2e/test_first_session.py", "tests/e2e/test_degraded.py"),
 )
 STAGES = "monolith users+threads+posts"
 PYTEST = (sys.executable, "-m", "pytest", "-n", "0")
