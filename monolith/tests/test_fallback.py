@@ -103,7 +103,7 @@ def test_a_thread_that_is_not_known_or_deleted_is_not_made_up(client, tell, thre
     assert client.get(f"/threads/{thread}").status_code == 404
     page = client.get("/")
     assert page.status_code == 503, "nothing is known, which does not mean that there is nothing"
-    assert "can’t be reached" in page.text
+    assert "Threads are temporarily unavailable" in page.text
 
 
 def test_threads_are_not_written_while_they_are_down(browser, token_of, sign_in, thread):

@@ -87,7 +87,7 @@ def test_a_new_thread_whose_first_post_fails_is_finished_later(
         form = page.form("/threads/new")
         assert form.fields["body"] == TYPED
         assert form.fields["title"] == "Half a thread"
-        assert "its first post could not be saved" in page.text
+        assert "its first post was not saved" in page.text
         half = form.fields["thread_id"]
         person.open(f"/threads/{half}")
         assert person.page.heading == "Half a thread"

@@ -222,7 +222,7 @@ def test_erasing_an_account_needs_a_yes(visitor: NewVisitor) -> None:
     person.submit(form)
     assert person.status == 400
     person.submit(form, confirm="yes")
-    assert "nobody can sign in with it" in person.page.text
+    assert "can no longer be used to sign in" in person.page.text
     # What may be left for two seconds asks for pages that are made anew.
     assert set(person.http.cookies.keys()) <= {BYPASS_COOKIE}
     person.sign_in(name)

@@ -50,7 +50,7 @@ def test_events_are_published_again_since_a_moment(replay, database, outbox):
     code, output, wrong = replay("since", "10m")
     assert (code, wrong) == (0, "")
     assert output.startswith("3 events recorded since 20")
-    assert output.endswith("will be published again by the worker\n")
+    assert output.endswith("will be republished by the worker\n")
     assert {event.id for event in outbox.load_unpublished(10)} == {event.id for event in events}
 
 

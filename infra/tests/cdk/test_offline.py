@@ -94,7 +94,7 @@ def test_a_task_that_ends_or_stays_ill_is_no_healthy_task() -> None:
 
 def test_a_wrong_place_says_what_is_wrong() -> None:
     assert target.read_target({}) == target.DeploymentTarget("forum-local", 8080)
-    with pytest.raises(ValueError, match="PORT is a port"):
+    with pytest.raises(ValueError, match="PORT must be a port"):
         target.read_target({"PORT": "http"})
-    with pytest.raises(ValueError, match="PROJECT is a short name"):
+    with pytest.raises(ValueError, match="PROJECT must be a short name"):
         target.read_target({"PROJECT": "My Forum"})

@@ -189,7 +189,7 @@ def test_a_thread_whose_first_post_failed_is_finished_by_sending_the_form_again(
     form = {"title": "Half", "body": "Words", "csrf_token": token, "idempotency_key": key}
     failed = mine.post("/threads/new", data=form)
     assert failed.status_code == 503
-    assert "could not be saved" in failed.text
+    assert "first post was not saved" in failed.text
     assert "Words" in failed.text
     form["thread_id"] = failed.text.split('name="thread_id" value="')[1].split('"')[0]
     done = browser_of(ada).post("/threads/new", data=form)
