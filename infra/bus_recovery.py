@@ -26,8 +26,8 @@ from chassis.dynamodb import database
 from chassis.errors import Unavailable
 from chassis.messaging.aws_clients import sqs_client
 from chassis.messaging.outbox import RETENTION, Outbox
-from chassis.messaging.queue import Queue, QueueDepth
 from chassis.messaging.replay import MARGIN
+from chassis.messaging.sqs_queue import Queue, QueueDepth
 from forum.database import Database
 from forum.outbox import SqlOutbox
 from infra import provisioning, stages

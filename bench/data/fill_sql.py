@@ -11,7 +11,7 @@ from chassis.auth.passwords import hash_password
 from forum.database import Base
 from forum.posts.models import PostRow
 from forum.threads.models import ThreadRow, ThreadWord
-from forum.threads.rules import INDEXED_WORDS, words
+from forum.threads.title_words import INDEXED_WORDS, words
 from forum.users.models import Credential, UserRow
 from forum.users.rules import username_key
 

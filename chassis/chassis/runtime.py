@@ -21,7 +21,7 @@ from chassis.idempotency.keys import IdempotencyKeys
 from chassis.messaging import replay, status, worker
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.messaging.events import EventHandler
-from chassis.messaging.queue import component_queue, optional_component_queue
+from chassis.messaging.sqs_queue import component_queue, optional_component_queue
 from chassis.ownership.fenced_database import FencedDatabase
 from chassis.ownership.forwarding import follow_owner
 from chassis.ownership.state import OwnershipStore

@@ -22,7 +22,7 @@ TABLE_ACTIONS = (
     "dynamodb:Query",
     "dynamodb:UpdateItem",
 )
-# Calls of chassis.messaging.queue, on the queue and the dead-letter queue, for redrives.
+# Calls of chassis.messaging.sqs_queue, on the queue and the dead-letter queue, for redrives.
 QUEUE_ACTIONS = (
     "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",

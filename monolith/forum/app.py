@@ -12,7 +12,7 @@ from chassis.clock import Clock, NewId, utc_now, uuid7
 from chassis.http import app as component
 from chassis.idempotency.keys import IdempotencyKeys
 from chassis.messaging import status
-from chassis.messaging.queue import optional_component_queue
+from chassis.messaging.sqs_queue import optional_component_queue
 from forum.bootstrap import COMPONENT, Bootstrap
 from forum.domains import DOMAINS, THREADS, USERS
 from forum.ownership import forwarding

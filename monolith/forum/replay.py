@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chassis import settings
 from chassis.messaging import replay
-from chassis.messaging.queue import component_queue
+from chassis.messaging.sqs_queue import component_queue
 from forum.bootstrap import Bootstrap
 from forum.settings import ForumSettings
 

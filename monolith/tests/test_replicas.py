@@ -19,7 +19,7 @@ from forum.domains import subscription
 from forum.outbox import OutboxRow
 from forum.posts.models import PostRow
 from forum.threads.models import ThreadRow, ThreadWord
-from forum.threads.rules import words
+from forum.threads.title_words import words
 from forum.users.models import UserRow
 from forum.users.port import SessionClaims
 from monolith.tests.support.event_histories import START, happen

@@ -17,9 +17,9 @@ import pytest
 from chassis.clock import utc_now, uuid7
 from chassis.messaging.aws_clients import sns_client, sqs_client
 from chassis.messaging.events import Event, parse_event
-from chassis.messaging.queue import Message, Queue
+from chassis.messaging.sns_topic import Topic
+from chassis.messaging.sqs_queue import Message, Queue
 from chassis.messaging.subscriptions import BusEndpoints, Subscription, provision_bus
-from chassis.messaging.topic import Topic
 from infra.runner.free_port import free_port
 
 _prefixes = itertools.count(1)

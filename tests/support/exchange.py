@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from chassis.clock import utc_now
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.events import Event, EventHandler
-from chassis.messaging.queue import Queue
+from chassis.messaging.sqs_queue import Queue
 from chassis.messaging.subscriptions import BusEndpoints
 from chassis.settings import BUS_SETTINGS, EXIT_CONFIG, ServiceSettings
 from tests.support.bus import Bus

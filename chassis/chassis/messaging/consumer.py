@@ -11,8 +11,8 @@ from chassis.clock import Clock
 from chassis.errors import Unavailable
 from chassis.messaging.events import Event, EventHandler, MalformedEvent, parse_event
 from chassis.messaging.in_flight import RECEIVE_LIMIT, InFlightMessages, Outcome
-from chassis.messaging.queue import Message, Queue
-from chassis.messaging.topic import BATCH
+from chassis.messaging.sns_topic import BATCH
+from chassis.messaging.sqs_queue import Message, Queue
 
 _LOG = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
 
-from chassis.messaging.queue import Message, Queue
+from chassis.messaging.sns_topic import BATCH
+from chassis.messaging.sqs_queue import Message, Queue
 from chassis.messaging.subscriptions import MAX_RECEIVES, VISIBILITY_SECONDS
-from chassis.messaging.topic import BATCH
 
 
 class Outcome(Enum):

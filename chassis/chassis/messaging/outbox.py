@@ -1,4 +1,7 @@
-"""The outbox port: used by relay, worker and status page, independent of the datastore."""
+"""The outbox port: used by relay, worker and status page, independent of the datastore.
+
+Services implement it in `chassis.messaging.dynamodb_outbox`, the monolith in `forum.outbox`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from threading import Event as Flag
 
 from chassis.errors import Unavailable
 from chassis.messaging.outbox import Outbox
-from chassis.messaging.topic import Topic
+from chassis.messaging.sns_topic import Topic
 
 _LOG = logging.getLogger(__name__)
 BATCH = 25

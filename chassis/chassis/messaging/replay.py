@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from chassis.clock import Clock, format_timestamp, utc_now
 from chassis.errors import Unavailable
 from chassis.messaging.outbox import RETENTION, Outbox
-from chassis.messaging.queue import Queue
+from chassis.messaging.sqs_queue import Queue
 
 USAGE = """\
 usage: replay since WHEN      republish the events that this component recorded since then;

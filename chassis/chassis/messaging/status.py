@@ -9,7 +9,7 @@ from flask import Flask, Response, json
 from chassis.clock import Clock
 from chassis.errors import Unavailable
 from chassis.messaging.outbox import Outbox
-from chassis.messaging.queue import Queue
+from chassis.messaging.sqs_queue import Queue
 
 PATH = "/eventz"
 

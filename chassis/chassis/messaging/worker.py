@@ -16,9 +16,9 @@ from chassis.messaging.aws_clients import sns_client
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.events import EventHandler
 from chassis.messaging.outbox import Heartbeat, Outbox
-from chassis.messaging.queue import component_queue
 from chassis.messaging.relay import Relay
-from chassis.messaging.topic import Topic
+from chassis.messaging.sns_topic import Topic
+from chassis.messaging.sqs_queue import component_queue
 from chassis.settings import BusSettings
 
 _LOG = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from chassis.messaging import consumer as consumers
 from chassis.messaging import in_flight
 from chassis.messaging.consumer import MAX_ATTEMPTS, Consumer
 from chassis.messaging.events import Event, MalformedEvent
-from chassis.messaging.queue import Queue, QueueDepth
+from chassis.messaging.sqs_queue import Queue, QueueDepth
 from chassis.messaging.subscriptions import MAX_RECEIVES, Subscription
 from tests.support.bus import make_event
 from tests.support.waits import wait_until

@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from chassis.errors import Unavailable
 from chassis.messaging.aws_clients import sns_client, sqs_client
 from chassis.messaging.events import MAX_BYTES
-from chassis.messaging.queue import MAX_REASON_LENGTH, Queue, QueueDepth
+from chassis.messaging.sns_topic import Topic
+from chassis.messaging.sqs_queue import MAX_REASON_LENGTH, Queue, QueueDepth
 from chassis.messaging.subscriptions import Subscription
-from chassis.messaging.topic import Topic
 from infra.runner.free_port import free_port
 from tests.support.bus import Bus, MiniStack, make_event
 from tests.support.servers import Server, reply

@@ -14,8 +14,8 @@ from chassis.messaging import dynamodb_outbox as outboxes
 from chassis.messaging import relay as relays
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.messaging.relay import Relay
+from chassis.messaging.sns_topic import Topic
 from chassis.messaging.subscriptions import Subscription
-from chassis.messaging.topic import Topic
 from tests.support.bus import Bus, MiniStack
 from tests.support.waits import wait_until
 

@@ -8,8 +8,8 @@ from chassis.clock import utc_now, uuid7
 from chassis.messaging import dynamodb_outbox as outboxes
 from chassis.messaging import replay as replaying
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.messaging.queue import Queue, QueueDepth
 from chassis.messaging.replay import UsageError, parse_since
+from chassis.messaging.sqs_queue import Queue, QueueDepth
 from chassis.messaging.subscriptions import Subscription
 from tests.support.bus import make_event
 

@@ -13,7 +13,7 @@ import pytest
 
 from chassis.clock import format_timestamp, utc_now, uuid7
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.messaging.queue import QueueDepth
+from chassis.messaging.sqs_queue import QueueDepth
 from chassis.messaging.subscriptions import BusEndpoints, Subscription
 from tests.support.bus import make_event
 from tests.support.waits import wait_until

@@ -86,7 +86,7 @@ class OwnershipTransitions:
     def change_owner(
         self, domain: str, owner: str, state: str, phase: str, *, only_while_frozen: bool = True
     ) -> bool:
-        """Return a domain another owner; return whether it was given.
+        """Change the owner of a domain; return whether it changed.
 
         With `only_while_frozen`, only before the freeze's deadline, which proves that there was no
         write since it began.

@@ -23,7 +23,7 @@ from forum.outbox import Recorder
 from forum.pagination import Listing, paginate
 from forum.posts import events
 from forum.posts.models import PostRow
-from forum.posts.rules import page_length
+from forum.posts.page_length import page_length
 from forum.posts.state import Post
 from forum.threads.admission import ThreadAdmission
 from forum.threads.models import ThreadRow

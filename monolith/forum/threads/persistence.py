@@ -10,8 +10,8 @@ from chassis import codec
 from chassis.errors import NotFound
 from forum.database import insert_into
 from forum.threads.models import ThreadRow, ThreadWord
-from forum.threads.rules import INDEXED_WORDS, words
 from forum.threads.state import DeletedThreadState, ThreadState
+from forum.threads.title_words import INDEXED_WORDS, words
 
 
 def no_such_thread() -> NotFound:

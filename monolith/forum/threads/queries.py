@@ -11,8 +11,8 @@ from forum.database import Database
 from forum.pagination import Listing, paginate
 from forum.threads.models import ThreadRow, ThreadWord
 from forum.threads.persistence import require_thread
-from forum.threads.rules import search_words
 from forum.threads.state import Thread
+from forum.threads.title_words import search_words
 
 
 @dataclass(frozen=True)

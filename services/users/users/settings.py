@@ -27,7 +27,7 @@ class UsersSettings(ServiceSettings):
         {"monolith", "threads", "posts"}
     )
     """The components with replicas of users, separated by commas. An erasure is finished when each
-    of them has confirmed it. Where a domain has moved since, the service knows better."""
+    of them has confirmed it. After a move, the service's own record takes precedence."""
 
     sign_in_limit_per_name: Positive = 10
     """Attempts to sign in with one name within the window."""

@@ -1,4 +1,4 @@
-"""The rules about threads."""
+"""Words of titles, as the search knows them."""
 
 import re
 import unicodedata

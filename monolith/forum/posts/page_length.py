@@ -1,4 +1,4 @@
-"""The rules about posts."""
+"""Length of a page of posts."""
 
 from collections.abc import Sequence
 

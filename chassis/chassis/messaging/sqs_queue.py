@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chassis.messaging.aws_clients import call_aws, sqs_client, string_attribute
-from chassis.messaging.topic import BATCH
+from chassis.messaging.sns_topic import BATCH
 from chassis.settings import BusSettings
 
 if TYPE_CHECKING:
