@@ -13,8 +13,8 @@ from sqlalchemy import event
 
 from chassis.dynamodb.tables import create_tables
 from forum.app import create_app
+from forum.commands.migrate import upgrade
 from forum.database import Database, make_engine
-from forum.migrate import upgrade
 from forum.settings import ForumSettings
 from infra import keypair
 from infra.domains import SERVICES

@@ -10,7 +10,7 @@ Usage:
 import sys
 
 from chassis.commands import Command, run_command
-from forum import migrate, moderator, replay, worker
+from forum.commands import migrate, moderator, replay, worker
 
 COMMANDS: dict[str, Command] = {
     "migrate": migrate.main,

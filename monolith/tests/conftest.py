@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 
 from forum.app import create_app
+from forum.commands.migrate import upgrade
 from forum.database import Database
-from forum.migrate import upgrade
 from forum.settings import ForumSettings
 from monolith.tests.support.postgres import cluster
 from tests.support.people import SECRET_KEY, Keys, Person

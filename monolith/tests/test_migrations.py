@@ -6,8 +6,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
+from forum.commands.migrate import MIGRATIONS, upgrade
 from forum.database import Base, make_engine
-from forum.migrate import MIGRATIONS, upgrade
 
 
 def test_migrated_tables_are_those_of_the_models(url):

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from chassis.clock import utc_now
 from chassis.messaging.subscriptions import Subscription
-from forum import replay, worker
 from forum.bootstrap import Bootstrap
+from forum.commands import replay, worker
 from forum.domains import subscription
 from forum.posts.models import PostRow
 from forum.threads.models import ThreadRow
@@ -125,7 +125,7 @@ def test_a_worker_with_nobody_to_talk_to_says_so(environment, session_keys):
     command = [sys.executable, "-m", "forum", "worker"]
     done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "nothing is extracted" in done.stderr
+    assert "No domain is extracted" in done.stderr
 
 
 @pytest.mark.parametrize("module", [worker, replay])

@@ -15,7 +15,16 @@ from tests.support.harness import Stack
 
 def first_session(session: Session, name: str) -> None:
     """Register, sign in, open a thread, reply, read, edit, delete, sign out."""
-    page, title = session.page, f"Where to cut first, {name}?"
+    title = f"Where to cut first, {name}?"
+    register(session, name)
+    write_and_edit(session, name, title)
+    find_again(session, name, title)
+    rename_and_leave(session, title)
+
+
+def register(session: Session, name: str) -> None:
+    """Open an account, and sign out."""
+    page = session.page
     page.goto("/")
     session.follow("Register")
     session.look("body")
@@ -26,6 +35,10 @@ def first_session(session: Session, name: str) -> None:
     session.press("Sign out")
     session.look("header.top")
 
+
+def write_and_edit(session: Session, name: str, title: str) -> None:
+    """Sign in on the way to a new thread; write, edit and delete posts."""
+    page = session.page
     session.follow("New thread")
     session.type(Username=name, Password="not the password")
     session.press("Sign in")
@@ -69,6 +82,10 @@ def first_session(session: Session, name: str) -> None:
     session.settled()
     assert "This post was deleted." in session.look()
 
+
+def find_again(session: Session, name: str, title: str) -> None:
+    """Find the thread in the list, by search, and its author's profile."""
+    page = session.page
     session.follow("Seams")
     page.get_by_role("link", name=title).wait_for()
     session.look("ol.threads > li:first-child")
@@ -81,6 +98,10 @@ def first_session(session: Session, name: str) -> None:
     session.follow("Ada Lovelace")
     assert f"@{name}" in session.look()
 
+
+def rename_and_leave(session: Session, title: str) -> None:
+    """Change the display name, sign out, and see it everywhere."""
+    page = session.page
     session.follow("Edit profile")
     session.type(**{"Display name": "Countess Ada", "About you": "I write programs."})
     session.press("Save profile")

@@ -1,4 +1,4 @@
-"""Alembic's environment for the forum's database, used by `forum.migrate` and the tests."""
+"""Environment of Alembic for the database, used by `forum.commands.migrate` and tests."""
 
 from alembic import context
 

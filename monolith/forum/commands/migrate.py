@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, make_url, text
 from chassis import settings
 from forum.settings import ForumSettings
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 def upgrade(url: str) -> None:
