@@ -41,7 +41,7 @@ def _get(side: Side, path: str) -> dict[str, Any]:
     return found
 
 
-def test_both_sides_hold_the_same(arena: Arena) -> None:
+def test_both_sides_return_the_same_content(arena: Arena) -> None:
     sides, scenarios = arena
     content = scenarios.content
     for path in (
@@ -76,7 +76,7 @@ def _send(side: Side, scenario: Scenario, one: Request) -> requests.Response:
     )
 
 
-def test_every_scenario_asks_for_what_is_there(arena: Arena) -> None:
+def test_every_scenario_requests_existing_resources(arena: Arena) -> None:
     sides, scenarios = arena
     for scenario in scenarios.all():
         for side in sides:
@@ -85,7 +85,7 @@ def test_every_scenario_asks_for_what_is_there(arena: Arena) -> None:
                 assert answer.ok, (scenario.name, side.name, answer.text)
 
 
-def test_a_load_goes_to_both_sides_in_turn_and_is_told_with_its_cost(arena: Arena) -> None:
+def test_load_runs_on_both_sides_and_reports_cpu_cost(arena: Arena) -> None:
     sides, scenarios = arena
     lines: list[str] = []
     chosen = [one for one in scenarios.all() if one.name == "signed-in"]

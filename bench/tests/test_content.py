@@ -14,7 +14,7 @@ def content() -> Content:
     return Content(SIZE)
 
 
-def test_there_is_as_much_as_was_asked_for(content: Content) -> None:
+def test_content_has_the_requested_size(content: Content) -> None:
     texts = list(content.texts())
     assert (len(content.people), len(content.topics), len(texts)) == (20, 30, 400)
     counts = Counter(text.topic.id for text in texts)
@@ -23,7 +23,7 @@ def test_there_is_as_much_as_was_asked_for(content: Content) -> None:
     assert all(counts[topic.id] == topic.posts for topic in content.topics)
 
 
-def test_the_same_seed_gives_the_same_content_and_another_one_another() -> None:
+def test_same_seed_gives_same_content_and_another_seed_differs() -> None:
     def ids(seed: int) -> list[str]:
         return [text.id + text.body for text in Content(SIZE, seed).texts()]
 
@@ -31,7 +31,7 @@ def test_the_same_seed_gives_the_same_content_and_another_one_another() -> None:
     assert not set(ids(1)) & set(ids(2))
 
 
-def test_ids_sort_by_time_and_nothing_is_of_the_future(content: Content) -> None:
+def test_ids_sort_by_time_and_no_time_is_in_the_future(content: Content) -> None:
     for topic in (content.longest, content.topics[-1]):
         texts = list(content.texts_of(topic, content.topics.index(topic)))
         assert [text.id for text in texts] == sorted(text.id for text in texts)

@@ -15,14 +15,14 @@ def costs() -> list[Cost]:
     return measure(SIZES)
 
 
-def test_every_page_costs_the_same_however_large_the_forum_is_and_however_deep_the_page(
+def test_page_cost_is_independent_of_forum_size_and_page_depth(
     costs: list[Cost],
 ) -> None:
     assert grown(costs) == []
     assert len(costs) == len(SIZES) * 14
 
 
-def test_a_page_of_posts_is_two_calls_and_one_statement(costs: list[Cost]) -> None:
+def test_page_of_posts_is_two_calls_and_one_statement(costs: list[Cost]) -> None:
     for cost in costs:
         if cost.page == "a thread's posts":
             assert (cost.calls, cost.statements) == (2, 1)
@@ -30,7 +30,7 @@ def test_a_page_of_posts_is_two_calls_and_one_statement(costs: list[Cost]) -> No
             assert 22 <= cost.items <= 42
 
 
-def test_one_call_more_or_a_scan_would_be_noticed(costs: list[Cost]) -> None:
+def test_growth_check_detects_an_extra_call_or_a_scan(costs: list[Cost]) -> None:
     largest = [cost for cost in costs if cost.posts == SIZES[-1]]
     for cost in largest:
         others = [one for one in costs if one is not cost]

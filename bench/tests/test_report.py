@@ -43,7 +43,7 @@ def results() -> dict[str, Any]:
     }
 
 
-def test_both_sides_stand_side_by_side_with_their_ratio(results: dict[str, Any]) -> None:
+def test_tables_show_both_sides_with_their_ratio(results: dict[str, Any]) -> None:
     assert "| Thread page <one> | 16 | 1,000 | 500 | 0.50 |" in tables.loads(results)
     # 1.25 ms of a million requests are 0.35 hours.
     assert "1.25 | 1.25 | 0.01 | 0.01 |" in tables.costs(results)
@@ -54,9 +54,7 @@ def test_both_sides_stand_side_by_side_with_their_ratio(results: dict[str, Any])
 @pytest.mark.parametrize(
     ("rate", "verdict"), [(650, "reached"), (400, "floor reached"), (399, "missed")]
 )
-def test_a_target_that_is_missed_is_told_so(
-    results: dict[str, Any], rate: int, verdict: str
-) -> None:
+def test_missed_target_is_reported(results: dict[str, Any], rate: int, verdict: str) -> None:
     results["loads"][-1]["rate"] = float(rate)
     line = next(one for one in targets(results).splitlines() if "split, 16 conn" in one)
     assert line.endswith(f"{rate} req/s | {verdict} |")
@@ -71,7 +69,7 @@ def test_pictures_are_well_formed_and_show_every_figure(results: dict[str, Any])
         assert all(word in texts for word in words), texts
 
 
-def test_results_are_kept_in_a_folder(results: dict[str, Any], tmp_path: Path) -> None:
+def test_results_are_written_to_a_folder(results: dict[str, Any], tmp_path: Path) -> None:
     files = report.write(results, tmp_path / "bench")
     assert sorted(file.name for file in files) == [
         "performance-availability.svg",
@@ -82,9 +80,7 @@ def test_results_are_kept_in_a_folder(results: dict[str, Any], tmp_path: Path) -
     assert all(file.stat().st_size for file in files)
 
 
-def test_what_is_not_measured_again_stays_as_it_was(
-    results: dict[str, Any], tmp_path: Path
-) -> None:
+def test_measurements_not_repeated_are_kept(results: dict[str, Any], tmp_path: Path) -> None:
     report.write(results, tmp_path)
     kept = report.read(tmp_path, ["loads", "growth", "more"])
     assert kept["loads"] == results["loads"]
@@ -92,7 +88,7 @@ def test_what_is_not_measured_again_stays_as_it_was(
     assert report.read(tmp_path / "nowhere", ["loads"])["loads"] == []
 
 
-def test_the_docs_get_new_results_in_the_place_of_the_old_and_keep_their_words(
+def test_docs_get_new_results_and_keep_the_surrounding_text(
     results: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "performance.md"

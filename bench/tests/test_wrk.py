@@ -54,12 +54,12 @@ def test_every_request_of_a_list_is_sent_and_counted(echo: Echo) -> None:
     assert load.rate < load.requests / load.seconds
 
 
-def test_a_session_can_be_sent_as_a_browser_does(echo: Echo) -> None:
+def test_session_can_be_sent_as_a_cookie(echo: Echo) -> None:
     wrk.run(echo.url, [Request("/a", token="token")], 1, 1, cookie=True)
     assert echo.sessions == {"forum_session=token"}
 
 
-def test_who_lacks_wrk_is_told_how_to_get_it(
+def test_missing_wrk_names_the_install_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -16,7 +16,7 @@ from chassis.batching import batched
         ([1, 11, 1], [[1], [11], [1]]),
     ],
 )
-def test_things_are_cut_by_number_and_size(sizes, portions):
+def test_items_are_batched_by_number_and_size(sizes, portions):
     things = [(f"thing {number}", size) for number, size in enumerate(sizes)]
     found = list(batched(things, most=3, most_bytes=10))
     assert [[size for _, size in portion] for portion in found] == portions

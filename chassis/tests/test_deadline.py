@@ -47,11 +47,11 @@ def seconds_left(client, given=None):
     return client.get("/left", headers=headers).json["left"]
 
 
-def test_a_request_has_ten_seconds(client):
+def test_default_deadline_is_ten_seconds(client):
     assert 9.5 < seconds_left(client) <= 10
 
 
-def test_the_caller_may_say_less(client):
+def test_caller_can_shorten_the_deadline(client):
     assert 2 < seconds_left(client, "2500") <= 2.5
     assert 9.5 < seconds_left(client, "10000") <= 10
     assert seconds_left(client, "1") <= 0.001
@@ -61,23 +61,23 @@ def test_the_caller_may_say_less(client):
     "given",
     ["0", "10001", "99999999999", "-5", "1.5", "1e3", "", "x", "٣٠٠", "2500, 3", " ", "0x9"],
 )
-def test_anything_else_is_ignored(client, given):
+def test_invalid_deadline_is_ignored(client, given):
     assert 9.5 < seconds_left(client, given) <= 10
 
 
-def test_requests_one_after_another_have_their_own(client):
+def test_consecutive_requests_have_separate_deadlines(client):
     assert seconds_left(client, "50") < 0.06
     time.sleep(0.1)
     assert seconds_left(client) > 9.5
     assert deadline.remaining_seconds() is None
 
 
-def test_outside_of_a_request_there_is_none():
+def test_no_deadline_exists_outside_of_a_request():
     assert deadline.remaining_seconds() is None
     deadline.require_time()
 
 
-def test_another_thread_has_none_of_its_own_accord():
+def test_new_thread_inherits_no_deadline():
     seen = []
     with deadline.limit(5):
         thread = threading.Thread(target=lambda: seen.append(deadline.remaining_seconds()))
@@ -86,14 +86,14 @@ def test_another_thread_has_none_of_its_own_accord():
     assert seen == [None]
 
 
-def test_a_thread_that_helps_a_request_keeps_its_deadline_and_id(client):
+def test_helper_thread_inherits_deadline_and_request_id(client):
     headers = {DEADLINE: "3000", "X-Request-Id": "trace-9"}
     seen = client.get("/elsewhere", headers=headers).json
     assert 2.5 < seen["left"] <= 3
     assert (seen["path"], seen["id"]) == ("/elsewhere", "trace-9")
 
 
-def test_an_inner_deadline_never_outlasts_the_outer():
+def test_inner_deadline_never_outlasts_the_outer():
     with deadline.limit(1):
         with deadline.limit(5):
             assert deadline.remaining_seconds() <= 1
@@ -102,14 +102,14 @@ def test_an_inner_deadline_never_outlasts_the_outer():
         assert 0.5 < deadline.remaining_seconds() <= 1
 
 
-def test_late_work_is_a_503(client):
+def test_request_past_its_deadline_is_503(client):
     answer = client.get("/late", headers={DEADLINE: "20"})
     assert (answer.status_code, answer.json["detail"]) == (503, "The request timed out.")
     assert answer.headers["Retry-After"]
     assert client.get("/late").status_code == 200
 
 
-def test_the_datastore_is_not_asked_when_nothing_is_left():
+def test_expired_deadline_makes_no_call_to_the_datastore():
     class Client:
         asked = 0
 

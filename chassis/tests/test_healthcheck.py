@@ -36,17 +36,17 @@ def serving(status: int, seconds: float = 0) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(("status", "well"), [(200, True), (404, True), (503, False), (500, False)])
-def test_what_answers_without_a_fault_is_well(status: int, well: bool) -> None:
+def test_healthcheck_passes_unless_the_status_is_an_error(status: int, well: bool) -> None:
     with serving(status) as port:
         assert healthcheck.is_ready(port, "/well") is well
 
 
-def test_the_path_that_was_asked_for_counts() -> None:
+def test_healthcheck_uses_the_given_path() -> None:
     with serving(200) as port:
         assert not healthcheck.is_ready(port, "/elsewhere")
 
 
-def test_what_does_not_listen_or_does_not_answer_is_not_well(
+def test_healthcheck_fails_when_refused_or_timed_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(healthcheck, "SECONDS", 0.2)
@@ -55,7 +55,7 @@ def test_what_does_not_listen_or_does_not_answer_is_not_well(
     assert not healthcheck.is_ready(port, "/well")
 
 
-def test_a_worker_is_well_as_long_as_it_beats(
+def test_worker_is_healthy_while_its_heartbeat_is_fresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEARTBEAT_FILE", str(tmp_path / "beat"))
@@ -70,7 +70,7 @@ def test_a_worker_is_well_as_long_as_it_beats(
     assert healthcheck.main(["--heartbeat"]) == 1
 
 
-def test_it_runs_without_any_library() -> None:
+def test_healthcheck_runs_without_any_library() -> None:
     with serving(200) as port:
         command = [sys.executable, "-S", healthcheck.__file__, str(port), "/well"]
         assert subprocess.run(command, check=False).returncode == 0

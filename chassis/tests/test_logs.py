@@ -7,7 +7,7 @@ from chassis.auth.sessions import SESSION_COOKIE
 PASSWORD = "correct-horse-battery"
 
 
-def test_a_request_is_one_line_with_all_its_fields(client, logged):
+def test_request_is_one_line_with_all_its_fields(client, logged):
     client.get("/api/notes/some-id?x=1", headers={"X-Request-Id": "trace-1"})
     (line,), _ = logged()
     milliseconds = line.pop("duration_ms")
@@ -25,7 +25,7 @@ def test_a_request_is_one_line_with_all_its_fields(client, logged):
     }
 
 
-def test_every_kind_of_answer_is_logged(client, logged):
+def test_every_kind_of_response_is_logged(client, logged):
     client.get("/nope")
     client.put("/api/notes")
     client.post("/api/notes", data="x")
@@ -38,7 +38,7 @@ def test_every_kind_of_answer_is_logged(client, logged):
     assert all(line["request_id"] and line["duration_ms"] >= 0 for line in lines)
 
 
-def test_a_crash_is_logged_with_its_traceback_and_its_request(client, logged):
+def test_crash_is_logged_with_its_traceback_and_its_request(client, logged):
     client.post("/api/notes/crash", json={"text": "a"}, headers={"X-Request-Id": "trace-2"})
     (crash, request), _ = logged()
     assert crash["level"] == "ERROR"
@@ -67,7 +67,7 @@ def test_no_password_token_or_cookie_is_logged(client, logged, sign_in):
     assert ann.token.split(".")[2] not in text
 
 
-def test_a_line_break_in_what_somebody_sent_makes_no_second_line(logged):
+def test_line_break_in_a_message_adds_no_line(logged):
     logging.getLogger("probe").warning("first\nsecond")
     (line,), _ = logged()
     assert line["message"] == "first\nsecond"

@@ -59,29 +59,29 @@ def test_markdown_is_rendered(text, html):
     assert render(text) == html
 
 
-def test_a_table_is_rendered():
+def test_table_is_rendered():
     html = render("| a | b |\n|---|--:|\n| 1 | 2 |")
     assert "<table>" in html
     assert "<td>2</td>" in html
     assert not faults(html)
 
 
-def test_an_image_stays_a_link_to_click():
+def test_image_is_rendered_as_a_link():
     assert "<img" not in render("![x](https://x.example/x.png)")
 
 
 @pytest.mark.parametrize("vector", VECTORS)
-def test_an_attack_stays_inert(vector):
+def test_attack_stays_inert(vector):
     assert faults(render(vector)) == []
 
 
 @pytest.mark.parametrize("vector", VECTORS)
-def test_an_attack_stays_inert_in_the_middle_of_things(vector):
+def test_attack_stays_inert_inside_other_markup(vector):
     for frame in ("a {} b", "**{}**", "> {}", "- {}", "[{}](/x)", "`{}`", "| {} |\n|---|", "# {}"):
         assert faults(render(frame.format(vector))) == [], frame
 
 
-def test_attacks_stay_inert_in_what_would_grow_too_large():
+def test_attacks_stay_inert_in_text_too_large_to_render():
     large = GROWING["one long link, many times"]
     html = render("\n\n".join((large, *VECTORS)))
     assert "<a" not in html
@@ -89,7 +89,7 @@ def test_attacks_stay_inert_in_what_would_grow_too_large():
 
 
 @pytest.mark.parametrize("name", GROWING)
-def test_what_would_grow_too_large_stays_as_it_was_typed(name):
+def test_text_that_would_grow_too_large_is_left_unrendered(name):
     html = render(GROWING[name])
     assert len(html.encode()) <= MAX_HTML
     assert "<a" not in html
@@ -97,12 +97,12 @@ def test_what_would_grow_too_large_stays_as_it_was_typed(name):
 
 
 @pytest.mark.parametrize("text", ["𝕏" * LONGEST, "я" * LONGEST, "& " * (LONGEST // 2)])
-def test_a_longest_text_is_not_too_large(text):
+def test_longest_text_is_within_the_limit(text):
     assert len(render(text).encode()) <= MAX_HTML
 
 
 @pytest.mark.parametrize("name", HARD)
-def test_a_text_made_to_be_hard_is_rendered_soon(name):
+def test_hard_text_is_rendered_quickly(name):
     start = time.perf_counter()
     html = render(HARD[name])
     assert time.perf_counter() - start < 2

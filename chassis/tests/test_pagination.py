@@ -11,39 +11,39 @@ KEY = ("2026-01-31T12:00:00.000Z", "0190a5c0-0000-7000-8000-000000000000")
 cursors = Cursors("a secret key of tests, 32 characters or more")
 
 
-def test_a_cursor_gives_back_its_key():
+def test_cursor_decodes_to_its_key():
     cursor = cursors.encode("notes", KEY)
     assert cursors.decode("notes", cursor) == KEY
 
 
-def test_a_cursor_goes_on_working_in_another_component_with_the_same_secret():
+def test_cursor_works_in_another_component_with_the_same_secret():
     other = Cursors("a secret key of tests, 32 characters or more")
     assert other.decode("notes", cursors.encode("notes", KEY)) == KEY
 
 
-def test_the_end_of_a_list_has_no_cursor_and_no_cursor_asks_for_its_beginning():
+def test_end_of_a_list_has_no_cursor_and_an_empty_one_begins_it():
     assert cursors.encode("notes", None) is None
     assert cursors.decode("notes", "") is None
 
 
-def test_a_cursor_fits_in_a_url():
+def test_cursor_fits_in_a_url():
     cursor = cursors.encode("notes", KEY)
     assert set(cursor) <= set(string.ascii_letters + string.digits + "-_.")
 
 
-def test_a_cursor_of_another_list_is_refused():
+def test_cursor_of_another_list_is_refused():
     with pytest.raises(Invalid) as failure:
         cursors.decode("notes:of:bob", cursors.encode("notes:of:ann", KEY))
     assert [error.field for error in failure.value.errors] == ["cursor"]
 
 
-def test_a_cursor_of_another_secret_is_refused():
+def test_cursor_of_another_secret_is_refused():
     other = Cursors("another secret of tests, 32 characters or more")
     with pytest.raises(Invalid):
         cursors.decode("notes", other.encode("notes", KEY))
 
 
-def test_a_cursor_with_any_character_changed_is_refused():
+def test_cursor_with_any_character_changed_is_refused():
     cursor = cursors.encode("notes", KEY)
     for position, character in enumerate(cursor):
         other = "A" if character != "A" else "B"
@@ -59,6 +59,6 @@ def test_a_cursor_with_any_character_changed_is_refused():
 @pytest.mark.parametrize(
     "cursor", ["x", ".", "..", "=", "W10", "W10.x", "é", "\0", "a" * 1024, "eyJ.e.e", " ", "\ud800"]
 )
-def test_nonsense_is_refused(cursor):
+def test_malformed_cursor_is_refused(cursor):
     with pytest.raises(Invalid):
         cursors.decode("notes", cursor)

@@ -79,7 +79,7 @@ def test_former_name_is_refused_with_the_new_one(monkeypatch, capsys, old, new):
     assert f"  {old}: was renamed to {new}\n" in capsys.readouterr().err
 
 
-def test_a_file_with_a_former_name_is_refused(monkeypatch, capsys, tmp_path):
+def test_file_with_a_former_name_is_refused(monkeypatch, capsys, tmp_path):
     (tmp_path / "movable").write_text("true")
     monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
     with pytest.raises(SystemExit):
@@ -87,7 +87,7 @@ def test_a_file_with_a_former_name_is_refused(monkeypatch, capsys, tmp_path):
     assert "  MOVABLE: was renamed to LIVE_EXTRACTION\n" in capsys.readouterr().err
 
 
-def test_report_what_is_missing(monkeypatch, capsys):
+def test_report_missing_values(monkeypatch, capsys):
     for name in ("SECRET_KEY", "SESSION_PUBLIC_KEYS", "PEER_URL"):
         monkeypatch.delenv(name)
     with pytest.raises(SystemExit):
@@ -100,7 +100,7 @@ def test_report_what_is_missing(monkeypatch, capsys):
     ]
 
 
-def test_say_what_only_some_need_with_all_else(monkeypatch, capsys):
+def test_report_missing_bus_settings_with_the_others(monkeypatch, capsys):
     monkeypatch.setenv("EVENTS_TOPIC_ARN", "")
     monkeypatch.delenv("EVENTS_QUEUE_URL", raising=False)
     monkeypatch.setenv("EVENTS_DEAD_LETTER_QUEUE_URL", "http://bus/1/dead-letters")
@@ -117,7 +117,7 @@ def test_say_what_only_some_need_with_all_else(monkeypatch, capsys):
     ]
 
 
-def test_are_the_same_for_who_needs_more(monkeypatch):
+def test_are_the_same_with_bus_settings_required(monkeypatch):
     for name in BUS_SETTINGS:
         monkeypatch.setenv(name.upper(), f"http://bus/1/{name}")
     settings = load_settings(Probe, needed=BUS_SETTINGS)
@@ -128,7 +128,7 @@ def test_are_the_same_for_who_needs_more(monkeypatch):
 @pytest.mark.parametrize(
     "keys", ["", "{", "[]", "null", "{}", '{"keys": [{}]}', '{"keys": "x"}', '{"keys": [1]}']
 )
-def test_refuse_what_is_no_key_set(monkeypatch, capsys, keys):
+def test_refuse_an_invalid_key_set(monkeypatch, capsys, keys):
     monkeypatch.setenv("SESSION_PUBLIC_KEYS", keys)
     with pytest.raises(SystemExit):
         load_settings(Settings)
@@ -136,7 +136,7 @@ def test_refuse_what_is_no_key_set(monkeypatch, capsys, keys):
 
 
 @pytest.mark.parametrize("url", ["", "ftp://peer", "http://", "http://peer/path", "//peer", "peer"])
-def test_refuse_what_is_no_address_of_a_component(monkeypatch, capsys, url):
+def test_refuse_an_invalid_component_url(monkeypatch, capsys, url):
     monkeypatch.setenv("PEER_URL", url)
     with pytest.raises(SystemExit):
         load_settings(Probe)

@@ -37,7 +37,7 @@ def post(one: str, version: int = 1, body: str = "x") -> Record:
     return {"id": one, "version": version, "body": body}
 
 
-def test_what_the_copy_loses_with_its_thread_is_counted_once() -> None:
+def test_post_lost_with_its_thread_is_counted_once() -> None:
     owner, copy = Kept(post("a"), post("b", 3)), Kept(post("a"), post("b", 3))
     copier = Copier(owner, copy)
     ledger = copier.verify(lambda _: None, repair=False)
@@ -49,7 +49,7 @@ def test_what_the_copy_loses_with_its_thread_is_counted_once() -> None:
     assert (ledger.totals, ledger.differences) == ((2, 5), [])
 
 
-def test_what_changes_while_it_is_compared_counts_as_it_is_at_last() -> None:
+def test_change_during_verification_is_counted_and_copied() -> None:
     class Busy(Kept):
         """A record store with an edit right after a page was read."""
 
@@ -66,7 +66,7 @@ def test_what_changes_while_it_is_compared_counts_as_it_is_at_last() -> None:
     assert copy.records["a"]["body"] == "edited"
 
 
-def test_what_is_new_and_what_is_unchanged_is_counted_once() -> None:
+def test_new_and_unchanged_records_are_counted_once() -> None:
     owner, copy = Kept(post("a")), Kept(post("a"))
     copier = Copier(owner, copy)
     ledger = copier.verify(lambda _: None, repair=False)

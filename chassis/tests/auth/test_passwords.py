@@ -3,7 +3,7 @@
 from chassis.auth.passwords import hash_password, verify_password
 
 
-def test_a_password_fits_its_own_hash_only():
+def test_password_verifies_against_its_own_hash_only():
     kept = hash_password("correct horse")
     assert kept.startswith("$argon2id$")
     assert "correct horse" not in kept
@@ -12,7 +12,7 @@ def test_a_password_fits_its_own_hash_only():
     assert hash_password("correct horse") != kept
 
 
-def test_nothing_fits_where_there_is_no_hash():
+def test_missing_or_invalid_hash_verifies_nothing():
     assert not verify_password(None, "correct horse")
     assert not verify_password(
         None, "a name that nobody has takes as long as one that somebody has"

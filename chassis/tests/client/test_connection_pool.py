@@ -38,7 +38,7 @@ def failure(connections, target="/", seconds=0.4):
     }
 
 
-def test_an_answer_comes_from_below_the_base_and_leaves_nothing_behind(server):
+def test_response_is_below_the_base_path_and_keeps_no_cookies(server):
     connections = ConnectionPool(f"{server.url}/base/", 1)
     for _ in range(2):
         found = connections.send("GET", "/well", None, {}, 4)
@@ -47,14 +47,14 @@ def test_an_answer_comes_from_below_the_base_and_leaves_nothing_behind(server):
     assert not connections._session.cookies
 
 
-def test_nobody_is_there():
+def test_refused_connection_is_retryable():
     assert failure(ConnectionPool(f"http://127.0.0.1:{free_port()}", 1)) == {
         "retryable",
         "connection_refused",
     }
 
 
-def test_nobody_takes_the_connection():
+def test_connection_timeout_is_retryable():
     # The backlog of one is full, so the kernel ignores further connection attempts.
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -64,15 +64,15 @@ def test_nobody_takes_the_connection():
             assert failure(connections, seconds=4) == {"retryable"}
 
 
-def test_the_connection_breaks(server):
+def test_broken_connection_is_retryable(server):
     assert failure(ConnectionPool(f"{server.url}/base", 1), "/broken") == {"retryable"}
 
 
-def test_the_answer_is_late(server):
+def test_late_response_is_not_retryable(server):
     assert failure(ConnectionPool(f"{server.url}/base", 1), "/slow") == set()
 
 
-def test_all_connections_are_in_use(server):
+def test_full_pool_times_out(server):
     connections = ConnectionPool(f"{server.url}/base", 1)
     caller = threading.Thread(target=connections.send, args=("GET", "/slow", None, {}, 4))
     caller.start()

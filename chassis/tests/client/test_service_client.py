@@ -64,7 +64,7 @@ def peer(server):
     return ServiceClient("notes", server.url)
 
 
-def test_a_call_carries_what_it_is_given_and_gives_the_answer(server, peer):
+def test_request_sends_body_and_headers_and_returns_the_response(server, peer):
     server.answers = [Answer(201, {"id": "n1"}, [("ETag", '"7"')])]
     reply = peer.request(
         "POST", "/api/notes", json={"text": "Grüße"}, token="t1", headers={"X-Probe": "1"}
@@ -78,30 +78,30 @@ def test_a_call_carries_what_it_is_given_and_gives_the_answer(server, peer):
     assert headers["Accept-Encoding"] == "identity"
 
 
-def test_a_long_text_of_any_script_stays_within_64_kib(server, peer):
+def test_long_text_of_any_script_stays_within_64_kib(server, peer):
     peer.request("POST", "/api/notes", json={"text": "я" * 16_000})
     assert len(server.asked[0][3]) < 64 * 1024
 
 
-def test_the_id_of_the_request_is_passed_on(server, peer, app):
+def test_id_of_the_request_is_passed_on(server, peer, app):
     with app.test_request_context(headers={"X-Request-Id": "trace-9"}):
         app.preprocess_request()
         peer.request("GET", "/api/notes")
     assert server.asked[0][2]["X-Request-Id"] == "trace-9"
 
 
-def test_an_answer_without_a_body_has_none(server, peer):
+def test_response_without_a_body_has_none(server, peer):
     server.answers = [Answer(204, b"")]
     assert peer.request("DELETE", "/api/notes/n1").body is None
 
 
-def test_a_connection_is_used_again(server, peer):
+def test_connection_is_used_again(server, peer):
     for _ in range(5):
         peer.request("GET", "/api/notes")
     assert server.connections == 1
 
 
-def test_a_get_on_a_connection_that_the_peer_has_closed_is_made_again(server, peer):
+def test_get_on_a_closed_kept_connection_is_retried(server, peer):
     server.answers = [Answer(hang_up=True), Answer(body={"n": 2})]
     peer.request("GET", "/api/notes")
     assert peer.request("GET", "/api/notes").body == {"n": 2}
@@ -119,7 +119,7 @@ REPEATABLE = pytest.mark.parametrize(
     [break_off, problem(503, [("Retry-After", "30")]), problem(504)],
     ids=["broken", "503", "504"],
 )
-def test_what_fails_early_is_tried_three_times(server, peer, method, headers, passing):
+def test_early_failure_is_tried_three_times(server, peer, method, headers, passing):
     server.answers = [passing, passing, Answer(body={"n": 3})]
     assert peer.request(method, "/api/notes", headers=headers).body == {"n": 3}
     server.answers = [passing, passing, passing, Answer()]
@@ -129,7 +129,7 @@ def test_what_fails_early_is_tried_three_times(server, peer, method, headers, pa
 
 
 @REPEATABLE
-def test_what_fails_late_is_not_tried_again(server, peer, method, headers):
+def test_late_failure_is_not_retried(server, peer, method, headers):
     server.answers = [Answer(503, after=1.1), Answer()]
     with pytest.raises(errors.Unavailable):
         peer.request(method, "/api/notes", headers=headers)
@@ -142,7 +142,7 @@ def test_retries_wait_for_a_random_time(monkeypatch):
     assert any(0.1 < retry_budget.backoff_seconds(2) <= 0.2 for _ in range(100))
 
 
-def test_retries_stay_a_fifth_of_the_calls(server, peer, monkeypatch):
+def test_retries_stay_within_a_fifth_of_the_calls(server, peer, monkeypatch):
     monkeypatch.setattr(retry_budget, "backoff_seconds", lambda retry: 0)
     # Every second try fails, so that the breaker stays closed.
     server.answers = [problem(503), Answer()] * 100
@@ -163,7 +163,7 @@ def test_retries_stay_a_fifth_of_the_calls(server, peer, monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-def test_a_write_that_breaks_off_is_not_made_again(server, peer, method):
+def test_interrupted_write_is_not_retried(server, peer, method):
     server.answers = [break_off, Answer()]
     with pytest.raises(errors.Unavailable):
         peer.request(method, "/api/notes")
@@ -171,7 +171,7 @@ def test_a_write_that_breaks_off_is_not_made_again(server, peer, method):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_slow_peer_is_waited_for_so_long_and_asked_once(server, method):
+def test_slow_peer_times_out_and_is_called_once(server, method):
     peer = ServiceClient("notes", server.url, read_timeout=0.3)
     server.answers = [Answer(after=2), Answer()]
     start = time.monotonic()
@@ -182,7 +182,7 @@ def test_a_slow_peer_is_waited_for_so_long_and_asked_once(server, method):
     assert len(server.asked) == 1
 
 
-def test_a_peer_that_takes_no_connection_is_given_up_soon():
+def test_unaccepted_connection_is_given_up_soon():
     # The backlog of one is full, so the kernel ignores further connection attempts.
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free_port()))
@@ -195,7 +195,7 @@ def test_a_peer_that_takes_no_connection_is_given_up_soon():
             assert time.monotonic() - start < 3 * connection_pool.CONNECT_TIMEOUT
 
 
-def test_a_peer_that_is_down_is_unavailable_at_once():
+def test_peer_that_is_down_is_unavailable_at_once():
     peer = ServiceClient("notes", f"http://127.0.0.1:{free_port()}")
     start = time.monotonic()
     with pytest.raises(errors.Unavailable) as failure:
@@ -204,7 +204,7 @@ def test_a_peer_that_is_down_is_unavailable_at_once():
     assert failure.value.retry_after > 0
 
 
-def test_the_cookies_of_one_call_never_go_out_with_the_next(server, peer):
+def test_cookies_of_a_call_are_not_sent_with_the_next(server, peer):
     cookies = [("Set-Cookie", "forum_session=ann; Path=/"), ("Set-Cookie", "a=b; Domain=127.0.0.1")]
     server.answers = [Answer(headers=cookies), problem(404, cookies), Answer(), Answer()]
     peer.request("GET", "/api/notes")
@@ -215,7 +215,7 @@ def test_the_cookies_of_one_call_never_go_out_with_the_next(server, peer):
     assert not any("Cookie" in headers for _, _, headers, _ in server.asked)
 
 
-def test_the_environment_has_no_say(server, peer, monkeypatch, tmp_path):
+def test_proxy_and_netrc_of_the_environment_are_ignored(server, peer, monkeypatch, tmp_path):
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login ann password p\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
@@ -223,7 +223,7 @@ def test_the_environment_has_no_say(server, peer, monkeypatch, tmp_path):
     assert "Authorization" not in server.asked[0][2]
 
 
-def test_a_redirect_is_not_followed(server, peer):
+def test_redirect_is_not_followed(server, peer):
     server.answers = [Answer(302, headers=[("Location", "/elsewhere")])]
     with pytest.raises(errors.Unavailable):
         peer.request("GET", "/api/notes")
@@ -246,7 +246,7 @@ def test_a_redirect_is_not_followed(server, peer):
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_the_peer_refuses_is_raised_as_here(server, peer, status, failure, method):
+def test_problem_of_the_peer_is_raised_as_the_same_exception(server, peer, status, failure, method):
     headers = [("Retry-After", "30")] if status in {413, 503} else []
     server.answers = [problem(status, headers, type="urn:problem:probe")] * 3
     with pytest.raises(failure) as raised:
@@ -258,7 +258,7 @@ def test_what_the_peer_refuses_is_raised_as_here(server, peer, status, failure, 
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_rate_limit_says_when_to_come_back(server, peer, method):
+def test_rate_limit_carries_retry_after(server, peer, method):
     server.answers = [problem(429, [("Retry-After", "17")]), problem(429)]
     for seconds in (17, 60):
         with pytest.raises(errors.RateLimited) as raised:
@@ -293,14 +293,14 @@ def test_bad_input_names_its_fields(server, peer):
     ],
 )
 @pytest.mark.parametrize("status", [400, 404, 500])
-def test_a_failure_in_another_form_is_still_a_failure(server, peer, body, status):
+def test_error_in_another_format_is_still_a_failure(server, peer, body, status):
     server.answers = [Answer(status, body)]
     with pytest.raises(errors.Failure):
         peer.request("GET", "/api/notes")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"\xff", b"{", b"[" * 20_000])
-def test_an_answer_that_is_no_json_is_no_answer(server, peer, body):
+def test_response_without_json_is_unavailable(server, peer, body):
     server.answers = [Answer(200, body)]
     with pytest.raises(errors.Unavailable):
         peer.request("GET", "/api/notes")
@@ -329,7 +329,7 @@ def test_edits_and_repeated_writes_have_headers(app):
 
 
 @pytest.mark.parametrize("body", [[], {}, {"n": "x"}, {"n": None}, "text", None, 7])
-def test_an_answer_of_another_form_is_no_answer(server, peer, body):
+def test_unparsable_response_is_unavailable(server, peer, body):
     server.answers = [Answer(200, body)]
     answered = peer.request("GET", "/api/notes")
     with pytest.raises(errors.Unavailable) as failure:
@@ -338,7 +338,7 @@ def test_an_answer_of_another_form_is_no_answer(server, peer, body):
     assert peer.circuit_state == "closed"
 
 
-def test_an_answer_is_read(server, peer):
+def test_response_is_parsed(server, peer):
     server.answers = [Answer(200, {"n": 3}, [("ETag", '"4"')])]
     assert (
         peer.request("GET", "/api/notes").parse(lambda reply: reply.body["n"] + reply.version) == 7
@@ -346,7 +346,7 @@ def test_an_answer_is_read(server, peer):
 
 
 @pytest.mark.parametrize("status", [200, 302, 503])
-def test_a_trickle_does_not_outlast_the_whole(server, status):
+def test_slow_trickle_does_not_exceed_the_timeout(server, status):
     def trickle(request):
         request.send_response(status)
         request.send_header("Location", "/elsewhere")
@@ -367,7 +367,7 @@ def test_a_trickle_does_not_outlast_the_whole(server, status):
     peer.request("GET", "/api/notes")
 
 
-def test_connections_are_bounded_and_waited_for(server):
+def test_connections_are_bounded_and_callers_wait_for_one(server):
     peer = ServiceClient("notes", server.url, connections=2)
     server.answers = [Answer(after=0.2) for _ in range(6)]
     callers = [threading.Thread(target=peer.request, args=("GET", "/api/notes")) for _ in range(6)]
@@ -378,7 +378,7 @@ def test_connections_are_bounded_and_waited_for(server):
     assert (len(server.asked), server.connections) == (6, 2)
 
 
-def test_nobody_waits_long_for_a_connection(server):
+def test_wait_for_a_connection_is_short(server):
     peer = ServiceClient("notes", server.url, connections=1)
     server.answers = [Answer(after=2)]
     caller = threading.Thread(target=peer.request, args=("GET", "/api/notes"))
@@ -394,7 +394,7 @@ def test_nobody_waits_long_for_a_connection(server):
     assert (len(server.asked), peer.circuit_state) == (1, "closed")
 
 
-def test_a_peer_that_is_down_costs_no_time_from_the_fifth_failure_on(caplog):
+def test_peer_that_is_down_costs_no_time_after_five_failures(caplog):
     peer = ServiceClient("notes", f"http://127.0.0.1:{free_port()}")
     for _ in range(circuit_breaker.FAILURE_THRESHOLD):
         assert peer.circuit_state == "closed"
@@ -417,7 +417,7 @@ def test_a_peer_that_is_down_costs_no_time_from_the_fifth_failure_on(caplog):
 @pytest.mark.parametrize(
     "failing", [break_off, Answer(500), problem(503)], ids=["broken", "500", "503"]
 )
-def test_failures_count_only_in_a_row(server, peer, failing):
+def test_only_consecutive_failures_open_the_breaker(server, peer, failing):
     server.answers = [*[failing] * 4, Answer(404, {}), *[failing] * 5, Answer()]
     for _ in range(10):
         assert peer.circuit_state == "closed"
@@ -429,7 +429,7 @@ def test_failures_count_only_in_a_row(server, peer, failing):
     assert len(server.asked) == 10
 
 
-def test_slow_answers_open_the_breaker_too(server):
+def test_slow_responses_open_the_breaker_too(server):
     peer = ServiceClient("notes", server.url, read_timeout=0.1)
     server.answers = [Answer(after=0.3) for _ in range(5)]
     for _ in range(5):
@@ -438,7 +438,7 @@ def test_slow_answers_open_the_breaker_too(server):
     assert peer.circuit_state == "open"
 
 
-def test_what_the_peer_refuses_says_that_it_is_there(server, peer):
+def test_client_errors_of_the_peer_keep_the_breaker_closed(server, peer):
     server.answers = [problem(status) for status in (400, 401, 403, 404, 409, 412, 422, 429)] * 2
     for _ in range(16):
         with pytest.raises(errors.Failure):
@@ -446,7 +446,7 @@ def test_what_the_peer_refuses_says_that_it_is_there(server, peer):
     assert peer.circuit_state == "closed"
 
 
-def test_one_call_finds_out_whether_the_peer_is_back(server, peer, caplog):
+def test_one_call_probes_whether_the_peer_is_back(server, peer, caplog):
     caplog.set_level("INFO", logger="chassis.client.circuit_breaker")
     server.answers = [Answer(500)] * 6
     for _ in range(5):
@@ -480,7 +480,7 @@ def test_one_call_finds_out_whether_the_peer_is_back(server, peer, caplog):
     ]
 
 
-def test_calls_do_not_wait_for_each_other(server, peer):
+def test_calls_do_not_block_each_other(server, peer):
     server.answers = [Answer(after=1) for _ in range(8)]
     callers = [threading.Thread(target=peer.request, args=("GET", "/api/notes")) for _ in range(8)]
     start = time.monotonic()
@@ -491,7 +491,7 @@ def test_calls_do_not_wait_for_each_other(server, peer):
     assert time.monotonic() - start < 2
 
 
-def test_a_call_waits_no_longer_than_the_request_may_take(server, peer):
+def test_call_waits_no_longer_than_the_deadline(server, peer):
     server.answers = [Answer(after=2), Answer()]
     start = time.monotonic()
     with deadline.limit(0.4), pytest.raises(errors.Unavailable):
@@ -500,7 +500,7 @@ def test_a_call_waits_no_longer_than_the_request_may_take(server, peer):
     assert len(server.asked) == 1
 
 
-def test_the_next_component_is_told_what_is_left(server, peer):
+def test_remaining_deadline_is_passed_on(server, peer):
     peer.request("GET", "/api/notes")
     with deadline.limit(2):
         peer.request("GET", "/api/notes")
@@ -512,7 +512,7 @@ def test_the_next_component_is_told_what_is_left(server, peer):
     assert 1500 < deadlines[1] <= 1950
 
 
-def test_nobody_is_asked_when_nothing_is_left(server, peer):
+def test_expired_deadline_makes_no_call(server, peer):
     with deadline.limit(0.01), pytest.raises(errors.Unavailable):
         peer.request("GET", "/api/notes")
     assert (server.asked, peer.circuit_state) == ([], "closed")
@@ -526,7 +526,7 @@ def test_short_deadlines_do_not_open_the_breaker(server, peer):
     assert (len(server.asked), peer.circuit_state) == (9, "closed")
 
 
-def test_a_short_deadline_leaves_the_breaker_open(server, peer):
+def test_short_deadline_leaves_the_breaker_open(server, peer):
     server.answers = [Answer(500)] * 5 + [Answer(after=0.3)]
     for _ in range(5):
         with pytest.raises(errors.Unavailable):

@@ -16,30 +16,30 @@ ITEMS = some.dictionaries(some.text(), VALUES, max_size=6)
 
 
 @given(ITEMS)
-def test_an_item_comes_back_as_it_was(item):
+def test_item_comes_back_as_it_was(item):
     assert deserialize(serialize(item)) == item
 
 
 @given(ITEMS)
-def test_an_item_is_written_as_boto3_writes_it(item):
+def test_item_is_written_as_boto3_writes_it(item):
     assert serialize(item) == {
         name: TypeSerializer().serialize(value) for name, value in item.items()
     }
 
 
 @given(ITEMS)
-def test_an_item_is_read_as_boto3_reads_it(item):
+def test_item_is_read_as_boto3_reads_it(item):
     reader = TypeDeserializer()
     raw = {name: TypeSerializer().serialize(value) for name, value in item.items()}
     assert deserialize(raw) == {name: reader.deserialize(value) for name, value in raw.items()}
 
 
 @pytest.mark.parametrize("value", [1.5, b"bytes", {1, 2}, object()])
-def test_what_no_table_holds_is_refused(value):
+def test_unsupported_value_is_refused(value):
     with pytest.raises(TypeError, match="a table holds no"):
         serialize({"odd": value})
 
 
-def test_a_kind_of_value_that_no_table_holds_is_refused():
+def test_unsupported_kind_of_value_is_refused():
     with pytest.raises(TypeError, match="SS"):
         deserialize({"odd": {"SS": ["a"]}})

@@ -62,7 +62,7 @@ def cancelled(*reasons: str) -> tuple[int, dict]:
     return 400, {"__type": kind, "CancellationReasons": [{"Code": reason} for reason in reasons]}
 
 
-def test_an_item_comes_back_as_it_was_written(database):
+def test_item_comes_back_as_it_was_written(database):
     item = {"id": "n1", "text": "ä\n", "count": 3, "done": True, "none": None, "in": {"a": [1, ""]}}
     database.transact([database.put("notes", item)])
     assert database.get("notes", {"id": "n1"}) == item
@@ -83,7 +83,7 @@ def test_all_actions_are_applied_or_none(database):
     assert database.get("notes", {"id": "n2"}) is None
 
 
-def test_a_transaction_that_is_no_use_is_an_error_and_not_a_refusal(database):
+def test_invalid_transaction_is_an_error_and_not_a_refusal(database):
     large = database.put("notes", {"id": "n1", "text": "x" * 500_000})
     with pytest.raises(ClientError):
         database.transact([large, database.put("notes", {"id": "n2"}, "attribute_not_exists(id)")])
@@ -138,13 +138,13 @@ def test_one_of_many_racing_claims_wins(database):
 @pytest.mark.parametrize(
     "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
 )
-def test_a_busy_item_is_tried_again(far, scripted, reason):
+def test_busy_item_is_retried(far, scripted, reason):
     scripted.answers = [cancelled("None", reason), cancelled(reason, "None"), (200, {})]
     far.transact([far.put("notes", {"id": "n1"}), far.put("notes", {"id": "n2"})])
     assert scripted.asked == ["TransactWriteItems"] * 3
 
 
-def test_an_item_that_stays_busy_is_unavailable_in_the_end(far, scripted, monkeypatch):
+def test_item_that_stays_busy_is_unavailable(far, scripted, monkeypatch):
     monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
     scripted.answers = [cancelled("TransactionConflict")] * 20
     with pytest.raises(Unavailable):
@@ -152,7 +152,7 @@ def test_an_item_that_stays_busy_is_unavailable_in_the_end(far, scripted, monkey
     assert len(scripted.asked) == 8
 
 
-def test_a_condition_that_failed_is_told_even_if_another_item_was_busy(far, scripted):
+def test_failed_condition_is_reported_even_with_a_busy_item(far, scripted):
     scripted.answers = [cancelled("TransactionConflict", "ConditionalCheckFailed")]
     with pytest.raises(TransactionCanceled) as refusal:
         far.transact(
@@ -161,7 +161,7 @@ def test_a_condition_that_failed_is_told_even_if_another_item_was_busy(far, scri
     assert refusal.value.failed("second")
 
 
-def test_keys_that_were_left_out_of_a_batch_are_read_again(far, scripted):
+def test_unprocessed_keys_of_a_batch_are_read_again(far, scripted):
     def item(number):
         return {"id": {"S": f"n{number}"}}
 
@@ -177,7 +177,7 @@ def test_keys_that_were_left_out_of_a_batch_are_read_again(far, scripted):
     assert scripted.asked == ["BatchGetItem"] * 3
 
 
-def test_a_batch_that_is_never_read_is_unavailable_in_the_end(far, scripted, monkeypatch):
+def test_batch_that_is_never_processed_is_unavailable(far, scripted, monkeypatch):
     monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
     left = {"notes": {"Keys": [{"id": {"S": "n1"}}]}}
     scripted.answers = [(200, {"Responses": {}, "UnprocessedKeys": left})] * 20
@@ -186,7 +186,7 @@ def test_a_batch_that_is_never_read_is_unavailable_in_the_end(far, scripted, mon
     assert len(scripted.asked) == 8
 
 
-def test_no_keys_are_no_call(far, scripted):
+def test_empty_list_of_keys_makes_no_call(far, scripted):
     assert far.get_by_partition("notes", "id", []) == {}
     assert scripted.asked == []
 
@@ -204,7 +204,7 @@ def test_items_of_several_tables_are_read_in_one_call(database, dynamo):
     assert none == {}
 
 
-def test_items_that_were_left_out_of_a_batch_are_read_again(far, scripted):
+def test_unprocessed_items_of_a_batch_are_read_again(far, scripted):
     first, second = ({"id": {"S": f"n{number}"}} for number in (1, 2))
     left = {"notes": {"Keys": [second], "ConsistentRead": True}}
     scripted.answers = [
@@ -217,7 +217,7 @@ def test_items_that_were_left_out_of_a_batch_are_read_again(far, scripted):
     assert scripted.asked == ["BatchGetItem"] * 3
 
 
-def test_items_that_are_never_read_are_unavailable_in_the_end(far, scripted, monkeypatch):
+def test_items_that_are_never_processed_are_unavailable(far, scripted, monkeypatch):
     monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
     left = {"notes": {"Keys": [{"id": {"S": "n1"}}]}}
     scripted.answers = [(200, {"Responses": {}, "UnprocessedKeys": left})] * 20
@@ -226,7 +226,7 @@ def test_items_that_are_never_read_are_unavailable_in_the_end(far, scripted, mon
     assert len(scripted.asked) == 8
 
 
-def test_a_transaction_holds_on_what_it_only_checks(database):
+def test_transaction_fails_when_its_condition_check_fails(database):
     database.transact([database.put("notes", {"id": "n1", "is_open": True})])
 
     def write(part_id):
@@ -244,7 +244,7 @@ def test_a_transaction_holds_on_what_it_only_checks(database):
     assert database.get("notes", {"id": "n1"}) == {"id": "n1", "is_open": False}
 
 
-def test_a_query_reads_on_where_the_database_ended_a_page(database):
+def test_query_continues_over_pages_of_the_database(database):
     # A page of DynamoDB ends at 1 MB.
     for number in range(8):
         part = {"note": "n1", "id": str(number), "said": "x" * 300_000}
@@ -259,7 +259,7 @@ def test_a_query_reads_on_where_the_database_ended_a_page(database):
     assert ids(limit=20, ascending=True) == "01234567"
 
 
-def test_a_list_over_all_shards_is_in_order_and_pages_without_a_gap(database):
+def test_list_over_all_shards_is_ordered_and_pages_without_gaps(database):
     ids = [f"{number:04x}" for number in range(40)]
     for one in ids:
         item = {"id": one, "list_shard": list_shard(one, SHARDS)}
@@ -278,7 +278,7 @@ def test_a_list_over_all_shards_is_in_order_and_pages_without_a_gap(database):
     assert listed == ids[::-1]
 
 
-def test_items_of_several_tables_are_read_in_one_call_in_the_order_asked_for(database, dynamo):
+def test_get_items_of_several_tables_keeps_order_in_one_call(database, dynamo):
     database.transact([database.put("notes", {"id": "n1", "said": "a", "more": "b"})])
     database.transact([database.put("parts", {"note": "n1", "id": "p1", "said": "c"})])
     part, note = ("parts", {"note": "n1", "id": "p1"}), ("notes", {"id": "n1"})
@@ -291,7 +291,7 @@ def test_items_of_several_tables_are_read_in_one_call_in_the_order_asked_for(dat
     assert calls.total() == 1
 
 
-def test_a_conditional_put_says_whether_it_was_written(database):
+def test_conditional_put_returns_whether_it_wrote(database):
     free = "attribute_not_exists(id)"
     assert database.put_item_if("notes", {"id": "n1"}, free)
     assert not database.put_item_if("notes", {"id": "n1"}, free)
@@ -309,7 +309,7 @@ def test_tables_are_provisioned_once(dynamo):
     dynamo.database(prefix).check_table("notes")
 
 
-def test_a_missing_table_and_a_missing_database_are_unavailable(dynamo, monkeypatch):
+def test_missing_table_and_missing_database_are_unavailable(dynamo, monkeypatch):
     with pytest.raises(Unavailable):
         dynamo.database("nowhere-").check_table("notes")
     with pytest.raises(Unavailable):

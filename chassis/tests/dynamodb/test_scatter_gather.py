@@ -23,7 +23,7 @@ def _newest(shards, limit, before=None, asked=None):
 
 
 @given(some.lists(some.integers(0, SHARDS - 1), max_size=200), some.integers(2, 60))
-def test_it_is_the_same_as_one_list_of_all(places, limit):
+def test_result_is_the_same_as_of_one_list(places, limit):
     shards = [[] for _ in range(SHARDS)]
     for number, place in enumerate(places):
         shards[place].append(f"{number:04}")
@@ -33,21 +33,21 @@ def test_it_is_the_same_as_one_list_of_all(places, limit):
     assert _newest(shards, limit, before) == [n for n in everything if n < before][:limit]
 
 
-def test_shards_that_are_filled_evenly_are_asked_once_each():
+def test_evenly_filled_shards_are_queried_once_each():
     shards = [[f"{n:04}" for n in range(shard, 400, SHARDS)] for shard in range(SHARDS)]
     asked = []
     _newest(shards, 21, asked=asked)
     assert sorted(asked) == list("0123")
 
 
-def test_only_a_shard_that_holds_most_of_a_page_is_asked_again():
+def test_only_a_shard_with_most_of_a_page_is_queried_again():
     shards = [[f"9{n:04}" for n in range(100)], *([f"1{n:04}"] for n in range(3))]
     asked = []
     assert len(_newest(shards, 21, asked=asked)) == 21
     assert sorted(asked) == list("00123")
 
 
-def test_a_shard_that_cannot_be_read_is_an_error():
+def test_shard_that_cannot_be_read_is_an_error():
     def query(shard, count, below):
         if shard == "2":
             raise Unavailable("not now")

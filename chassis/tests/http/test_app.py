@@ -5,7 +5,7 @@ import pytest
 from chassis.auth.sessions import SESSION_COOKIE
 
 
-def test_an_answer_names_its_request_and_who_served_it(client):
+def test_response_names_its_request_and_its_server(client):
     response = client.get("/api/notes", headers={"X-Request-Id": "trace-1.a_b"})
     assert response.headers["X-Request-Id"] == "trace-1.a_b"
     assert response.headers["X-Served-By"] == "notes/r7"
@@ -13,7 +13,7 @@ def test_an_answer_names_its_request_and_who_served_it(client):
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 65, "é", "<script>", "a;b", "%0d%0a"])
-def test_an_odd_request_id_is_replaced(client, given):
+def test_invalid_request_id_is_replaced(client, given):
     made = client.get("/api/notes", headers={"X-Request-Id": given}).headers["X-Request-Id"]
     assert made != given
     assert len(made) == 36
@@ -24,12 +24,12 @@ def test_each_request_gets_an_id_of_its_own(client):
     assert len(ids) == 10
 
 
-def test_a_component_is_alive_whatever_it_depends_on(client, health):
+def test_component_is_alive_despite_failing_dependencies(client, health):
     health.broken = True
     assert client.get("/healthz").get_json() == {"status": "alive"}
 
 
-def test_a_component_is_ready_when_its_checks_pass(client, health):
+def test_component_is_ready_when_its_checks_pass(client, health):
     response = client.get("/readyz")
     assert (response.status_code, "X-Envoy-Degraded" in response.headers) == (200, False)
     health.broken = True
@@ -60,7 +60,7 @@ def test_if_match_takes_strong_tags_of_versions(client, tag, versions):
     assert response.get_json()["versions"] == versions
 
 
-def test_a_session_comes_as_a_bearer_token_or_as_a_cookie(client, sign_in):
+def test_session_comes_as_a_bearer_token_or_as_a_cookie(client, sign_in):
     ann, bob = sign_in(), sign_in()
     assert client.get("/api/notes/mine", headers=ann.headers).get_json() == {"subject": ann.id}
     client.set_cookie(SESSION_COOKIE, bob.token)

@@ -51,7 +51,7 @@ def gone_after(running: Instance, start: float) -> float:
     return time.monotonic() - start
 
 
-def test_it_says_at_once_that_it_is_leaving_and_serves_on(notes):
+def test_shutdown_fails_readiness_at_once_and_serves_on(notes):
     start = time.monotonic()
     notes.process.send_signal(signal.SIGTERM)
     notes.wait_until("/readyz", 503, seconds=SECONDS - 0.5)
@@ -64,7 +64,7 @@ def test_it_says_at_once_that_it_is_leaving_and_serves_on(notes):
     assert SECONDS < gone_after(notes, start) < SECONDS + 5
 
 
-def test_a_second_signal_stops_it_at_once(patient):
+def test_second_signal_stops_at_once(patient):
     patient.process.send_signal(signal.SIGTERM)
     patient.wait_until("/readyz", 503)
     start = time.monotonic()
@@ -74,7 +74,7 @@ def test_a_second_signal_stops_it_at_once(patient):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 @pytest.mark.parametrize("leaving", [False, True])
-def test_other_signals_stop_it_at_once_as_ever(patient, number, leaving):
+def test_other_signals_stop_at_once(patient, number, leaving):
     if leaving:
         patient.process.send_signal(signal.SIGTERM)
         patient.wait_until("/readyz", 503)
@@ -83,14 +83,14 @@ def test_other_signals_stop_it_at_once_as_ever(patient, number, leaving):
     assert gone_after(patient, start) < LONG / 2
 
 
-def test_without_a_drain_time_it_stops_at_once(settings):
+def test_zero_drain_time_stops_at_once(settings):
     with instance(NOTES, settings | {"DRAIN_SECONDS": "0"}) as notes:
         start = time.monotonic()
         notes.process.send_signal(signal.SIGTERM)
         assert gone_after(notes, start) < 5
 
 
-def test_a_worker_that_dies_is_replaced_while_it_leaves(patient):
+def test_worker_that_dies_during_shutdown_is_replaced(patient):
     patient.process.send_signal(signal.SIGTERM)
     patient.wait_until("/readyz", 503)
     before = children(patient.process)
@@ -103,7 +103,7 @@ def test_a_worker_that_dies_is_replaced_while_it_leaves(patient):
         assert patient.get("/readyz") == 503
 
 
-def test_workers_are_recycled_while_it_stays(settings):
+def test_workers_are_recycled_before_shutdown(settings):
     with instance(NOTES, settings, "--max-requests", "5") as notes:
         before = set(children(notes.process))
         for _ in range(40):
@@ -111,7 +111,7 @@ def test_workers_are_recycled_while_it_stays(settings):
         assert before.isdisjoint(children(notes.process))
 
 
-def test_a_request_in_hand_is_finished_after_the_drain_time(notes):
+def test_request_in_progress_is_finished_after_the_drain_time(notes):
     answers = []
     slow = threading.Thread(
         target=lambda: answers.append(notes.get(f"/api/notes?after={SECONDS + 1}"))
@@ -124,7 +124,7 @@ def test_a_request_in_hand_is_finished_after_the_drain_time(notes):
     assert answers == [200]
 
 
-def test_whoever_keeps_a_connection_is_told_to_let_go(notes):
+def test_kept_connection_is_closed_during_shutdown(notes):
     connection = http.client.HTTPConnection("127.0.0.1", notes.port, timeout=5)
     connection.request("GET", "/api/notes")
     answer = connection.getresponse()

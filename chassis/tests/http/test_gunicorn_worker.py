@@ -50,13 +50,13 @@ def quick(notes: Instance) -> None:
     assert time.monotonic() - start < WAIT / 2
 
 
-def test_connections_that_nobody_uses_keep_nobody_waiting(notes, connect):
+def test_idle_connections_do_not_block_requests(notes, connect):
     for _ in range(10 * THREADS):
         connect()
     quick(notes)
 
 
-def test_a_connection_can_be_used_long_after_it_was_made(notes, connect):
+def test_idle_connection_can_be_used_later(notes, connect):
     late = [connect() for _ in range(10 * THREADS)]
     time.sleep(0.5)
     for _ in range(2):
@@ -64,14 +64,14 @@ def test_a_connection_can_be_used_long_after_it_was_made(notes, connect):
             ask(connection)
 
 
-def test_one_that_is_closed_unused_leaves_nothing_behind(notes, connect):
+def test_connection_closed_unused_leaves_nothing_behind(notes, connect):
     for _ in range(20 * THREADS):
         connect().close()
     quick(notes)
     ask(connect())
 
 
-def test_a_request_in_two_pieces_is_answered(connect):
+def test_request_in_two_pieces_gets_a_response(connect):
     connection = connect()
     connection.sock.sendall(b"GET /healthz HTTP/1.1\r\n")
     time.sleep(0.3)
@@ -79,7 +79,7 @@ def test_a_request_in_two_pieces_is_answered(connect):
     assert connection.sock.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
-def test_an_instance_does_not_stay_for_them(notes, connect):
+def test_idle_connections_do_not_delay_shutdown(notes, connect):
     for _ in range(10 * THREADS):
         connect()
     quick(notes)

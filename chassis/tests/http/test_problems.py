@@ -41,7 +41,7 @@ def post(client, data, content_type="application/json"):
         "/api/notes/" + "a" * 65,
     ],
 )
-def test_an_unknown_address_is_404(client, path):
+def test_unknown_address_is_404(client, path):
     is_problem(client.get(path), 404)
 
 
@@ -65,12 +65,12 @@ def test_json_may_be_named_in_other_ways(client, content_type):
     assert post(client, b'{"text": "a"}', content_type).status_code == 201
 
 
-def test_a_body_over_64_kib_is_413(client):
+def test_body_over_64_kib_is_413(client):
     assert post(client, b'{"text": "a"}'.ljust(64 * 1024)).status_code == 201
     is_problem(post(client, b'{"text": "a"}'.ljust(64 * 1024 + 1)), 413)
 
 
-def test_a_body_over_64_kib_of_unknown_length_is_413(client):
+def test_body_over_64_kib_of_unknown_length_is_413(client):
     response = client.post(
         "/api/notes",
         input_stream=io.BytesIO(b'{"text": "a"}'.ljust(64 * 1024 + 1)),
@@ -101,7 +101,7 @@ def test_a_body_over_64_kib_of_unknown_length_is_413(client):
         b'"text"',
     ],
 )
-def test_what_is_no_json_object_in_utf_8_is_400(client, data):
+def test_body_without_a_json_object_in_utf_8_is_400(client, data):
     is_problem(post(client, data), 400, "")
 
 
@@ -146,11 +146,11 @@ def test_deep_json_is_400(client, data):
         (b'{"text": "a", "\\ud800": 1}', ""),
     ],
 )
-def test_a_field_that_breaks_a_rule_is_400_and_named(client, data, field):
+def test_invalid_field_is_400_and_named(client, data, field):
     is_problem(post(client, data), 400, field)
 
 
-def test_all_wrong_fields_are_named_at_once_and_not_echoed(client):
+def test_all_invalid_fields_are_named_together_and_not_echoed(client):
     response = post(client, b'{"text": 12345, "count": "67890", "other": "abcde"}')
     is_problem(response, 400, "text", "count", "other")
     assert not any(value in response.text for value in ("12345", "67890", "abcde"))
@@ -175,18 +175,18 @@ def test_all_wrong_fields_are_named_at_once_and_not_echoed(client):
         ("%00=2", "\0"),
     ],
 )
-def test_a_query_that_breaks_a_rule_is_400_and_named(client, query, field):
+def test_invalid_query_is_400_and_named(client, query, field):
     is_problem(client.get(f"/api/notes?{query}"), 400, field)
 
 
-def test_a_crash_says_nothing_of_what_happened(client):
+def test_crash_reveals_no_details(client):
     response = client.post("/api/notes/crash", json={"text": "a"})
     is_problem(response, 500)
     assert "engine" not in response.text
     assert ".py" not in response.text
 
 
-def test_nobody_signed_in_is_401_and_says_how(client):
+def test_missing_session_is_401_with_www_authenticate(client):
     for headers in ({}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer"}):
         response = client.get("/api/notes/mine", headers=headers)
         is_problem(response, 401)

@@ -14,7 +14,7 @@ def key(text="k1", owner="ann", path="/api/notes", payload=None):
     )
 
 
-def test_the_same_request_has_the_same_fingerprint_whatever_the_order_of_its_fields():
+def test_fingerprint_ignores_the_order_of_fields():
     one = key(payload={"text": "hello", "title": "x"})
     other = key(payload={"title": "x", "text": "hello"})
     assert one == other
@@ -37,12 +37,12 @@ def test_another_request_has_another_fingerprint(payload):
         key().require_same_request(key(payload=payload).fingerprint)
 
 
-def test_numbers_texts_and_truths_are_told_apart():
+def test_fingerprint_distinguishes_types_of_values():
     prints = {key(payload={"x": value}).fingerprint for value in (1, "1", True, "true", None)}
     assert len(prints) == 5
 
 
-def test_a_key_belongs_to_its_owner_and_its_path():
+def test_key_belongs_to_its_owner_and_its_path():
     scopes = {
         key().scope,
         key(owner="bob").scope,
@@ -52,7 +52,7 @@ def test_a_key_belongs_to_its_owner_and_its_path():
     assert len(scopes) == 4
 
 
-def test_no_key_is_no_key():
+def test_missing_key_is_none():
     assert key(text=None) is None
 
 
@@ -62,13 +62,13 @@ def test_visible_ascii_is_a_key(text):
 
 
 @pytest.mark.parametrize("text", ["", " ", "a b", "a\tb", "a\n", "é", "x" * 201, "\x7f", "\0"])
-def test_anything_else_is_refused(text):
+def test_invalid_key_is_refused(text):
     with pytest.raises(Invalid) as failure:
         key(text=text)
     assert failure.value.errors[0].field == "Idempotency-Key"
 
 
-def test_a_fingerprint_tells_nothing_without_the_secret():
+def test_fingerprint_reveals_nothing_without_the_secret():
     other = IdempotencyKeys("another secret of tests, 32 characters or more")
     guessed = other.from_header("k1", owner="ann", path="/api/notes", payload={"text": "hello"})
     assert guessed.fingerprint != key().fingerprint

@@ -39,7 +39,7 @@ def answers(database, watch):
     return IdempotencyStore(database, NOTES.name, watch)
 
 
-def test_the_first_answer_is_kept(answers, database):
+def test_first_response_is_kept(answers, database):
     assert answers.find_response(KEY) is None
     database.transact([answers.store_response(KEY, {"id": "n1", "edited_at": None})])
     assert answers.find_response(KEY) == {"id": "n1", "edited_at": None}
@@ -48,7 +48,7 @@ def test_the_first_answer_is_kept(answers, database):
     assert answers.find_response(KEY)["id"] == "n1"
 
 
-def test_no_key_has_no_answer(answers):
+def test_missing_key_has_no_response(answers):
     assert answers.find_response(None) is None
 
 
@@ -59,7 +59,7 @@ def test_another_request_with_the_key_is_refused(answers, database):
     assert answers.find_response(IdempotencyKey("bob", "/api/notes", "k1", "fingerprint-2")) is None
 
 
-def test_a_key_is_free_again_after_24_hours(answers, database, watch):
+def test_key_expires_after_24_hours(answers, database, watch):
     database.transact([answers.store_response(KEY, {"id": "n1"})])
     watch.now += timedelta(hours=24, seconds=-1)
     assert answers.find_response(KEY)

@@ -123,7 +123,7 @@ def test_nothing_is_acknowledged_before_its_effect(bus, places, queue, make, not
         assert notes.applied.total() == 1
 
 
-def test_an_effect_whose_acknowledgement_failed_comes_again(bus, places, queue, make, notes):
+def test_event_whose_acknowledgement_failed_is_redelivered(bus, places, queue, make, notes):
     class Unacknowledged(Impatient):
         """A queue whose first acknowledgements fail."""
 
@@ -143,19 +143,19 @@ def test_an_effect_whose_acknowledgement_failed_comes_again(bus, places, queue, 
     assert notes.applied.total() > 3
 
 
-def test_types_that_nobody_handles_are_ignored(bus, places, queue, make, notes):
+def test_unhandled_event_types_are_ignored(bus, places, queue, make, notes):
     publish(bus, places, 1, "note.unknown")
     assert make().consume_batch()
     assert queue.depth() == QueueDepth(0, 0, 0)
     assert not notes.applied
 
 
-def test_an_empty_queue_is_all_well(make):
+def test_empty_queue_is_a_success(make):
     assert make().consume_batch()
 
 
 @pytest.mark.parametrize("body", ["nonsense", "{}", '{"specversion": "1.0", "id": "e1"}'])
-def test_what_is_no_event_goes_to_the_dead_letters_at_once(bus, places, queue, make, body):
+def test_malformed_message_is_dead_lettered_at_once(bus, places, queue, make, body):
     bus.send(places, body)
     assert make().consume_batch()
     assert queue.depth() == QueueDepth(0, 0, 1)
@@ -164,7 +164,7 @@ def test_what_is_no_event_goes_to_the_dead_letters_at_once(bus, places, queue, m
     assert dead == body
 
 
-def test_so_does_what_a_handler_calls_malformed(bus, places, make, notes):
+def test_event_that_a_handler_calls_malformed_is_dead_lettered(bus, places, make, notes):
     publish(bus, places)
     notes.failure = MalformedEvent("text: Field required")
     assert make().consume_batch()
@@ -173,7 +173,7 @@ def test_so_does_what_a_handler_calls_malformed(bus, places, make, notes):
     ]
 
 
-def test_an_event_that_keeps_failing_goes_there_with_its_reason(bus, places, queue, make, notes):
+def test_failing_event_is_dead_lettered_with_its_reason(bus, places, queue, make, notes):
     publish(bus, places)
     notes.failure = LookupError("no such thread")
     consumer = make(Impatient)
@@ -186,7 +186,7 @@ def test_an_event_that_keeps_failing_goes_there_with_its_reason(bus, places, que
     ]
 
 
-def test_an_event_that_failed_is_tried_again_after_a_while(bus, places, queue, make, notes):
+def test_failed_event_is_retried_after_a_delay(bus, places, queue, make, notes):
     events = publish(bus, places)
     notes.failure = LookupError("not yet")
     consumer = make(wait_seconds=3)
@@ -198,7 +198,7 @@ def test_an_event_that_failed_is_tried_again_after_a_while(bus, places, queue, m
     assert queue.depth() == QueueDepth(0, 0, 0)
 
 
-def test_an_outage_never_leads_to_the_dead_letters(bus, places, queue, make, notes):
+def test_outage_never_leads_to_dead_letters(bus, places, queue, make, notes):
     events = publish(bus, places, 2)
     notes.failure = DOWN
     consumer = make(Impatient)
@@ -210,7 +210,7 @@ def test_an_outage_never_leads_to_the_dead_letters(bus, places, queue, make, not
     assert notes.applied == events
 
 
-def test_deliveries_during_an_outage_are_no_failures(bus, places, queue, make, notes):
+def test_deliveries_during_an_outage_are_not_counted_as_failures(bus, places, queue, make, notes):
     publish(bus, places)
     consumer = make(Impatient)
     notes.failure = DOWN
@@ -224,7 +224,7 @@ def test_deliveries_during_an_outage_are_no_failures(bus, places, queue, make, n
     assert notes.applied.total() == 1
 
 
-def test_what_keeps_failing_is_told_apart_before_sqs_puts_it_aside(bus, places, make, notes):
+def test_failing_event_is_dead_lettered_before_sqs_moves_it(bus, places, make, notes):
     publish(bus, places)
     notes.failure = LookupError("x")
     for _ in range(MAX_RECEIVES):
@@ -232,7 +232,7 @@ def test_what_keeps_failing_is_told_apart_before_sqs_puts_it_aside(bus, places, 
     assert [reason for reason, _ in bus.take_dead_letters(places)] == ["LookupError: x"]
 
 
-def test_nothing_is_received_while_something_that_handlers_need_is_down(
+def test_nothing_is_received_while_a_dependency_is_down(
     bus, places, queue, make, notes, monkeypatch
 ):
     monkeypatch.setattr(consumers, "_MAX_BACKOFF", 0.01)
@@ -255,7 +255,7 @@ def test_nothing_is_received_while_something_that_handlers_need_is_down(
     assert notes.applied == events
 
 
-def test_letters_that_can_not_be_buried_stay(bus, places, queue, make):
+def test_message_stays_when_dead_lettering_fails(bus, places, queue, make):
     bus.send(places, "nonsense")
     bus.sqs.delete_queue(QueueUrl=places.dead_letter_queue_url)
     consumer = make(Impatient)
@@ -275,7 +275,7 @@ def test_fast_events_do_not_wait_for_slow_ones(bus, places, queue, make, notes):
         assert notes.applied == events
 
 
-def test_no_more_is_taken_than_can_be_worked_on(bus, places, queue, make, notes):
+def test_consumer_receives_no_more_than_it_can_process(bus, places, queue, make, notes):
     publish(bus, places, 12, "note.slow")
     with running(make(), notes):
         wait_until(lambda: queue.depth() == QueueDepth(2, 10, 0))
@@ -286,7 +286,7 @@ def test_no_more_is_taken_than_can_be_worked_on(bus, places, queue, make, notes)
 
 
 @pytest.mark.parametrize("way", ["consume_batch", "run"])
-def test_a_slow_event_is_kept_from_others(bus, places, queue, make, notes, monkeypatch, way):
+def test_slow_event_stays_invisible(bus, places, queue, make, notes, monkeypatch, way):
     monkeypatch.setattr(in_flight, "VISIBILITY_SECONDS", 1)
     bus.sqs.set_queue_attributes(QueueUrl=places.queue_url, Attributes={"VisibilityTimeout": "1"})
     publish(bus, places, 1, "note.slow")
@@ -307,7 +307,7 @@ def test_a_slow_event_is_kept_from_others(bus, places, queue, make, notes, monke
     assert notes.applied.total() == 4
 
 
-def test_a_slow_event_is_kept_from_others_while_something_is_down(
+def test_slow_event_stays_invisible_while_the_queue_is_down(
     bus, places, queue, make, notes, monkeypatch
 ):
     monkeypatch.setattr(in_flight, "VISIBILITY_SECONDS", 1)
@@ -331,7 +331,7 @@ def test_a_slow_event_is_kept_from_others_while_something_is_down(
     assert queue.depth() == QueueDepth(0, 0, 0)
 
 
-def test_a_stop_finishes_what_was_begun(bus, places, queue, make, notes):
+def test_stop_finishes_events_in_progress(bus, places, queue, make, notes):
     publish(bus, places, 1, "note.slow")
     consumer, stop = make(), Flag()
     thread = Thread(target=consumer.run, args=(stop,))
@@ -351,7 +351,7 @@ def test_a_stop_finishes_what_was_begun(bus, places, queue, make, notes):
     assert set(events) < set(notes.applied)
 
 
-def test_a_stop_gives_back_what_was_not_begun(bus, places, queue, make, notes):
+def test_stop_returns_events_not_begun(bus, places, queue, make, notes):
     stop = Flag()
 
     class Late(Queue):
@@ -368,14 +368,14 @@ def test_a_stop_gives_back_what_was_not_begun(bus, places, queue, make, notes):
     assert not notes.applied
 
 
-def test_an_idle_consumer_stops_when_its_wait_is_over(make, notes):
+def test_idle_consumer_stops_after_its_wait(make, notes):
     start = monotonic()
     with running(make(wait_seconds=1), notes) as stop:
         stop.set()
     assert monotonic() - start < 2.5
 
 
-def test_a_consumer_outlives_an_outage_of_its_queue(bus, places, queue, make, notes, monkeypatch):
+def test_consumer_survives_an_outage_of_its_queue(bus, places, queue, make, notes, monkeypatch):
     monkeypatch.setattr(consumers, "_MAX_BACKOFF", 0.01)
 
     class Flaky(Queue):
@@ -395,7 +395,7 @@ def test_a_consumer_outlives_an_outage_of_its_queue(bus, places, queue, make, no
     assert notes.applied == events
 
 
-def test_a_bug_ends_the_consumer_after_what_it_has_in_hand(bus, places, make, notes):
+def test_bug_ends_the_consumer_after_events_in_progress(bus, places, make, notes):
     class Broken(Queue):
         """A queue that fails with an unexpected error."""
 
@@ -409,7 +409,7 @@ def test_a_bug_ends_the_consumer_after_what_it_has_in_hand(bus, places, make, no
     assert notes.applied == events
 
 
-def test_what_was_applied_is_logged_with_how_late_it_was(bus, places, make, notes, logged):
+def test_applied_event_is_logged_with_its_lag(bus, places, make, notes, logged):
     event = make_event()
     bus.publish(places, event)
     consumer = make()
@@ -432,7 +432,7 @@ def test_what_was_applied_is_logged_with_how_late_it_was(bus, places, make, note
     assert 0 < consumer.lag_seconds < 5
 
 
-def test_a_failure_is_logged_with_its_traceback(bus, places, make, notes, logged):
+def test_failure_is_logged_with_its_traceback(bus, places, make, notes, logged):
     publish(bus, places)
     notes.failure = LookupError("no such thread")
     make().consume_batch()

@@ -94,12 +94,12 @@ def subjects(events):
     return sorted(event.subject for event in events)
 
 
-def test_an_event_of_an_undeclared_type_is_refused(outbox):
+def test_event_of_an_undeclared_type_is_refused(outbox):
     with pytest.raises(ValueError, match=r"note\.pinned is not declared"):
         outbox.record("note.pinned", "n", 1, {})
 
 
-def test_an_event_is_written_with_what_it_tells_of(database, outbox, watch):
+def test_event_is_written_with_its_data(database, outbox, watch):
     action = outbox.record("note.created", "n1", 4, {"text": "é"})
     database.transact([database.put("notes", {"id": "n1"}), action])
     (event,) = outbox.load_unpublished(10)
@@ -107,7 +107,7 @@ def test_an_event_is_written_with_what_it_tells_of(database, outbox, watch):
     assert (event.version, event.time, event.data) == (4, watch.now, {"text": "é"})
 
 
-def test_what_was_not_done_is_not_told(database, outbox):
+def test_failed_transaction_records_no_event(database, outbox):
     action = outbox.record("note.created", "n1", 1, {})
     with pytest.raises(TransactionCanceled):
         database.transact([database.put("notes", {"id": "n1"}, "attribute_exists(id)"), action])
@@ -115,7 +115,7 @@ def test_what_was_not_done_is_not_told(database, outbox):
     assert outbox.oldest_unpublished_at() is None
 
 
-def test_an_event_that_could_never_be_published_is_refused_with_its_write(outbox):
+def test_oversized_event_is_refused_with_its_write(outbox):
     with pytest.raises(ValueError, match=str(MAX_BYTES)):
         outbox.record("note.created", "n1", 1, {"text": "x" * MAX_BYTES})
 
@@ -131,13 +131,13 @@ def test_older_events_come_first_within_a_shard(outbox, record, watch):
         assert mine == sorted(mine)
 
 
-def test_no_more_of_a_shard_are_given_than_asked_for(outbox, fill):
+def test_load_unpublished_returns_at_most_the_limit_per_shard(outbox, fill):
     fill(100)
     shards = [list_shard(event.id, SHARDS) for event in outbox.load_unpublished(3)]
     assert [shards.count(str(shard)) for shard in range(SHARDS)] == [3] * SHARDS
 
 
-def test_published_events_wait_no_more_and_expire_after_a_week(outbox, record, database, watch):
+def test_published_events_are_not_pending_and_expire_in_a_week(outbox, record, database, watch):
     record("n1", "n2")
     first, second = sorted(outbox.load_unpublished(10), key=lambda event: event.subject)
     outbox.mark_published([first])
@@ -147,7 +147,7 @@ def test_published_events_wait_no_more_and_expire_after_a_week(outbox, record, d
     assert OUTBOX.ttl_attribute == "expires"
 
 
-def test_events_that_are_gone_are_passed_over(database, outbox, record):
+def test_deleted_events_are_skipped(database, outbox, record):
     record("n1", "n2", "n3")
     events = sorted(outbox.load_unpublished(10), key=lambda event: event.subject)
     for event in events[::2]:
@@ -168,7 +168,7 @@ def test_many_events_are_marked_in_few_calls(outbox, fill, dynamo):
     assert outbox.load_unpublished(100) == []
 
 
-def test_long_events_are_marked_in_portions_that_a_transaction_takes(outbox, fill, dynamo):
+def test_long_events_are_marked_in_batches_below_the_limit(outbox, fill, dynamo):
     # DynamoDB refuses a transaction on items of more than 4 MB.
     fill(30, text="x" * 200_000)
     with dynamo.counted() as calls:
@@ -177,7 +177,7 @@ def test_long_events_are_marked_in_portions_that_a_transaction_takes(outbox, fil
     assert outbox.load_unpublished(100) == []
 
 
-def test_events_that_several_workers_mark_at_once_are_marked(outbox, fill):
+def test_events_marked_by_several_workers_at_once_are_marked(outbox, fill):
     fill(60)
     events = outbox.load_unpublished(100)
     with ThreadPoolExecutor(4) as pool:
@@ -185,7 +185,7 @@ def test_events_that_several_workers_mark_at_once_are_marked(outbox, fill):
     assert outbox.load_unpublished(100) == []
 
 
-def test_events_are_published_again_from_a_moment_on(outbox, record, watch, database):
+def test_events_since_a_time_are_published_again(outbox, record, watch, database):
     for number in range(6):
         watch.now = NOW + timedelta(seconds=number)
         record(f"n{number}")
@@ -212,7 +212,7 @@ def test_many_events_are_published_again(outbox, fill):
     assert sorted(found) == filled
 
 
-def test_the_oldest_of_what_waits_is_told(outbox, record, watch):
+def test_oldest_unpublished_time_is_reported(outbox, record, watch):
     for seconds in (5, 9, 7):
         watch.now = NOW + timedelta(seconds=seconds)
         record(f"n{seconds}")
@@ -221,7 +221,7 @@ def test_the_oldest_of_what_waits_is_told(outbox, record, watch):
     assert outbox.oldest_unpublished_at() == NOW + timedelta(seconds=7)
 
 
-def test_a_beat_is_no_event(outbox, record):
+def test_heartbeat_is_not_an_event(outbox, record):
     assert outbox.last_heartbeat() is None
     for beat in (Heartbeat(NOW, 0.25), Heartbeat(NOW - timedelta(seconds=5), 1.5)):
         outbox.record_heartbeat(beat)  # also by a clock that was put back

@@ -32,7 +32,7 @@ class Note(EventData):
     at: AwareDatetime | None = None
 
 
-def test_an_event_is_a_cloud_event_with_its_version():
+def test_event_is_a_cloud_event_with_its_version():
     assert WRITTEN == {
         "specversion": "1.0",
         "id": "e1",
@@ -48,18 +48,18 @@ def test_an_event_is_a_cloud_event_with_its_version():
 
 
 @given(st.text())
-def test_any_text_arrives_and_holds_nothing_that_a_queue_refuses(text):
+def test_any_text_survives_and_is_accepted_by_sqs(text):
     event = Event("e1", "note.created", "/notes", "n1", 1, NOW, {text: [{"text": text}]})
     written = event.to_json()
     assert TAKEN_BY_SQS.fullmatch(written)
     assert parse_event(written) == event
 
 
-def test_a_text_takes_as_many_bytes_as_it_has():
+def test_text_is_not_escaped_to_more_bytes():
     assert len(make_event(text="語" * 1000).to_json().encode()) < 3_500
 
 
-def test_what_could_never_be_published_is_not_written():
+def test_unpublishable_data_is_refused():
     room = MAX_BYTES - len(make_event(text="").to_json())
     assert len(make_event(text="x" * room).to_json()) == MAX_BYTES
     for data in ("x" * (room + 1), float("nan"), "\ud800"):
@@ -72,7 +72,7 @@ def test_attributes_that_are_not_known_are_ignored():
 
 
 @pytest.mark.parametrize("name", ["specversion", "id", "source", "type", "subject", "version"])
-def test_an_event_without_one_of_its_attributes_is_malformed(name):
+def test_event_without_one_of_its_attributes_is_malformed(name):
     rest = {key: value for key, value in WRITTEN.items() if key != name}
     with pytest.raises(MalformedEvent, match=f"^{name}: Field required$"):
         parse_event(json.dumps(rest))
@@ -97,7 +97,7 @@ def test_an_event_without_one_of_its_attributes_is_malformed(name):
         ({"id": None, "data": None}, "id: .*; data: "),
     ],
 )
-def test_an_attribute_of_another_kind_is_malformed(changed, reason):
+def test_attribute_of_another_kind_is_malformed(changed, reason):
     with pytest.raises(MalformedEvent, match=f"^{reason}"):
         parse_event(json.dumps(WRITTEN | changed))
 
@@ -106,18 +106,18 @@ def test_an_attribute_of_another_kind_is_malformed(changed, reason):
     "text",
     ["", "x", "[]", "7", "null", '"', "{", "[" * 100_000, '{"a":' * 5_000, '{"id":"\\ud800"}'],
 )
-def test_what_is_no_json_object_is_malformed(text):
+def test_text_without_a_json_object_is_malformed(text):
     with pytest.raises(MalformedEvent, match=r"."):
         parse_event(text)
 
 
-def test_a_reason_repeats_nothing_of_what_was_sent():
+def test_reason_repeats_nothing_of_the_message():
     with pytest.raises(MalformedEvent) as malformed:
         parse_event(json.dumps(WRITTEN | {"version": "secret", "data": "secret"}))
     assert "secret" not in str(malformed.value)
 
 
-def test_a_consumer_reads_what_it_needs():
+def test_consumer_parses_the_fields_it_needs():
     event = make_event(text="x", by=None, at="2026-01-31T12:00:00.123Z", more=1)
     assert parse_data(Note, event) == Note(text="x", by=None, at=NOW)
 
@@ -130,6 +130,6 @@ def test_a_consumer_reads_what_it_needs():
         ({"text": "x", "by": None, "at": 7}, "at: .*datetime"),
     ],
 )
-def test_data_without_what_a_consumer_needs_is_malformed(data, reason):
+def test_missing_or_wrong_data_is_malformed(data, reason):
     with pytest.raises(MalformedEvent, match=f"^{reason}"):
         parse_data(Note, make_event(**data))

@@ -80,7 +80,7 @@ def texts(found):
     return sorted(event.data["text"] for event in found)
 
 
-def test_an_event_reaches_the_queues_that_take_its_type(bus, places):
+def test_event_reaches_the_queues_that_take_its_type(bus, places):
     note, tag = make_event("note.created", text="é😀\x00"), make_event("tag.created")
     other = make_event("note.updated")
     bus.publish(places["notes"], note, other, tag)
@@ -97,27 +97,27 @@ def test_events_are_published_in_batches_by_number_and_size(bus, places):
     )
 
 
-def test_the_longest_event_there_can_be_arrives(bus, places):
+def test_longest_event_arrives(bus, places):
     room = MAX_BYTES - len(make_event(text="").to_json())
     event = make_event(text="x" * room)
     bus.publish(places["notes"], event, make_event(text="y"))
     assert texts(bus.take_events(places["notes"])) == [event.data["text"], "y"]
 
 
-def test_what_the_topic_did_not_take_is_told_apart(scripted):
+def test_publish_returns_only_accepted_events(scripted):
     events = [make_event() for _ in range(3)]
     scripted.answers = [published("02", failed="1")]
     assert Topic(sns_client(), NOWHERE).publish(events) == [events[0], events[2]]
 
 
-def test_one_that_is_refused_holds_up_no_other(scripted):
+def test_rejected_event_delays_no_other(scripted):
     events = [make_event() for _ in range(3)]
     refused = refusal(400, "InvalidParameter")
     scripted.answers = [refused, published("0"), refused, published("0")]
     assert Topic(sns_client(), NOWHERE).publish(events) == [events[0], events[2]]
 
 
-def test_what_was_taken_before_an_outage_is_told(scripted):
+def test_events_published_before_an_outage_are_returned(scripted):
     events = [make_event() for _ in range(15)]
     down = refusal(503, "ServiceUnavailable")
     scripted.answers = [published("0123456789"), down, down, down, down]
@@ -127,7 +127,7 @@ def test_what_was_taken_before_an_outage_is_told(scripted):
         topic.publish(events)
 
 
-def test_no_events_are_no_call(scripted):
+def test_empty_list_of_events_makes_no_call(scripted):
     assert Topic(sns_client(), NOWHERE).publish([]) == []
     assert scripted.asked == []
 
@@ -143,7 +143,7 @@ def test_no_events_are_no_call(scripted):
         (403, "ExpiredToken"),
     ],
 )
-def test_an_outage_of_the_topic_is_one(scripted, status, code):
+def test_outage_of_the_topic_is_unavailable(scripted, status, code):
     scripted.answers = [refusal(status, code)] * 2
     with pytest.raises(Unavailable):
         Topic(sns_client(), NOWHERE).publish([make_event()])
@@ -159,13 +159,13 @@ def test_an_outage_of_the_topic_is_one(scripted, status, code):
         (400, "com.amazonaws.sqs#InvalidMessageContents", ClientError),
     ],
 )
-def test_an_outage_of_a_queue_is_told_from_a_bug(scripted, status, code, kind):
+def test_outage_of_a_queue_is_distinguished_from_a_bug(scripted, status, code, kind):
     scripted.answers = [(status, json.dumps({"__type": code}))] * 2
     with pytest.raises(kind):
         Queue(sqs_client(), f"{scripted.url}/0/q", "").receive(0)
 
 
-def test_a_missing_topic_or_queue_is_an_outage(bus, places):
+def test_missing_topic_or_queue_is_an_outage(bus, places):
     with pytest.raises(Unavailable):
         Topic(bus.sns, NOWHERE).publish([make_event()])
     bus.sqs.delete_queue(QueueUrl=places["notes"].queue_url)
@@ -173,7 +173,7 @@ def test_a_missing_topic_or_queue_is_an_outage(bus, places):
         bus.queue(places["notes"]).receive(0)
 
 
-def test_a_bus_that_is_not_there_is_an_outage(bus, monkeypatch):
+def test_unreachable_bus_is_an_outage(bus, monkeypatch):
     for service in ("SNS", "SQS"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Unavailable):
@@ -182,7 +182,7 @@ def test_a_bus_that_is_not_there_is_an_outage(bus, monkeypatch):
         Queue(sqs_client(), "http://127.0.0.1/0/q", "").depth()
 
 
-def test_a_bus_that_hangs_keeps_nobody_waiting_who_asks_for_people(monkeypatch):
+def test_hanging_bus_does_not_block_the_queue_depth(monkeypatch):
     with MiniStack() as ministack:
         for name, value in ministack.environment.items():
             monkeypatch.setenv(name, value)
@@ -197,12 +197,12 @@ def test_a_bus_that_hangs_keeps_nobody_waiting_who_asks_for_people(monkeypatch):
         assert time.monotonic() - start < 3
 
 
-def test_a_call_that_makes_no_sense_is_a_bug(queue):
+def test_invalid_call_is_a_bug(queue):
     with pytest.raises(ClientError):
         queue.receive(0, most=11)
 
 
-def test_a_queue_counts_what_waits_and_what_is_in_flight(bus, places, queue):
+def test_queue_counts_queued_and_in_flight_messages(bus, places, queue):
     bus.publish(places["notes"], *(make_event() for _ in range(5)))
     assert queue.depth() == QueueDepth(5, 0, 0)
     first, second = queue.receive(0, most=2)
@@ -212,9 +212,7 @@ def test_a_queue_counts_what_waits_and_what_is_in_flight(bus, places, queue):
     assert queue.depth() == QueueDepth(4, 0, 0)
 
 
-def test_a_message_that_was_given_back_comes_again_and_its_deliveries_are_counted(
-    bus, places, queue
-):
+def test_returned_message_is_redelivered_with_its_count(bus, places, queue):
     bus.publish(places["notes"], make_event())
     (first,) = queue.receive(0)
     assert queue.receive(0) == []
@@ -224,7 +222,7 @@ def test_a_message_that_was_given_back_comes_again_and_its_deliveries_are_counte
     assert (first.id, first.body) == (second.id, second.body)
 
 
-def test_a_message_that_was_renewed_counts_as_never_received(bus, places, queue):
+def test_requeued_message_counts_as_never_received(bus, places, queue):
     bus.publish(places["notes"], make_event())
     (first,) = queue.receive(0)
     queue.requeue(first, 1)
@@ -235,7 +233,7 @@ def test_a_message_that_was_renewed_counts_as_never_received(bus, places, queue)
     assert second.attributes == first.attributes
 
 
-def test_a_dead_letter_has_its_reason(bus, places, queue):
+def test_dead_letter_has_its_reason(bus, places, queue):
     event = make_event(text="x")
     bus.publish(places["notes"], event)
     (message,) = queue.receive(0)
@@ -247,7 +245,7 @@ def test_a_dead_letter_has_its_reason(bus, places, queue):
     assert len(reason) == MAX_REASON_LENGTH
 
 
-def test_an_acknowledgement_that_comes_too_late_is_no_error(bus, places, queue, logged):
+def test_late_acknowledgement_is_not_an_error(bus, places, queue, logged):
     bus.publish(places["notes"], make_event(), make_event())
     messages = queue.receive(0)
     queue.delete(messages[:1])
@@ -273,7 +271,7 @@ def test_dead_letters_go_back_without_their_reason(bus, places, queue):
     assert texts(bus.take_events(places["notes"])) == texts(events)
 
 
-def test_a_dead_letter_that_dies_at_once_does_not_go_round_for_ever(bus, places, queue):
+def test_dead_letters_that_fail_again_do_not_loop(bus, places, queue):
     for number in range(12):
         bus.send(places["notes"], f"nonsense {number}")
 
@@ -296,7 +294,7 @@ def test_a_dead_letter_that_dies_at_once_does_not_go_round_for_ever(bus, places,
     assert queue.depth() == QueueDepth(0, 0, 12)
 
 
-def test_a_bus_that_was_lost_takes_events_as_soon_as_it_is_provisioned_again(monkeypatch):
+def test_lost_bus_accepts_events_after_provisioning(monkeypatch):
     with MiniStack() as ministack:
         for name, value in ministack.environment.items():
             monkeypatch.setenv(name, value)

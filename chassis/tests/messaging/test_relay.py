@@ -84,11 +84,11 @@ def test_events_are_published_and_marked(bus, places, outbox, relay, record):
     assert bus.take_events(places) == []
 
 
-def test_an_empty_outbox_costs_no_call_of_the_topic(outbox):
+def test_empty_outbox_costs_no_call_of_the_topic(outbox):
     assert Relay(outbox, Topic(None, "")).publish_pending() == 0
 
 
-def test_a_backlog_is_worked_off_without_a_pause(bus, places, relay, record, monkeypatch):
+def test_backlog_is_published_without_a_pause(bus, places, relay, record, monkeypatch):
     monkeypatch.setattr(relays, "_MIN_INTERVAL", 30.0)
     monkeypatch.setattr(relays, "BATCH", 5)
     recorded = record(*(f"{number:03}" for number in range(60)))
@@ -101,7 +101,7 @@ def test_a_backlog_is_worked_off_without_a_pause(bus, places, relay, record, mon
     assert set(texts(found)) <= set(recorded)
 
 
-def test_what_was_not_taken_waits_and_holds_up_nothing(bus, places, outbox, record):
+def test_rejected_event_waits_and_delays_no_other(bus, places, outbox, record):
     class Picky(Topic):
         """A topic that rejects some events."""
 
@@ -118,7 +118,7 @@ def test_what_was_not_taken_waits_and_holds_up_nothing(bus, places, outbox, reco
     assert texts(bus.take_events(places)) == ["a", "b", "c", "d"]
 
 
-def test_a_relay_that_dies_before_it_marks_publishes_again(bus, places, outbox, relay, record):
+def test_relay_killed_before_marking_publishes_again(bus, places, outbox, relay, record):
     record("a")
     bus.topic(places).publish(outbox.load_unpublished(10))
     assert relay.publish_pending() == 1
@@ -143,7 +143,7 @@ def test_relays_at_the_same_outbox_lose_nothing(bus, places, outbox, record):
     assert outbox.oldest_unpublished_at() is None
 
 
-def test_events_wait_while_the_bus_is_down_and_catch_up(outbox, record, monkeypatch, logged):
+def test_events_wait_during_an_outage_of_the_bus_and_catch_up(outbox, record, monkeypatch, logged):
     monkeypatch.setattr(relays, "_MAX_BACKOFF", 0.1)
     with MiniStack() as ministack:
         for name, value in ministack.environment.items():
@@ -169,7 +169,7 @@ def test_events_wait_while_the_bus_is_down_and_catch_up(outbox, record, monkeypa
             wait_until(lambda: not outbox.load_unpublished(1))
 
 
-def test_a_relay_outlives_an_outage_of_its_outbox(bus, places, outbox, record, monkeypatch):
+def test_relay_survives_an_outage_of_its_outbox(bus, places, outbox, record, monkeypatch):
     monkeypatch.setattr(relays, "_MAX_BACKOFF", 0.01)
 
     class Flaky:
@@ -199,7 +199,7 @@ def test_a_relay_outlives_an_outage_of_its_outbox(bus, places, outbox, record, m
     assert "a" in texts(bus.take_events(places))
 
 
-def test_a_bug_ends_the_relay():
+def test_bug_ends_the_relay():
     class Broken:
         def load_unpublished(self, limit):
             message = "no such attribute"
@@ -209,7 +209,7 @@ def test_a_bug_ends_the_relay():
         Relay(Broken(), Topic(None, "")).run(Flag())
 
 
-def test_an_idle_relay_stops_at_once(relay):
+def test_idle_relay_stops_at_once(relay):
     stop = Flag()
     thread = Thread(target=relay.run, args=(stop,))
     thread.start()

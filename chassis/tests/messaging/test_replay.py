@@ -43,7 +43,7 @@ def replay(bus, places, outbox, capsys):
     return replay
 
 
-def test_events_are_published_again_since_a_moment(replay, database, outbox):
+def test_events_since_a_time_are_published_again(replay, database, outbox):
     database.transact([outbox.record("note.created", f"n{number}", 1, {}) for number in range(3)])
     events = outbox.load_unpublished(10)
     outbox.mark_published(events)
@@ -63,7 +63,7 @@ def test_clocks_may_differ_by_a_minute(replay, database, outbox, ahead, count):
     assert output.startswith(f"{count} recorded since ")
 
 
-def test_it_is_said_that_old_events_are_not_kept(replay):
+def test_replay_warns_that_old_events_are_not_kept(replay):
     code, output, _ = replay("since", "8d")
     assert code == 0
     assert "older than 7 days are not kept" in output
@@ -98,7 +98,7 @@ def test_dead_letters_go_back_to_the_queue(bus, places, replay):
         ("since", "2999-01-01T00:00:00Z"),
     ],
 )
-def test_a_wrong_command_line_says_what_is_right(replay, arguments):
+def test_wrong_arguments_print_the_usage(replay, arguments):
     code, output, wrong = replay(*arguments)
     assert (code, output) == (2, "")
     assert wrong.startswith("replay: ")
@@ -117,16 +117,16 @@ def test_a_wrong_command_line_says_what_is_right(replay, arguments):
         ("2026-01-31T12:00:00Z", NOW),
     ],
 )
-def test_moments_are_read_as_people_write_them(when, start):
+def test_times_are_parsed_in_common_notations(when, start):
     assert parse_since(when, NOW) == start
 
 
-def test_a_moment_without_a_zone_is_not_guessed():
+def test_time_without_a_zone_is_refused():
     with pytest.raises(UsageError, match="time zone"):
         parse_since("2026-01-31T11:00:00", NOW)
 
 
-def test_an_outage_is_told(dynamo, bus, replay, places, capsys):
+def test_outage_is_reported(dynamo, bus, replay, places, capsys):
     gone = DynamoOutbox(
         dynamo.database("gone-"), OUTBOX.name, "notes", utc_now, uuid7, types=("note.created",)
     )

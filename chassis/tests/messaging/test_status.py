@@ -57,7 +57,7 @@ def asked(outbox, queue, watch):
     return answer.json
 
 
-def test_where_nothing_happened_all_is_well(bus, places, outbox, watch):
+def test_status_without_events_is_all_zero(bus, places, outbox, watch):
     assert asked(outbox, bus.queue(places), watch) == {
         "outbox_age_seconds": 0,
         "heartbeat_age_seconds": None,
@@ -68,7 +68,7 @@ def test_where_nothing_happened_all_is_well(bus, places, outbox, watch):
     }
 
 
-def test_ages_and_counts_are_told(bus, places, database, outbox, watch):
+def test_ages_and_counts_are_reported(bus, places, database, outbox, watch):
     database.transact([outbox.record("note.created", "n1", 1, {})])
     outbox.record_heartbeat(Heartbeat(NOW + timedelta(seconds=3), 0.75))
     queue = bus.queue(places)
@@ -87,13 +87,13 @@ def test_ages_and_counts_are_told(bus, places, database, outbox, watch):
 
 
 @pytest.mark.parametrize("back", [0, 60])
-def test_what_waits_is_never_told_as_nothing(database, outbox, watch, back):
+def test_waiting_event_has_a_positive_age(database, outbox, watch, back):
     database.transact([outbox.record("note.created", "n1", 1, {})])
     watch.now -= timedelta(seconds=back)
     assert asked(outbox, None, watch)["outbox_age_seconds"] == 0.001
 
 
-def test_what_can_not_be_read_is_null(dynamo, bus, places, watch, outbox):
+def test_unreadable_values_are_null(dynamo, bus, places, watch, outbox):
     gone = DynamoOutbox(
         dynamo.database("gone-"), OUTBOX.name, "notes", watch, uuid7, types=("note.created",)
     )
@@ -111,6 +111,6 @@ def test_what_can_not_be_read_is_null(dynamo, bus, places, watch, outbox):
     assert told["outbox_age_seconds"] == 0
 
 
-def test_a_component_without_a_queue_has_none_of_its_numbers(outbox, watch):
+def test_component_without_a_queue_has_no_queue_numbers(outbox, watch):
     told = asked(outbox, None, watch)
     assert told["queue_depth"] is told["in_flight"] is told["dead_letters"] is None

@@ -24,7 +24,7 @@ def test_names_are_made_of_prefix_and_component(bus):
     assert places.dead_letter_queue_url.endswith("/names-notes-dead-letters")
 
 
-def test_a_queue_keeps_hides_and_puts_aside_as_defined(bus):
+def test_queue_has_visibility_retention_and_redrive_as_defined(bus):
     places = bus.provision([NOTES])["notes"]
     found = attributes(bus, places.queue_url)
     dead = attributes(bus, places.dead_letter_queue_url)
@@ -37,7 +37,7 @@ def test_a_queue_keeps_hides_and_puts_aside_as_defined(bus):
     }
 
 
-def test_a_message_that_kills_its_consumers_is_put_aside_in_the_end(bus):
+def test_message_received_too_often_is_dead_lettered(bus):
     places = bus.provision([NOTES])["notes"]
     queue = bus.queue(places)
     bus.publish(places, make_event())
@@ -49,7 +49,7 @@ def test_a_message_that_kills_its_consumers_is_put_aside_in_the_end(bus):
     assert queue.depth().dead_letters == 1
 
 
-def test_the_policy_of_a_queue_lets_only_the_topic_send(bus):
+def test_queue_policy_allows_only_the_topic_to_send(bus):
     places = bus.provision([NOTES])["notes"]
     found = attributes(bus, places.queue_url)
     (statement,) = json.loads(found["Policy"])["Statement"]
@@ -67,7 +67,7 @@ def test_provisioning_again_changes_nothing(bus):
     assert bus.take_events(places["notes"]) == [event]
 
 
-def test_provisioning_brings_what_is_there_up_to_date(bus):
+def test_provisioning_updates_existing_resources(bus):
     places = bus.provision([NOTES], prefix="date-")["notes"]
     bus.sqs.set_queue_attributes(
         QueueUrl=places.queue_url, Attributes={"VisibilityTimeout": "1", "Policy": ""}
@@ -82,7 +82,7 @@ def test_provisioning_brings_what_is_there_up_to_date(bus):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_a_subscription_has_its_filter_from_the_beginning(bus, monkeypatch, there):
+def test_subscription_is_created_with_its_filter(bus, monkeypatch, there):
     # SNS's error; the emulator ignores other attributes of an existing subscription.
     asked: list[bytes] = []
     done = "<SubscribeResponse><SubscribeResult><SubscriptionArn>s1</SubscriptionArn>"

@@ -109,9 +109,7 @@ def applied(database):
     return applied
 
 
-def test_it_publishes_and_applies_and_says_that_it_is_at_work(
-    worker, database, outbox, queue, applied
-):
+def test_worker_publishes_applies_and_records_heartbeats(worker, database, outbox, queue, applied):
     action = outbox.record("note.created", "n1", 1, {})
     database.transact([action])
     wait_until(lambda: applied(action.request["Put"]["Item"]["id"]["S"]))
@@ -124,14 +122,14 @@ def test_it_publishes_and_applies_and_says_that_it_is_at_work(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_one_stops_when_it_is_told_to(worker, number):
+def test_idle_worker_stops_on_a_signal(worker, number):
     assert worker.stop(number) == 0
     lines = [json.loads(line) for line in worker.said().splitlines()]
     assert lines[-1]["message"] == "the worker has stopped"
     assert {line["level"] for line in lines} == {"INFO"}
 
 
-def test_one_that_is_told_to_stop_finishes_what_it_began(bus, places, worker, queue, applied):
+def test_stopped_worker_finishes_the_event_in_progress(bus, places, worker, queue, applied):
     slow = make_event("note.slow")
     bus.publish(places, slow)
     wait_until(lambda: applied(f"began {slow.subject}"))
@@ -140,7 +138,7 @@ def test_one_that_is_told_to_stop_finishes_what_it_began(bus, places, worker, qu
     assert queue.depth() == QueueDepth(0, 0, 0)
 
 
-def test_what_one_was_at_when_it_was_killed_comes_again(bus, places, start, applied):
+def test_event_of_a_killed_worker_is_redelivered(bus, places, start, applied):
     bus.sqs.set_queue_attributes(QueueUrl=places.queue_url, Attributes={"VisibilityTimeout": "1"})
     worker = start()
     slow = make_event("note.slow")
@@ -153,9 +151,7 @@ def test_what_one_was_at_when_it_was_killed_comes_again(bus, places, start, appl
     wait_until(lambda: applied(slow.id))
 
 
-def test_a_part_that_dies_ends_the_process_after_what_is_in_hand(
-    bus, places, worker, applied, queue
-):
+def test_crashed_consumer_ends_the_process_after_its_events(bus, places, worker, applied, queue):
     slow, deadly = make_event("note.slow"), make_event("note.deadly")
     bus.publish(places, slow)
     wait_until(lambda: applied(f"began {slow.subject}"))
@@ -168,7 +164,7 @@ def test_a_part_that_dies_ends_the_process_after_what_is_in_hand(
     assert queue.depth() == QueueDepth(0, 2, 0)
 
 
-def test_a_relay_that_dies_ends_the_process(worker, dynamo, prefix):
+def test_relay_that_dies_ends_the_process(worker, dynamo, prefix):
     # Only its event is nonsense: the report of how long it waits may come first.
     item = {
         "list_shard": "0",
@@ -181,7 +177,9 @@ def test_a_relay_that_dies_ends_the_process(worker, dynamo, prefix):
     assert "the relay died" in worker.said()
 
 
-def test_an_outage_of_its_data_ends_nothing(worker, dynamo, prefix, database, outbox, bus, places):
+def test_outage_of_the_outbox_does_not_end_the_worker(
+    worker, dynamo, prefix, database, outbox, bus, places
+):
     dynamo.client.delete_table(TableName=prefix + OUTBOX.name)
     wait_until(lambda: "could not record the worker heartbeat" in worker.said())
     assert worker.process.poll() is None

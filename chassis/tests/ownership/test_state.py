@@ -47,13 +47,13 @@ def fenced(database: Database, ownership: OwnershipStore) -> FencedDatabase:
     return FencedDatabase(database, ownership)
 
 
-def test_a_service_that_never_moved_owns_its_domain(ownership: OwnershipStore) -> None:
+def test_new_service_owns_its_domain(ownership: OwnershipStore) -> None:
     assert ownership.load() == OwnershipState(State.OPEN)
     assert ownership.accepts_writes()
     assert ownership.fence() is None
 
 
-def test_what_is_open_is_believed_for_a_second_and_the_rest_looked_up(
+def test_open_state_is_cached_for_a_second_and_others_are_read(
     dynamo: Dynamo, ownership: OwnershipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = [1000.0]
@@ -82,7 +82,7 @@ def test_what_is_open_is_believed_for_a_second_and_the_rest_looked_up(
         (State.CLOSED, False),
     ],
 )
-def test_a_write_passes_as_its_check_finds_the_standing(
+def test_write_passes_if_the_ownership_state_allows_it(
     ownership: OwnershipStore, fenced: FencedDatabase, state: str, passes: bool
 ) -> None:
     ownership.save(OwnershipState(state, time.time() + 60 if state == State.FROZEN else 0))
@@ -98,7 +98,7 @@ def test_a_write_passes_as_its_check_finds_the_standing(
         assert fenced.get(NOTES.name, {"id": "a"}) is None
 
 
-def test_a_write_that_met_no_check_before_is_refused_by_the_hold(
+def test_write_begun_while_fenced_is_refused_after_a_freeze(
     ownership: OwnershipStore, fenced: FencedDatabase
 ) -> None:
     """A write that read the state while fenced is refused by the transaction's condition."""
@@ -110,7 +110,7 @@ def test_a_write_that_met_no_check_before_is_refused_by_the_hold(
         Database.transact(fenced, [check])
 
 
-def test_a_hold_ends_by_itself_a_little_after_its_time(
+def test_freeze_ends_by_itself_after_its_time_and_clock_skew(
     database: Database, fenced: FencedDatabase
 ) -> None:
     now = [1000.0]
@@ -125,7 +125,7 @@ def test_a_hold_ends_by_itself_a_little_after_its_time(
     guard.transact(write)
 
 
-def test_a_domain_is_sealed_only_while_its_hold_lasts(database: Database) -> None:
+def test_domain_is_sealed_only_during_a_freeze(database: Database) -> None:
     now = [1000.0]
     ownership = OwnershipStore(database, "notes", lambda: now[0])
     ownership.save(OwnershipState(State.FENCED))
@@ -141,7 +141,7 @@ def test_a_domain_is_sealed_only_while_its_hold_lasts(database: Database) -> Non
     assert ownership.load() == OwnershipState(State.SEALED, 0, frozenset({"a"}))
 
 
-def test_what_no_event_tells_of_is_noted(database: Database) -> None:
+def test_change_without_an_event_is_marked(database: Database) -> None:
     early, late = (
         parse_timestamp("2026-01-31T12:00:00.000Z"),
         parse_timestamp("2026-01-31T12:00:01.000Z"),
@@ -158,7 +158,7 @@ def test_what_no_event_tells_of_is_noted(database: Database) -> None:
     assert again != mark
 
 
-def test_of_many_that_wait_only_some_may() -> None:
+def test_bounded_wait_limits_the_number_of_waiters() -> None:
     wait = BoundedWait(seconds=5, waiters=1)
     over = threading.Event()
     waiting = threading.Thread(target=lambda: wait.until(over.is_set))
@@ -170,7 +170,7 @@ def test_of_many_that_wait_only_some_may() -> None:
     assert wait.until(over.is_set)
 
 
-def test_who_waits_in_vain_is_told_so() -> None:
+def test_bounded_wait_returns_false_on_timeout() -> None:
     began = time.monotonic()
     assert not BoundedWait(seconds=0.1).until(lambda: False)
     assert time.monotonic() - began < 2
@@ -197,7 +197,7 @@ def serving(ownership: OwnershipStore, gateway: str) -> Flask:
     return app
 
 
-def test_while_a_domain_is_held_readers_are_answered_and_writers_wait(
+def test_frozen_domain_serves_readers_and_delays_writers(
     app: Flask, ownership: OwnershipStore
 ) -> None:
     ownership.save(OwnershipState(State.FROZEN, time.time() + 60))
@@ -209,7 +209,7 @@ def test_while_a_domain_is_held_readers_are_answered_and_writers_wait(
     assert time.monotonic() - began >= 0.25
 
 
-def test_who_waited_too_long_may_come_again(
+def test_writer_that_waited_too_long_gets_503_with_retry_after(
     app: Flask, ownership: OwnershipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BoundedWait, "until", lambda *_: False)
@@ -220,7 +220,7 @@ def test_who_waited_too_long_may_come_again(
     assert answer.content_type == "application/problem+json"
 
 
-def test_once_a_domain_has_left_its_requests_are_sent_on(ownership: OwnershipStore) -> None:
+def test_requests_of_a_moved_domain_are_forwarded(ownership: OwnershipStore) -> None:
     port = free_port()
     elsewhere = Flask("elsewhere")
 
@@ -250,8 +250,6 @@ def test_once_a_domain_has_left_its_requests_are_sent_on(ownership: OwnershipSto
         server.server_close()
 
 
-def test_where_nobody_else_is_known_a_closed_domain_is_refused(
-    app: Flask, ownership: OwnershipStore
-) -> None:
+def test_closed_domain_without_a_known_owner_is_503(app: Flask, ownership: OwnershipStore) -> None:
     ownership.save(OwnershipState(State.CLOSED))
     assert app.test_client().get("/api/notes").status_code == 503
