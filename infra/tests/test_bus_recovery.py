@@ -47,7 +47,7 @@ def recovery_of(bus: Bus, outbox: Outbox, places: BusEndpoints, note: Path) -> B
     return BusRecovery(bus.sqs, [outbox], [bus.queue(places)], note)  # type: ignore[list-item]
 
 
-def test_what_may_have_been_on_the_bus_is_published_again_once(
+def test_events_possibly_lost_with_the_bus_are_published_again(
     bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
 ) -> None:
     recovery = recovery_of(bus, outbox, places, tmp_path / "bus-recovery" / "note")
@@ -58,7 +58,7 @@ def test_what_may_have_been_on_the_bus_is_published_again_once(
     assert outbox.replayed == [NOW - RETENTION - MARGIN]
 
 
-def test_it_goes_back_to_the_last_time_when_nothing_was_under_way(
+def test_recovery_starts_at_the_last_idle_checkpoint(
     bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
 ) -> None:
     note, queue = tmp_path / "note", places.queue_url

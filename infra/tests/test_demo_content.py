@@ -12,11 +12,11 @@ def content() -> Content:
     return read()
 
 
-def test_there_is_as_much_as_the_readme_promises(content: Content) -> None:
+def test_content_has_the_documented_size(content: Content) -> None:
     assert (len(content.people), len(content.threads), len(content.posts)) == (8, 15, 80)
 
 
-def test_everybody_named_exists_and_everybody_writes(content: Content) -> None:
+def test_all_named_people_exist_and_have_written(content: Content) -> None:
     assert {post.author for post in content.posts} == {person.username for person in content.people}
 
 
@@ -30,7 +30,7 @@ def test_names_and_titles_are_unique(content: Content) -> None:
         assert [value for value, times in Counter(values).items() if times > 1] == []
 
 
-def test_texts_keep_to_the_limits_of_the_api(content: Content) -> None:
+def test_texts_are_within_the_limits_of_the_api(content: Content) -> None:
     for person in content.people:
         assert 3 <= len(person.username) <= 30
         assert 1 <= len(person.display_name) <= 50
@@ -54,7 +54,7 @@ def test_code_blocks_are_closed(content: Content) -> None:
     assert [post.body for post, count in fences.items() if count % 2] == []
 
 
-def test_posts_of_a_thread_stay_in_order_while_threads_interleave(content: Content) -> None:
+def test_posts_of_a_thread_stay_in_order_and_threads_interleave(content: Content) -> None:
     for thread in content.threads:
         numbers = [post.number for post in content.posts if post.thread == thread]
         assert numbers == list(range(1, len(numbers) + 1))

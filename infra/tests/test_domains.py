@@ -42,7 +42,7 @@ def test_each_event_belongs_to_one_domain() -> None:
 
 
 @pytest.mark.parametrize("name", stages.DOMAINS)
-def test_a_replica_is_fed_by_every_event_of_its_domain(name: str) -> None:
+def test_replica_is_fed_by_every_event_of_its_domain(name: str) -> None:
     service = SERVICES[name]
     consumed = set(service.consumed_event_types)
     for owner in service.replica_writers:
@@ -51,7 +51,7 @@ def test_a_replica_is_fed_by_every_event_of_its_domain(name: str) -> None:
 
 
 @pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
-def test_the_monolith_consumes_every_event_of_what_has_left_it(extracted: frozenset[str]) -> None:
+def test_monolith_consumes_every_event_of_extracted_domains(extracted: frozenset[str]) -> None:
     consumed = set(forum.domains.subscription(extracted).event_types)
     assert consumed - CONFIRMATIONS == set(chain(*(OWNED[name] for name in extracted)))
     moving = frozenset(stages.DOMAINS) - extracted

@@ -8,7 +8,7 @@ from infra import dynoxide
 from infra.dynoxide import DynoxideError
 
 
-def test_a_platform_without_a_pin_is_told_what_to_do(
+def test_platform_without_a_pin_is_refused_with_the_setting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(dynoxide, "BIN", tmp_path)
@@ -18,7 +18,7 @@ def test_a_platform_without_a_pin_is_told_what_to_do(
         dynoxide.ensure_installed({})
 
 
-def test_a_binary_that_is_already_there_can_be_named(tmp_path: Path) -> None:
+def test_existing_binary_can_be_named(tmp_path: Path) -> None:
     program = tmp_path / "dynoxide"
     program.touch(mode=0o755)
     assert dynoxide.ensure_installed({"DYNOXIDE": str(program)}) == program
@@ -26,7 +26,7 @@ def test_a_binary_that_is_already_there_can_be_named(tmp_path: Path) -> None:
         dynoxide.ensure_installed({"DYNOXIDE": str(tmp_path / "elsewhere")})
 
 
-def test_the_installed_binary_runs_where_it_is_looked_for() -> None:
+def test_installed_binary_is_executable_and_reused() -> None:
     first = dynoxide.ensure_installed({})
     assert dynoxide.ensure_installed({}) == first
     assert first.stat().st_mode & 0o111

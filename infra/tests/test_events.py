@@ -72,7 +72,7 @@ def rename_unseen(stack: Stack, forum: Forum, name: str) -> None:
     assert forum.name() != name
 
 
-def test_a_new_name_shows_within_seconds(tmp_path: Path) -> None:
+def test_new_name_shows_within_seconds(tmp_path: Path) -> None:
     with Stack(USERS, tmp_path, SMALL) as stack:
         forum = Forum(stack)
         waited = []
@@ -86,7 +86,7 @@ def test_a_new_name_shows_within_seconds(tmp_path: Path) -> None:
         assert min(waited) < 5
 
 
-def test_events_in_a_queue_at_an_orderly_stop_arrive_after_the_next_start(tmp_path: Path) -> None:
+def test_queued_events_at_an_orderly_stop_arrive_after_a_restart(tmp_path: Path) -> None:
     stack = Stack(USERS, tmp_path, SMALL, restart=True)
     with stack:
         forum = Forum(stack)
@@ -166,7 +166,7 @@ def test_dead_letters_go_back_to_their_queue(tmp_path: Path) -> None:
         assert "choose one of monolith, users" in refused.stderr
 
 
-def test_at_the_first_stage_nothing_is_exchanged(tmp_path: Path) -> None:
+def test_monolith_alone_has_no_bus_and_no_replay(tmp_path: Path) -> None:
     with Stack(frozenset(), tmp_path, SMALL) as stack:
         refused = stack.control("replay", "SINCE=1h")
         assert refused.returncode == 1

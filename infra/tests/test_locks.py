@@ -33,12 +33,12 @@ def name_of(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", matched[0]).lower()
 
 
-def test_there_is_a_lock_for_everything() -> None:
+def test_every_environment_has_a_lock() -> None:
     assert {lock.stem for lock in LOCKS} == EXPECTED.keys()
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
-def test_a_lock_names_no_place(lock: Path) -> None:
+def test_lock_contains_no_local_path(lock: Path) -> None:
     assert not re.search(r"://|^\s*-(?!-hash=)|/", re.sub(r"^#.*", "", lock.read_text()), re.M)
 
 
@@ -51,7 +51,7 @@ def test_every_pin_has_a_hash(lock: Path) -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_whatever_is_declared_is_pinned(name: str) -> None:
+def test_declared_dependencies_are_pinned(name: str) -> None:
     folders, groups = EXPECTED[name]
     declared = [line for group in groups for line in GROUPS[group] if isinstance(line, str)]
     for folder in folders:
@@ -62,7 +62,7 @@ def test_whatever_is_declared_is_pinned(name: str) -> None:
     assert wanted <= pinned.keys(), "run `make lock`"
 
 
-def test_one_version_is_used_everywhere() -> None:
+def test_locks_agree_on_every_version() -> None:
     everything = pins(FOLDER / "dev.txt")
     for lock in LOCKS:
         if lock.stem != "node":

@@ -29,13 +29,13 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     kill(made.processes())
 
 
-def test_a_sigterm_to_make_stops_everything(stack: Stack) -> None:
+def test_sigterm_to_make_stops_everything(stack: Stack) -> None:
     with stack:
         assert stack.stop(signal.SIGTERM) != 0
         assert "All processes have stopped." in stack.output_text()
 
 
-def test_a_sigterm_to_the_whole_group_stops_everything(stack: Stack) -> None:
+def test_sigterm_to_the_whole_group_stops_everything(stack: Stack) -> None:
     with stack:
         assert stack.process is not None
         os.killpg(stack.process.pid, signal.SIGTERM)
@@ -44,7 +44,7 @@ def test_a_sigterm_to_the_whole_group_stops_everything(stack: Stack) -> None:
         assert "All processes have stopped." in stack.output_text()
 
 
-def test_a_killed_make_and_launcher_leave_nothing(stack: Stack) -> None:
+def test_killed_make_and_launcher_leave_nothing(stack: Stack) -> None:
     with stack:
         assert stack.process is not None
         os.killpg(stack.process.pid, signal.SIGKILL)
@@ -122,7 +122,7 @@ def test_help_names_every_target() -> None:
     assert "RESTART=on" in shown
 
 
-def test_an_old_python_is_refused(tmp_path: Path) -> None:
+def test_old_python_is_refused(tmp_path: Path) -> None:
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
@@ -138,7 +138,7 @@ def test_an_old_python_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
-def test_a_moderator_needs_a_name() -> None:
+def test_moderator_needs_a_name() -> None:
     done = subprocess.run(
         [*MAKE, "moderator", "NAME="], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -154,7 +154,7 @@ def test_a_moderator_needs_a_name() -> None:
         (("SINCE=1h",), "is not running"),
     ],
 )
-def test_a_replay_is_told_what_to_publish_again(
+def test_replay_without_valid_arguments_is_refused(
     tmp_path: Path, arguments: tuple[str, ...], answer: str
 ) -> None:
     done = subprocess.run(

@@ -15,7 +15,7 @@ ALL = frozenset(stages.DOMAINS)
 
 
 @pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
-def test_a_stage_starts_what_it_needs_and_nothing_else(
+def test_stage_starts_the_required_processes_only(
     extracted: frozenset[str], tmp_path: Path
 ) -> None:
     with Stack(extracted, tmp_path, SMALL) as stack:
@@ -82,7 +82,7 @@ def test_stages_keep_their_data_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "extracted", [frozenset[str](), frozenset({"users"})], ids=stages.stage_name
 )
-def test_a_moderator_is_made_where_accounts_live(extracted: frozenset[str], tmp_path: Path) -> None:
+def test_moderator_is_made_where_accounts_live(extracted: frozenset[str], tmp_path: Path) -> None:
     stack = Stack(extracted, tmp_path, SMALL)
     done = stack.control("moderator", "ada")
     assert done.returncode == 1
@@ -100,7 +100,7 @@ def test_a_moderator_is_made_where_accounts_live(extracted: frozenset[str], tmp_
 
 
 @pytest.mark.parametrize(("extracted", "seconds"), [(frozenset[str](), 4), (ALL, 10)])
-def test_a_warm_start_is_quick(extracted: frozenset[str], seconds: int, tmp_path: Path) -> None:
+def test_warm_start_is_quick(extracted: frozenset[str], seconds: int, tmp_path: Path) -> None:
     stack = Stack(extracted, tmp_path)
     with stack:
         pass

@@ -32,7 +32,7 @@ def count(**context: str) -> Counter[str]:
     return cost.amounts(made.options, made.stacks)
 
 
-def test_every_kind_of_resource_is_either_counted_or_known_to_be_free() -> None:
+def test_every_resource_type_is_priced_or_known_to_be_free() -> None:
     made = templates(environment="production")
     for kind, properties in cost._resources(made.stacks):
         if kind not in FREE:
@@ -40,7 +40,7 @@ def test_every_kind_of_resource_is_either_counted_or_known_to_be_free() -> None:
             assert gateway or list(cost._paid(kind, properties, made.options)), kind
 
 
-def test_what_is_counted_has_a_price_and_every_price_a_source() -> None:
+def test_counted_items_have_prices_and_prices_have_sources() -> None:
     known = cost.prices()
     for context in ({}, {"idle": "on"}, {"environment": "production"}, {"architecture": "arm64"}):
         assert count(**context).keys() <= known.keys()
@@ -49,7 +49,7 @@ def test_what_is_counted_has_a_price_and_every_price_a_source() -> None:
         assert price.dollars is None or re.fullmatch(r"20\d\d(-\d\d)?|undated", price.date), what
 
 
-def test_a_sleeping_lab_pays_for_no_task_and_no_database() -> None:
+def test_sleeping_lab_pays_for_no_task_and_no_database() -> None:
     idle, awake = count(idle="on"), count()
     assert awake["fargate-vcpu-x86_64"] == 8 * 0.25
     assert awake["db.t4g.micro"] == 1
@@ -58,7 +58,7 @@ def test_a_sleeping_lab_pays_for_no_task_and_no_database() -> None:
     assert idle["load-balancer"] == awake["load-balancer"] == 1
 
 
-def test_what_is_not_known_is_left_blank(tmp_path: Path) -> None:
+def test_unknown_price_is_left_blank(tmp_path: Path) -> None:
     file = tmp_path / "prices.toml"
     file.write_text(
         '[[price]]\nwhat = "a"\ndollars = 2\nper = "month"\nsource = ""\ndate = ""\n'
@@ -79,7 +79,7 @@ def test_endpoints_are_paid_for_in_production_only(environment: str) -> None:
     assert paid == (12 if environment == "production" else 0)
 
 
-def test_the_document_says_what_is_computed() -> None:
+def test_deployment_page_has_the_computed_costs() -> None:
     counted = {
         "lab idle": count(idle="on"),
         "lab running": count(),

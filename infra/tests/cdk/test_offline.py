@@ -18,7 +18,7 @@ from infra.local_cloud.template_filter import (
 from infra.tests.cdk.templates import templates
 
 
-def test_only_what_the_emulator_rejects_is_left_out() -> None:
+def test_only_resources_rejected_by_the_emulator_are_removed() -> None:
     for name, template in templates().stacks.items():
         made, gone = remove_unsupported(template)
         assert set(gone.values()) <= REASONS.keys()
@@ -33,7 +33,7 @@ def test_only_what_the_emulator_rejects_is_left_out() -> None:
         assert {key: value for key, value in made.items() if key != "Resources"} == rest
 
 
-def test_everything_that_is_rejected_occurs() -> None:
+def test_every_rejected_resource_type_occurs() -> None:
     stacks = templates().stacks.values()
     found = {
         resource_kind(resource) for stack in stacks for resource in stack["Resources"].values()
@@ -42,14 +42,14 @@ def test_everything_that_is_rejected_occurs() -> None:
     assert REASONS.keys() - found <= {"AWS::EC2::SecurityGroupEgress"}
 
 
-def test_the_template_itself_stays_as_it_is() -> None:
+def test_template_itself_is_not_changed() -> None:
     template = templates().stack("posts")
     before = json.dumps(template)
     remove_unsupported(template)
     assert json.dumps(template) == before
 
 
-def test_what_others_refer_to_is_not_left_out_in_silence() -> None:
+def test_removing_a_referenced_resource_is_an_error() -> None:
     flow = {"Type": "AWS::EC2::FlowLog"}
     bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Ref": "Flow"}}}
     with pytest.raises(StillReferencedError, match="Flow"):
@@ -76,14 +76,14 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
-def test_a_target_is_well_when_its_answer_is_one_of_the_codes(port: int) -> None:
+def test_target_is_healthy_when_its_status_matches_the_codes(port: int) -> None:
     assert health.target_is_healthy("127.0.0.1", port, "/readyz")
     assert health.target_is_healthy("127.0.0.1", port, "/readyz", "301,200-204")
     assert not health.target_is_healthy("127.0.0.1", port, "/other")
     assert not health.target_is_healthy("127.0.0.1", 1, "/readyz")
 
 
-def test_a_task_that_ends_or_stays_ill_is_no_healthy_task() -> None:
+def test_task_that_ends_or_stays_unhealthy_is_an_error() -> None:
     with pytest.raises(health.NotHealthyError, match="posts ended"):
         health.wait(lambda: False, lambda: "posts", lambda: False, 5)
     with pytest.raises(health.NotHealthyError, match="not healthy after 0 s"):
@@ -92,7 +92,7 @@ def test_a_task_that_ends_or_stays_ill_is_no_healthy_task() -> None:
     assert health.wait(lambda: True, lambda: "", lambda: False, 5)
 
 
-def test_a_wrong_place_says_what_is_wrong() -> None:
+def test_invalid_deployment_target_is_refused_with_a_reason() -> None:
     assert target.read_target({}) == target.DeploymentTarget("forum-local", 8080)
     with pytest.raises(ValueError, match="PORT must be a port"):
         target.read_target({"PORT": "http"})

@@ -51,7 +51,7 @@ def answers(path: str, made: Templates) -> str:
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry["path"])
-def test_a_path_reaches_its_owner(entry: dict[str, str], stage: Templates) -> None:
+def test_path_reaches_its_owner(entry: dict[str, str], stage: Templates) -> None:
     """A load balancer matches the raw path; if Envoy normalizes it first, `alb` is the owner."""
     owner = entry.get("alb", entry["owner"])
     parts = urlsplit(entry["path"]) if entry["path"].startswith("http") else None
@@ -83,14 +83,14 @@ def test_no_rule_shadows_another(stage: Templates) -> None:
                 assert not any(matches(each, example) for each in patterns(earlier))
 
 
-def test_a_rule_has_the_same_priority_at_every_stage(stage: Templates) -> None:
+def test_rule_has_the_same_priority_at_every_stage(stage: Templates) -> None:
     everything = {r.patterns: r.priority for r in listener_rules.rules()}
     for rule in stage.rules():
         if paths := patterns(rule):
             assert everything[tuple(paths)] == int(rule["Priority"])
 
 
-def test_paths_are_given_when_tasks_answer_and_taken_before_they_go(stage: Templates) -> None:
+def test_rules_follow_healthy_tasks_and_are_removed_before_them(stage: Templates) -> None:
     """CloudFormation creates a resource after its dependencies, and deletes it before them."""
     for component in stage.options.extracted:
         resources = stage.stack(component)["Resources"]
@@ -110,7 +110,7 @@ def test_paths_are_given_when_tasks_answer_and_taken_before_they_go(stage: Templ
         assert set(held) <= set(resources[service]["DependsOn"])
 
 
-def test_a_rule_that_holds_a_target_group_matches_no_request(stage: Templates) -> None:
+def test_rule_that_attaches_a_target_group_matches_no_request(stage: Templates) -> None:
     for rule in stage.rules():
         if not patterns(rule):
             fields = {condition["Field"]: condition for condition in rule["Conditions"]}
@@ -120,7 +120,7 @@ def test_a_rule_that_holds_a_target_group_matches_no_request(stage: Templates) -
             assert fields["source-ip"]["SourceIpConfig"]["Values"] == ["192.0.2.1/32"]
 
 
-def test_the_default_is_the_monolith(stage: Templates) -> None:
+def test_default_is_the_monolith(stage: Templates) -> None:
     listener = stage.one("AWS::ElasticLoadBalancingV2::Listener", "edge")
     (action,) = listener["DefaultActions"]
     group = stage.stack("edge")["Resources"][action["TargetGroupArn"]["Ref"]]["Properties"]

@@ -29,7 +29,7 @@ def image_of(component: str) -> str:
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
-def test_the_port_is_the_same_everywhere(name: str) -> None:
+def test_port_is_the_same_everywhere(name: str) -> None:
     container = FULL.container(name)
     (mapping,) = container["PortMappings"]
     stack = "edge" if name == stages.MONOLITH else name
@@ -47,7 +47,7 @@ def test_the_port_is_the_same_everywhere(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
-def test_health_is_asked_for_in_the_same_way_everywhere(name: str) -> None:
+def test_health_check_is_the_same_everywhere(name: str) -> None:
     stack = "edge" if name == stages.MONOLITH else name
     group = FULL.one("AWS::ElasticLoadBalancingV2::TargetGroup", stack)
     assert group["HealthCheckPath"] == components.READY == healthcheck.PATH
@@ -58,7 +58,7 @@ def test_health_is_asked_for_in_the_same_way_everywhere(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
-def test_the_name_is_the_same_everywhere(name: str) -> None:
+def test_name_is_the_same_everywhere(name: str) -> None:
     stack = FULL.stack(name)["Resources"].values()
     (known,) = (each for each in stack if each["Type"] == "AWS::ServiceDiscovery::Service")
     assert known["Properties"]["Name"] == name
@@ -69,7 +69,7 @@ def test_the_name_is_the_same_everywhere(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
-def test_a_worker_runs_what_it_runs_in_compose(name: str) -> None:
+def test_worker_runs_the_same_command_as_in_compose(name: str) -> None:
     program = worker_name(name)
     container = FULL.container(program)
     assert container["Command"] == COMPOSE["services"][program]["command"]
@@ -87,7 +87,7 @@ def test_peers_are_found_where_their_domain_is_owned() -> None:
     assert settings(FULL.container(stages.MONOLITH))["EXTRACTED"] == "users,threads,posts"
 
 
-def test_where_nothing_is_extracted_nobody_is_told_anything() -> None:
+def test_monolith_alone_has_no_topic_queue_or_event_settings() -> None:
     alone = templates(extracted="")
     assert {s["ServiceName"] for s in alone.all("AWS::ECS::Service")} == {stages.MONOLITH}
     assert not list(alone.all("AWS::SNS::Topic"))
@@ -135,7 +135,7 @@ def test_queues_and_filters_are_the_components_own(extracted: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ["lab", PRODUCTION])
-def test_a_task_can_end_in_peace(environment: str) -> None:
+def test_task_has_time_to_shut_down(environment: str) -> None:
     made: Templates = templates(environment=environment)
     for definition in made.all("AWS::ECS::TaskDefinition"):
         for container in definition["ContainerDefinitions"]:

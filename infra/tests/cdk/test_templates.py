@@ -35,7 +35,7 @@ def texts(value: Any) -> str:
 
 @pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_container_can_do_little(made: Templates, program: str) -> None:
+def test_container_has_minimal_rights(made: Templates, program: str) -> None:
     task, container = made.task(program), made.container(program)
     assert task["NetworkMode"] == "awsvpc"
     assert task["RequiresCompatibilities"] == ["FARGATE"]
@@ -55,7 +55,7 @@ def test_a_container_can_do_little(made: Templates, program: str) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_secrets_come_by_reference_and_only_to_who_needs_them(program: str) -> None:
+def test_each_component_gets_only_its_secrets_by_reference(program: str) -> None:
     container = LAB.container(program)
     component = program.removesuffix("-worker")
     wanted = {"SECRET_KEY", "SESSION_PUBLIC_KEYS"}
@@ -66,13 +66,13 @@ def test_secrets_come_by_reference_and_only_to_who_needs_them(program: str) -> N
     assert "password" not in texts(settings(container)).lower()
 
 
-def test_the_monolith_signs_sessions_while_it_keeps_users() -> None:
+def test_monolith_has_the_signing_key_while_it_owns_users() -> None:
     alone = templates(extracted="threads").container(stages.MONOLITH)
     assert "SESSION_PRIVATE_KEY" in {each["Name"] for each in alone["Secrets"]}
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
-def test_a_component_may_touch_only_what_is_its_own(name: str) -> None:
+def test_component_has_permissions_for_its_own_resources_only(name: str) -> None:
     by_sid = {each["Sid"]: each for each in statements(LAB, name) if "Sid" in each}
     tables = texts(by_sid["OwnTables"]["Resource"]) if "OwnTables" in by_sid else ""
     for service in stages.DOMAINS:
@@ -87,7 +87,7 @@ def test_a_component_may_touch_only_what_is_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
-def test_a_star_stands_only_where_aws_takes_nothing_else(made: Templates) -> None:
+def test_wildcards_appear_only_where_aws_requires_them(made: Templates) -> None:
     for stack in made.stacks.values():
         for resource in stack["Resources"].values():
             if resource["Type"] != "AWS::IAM::Policy":
@@ -107,7 +107,7 @@ def test_exec_is_for_a_lab_and_opens_the_file_system_it_needs() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_deployment_that_fails_is_rolled_back(program: str) -> None:
+def test_deployment_that_fails_is_rolled_back(program: str) -> None:
     configuration = LAB.service(program)["DeploymentConfiguration"]
     assert configuration["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
     assert configuration["MinimumHealthyPercent"] == 100
@@ -144,7 +144,7 @@ def test_everything_scales_between_its_bounds(made: Templates) -> None:
             assert each["TargetValue"] == scaling.BACKLOG_PER_TASK
 
 
-def test_production_has_two_of_what_people_wait_for_and_no_public_address() -> None:
+def test_production_has_redundant_tasks_and_no_public_addresses() -> None:
     for name in EVERYBODY:
         assert components.size(PRODUCTION.options, name).min_tasks >= 2
     for service in PRODUCTION.all("AWS::ECS::Service"):
@@ -158,7 +158,7 @@ def test_production_has_two_of_what_people_wait_for_and_no_public_address() -> N
 
 
 @pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
-def test_data_is_encrypted_and_can_be_brought_back(made: Templates) -> None:
+def test_data_is_encrypted_and_recoverable(made: Templates) -> None:
     for table in made.all("AWS::DynamoDB::Table"):
         assert table["SSESpecification"]["SSEEnabled"] is True
         recovery = table["PointInTimeRecoverySpecification"]
@@ -169,7 +169,7 @@ def test_data_is_encrypted_and_can_be_brought_back(made: Templates) -> None:
     assert database["BackupRetentionPeriod"] >= 1
 
 
-def test_no_nat_gateway_is_paid_for() -> None:
+def test_no_nat_gateway_is_created() -> None:
     for made in (LAB, PRODUCTION):
         assert not list(made.all("AWS::EC2::NatGateway"))
     reached = {texts(e["ServiceName"]) for e in PRODUCTION.all("AWS::EC2::VPCEndpoint")}
@@ -178,7 +178,7 @@ def test_no_nat_gateway_is_paid_for() -> None:
     assert len(list(LAB.all("AWS::EC2::Subnet"))) == 4
 
 
-def test_production_speaks_https_and_sends_everybody_there() -> None:
+def test_production_redirects_http_to_https() -> None:
     listeners = PRODUCTION.all("AWS::ElasticLoadBalancingV2::Listener")
     by_port = {each["Port"]: each for each in listeners}
     assert by_port[443]["Certificates"] == [{"CertificateArn": CERTIFICATE}]
@@ -189,20 +189,20 @@ def test_production_speaks_https_and_sends_everybody_there() -> None:
     assert (plain["Port"], plain["Protocol"]) == (80, "HTTP")
 
 
-def test_a_step_of_the_split_does_not_touch_the_network() -> None:
+def test_stages_share_the_same_network_and_edge_stacks() -> None:
     for extracted in ("", "users", "threads,posts"):
         assert templates(extracted=extracted).stack("network") == LAB.stack("network")
         assert templates(extracted=extracted).stack("edge") == LAB.stack("edge")
 
 
 @pytest.mark.parametrize("name", stages.DOMAINS)
-def test_a_service_is_deployed_alone(name: str) -> None:
+def test_service_is_deployed_alone(name: str) -> None:
     """No stack refers to stage-dependent resources of another stack."""
     others = [s for n, s in LAB.stacks.items() if n not in {f"forum-{name}", "forum-watch"}]
     assert f"forum-{name}:" not in texts(others)
 
 
-def test_there_is_an_alarm_for_everything_that_a_person_should_see() -> None:
+def test_alarms_cover_every_component_and_are_on_the_dashboard() -> None:
     found = {each["AlarmName"] for each in LAB.all("AWS::CloudWatch::Alarm")}
     for name in EVERYBODY:
         assert {f"forum-{name}-{what}" for what in ("failing", "slow", "unhealthy")} <= found
@@ -218,7 +218,7 @@ def test_there_is_an_alarm_for_everything_that_a_person_should_see() -> None:
         assert metric["MetricName"].endswith(alarms.OUTBOX)
 
 
-def test_a_sleeping_lab_runs_nothing() -> None:
+def test_sleeping_lab_runs_nothing() -> None:
     idle = templates(idle="on")
     assert {each["DesiredCount"] for each in idle.all("AWS::ECS::Service")} == {0}
     assert not list(idle.all("AWS::ApplicationAutoScaling::ScalableTarget"))
@@ -248,7 +248,7 @@ def test_a_sleeping_lab_runs_nothing() -> None:
         ),
     ],
 )
-def test_a_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any]) -> None:
+def test_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any]) -> None:
     made = templates(strategy=name)
     for component in EVERYBODY:
         service = made.service(component)
@@ -288,6 +288,6 @@ def test_a_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any])
         ({"name": "A Forum"}, "name must be at most 12"),
     ],
 )
-def test_a_wrong_context_says_what_is_wrong(context: dict[str, str], told: str) -> None:
+def test_invalid_context_is_refused_with_a_reason(context: dict[str, str], told: str) -> None:
     with pytest.raises(OptionsError, match=told):
         read_options(context)

@@ -31,7 +31,7 @@ URL = "postgresql+psycopg://forum:pw@postgres:5432/"
 
 
 @pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
-def test_whoever_may_keep_users_can_sign_sessions_and_nobody_else(
+def test_only_possible_owners_of_users_get_the_signing_key(
     extracted: frozenset[str],
 ) -> None:
     shares = secrets_setup.component_secrets(extracted, MADE)
@@ -46,14 +46,14 @@ def test_whoever_may_keep_users_can_sign_sessions_and_nobody_else(
 
 
 @pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
-def test_the_users_service_knows_who_keeps_copies_where_nothing_was_moved(
+def test_users_service_has_the_replica_holders_of_its_stage(
     extracted: frozenset[str],
 ) -> None:
     replica_holders = secrets_setup.component_secrets(extracted, MADE)["users"]["replica_holders"]
     assert set(replica_holders.split(",")) == {stages.MONOLITH, *extracted} - {"users"}
 
 
-def test_each_stage_has_a_database_of_its_own() -> None:
+def test_each_stage_has_its_own_database() -> None:
     names = {stage_file.database_name(extracted) for extracted in stages.all_stages()}
     assert len(names) == 8
     shares = secrets_setup.component_secrets(frozenset({"users", "posts"}), MADE)
@@ -67,7 +67,7 @@ def began_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("began_alone")
-def test_a_forum_is_at_the_stage_that_it_was_moved_to(tmp_path: Path) -> None:
+def test_stage_of_a_moved_forum_is_saved(tmp_path: Path) -> None:
     assert stage_file.current_stage(tmp_path) == CurrentStage(frozenset())
     assert not stage_file.has_moved_domains(tmp_path)
     moved = CurrentStage(frozenset({"posts"}), frozenset({"users"}))
@@ -77,7 +77,7 @@ def test_a_forum_is_at_the_stage_that_it_was_moved_to(tmp_path: Path) -> None:
     assert stage_file.has_moved_domains(tmp_path)
 
 
-def test_each_forum_is_at_a_stage_of_its_own(
+def test_saved_stage_applies_to_its_own_forum_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("EXTRACTED", "users")
@@ -117,12 +117,12 @@ def test_setup_refuses_a_former_name_in_the_override_file(
     assert "FORUM_BEGAN_AS was renamed to INITIAL_STAGE" in capsys.readouterr().err
 
 
-def test_a_forum_that_was_not_moved_needs_no_second_file() -> None:
+def test_forum_without_moves_needs_no_override() -> None:
     for extracted in stages.all_stages():
         assert compose_override.override_text(extracted, extracted) == ""
 
 
-def test_what_came_since_always_runs_and_what_went_never_does() -> None:
+def test_override_enables_new_and_disables_returned_services() -> None:
     told = compose_override.override_text(
         frozenset({"users", "threads"}), frozenset({"threads", "posts"})
     )
@@ -140,7 +140,7 @@ def project(folder: Path, *files: str) -> ComposeProject:
     )
 
 
-def test_the_file_comes_with_the_first_service_and_goes_with_the_last(tmp_path: Path) -> None:
+def test_override_exists_while_any_service_is_extracted(tmp_path: Path) -> None:
     file = tmp_path / OVERRIDE
     assert compose_override.write_override(project(tmp_path), ("posts",)) == ""
     assert "posts-worker" in file.read_text(encoding="utf-8")
@@ -148,7 +148,7 @@ def test_the_file_comes_with_the_first_service_and_goes_with_the_last(tmp_path: 
     assert not file.exists()
 
 
-def test_a_file_of_the_persons_own_is_left_alone(tmp_path: Path) -> None:
+def test_override_file_of_the_user_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / OVERRIDE
     file.write_text("services: {}\n", encoding="utf-8")
     assert "posts-worker" in compose_override.write_override(project(tmp_path), ("posts",))
@@ -156,7 +156,7 @@ def test_a_file_of_the_persons_own_is_left_alone(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == "services: {}\n"
 
 
-def test_where_compose_would_not_read_the_file_its_options_are_named(tmp_path: Path) -> None:
+def test_unread_override_names_the_options_instead(tmp_path: Path) -> None:
     started = project(tmp_path, "compose.yaml", "more.yaml")
     assert compose_override.write_override(started, ("posts",)).endswith("needs: --profile posts")
     assert not (tmp_path / OVERRIDE).exists()
@@ -175,7 +175,7 @@ def ends() -> Iterator[tuple[ComposeHost, BinaryIO, BinaryIO]]:
     signal.signal(signal.SIGINT, before)
 
 
-def test_a_container_asks_for_others_and_is_told_when_they_are_there(
+def test_container_sends_requests_to_the_host_and_waits(
     ends: tuple[ComposeHost, BinaryIO, BinaryIO],
 ) -> None:
     hands, questions, answers = ends
@@ -186,7 +186,7 @@ def test_a_container_asks_for_others_and_is_told_when_they_are_there(
     assert questions.readline() == b'{"services": ["posts"]}\n'
 
 
-def test_what_went_wrong_outside_stops_the_move(
+def test_error_of_the_host_stops_the_move(
     ends: tuple[ComposeHost, BinaryIO, BinaryIO],
 ) -> None:
     hands, _, answers = ends
@@ -195,7 +195,7 @@ def test_what_went_wrong_outside_stops_the_move(
         hands.down("posts")
 
 
-def test_a_mover_that_nobody_waits_for_any_more_stops(
+def test_mover_stops_when_the_host_disconnects(
     ends: tuple[ComposeHost, BinaryIO, BinaryIO],
 ) -> None:
     _, _, answers = ends

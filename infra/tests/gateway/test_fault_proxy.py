@@ -89,7 +89,7 @@ def test_without_a_fault_everything_passes_as_it_is(mesh: Mesh) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_an_abort_is_an_error_that_nobody_behind_it_saw(mesh: Mesh, status: int) -> None:
+def test_abort_returns_an_error_without_reaching_the_target(mesh: Mesh, status: int) -> None:
     before = dict(mesh.received)
     with mesh.faults.abort("posts", status), mesh.faults.abort("dynamodb", status):
         answer = requests.get(mesh.url("posts"), timeout=5)
@@ -104,7 +104,7 @@ def test_an_abort_is_an_error_that_nobody_behind_it_saw(mesh: Mesh, status: int)
 
 
 @pytest.mark.parametrize(("service", "call"), [("sns", "list_topics"), ("sqs", "list_queues")])
-def test_an_abort_of_the_bus_is_an_error_that_boto3_understands(
+def test_abort_of_the_bus_is_an_error_that_boto3_understands(
     mesh: Mesh, service: str, call: str
 ) -> None:
     ask = getattr(mesh.client(service, "bus"), call)
@@ -113,14 +113,14 @@ def test_an_abort_of_the_bus_is_an_error_that_boto3_understands(
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
 
 
-def test_a_share_of_the_requests_is_a_share(mesh: Mesh) -> None:
+def test_fault_hits_the_given_share_of_requests(mesh: Mesh) -> None:
     with mesh.faults.abort("posts", percent=50):
         seen = [requests.get(mesh.url("posts"), timeout=5).status_code for _ in range(60)]
     assert 10 < seen.count(503) < 50
     assert seen.count(200) + seen.count(503) == 60
 
 
-def test_a_delay_is_waited_for_or_not(mesh: Mesh) -> None:
+def test_delay_is_waited_for_or_times_out(mesh: Mesh) -> None:
     with mesh.faults.delay("posts", 1), mesh.faults.delay("dynamodb", 3):
         started = time.monotonic()
         assert requests.get(mesh.url("posts"), timeout=5).status_code == 200
@@ -133,7 +133,7 @@ def test_a_delay_is_waited_for_or_not(mesh: Mesh) -> None:
     assert time.monotonic() - started < 0.9
 
 
-def test_a_drop_closes_connections_also_for_those_who_keep_one(mesh: Mesh) -> None:
+def test_drop_closes_kept_connections_too(mesh: Mesh) -> None:
     client, before = mesh.client("dynamodb", "dynamodb"), dict(mesh.received)
     with requests.Session() as session:
         for _ in range(2):
@@ -154,7 +154,7 @@ def test_a_drop_closes_connections_also_for_those_who_keep_one(mesh: Mesh) -> No
     }
 
 
-def test_the_datastore_is_throttled_as_boto3_knows_it(mesh: Mesh) -> None:
+def test_throttling_is_the_error_that_boto3_knows(mesh: Mesh) -> None:
     client = mesh.client("dynamodb", "dynamodb")
     with mesh.faults.throttle():
         with pytest.raises(client.exceptions.ProvisionedThroughputExceededException) as refused:
@@ -164,14 +164,14 @@ def test_the_datastore_is_throttled_as_boto3_knows_it(mesh: Mesh) -> None:
             Database(client, "t-").check_table("posts")
 
 
-def test_boto3_gets_over_a_little_throttling(mesh: Mesh) -> None:
+def test_boto3_survives_a_little_throttling(mesh: Mesh) -> None:
     client = mesh.client("dynamodb", "dynamodb", attempts=8)
     with mesh.faults.throttle(20):
         for _ in range(10):
             client.list_tables()
 
 
-def test_a_call_between_components_gets_over_a_few_faults(mesh: Mesh) -> None:
+def test_call_between_components_survives_a_few_faults(mesh: Mesh) -> None:
     with mesh.faults.abort("posts", percent=20):
         failed = {method: _failed(mesh, method) for method in ("GET", "POST")}
     # A POST without a key is made once, and twelve of sixty fail. All three tries of a GET fail in

@@ -66,14 +66,14 @@ def assert_problem(response: HTTPResponse, body: bytes, status: int, title: str)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_read_is_tried_three_times(tmp_path: Path, method: str) -> None:
+def test_read_is_tried_three_times(tmp_path: Path, method: str) -> None:
     with setting(tmp_path, first(2, "drop")) as (gateway, users):
         response, _ = gateway.ask("/api/users", method)
         assert response.status == 200
         assert users.received == [(method, "/api/users")] * 3
 
 
-def test_a_read_is_given_up_after_three_tries(tmp_path: Path) -> None:
+def test_read_is_given_up_after_three_tries(tmp_path: Path) -> None:
     with setting(tmp_path, first(9, "drop")) as (gateway, users):
         response, body = gateway.ask("/api/users")
         assert_problem(response, body, 503, "Service Unavailable")
@@ -82,7 +82,7 @@ def test_a_read_is_given_up_after_three_tries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_a_write_is_sent_once(tmp_path: Path, method: str) -> None:
+def test_write_is_sent_once(tmp_path: Path, method: str) -> None:
     with setting(tmp_path, first(9, "drop")) as (gateway, users):
         response, body = gateway.ask("/api/users", method, body=b"{}")
         assert_problem(response, body, 503, "Service Unavailable")
@@ -90,7 +90,7 @@ def test_a_write_is_sent_once(tmp_path: Path, method: str) -> None:
         assert len(users.received) == 1
 
 
-def test_no_client_steers_retries_or_timeouts(tmp_path: Path) -> None:
+def test_clients_cannot_control_retries_or_timeouts(tmp_path: Path) -> None:
     asked = {
         "x-envoy-retry-on": "reset",
         "x-envoy-max-retries": "5",
@@ -104,7 +104,7 @@ def test_no_client_steers_retries_or_timeouts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_instance_that_is_not_ready_is_spared(tmp_path: Path, method: str) -> None:
+def test_instance_that_is_not_ready_gets_no_requests(tmp_path: Path, method: str) -> None:
     one, two = Upstream("one"), Upstream("two")
     with pair(tmp_path, one, two) as gateway:
         for _ in range(10):
@@ -121,13 +121,13 @@ def test_an_instance_that_is_not_ready_is_spared(tmp_path: Path, method: str) ->
         assert (len(one.received), len(two.received)) == (10, 20)
 
 
-def test_the_only_instance_is_asked_even_if_it_is_not_ready(tmp_path: Path) -> None:
+def test_only_instance_gets_requests_even_if_not_ready(tmp_path: Path) -> None:
     with setting(tmp_path, first(0, "answer")) as (gateway, users):
         unready(users)
         assert gateway.ask("/api/users", "POST")[0].status == 200
 
 
-def test_a_read_is_tried_on_another_instance(tmp_path: Path) -> None:
+def test_read_is_tried_on_another_instance(tmp_path: Path) -> None:
     one, two = Upstream("one", first(99, "drop")), Upstream("two")
     with pair(tmp_path, one, two) as gateway:
         for count in range(1, 11):
@@ -136,7 +136,7 @@ def test_a_read_is_tried_on_another_instance(tmp_path: Path) -> None:
         assert len(one.received) >= 5
 
 
-def test_a_write_goes_to_another_instance_if_nobody_has_it(tmp_path: Path) -> None:
+def test_refused_write_is_sent_to_another_instance(tmp_path: Path) -> None:
     one, two = Upstream("one"), Upstream("two")
     with serving(two), ExitStack() as stack:
         stack.enter_context(serving(one))
@@ -151,7 +151,7 @@ def test_a_write_goes_to_another_instance_if_nobody_has_it(tmp_path: Path) -> No
             assert (len(one.received), len(two.received)) == (0, 10)
 
 
-def test_a_write_that_an_instance_has_goes_to_no_other(tmp_path: Path) -> None:
+def test_write_received_by_an_instance_is_not_sent_to_another(tmp_path: Path) -> None:
     one, two = Upstream("one", first(99, "drop")), Upstream("two", first(99, "drop"))
     with pair(tmp_path, one, two) as gateway:
         for _ in range(10):
@@ -159,7 +159,7 @@ def test_a_write_that_an_instance_has_goes_to_no_other(tmp_path: Path) -> None:
         assert len(one.received) + len(two.received) == 10
 
 
-def test_a_component_that_comes_is_found_soon(tmp_path: Path) -> None:
+def test_component_that_starts_is_found_within_a_second(tmp_path: Path) -> None:
     users = Upstream("users", port=free_port())
     ports = {"monolith": free_port(), "users": users.port}
     with running(USERS, ports, tmp_path) as gateway:
@@ -170,7 +170,7 @@ def test_a_component_that_comes_is_found_soon(tmp_path: Path) -> None:
             assert gateway.ask("/api/users")[0].status == 503
 
 
-def test_a_component_that_was_away_for_a_moment_is_asked_at_once(tmp_path: Path) -> None:
+def test_component_back_after_a_short_outage_is_used_at_once(tmp_path: Path) -> None:
     users = Upstream("users", port=free_port())
     ports = {"monolith": free_port(), "users": users.port}
 
@@ -188,7 +188,7 @@ def test_a_component_that_was_away_for_a_moment_is_asked_at_once(tmp_path: Path)
                 assert until(lambda: gateway.ask("/api/users")[0].status == 200, 3) < 0.8
 
 
-def test_a_component_that_hangs_is_given_up_for_all(tmp_path: Path) -> None:
+def test_component_that_hangs_fails_fast(tmp_path: Path) -> None:
     with ExitStack() as stack:
         # It accepts connections but never responds.
         hung = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -200,7 +200,7 @@ def test_a_component_that_hangs_is_given_up_for_all(tmp_path: Path) -> None:
         assert time.monotonic() - started < 1
 
 
-def test_no_client_says_how_long_a_request_may_take(tmp_path: Path) -> None:
+def test_deadline_header_of_a_client_is_removed(tmp_path: Path) -> None:
     with setting(tmp_path, first(0, "answer")) as (gateway, _):
         _, body = gateway.ask("/api/users", headers={headers.DEADLINE: "1"})
         received = json.loads(body)["headers"]
@@ -209,7 +209,7 @@ def test_no_client_says_how_long_a_request_may_take(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_component_that_is_down_is_a_503(tmp_path: Path, method: str) -> None:
+def test_component_that_is_down_is_a_503(tmp_path: Path, method: str) -> None:
     with running(USERS, {"monolith": free_port(), "users": free_port()}, tmp_path) as gateway:
         for path in ("/", "/api/users"):
             response, body = gateway.ask(path, method)
@@ -217,7 +217,7 @@ def test_a_component_that_is_down_is_a_503(tmp_path: Path, method: str) -> None:
             assert response.headers["Retry-After"] == "2"
 
 
-def test_a_browser_is_shown_a_page_where_nothing_makes_pages(tmp_path: Path) -> None:
+def test_browser_gets_an_error_page_without_the_monolith(tmp_path: Path) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     with running(USERS, {"monolith": free_port(), "users": free_port()}, tmp_path) as gateway:
         response, body = gateway.ask("/threads/1", headers=browser)
@@ -231,7 +231,7 @@ def test_a_browser_is_shown_a_page_where_nothing_makes_pages(tmp_path: Path) -> 
             assert_problem(response, body, 503, "Service Unavailable")
 
 
-def test_a_component_that_hangs_is_a_504_after_15_seconds(tmp_path: Path) -> None:
+def test_component_that_hangs_is_a_504_after_15_seconds(tmp_path: Path) -> None:
     with setting(tmp_path, first(9, "hang")) as (gateway, users):
         started = time.monotonic()
         response, body = gateway.ask("/api/users")
@@ -240,7 +240,7 @@ def test_a_component_that_hangs_is_a_504_after_15_seconds(tmp_path: Path) -> Non
         assert len(users.received) == 1
 
 
-def test_a_request_that_is_too_large_is_refused(tmp_path: Path) -> None:
+def test_request_that_is_too_large_is_refused(tmp_path: Path) -> None:
     with setting(tmp_path, first(0, "answer")) as (gateway, users):
         response, _ = gateway.ask("/api/users", "POST", body=b"x" * 1_000_000)
         assert response.status == 200
@@ -251,7 +251,7 @@ def test_a_request_that_is_too_large_is_refused(tmp_path: Path) -> None:
         assert len(users.received) == 1
 
 
-def test_a_request_gets_an_id_that_everybody_sees(tmp_path: Path) -> None:
+def test_request_gets_one_id_for_all_components_and_logs(tmp_path: Path) -> None:
     with setting(tmp_path, first(0, "answer")) as (gateway, _):
         response, body = gateway.ask("/api/users")
         given = response.headers["X-Request-Id"]
@@ -261,7 +261,7 @@ def test_a_request_gets_an_id_that_everybody_sees(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sane", ["abc-1.2_3", "x" * 64, "7b4b4b5e-3a56-4f0e-9c39-1f7ac6d5a001"])
-def test_a_sane_request_id_is_kept(tmp_path: Path, sane: str) -> None:
+def test_valid_request_id_is_kept(tmp_path: Path, sane: str) -> None:
     with setting(tmp_path, first(0, "answer")) as (gateway, _):
         response, body = gateway.ask("/api/users", headers={"X-Request-Id": sane})
         assert response.headers["X-Request-Id"] == sane
@@ -269,7 +269,7 @@ def test_a_sane_request_id_is_kept(tmp_path: Path, sane: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ["a b", "x" * 65, 'a","b', "<script>", "{${x}}"])
-def test_an_odd_request_id_is_replaced(tmp_path: Path, odd: str) -> None:
+def test_invalid_request_id_is_replaced(tmp_path: Path, odd: str) -> None:
     with setting(tmp_path, first(0, "answer")) as (gateway, _):
         response, body = gateway.ask("/api/users", headers={"X-Request-Id": odd})
         given = response.headers["X-Request-Id"]
@@ -278,7 +278,7 @@ def test_an_odd_request_id_is_replaced(tmp_path: Path, odd: str) -> None:
         assert json.loads(body)["headers"]["x-request-id"] == given
 
 
-def test_the_clients_address_is_the_connections(tmp_path: Path) -> None:
+def test_client_address_is_that_of_the_connection(tmp_path: Path) -> None:
     claimed = {"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Proto": "https"}
     with setting(tmp_path, first(0, "answer")) as (gateway, _):
         _, body = gateway.ask("/api/users", headers=claimed)
@@ -287,7 +287,7 @@ def test_the_clients_address_is_the_connections(tmp_path: Path) -> None:
         assert received["x-forwarded-for"].split(",")[-1].strip() != "9.9.9.9"
 
 
-def test_the_access_log_is_json_without_anything_secret(tmp_path: Path) -> None:
+def test_access_log_is_json_without_anything_secret(tmp_path: Path) -> None:
     secrets = {"Cookie": "forum_session=s3cret", "Authorization": "Bearer s3cret"}
     with setting(tmp_path, first(0, "answer")) as (gateway, _):
         gateway.ask("/api/users/1?token=s3cret", headers={**secrets, "X-Request-Id": "one"})
@@ -314,7 +314,7 @@ def test_the_access_log_is_json_without_anything_secret(tmp_path: Path) -> None:
     assert refused["request_id"]
 
 
-def test_the_command_line_writes_what_envoy_accepts(tmp_path: Path) -> None:
+def test_command_line_writes_valid_configuration(tmp_path: Path) -> None:
     file = tmp_path / "envoy.json"
     places = ["monolith=monolith.forum.local:8080", "threads=10.0.0.1:8080", "threads=10.0.0.2:80"]
     options = [option for place in places for option in ("--address", place)]
@@ -337,14 +337,14 @@ def test_the_command_line_writes_what_envoy_accepts(tmp_path: Path) -> None:
         (["--extracted", "", "--address", "monolith=127.0.0.1:99999"], "port_value"),
     ],
 )
-def test_the_command_line_says_what_is_wrong(
+def test_command_line_reports_errors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
 ) -> None:
     assert renderer.main([*options, "--output", str(tmp_path / "envoy.json")]) == 1
     assert message in capsys.readouterr().err
 
 
-def test_a_component_that_nobody_placed_is_where_containers_have_it(tmp_path: Path) -> None:
+def test_component_without_an_address_has_its_container_name(tmp_path: Path) -> None:
     file = tmp_path / "envoy.json"
     options = ["--extracted", "users", "--address", "monolith=127.0.0.1:1", "--output", str(file)]
     assert renderer.main(options) == 0
@@ -355,14 +355,14 @@ def test_a_component_that_nobody_placed_is_where_containers_have_it(tmp_path: Pa
     assert (place["address"], place["port_value"]) == ("users.forum.local", 8080)
 
 
-def test_nobody_is_logged_who_only_asks_for_health(tmp_path: Path) -> None:
+def test_health_requests_are_not_logged(tmp_path: Path) -> None:
     with setting(tmp_path, first(0, "answer")) as (gateway, _):
         for path in ("/healthz", "/readyz", "/readyzz"):
             gateway.ask(path)
         assert [line["path"] for line in gateway.logged(1)] == ["/readyzz"]
 
 
-def test_a_component_needs_an_address() -> None:
+def test_component_needs_an_address() -> None:
     nowhere = GatewayConfig(routes.load().at(USERS), {"monolith": [LOCAL]}, LOCAL)
     with pytest.raises(ValueError, match="given for users"):
         render(nowhere)
@@ -394,7 +394,7 @@ def test_extracted_is_read_in_any_order(text: str, expected: str) -> None:
     assert stages.as_setting(stages.parse(text)) == expected
 
 
-def test_a_gateway_whose_routes_change_knows_every_component(tmp_path: Path) -> None:
+def test_gateway_with_a_routes_file_knows_all_components(tmp_path: Path) -> None:
     output, file = tmp_path / "envoy.json", tmp_path / "routes" / "routes.json"
     file.parent.mkdir()
     arguments = ("--extracted", "posts", "--output", str(output), "--routes-file", str(file))

@@ -33,7 +33,7 @@ def stage(
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry["path"])
-def test_a_path_reaches_its_owner(
+def test_path_reaches_its_owner(
     entry: dict[str, str], stage: tuple[frozenset[str], Running]
 ) -> None:
     extracted, gateway = stage

@@ -42,21 +42,21 @@ def assert_refused(stack: Stack, *expected: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["gateway", "monolith", "users", "dynamodb", "bus"])
-def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path, part: str) -> None:
+def test_taken_port_is_named_before_anything_starts(tmp_path: Path, part: str) -> None:
     stack = Stack(USERS, tmp_path, SMALL)
     with occupied(stack.config.ports[part]):
         variable = PORTS[part][0]
         assert_refused(stack, f"port {stack.config.ports[part]}", f"{variable}=<port>", part)
 
 
-def test_every_taken_port_is_named_at_once(tmp_path: Path) -> None:
+def test_all_taken_ports_are_named_together(tmp_path: Path) -> None:
     stack = Stack(USERS, tmp_path, SMALL)
     ports = stack.config.ports
     with occupied(ports["gateway"], ""), occupied(ports["users"], ""):
         assert_refused(stack, "PORT=<port>", "USERS_PORT=<port>")
 
 
-def test_a_port_that_the_stage_does_not_need_may_be_taken(stack: Stack) -> None:
+def test_port_that_the_stage_does_not_need_may_be_taken(stack: Stack) -> None:
     with occupied(stack.config.ports["users"]), stack:
         assert listens(stack.config.ports["gateway"])
 
@@ -71,17 +71,17 @@ def test_a_port_that_the_stage_does_not_need_may_be_taken(stack: Stack) -> None:
         ({"PORT": "8081", "MONOLITH_PORT": "8081"}, "PORT and MONOLITH_PORT are both 8081"),
     ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, setting: dict[str, str], message: str) -> None:
+def test_wrong_setting_is_named(tmp_path: Path, setting: dict[str, str], message: str) -> None:
     assert_refused(Stack(MONOLITH_ONLY, tmp_path, setting), message)
 
 
 @pytest.mark.parametrize("name", ["it's mine", "100%", "what?", "C #"])
-def test_a_folder_whose_name_does_not_work_is_refused(tmp_path: Path, name: str) -> None:
+def test_unsupported_folder_name_is_refused(tmp_path: Path, name: str) -> None:
     stack = Stack(MONOLITH_ONLY, tmp_path, {"VAR_DIR": str(tmp_path / name)})
     assert_refused(stack, "VAR_DIR must not contain")
 
 
-def test_a_folder_runs_one_forum(stack: Stack) -> None:
+def test_folder_runs_one_forum_only(stack: Stack) -> None:
     with stack:
         second = Stack(USERS, stack.config.var)
         second.output = stack.config.var / "second.log"
@@ -93,7 +93,7 @@ def test_a_folder_runs_one_forum(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_everything_in_order(tmp_path: Path, number: int) -> None:
+def test_signal_stops_everything_in_order(tmp_path: Path, number: int) -> None:
     with Stack(USERS, tmp_path, SMALL) as stack:
         started = time.monotonic()
         assert stack.stop(number) == 0
@@ -106,14 +106,14 @@ def test_a_signal_stops_everything_in_order(tmp_path: Path, number: int) -> None
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 0.7, 1.2])
-def test_a_signal_while_starting_leaves_nothing(stack: Stack, seconds: float) -> None:
+def test_signal_while_starting_leaves_nothing(stack: Stack, seconds: float) -> None:
     stack.spawn()
     time.sleep(seconds)
     # Before the launcher's handlers are in place, the signal itself ends it.
     assert stack.stop() in {0, -signal.SIGTERM}
 
 
-def test_a_killed_launcher_leaves_nothing_and_the_folder_free(tmp_path: Path) -> None:
+def test_killed_launcher_leaves_nothing_and_the_folder_free(tmp_path: Path) -> None:
     with Stack(USERS, tmp_path, SMALL) as stack:
         assert stack.process is not None
         stack.process.kill()
@@ -123,7 +123,7 @@ def test_a_killed_launcher_leaves_nothing_and_the_folder_free(tmp_path: Path) ->
             assert listens(stack.config.ports["gateway"])
 
 
-def test_a_new_run_waits_for_the_end_of_a_killed_one(stack: Stack) -> None:
+def test_new_run_waits_for_the_end_of_a_killed_one(stack: Stack) -> None:
     with stack:
         assert stack.process is not None
         stack.process.kill()
@@ -136,7 +136,7 @@ PARTS = ("gateway", "monolith", "users", "users-worker", "dynamodb", "bus")
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_that_dies_is_named_and_stops_the_rest(tmp_path: Path, part: str) -> None:
+def test_process_that_dies_is_named_and_stops_the_rest(tmp_path: Path, part: str) -> None:
     with Stack(USERS, tmp_path, SMALL) as stack:
         stack.kill(part)
         assert stack.process is not None
@@ -149,7 +149,7 @@ def test_a_part_that_dies_is_named_and_stops_the_rest(tmp_path: Path, part: str)
         assert not last or last[-1][:100] in said or part == "gateway"
 
 
-def test_a_part_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
+def test_process_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
     stack = Stack(USERS, tmp_path, {**SMALL, "SIGN_IN_LIMIT_PER_NAME": "many"})
     assert stack.spawn().wait(60) == 1
     assert not stack.wait_until_gone()
@@ -183,7 +183,7 @@ def test_stop_and_reset_from_elsewhere(stack: Stack) -> None:
     assert not stack.config.var.exists()
 
 
-def test_a_folder_may_have_an_odd_name(tmp_path: Path) -> None:
+def test_folder_name_may_contain_spaces_and_parentheses(tmp_path: Path) -> None:
     folder = tmp_path / "it is (all) mine"
     with Stack(USERS, folder, SMALL) as stack:
         assert stages.stage_name(USERS) in {path.name for path in (folder / "stages").iterdir()}

@@ -33,7 +33,7 @@ def environments(given: RunConfig) -> dict[str, Mapping[str, str]]:
     }
 
 
-def test_little_of_the_callers_environment_is_passed_on() -> None:
+def test_only_known_variables_of_the_caller_are_passed_on() -> None:
     passed = process_specs.base_environment(CALLER)
     assert passed == {
         "PATH": "/bin",
@@ -44,13 +44,13 @@ def test_little_of_the_callers_environment_is_passed_on() -> None:
     }
 
 
-def test_the_monolith_alone_needs_no_datastore_and_no_worker(tmp_path: Path) -> None:
+def test_monolith_alone_needs_no_datastore_and_no_worker(tmp_path: Path) -> None:
     given = local(tmp_path, "")
     assert given.servers == ("gateway", "monolith")
     assert given.workers == ()
 
 
-def test_what_another_stage_needs_can_be_started_at_any(tmp_path: Path) -> None:
+def test_processes_of_every_stage_can_be_started_at_any_stage(tmp_path: Path) -> None:
     everything = {program.name for program in process_specs.all_specs(local(tmp_path), DYNOXIDE)}
     for extracted in ("", "users", "threads,posts"):
         given = local(tmp_path, extracted)
@@ -68,7 +68,7 @@ def test_each_component_has_a_worker_with_its_settings(tmp_path: Path) -> None:
         assert running[name].environment == running[name.removesuffix("-worker")].environment
 
 
-def test_where_events_go_is_known_before_the_bus_runs(tmp_path: Path, bus: Bus) -> None:
+def test_event_addresses_are_known_before_the_bus_runs(tmp_path: Path, bus: Bus) -> None:
     port = bus.environment["AWS_ENDPOINT_URL_SQS"].rpartition(":")[2]
     given = read_config({"EXTRACTED": "users", "VAR_DIR": str(tmp_path), "BUS_PORT": port})
     made = bus.provision([Subscription("users", ("x",)), Subscription("monolith", ("y",))], PREFIX)
@@ -90,7 +90,7 @@ def test_where_events_go_is_known_before_the_bus_runs(tmp_path: Path, bus: Bus) 
         ("users,threads,posts", "users", "monolith,threads,posts"),
     ],
 )
-def test_who_keeps_users_knows_who_keeps_copies(
+def test_owner_of_users_gets_the_replica_holders(
     tmp_path: Path, extracted: str, owner: str, replica_holders: str
 ) -> None:
     given = local(tmp_path, extracted)
@@ -104,7 +104,7 @@ def test_who_keeps_users_knows_who_keeps_copies(
 
 
 @pytest.mark.parametrize("restart", ["on", "off"])
-def test_only_what_is_kept_running_is_started_again(tmp_path: Path, restart: str) -> None:
+def test_only_long_running_processes_are_restarted_if_enabled(tmp_path: Path, restart: str) -> None:
     given = read_config({"EXTRACTED": "users", "VAR_DIR": str(tmp_path), "RESTART": restart})
     for program in process_specs.all_specs(given, DYNOXIDE):
         text = supervisord.configuration(tmp_path, tmp_path / "socket", tmp_path, [program])
@@ -112,7 +112,7 @@ def test_only_what_is_kept_running_is_started_again(tmp_path: Path, restart: str
         assert f"autorestart={'true' if kept else 'false'}" in text.splitlines()
 
 
-def test_each_component_knows_where_its_peers_are(tmp_path: Path) -> None:
+def test_components_get_the_urls_of_their_peers(tmp_path: Path) -> None:
     variables = environments(local(tmp_path, "users,posts"))
     urls = {
         name: {key: url for key, url in variables[name].items() if key in PEERS}
@@ -134,7 +134,7 @@ def test_each_component_knows_where_its_peers_are(tmp_path: Path) -> None:
 PEERS = {"USERS_URL", "THREADS_URL", "POSTS_URL"}
 
 
-def test_only_services_know_the_datastore_and_only_the_monolith_its_database(
+def test_only_services_get_dynamodb_and_only_the_monolith_sql(
     tmp_path: Path,
 ) -> None:
     variables = environments(local(tmp_path))
@@ -147,9 +147,7 @@ def test_only_services_know_the_datastore_and_only_the_monolith_its_database(
 
 
 @pytest.mark.parametrize("extracted", ["", "users", "users,threads,posts"])
-def test_the_signing_key_goes_to_those_only_who_keep_users_now_or_later(
-    tmp_path: Path, extracted: str
-) -> None:
+def test_signing_key_goes_only_to_possible_owners_of_users(tmp_path: Path, extracted: str) -> None:
     given = local(tmp_path, extracted)
     session_keys.ensure_keys(given.secrets_folder)
     session_keys.distribute_keys(given)
@@ -162,7 +160,7 @@ def test_the_signing_key_goes_to_those_only_who_keep_users_now_or_later(
         assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
 
 
-def test_a_component_loses_the_signing_key_when_it_should_not_have_it(tmp_path: Path) -> None:
+def test_stray_signing_key_of_a_component_is_deleted(tmp_path: Path) -> None:
     given = local(tmp_path, "users")
     session_keys.ensure_keys(given.secrets_folder)
     stray = session_keys.component_folder(given, "posts") / "session_private_key"
@@ -185,13 +183,13 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
     assert len(before["secret_key"]) >= 32
 
 
-def test_every_problem_of_the_environment_is_told_at_once() -> None:
+def test_all_problems_of_the_environment_are_reported_together() -> None:
     with pytest.raises(SettingsError) as caught:
         read_config({"EXTRACTED": "x", "PORT": "y", "USERS_PORT": "65536", "RESTART": "yes"})
     assert len(str(caught.value).splitlines()) == 4
 
 
-def test_the_stage_is_read_however_it_is_written(tmp_path: Path) -> None:
+def test_stage_is_read_in_any_notation(tmp_path: Path) -> None:
     assert local(tmp_path, " posts , users").folder.name == "users+posts"
     assert local(tmp_path, "").folder.name == "monolith"
     assert read_config({}).folder.name == "users+threads+posts"

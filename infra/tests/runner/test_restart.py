@@ -42,7 +42,7 @@ def serves(stack: Stack) -> bool:
 
 @pytest.mark.parametrize("kill", [Stack.kill, Stack.kill_group], ids=["first", "group"])
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_that_is_killed_is_started_again(
+def test_killed_process_is_restarted(
     stack: Stack, part: str, kill: Callable[[Stack, str], None]
 ) -> None:
     before, printed = stack.pid(part), len(stack.output_text())
@@ -53,7 +53,7 @@ def test_a_part_that_is_killed_is_started_again(
     until(lambda: serves(stack))
 
 
-def test_workers_left_by_a_killed_master_are_gone(stack: Stack) -> None:
+def test_workers_of_a_killed_master_end(stack: Stack) -> None:
     master = stack.pid("monolith")
     stack.kill("monolith")
     until(lambda: stack.pid("monolith") not in {0, master})
@@ -72,7 +72,7 @@ def in_group(group: int) -> list[str]:
     return found
 
 
-def test_a_part_may_be_kept_down(stack: Stack) -> None:
+def test_stopped_process_stays_down(stack: Stack) -> None:
     stack.stop_process("users")
     # Longer than the launcher needs to see it.
     time.sleep(2)
@@ -82,7 +82,7 @@ def test_a_part_may_be_kept_down(stack: Stack) -> None:
     until(lambda: serves(stack))
 
 
-def test_a_part_may_be_paused(stack: Stack) -> None:
+def test_process_can_be_paused(stack: Stack) -> None:
     stack.pause("users")
     try:
         with pytest.raises(requests.Timeout):
@@ -92,7 +92,7 @@ def test_a_part_may_be_paused(stack: Stack) -> None:
     assert requests.get(f"{stack.urls['users']}/healthz", timeout=10).ok
 
 
-def test_a_part_that_does_not_stay_up_is_tried_on_and_on(tmp_path: Path) -> None:
+def test_process_that_keeps_failing_is_restarted_until_it_works(tmp_path: Path) -> None:
     with Stack(frozenset(), tmp_path, SMALL, restart=True) as stack:
         file = stack.config.run_folder / "envoy.json"
         good = file.read_text()
@@ -104,7 +104,7 @@ def test_a_part_that_does_not_stay_up_is_tried_on_and_on(tmp_path: Path) -> None
         assert stack.stop() == 0
 
 
-def test_a_stop_ends_parts_that_are_being_started_again(tmp_path: Path) -> None:
+def test_stop_ends_processes_that_are_being_restarted(tmp_path: Path) -> None:
     with Stack(USERS, tmp_path, SMALL, restart=True) as stack:
         for part in ("users", "monolith", "bus"):
             stack.kill(part)
