@@ -76,7 +76,7 @@ def write(client):
     return write
 
 
-def test_the_newest_name_shows_whatever_the_session_says(client, sign_in, person, thread, write):
+def test_newest_name_is_shown_despite_an_older_session(client, sign_in, person, thread, write):
     ada, known = sign_in("Old"), thread()
     person(ada.id, 2, name="New")
     made = write(ada, known)
@@ -85,14 +85,14 @@ def test_the_newest_name_shows_whatever_the_session_says(client, sign_in, person
     assert client.get(f"/api/posts/{made.json['id']}").json["author"]["display_name"] == "Newer"
 
 
-def test_a_session_newer_than_what_was_told_counts(sign_in, person, thread, write):
+def test_session_newer_than_the_replica_is_used(sign_in, person, thread, write):
     ada = sign_in("Old")
     person(ada.id, 1, name="Old")
     later = sign_in("New", person=ada, version=2)
     assert write(later, thread()).json["author"]["display_name"] == "New"
 
 
-def test_somebody_suspended_is_refused_until_it_is_lifted(sign_in, person, thread, write):
+def test_suspended_user_is_refused_until_reinstated(sign_in, person, thread, write):
     ada, known = sign_in("Ada"), thread()
     assert write(ada, known).status_code == 201
     person(ada.id, 2, suspended=True, kind="user.suspended")
@@ -101,9 +101,7 @@ def test_somebody_suspended_is_refused_until_it_is_lifted(sign_in, person, threa
     assert write(ada, known).status_code == 201
 
 
-def test_a_session_of_somebody_suspended_is_refused_before_any_event_tells(
-    sign_in, person, thread, write
-):
+def test_suspended_session_is_refused_before_any_event(sign_in, person, thread, write):
     ada, known = sign_in("Ada", suspended=True, version=2), thread()
     person(ada.id, 1)
     assert write(ada, known).json["type"] == "urn:problem:suspended"
@@ -111,13 +109,13 @@ def test_a_session_of_somebody_suspended_is_refused_before_any_event_tells(
     assert write(ada, known).status_code == 201
 
 
-def test_somebody_erased_is_nobody(sign_in, tell, thread, write):
+def test_erased_user_is_unauthenticated(sign_in, tell, thread, write):
     ada, known = sign_in("Ada"), thread()
     tell("user.erased", ada.id, 2)
     assert write(ada, known).status_code == 401
 
 
-def test_a_role_counts_as_it_was_told(client, sign_in, person, thread, write):
+def test_role_from_an_event_applies(client, sign_in, person, thread, write):
     ada, mo = sign_in("Ada"), sign_in("Mo")
     post = write(ada, thread()).json["id"]
     path = f"/api/posts/{post}"
@@ -126,7 +124,7 @@ def test_a_role_counts_as_it_was_told(client, sign_in, person, thread, write):
     assert client.delete(path, headers=mo.headers).status_code == 204
 
 
-def test_what_an_event_tells_of_a_version_that_a_session_told_of_is_kept(
+def test_event_completes_a_row_that_a_session_created(
     database, sign_in, person, tell, thread, write
 ):
     ada = sign_in("Ada")
@@ -139,14 +137,14 @@ def test_what_an_event_tells_of_a_version_that_a_session_told_of_is_kept(
         assert (row.bio, format_timestamp(row.created_at)) == ("Bio", early)
 
 
-def test_a_known_thread_takes_posts_while_its_service_is_down(client, sign_in, thread, write):
+def test_known_thread_takes_posts_without_threads(client, sign_in, thread, write):
     ada, known = sign_in("Ada"), thread()
     assert write(ada, known).status_code == 201
     assert len(client.get(f"/api/posts/in-thread/{known}").json["items"]) == 1
     assert write(ada, uuid7()).status_code == 503
 
 
-def test_a_locked_or_deleted_thread_takes_no_posts(client, sign_in, tell, thread, write):
+def test_locked_or_deleted_thread_takes_no_posts(client, sign_in, tell, thread, write):
     ada, known = sign_in("Ada"), thread()
     post = write(ada, known).json["id"]
     thread(known, version=2, locked=True)
@@ -159,7 +157,7 @@ def test_a_locked_or_deleted_thread_takes_no_posts(client, sign_in, tell, thread
     assert client.get(f"/api/posts/in-thread/{known}").status_code == 404
 
 
-def test_replies_are_counted_where_the_replica_shows_them(database, sign_in, thread, write):
+def test_replies_are_counted_in_the_replica(database, sign_in, thread, write):
     ada, known = sign_in("Ada"), thread()
     written = [write(ada, known).json for _ in range(3)]
     with database.reading() as session:
@@ -168,7 +166,7 @@ def test_replies_are_counted_where_the_replica_shows_them(database, sign_in, thr
         assert format_timestamp(row.last_activity_at) == written[-1]["created_at"]
 
 
-def test_fifty_replies_and_a_lock_leave_no_reply_behind_the_lock(app, sign_in, thread, write):
+def test_replies_racing_with_a_lock_leave_none_after_it(app, sign_in, thread, write):
     ada, known = sign_in("Ada"), thread()
 
     def act(racer, number):
@@ -219,7 +217,7 @@ def admission_with(parts):
     return lambda service: ReplicaThreadAdmission(parts.database, service, parts.thread_replica)
 
 
-def test_a_thread_that_is_not_known_is_asked_for_once_and_kept(parts, admission_with, learned):
+def test_unknown_thread_is_requested_once_and_kept(parts, admission_with, learned):
     service = Told(learned)
     admission = admission_with(service)
     for _ in range(2):
@@ -232,7 +230,7 @@ def test_a_thread_that_is_not_known_is_asked_for_once_and_kept(parts, admission_
         assert row.author.display_name == "Sue"
 
 
-def test_a_thread_of_which_only_a_post_is_known_is_asked_for(parts, admission_with, learned):
+def test_thread_known_by_its_posts_only_is_requested(parts, admission_with, learned):
     service = Told(learned)
     with parts.database.writing() as session:
         parts.actors.current().ensure_user(session, "poster", NOW)
@@ -244,7 +242,7 @@ def test_a_thread_of_which_only_a_post_is_known_is_asked_for(parts, admission_wi
         assert titles.all() == ["Learned words"]
 
 
-def test_a_thread_that_nobody_knows_is_not_found(parts, admission_with):
+def test_thread_unknown_to_its_owner_is_not_found(parts, admission_with):
     with pytest.raises(NotFound):
         admission_with(Told(None)).require_known(uuid7())
     with pytest.raises(Unavailable):

@@ -69,7 +69,7 @@ def erased(client, ada):
     return answer.headers["Location"]
 
 
-def test_an_erasure_that_concerns_nobody_else_is_finished_at_once(client, erased, ada, recorded):
+def test_erasure_without_replica_holders_finishes_at_once(client, erased, ada, recorded):
     assert erased == f"{PATH}/{ada.id}/erasure"
     asked = client.get(erased)
     assert (asked.status_code, asked.headers["Cache-Control"]) == (200, "no-cache")
@@ -82,7 +82,7 @@ def test_an_erasure_that_concerns_nobody_else_is_finished_at_once(client, erased
     assert recorded() == [], "nobody is there to be told"
 
 
-def test_there_is_none_of_who_has_an_account_or_never_had_one(client, ada):
+def test_erasure_of_an_existing_or_unknown_account_is_404(client, ada):
     for person_id in (ada.id, uuid7(), "nonsense"):
         answer = client.get(f"{PATH}/{person_id}/erasure")
         assert answer.status_code == 404
@@ -90,7 +90,7 @@ def test_there_is_none_of_who_has_an_account_or_never_had_one(client, ada):
 
 
 @pytest.mark.parametrize("settings", STAGES, indirect=True)
-def test_it_waits_for_each_service_that_keeps_copies(client, erased, confirm, settings, ada):
+def test_erasure_waits_for_each_replica_holder(client, erased, confirm, settings, ada):
     orders = list(itertools.permutations(settings.extracted))
     for component in orders[0]:
         for _ in range(2):
@@ -107,20 +107,20 @@ def test_it_waits_for_each_service_that_keeps_copies(client, erased, confirm, se
 
 
 @pytest.mark.parametrize("settings", ["threads,posts"], indirect=True)
-def test_what_comes_twice_changes_nothing(client, erased, confirm, ada):
+def test_repeated_confirmation_changes_nothing(client, erased, confirm, ada):
     for _ in range(3):
         confirm(ada.id, "posts")
         assert client.get(erased).json["status"] == "erasing"
 
 
-def test_a_confirmation_of_an_unknown_erasure_is_a_fault(confirm, ada):
+def test_confirmation_of_an_unknown_erasure_is_a_fault(confirm, ada):
     for person_id in (ada.id, uuid7()):
         with pytest.raises(UnknownErasure):
             confirm(person_id, "posts")
 
 
 @pytest.mark.parametrize("settings", ["posts"], indirect=True)
-def test_each_write_tells_the_whole_public_state(client, parts, recorded, ada, bob):
+def test_each_write_publishes_the_whole_public_state(client, parts, recorded, ada, bob):
     parts.sql_users.make_moderator("bob")
     path = f"{PATH}/{ada.id}"
     for person, change in (
@@ -155,7 +155,7 @@ def test_each_write_tells_the_whole_public_state(client, parts, recorded, ada, b
 
 
 @pytest.mark.parametrize("settings", ["posts"], indirect=True)
-def test_what_is_refused_or_repeated_tells_nothing(client, recorded, ada, bob):
+def test_refused_or_repeated_write_publishes_nothing(client, recorded, ada, bob):
     new, key = {"username": "grace", "password": PASSWORD}, {"Idempotency-Key": "once"}
     assert client.post(PATH, json=new, headers=key).status_code == 201
     before = recorded()
@@ -171,7 +171,7 @@ def test_what_is_refused_or_repeated_tells_nothing(client, recorded, ada, bob):
 
 
 @pytest.mark.parametrize("settings", ["posts"], indirect=True)
-def test_what_is_told_can_be_read_in_one_state_only(app, recorded, ada, monkeypatch):
+def test_write_and_its_event_are_atomic(app, recorded, ada, monkeypatch):
     """A crash between a write and its event leaves neither."""
 
     def crash(*_):
@@ -195,6 +195,6 @@ def test_what_is_told_can_be_read_in_one_state_only(app, recorded, ada, monkeypa
     assert [event.type for event in recorded()] == ["user.registered"]
 
 
-def test_the_forum_alone_tells_nobody(app, client, recorded, ada, bob):
+def test_monolith_alone_publishes_nothing(app, client, recorded, ada, bob):
     client.patch(f"{PATH}/{ada.id}", json={"bio": "x"}, headers=ada.headers)
     assert recorded() == []

@@ -57,7 +57,7 @@ def thread(start):
     return start("Told of")
 
 
-def test_a_known_thread_is_shown_and_can_be_replied_to_while_threads_are_down(
+def test_known_thread_is_shown_and_replied_to_without_threads(
     browser, token_of, ada, thread, client
 ):
     mine = browser(ada)
@@ -74,14 +74,14 @@ def test_a_known_thread_is_shown_and_can_be_replied_to_while_threads_are_down(
     assert "1 post" in page
 
 
-def test_a_locked_thread_is_shown_locked(client, tell, thread):
+def test_locked_thread_is_shown_locked(client, tell, thread):
     tell(event_factory.thread_event(thread, 2, title="Closed", locked=True))
     page = client.get(f"/threads/{thread}").text
     assert "Closed" in page
     assert "This thread is locked" in page
 
 
-def test_the_list_and_the_search_go_on_while_threads_are_down(client, start):
+def test_list_and_search_work_without_threads(client, start):
     threads = [start(f"Thread number {number}") for number in range(25)]
     first = client.get("/")
     assert first.status_code == 200
@@ -97,7 +97,7 @@ def test_the_list_and_the_search_go_on_while_threads_are_down(client, start):
     assert OLD in found
 
 
-def test_a_thread_that_is_not_known_or_deleted_is_not_made_up(client, tell, thread):
+def test_unknown_or_deleted_thread_is_not_shown(client, tell, thread):
     assert client.get(f"/threads/{uuid7()}").status_code == 503
     tell(event_factory.thread_event(thread, 2, "thread.deleted"))
     assert client.get(f"/threads/{thread}").status_code == 404
@@ -106,7 +106,7 @@ def test_a_thread_that_is_not_known_or_deleted_is_not_made_up(client, tell, thre
     assert "Threads are temporarily unavailable" in page.text
 
 
-def test_threads_are_not_written_while_they_are_down(browser, token_of, sign_in, thread):
+def test_thread_changes_are_503_without_threads(browser, token_of, sign_in, thread):
     moderator = browser(sign_in("Mo", role="moderator"))
     form = {"csrf_token": token_of(moderator)}
     assert moderator.post(f"/threads/{thread}/lock", data=form).status_code == 503
@@ -130,7 +130,7 @@ def test_profiles_are_shown_while_users_are_down(client, tell, ada):
     assert client.get(f"/users/{ada.id}").status_code == 404
 
 
-def test_accounts_are_not_touched_while_users_are_down(browser, client, ada):
+def test_account_pages_are_503_without_users(browser, client, ada):
     assert browser(ada).get("/me").status_code == 503
     form = {"username": "grace", "password": "correct horse"}
     for path in ("/sign-in", "/register"):

@@ -6,7 +6,7 @@ from chassis.clock import utc_now
 from forum.idempotency import IdempotencyRecords
 
 
-def test_a_response_is_replaced_when_it_is_copied_again(database):
+def test_response_is_replaced_when_it_is_copied_again(database):
     records = IdempotencyRecords(database, "/api/posts", utc_now)
     expires = int((utc_now() + timedelta(hours=1)).timestamp())
     record = {

@@ -23,9 +23,7 @@ def statements(app):
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_page_is_one_query_on_an_index_at_both_ends_of_a_list(
-    client, database, statements, count
-):
+def test_page_is_one_query_on_an_index_at_both_ends_of_a_list(client, database, statements, count):
     thread = fill(database, count)
     author = client.get(f"/api/threads/{thread}").json["author"]["id"]
     lists = {
@@ -78,7 +76,7 @@ def _must_not_scan(database, noted):
             assert not any("Seq Scan" in step for step in steps), steps
 
 
-def test_walking_a_list_gives_each_item_once_while_new_ones_arrive(client, ada):
+def test_walking_a_list_gives_each_item_once_while_others_arrive(client, ada):
     thread = client.post("/api/threads", json={"title": "T"}, headers=ada.headers).json["id"]
 
     def write(number):
@@ -99,7 +97,7 @@ def test_walking_a_list_gives_each_item_once_while_new_ones_arrive(client, ada):
         written = [post["id"] for post in walk(client, f"/api/posts/in-thread/{thread}")]
 
 
-def test_threads_by_activity_are_each_given_once_even_at_equal_times(client, database):
+def test_threads_with_equal_activity_are_each_listed_once(client, database):
     fill(database, 100)
     with database.writing() as session:
         session.execute(text("UPDATE threads SET last_activity_at = created_at"))

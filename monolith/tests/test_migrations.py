@@ -22,7 +22,7 @@ def test_migrating_again_changes_nothing(url):
     upgrade(url)
 
 
-def test_the_way_back_leaves_nothing(url):
+def test_downgrade_leaves_nothing(url):
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = url

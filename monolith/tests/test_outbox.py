@@ -48,7 +48,7 @@ def record(database, now):
     return record
 
 
-def test_what_is_recorded_waits_with_the_oldest_first_until_it_is_published(outbox, record):
+def test_recorded_events_wait_oldest_first_until_published(outbox, record):
     assert outbox.oldest_unpublished_at() is None
     record(3)
     events = outbox.load_unpublished(10)
@@ -63,7 +63,7 @@ def test_what_is_recorded_waits_with_the_oldest_first_until_it_is_published(outb
     assert outbox.oldest_unpublished_at() is None
 
 
-def test_what_a_transaction_undoes_was_never_recorded(outbox, database, now):
+def test_rolled_back_transaction_records_no_event(outbox, database, now):
     telling = OwnershipRegistry(database, NAMES, frozenset({"posts"}), live_extraction=False)
     recorder = OutboxRecorder("monolith", DOMAIN_OF_EVENT_TYPE, telling, now, uuid7)
     with suppress(RuntimeError), database.writing() as session:
@@ -72,21 +72,21 @@ def test_what_a_transaction_undoes_was_never_recorded(outbox, database, now):
     assert outbox.load_unpublished(10) == []
 
 
-def test_an_event_of_an_undeclared_type_is_refused(database, now):
+def test_event_of_an_undeclared_type_is_refused(database, now):
     registry = OwnershipRegistry(database, NAMES, frozenset({"posts"}), live_extraction=False)
     recorder = OutboxRecorder("monolith", DOMAIN_OF_EVENT_TYPE, registry, now, uuid7)
     with pytest.raises(ValueError, match=r"thread\.pinned"), database.writing() as session:
         recorder.record(session, "thread.pinned", "t", 1, {})
 
 
-def test_the_oldest_is_told_by_when_it_was_recorded(outbox, record, now):
+def test_age_of_the_oldest_event_starts_when_it_was_recorded(outbox, record, now):
     record()
     now.now += timedelta(minutes=1)
     record()
     assert outbox.oldest_unpublished_at() == START
 
 
-def test_published_events_are_deleted_when_they_were_kept_long_enough(
+def test_published_events_are_deleted_after_their_retention(
     outbox, record, database, now, monkeypatch
 ):
     def kept():
@@ -109,7 +109,7 @@ def test_published_events_are_deleted_when_they_were_kept_long_enough(
     assert outbox.load_unpublished(10) == [waiting], "what waits is kept however old it is"
 
 
-def test_what_was_recorded_since_a_moment_is_published_once_more(outbox, record, now, monkeypatch):
+def test_events_recorded_since_a_time_are_published_again(outbox, record, now, monkeypatch):
     monkeypatch.setattr(outboxes, "REPUBLISH_BATCH", 2)
     record()
     now.now += timedelta(minutes=1)
@@ -123,7 +123,7 @@ def test_what_was_recorded_since_a_moment_is_published_once_more(outbox, record,
     assert outbox.republish_since(now.now + timedelta(seconds=1)) == 0
 
 
-def test_relays_that_publish_the_same_events_do_not_wait_for_each_other(outbox, record, database):
+def test_relays_marking_the_same_events_do_not_block_each_other(outbox, record, database):
     record(3)
     events = outbox.load_unpublished(10)
     with database.reading() as other:
@@ -136,7 +136,7 @@ def test_relays_that_publish_the_same_events_do_not_wait_for_each_other(outbox, 
     assert outbox.load_unpublished(10) == []
 
 
-def test_the_workers_beat_is_the_last_one(outbox):
+def test_latest_heartbeat_is_kept(outbox):
     assert outbox.last_heartbeat() is None
     for number in range(2):
         outbox.record_heartbeat(Heartbeat(START + timedelta(seconds=number), 0.25))

@@ -5,7 +5,7 @@ from collections import Counter
 from tests.support.service import RACERS, race, walk
 
 
-def test_of_fifty_registrations_of_one_name_one_wins(app, client):
+def test_one_of_fifty_registrations_of_a_name_wins(app, client):
     spellings = ["Grace", "GRACE", "grace", "ｇｒａｃｅ"]  # the last in full-width letters
 
     def attempt(racer, number):
@@ -20,7 +20,7 @@ def test_of_fifty_registrations_of_one_name_one_wins(app, client):
     assert len(walk(client, "/api/users")) == 1
 
 
-def test_fifty_identical_registrations_make_one_person_and_get_one_answer(app, client):
+def test_fifty_identical_registrations_create_one_user(app, client):
     body = {"username": "grace", "password": "correct horse"}
     headers = {"Idempotency-Key": "the-same"}
     answers = race(app, lambda racer, _: racer.post("/api/users", json=body, headers=headers))
@@ -29,7 +29,7 @@ def test_fifty_identical_registrations_make_one_person_and_get_one_answer(app, c
     assert len(walk(client, "/api/users")) == 1
 
 
-def test_fifty_identical_posts_make_one_post_and_get_one_answer(app, client, ada):
+def test_fifty_identical_posts_create_one_post(app, client, ada):
     thread = client.post("/api/threads", json={"title": "T"}, headers=ada.headers).json["id"]
     headers = ada.headers | {"Idempotency-Key": "the-same"}
     body = {"thread_id": thread, "body": "once"}
@@ -51,7 +51,7 @@ def test_fifty_different_posts_are_all_counted(app, client, ada):
     assert client.get(f"/api/threads/{thread}").json["post_count"] == RACERS
 
 
-def test_of_fifty_edits_of_one_version_one_wins(app, client, ada):
+def test_one_of_fifty_edits_of_a_version_wins(app, client, ada):
     made = client.post("/api/threads", json={"title": "T"}, headers=ada.headers)
     headers = ada.headers | {"If-Match": made.headers["ETag"]}
     path = f"/api/threads/{made.json['id']}"
@@ -63,7 +63,7 @@ def test_of_fifty_edits_of_one_version_one_wins(app, client, ada):
     assert client.get(path).json == winner
 
 
-def test_a_reply_and_a_deletion_never_leave_a_reply_in_a_deleted_thread(app, client, ada, bob):
+def test_deletion_and_replies_leave_no_reply_in_a_deleted_thread(app, client, ada, bob):
     thread = client.post("/api/threads", json={"title": "T"}, headers=ada.headers).json["id"]
 
     def act(racer, number):

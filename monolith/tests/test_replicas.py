@@ -39,7 +39,7 @@ def parts(make_settings):
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data(), seed=st.integers(0, 2**32))
-def test_events_in_any_order_and_any_number_of_times_end_in_the_same_rows(parts, data, seed):
+def test_events_in_any_order_and_repeated_end_in_the_same_rows(parts, data, seed):
     _empty(parts)
     history = happen(seed, people=2, threads=2, posts=3)
     twice = data.draw(st.lists(st.sampled_from(history.events), max_size=8), label="twice")
@@ -52,7 +52,7 @@ def test_events_in_any_order_and_any_number_of_times_end_in_the_same_rows(parts,
     _must_hold(parts, history)
 
 
-def test_events_at_the_same_moment_end_in_the_same_rows_and_wait_for_nobody_for_ever(parts):
+def test_concurrent_events_end_in_the_same_rows_without_deadlock(parts):
     history = happen(1, people=6, threads=4, posts=60)
     chance = random.Random(1)
     order = history.events * 2
@@ -143,7 +143,7 @@ def _empty(parts):
 
 
 @pytest.mark.parametrize("kind", sorted(set(subscription(ALL).event_types) - {"user.forgotten"}))
-def test_the_producers_examples_can_be_applied(parts, kind):
+def test_producers_examples_can_be_applied(parts, kind):
     for event in examples(kind):
         parts.event_handlers()[kind](event)
 
@@ -156,13 +156,13 @@ def test_the_producers_examples_can_be_applied(parts, kind):
         ("post.created", {"thread_id": "t"}),
     ],
 )
-def test_an_event_that_lacks_something_is_malformed(parts, kind, data):
+def test_event_without_a_required_field_is_malformed(parts, kind, data):
     event = Event(uuid7(), kind, "/elsewhere", uuid7(), 1, START, data)
     with pytest.raises(MalformedEvent):
         parts.event_handlers()[kind](event)
 
 
-def test_a_post_by_nobody_is_a_fault_where_the_forum_keeps_people(make_settings):
+def test_post_of_an_unknown_local_user_is_a_fault(make_settings):
     parts = Bootstrap(make_settings(extracted="posts"))
     [event] = happen(1, people=1, threads=1, posts=1).last("post").values()
     with pytest.raises(LookupError):
@@ -170,7 +170,7 @@ def test_a_post_by_nobody_is_a_fault_where_the_forum_keeps_people(make_settings)
     parts.database.engine.dispose()
 
 
-def test_the_monolith_takes_what_it_does_not_keep():
+def test_monolith_subscribes_to_events_of_extracted_domains():
     assert subscription(frozenset()).event_types == ("user.forgotten",)
     assert set(subscription(ALL).event_types) == {
         *(f"user.{what}" for what in ("registered", "updated", "suspended", "erased")),

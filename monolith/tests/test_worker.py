@@ -106,7 +106,7 @@ def test_events_of_others_arrive_and_an_erasure_is_confirmed(bus, places, enviro
     assert (utc_now() - parts.outbox.last_heartbeat().at).total_seconds() < PATIENCE
 
 
-def test_what_was_published_is_published_again_on_demand(bus, places, environment, parts):
+def test_published_events_are_published_again_on_demand(bus, places, environment, parts):
     with parts.database.writing() as session:
         parts.recorder.record(session, "user.forgotten", "somebody", 2, {})
     with working(environment):
@@ -120,7 +120,7 @@ def test_what_was_published_is_published_again_on_demand(bus, places, environmen
     assert again == [first]
 
 
-def test_a_worker_with_nobody_to_talk_to_says_so(environment, session_keys):
+def test_worker_without_extracted_domains_exits_with_a_reason(environment, session_keys):
     alone = environment | {"EXTRACTED": "", "SESSION_PRIVATE_KEY": session_keys.private}
     command = [sys.executable, "-m", "forum", "worker"]
     done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)

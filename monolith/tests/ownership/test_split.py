@@ -62,7 +62,7 @@ def thread(browser_of, ada):
 
 
 @pytest.mark.parametrize("count", [100, 10_000])
-def test_a_thread_page_is_two_calls_at_the_same_time_and_as_many_reads(
+def test_thread_page_makes_two_parallel_calls_and_three_reads(
     client, services, dynamo, thread, count
 ):
     fill(dynamo, services.posts_prefix, thread, count)
@@ -85,7 +85,7 @@ def test_a_thread_page_is_two_calls_at_the_same_time_and_as_many_reads(
         assert calls == {"Query": 1, "BatchGetItem": 2}
 
 
-def test_the_status_page_says_who_answers_and_who_does_not(client):
+def test_status_page_names_reachable_and_unreachable_components(client):
     page = client.get("/status").text
     for name in ("monolith", "threads", "posts"):
         assert f"{name}/dev" in page
@@ -93,13 +93,13 @@ def test_the_status_page_says_who_answers_and_who_does_not(client):
     assert "users service is unreachable" in page
 
 
-def test_the_list_and_a_profile_are_one_call_to_each_part_they_show(client, services, thread):
+def test_thread_list_makes_one_call_to_threads(client, services, thread):
     services.asked.clear()
     assert client.get("/").status_code == 200
     assert services.asked == ["threads"]
 
 
-def test_each_part_of_a_page_tells_who_answered_it_where_that_is_wanted(
+def test_split_badge_names_the_component_behind_each_fragment(
     client, services, thread, make_settings, ada
 ):
     assert "badge" not in client.get(f"/threads/{thread}").text
@@ -123,7 +123,7 @@ def test_each_part_of_a_page_tells_who_answered_it_where_that_is_wanted(
         app.extensions["database"].engine.dispose()
 
 
-def test_without_posts_a_thread_shows_its_head_and_keeps_a_reply(
+def test_thread_without_posts_service_shows_head_and_keeps_reply(
     browser_of, ada, services, thread, app, make_settings
 ):
     settings = make_settings(
@@ -149,9 +149,7 @@ def test_without_posts_a_thread_shows_its_head_and_keeps_a_reply(
     lame.extensions["database"].engine.dispose()
 
 
-def test_without_threads_a_known_thread_shows_its_posts_and_takes_a_reply(
-    ada, services, thread, make_settings
-):
+def test_without_threads_known_thread_is_shown_and_replied_to(ada, services, thread, make_settings):
     settings = make_settings(
         **STAGE, threads_url="http://127.0.0.1:9", posts_url=services.posts_url
     )
@@ -174,7 +172,7 @@ def test_without_threads_a_known_thread_shows_its_posts_and_takes_a_reply(
         database.engine.dispose()
 
 
-def test_a_thread_whose_first_post_failed_is_finished_by_sending_the_form_again(
+def test_resent_form_finishes_a_thread_whose_first_post_failed(
     browser_of, ada, services, app, make_settings
 ):
     settings = make_settings(
@@ -200,7 +198,7 @@ def test_a_thread_whose_first_post_failed_is_finished_by_sending_the_form_again(
 
 
 @pytest.mark.parametrize("domain", ["users", "threads", "posts"])
-def test_an_extracted_domains_api_is_gone(client, domain):
+def test_api_of_an_extracted_domain_is_404(client, domain):
     answer = client.get(f"/api/{domain}")
     assert answer.status_code == 404
     assert answer.mimetype == "application/problem+json"

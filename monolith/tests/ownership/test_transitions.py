@@ -50,7 +50,7 @@ def new_thread(client, person, title="A thread"):
     return client.post("/api/threads", json={"title": title}, headers=person.headers)
 
 
-def test_while_a_domain_moves_its_changes_are_noted_for_whoever_moves_it(
+def test_changes_are_recorded_for_the_mover_while_a_domain_moves(
     client, ada, moves, begin, database
 ):
     new_thread(client, ada)
@@ -67,7 +67,7 @@ def test_while_a_domain_moves_its_changes_are_noted_for_whoever_moves_it(
     assert moves.uncopied_changes("threads", 10) == []
 
 
-def test_a_new_password_is_noted_and_told_to_nobody(client, ada, moves, begin, database):
+def test_new_password_is_recorded_for_the_mover_only(client, ada, moves, begin, database):
     begin("users")
     body = {"current": "correct horse", "new": "another horse"}
     changed = client.put("/api/users/me/password", json=body, headers=ada.headers)
@@ -81,7 +81,7 @@ def test_a_new_password_is_noted_and_told_to_nobody(client, ada, moves, begin, d
     moves.mark_copied([event])
 
 
-def test_a_hold_lets_readers_through_and_writers_wait_for_its_end(client, ada, moves, begin):
+def test_freeze_serves_readers_and_delays_writers_until_its_end(client, ada, moves, begin):
     made = new_thread(client, ada).json["id"]
     begin("threads")
     moves.freeze_writes("threads", 60)
@@ -96,7 +96,7 @@ def test_a_hold_lets_readers_through_and_writers_wait_for_its_end(client, ada, m
     assert again.status_code == 200
 
 
-def test_somebody_at_a_form_does_not_notice_a_hold(browser, token_of, client, ada, moves, begin):
+def test_form_sent_during_a_freeze_waits_and_succeeds(browser, token_of, client, ada, moves, begin):
     made = new_thread(client, ada).json["id"]
     begin("posts")
     window = browser(ada)
@@ -109,7 +109,7 @@ def test_somebody_at_a_form_does_not_notice_a_hold(browser, token_of, client, ad
     assert [post["body"] for post in shown] == ["written in the hold"]
 
 
-def test_a_hold_of_one_domain_leaves_the_others_alone(client, ada, moves, begin):
+def test_freeze_of_one_domain_leaves_the_others_alone(client, ada, moves, begin):
     made = new_thread(client, ada).json["id"]
     begin("users")
     moves.freeze_writes("users", 60)
@@ -118,7 +118,7 @@ def test_a_hold_of_one_domain_leaves_the_others_alone(client, ada, moves, begin)
     assert new_thread(client, ada).status_code == 201
 
 
-def test_a_hold_whose_holder_died_ends_by_itself(client, ada, moves, begin):
+def test_freeze_of_a_dead_mover_ends_by_itself(client, ada, moves, begin):
     begin("threads")
     moves.freeze_writes("threads", -2.1)
     assert new_thread(client, ada).status_code == 201
@@ -126,7 +126,7 @@ def test_a_hold_whose_holder_died_ends_by_itself(client, ada, moves, begin):
     assert new_thread(client, ada).status_code == 201
 
 
-def test_a_domain_that_has_left_is_asked_for_elsewhere(client, ada, moves, begin):
+def test_moved_domain_is_forwarded_and_then_404(client, ada, moves, begin):
     begin("threads")
     moves.freeze_writes("threads", 60)
     assert moves.change_owner("threads", "threads", MOVING, "watch")
@@ -137,7 +137,7 @@ def test_a_domain_that_has_left_is_asked_for_elsewhere(client, ada, moves, begin
     assert client.get("/api/threads").status_code == 404
 
 
-def test_no_write_slips_in_behind_a_hold(app, register, moves, begin, database):
+def test_no_write_passes_a_freeze(app, register, moves, begin, database):
     """With concurrent writers, no write is committed after the freeze has returned."""
     ada = register("ada")
     begin("threads")
@@ -166,13 +166,13 @@ def test_no_write_slips_in_behind_a_hold(app, register, moves, begin, database):
     assert made.count(201) >= held > 0
 
 
-def test_where_nothing_may_move_the_table_is_not_asked(make_settings, database):
+def test_ownership_table_is_not_read_without_live_extraction(make_settings, database):
     stages = OwnershipRegistry(database, NAMES, frozenset({"posts"}), live_extraction=False)
     OwnershipTransitions(database, NAMES, utc_now).begin_move("users", "users", {})
     assert stages.snapshot().extracted == {"posts"}
 
 
-def test_what_was_moved_counts_more_than_the_setting(make_settings, moves):
+def test_recorded_ownership_overrides_the_setting(make_settings, moves):
     moves.begin_move("users", "users", {})
     moves.finish_move("users")
     app = create_app(
@@ -186,7 +186,7 @@ def test_what_was_moved_counts_more_than_the_setting(make_settings, moves):
         app.extensions["database"].engine.dispose()
 
 
-def test_a_stage_is_read_once_for_a_request(database, moves, begin):
+def test_ownership_is_read_once_per_request(database, moves, begin):
     stages = OwnershipRegistry(database, NAMES, frozenset(), live_extraction=True)
     begin("users")
     stages.pin_snapshot()
@@ -199,7 +199,7 @@ def test_a_stage_is_read_once_for_a_request(database, moves, begin):
         stages.fence_write(session, "users")
 
 
-def test_the_status_page_says_what_is_on_the_move(client, begin, moves):
+def test_status_page_names_the_domain_that_is_moving(client, begin, moves):
     assert "on the move" not in client.get("/status").text
     begin("threads")
     page = client.get("/status").text

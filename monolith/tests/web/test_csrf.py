@@ -6,7 +6,7 @@ from forum.web.csrf import local_path
 
 
 @pytest.mark.parametrize("path", ["/", "/threads/1?order=newest#post-2", "/me", "/a//b", "/%5Cx"])
-def test_a_path_on_this_site_is_kept(path):
+def test_path_on_this_site_is_kept(path):
     assert local_path(path) == path
 
 
@@ -31,7 +31,7 @@ def test_a_path_on_this_site_is_kept(path):
         "http://[",
     ],
 )
-def test_anything_else_leads_to_the_front_page(target):
+def test_other_targets_lead_to_the_front_page(target):
     assert local_path(target) == "/"
 
 
@@ -47,7 +47,7 @@ SENT_BY_OTHERS = [
 
 @pytest.mark.parametrize("headers", SENT_BY_OTHERS)
 @pytest.mark.parametrize("path", ["/sign-in", "/register"])
-def test_another_site_can_neither_register_nor_sign_anybody_in(client, register, headers, path):
+def test_another_site_can_neither_register_nor_sign_in(client, register, headers, path):
     person = register()
     form = {"username": person.username, "password": "correct horse"}
     answer = client.post(path, data=form, headers=headers)
@@ -58,7 +58,7 @@ def test_another_site_can_neither_register_nor_sign_anybody_in(client, register,
 @pytest.mark.parametrize(
     "headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}]
 )
-def test_our_own_form_signs_in(client, register, headers):
+def test_sign_in_form_of_this_site_is_accepted(client, register, headers):
     person = register()
     form = {"username": person.username, "password": "correct horse", "next": "//evil.example"}
     answer = client.post("/sign-in", data=form, headers=headers)
@@ -69,7 +69,7 @@ def test_our_own_form_signs_in(client, register, headers):
     assert "Secure" not in cookie
 
 
-def test_over_https_the_cookie_is_for_https_only(client, register):
+def test_cookie_is_secure_over_https(client, register):
     person = register()
     form = {"username": person.username, "password": "correct horse"}
     answer = client.post("/sign-in", data=form, headers={"X-Forwarded-Proto": "https"})
@@ -77,7 +77,7 @@ def test_over_https_the_cookie_is_for_https_only(client, register):
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "ü"])
-def test_a_signed_in_persons_form_needs_the_sessions_token(browser, ada, token):
+def test_form_of_a_signed_in_user_needs_the_csrf_token(browser, ada, token):
     form = {"title": "A title", "body": "The text"} | (
         {} if token is None else {"csrf_token": token}
     )
@@ -86,7 +86,7 @@ def test_a_signed_in_persons_form_needs_the_sessions_token(browser, ada, token):
     assert "The text" in answer.text, "what was typed is not lost"
 
 
-def test_a_token_is_of_one_session_only(browser, ada, bob, token_of):
+def test_csrf_token_is_valid_for_one_session_only(browser, ada, bob, token_of):
     other = token_of(browser(bob))
     answer = browser(ada).post(
         "/threads/new", data={"title": "T", "body": "B", "csrf_token": other}

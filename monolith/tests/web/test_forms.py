@@ -34,7 +34,7 @@ from forum.web.forms import Form
         ),
     ],
 )
-def test_a_form_says_plainly_what_is_wrong(model, content, field, message):
+def test_form_reports_what_is_wrong(model, content, field, message):
     form = Form()
     assert form.parse(model, **content) is None
     assert form.errors == {field: message}

@@ -18,7 +18,7 @@ def thread(client, ada):
     return f"/threads/{made['id']}"
 
 
-def test_whoever_has_an_anonymous_page_is_answered_304(client, thread, ada):
+def test_matching_etag_of_an_anonymous_page_gets_304(client, thread, ada):
     for path in (*PAGES, thread, f"/users/{ada.id}"):
         page = client.get(path)
         again = client.get(path, headers={"If-None-Match": page.headers["ETag"]})
@@ -28,7 +28,7 @@ def test_whoever_has_an_anonymous_page_is_answered_304(client, thread, ada):
         assert "Set-Cookie" not in again.headers
 
 
-def test_a_page_that_changed_is_sent_anew(client, thread, ada):
+def test_changed_page_is_sent_again(client, thread, ada):
     old = client.get(thread).headers["ETag"]
     body = {"thread_id": thread.rpartition("/")[2], "body": "Another"}
     client.post("/api/posts", json=body, headers=ada.headers)
@@ -37,12 +37,12 @@ def test_a_page_that_changed_is_sent_anew(client, thread, ada):
     assert page.headers["ETag"] != old
 
 
-def test_a_page_of_somebody_and_an_error_have_no_edition(browser, ada, client, thread):
+def test_page_of_a_session_and_errors_have_no_etag(browser, ada, client, thread):
     assert "ETag" not in browser(ada).get(thread).headers
     assert "ETag" not in client.get("/nothing").headers
 
 
-def test_a_page_is_compressed_for_who_takes_that(client, browser, ada, thread):
+def test_page_is_compressed_when_accepted(client, browser, ada, thread):
     for reader in (client, browser(ada)):
         plain = reader.get(thread)
         packed = reader.get(thread, headers={"Accept-Encoding": "gzip, br"})
@@ -55,7 +55,7 @@ def test_a_page_is_compressed_for_who_takes_that(client, browser, ada, thread):
         assert "Content-Encoding" not in refused.headers
 
 
-def test_the_token_of_a_session_is_written_differently_on_each_page(browser, ada, thread):
+def test_csrf_token_is_masked_differently_on_each_page(browser, ada, thread):
     mine = browser(ada)
     tokens = [
         re.findall(r'name="csrf_token" value="([^"]+)"', mine.get(thread).text) for _ in range(2)
@@ -77,7 +77,7 @@ def test_files_are_compressed_and_kept_for_ever(client):
     assert client.get(Assets().address("forum.js")).mimetype == "text/javascript"
 
 
-def test_the_address_of_files_changes_with_any_of_them(tmp_path):
+def test_address_of_files_changes_with_any_of_them(tmp_path):
     (tmp_path / "a.js").write_text("import './b.js'")
     (tmp_path / "b.js").write_text("1")
     first = Assets(tmp_path).address("a.js")

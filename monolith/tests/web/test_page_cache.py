@@ -48,7 +48,7 @@ def _make(pages, key, page=A_PAGE):
     pages.finish(making, page)
 
 
-def test_a_page_is_made_by_the_first_who_asks_and_shared_for_a_second(pages, clock):
+def test_page_is_made_once_and_shared_for_a_second(pages, clock):
     _make(pages, "/")
     clock.now += 0.999
     assert pages.find("/") == A_PAGE
@@ -56,7 +56,7 @@ def test_a_page_is_made_by_the_first_who_asks_and_shared_for_a_second(pages, clo
     assert isinstance(pages.find("/"), PendingPage)
 
 
-def test_the_second_begins_when_the_making_does(pages, clock):
+def test_cache_period_begins_with_the_making_of_a_page(pages, clock):
     making = pages.find("/")
     clock.now += 0.6
     pages.finish(making, A_PAGE)
@@ -65,7 +65,7 @@ def test_the_second_begins_when_the_making_does(pages, clock):
     assert isinstance(pages.find("/"), PendingPage)
 
 
-def test_who_asks_meanwhile_waits_for_the_page_and_makes_none(pages):
+def test_concurrent_request_waits_for_the_page(pages):
     making = pages.find("/")
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(pages.find, "/") for _ in range(8)]
@@ -75,7 +75,7 @@ def test_who_asks_meanwhile_waits_for_the_page_and_makes_none(pages):
         assert [one.result() for one in asked] == [A_PAGE] * 8
 
 
-def test_who_waited_for_a_page_that_is_for_nobody_else_makes_one_for_themselves(pages):
+def test_waiting_request_makes_its_own_when_a_page_is_not_shared(pages):
     making = pages.find("/")
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(pages.find, "/")
@@ -83,7 +83,7 @@ def test_who_waited_for_a_page_that_is_for_nobody_else_makes_one_for_themselves(
         assert asked.result() is None
 
 
-def test_nobody_waits_longer_than_a_page_would_be_new():
+def test_wait_for_a_page_is_at_most_its_ttl():
     pages = PageCache()
     pages.find("/")
     began = time.monotonic()
@@ -91,14 +91,14 @@ def test_nobody_waits_longer_than_a_page_would_be_new():
     assert 0.9 < time.monotonic() - began < 2
 
 
-def test_a_page_made_before_something_was_written_is_shared_with_nobody_who_asks_later(pages):
+def test_page_made_before_a_write_is_not_shared_afterwards(pages):
     before = pages.find("/")
     pages.clear()
     pages.finish(before, A_PAGE)
     assert isinstance(pages.find("/"), PendingPage)
 
 
-def test_no_more_pages_are_kept_than_there_is_room_for(pages, clock):
+def test_number_of_cached_pages_is_bounded(pages, clock):
     for number in range(MAX_PAGES + 1):
         _make(pages, number)
         clock.now += 0.0001
@@ -141,14 +141,14 @@ def small(made) -> Flask:
     return app
 
 
-def test_an_answer_is_the_same_down_to_its_headers_whoever_made_it(small):
+def test_shared_response_is_the_same_down_to_its_headers(small):
     client = small.test_client()
     first, second = client.get("/threads/a"), client.get("/threads/a")
     assert first.data == second.data == b"page 1"
     assert [pair for pair in first.headers if pair[0] != "Date"] == list(second.headers)
 
 
-def test_whoever_has_a_page_is_told_so_and_others_get_all_of_it(small, made):
+def test_matching_etag_gets_304_and_others_the_whole_page(small, made):
     client = small.test_client()
     known = {"If-None-Match": '"1"'}
     assert client.get("/threads/a", headers=known).status_code == 304
@@ -159,7 +159,7 @@ def test_whoever_has_a_page_is_told_so_and_others_get_all_of_it(small, made):
 
 
 @pytest.mark.parametrize("headers", [{"Cookie": "forum_theme=dark"}, {"Authorization": "Bearer x"}])
-def test_whoever_could_be_somebody_gets_a_page_of_their_own(small, made, headers):
+def test_request_with_credentials_gets_its_own_page(small, made, headers):
     client = small.test_client(use_cookies=False)
     client.get("/threads/a")
     client.get("/threads/a", headers=headers)
@@ -167,14 +167,14 @@ def test_whoever_could_be_somebody_gets_a_page_of_their_own(small, made, headers
 
 
 @pytest.mark.parametrize("path", ["/threads/broken", "/threads/huge", "/status"])
-def test_errors_huge_pages_and_the_state_of_the_forum_are_not_shared(small, made, path):
+def test_errors_huge_pages_and_status_are_not_shared(small, made, path):
     client = small.test_client()
     client.get(path)
     client.get(path)
     assert len(made) == 2
 
 
-def test_pages_in_different_forms_are_different_pages(small, made):
+def test_page_variants_are_cached_separately(small, made):
     client = small.test_client()
     for accepted in ("gzip", "br", "gzip"):
         client.get("/threads/a", headers={"Accept-Encoding": accepted})
@@ -203,18 +203,14 @@ def _post(app, person, thread, body="Just written"):
     assert answer.status_code == 201
 
 
-def test_a_writer_sees_what_they_wrote_at_once_whichever_worker_answers(
-    app, others, browser, ada, thread
-):
+def test_writer_sees_the_new_post_at_once_on_any_worker(app, others, browser, ada, thread):
     path = f"/threads/{thread}"
     app.test_client().get(path)
     _post(others, ada, thread)
     assert "Just written" in browser(ada).get(path).text
 
 
-def test_a_writer_who_signs_out_at_once_still_sees_what_they_wrote(
-    app, others, browser, ada, thread, token_of
-):
+def test_writer_sees_the_new_post_after_signing_out(app, others, browser, ada, thread, token_of):
     path = f"/threads/{thread}"
     app.test_client().get(path)
     _post(others, ada, thread)
@@ -224,9 +220,7 @@ def test_a_writer_who_signs_out_at_once_still_sees_what_they_wrote(
     assert "Just written" in client.get(path).text
 
 
-def test_strangers_see_it_within_a_second_and_at_once_where_the_worker_is_the_same(
-    app, others, ada, thread
-):
+def test_anonymous_reader_sees_a_write_within_a_second(app, others, ada, thread):
     path, stranger = f"/threads/{thread}", app.test_client()
     began = time.monotonic()
     stranger.get(path)
@@ -238,14 +232,14 @@ def test_strangers_see_it_within_a_second_and_at_once_where_the_worker_is_the_sa
     assert "And again" in stranger.get(path).text
 
 
-def test_the_api_is_never_shared(app, others, ada, thread):
+def test_api_responses_are_never_cached(app, others, ada, thread):
     client, path = app.test_client(), f"/api/posts/in-thread/{thread}"
     assert client.get(path).json["items"] == []
     _post(others, ada, thread)
     assert len(client.get(path).json["items"]) == 1
 
 
-def test_a_crowd_that_comes_at_once_costs_one_page(app, small, made):
+def test_burst_of_requests_costs_one_page(app, small, made):
     barrier, go = Barrier(8), Event()
 
     def ask() -> bytes:

@@ -16,7 +16,7 @@ def thread(client, ada):
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-def test_an_anonymous_page_holds_no_token_and_sets_no_cookie(client, path):
+def test_anonymous_page_holds_no_token_and_sets_no_cookie(client, path):
     page = client.get(path)
     assert page.status_code == (404 if path == "/nowhere" else 200)
     assert "Set-Cookie" not in page.headers
@@ -27,7 +27,7 @@ def test_an_anonymous_page_holds_no_token_and_sets_no_cookie(client, path):
     assert not re.search(r"<script(?![^>]+src=)|<style|\sstyle=|\son\w+=", page.text)
 
 
-def test_a_thread_shows_its_posts_and_nothing_of_them_runs(client, thread):
+def test_thread_shows_its_posts_escaped(client, thread):
     page = client.get(f"/threads/{thread}").text
     assert "A &lt;title&gt;" in page
     assert "<em>First</em>" in page
@@ -35,7 +35,7 @@ def test_a_thread_shows_its_posts_and_nothing_of_them_runs(client, thread):
     assert "alert(1)&lt;/script&gt;" in page
 
 
-def test_a_first_session_from_registering_to_signing_out(client):
+def test_first_session_from_registering_to_signing_out(client):
     form = {"username": "grace", "password": "correct horse", "next": "/threads/new"}
     assert client.post("/register", data=form).headers["Location"] == "/threads/new"
     page = client.get("/threads/new").text
@@ -55,7 +55,7 @@ def test_a_first_session_from_registering_to_signing_out(client):
     assert "Sign in" in client.get("/").text
 
 
-def test_a_session_that_nobody_has_any_more_is_taken_away(client, sign_in):
+def test_session_of_a_missing_account_is_removed(client, sign_in):
     client.set_cookie("forum_session", sign_in("Gone").token)
     page = client.get("/me")
     assert page.status_code == 401
@@ -63,7 +63,7 @@ def test_a_session_that_nobody_has_any_more_is_taken_away(client, sign_in):
     assert "Sign in" in client.get("/").text
 
 
-def test_somebody_who_is_signed_in_can_sign_in_anew(browser, ada, bob):
+def test_signed_in_user_can_sign_in_as_another(browser, ada, bob):
     form = {"username": bob.username, "password": "correct horse"}
     assert browser(ada).post("/sign-in", data=form).status_code == 303
 
@@ -76,7 +76,7 @@ def test_sending_a_form_twice_has_one_effect(browser, ada, thread):
     assert mine.get(f"/threads/{thread}").text.count("<article") == 2
 
 
-def test_another_text_from_a_form_that_was_sent_is_kept_and_can_be_sent_too(browser, ada, thread):
+def test_changed_text_with_a_used_key_is_kept_and_can_be_sent(browser, ada, thread):
     mine = browser(ada)
     form = _hidden(mine.get(f"/threads/{thread}").text, 'id="reply"') | {"body": "Once"}
     mine.post(f"/threads/{thread}", data=form)
@@ -86,7 +86,7 @@ def test_another_text_from_a_form_that_was_sent_is_kept_and_can_be_sent_too(brow
     assert mine.post(f"/threads/{thread}", data=again).status_code == 303
 
 
-def test_the_longest_post_fits_in_a_form_in_any_script(browser, ada, thread, client):
+def test_longest_post_fits_in_a_form_in_any_script(browser, ada, thread, client):
     mine = browser(ada)
     body = "\U0001f9f5" * 16_000
     form = _hidden(mine.get(f"/threads/{thread}").text, 'id="reply"') | {"body": body}
@@ -97,7 +97,7 @@ def test_the_longest_post_fits_in_a_form_in_any_script(browser, ada, thread, cli
 
 
 @pytest.mark.parametrize("body", ["", "   ", "x" * 16_001, "nul \0 inside"])
-def test_a_reply_that_will_not_do_is_shown_again_with_its_text(browser, ada, thread, body):
+def test_refused_reply_is_shown_again_with_its_text(browser, ada, thread, body):
     mine = browser(ada)
     form = _hidden(mine.get(f"/threads/{thread}").text, 'id="reply"') | {"body": body}
     page = mine.post(f"/threads/{thread}", data=form)
@@ -106,13 +106,13 @@ def test_a_reply_that_will_not_do_is_shown_again_with_its_text(browser, ada, thr
     assert body in page.text
 
 
-def test_a_reply_after_the_session_has_ended_is_not_lost(client, thread):
+def test_reply_after_the_session_has_ended_is_not_lost(client, thread):
     page = client.post(f"/threads/{thread}", data={"body": "Long thoughts"})
     assert page.status_code == 401
     assert "Long thoughts" in page.text
 
 
-def test_an_edit_of_an_outdated_version_shows_both_texts(browser, ada, client, thread):
+def test_edit_of_an_outdated_version_shows_both_texts(browser, ada, client, thread):
     post = client.get(f"/api/posts/in-thread/{thread}").json["items"][0]["id"]
     mine = browser(ada)
     form = _hidden(mine.get(f"/posts/{post}/edit").text, "<form class") | {"body": "Mine"}
@@ -126,7 +126,7 @@ def test_an_edit_of_an_outdated_version_shows_both_texts(browser, ada, client, t
     assert client.get(f"/api/posts/{post}").json["body"] == "Mine"
 
 
-def test_a_permalink_shows_its_post_wherever_it_is_in_the_thread(client, ada, thread):
+def test_permalink_shows_its_post_wherever_it_is_in_the_thread(client, ada, thread):
     last = None
     for number in range(45):
         body = {"thread_id": thread, "body": f"number {number}"}
@@ -148,7 +148,7 @@ def test_wrong_name_and_wrong_password_look_alike(client, register):
     assert "The username or password is incorrect." in pages.pop()
 
 
-def test_the_account_page_changes_what_it_says(browser, ada, client):
+def test_account_page_changes_profile_and_password_and_deletes(browser, ada, client):
     mine = browser(ada)
     form = _hidden(mine.get("/me").text, "profile-title")
     form |= {"display_name": "Ada L.", "bio": "Notes"}
@@ -166,19 +166,19 @@ def test_the_account_page_changes_what_it_says(browser, ada, client):
     assert client.get(f"/users/{ada.id}").status_code == 404
 
 
-def test_an_unknown_page_is_a_page_and_an_unknown_api_a_problem(client):
+def test_unknown_page_is_a_page_and_an_unknown_api_a_problem(client):
     assert client.get("/nowhere").mimetype == "text/html"
     assert client.get("/api/nowhere").mimetype == "application/problem+json"
 
 
-def test_static_files_are_immutable_under_the_name_of_their_content(client):
+def test_static_files_are_immutable_under_their_content_hash(client):
     link = re.search(r'href="(/static/[^"]+\.css)"', client.get("/").text)
     assert link
     assert "immutable" in client.get(link[1]).headers["Cache-Control"]
     assert client.get("/static/000000000000/nothing.css").status_code == 404
 
 
-def test_a_page_of_another_revision_finds_its_files_but_keeps_none(client):
+def test_static_file_of_another_revision_is_served_uncached(client):
     """During a rolling deployment, a page and its files may come from different revisions."""
     style = client.get("/static/000000000000/style.css")
     assert style.status_code == 200

@@ -19,9 +19,7 @@ def _fields(page, action):
     return fields | dict(re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>\n([^<]*)', form))
 
 
-def test_a_reply_after_the_session_ended_is_sent_after_signing_in_on_the_same_page(
-    client, register, thread
-):
+def test_reply_after_the_session_ended_is_sent_after_signing_in(client, register, thread):
     person = register()
     refused = client.post(thread, data={"body": TYPED, "idempotency_key": "k"})
     assert refused.status_code == 401
@@ -38,14 +36,14 @@ def test_a_reply_after_the_session_ended_is_sent_after_signing_in_on_the_same_pa
     assert "Long thoughts,<br>\nin two lines" in client.get(thread).text
 
 
-def test_a_form_of_an_older_session_is_sent_again_with_one_click(browser, ada, thread):
+def test_form_of_an_older_session_can_be_sent_again(browser, ada, thread):
     mine = browser(ada)
     refused = mine.post(thread, data={"body": TYPED, "csrf_token": "0" * 128})
     assert refused.status_code == 403
     assert mine.post(thread, data=_fields(refused.text, thread)).status_code == 303
 
 
-def test_what_another_site_filled_in_is_not_offered_to_be_sent(browser, ada, client, thread):
+def test_form_from_another_site_is_not_kept(browser, ada, client, thread):
     headers = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     for reader in (browser(ada), client):
         refused = reader.post(thread, data={"body": "Not mine"}, headers=headers)
@@ -54,7 +52,7 @@ def test_what_another_site_filled_in_is_not_offered_to_be_sent(browser, ada, cli
 
 
 @pytest.mark.parametrize("path", ["//evil.example", "https://evil.example", "javascript:x"])
-def test_a_kept_form_goes_to_this_site_only(client, register, path):
+def test_resumed_form_goes_to_this_site_only(client, register, path):
     person = register()
     form = {"username": person.username, "password": "correct horse", "resume": path, "body": "x"}
     answer = client.post("/sign-in", data=form)

@@ -5,7 +5,7 @@ from sqlalchemy import update
 from forum.users.models import UserRow
 
 
-def test_a_suspended_moderator_moderates_nobody(app, client, database, ada, bob):
+def test_suspended_moderator_cannot_moderate(app, client, database, ada, bob):
     with database.writing() as session:
         session.execute(update(UserRow).values(role="moderator", suspended=True))
     for person in (ada, bob):
@@ -17,6 +17,6 @@ def test_a_suspended_moderator_moderates_nobody(app, client, database, ada, bob)
     assert answer.json["type"] == "urn:problem:suspended"
 
 
-def test_a_name_of_any_length_may_be_tried(client):
+def test_username_of_any_length_can_be_tried(client):
     body = {"username": "\ufdfa" * 64, "password": "wrong password"}
     assert client.post("/api/users/sessions", json=body).status_code == 401

@@ -32,7 +32,7 @@ def problems(**events):
     return describe_problems([ComponentHealth("posts", ("posts",), events=WELL | events)])
 
 
-def test_nothing_is_said_where_all_is_well():
+def test_healthy_forum_reports_no_problems():
     assert problems() == []
     assert (
         problems(heartbeat_age_seconds=15, outbox_age_seconds=30, queue_depth=9, in_flight=3) == []
@@ -56,16 +56,16 @@ def test_nothing_is_said_where_all_is_well():
         ),
     ],
 )
-def test_each_thing_that_is_degraded_is_said_in_a_sentence(events, sentence):
+def test_each_problem_is_one_sentence(events, sentence):
     [sentence_shown] = problems(**events)
     assert sentence_shown.startswith(sentence)
 
 
-def test_what_was_late_once_is_not_late_any_more_when_nothing_waits():
+def test_former_lag_is_no_problem_when_nothing_waits():
     assert problems(lag_seconds=500) == []
 
 
-def test_a_bus_that_nobody_reaches_is_one_thing():
+def test_unreachable_bus_is_one_problem():
     cut_off = WELL | {"queue_depth": None}
     names = ("monolith", "users", "posts")
     [sentence_shown] = describe_problems(
@@ -74,7 +74,7 @@ def test_a_bus_that_nobody_reaches_is_one_thing():
     assert "from monolith, users and posts." in sentence_shown
 
 
-def test_a_component_that_does_not_tell_of_its_events_is_named():
+def test_component_without_event_status_is_named():
     [sentence_shown] = describe_problems([ComponentHealth("posts", ("posts",), events={})])
     assert sentence_shown == "posts did not report its event status."
 
@@ -119,7 +119,7 @@ def status(make_settings):
     return status
 
 
-def test_the_page_tells_how_every_component_is(status, database):
+def test_page_shows_the_health_of_every_component(status, database):
     outbox = SqlOutbox(database, utc_now)
     outbox.record_heartbeat(Heartbeat(utc_now(), 0.25))
     events = WELL | {"queue_depth": 4, "in_flight": 2, "dead_letters": 1}
@@ -135,14 +135,14 @@ def test_the_page_tells_how_every_component_is(status, database):
     assert " worker " not in page
 
 
-def test_a_component_that_keeps_its_events_to_itself_answers_still(status):
+def test_component_without_event_status_is_still_healthy(status):
     with answering(READY) as url:
         page = status("users,posts", users_url=url, posts_url=url)
     assert "posts did not report its event status." in page
     assert "posts service is unreachable" not in page
 
 
-def test_components_that_hang_are_waited_for_at_the_same_time(status, monkeypatch):
+def test_hanging_components_are_probed_in_parallel(status, monkeypatch):
     monkeypatch.setattr("forum.app.PROBE_SECONDS", 0.5)
     with answering(READY, delay=1.5) as url:
         start = time.monotonic()
@@ -152,7 +152,7 @@ def test_components_that_hang_are_waited_for_at_the_same_time(status, monkeypatc
     assert took < 1.5
 
 
-def test_events_that_wait_are_told_of_without_a_bus(status, database):
+def test_waiting_events_are_reported_without_a_bus(status, database):
     def earlier():
         return utc_now().replace(year=2025)
 
@@ -166,13 +166,13 @@ def test_events_that_wait_are_told_of_without_a_bus(status, database):
     assert "The message bus is unreachable from monolith." in page
 
 
-def test_a_forum_of_one_component_has_no_events(client):
+def test_forum_of_one_component_has_no_events(client):
     page = client.get("/status").text
     assert "All components are healthy." in page
     assert "Outbox age" not in page
 
 
-def test_the_progress_of_events_is_for_machines(client):
+def test_event_status_is_served_as_json(client):
     answer = client.get("/eventz")
     assert answer.mimetype == "application/json"
     assert "Set-Cookie" not in answer.headers

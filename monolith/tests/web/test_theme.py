@@ -9,7 +9,7 @@ def empty_url(tmp_path):
     return f"sqlite:///{tmp_path}/forum.db"
 
 
-def test_a_choice_stays_and_can_be_taken_back(client):
+def test_chosen_theme_stays_and_can_be_reset(client):
     headers = {"Referer": "http://localhost/?sort=newest"}
     chosen = client.post("/theme", data={"theme": "dark"}, headers=headers)
     assert (chosen.status_code, chosen.headers["Location"]) == (303, "/?sort=newest")
@@ -21,12 +21,12 @@ def test_a_choice_stays_and_can_be_taken_back(client):
 
 
 @pytest.mark.parametrize("odd", ["", "x", '"><script>'])
-def test_an_odd_choice_is_none(client, odd):
+def test_invalid_theme_is_ignored_and_removed(client, odd):
     client.set_cookie("forum_theme", odd)
     assert "data-theme" not in client.get("/").text
     assert "forum_theme=;" in client.post("/theme", data={"theme": odd}).headers["Set-Cookie"]
 
 
-def test_another_site_changes_nothing(client):
+def test_another_site_cannot_change_the_theme(client):
     headers = {"Sec-Fetch-Site": "cross-site", "Referer": "https://evil.example//evil.example"}
     assert client.post("/theme", data={"theme": "dark"}, headers=headers).status_code == 403

@@ -38,7 +38,7 @@ def _link(page, label):
     return found and found[1].replace("&amp;", "&")
 
 
-def test_one_goes_on_from_page_to_page_in_both_directions(client, thread, posts):
+def test_pages_are_linked_in_both_directions(client, thread, posts):
     path = f"/threads/{thread}"
     page = client.get(path)
     seen = [_numbers(page)]
@@ -72,27 +72,27 @@ def test_long_posts_make_more_pages_instead_of_larger_ones(client, ada, thread):
     assert _numbers(client.get(_link(newest, "Older posts").partition("#")[0])) == [1, 2]
 
 
-def test_a_page_keeps_its_place_while_others_write(client, ada, thread, posts):
+def test_page_stays_the_same_while_others_write(client, ada, thread, posts):
     address = _link(client.get(f"/threads/{thread}"), "Newer posts")
     before = _numbers(client.get(address))
     _post(client, ada, thread, "number 45")
     assert _numbers(client.get(address)) == before
 
 
-def test_the_newest_are_one_step_away(client, thread, posts):
+def test_newest_posts_are_one_link_away(client, thread, posts):
     jump = _link(client.get(f"/threads/{thread}"), "Jump to newest")
     page = client.get(jump.partition("#")[0])
     assert _numbers(page) == list(range(25, 45))
     assert page.text.index('id="end"') > page.text.index("number 43")
 
 
-def test_a_posts_address_shows_it_among_its_neighbours(client, thread, posts):
+def test_permalink_shows_a_post_among_its_neighbours(client, thread, posts):
     for number in (0, 3, 22, 44):
         page = client.get(f"/threads/{thread}?at={posts[number]}")
         assert _numbers(page) == list(range(max(0, number - 10), min(45, number + 10)))
 
 
-def test_beyond_the_end_there_is_a_way_back(client, thread, posts):
+def test_page_beyond_the_end_links_back(client, thread, posts):
     for name, post in (("after", posts[-1]), ("before", posts[0])):
         page = client.get(f"/threads/{thread}?{name}={post}")
         assert "No more posts" in page.text
@@ -101,11 +101,11 @@ def test_beyond_the_end_there_is_a_way_back(client, thread, posts):
 
 @pytest.mark.parametrize("name", ["at", "after", "before"])
 @pytest.mark.parametrize("odd", ["", "x", "%00", "0" * 36, "z" * 36, "x" * 2000])
-def test_an_odd_address_does_no_harm(client, thread, posts, name, odd):
+def test_invalid_position_is_ignored(client, thread, posts, name, odd):
     assert client.get(f"/threads/{thread}?{name}={odd}").status_code == 200
 
 
-def test_a_quotation_begins_a_reply(browser, ada, client, thread):
+def test_quotation_begins_a_reply(browser, ada, client, thread):
     post = _post(client, ada, thread, "One line\n\nand *another*")
     page = browser(ada).get(f"/threads/{thread}?at={post}&quote={post}")
     assert "&gt; ada wrote:\n&gt;\n&gt; One line\n&gt;\n&gt; and *another*\n\n" in page.text
@@ -113,7 +113,7 @@ def test_a_quotation_begins_a_reply(browser, ada, client, thread):
     assert browser(ada).get(f"/threads/{thread}?quote=nothing").status_code == 404
 
 
-def test_a_name_in_a_quotation_is_no_markdown(browser, ada, client, thread):
+def test_name_in_a_quotation_is_escaped(browser, ada, client, thread):
     name = {"display_name": "*_[Ada](x)"}
     client.patch(f"/api/users/{ada.id}", json=name, headers=ada.headers)
     post = _post(client, ada, thread, "Words")
@@ -121,7 +121,7 @@ def test_a_name_in_a_quotation_is_no_markdown(browser, ada, client, thread):
     assert r"&gt; \*\_\[Ada\]\(x\) wrote:" in page
 
 
-def test_a_preview_shows_the_text_and_keeps_it(browser, ada, client, thread, token_of):
+def test_preview_shows_the_text_and_keeps_it(browser, ada, client, thread, token_of):
     mine, text = browser(ada), "*Seen* first <script>"
     post = _post(client, ada, thread, "A post")
     fields = {"csrf_token": token_of(mine), "preview": "on", "body": text, "title": "A title"}
@@ -133,7 +133,7 @@ def test_a_preview_shows_the_text_and_keeps_it(browser, ada, client, thread, tok
     assert len(client.get(f"/api/posts/in-thread/{thread}").json["items"]) == 1
 
 
-def test_a_script_gets_the_preview_alone(browser, ada, client, token_of):
+def test_script_gets_the_preview_alone(browser, ada, client, token_of):
     mine = browser(ada)
     sent = {"csrf_token": token_of(mine), "body": "*Seen*"}
     assert mine.post("/preview", data=sent).text == "<p><em>Seen</em></p>\n"
@@ -141,7 +141,7 @@ def test_a_script_gets_the_preview_alone(browser, ada, client, token_of):
     assert client.post("/preview", data={"body": "*Seen*"}).status_code == 401
 
 
-def test_an_author_changes_the_title_of_a_thread(browser, ada, bob, client, thread, token_of):
+def test_author_changes_the_title_of_a_thread(browser, ada, bob, client, thread, token_of):
     path, mine = f"/threads/{thread}/edit", browser(ada)
     form = {"csrf_token": token_of(mine), "etag": "1"}
     assert mine.post(path, data=form | {"title": ""}).status_code == 400
