@@ -83,7 +83,7 @@ def user_event(version, person_id="ann", *, name="Ann", role="member", suspended
     return make_event("user.updated", person_id, version, **data)
 
 
-def test_what_a_session_tells_of_an_unknown_person_is_kept(people, known, session):
+def test_unknown_user_is_stored_from_the_session(people, known, session):
     mine = session(3, name="Ann B.", role="moderator")
     actor = people.authorize(mine, None)
     assert (actor.id, actor.display_name, actor.role) == ("ann", "Ann B.", "moderator")
@@ -97,7 +97,7 @@ def test_what_a_session_tells_of_an_unknown_person_is_kept(people, known, sessio
     }
 
 
-def test_a_person_who_is_known_costs_no_call(people, known, learn, dynamo, session):
+def test_known_user_costs_no_call(people, known, learn, dynamo, session):
     learn(3, name="Ann B.")
     item = known()
     with dynamo.counted() as calls:
@@ -106,27 +106,21 @@ def test_a_person_who_is_known_costs_no_call(people, known, learn, dynamo, sessi
     assert calls == {}
 
 
-def test_what_is_known_of_a_later_version_counts_instead_of_the_session(
-    people, known, learn, session
-):
+def test_newer_replica_overrides_the_session(people, known, learn, session):
     learn(4, name="Ann B.", role="moderator")
     mine = session(3)
     now = people.authorize(mine, known())
     assert (now.id, now.display_name, now.role) == ("ann", "Ann B.", "moderator")
 
 
-def test_a_session_of_a_later_version_counts_instead_of_what_is_known(
-    people, known, learn, session
-):
+def test_newer_session_overrides_the_replica(people, known, learn, session):
     learn(2, role="moderator")
     now = people.authorize(session(3, name="Ann C."), known())
     assert (now.display_name, now.role) == ("Ann C.", "member")
     assert (known()["version"], known()["display_name"]) == (3, "Ann C.")
 
 
-def test_a_session_that_read_before_an_event_came_is_overruled_by_it(
-    people, known, learn, forget, session
-):
+def test_event_during_a_request_overrides_its_session(people, known, learn, forget, session):
     before = known()
     learn(5, name="Ann D.")
     assert people.authorize(session(1), before).display_name == "Ann D."
@@ -137,7 +131,7 @@ def test_a_session_that_read_before_an_event_came_is_overruled_by_it(
         people.authorize(session(5), None)
 
 
-def test_the_suspended_are_refused(people, known, learn, session):
+def test_suspended_user_is_refused(people, known, learn, session):
     with pytest.raises(Forbidden) as refusal:
         people.authorize(session(1, suspended=True), known())
     assert refusal.value.problem_type == "urn:problem:suspended"
@@ -149,9 +143,7 @@ def test_the_suspended_are_refused(people, known, learn, session):
     assert people.authorize(session(4), known()).role == "member"
 
 
-def test_an_erased_person_is_refused_and_nothing_of_them_is_left(
-    people, known, learn, forget, session
-):
+def test_erased_user_is_refused_and_leaves_nothing(people, known, learn, forget, session):
     learn(2, name="Ann B.", role="moderator")
     event = forget(3)
     with pytest.raises(Unauthenticated):
@@ -169,7 +161,7 @@ def test_an_erased_person_is_refused_and_nothing_of_them_is_left(
     assert known()["erased"], "an event that comes late brings nobody back"
 
 
-def test_forgetting_again_is_refused_and_changes_nothing(known, forget):
+def test_repeated_erasure_is_refused_and_changes_nothing(known, forget):
     forget(3)
     before = known()
     for version in (2, 3):
@@ -179,7 +171,7 @@ def test_forgetting_again_is_refused_and_changes_nothing(known, forget):
     assert known() == before
 
 
-def test_somebody_who_was_never_known_is_forgotten_too(people, known, forget, session):
+def test_unknown_user_is_forgotten_too(people, known, forget, session):
     forget(2)
     with pytest.raises(Unauthenticated):
         people.authorize(session(1), known())
@@ -193,14 +185,14 @@ def test_events_in_any_order_end_with_the_newest(known, learn, order):
     assert item["event_id"] == events[3].id
 
 
-def test_an_event_that_comes_again_changes_nothing(people, known, learn):
+def test_repeated_event_changes_nothing(people, known, learn):
     event = learn(2, name="Ann B.")
     before = known()
     people.apply(event)
     assert known() == before
 
 
-def test_an_event_of_the_version_that_a_session_told_changes_nothing(people, known, learn, session):
+def test_event_of_the_version_in_a_session_changes_nothing(people, known, learn, session):
     people.authorize(session(2, name="Ann B."), known())
     before = known()
     learn(2, name="Ann B.")
@@ -209,7 +201,7 @@ def test_an_event_of_the_version_that_a_session_told_changes_nothing(people, kno
     assert people.authorize(session(2, name="Ann B."), known()).display_name == "Ann C."
 
 
-def test_races_end_with_the_newest(people, known, session):
+def test_racing_events_and_sessions_end_with_the_newest(people, known, session):
     def tell(version: int) -> None:
         if version % 2:
             people.authorize(session(version, name=f"Ann {version}"), None)

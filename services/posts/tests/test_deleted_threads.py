@@ -50,7 +50,7 @@ def broken(monkeypatch):
     return broken
 
 
-def test_its_posts_leave_everything_and_others_stay(
+def test_posts_of_it_disappear_and_others_stay(
     client, ada, bob, threads, thread, write, tell, kept
 ):
     other = write("Elsewhere", ada, threads.begin())
@@ -65,7 +65,7 @@ def test_its_posts_leave_everything_and_others_stay(
     assert {client.get(f"{PATH}/{post}").status_code for post in gone} == {404}
 
 
-def test_its_posts_are_404_at_once_however_long_their_purge_takes(
+def test_posts_of_it_are_404_at_once_during_a_purge(
     client, ada, moderator, thread, write, tell, broken, kept, recorded
 ):
     posts = [write(f"Number {number}") for number in range(3)]
@@ -91,7 +91,7 @@ def test_its_posts_are_404_at_once_however_long_their_purge_takes(
     assert recorded() == before
 
 
-def test_a_purge_that_breaks_off_anywhere_goes_on_when_it_is_told_again(
+def test_interrupted_purge_continues_on_redelivery(
     client, thread, write, tell, broken, monkeypatch, kept
 ):
     count = 2 * PURGE_BATCH + 3
@@ -121,7 +121,7 @@ def test_longest_posts_are_purged_too(client, ada, thread, tell, kept):
     assert kept() == [0, 0]
 
 
-def test_a_deletion_is_final_in_whatever_order_it_is_told(client, ada, threads, tell, kept):
+def test_deletion_is_final_in_any_order_of_events(client, ada, threads, tell, kept):
     for order in permutations((1, 2, 3, 4)):
         thread = threads.begin()
         new = {"thread_id": thread, "body": "Hello"}
@@ -135,7 +135,7 @@ def test_a_deletion_is_final_in_whatever_order_it_is_told(client, ada, threads, 
     assert kept() == [0, 0]
 
 
-def test_a_deletion_that_is_told_before_anything_else_keeps_posts_out(client, ada, threads, tell):
+def test_deletion_before_any_other_event_refuses_posts(client, ada, threads, tell):
     thread = threads.begin()  # and threads itself would still say that it is there
     tell(thread_event(thread, 2, DELETED), thread_event(thread, 1))
     new = {"thread_id": thread, "body": "Hello"}
@@ -143,13 +143,13 @@ def test_a_deletion_that_is_told_before_anything_else_keeps_posts_out(client, ad
     assert threads.asked == []
 
 
-def test_a_thread_without_posts_is_deleted_too(client, tell):
+def test_thread_without_posts_is_deleted_too(client, tell):
     thread = uuid7()
     tell(thread_event(thread, 2, DELETED))
     assert client.get(f"{PATH}/in-thread/{thread}").status_code == 404
 
 
-def test_a_cursor_from_before_does_not_open_a_deleted_thread(client, thread, write, tell):
+def test_old_cursor_does_not_open_a_deleted_thread(client, thread, write, tell):
     last = write()
     tell(thread_event(thread, 2, DELETED))
     cursor = Cursors(SECRET_KEY).encode(f"posts:in-thread:{thread}:asc", (last,))
@@ -158,7 +158,7 @@ def test_a_cursor_from_before_does_not_open_a_deleted_thread(client, thread, wri
 
 
 @pytest.mark.parametrize("method", ["patch", "delete"])
-def test_an_edit_that_meets_the_purge_finds_nothing_and_tells_nothing(
+def test_edit_during_the_purge_is_404_and_publishes_nothing(
     client, ada, thread, write, tell, kept, recorded, monkeypatch, method
 ):
     path, replace = f"{PATH}/{write()}", DynamoStore.replace
@@ -175,9 +175,7 @@ def test_an_edit_that_meets_the_purge_finds_nothing_and_tells_nothing(
     assert recorded() == before
 
 
-def test_of_posts_that_race_with_a_deletion_none_is_left_behind(
-    app, ada, thread, tell, kept, recorded
-):
+def test_posts_racing_with_a_deletion_are_all_purged(app, ada, thread, tell, kept, recorded):
     tell(thread_event(thread))
 
     def create_or_delete(racer, number):
@@ -194,7 +192,7 @@ def test_of_posts_that_race_with_a_deletion_none_is_left_behind(
     assert {event.subject for event in recorded()} == written
 
 
-def test_a_first_answer_outlives_the_thread(client, ada, thread, tell):
+def test_idempotent_response_outlives_the_thread(client, ada, thread, tell):
     headers = ada.headers | {"Idempotency-Key": "once"}
     new = {"thread_id": thread, "body": "Once"}
     first = client.post(PATH, json=new, headers=headers)

@@ -8,7 +8,7 @@ from tests.support.people import SECRET_KEY
 PATH = "/api/posts"
 
 
-def test_the_document_names_every_operation(client):
+def test_document_names_every_operation(client):
     answer = client.get(f"{PATH}/openapi.json")
     assert answer.status_code == 200
     assert answer.json["openapi"].startswith("3.1")
@@ -48,7 +48,7 @@ def test_writing_is_documented_as_needing_a_session(client):
 
 
 @pytest.mark.parametrize("url", ["", "threads:8102", "http://threads/api", "ftp://threads"])
-def test_the_address_of_threads_has_to_be_one(session_keys, url):
+def test_threads_url_must_be_valid(session_keys, url):
     with pytest.raises(ValueError, match="threads_url"):
         PostsSettings(
             secret_key=SECRET_KEY, session_public_keys=session_keys.public, threads_url=url

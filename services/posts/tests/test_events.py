@@ -29,7 +29,7 @@ def test_every_event_of_a_post_has_a_schema_whose_examples_fit():
             assert example.type == kind
 
 
-def test_a_schema_lets_others_be_added_to_an_event():
+def test_schema_allows_additional_fields():
     for kind in OWN:
         for example in schemas.examples(kind):
             more = parse_event(example.to_json())
@@ -37,13 +37,13 @@ def test_a_schema_lets_others_be_added_to_an_event():
             schemas.validate(more)
 
 
-def test_the_service_takes_what_it_can_apply(database, outbox):
+def test_service_handles_every_event_it_subscribes_to(database, outbox):
     assert DOMAIN.subscription.component == "posts"
     assert set(DOMAIN.consumed_event_types) == EventHandlers(database, outbox).handlers().keys()
     assert len(set(DOMAIN.consumed_event_types)) == len(DOMAIN.subscription.event_types) == 7
 
 
-def test_a_new_post_tells_its_whole_public_state(client, ada, thread, write, recorded):
+def test_new_post_publishes_its_whole_public_state(client, ada, thread, write, recorded):
     post = write("Hello, **you** 🧭\n<b>")
     shown = client.get(f"{PATH}/{post}").json
     [event] = recorded()
@@ -59,7 +59,7 @@ def test_a_new_post_tells_its_whole_public_state(client, ada, thread, write, rec
     assert event.time >= parse_timestamp(shown["created_at"])
 
 
-def test_each_change_tells_the_new_state_and_version(client, ada, moderator, write, recorded):
+def test_each_change_publishes_the_new_state_and_version(client, ada, moderator, write, recorded):
     path = f"{PATH}/{write('One')}"
     changed = [
         client.patch(path, json={"body": body}, headers=ada.headers).json
@@ -77,7 +77,7 @@ def test_each_change_tells_the_new_state_and_version(client, ada, moderator, wri
 
 
 @pytest.mark.parametrize("body", ["𝕏" * 16_000, "\n" * 15_999 + "x", "&" * 16_000])
-def test_a_longest_post_is_told_whole(client, ada, thread, recorded, body):
+def test_longest_post_is_published_whole(client, ada, thread, recorded, body):
     # As it is, since escapes would make it longer than a request may be.
     data = f'{{"thread_id": "{thread}", "body": "{body}"}}'.replace("\n", "\\n").encode()
     made = client.post(PATH, data=data, headers=ada.headers, content_type="application/json")
@@ -86,7 +86,9 @@ def test_a_longest_post_is_told_whole(client, ada, thread, recorded, body):
     assert event.data["body"] == body
 
 
-def test_what_is_refused_or_repeated_tells_nothing(client, ada, bob, thread, write, tell, recorded):
+def test_refused_or_repeated_write_publishes_nothing(
+    client, ada, bob, thread, write, tell, recorded
+):
     new = {"thread_id": thread, "body": "Once"}
     key = ada.headers | {"Idempotency-Key": "once"}
     for _ in range(2):
@@ -112,9 +114,7 @@ def test_what_is_refused_or_repeated_tells_nothing(client, ada, bob, thread, wri
     assert recorded() == before
 
 
-def test_what_others_tell_of_threads_and_people_is_not_told_again(
-    ada, thread, write, tell, recorded
-):
+def test_consumed_events_are_not_published_again(ada, thread, write, tell, recorded):
     post = write()
     tell(
         thread_event(thread, 2),
@@ -124,7 +124,7 @@ def test_what_others_tell_of_threads_and_people_is_not_told_again(
     assert [summary(event) for event in recorded()] == [("post.created", post, 1)]
 
 
-def test_no_event_of_a_post_names_a_person(client, ada, moderator, write, recorded):
+def test_no_event_of_a_post_contains_a_name(client, ada, moderator, write, recorded):
     path = f"{PATH}/{write('Some text')}"
     client.patch(path, json={"body": "Other text"}, headers=ada.headers)
     client.delete(path, headers=moderator.headers)

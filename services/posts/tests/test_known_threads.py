@@ -31,7 +31,7 @@ def post_in(client, ada):
 @pytest.mark.parametrize(
     "example", [pytest.param(one, id=one.id) for kind in THREAD for one in schemas.examples(kind)]
 )
-def test_what_threads_tells_of_a_thread_is_known(example, tell, database, post_in, threads):
+def test_thread_event_is_stored_in_the_replica(example, tell, database, post_in, threads):
     tell(example)
     assert database.get("posts-threads", {"id": example.subject}) == {
         "id": example.subject,
@@ -46,7 +46,7 @@ def test_what_threads_tells_of_a_thread_is_known(example, tell, database, post_i
 
 
 @pytest.mark.parametrize("example", schemas.examples(events.THREAD_DELETED), ids=lambda one: one.id)
-def test_a_deletion_is_taken_of_threads_that_are_not_known_too(example, tell, database, post_in):
+def test_deletion_of_an_unknown_thread_is_stored_too(example, tell, database, post_in):
     tell(example)
     assert database.get("posts-threads", {"id": example.subject}) == {
         "id": example.subject,
@@ -60,7 +60,7 @@ def test_a_deletion_is_taken_of_threads_that_are_not_known_too(example, tell, da
 
 
 @pytest.mark.parametrize("subject", sorted({example.subject for example in EXAMPLES}))
-def test_what_threads_tells_ends_alike_in_any_order(subject, dynamo, settings, database, tell):
+def test_thread_events_in_any_order_end_with_the_newest(subject, dynamo, settings, database, tell):
     history = [example for example in EXAMPLES if example.subject == subject]
     newest = max(history, key=lambda example: example.version)
     table, key = f"{settings.table_prefix}posts-threads", {"id": {"S": subject}}
@@ -70,7 +70,7 @@ def test_what_threads_tells_ends_alike_in_any_order(subject, dynamo, settings, d
         assert database.get("posts-threads", {"id": subject})["event_id"] == newest.id
 
 
-def test_a_thread_that_was_told_of_takes_posts_while_threads_is_down(post_in, threads, tell):
+def test_thread_known_by_events_takes_posts_without_threads(post_in, threads, tell):
     thread = uuid7()
     threads.stop()
     assert post_in(thread).status_code == 503
@@ -79,7 +79,7 @@ def test_a_thread_that_was_told_of_takes_posts_while_threads_is_down(post_in, th
     assert threads.asked == []
 
 
-def test_a_thread_that_was_asked_for_is_asked_for_once(client, post_in, threads, thread):
+def test_unknown_thread_is_requested_once(client, post_in, threads, thread):
     assert client.get(f"{PATH}/in-thread/{thread}").json["items"] == []
     assert post_in(thread).status_code == 201
     threads.stop()
@@ -87,7 +87,7 @@ def test_a_thread_that_was_asked_for_is_asked_for_once(client, post_in, threads,
     assert threads.asked == [f"GET /api/threads/{thread}"]
 
 
-def test_an_empty_thread_is_known_to_be_empty_while_threads_is_down(client, threads, tell):
+def test_empty_thread_known_by_events_is_listed_without_threads(client, threads, tell):
     thread = uuid7()
     threads.stop()
     tell(thread_event(thread, 2, locked=True))
@@ -95,7 +95,9 @@ def test_an_empty_thread_is_known_to_be_empty_while_threads_is_down(client, thre
     assert (answer.status_code, answer.json["items"]) == (200, [])
 
 
-def test_posts_of_a_thread_that_nobody_told_of_are_listed(client, dynamo, settings, write, thread):
+def test_posts_of_a_thread_missing_in_the_replica_are_listed(
+    client, dynamo, settings, write, thread
+):
     post = write()
     dynamo.client.delete_item(
         TableName=f"{settings.table_prefix}posts-threads", Key={"id": {"S": thread}}
@@ -104,7 +106,7 @@ def test_posts_of_a_thread_that_nobody_told_of_are_listed(client, dynamo, settin
     assert client.get(f"{PATH}/{post}").status_code == 200
 
 
-def test_a_lock_and_its_end_arrive_by_events(post_in, thread, tell, client, write, ada):
+def test_lock_and_unlock_arrive_by_events(post_in, thread, tell, client, write, ada):
     path = f"{PATH}/{write()}"
     tell(thread_event(thread, 2, locked=True))
     refused = post_in(thread)
@@ -121,7 +123,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_what_threads_answered_counts_less_than_a_newer_event(
+def test_newer_event_overrides_the_response_of_threads(
     client, threads, thread, tell, post_in, recorded, end
 ):
     change, expected = ENDS[end]
@@ -132,7 +134,7 @@ def test_what_threads_answered_counts_less_than_a_newer_event(
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_post_that_is_being_written_does_not_get_in_behind_the_end(
+def test_post_racing_with_a_lock_or_deletion_is_refused(
     client, monkeypatch, thread, tell, post_in, recorded, end
 ):
     change, expected = ENDS[end]
@@ -155,7 +157,7 @@ def test_a_post_that_is_being_written_does_not_get_in_behind_the_end(
         assert post_in(thread, **{"Idempotency-Key": "k"}).status_code == 201
 
 
-def test_a_thread_that_opens_again_meanwhile_takes_the_post(monkeypatch, thread, tell, post_in):
+def test_post_is_written_when_the_thread_is_unlocked_meanwhile(monkeypatch, thread, tell, post_in):
     tell(thread_event(thread))
     add, history = DynamoStore.add, []
 
@@ -174,7 +176,7 @@ def test_a_thread_that_opens_again_meanwhile_takes_the_post(monkeypatch, thread,
     assert post_in(thread).status_code == 201
 
 
-def test_who_asks_again_while_the_thread_ends_gets_the_first_answer(
+def test_repeated_request_during_a_lock_gets_the_first_response(
     monkeypatch, thread, tell, post_in, recorded
 ):
     key, first, add = {"Idempotency-Key": "k"}, [], DynamoStore.add
@@ -192,7 +194,7 @@ def test_who_asks_again_while_the_thread_ends_gets_the_first_answer(
 
 
 @pytest.mark.parametrize("wrong", [{"title": None}, {"title": ""}, {"locked": "no"}, {"locked": 0}])
-def test_what_can_not_be_understood_of_a_thread_is_refused(wrong, thread, tell, database):
+def test_malformed_thread_event_is_refused(wrong, thread, tell, database):
     event = thread_event(thread)
     event.data.update(wrong)
     with pytest.raises(MalformedEvent):

@@ -32,7 +32,7 @@ LISTS = ("all", "thread", "thread, newest first", "person")
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_list_is_in_its_order(client, lists, write, name):
+def test_lists_are_in_order(client, lists, write, name):
     made = [write(f"Number {number}") for number in range(5)]
     path, query = lists[name]
     if name != "thread":
@@ -42,7 +42,7 @@ def test_a_list_is_in_its_order(client, lists, write, name):
         assert ids(walk(client, path, limit=limit, **query)) == made
 
 
-def test_a_list_holds_what_belongs_in_it(client, ada, bob, threads, thread, write):
+def test_lists_hold_the_matching_posts(client, ada, bob, threads, thread, write):
     other = threads.begin()
     mine, bobs, elsewhere = write("1", ada), write("2", bob), write("3", ada, other)
     assert ids(walk(client, PATH)) == [elsewhere, bobs, mine]
@@ -54,7 +54,7 @@ def test_a_list_holds_what_belongs_in_it(client, ada, bob, threads, thread, writ
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_what_arrives_during_a_walk_disturbs_nothing(client, lists, write, name):
+def test_arrivals_during_a_walk_disturb_nothing(client, lists, write, name):
     made = [write(f"Number {number}") for number in range(30)]
     path, query = lists[name]
     walked, arrived = [], []
@@ -93,7 +93,7 @@ def test_walking_the_other_lists_gives_each_post_once(crowd):
         ("posts:by-user:{author}", {"Query": 1, "BatchGetItem": 1}),
     ],
 )
-def test_a_page_of_fifty_costs_as_much_among_ten_thousand_posts_as_among_a_hundred(
+def test_cost_of_a_page_is_independent_of_the_number_of_posts(
     crowds, dynamo, listing, calls, deepest
 ):
     for count in (100, 10_000):
@@ -119,7 +119,7 @@ def test_a_page_of_fifty_costs_as_much_among_ten_thousand_posts_as_among_a_hundr
         assert counted == calls
 
 
-def test_a_page_asks_nobody_else(client, threads, thread, write):
+def test_page_makes_no_call_to_another_component(client, threads, thread, write):
     write()
     threads.asked.clear()
     threads.stop()
@@ -128,20 +128,20 @@ def test_a_page_asks_nobody_else(client, threads, thread, write):
     assert threads.asked == []
 
 
-def test_a_post_is_read_by_its_id_in_three_calls(crowd, dynamo):
+def test_post_is_read_by_its_id_in_three_calls(crowd, dynamo):
     post = crowd.posts[-1]
     with dynamo.counted() as counted:
         assert crowd.client.get(f"{PATH}/{post['id']}").json["id"] == post["id"]
     assert counted == {"GetItem": 2, "BatchGetItem": 1}
 
 
-def test_a_page_names_the_authors_of_now(crowd):
+def test_page_shows_current_author_names(crowd):
     shown = next(pages(crowd.client, f"{PATH}/in-thread/{crowd.thread_id}", limit=100))
     names = {author.id: author.display_name for author in crowd.authors}
     assert {post["author"]["id"]: post["author"]["display_name"] for post in shown} == names
 
 
-def test_an_empty_thread_is_an_empty_list(client, threads, thread):
+def test_empty_thread_is_an_empty_list(client, threads, thread):
     for order in ("asc", "desc"):
         answer = client.get(f"{PATH}/in-thread/{thread}", query_string={"order": order})
         assert (answer.status_code, answer.json) == (200, {"items": [], "next": None})
@@ -150,20 +150,20 @@ def test_an_empty_thread_is_an_empty_list(client, threads, thread):
 
 
 @pytest.mark.parametrize("thread_id", [NOBODY, "x", "x" * 64])
-def test_a_thread_that_is_not_there_is_404(client, thread_id):
+def test_unknown_thread_is_404(client, thread_id):
     answer = client.get(f"{PATH}/in-thread/{thread_id}")
     assert answer.status_code == 404
     assert answer.json["detail"] == "Thread not found."
 
 
-def test_an_empty_list_is_not_answered_while_nobody_knows_the_thread(client, threads, thread):
+def test_empty_list_of_an_unknown_thread_is_503_without_threads(client, threads, thread):
     threads.stop()
     answer = client.get(f"{PATH}/in-thread/{thread}")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
 
 
-def test_a_later_page_that_is_empty_asks_nobody(client, threads, thread, write):
+def test_empty_later_page_makes_no_call(client, threads, thread, write):
     last = write()
     threads.asked.clear()
     cursor = Cursors(SECRET_KEY).encode(f"posts:in-thread:{thread}:asc", (last,))
@@ -172,7 +172,7 @@ def test_a_later_page_that_is_empty_asks_nobody(client, threads, thread, write):
     assert threads.asked == []
 
 
-def test_a_page_by_a_hundred_people_names_them_all(client, sign_in, thread, write):
+def test_page_by_a_hundred_authors_names_them_all(client, sign_in, thread, write):
     people = [sign_in(f"Person {number}") for number in range(100)]
     posts = [write("Me too", person) for person in people]
     page = client.get(f"{PATH}/in-thread/{thread}", query_string={"limit": 100}).json
@@ -180,9 +180,7 @@ def test_a_page_by_a_hundred_people_names_them_all(client, sign_in, thread, writ
     assert shown == [(post, person.name) for post, person in zip(posts, people, strict=True)]
 
 
-def test_a_cursor_that_was_tampered_with_or_is_of_another_list_is_refused(
-    client, lists, bob, threads, write
-):
+def test_tampered_or_foreign_cursor_is_refused(client, lists, bob, threads, write):
     other = threads.begin()
     for number in range(3):
         write(f"Number {number}")
@@ -223,7 +221,7 @@ def test_a_cursor_that_was_tampered_with_or_is_of_another_list_is_refused(
         (f"{PATH}/by-user/x", {"limit": "x"}, "limit"),
     ],
 )
-def test_an_odd_question_is_refused(client, path, query, field):
+def test_invalid_query_is_refused(client, path, query, field):
     answer = client.get(path, query_string=query)
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json["errors"]] == [field]

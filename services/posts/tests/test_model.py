@@ -31,6 +31,6 @@ POST = Post(
         ("", "", False, False),
     ],
 )
-def test_who_may_do_what(actor, role, edits, deletes):
+def test_permissions_follow_actor_and_role(actor, role, edits, deletes):
     assert may_edit(actor, POST) is edits
     assert may_delete(actor, role, POST) is deletes

@@ -37,7 +37,7 @@ def names(client):
 @pytest.mark.parametrize(
     "example", [pytest.param(one, id=one.id) for kind in PERSON for one in schemas.examples(kind)]
 )
-def test_what_users_tells_of_a_person_is_known(example, tell, database):
+def test_user_event_is_stored_in_the_replica(example, tell, database):
     tell(example)
     assert database.get("posts-people", {"id": example.subject}) == {
         "id": example.subject,
@@ -51,7 +51,7 @@ def test_what_users_tells_of_a_person_is_known(example, tell, database):
 
 
 @pytest.mark.parametrize("example", schemas.examples(events.USER_ERASED), ids=lambda one: one.id)
-def test_an_erasure_is_taken_of_people_who_are_not_known_too(example, tell, database, recorded):
+def test_erasure_of_an_unknown_user_is_stored_too(example, tell, database, recorded):
     tell(example)
     assert database.get("posts-people", {"id": example.subject})["erased"] is True
     [forgotten] = recorded()
@@ -62,7 +62,7 @@ def test_an_erasure_is_taken_of_people_who_are_not_known_too(example, tell, data
     )
 
 
-def test_somebody_suspended_writes_nothing_until_it_is_over(client, write, writes, ada, tell):
+def test_suspended_user_cannot_write_until_reinstated(client, write, writes, ada, tell):
     post = write("Before")
     tell(user_event(ada, 2, "user.suspended", suspended=True))
     for answer in writes(post, ada):
@@ -73,7 +73,7 @@ def test_somebody_suspended_writes_nothing_until_it_is_over(client, write, write
     assert [answer.status_code for answer in writes(post, ada)] == [201, 200, 204]
 
 
-def test_a_session_opened_while_suspended_writes_nothing(write, writes, ada, sign_in):
+def test_session_opened_while_suspended_cannot_write(write, writes, ada, sign_in):
     post = write("Before")
     for answer in writes(post, sign_in("Ada", person=ada, version=2, suspended=True)):
         assert answer.json["type"] == "urn:problem:suspended"
@@ -81,14 +81,14 @@ def test_a_session_opened_while_suspended_writes_nothing(write, writes, ada, sig
     assert {answer.status_code for answer in writes(post, ada)} == {403}
 
 
-def test_a_session_that_is_newer_than_the_events_counts(write, ada, tell, sign_in):
+def test_session_newer_than_the_events_is_used(write, ada, tell, sign_in):
     tell(user_event(ada, 2, "user.suspended", suspended=True))
     write("Again", sign_in("Ada", person=ada, version=3))
     # The older session is the same person, who may write again.
     write("Again", ada)
 
 
-def test_somebody_erased_writes_nothing_more(client, write, writes, ada, tell):
+def test_erased_user_cannot_write(client, write, writes, ada, tell):
     post = write("Before")
     tell(user_event(ada, 2, "user.erased"))
     for answer in writes(post, ada):
@@ -99,7 +99,7 @@ def test_somebody_erased_writes_nothing_more(client, write, writes, ada, tell):
     assert shown["body"] == "Before"
 
 
-def test_who_may_not_write_is_told_so_even_of_a_post_that_is_not_there(writes, ada, tell, threads):
+def test_suspended_user_gets_403_even_for_an_unknown_post(writes, ada, tell, threads):
     tell(user_event(ada, 2, "user.suspended", suspended=True))
     threads.stop()
     assert [answer.status_code for answer in writes("nowhere", ada)] == [403, 403, 403]
@@ -107,23 +107,21 @@ def test_who_may_not_write_is_told_so_even_of_a_post_that_is_not_there(writes, a
     assert threads.asked == []
 
 
-def test_a_moderator_who_is_none_any_more_moderates_nothing(client, write, moderator, tell):
+def test_former_moderator_cannot_moderate(client, write, moderator, tell):
     path = f"{PATH}/{write('Calm')}"
     tell(user_event(moderator, 2, role="member"))
     assert client.delete(path, headers=moderator.headers).status_code == 403
     assert client.get(path).headers["ETag"] == '"1"'
 
 
-def test_a_new_moderator_needs_no_new_session(client, write, bob, tell):
+def test_new_moderator_needs_no_new_session(client, write, bob, tell):
     path = f"{PATH}/{write('Heated')}"
     assert client.delete(path, headers=bob.headers).status_code == 403
     tell(user_event(bob, 2, role="moderator"))
     assert client.delete(path, headers=bob.headers).status_code == 204
 
 
-def test_a_new_name_is_one_write_and_shows_everywhere(
-    client, write, ada, bob, thread, dynamo, tell
-):
+def test_rename_is_one_write_and_shows_everywhere(client, write, ada, bob, thread, dynamo, tell):
     post, *_ = [write(f"Number {number}") for number in range(30)]
     write("Bob's", bob)
     with dynamo.counted() as calls:
@@ -144,7 +142,7 @@ def test_a_new_name_is_one_write_and_shows_everywhere(
     assert changed.json["author"]["display_name"] == "Ada L."
 
 
-def test_the_newest_name_shows_in_whatever_order_it_is_told(client, write, sign_in, tell):
+def test_newest_name_is_shown_in_any_order_of_events(client, write, sign_in, tell):
     for order in permutations((2, 3, 4)):
         person = sign_in("First")
         post = write("Hello", person)
@@ -153,7 +151,7 @@ def test_the_newest_name_shows_in_whatever_order_it_is_told(client, write, sign_
         assert client.get(f"{PATH}/{post}").json["author"]["display_name"] == "Name 4"
 
 
-def test_nothing_brings_an_erased_person_back(client, write, ada, thread, tell):
+def test_late_events_do_not_restore_an_erased_user(client, write, ada, thread, tell):
     write("Left behind")
     late = [user_event(ada, 1, "user.registered"), user_event(ada, 2, name="Ada L.")]
     tell(late[0], user_event(ada, 3, "user.erased"), *late)
@@ -163,7 +161,7 @@ def test_nothing_brings_an_erased_person_back(client, write, ada, thread, tell):
     assert names(client) == {"former member"}
 
 
-def test_nothing_of_an_erased_person_is_left_in_the_replica(write, ada, tell, database):
+def test_erased_user_leaves_nothing_in_the_replica(write, ada, tell, database):
     write("Left behind")
     tell(user_event(ada, 2, role="moderator"), erased := user_event(ada, 3, "user.erased"))
     assert database.get("posts-people", {"id": ada.id}) == {
@@ -177,7 +175,7 @@ def test_nothing_of_an_erased_person_is_left_in_the_replica(write, ada, tell, da
     }
 
 
-def test_that_somebody_is_forgotten_is_told_exactly_once(ada, tell, recorded):
+def test_forgotten_event_is_published_exactly_once(ada, tell, recorded):
     erased = user_event(ada, 3, "user.erased")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(tell, [erased] * 24))
@@ -187,7 +185,7 @@ def test_that_somebody_is_forgotten_is_told_exactly_once(ada, tell, recorded):
     assert forgotten.data == {}
 
 
-def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, thread, tell):
+def test_idempotent_response_is_repeated_to_a_suspended_user(client, ada, thread, tell):
     headers = ada.headers | {"Idempotency-Key": "once"}
     new = {"thread_id": thread, "body": "Once"}
     first = client.post(PATH, json=new, headers=headers)
@@ -199,7 +197,7 @@ def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, thread, tell)
 @pytest.mark.parametrize(
     "wrong", [{"display_name": None}, {"display_name": ""}, {"suspended": "no"}, {"role": 1}]
 )
-def test_what_can_not_be_understood_of_a_person_is_refused(wrong, ada, tell, database):
+def test_malformed_user_event_is_refused(wrong, ada, tell, database):
     event = user_event(ada, 2)
     event.data.update(wrong)
     with pytest.raises(MalformedEvent):

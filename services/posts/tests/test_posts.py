@@ -15,7 +15,7 @@ UNKNOWN = "01a20413-a0d3-76aa-8a50-eeadad140379"
 NOBODY = "01900000-0000-7000-8000-000000000000"
 
 
-def test_a_new_post_is_answered_and_can_be_read_by_anyone(client, ada, thread):
+def test_new_post_is_returned_and_readable_by_anyone(client, ada, thread):
     new = {"thread_id": thread, "body": " Hello, **world** \n"}
     made = client.post(PATH, json=new, headers=ada.headers)
     assert made.status_code == 201
@@ -56,7 +56,7 @@ def test_a_new_post_is_answered_and_can_be_read_by_anyone(client, ada, thread):
         ({"html": "<b>x</b>"}, "html"),
     ],
 )
-def test_an_odd_post_is_refused_and_changes_nothing(client, ada, threads, thread, change, field):
+def test_invalid_post_is_refused_and_changes_nothing(client, ada, threads, thread, change, field):
     new = {"thread_id": thread, "body": "Hello"} | change
     answer = client.post(PATH, json=new, headers=ada.headers)
     assert answer.status_code == 400
@@ -67,7 +67,7 @@ def test_an_odd_post_is_refused_and_changes_nothing(client, ada, threads, thread
 
 
 @pytest.mark.parametrize("body", ["𝕏" * 16_000, "\n" * 15_999 + "x", "&" * 16_000, "[](a)" * 3200])
-def test_a_longest_post_is_kept_whole(client, ada, thread, body):
+def test_longest_post_is_kept_whole(client, ada, thread, body):
     data = f'{{"thread_id": "{thread}", "body": "{body}"}}'.replace("\n", "\\n").encode()
     headers = ada.headers | {"Idempotency-Key": "long"}
     made = client.post(PATH, data=data, headers=headers, content_type="application/json")
@@ -89,7 +89,7 @@ def test_writing_takes_a_session(client, write, thread):
     assert client.get(path).json["body"] == "Hello"
 
 
-def test_nobody_writes_in_a_thread_that_is_not_there(client, ada, threads, thread):
+def test_post_in_an_unknown_thread_is_404(client, ada, threads, thread):
     threads.delete(thread)
     for thread_id in (thread, uuid7(), "x"):
         new = {"thread_id": thread_id, "body": "Hello"}
@@ -99,7 +99,7 @@ def test_nobody_writes_in_a_thread_that_is_not_there(client, ada, threads, threa
     assert client.get(PATH).json["items"] == []
 
 
-def test_nobody_writes_in_a_locked_thread(client, ada, moderator, threads, thread):
+def test_post_in_a_locked_thread_is_409(client, ada, moderator, threads, thread):
     threads.lock(thread)
     for person in (ada, moderator):
         new = {"thread_id": thread, "body": "Hello"}
@@ -109,7 +109,7 @@ def test_nobody_writes_in_a_locked_thread(client, ada, moderator, threads, threa
     assert client.get(PATH).json["items"] == []
 
 
-def test_nothing_is_written_while_nobody_knows_the_thread(client, ada, threads, thread):
+def test_post_in_an_unknown_thread_is_503_without_threads(client, ada, threads, thread):
     threads.stop()
     new = {"thread_id": thread, "body": "Hello"}
     answer = client.post(PATH, json=new, headers=ada.headers | {"Idempotency-Key": "k"})
@@ -131,7 +131,7 @@ def test_nothing_is_written_while_nobody_knows_the_thread(client, ada, threads, 
         b'{"locked": false}',
     ],
 )
-def test_nothing_is_written_when_threads_speaks_in_riddles(client, ada, threads, thread, odd):
+def test_invalid_response_of_threads_is_503(client, ada, threads, thread, odd):
     threads.odd = odd
     new = {"thread_id": thread, "body": "Hello"}
     assert client.post(PATH, json=new, headers=ada.headers).status_code == 503
@@ -139,14 +139,14 @@ def test_nothing_is_written_when_threads_speaks_in_riddles(client, ada, threads,
 
 
 @pytest.mark.parametrize("headers", [(), (("ETag", "x"),), (("ETag", ""),)])
-def test_nothing_is_written_in_a_thread_of_no_version(client, ada, threads, thread, headers):
+def test_response_of_threads_without_a_version_is_503(client, ada, threads, thread, headers):
     threads.odd, threads.odd_headers = b'{"title": "T", "locked": false}', headers
     new = {"thread_id": thread, "body": "Hello"}
     assert client.post(PATH, json=new, headers=ada.headers).status_code == 503
     assert client.get(PATH).json["items"] == []
 
 
-def test_a_repeated_request_gets_the_first_answer_whatever_became_of_the_thread(
+def test_repeated_request_gets_the_first_response_despite_a_lock(
     client, ada, threads, thread, tell
 ):
     headers = ada.headers | {"Idempotency-Key": "k1"}
@@ -167,7 +167,7 @@ def test_a_repeated_request_gets_the_first_answer_whatever_became_of_the_thread(
     assert len(client.get(PATH).json["items"]) == 1
 
 
-def test_a_key_belongs_to_one_person_and_one_request(client, ada, bob, thread):
+def test_key_belongs_to_one_user_and_request(client, ada, bob, thread):
     new = {"thread_id": thread, "body": "Hello"}
     key = {"Idempotency-Key": "k1"}
     made = client.post(PATH, json=new, headers=ada.headers | key)
@@ -181,7 +181,7 @@ def test_a_key_belongs_to_one_person_and_one_request(client, ada, bob, thread):
     assert odd.status_code == 400
 
 
-def test_a_refused_request_leaves_its_key_free(client, ada, threads, thread, tell):
+def test_refused_request_leaves_its_key_unused(client, ada, threads, thread, tell):
     threads.lock(thread)
     headers = ada.headers | {"Idempotency-Key": "k1"}
     new = {"thread_id": thread, "body": "Hello"}
@@ -190,7 +190,7 @@ def test_a_refused_request_leaves_its_key_free(client, ada, threads, thread, tel
     assert client.post(PATH, json=new, headers=headers).status_code == 201
 
 
-def test_an_author_rewrites_a_post(client, ada, write):
+def test_author_edits_a_post(client, ada, write):
     path = f"{PATH}/{write('Helo')}"
     before = client.get(path).json
     changed = client.patch(path, json={"body": "Hello, *you*"}, headers=ada.headers)
@@ -209,14 +209,14 @@ def test_an_author_rewrites_a_post(client, ada, write):
     assert (read.json, read.headers["ETag"]) == (changed.json, '"2"')
 
 
-def test_a_locked_thread_keeps_nobody_from_editing(client, ada, threads, thread, write):
+def test_post_in_a_locked_thread_can_be_edited_and_deleted(client, ada, threads, thread, write):
     path = f"{PATH}/{write()}"
     threads.stop()
     assert client.patch(path, json={"body": "Better"}, headers=ada.headers).status_code == 200
     assert client.delete(path, headers=ada.headers).status_code == 204
 
 
-def test_nobody_rewrites_what_another_has_written(client, bob, moderator, write):
+def test_only_the_author_can_edit_a_post(client, bob, moderator, write):
     path = f"{PATH}/{write()}"
     for person in (bob, moderator):
         answer = client.patch(path, json={"body": "I am a fool"}, headers=person.headers)
@@ -235,7 +235,7 @@ def test_nobody_rewrites_what_another_has_written(client, bob, moderator, write)
         {"html": "x"},
     ],
 )
-def test_an_odd_change_is_refused(client, ada, write, change):
+def test_invalid_change_is_refused(client, ada, write, change):
     path = f"{PATH}/{write()}"
     assert client.patch(path, json=change, headers=ada.headers).status_code == 400
     read = client.get(path)
@@ -243,7 +243,7 @@ def test_an_odd_change_is_refused(client, ada, write, change):
 
 
 @pytest.mark.parametrize("by", ["ada", "moderator"])
-def test_a_deleted_post_keeps_its_place_without_its_text(
+def test_deleted_post_stays_in_the_thread_without_its_text(
     request, client, ada, bob, thread, write, by
 ):
     first, second, third = write("One"), write("Two"), write("Three", bob)
@@ -260,7 +260,7 @@ def test_a_deleted_post_keeps_its_place_without_its_text(
     assert listed[1] == left.json
 
 
-def test_a_deleted_post_leaves_the_other_lists(client, ada, write):
+def test_deleted_post_leaves_the_other_lists(client, ada, write):
     kept, gone = write("Kept"), write("Gone")
     client.delete(f"{PATH}/{gone}", headers=ada.headers)
     for path in (PATH, f"{PATH}/by-user/{ada.id}"):
@@ -274,7 +274,7 @@ def test_deleting_twice_changes_nothing_more(client, ada, write):
     assert client.get(path).headers["ETag"] == '"2"'
 
 
-def test_a_deleted_post_can_not_be_rewritten(client, ada, write):
+def test_deleted_post_cannot_be_edited(client, ada, write):
     path = f"{PATH}/{write()}"
     client.delete(path, headers=ada.headers)
     answer = client.patch(path, json={"body": "Back"}, headers=ada.headers)
@@ -283,7 +283,7 @@ def test_a_deleted_post_can_not_be_rewritten(client, ada, write):
     assert client.get(path).json["deleted"]
 
 
-def test_nobody_deletes_what_another_has_written(client, ada, bob, write):
+def test_member_cannot_delete_a_post_of_another(client, ada, bob, write):
     path = f"{PATH}/{write()}"
     assert client.delete(path, headers=bob.headers).status_code == 403
     assert not client.get(path).json["deleted"]
@@ -291,7 +291,7 @@ def test_nobody_deletes_what_another_has_written(client, ada, bob, write):
     assert client.delete(path, headers=bob.headers).status_code == 403
 
 
-def test_an_outdated_edit_is_refused(client, ada, write):
+def test_outdated_edit_is_refused(client, ada, write):
     path = f"{PATH}/{write()}"
     client.patch(path, json={"body": "Second"}, headers=ada.headers)
     for tag in ('"1"', 'W/"2"', "2", '"x"', '"1", "3"'):
@@ -310,7 +310,7 @@ def test_an_outdated_edit_is_refused(client, ada, write):
 
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 @pytest.mark.parametrize("post_id", [NOBODY, NOBODY.upper(), "x", "1", "x" * 64])
-def test_what_is_not_there_is_404(client, ada, write, method, post_id):
+def test_unknown_post_is_404(client, ada, write, method, post_id):
     write()
     json = {"json": {"body": "x"}} if method == "patch" else {}
     answer = getattr(client, method)(f"{PATH}/{post_id}", headers=ada.headers, **json)
@@ -318,7 +318,7 @@ def test_what_is_not_there_is_404(client, ada, write, method, post_id):
     assert answer.json["detail"] == "Post not found."
 
 
-def test_a_usual_write_costs_three_calls_at_most(client, ada, dynamo, thread):
+def test_write_takes_at_most_three_calls(client, ada, dynamo, thread):
     new = {"thread_id": thread, "body": "Hello"}
 
     def cost(key):
@@ -347,7 +347,7 @@ def test_a_usual_write_costs_three_calls_at_most(client, ada, dynamo, thread):
         assert calls == edit
 
 
-def test_a_new_name_shows_on_old_posts_too(client, sign_in, ada, write):
+def test_new_name_shows_on_old_posts_too(client, sign_in, ada, write):
     old = write("Before", ada)
     renamed = sign_in("Ada Lovelace", person=ada, version=2)
     new = write("After", renamed)
@@ -355,7 +355,7 @@ def test_a_new_name_shows_on_old_posts_too(client, sign_in, ada, write):
     assert names == {old: "Ada Lovelace", new: "Ada Lovelace"}
 
 
-def test_an_old_session_does_not_bring_an_old_name_back(client, settings, sign_in, ada, write):
+def test_old_session_does_not_restore_an_old_name(client, settings, sign_in, ada, write):
     write("New name", sign_in("Ada Lovelace", person=ada, version=2))
     elsewhere = (
         PostsService(settings).create_app().test_client()
@@ -367,7 +367,7 @@ def test_an_old_session_does_not_bring_an_old_name_back(client, settings, sign_i
     assert {post["author"]["display_name"] for post in walk(client, PATH)} == {"Ada Lovelace"}
 
 
-def test_an_author_who_is_not_known_shows_as_a_former_member(client, dynamo, settings, ada, write):
+def test_unknown_author_is_shown_as_a_former_member(client, dynamo, settings, ada, write):
     post = write("Hello")
     dynamo.client.delete_item(
         TableName=f"{settings.table_prefix}posts-people", Key={"id": {"S": ada.id}}
@@ -376,19 +376,19 @@ def test_an_author_who_is_not_known_shows_as_a_former_member(client, dynamo, set
         assert shown["author"] == {"id": ada.id, "display_name": "former member"}
 
 
-def test_no_name_is_kept_with_a_post(client, database, ada, thread, write):
+def test_no_name_is_stored_with_a_post(client, database, ada, thread, write):
     post = write("Hello")
     item = database.get("posts", {"thread_id": thread, "id": post})
     assert ada.name not in str(item)
     assert ada.username not in str(item)
 
 
-def test_the_service_is_ready_without_threads(client, threads):
+def test_service_is_ready_without_threads(client, threads):
     threads.stop()
     assert client.get("/readyz").status_code == 200
 
 
-def test_a_database_that_is_gone_is_503_everywhere(settings, ada, thread, monkeypatch):
+def test_unreachable_database_is_503_everywhere(settings, ada, thread, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     client = PostsService(settings).create_app().test_client()
     for answer in (

@@ -7,7 +7,7 @@ from tests.support.service import RACERS, race, walk
 PATH = "/api/posts"
 
 
-def test_fifty_identical_requests_make_one_post_and_get_one_answer(app, client, ada, thread):
+def test_fifty_identical_requests_create_one_post(app, client, ada, thread):
     headers = ada.headers | {"Idempotency-Key": "the-same"}
 
     def create(racer, _):
@@ -21,7 +21,7 @@ def test_fifty_identical_requests_make_one_post_and_get_one_answer(app, client, 
         assert [post["id"] for post in walk(client, path)] == [answers[0].json["id"]]
 
 
-def test_of_different_requests_with_one_key_one_wins(app, client, ada, thread):
+def test_one_of_different_requests_with_a_key_wins(app, client, ada, thread):
     headers = ada.headers | {"Idempotency-Key": "one-key"}
 
     def create(racer, number):
@@ -43,7 +43,7 @@ def test_requests_without_a_key_are_all_written(app, client, ada, thread):
     assert listed == sorted(made)
 
 
-def test_exactly_one_of_the_edits_of_a_version_wins(app, client, ada, write):
+def test_exactly_one_edit_of_a_version_wins(app, client, ada, write):
     path = f"{PATH}/{write('Version one')}"
     headers = ada.headers | {"If-Match": '"1"'}
 
@@ -57,7 +57,7 @@ def test_exactly_one_of_the_edits_of_a_version_wins(app, client, ada, write):
     assert (read.json, read.headers["ETag"]) == (won, '"2"')
 
 
-def test_edits_that_name_no_version_lose_nothing_silently(app, client, ada, write):
+def test_racing_edits_without_a_version_lose_nothing_silently(app, client, ada, write):
     path = f"{PATH}/{write('Busy')}"
 
     def edit(racer, number):
@@ -68,7 +68,7 @@ def test_edits_that_name_no_version_lose_nothing_silently(app, client, ada, writ
     assert client.get(path).headers["ETag"] == f'"{1 + outcomes[200]}"'
 
 
-def test_a_post_is_deleted_once_and_stays_so_among_edits(app, client, ada, moderator, write):
+def test_post_stays_deleted_among_racing_edits(app, client, ada, moderator, write):
     path = f"{PATH}/{write('Going')}"
 
     def edit_or_delete(racer, number):

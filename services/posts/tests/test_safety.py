@@ -27,7 +27,7 @@ def test_attacks_stay_inert_when_written_and_when_rewritten(client, ada, thread,
         assert faults(changed.json["html"]) == []
 
 
-def test_a_name_is_given_as_text(client, sign_in, write):
+def test_name_is_returned_as_plain_text(client, sign_in, write):
     write("Hello", sign_in("<script>alert(1)</script>"))
     answer = client.get(PATH)
     assert answer.content_type == "application/json"

@@ -51,9 +51,7 @@ def consume(bus, places, settings, database, outbox):
     return make_consumer(bus, places["posts"], handlers, PostsService(settings).check)
 
 
-def test_what_happens_to_a_post_reaches_whoever_takes_it(
-    client, bus, places, relay, write, ada, moderator
-):
+def test_events_of_a_post_reach_subscribers(client, bus, places, relay, write, ada, moderator):
     one, two = write("One"), write("Two 🧭")
     client.patch(f"{PATH}/{one}", json={"body": "Uno"}, headers=ada.headers)
     client.delete(f"{PATH}/{two}", headers=moderator.headers)
@@ -73,7 +71,7 @@ def test_what_happens_to_a_post_reaches_whoever_takes_it(
     assert bus.take_events(places["posts"]) == []
 
 
-def test_a_longest_post_goes_over_the_bus(client, bus, places, relay, ada, thread):
+def test_longest_post_fits_on_the_bus(client, bus, places, relay, ada, thread):
     body = "𝕏" * 8_000 + "\n" * 7_999 + "x"
     data = f'{{"thread_id": "{thread}", "body": "{body}"}}'.replace("\n", "\\n").encode()
     made = client.post(PATH, data=data, headers=ada.headers, content_type="application/json")
@@ -83,7 +81,7 @@ def test_a_longest_post_goes_over_the_bus(client, bus, places, relay, ada, threa
     assert event.data["body"] == body
 
 
-def test_a_relay_that_dies_before_it_marks_publishes_again(bus, places, outbox, relay, write):
+def test_relay_killed_before_marking_publishes_again(bus, places, outbox, relay, write):
     write("Once")
     bus.topic(places["posts"]).publish(outbox.load_unpublished(100))
     assert relay.publish_pending() == 1
@@ -91,7 +89,7 @@ def test_a_relay_that_dies_before_it_marks_publishes_again(bus, places, outbox, 
     assert first == second
 
 
-def test_threads_and_people_are_known_whatever_comes_twice_or_early(
+def test_repeated_and_early_events_update_the_replicas(
     client, bus, places, consume, relay, write, ada, bob, thread
 ):
     gone = uuid7()
@@ -117,7 +115,7 @@ def test_threads_and_people_are_known_whatever_comes_twice_or_early(
     assert (forgotten.subject, forgotten.version) == (ada.id, erased.version)
 
 
-def test_a_purge_that_fails_is_given_again_until_it_is_done(
+def test_failed_purge_is_redelivered_until_it_is_done(
     client, bus, places, consume, thread, write, monkeypatch
 ):
     post = write("Before")
@@ -139,14 +137,14 @@ def test_a_purge_that_fails_is_given_again_until_it_is_done(
 
 
 @pytest.mark.parametrize("body", ["x", "{}", '{"specversion": "1.0"}'])
-def test_what_is_no_event_goes_there_at_once(bus, places, consume, body):
+def test_malformed_message_is_dead_lettered_at_once(bus, places, consume, body):
     bus.send(places["posts"], body)
     consume()
     [(reason, _)] = bus.take_dead_letters(places["posts"])
     assert reason.startswith("malformed: ")
 
 
-def test_so_does_what_can_not_be_understood_of_a_thread(bus, places, consume, thread):
+def test_malformed_thread_event_is_dead_lettered_at_once(bus, places, consume, thread):
     event = thread_event(thread)
     event.data["locked"] = "perhaps"
     bus.publish(places["others"], event)
@@ -155,7 +153,7 @@ def test_so_does_what_can_not_be_understood_of_a_thread(bus, places, consume, th
     assert reason.startswith("malformed: locked: ")
 
 
-def test_an_unknown_type_is_let_pass(bus, places, consume):
+def test_unknown_event_type_is_ignored(bus, places, consume):
     event = Event(uuid7(), "thread.praised", "/threads", uuid7(), 1, utc_now(), {})
     bus.send(places["posts"], event.to_json())
     consume()
@@ -163,7 +161,7 @@ def test_an_unknown_type_is_let_pass(bus, places, consume):
     assert bus.take_dead_letters(places["posts"]) == []
 
 
-def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, write):
+def test_event_status_reports_outbox_and_queue(settings, bus, places, relay, write):
     write("Hello")
     client = PostsService(settings).create_app().test_client()
     before = client.get("/eventz").json
@@ -176,7 +174,7 @@ def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, w
     assert (after["outbox_age_seconds"], after["queue_depth"]) == (0, 1)
 
 
-def test_without_a_queue_there_is_nothing_to_count(settings):
+def test_event_status_has_no_counts_without_a_queue(settings):
     alone = settings.model_copy(update={"events_queue_url": ""})
     status = PostsService(alone).create_app().test_client().get("/eventz").json
     assert (status["queue_depth"], status["dead_letters"], status["outbox_age_seconds"]) == (
@@ -194,7 +192,7 @@ def test_worker_and_replay_require_the_bus(command, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_worker_runs_on_its_own_and_ends_when_asked(
+def test_worker_process_exchanges_events_and_stops_on_sigterm(
     client, bus, places, threads, thread, write, ada, bob, database
 ):
     def arrived(*told_of):
@@ -237,9 +235,7 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_lost_queue_is_filled_again_from_the_outbox(
-    bus, places, relay, write, monkeypatch, capsys
-):
+def test_lost_queue_is_refilled_from_the_outbox(bus, places, relay, write, monkeypatch, capsys):
     post = write("Hello")
     relay.publish_pending()
     assert len(bus.take_events(places["others"])) == 1
@@ -250,7 +246,7 @@ def test_a_lost_queue_is_filled_again_from_the_outbox(
 
 
 @pytest.mark.usefixtures("environment")
-def test_dead_letters_are_tried_again_by_hand(
+def test_dead_letters_are_redriven_by_command(
     bus, places, consume, database, thread, monkeypatch, capsys
 ):
     with monkeypatch.context() as broken:
@@ -267,7 +263,7 @@ def test_dead_letters_are_tried_again_by_hand(
     assert database.get("posts-threads", {"id": thread})["version"] == 1
 
 
-def test_a_post_is_written_and_told_of_while_the_bus_is_down(
+def test_post_is_written_and_published_later_without_the_bus(
     settings, ada, relay, bus, places, outbox, thread, monkeypatch
 ):
     with monkeypatch.context() as down:

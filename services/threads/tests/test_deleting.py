@@ -5,7 +5,7 @@ import pytest
 PATH = "/api/threads"
 
 
-def test_an_author_who_is_alone_deletes_the_thread(client, posts, ada, begin):
+def test_sole_author_deletes_the_thread(client, posts, ada, begin):
     thread = begin("Mine alone")
     posts.write(thread, ada.id)
     assert client.delete(f"{PATH}/{thread}", headers=ada.headers).status_code == 204
@@ -17,11 +17,11 @@ def test_an_author_who_is_alone_deletes_the_thread(client, posts, ada, begin):
         assert answer.status_code == 404
 
 
-def test_a_thread_without_posts_is_deleted(client, ada, begin):
+def test_thread_without_posts_is_deleted(client, ada, begin):
     assert client.delete(f"{PATH}/{begin('Empty')}", headers=ada.headers).status_code == 204
 
 
-def test_an_author_does_not_delete_what_others_wrote_in(client, posts, ada, bob, begin):
+def test_author_cannot_delete_a_thread_with_posts_of_others(client, posts, ada, bob, begin):
     thread = begin("Shared")
     posts.write(thread, ada.id)
     posts.write(thread, bob.id)
@@ -31,13 +31,13 @@ def test_an_author_does_not_delete_what_others_wrote_in(client, posts, ada, bob,
     assert client.get(f"{PATH}/{thread}").status_code == 200
 
 
-def test_what_others_deleted_does_not_count(client, posts, ada, bob, begin):
+def test_deleted_posts_of_others_do_not_count(client, posts, ada, bob, begin):
     thread = begin("Shared once")
     posts.write(thread, bob.id, deleted=True)
     assert client.delete(f"{PATH}/{thread}", headers=ada.headers).status_code == 204
 
 
-def test_others_are_found_on_every_page(client, posts, ada, bob, begin):
+def test_posts_of_others_are_found_on_every_page(client, posts, ada, bob, begin):
     thread = begin("Long")
     for _ in range(250):
         posts.write(thread, ada.id)
@@ -46,12 +46,12 @@ def test_others_are_found_on_every_page(client, posts, ada, bob, begin):
     assert len(posts.asked) == 3
 
 
-def test_nobody_else_deletes_a_thread_and_posts_are_not_asked(client, posts, bob, begin):
+def test_deletion_by_another_is_403_without_a_call_to_posts(client, posts, bob, begin):
     assert client.delete(f"{PATH}/{begin('Not yours')}", headers=bob.headers).status_code == 403
     assert posts.asked == []
 
 
-def test_a_moderator_deletes_any_thread_even_while_posts_is_down(
+def test_moderator_deletes_any_thread_even_while_posts_is_down(
     client, posts, bob, moderator, begin
 ):
     thread = begin("Spam")
@@ -60,7 +60,7 @@ def test_a_moderator_deletes_any_thread_even_while_posts_is_down(
     assert client.delete(f"{PATH}/{thread}", headers=moderator.headers).status_code == 204
 
 
-def test_an_author_is_told_to_come_back_while_posts_is_down(client, posts, ada, begin):
+def test_deletion_by_the_author_is_503_without_posts(client, posts, ada, begin):
     thread = begin("Who knows")
     posts.stop()
     answer = client.delete(f"{PATH}/{thread}", headers=ada.headers)
@@ -70,7 +70,7 @@ def test_an_author_is_told_to_come_back_while_posts_is_down(client, posts, ada, 
 
 
 @pytest.mark.parametrize("query", [{}, {"sort": "newest"}, {"q": "leaving"}])
-def test_a_deleted_thread_is_in_no_list(client, moderator, begin, query):
+def test_deleted_thread_is_in_no_list(client, moderator, begin, query):
     thread = begin("Leaving")
     stays = begin("Not leaving")
     client.delete(f"{PATH}/{thread}", headers=moderator.headers)
@@ -78,7 +78,7 @@ def test_a_deleted_thread_is_in_no_list(client, moderator, begin, query):
     assert [item["id"] for item in listed] == [stays]
 
 
-def test_of_a_deleted_thread_only_a_mark_is_left(client, dynamo, settings, moderator, begin):
+def test_deleted_thread_leaves_only_a_tombstone(client, dynamo, settings, moderator, begin):
     thread = begin("Some words of mine")
     client.delete(f"{PATH}/{thread}", headers=moderator.headers)
     database = dynamo.database(settings.table_prefix)

@@ -28,7 +28,7 @@ def test_every_event_of_a_thread_has_a_schema_whose_examples_fit():
             assert example.type == kind
 
 
-def test_a_schema_lets_others_be_added_to_an_event():
+def test_schema_allows_additional_fields():
     for kind in OWN:
         for example in schemas.examples(kind):
             more = parse_event(example.to_json())
@@ -36,13 +36,13 @@ def test_a_schema_lets_others_be_added_to_an_event():
             schemas.validate(more)
 
 
-def test_the_service_takes_what_it_can_apply(database, outbox):
+def test_service_handles_every_event_it_subscribes_to(database, outbox):
     assert DOMAIN.subscription.component == "threads"
     assert set(DOMAIN.consumed_event_types) == EventHandlers(database, outbox).handlers().keys()
     assert len(set(DOMAIN.consumed_event_types)) == len(DOMAIN.subscription.event_types) == 7
 
 
-def test_a_new_thread_tells_its_whole_public_state(begin, client, ada, recorded):
+def test_new_thread_publishes_its_whole_public_state(begin, client, ada, recorded):
     thread = begin("Where to begin? 🧭")
     shown = client.get(f"{PATH}/{thread}").json
     [event] = recorded()
@@ -56,7 +56,7 @@ def test_a_new_thread_tells_its_whole_public_state(begin, client, ada, recorded)
     assert event.time >= parse_timestamp(shown["created_at"])
 
 
-def test_each_change_tells_the_new_state_and_version(begin, client, ada, moderator, recorded):
+def test_each_change_publishes_the_new_state_and_version(begin, client, ada, moderator, recorded):
     thread = begin("One")
     for person, change in (
         (ada, {"title": "Two"}),
@@ -73,7 +73,7 @@ def test_each_change_tells_the_new_state_and_version(begin, client, ada, moderat
     assert {event.data["author_id"] for event in recorded()} == {ada.id}
 
 
-def test_a_deletion_is_told_as_the_last_version(begin, client, ada, moderator, recorded):
+def test_deletion_is_published_as_the_last_version(begin, client, ada, moderator, recorded):
     thread = begin("One")
     shown = client.patch(f"{PATH}/{thread}", json={"title": "Two"}, headers=ada.headers).json
     client.delete(f"{PATH}/{thread}", headers=moderator.headers)
@@ -82,7 +82,7 @@ def test_a_deletion_is_told_as_the_last_version(begin, client, ada, moderator, r
     assert event.data == {"author_id": ada.id, "created_at": shown["created_at"]}
 
 
-def test_what_is_refused_or_repeated_tells_nothing(begin, client, posts, ada, bob, recorded):
+def test_refused_or_repeated_write_publishes_nothing(begin, client, posts, ada, bob, recorded):
     key = ada.headers | {"Idempotency-Key": "once"}
     for _ in range(2):
         assert client.post(PATH, json={"title": "Once"}, headers=key).status_code == 201
@@ -103,13 +103,13 @@ def test_what_is_refused_or_repeated_tells_nothing(begin, client, posts, ada, bo
     assert recorded() == before
 
 
-def test_what_others_tell_of_posts_and_people_is_not_told_again(begin, ada, tell, recorded):
+def test_consumed_events_are_not_published_again(begin, ada, tell, recorded):
     thread = begin("Mine")
     tell(post_event(thread), user_event(ada, 2, name="Ada L."))
     assert [summary(event) for event in recorded()] == [("thread.created", thread, 1)]
 
 
-def test_no_event_of_a_thread_names_a_person(begin, client, ada, moderator, recorded):
+def test_no_event_of_a_thread_contains_a_name(begin, client, ada, moderator, recorded):
     thread = begin("A title")
     client.patch(f"{PATH}/{thread}", json={"title": "Another"}, headers=ada.headers)
     client.delete(f"{PATH}/{thread}", headers=moderator.headers)

@@ -31,7 +31,7 @@ def test_walking_a_list_gives_each_thread_once_and_in_order(crowds, count, limit
 
 
 @pytest.mark.parametrize("query", [{}, {"sort": "newest"}, {"q": "number"}])
-def test_what_arrives_during_a_walk_disturbs_nothing(client, begin, query):
+def test_arrivals_during_a_walk_disturb_nothing(client, begin, query):
     made = [begin(f"Number {number}") for number in range(30)]
     walked = []
     for page in pages(client, PATH, limit=4, **query):
@@ -40,7 +40,7 @@ def test_what_arrives_during_a_walk_disturbs_nothing(client, begin, query):
     assert walked == made[::-1]
 
 
-def test_a_page_names_the_authors_of_now(crowd, sign_in):
+def test_page_shows_current_author_names(crowd, sign_in):
     shown = next(pages(crowd.client, PATH, limit=100))
     assert {thread["author"]["display_name"] for thread in shown} == set(crowd.names)
 
@@ -59,9 +59,7 @@ def test_a_page_names_the_authors_of_now(crowd, sign_in):
         ({"q": "…"}, {}),
     ],
 )
-def test_a_page_costs_as_much_among_ten_thousand_threads_as_among_a_hundred(
-    crowd, dynamo, query, calls
-):
+def test_cost_of_a_page_is_independent_of_the_number_of_threads(crowd, dynamo, query, calls):
     first = crowd.client.get(PATH, query_string=query)
     with dynamo.counted() as counted:
         again = crowd.client.get(PATH, query_string=query)
@@ -74,7 +72,7 @@ def test_a_page_costs_as_much_among_ten_thousand_threads_as_among_a_hundred(
 
 
 @pytest.mark.parametrize("query", [{}, {"sort": "newest"}, {"q": "topic third"}])
-def test_a_cursor_that_was_tampered_with_is_refused(crowd, query):
+def test_tampered_cursor_is_refused(crowd, query):
     cursor = crowd.client.get(PATH, query_string=query | {"limit": 1}).json["next"]
     other = {"q": "topic"} if query != {"q": "topic"} else {}
     for bad in (cursor[:-1] + ("A" if cursor[-1] != "A" else "B"), "x", cursor + "x", uuid7()):
@@ -100,7 +98,7 @@ def test_a_cursor_that_was_tampered_with_is_refused(crowd, query):
         ({"q": "x", "sort": "activity"}, "sort"),
     ],
 )
-def test_an_odd_question_is_refused(client, query, field):
+def test_invalid_query_is_refused(client, query, field):
     answer = client.get(PATH, query_string=query)
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json["errors"]] == [field]

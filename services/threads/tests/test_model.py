@@ -39,7 +39,7 @@ THREAD = Thread(
     ],
 )
 @pytest.mark.parametrize("locked", [False, True])
-def test_who_may_do_what(actor, role, rename, lock, delete, alone, locked):
+def test_permissions_follow_actor_and_role(actor, role, rename, lock, delete, alone, locked):
     thread = replace(THREAD, locked=locked)
     assert may_rename(actor, role, thread) is rename
     assert may_lock(role) is lock
@@ -61,11 +61,11 @@ def test_who_may_do_what(actor, role, rename, lock, delete, alone, locked):
         ("", ()),
     ],
 )
-def test_words_are_compared_in_one_form(text, expected):
+def test_words_are_compared_in_a_normal_form(text, expected):
     assert words(text) == expected
 
 
-def test_a_very_long_word_is_known_by_its_hash():
+def test_very_long_word_is_indexed_by_its_hash():
     short, long, other = words(f"{'x' * 64} {'x' * 65} {'x' * 66}")
     assert short == "x" * 64
     assert long != other

@@ -32,7 +32,7 @@ def names(client):
 @pytest.mark.parametrize(
     "example", [pytest.param(one, id=one.id) for kind in PERSON for one in schemas.examples(kind)]
 )
-def test_what_users_tells_of_a_person_is_known(example, tell, database):
+def test_user_event_is_stored_in_the_replica(example, tell, database):
     tell(example)
     assert database.get("threads-people", {"id": example.subject}) == {
         "id": example.subject,
@@ -46,7 +46,7 @@ def test_what_users_tells_of_a_person_is_known(example, tell, database):
 
 
 @pytest.mark.parametrize("example", schemas.examples(events.USER_ERASED), ids=lambda one: one.id)
-def test_an_erasure_is_taken_of_people_who_are_not_known_too(example, tell, database, recorded):
+def test_erasure_of_an_unknown_user_is_stored_too(example, tell, database, recorded):
     tell(example)
     assert database.get("threads-people", {"id": example.subject})["erased"] is True
     [forgotten] = recorded()
@@ -57,7 +57,7 @@ def test_an_erasure_is_taken_of_people_who_are_not_known_too(example, tell, data
     )
 
 
-def test_somebody_suspended_writes_nothing_until_it_is_over(client, begin, ada, tell):
+def test_suspended_user_cannot_write_until_reinstated(client, begin, ada, tell):
     thread = begin("Before")
     tell(user_event(ada, 2, "user.suspended", suspended=True))
     for answer in writes(client, thread, ada):
@@ -68,7 +68,7 @@ def test_somebody_suspended_writes_nothing_until_it_is_over(client, begin, ada, 
     assert [answer.status_code for answer in writes(client, thread, ada)] == [201, 200, 204]
 
 
-def test_a_session_opened_while_suspended_writes_nothing(client, begin, ada, sign_in):
+def test_session_opened_while_suspended_cannot_write(client, begin, ada, sign_in):
     thread = begin("Before")
     for answer in writes(client, thread, sign_in("Ada", person=ada, version=2, suspended=True)):
         assert answer.json["type"] == "urn:problem:suspended"
@@ -76,7 +76,7 @@ def test_a_session_opened_while_suspended_writes_nothing(client, begin, ada, sig
     assert {answer.status_code for answer in writes(client, thread, ada)} == {403}
 
 
-def test_a_session_that_is_newer_than_the_events_counts(client, ada, tell, sign_in):
+def test_session_newer_than_the_events_is_used(client, ada, tell, sign_in):
     tell(user_event(ada, 2, "user.suspended", suspended=True))
     forgiven = sign_in("Ada", person=ada, version=3)
     assert client.post(PATH, json={"title": "Again"}, headers=forgiven.headers).status_code == 201
@@ -84,7 +84,7 @@ def test_a_session_that_is_newer_than_the_events_counts(client, ada, tell, sign_
     assert client.post(PATH, json={"title": "Again"}, headers=ada.headers).status_code == 201
 
 
-def test_somebody_erased_writes_nothing_more(client, begin, ada, tell):
+def test_erased_user_cannot_write(client, begin, ada, tell):
     thread = begin("Before")
     tell(user_event(ada, 2, "user.erased"))
     for answer in writes(client, thread, ada):
@@ -94,12 +94,12 @@ def test_somebody_erased_writes_nothing_more(client, begin, ada, tell):
     assert shown["author"] == {"id": ada.id, "display_name": "former member"}
 
 
-def test_who_may_not_write_is_told_so_even_of_a_thread_that_is_not_there(client, ada, tell):
+def test_suspended_user_gets_403_even_for_an_unknown_thread(client, ada, tell):
     tell(user_event(ada, 2, "user.suspended", suspended=True))
     assert [answer.status_code for answer in writes(client, "nowhere", ada)] == [403, 403, 403]
 
 
-def test_a_moderator_who_is_none_any_more_moderates_nothing(client, begin, moderator, tell):
+def test_former_moderator_cannot_moderate(client, begin, moderator, tell):
     path = f"{PATH}/{begin('Calm')}"
     tell(user_event(moderator, 2, role="member"))
     for body in ({"locked": True}, {"title": "Mine now"}):
@@ -108,14 +108,14 @@ def test_a_moderator_who_is_none_any_more_moderates_nothing(client, begin, moder
     assert client.get(path).headers["ETag"] == '"1"'
 
 
-def test_a_new_moderator_needs_no_new_session(client, begin, bob, tell):
+def test_new_moderator_needs_no_new_session(client, begin, bob, tell):
     path = f"{PATH}/{begin('Heated')}"
     tell(user_event(bob, 2, role="moderator"))
     assert client.patch(path, json={"locked": True}, headers=bob.headers).status_code == 200
     assert client.delete(path, headers=bob.headers).status_code == 204
 
 
-def test_a_new_name_is_one_write_and_shows_everywhere(client, begin, ada, bob, dynamo, tell):
+def test_rename_is_one_write_and_shows_everywhere(client, begin, ada, bob, dynamo, tell):
     threads = [begin(f"Number {number}") for number in range(30)] + [begin("Bob's", bob)]
     with dynamo.counted() as calls:
         tell(user_event(ada, 2, name="Ada L."))
@@ -129,7 +129,7 @@ def test_a_new_name_is_one_write_and_shows_everywhere(client, begin, ada, bob, d
     assert made.json["author"]["display_name"] == "Ada L."
 
 
-def test_the_newest_name_shows_in_whatever_order_it_is_told(client, begin, sign_in, tell):
+def test_newest_name_is_shown_in_any_order_of_events(client, begin, sign_in, tell):
     for order in permutations((2, 3, 4)):
         person = sign_in("First")
         thread = begin("Hello", person)
@@ -138,7 +138,7 @@ def test_the_newest_name_shows_in_whatever_order_it_is_told(client, begin, sign_
         assert client.get(f"{PATH}/{thread}").json["author"]["display_name"] == "Name 4"
 
 
-def test_nothing_brings_an_erased_person_back(client, begin, ada, tell):
+def test_late_events_do_not_restore_an_erased_user(client, begin, ada, tell):
     begin("Left behind")
     late = [user_event(ada, 1, "user.registered"), user_event(ada, 2, name="Ada L.")]
     tell(late[0], user_event(ada, 3, "user.erased"), *late)
@@ -148,7 +148,7 @@ def test_nothing_brings_an_erased_person_back(client, begin, ada, tell):
     assert names(client) == {"former member"}
 
 
-def test_nothing_of_an_erased_person_is_left_in_the_replica(begin, ada, tell, database):
+def test_erased_user_leaves_nothing_in_the_replica(begin, ada, tell, database):
     begin("Left behind")
     tell(user_event(ada, 2, role="moderator"), erased := user_event(ada, 3, "user.erased"))
     assert database.get("threads-people", {"id": ada.id}) == {
@@ -162,7 +162,7 @@ def test_nothing_of_an_erased_person_is_left_in_the_replica(begin, ada, tell, da
     }
 
 
-def test_that_somebody_is_forgotten_is_told_exactly_once(ada, tell, recorded):
+def test_forgotten_event_is_published_exactly_once(ada, tell, recorded):
     erased = user_event(ada, 3, "user.erased")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(tell, [erased] * 24))
@@ -172,7 +172,7 @@ def test_that_somebody_is_forgotten_is_told_exactly_once(ada, tell, recorded):
     assert forgotten.data == {}
 
 
-def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, tell):
+def test_idempotent_response_is_repeated_to_a_suspended_user(client, ada, tell):
     headers = ada.headers | {"Idempotency-Key": "once"}
     first = client.post(PATH, json={"title": "Once"}, headers=headers)
     tell(user_event(ada, 2, "user.suspended", suspended=True))
@@ -183,7 +183,7 @@ def test_a_first_answer_is_repeated_to_whoever_got_it(client, ada, tell):
 @pytest.mark.parametrize(
     "wrong", [{"display_name": None}, {"display_name": ""}, {"suspended": "no"}, {"role": 1}]
 )
-def test_what_can_not_be_understood_of_a_person_is_refused(wrong, ada, tell, database):
+def test_malformed_user_event_is_refused(wrong, ada, tell, database):
     event = user_event(ada, 2)
     event.data.update(wrong)
     with pytest.raises(MalformedEvent):

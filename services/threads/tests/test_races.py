@@ -7,7 +7,7 @@ from tests.support.service import RACERS, race, walk
 PATH = "/api/threads"
 
 
-def test_fifty_identical_requests_make_one_thread_and_get_one_answer(app, client, ada):
+def test_fifty_identical_requests_create_one_thread(app, client, ada):
     headers = ada.headers | {"Idempotency-Key": "the-same"}
 
     def create(racer, _):
@@ -20,7 +20,7 @@ def test_fifty_identical_requests_make_one_thread_and_get_one_answer(app, client
     assert len(walk(client, PATH, q="only one")) == 1
 
 
-def test_of_different_requests_with_one_key_one_wins(app, client, ada):
+def test_one_of_different_requests_with_a_key_wins(app, client, ada):
     headers = ada.headers | {"Idempotency-Key": "one-key"}
 
     def create(racer, number):
@@ -31,7 +31,7 @@ def test_of_different_requests_with_one_key_one_wins(app, client, ada):
     assert len(walk(client, PATH)) == 1
 
 
-def test_exactly_one_of_the_edits_of_a_version_wins(app, client, ada, begin):
+def test_exactly_one_edit_of_a_version_wins(app, client, ada, begin):
     path = f"{PATH}/{begin('Version one')}"
     headers = ada.headers | {"If-Match": '"1"'}
 
@@ -47,7 +47,7 @@ def test_exactly_one_of_the_edits_of_a_version_wins(app, client, ada, begin):
     assert [f"By racer{number}" for number in found] == [won["title"]]
 
 
-def test_edits_that_name_no_version_lose_nothing_silently(app, client, moderator, begin):
+def test_racing_edits_without_a_version_lose_nothing_silently(app, client, moderator, begin):
     path = f"{PATH}/{begin('Busy')}"
 
     def edit(racer, number):

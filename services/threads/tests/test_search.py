@@ -46,24 +46,24 @@ def test_threads_are_found_by_all_their_words_newest_first(client, q, titles):
 
 
 @pytest.mark.usefixtures("library")
-def test_an_empty_search_is_no_search(client):
+def test_empty_search_lists_everything(client):
     assert len(found(client, "")) == 6
 
 
-def test_a_new_title_is_found_and_the_old_one_is_not(client, ada, begin):
+def test_new_title_is_found_and_the_old_one_is_not(client, ada, begin):
     thread = begin("Red green")
     client.patch(f"{PATH}/{thread}", json={"title": "Green blue"}, headers=ada.headers)
     assert found(client, "red") == []
     assert found(client, "green") == found(client, "blue") == ["Green blue"]
 
 
-def test_a_lock_changes_nothing_about_the_search(client, moderator, begin):
+def test_lock_changes_nothing_about_the_search(client, moderator, begin):
     thread = begin("Still here")
     client.patch(f"{PATH}/{thread}", json={"locked": True}, headers=moderator.headers)
     assert found(client, "still here") == ["Still here"]
 
 
-def test_a_title_of_very_many_words_can_be_written_changed_and_deleted(client, ada, begin):
+def test_title_of_many_words_can_be_written_changed_and_deleted(client, ada, begin):
     many = " ".join(chr(0x4E00 + number) for number in range(60))
     others = " ".join(chr(0x5E00 + number) for number in range(60))
     thread = begin(many)
@@ -75,7 +75,7 @@ def test_a_title_of_very_many_words_can_be_written_changed_and_deleted(client, a
     assert client.delete(path, headers=ada.headers).status_code == 204
 
 
-def test_a_very_long_word_is_found_as_a_whole(client, begin):
+def test_very_long_word_is_found_as_a_whole(client, begin):
     # NFKC expands each to six letters: more bytes than DynamoDB allows in a key.
     for word in ("x" * 120, "\u3316" * 120):
         begin(word)
@@ -87,7 +87,7 @@ def test_a_very_long_word_is_found_as_a_whole(client, begin):
 @pytest.mark.parametrize(
     "q", ["seventh", "third seventh", "even third seventh", "odd rare", "rare", "even odd"]
 )
-def test_an_intersection_is_complete_and_in_order(crowds, q, count, limit):
+def test_intersection_is_complete_and_in_order(crowds, q, count, limit):
     crowd = crowds(count)
     wanted = set(q.split())
     expected = [
@@ -99,7 +99,7 @@ def test_an_intersection_is_complete_and_in_order(crowds, q, count, limit):
 
 
 @pytest.mark.parametrize("q", ["even odd", "even third seventh topic", "rare even odd third"])
-def test_no_page_of_a_search_costs_more_than_its_bound(crowd, dynamo, q):
+def test_cost_of_a_search_page_is_bounded(crowd, dynamo, q):
     walked = pages(crowd.client, PATH, q=q, limit=100)
     while True:
         with dynamo.counted() as calls:

@@ -64,7 +64,7 @@ def later():
 @pytest.mark.parametrize(
     "example", [pytest.param(one, id=one.id) for kind in POST for one in schemas.examples(kind)]
 )
-def test_what_posts_tells_counts(example, client, database, tell):
+def test_post_event_updates_count_and_activity(example, client, database, tell):
     thread_id, began = example.data["thread_id"], parse_timestamp("2020-01-01T00:00:00.000Z")
     thread = Thread(
         id=thread_id,
@@ -83,7 +83,7 @@ def test_what_posts_tells_counts(example, client, database, tell):
     assert shown(client, thread_id) == (count, example.data["created_at"])
 
 
-def test_a_post_counts_and_moves_its_thread_up(client, begin, later, tell):
+def test_post_counts_and_moves_its_thread_up(client, begin, later, tell):
     old, new = begin("Old"), begin("New")
     assert [thread["id"] for thread in walk(client, PATH)] == [new, old]
     tell(post_event(old, created_at=later(1)))
@@ -94,7 +94,7 @@ def test_a_post_counts_and_moves_its_thread_up(client, begin, later, tell):
     assert [thread["id"] for thread in walk(client, PATH, limit=1)] == [new, old]
 
 
-def test_a_deleted_post_does_not_count_and_takes_no_activity_back(client, begin, later, tell):
+def test_deleted_post_is_not_counted_but_its_activity_stays(client, begin, later, tell):
     thread, other = begin("Quiet"), begin("Other")
     kept = life(thread, later(1))
     gone = life(thread, later(3), deleted=True)
@@ -103,7 +103,7 @@ def test_a_deleted_post_does_not_count_and_takes_no_activity_back(client, begin,
     assert [one["id"] for one in walk(client, PATH)] == [thread, other]
 
 
-def test_an_edited_post_counts_once_and_is_no_activity(client, begin, later, tell, dynamo):
+def test_edited_post_counts_once_and_is_no_activity(client, begin, later, tell, dynamo):
     thread = begin("Edited")
     first, *edits = life(thread, later(1), edits=3)
     tell(first)
@@ -113,7 +113,7 @@ def test_an_edited_post_counts_once_and_is_no_activity(client, begin, later, tel
     assert calls == {"BatchGetItem": 3, "TransactWriteItems": 3}
 
 
-def test_posts_change_neither_the_version_nor_what_was_written(client, begin, ada, later, tell):
+def test_posts_change_neither_version_nor_title_of_the_thread(client, begin, ada, later, tell):
     path = f"{PATH}/{(thread := begin('Mine'))}"
     before = client.get(path)
     tell(*life(thread, later(1), edits=1))
@@ -129,7 +129,7 @@ def test_posts_change_neither_the_version_nor_what_was_written(client, begin, ad
     assert client.get(path).json == edited.json
 
 
-def test_what_was_counted_is_read_and_not_written_again(begin, later, tell, dynamo):
+def test_counted_post_is_read_but_not_written_again(begin, later, tell, dynamo):
     thread = begin("Counted")
     old, new = life(thread, later(1), deleted=True)
     with dynamo.counted() as calls:
@@ -169,9 +169,7 @@ def histories(draw: Callable[..., list[tuple[int, int, bool, list[int]]]]):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_whatever_comes_in_whatever_order_the_truth_shows_in_the_end(
-    drawn, client, begin, later, tell
-):
+def test_events_in_any_order_and_repeated_end_with_the_truth(drawn, client, begin, later, tell):
     posts, chance = drawn
     thread = begin("Converging")
     began = shown(client, thread)[1]
@@ -210,7 +208,7 @@ def crowding(apply, deliveries, consumers=8):
         list(pool.map(consume, range(consumers)))
 
 
-def test_consumers_of_one_thread_lose_and_double_nothing(client, begin, later, tell):
+def test_concurrent_consumers_neither_lose_nor_double_posts(client, begin, later, tell):
     thread, other = begin("Hot"), begin("Warm")
     began = shown(client, thread)[1]
     chance = random.Random(7)
@@ -288,9 +286,7 @@ def service(settings, meddled):
     return service
 
 
-def test_neither_an_edit_nor_a_count_makes_the_other_try_again(
-    client, begin, ada, later, meddled, service, dynamo
-):
+def test_edit_and_count_do_not_conflict(client, begin, ada, later, meddled, service, dynamo):
     store, thread_id = service.store, begin("As it was")
     replicas = service.event_handlers()
     read = store.get(thread_id)
@@ -314,7 +310,7 @@ def test_neither_an_edit_nor_a_count_makes_the_other_try_again(
     assert client.get(f"{PATH}/{thread_id}").json["title"] == "Edited again"
 
 
-def test_a_thread_is_written_only_where_something_of_it_changes(begin, later, meddled, service):
+def test_thread_is_written_only_when_it_changes(begin, later, meddled, service):
     thread = begin("Seldom written")
     replicas = service.event_handlers()
     for event, tables_written in zip(
@@ -326,9 +322,7 @@ def test_a_thread_is_written_only_where_something_of_it_changes(begin, later, me
         assert meddled.written == tables_written
 
 
-def test_a_count_that_was_overtaken_does_not_take_the_activity_back(
-    client, begin, later, meddled, service, tell
-):
+def test_overtaken_count_keeps_the_later_activity(client, begin, later, meddled, service, tell):
     thread = begin("Overtaken")
     meddled.meddle = lambda: tell(post_event(thread, created_at=later(9)))
     replicas = service.event_handlers()
@@ -336,9 +330,7 @@ def test_a_count_that_was_overtaken_does_not_take_the_activity_back(
     assert shown(client, thread) == (2, format_timestamp(later(9)))
 
 
-def test_the_same_post_counted_by_two_at_once_counts_once(
-    client, begin, later, meddled, service, tell
-):
+def test_concurrent_counts_of_one_post_count_once(client, begin, later, meddled, service, tell):
     thread = begin("Twice")
     created, deleted = life(thread, later(1), deleted=True)
     replicas = service.event_handlers()
@@ -348,7 +340,7 @@ def test_the_same_post_counted_by_two_at_once_counts_once(
         assert shown(client, thread) == (count, format_timestamp(later(1)))
 
 
-def test_posts_of_a_deleted_thread_bring_nothing_back(
+def test_posts_of_a_deleted_thread_restore_nothing(
     client, begin, moderator, later, tell, meddled, service, database
 ):
     thread = begin("Going")
@@ -370,7 +362,7 @@ def test_posts_of_a_deleted_thread_bring_nothing_back(
     assert walk(client, PATH) == []
 
 
-def test_a_post_of_a_thread_that_never_was_is_somebodys_fault(tell, database):
+def test_post_of_an_unknown_thread_is_a_fault(tell, database):
     event = post_event(uuid7())
     with pytest.raises(UnknownThread):
         tell(event)
@@ -391,7 +383,7 @@ def test_a_post_of_a_thread_that_never_was_is_somebodys_fault(tell, database):
         {"created_at": "2026-01-01T00:00:00"},
     ],
 )
-def test_what_can_not_be_understood_of_a_post_is_refused(wrong, client, begin, tell):
+def test_malformed_post_event_is_refused(wrong, client, begin, tell):
     thread = begin("Unharmed")
     before = shown(client, thread)
     event = post_event(thread)
@@ -401,7 +393,7 @@ def test_what_can_not_be_understood_of_a_post_is_refused(wrong, client, begin, t
     assert shown(client, thread) == before
 
 
-def test_what_is_not_known_of_a_post_is_ignored(client, begin, later, tell):
+def test_unknown_fields_of_a_post_event_are_ignored(client, begin, later, tell):
     thread = begin("Fine")
     event = post_event(thread, created_at=later(1))
     event.data["mood"] = {"is": "good"}

@@ -49,9 +49,7 @@ def consume(bus, places, settings, database, outbox):
     return make_consumer(bus, places["threads"], handlers, ThreadsService(settings).check)
 
 
-def test_what_happens_to_a_thread_reaches_whoever_takes_it(
-    client, bus, places, relay, begin, ada, moderator
-):
+def test_events_of_a_thread_reach_subscribers(client, bus, places, relay, begin, ada, moderator):
     one, two = begin("One"), begin("Two")
     client.patch(f"{PATH}/{one}", json={"title": "Uno"}, headers=ada.headers)
     client.delete(f"{PATH}/{two}", headers=moderator.headers)
@@ -71,7 +69,7 @@ def test_what_happens_to_a_thread_reaches_whoever_takes_it(
     assert bus.take_events(places["threads"]) == []
 
 
-def test_a_relay_that_dies_before_it_marks_publishes_again(bus, places, outbox, relay, begin):
+def test_relay_killed_before_marking_publishes_again(bus, places, outbox, relay, begin):
     begin("Once")
     bus.topic(places["threads"]).publish(outbox.load_unpublished(100))
     assert relay.publish_pending() == 1
@@ -79,7 +77,7 @@ def test_a_relay_that_dies_before_it_marks_publishes_again(bus, places, outbox, 
     assert first == second
 
 
-def test_posts_and_people_are_known_whatever_comes_twice_or_early(
+def test_repeated_and_early_events_update_tally_and_replica(
     client, bus, places, consume, relay, begin, ada
 ):
     thread = begin("Talk")
@@ -104,7 +102,7 @@ def test_posts_and_people_are_known_whatever_comes_twice_or_early(
     assert (forgotten.subject, forgotten.version) == (ada.id, erased.version)
 
 
-def test_a_post_of_an_unknown_thread_ends_among_the_dead_letters(bus, places, consume):
+def test_post_of_an_unknown_thread_is_dead_lettered(bus, places, consume):
     event = post_event(uuid7())
     bus.publish(places["others"], event)
     for _ in range(MAX_ATTEMPTS):
@@ -116,14 +114,14 @@ def test_a_post_of_an_unknown_thread_ends_among_the_dead_letters(bus, places, co
 
 
 @pytest.mark.parametrize("body", ["x", "{}", '{"specversion": "1.0"}'])
-def test_what_is_no_event_goes_there_at_once(bus, places, consume, body):
+def test_malformed_message_is_dead_lettered_at_once(bus, places, consume, body):
     bus.send(places["threads"], body)
     consume()
     [(reason, _)] = bus.take_dead_letters(places["threads"])
     assert reason.startswith("malformed: ")
 
 
-def test_so_does_what_can_not_be_understood_of_a_post(bus, places, consume, begin):
+def test_malformed_post_event_is_dead_lettered_at_once(bus, places, consume, begin):
     event = post_event(begin("Talk"))
     event.data["deleted"] = "perhaps"
     bus.publish(places["others"], event)
@@ -132,7 +130,7 @@ def test_so_does_what_can_not_be_understood_of_a_post(bus, places, consume, begi
     assert reason.startswith("malformed: deleted: ")
 
 
-def test_an_unknown_type_is_let_pass(bus, places, consume):
+def test_unknown_event_type_is_ignored(bus, places, consume):
     event = Event(uuid7(), "post.praised", "/posts", uuid7(), 1, utc_now(), {})
     bus.send(places["threads"], event.to_json())
     consume()
@@ -140,7 +138,7 @@ def test_an_unknown_type_is_let_pass(bus, places, consume):
     assert bus.take_dead_letters(places["threads"]) == []
 
 
-def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, begin):
+def test_event_status_reports_outbox_and_queue(settings, bus, places, relay, begin):
     thread = begin("Talk")
     client = ThreadsService(settings).create_app().test_client()
     before = client.get("/eventz").json
@@ -153,7 +151,7 @@ def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, b
     assert (after["outbox_age_seconds"], after["queue_depth"]) == (0, 1)
 
 
-def test_without_a_queue_there_is_nothing_to_count(settings):
+def test_event_status_has_no_counts_without_a_queue(settings):
     alone = settings.model_copy(update={"events_queue_url": ""})
     status = ThreadsService(alone).create_app().test_client().get("/eventz").json
     assert (status["queue_depth"], status["dead_letters"], status["outbox_age_seconds"]) == (
@@ -171,7 +169,7 @@ def test_worker_and_replay_require_the_bus(command, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, begin, ada):
+def test_worker_process_exchanges_events_and_stops_on_sigterm(client, bus, places, begin, ada):
     thread = begin("Talk")
     with subprocess.Popen(
         [sys.executable, "-m", "threads", "worker"], env=os.environ, stdout=subprocess.DEVNULL
@@ -200,9 +198,7 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, beg
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_lost_queue_is_filled_again_from_the_outbox(
-    bus, places, relay, begin, monkeypatch, capsys
-):
+def test_lost_queue_is_refilled_from_the_outbox(bus, places, relay, begin, monkeypatch, capsys):
     thread = begin("Talk")
     relay.publish_pending()
     assert len(bus.take_events(places["others"])) == 1
@@ -213,7 +209,7 @@ def test_a_lost_queue_is_filled_again_from_the_outbox(
 
 
 @pytest.mark.usefixtures("environment")
-def test_dead_letters_are_tried_again_by_hand(
+def test_dead_letters_are_redriven_by_command(
     client, bus, places, consume, begin, monkeypatch, capsys
 ):
     wrong = post_event(begin("Talk"))
@@ -227,7 +223,7 @@ def test_dead_letters_are_tried_again_by_hand(
     assert bus.take_dead_letters(places["threads"]) == []
 
 
-def test_a_thread_is_begun_and_told_of_while_the_bus_is_down(
+def test_thread_is_created_and_published_later_without_the_bus(
     settings, ada, relay, bus, places, outbox, monkeypatch
 ):
     with monkeypatch.context() as down:

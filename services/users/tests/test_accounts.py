@@ -10,7 +10,7 @@ SESSIONS = f"{PATH}/sessions"
 NEW = {"username": "grace", "password": PASSWORD}
 
 
-def test_an_account_is_opened_and_shown_to_anyone(client):
+def test_account_is_opened_and_shown_to_anyone(client):
     made = client.post(PATH, json=NEW | {"display_name": " Grace H. "})
     assert made.status_code == 201
     assert made.headers["Location"] == f"{PATH}/{made.json['id']}"
@@ -27,12 +27,12 @@ def test_an_account_is_opened_and_shown_to_anyone(client):
     assert (read.status_code, read.json, read.headers["ETag"]) == (200, made.json, '"1"')
 
 
-def test_who_gives_no_name_is_shown_by_the_username(client):
+def test_display_name_defaults_to_the_username(client):
     assert client.post(PATH, json=NEW).json["display_name"] == "grace"
 
 
 @pytest.mark.parametrize("username", ["grace", "GRACE", "Ｇrace"])
-def test_a_taken_username_is_refused(client, username):
+def test_taken_username_is_refused(client, username):
     client.post(PATH, json=NEW)
     answer = client.post(PATH, json=NEW | {"username": username})
     assert answer.status_code == 409
@@ -60,14 +60,14 @@ def test_a_taken_username_is_refused(client, username):
         ({"username": 1, "password": 2}, {"username", "password"}),
     ],
 )
-def test_an_odd_registration_is_refused_with_all_its_faults(client, body, fields):
+def test_invalid_registration_is_refused_with_all_its_faults(client, body, fields):
     answer = client.post(PATH, json=body)
     assert answer.status_code == 400
     assert {error["field"] for error in answer.json["errors"]} == fields
     assert client.get(PATH).json["items"] == []
 
 
-def test_a_repeated_registration_gets_the_first_answer(client):
+def test_repeated_registration_gets_the_first_response(client):
     headers = {"Idempotency-Key": "once"}
     first = client.post(PATH, json=NEW, headers=headers)
     again = client.post(PATH, json=NEW, headers=headers)
@@ -78,7 +78,7 @@ def test_a_repeated_registration_gets_the_first_answer(client):
     assert other.status_code == 422
 
 
-def test_a_key_is_not_used_up_by_a_refusal(client, join):
+def test_refused_request_leaves_its_key_unused(client, join):
     join("grace")
     headers = {"Idempotency-Key": "once"}
     assert client.post(PATH, json=NEW, headers=headers).status_code == 409
@@ -86,7 +86,7 @@ def test_a_key_is_not_used_up_by_a_refusal(client, join):
     assert other.status_code == 201
 
 
-def test_nobody_sees_a_password_or_its_hash(client, dynamo, settings, ada):
+def test_password_and_hash_are_never_returned(client, dynamo, settings, ada):
     table = f"{settings.table_prefix}users"
     [item] = dynamo.client.scan(TableName=table)["Items"]
     assert item["password_hash"]["S"].startswith("$argon2id$")
@@ -94,14 +94,14 @@ def test_nobody_sees_a_password_or_its_hash(client, dynamo, settings, ada):
         assert b"argon2" not in client.get(path, headers=ada.headers).data
 
 
-def test_people_are_read_by_their_ids_in_the_order_asked(client, ada, bob):
+def test_users_are_listed_by_ids_in_the_given_order(client, ada, bob):
     ids = f"{bob.id},{uuid7()},{ada.id},{bob.id},nonsense"
     answer = client.get(PATH, query_string={"ids": ids})
     assert [user["username"] for user in answer.json["items"]] == ["bob", "ada"]
     assert answer.json["next"] is None
 
 
-def test_a_hundred_people_are_read_in_one_call(client, dynamo, ada):
+def test_hundred_users_are_read_in_one_call(client, dynamo, ada):
     ids = ",".join([ada.id, *(uuid7() for _ in range(99))])
     with dynamo.counted() as calls:
         assert len(client.get(PATH, query_string={"ids": ids}).json["items"]) == 1
@@ -119,11 +119,11 @@ def test_a_hundred_people_are_read_in_one_call(client, dynamo, ada):
         {"ids": "a", "cursor": "x"},
     ],
 )
-def test_odd_ids_are_refused(client, query):
+def test_invalid_ids_are_refused(client, query):
     assert client.get(PATH, query_string=query).status_code == 400
 
 
-def test_an_unknown_person_and_what_can_be_no_id_are_not_found(client, ada):
+def test_unknown_user_and_invalid_id_are_404(client, ada):
     for name in (uuid7(), "nonsense", "x" * 65):
         path = f"{PATH}/{name}"
         assert client.get(path).status_code == 404
@@ -131,7 +131,7 @@ def test_an_unknown_person_and_what_can_be_no_id_are_not_found(client, ada):
         assert client.delete(path, headers=ada.headers).status_code == 404
 
 
-def test_a_person_edits_their_own_profile_and_nobody_elses(client, ada, bob, moderator):
+def test_only_the_user_edits_their_profile(client, ada, bob, moderator):
     edited = client.patch(
         ada.path, json={"display_name": "Ada L.", "bio": "Notes.\nMore."}, headers=ada.headers
     )
@@ -146,7 +146,7 @@ def test_a_person_edits_their_own_profile_and_nobody_elses(client, ada, bob, mod
 
 
 @pytest.mark.parametrize("tag", ['"1"', 'W/"2"', '"x"', "2", '""'])
-def test_an_outdated_version_is_neither_changed_nor_erased(client, ada, tag):
+def test_outdated_version_is_neither_changed_nor_erased(client, ada, tag):
     client.patch(ada.path, json={"bio": "Two"}, headers=ada.headers)
     headers = ada.headers | {"If-Match": tag}
     for answer in (
@@ -158,7 +158,7 @@ def test_an_outdated_version_is_neither_changed_nor_erased(client, ada, tag):
     assert client.get(ada.path).json["bio"] == "Two"
 
 
-def test_a_password_is_replaced_by_who_knows_it(client, ada):
+def test_password_change_needs_the_current_password(client, ada):
     def sign_in(password):
         answer = client.post(SESSIONS, json={"username": "ada", "password": password})
         return answer.status_code
@@ -191,13 +191,13 @@ def test_erasing_an_account_frees_its_name_and_ends_its_sessions(client, ada):
     assert again.json["id"] != ada.id
 
 
-def test_nobody_erases_somebody_else(client, ada, bob, moderator):
+def test_only_the_user_can_erase_their_account(client, ada, bob, moderator):
     for other in (bob, moderator):
         assert client.delete(ada.path, headers=other.headers).status_code == 403
     assert client.get(ada.path).status_code == 200
 
 
-def test_the_document_names_the_operations(client):
+def test_document_names_the_operations(client):
     document = client.get(f"{PATH}/openapi.json").json
     assert document["openapi"].startswith("3.1")
     operations = {

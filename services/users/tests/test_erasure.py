@@ -43,7 +43,7 @@ def erased(client, ada):
     return answer.headers["Location"]
 
 
-def test_the_answer_says_where_to_ask(client, ada):
+def test_response_links_to_the_erasure(client, ada):
     answer = client.delete(ada.path, headers=ada.headers)
     assert answer.headers["Location"] == f"{ada.path}/erasure"
     asked = client.get(answer.headers["Location"])
@@ -57,7 +57,7 @@ def test_the_answer_says_where_to_ask(client, ada):
     }
 
 
-def test_there_is_none_of_who_has_an_account_or_never_had_one(client, ada):
+def test_erasure_of_an_existing_or_unknown_account_is_404(client, ada):
     for person_id in (ada.id, uuid7(), "nonsense"):
         answer = client.get(f"{PATH}/{person_id}/erasure")
         assert answer.status_code == 404
@@ -65,9 +65,7 @@ def test_there_is_none_of_who_has_an_account_or_never_had_one(client, ada):
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(REPLICA_HOLDERS)))
-def test_it_is_finished_when_every_keeper_has_confirmed_in_any_order(
-    client, erased, apply, ada, order
-):
+def test_erasure_finishes_when_all_replica_holders_confirmed(client, erased, apply, ada, order):
     for component in order:
         assert client.get(erased).json["status"] == "erasing"
         apply(ada.id, component)
@@ -76,7 +74,7 @@ def test_it_is_finished_when_every_keeper_has_confirmed_in_any_order(
     assert done["finished_at"] >= done["requested_at"]
 
 
-def test_what_comes_twice_or_from_strangers_changes_nothing(client, erased, apply, ada):
+def test_repeated_or_unknown_confirmation_changes_nothing(client, erased, apply, ada):
     once = uuid7()
     for component in ("threads", "threads", "users", "search", "posts", "posts"):
         apply(ada.id, component, once)
@@ -89,7 +87,7 @@ def test_what_comes_twice_or_from_strangers_changes_nothing(client, erased, appl
     assert client.get(erased).json == done
 
 
-def test_the_erasures_of_two_people_are_apart(client, apply, ada, bob):
+def test_erasures_of_two_users_are_independent(client, apply, ada, bob):
     for person in (ada, bob):
         client.delete(person.path, headers=person.headers)
     for component in REPLICA_HOLDERS:
@@ -99,12 +97,12 @@ def test_the_erasures_of_two_people_are_apart(client, apply, ada, bob):
 
 
 @pytest.mark.parametrize("existing", [True, False])
-def test_a_confirmation_of_an_unknown_erasure_is_a_fault(apply, ada, existing):
+def test_confirmation_of_an_unknown_erasure_is_a_fault(apply, ada, existing):
     with pytest.raises(UnknownErasure):
         apply(ada.id if existing else uuid7(), "posts")
 
 
-def test_confirmations_at_the_same_moment_are_all_counted(app, client, erased, apply, ada):
+def test_concurrent_confirmations_are_all_counted(app, client, erased, apply, ada):
     def confirm(racer, number):
         apply(ada.id, REPLICA_HOLDERS[number % len(REPLICA_HOLDERS)])
         return racer.get(erased)
@@ -113,7 +111,7 @@ def test_confirmations_at_the_same_moment_are_all_counted(app, client, erased, a
     assert client.get(erased).json["status"] == "erased"
 
 
-def test_who_takes_the_name_is_another_person(client, erased, apply, ada):
+def test_reused_name_belongs_to_another_user(client, erased, apply, ada):
     new = {"username": "ada", "password": PASSWORD}
     heir = client.post(PATH, json=new).json
     for component in REPLICA_HOLDERS:
@@ -122,7 +120,7 @@ def test_who_takes_the_name_is_another_person(client, erased, apply, ada):
     assert client.get(f"{PATH}/{heir['id']}/erasure").status_code == 404
 
 
-def test_it_is_finished_at_once_where_nobody_keeps_copies(settings, ada):
+def test_erasure_without_replica_holders_finishes_at_once(settings, ada):
     alone = settings.model_copy(update={"replica_holders": frozenset()})
     client = UsersService(alone).create_app().test_client(use_cookies=False)
     client.delete(ada.path, headers=ada.headers)
@@ -130,13 +128,13 @@ def test_it_is_finished_at_once_where_nobody_keeps_copies(settings, ada):
     assert (done["status"], done["finished_at"]) == ("erased", done["requested_at"])
 
 
-def test_of_many_requests_to_erase_one_begins_it(app, client, settings, ada):
+def test_only_one_of_many_erasure_requests_starts_one(app, client, settings, ada):
     answers = race(app, lambda racer, _: racer.delete(ada.path, headers=ada.headers))
     assert sorted({answer.status_code for answer in answers}) == [202, 401]
     assert [answer.status_code for answer in answers].count(202) == 1
 
 
-def test_its_end_is_the_time_of_the_last_confirmation(settings, ada, client):
+def test_end_of_an_erasure_is_the_last_confirmation(settings, ada, client):
     now = utc_now()
     users = UsersService(settings, clock=lambda: now).users
     client.delete(ada.path, headers=ada.headers)
@@ -163,7 +161,7 @@ def test_replica_holders_are_a_list_with_commas(monkeypatch, settings, text, rep
 
 
 @pytest.mark.parametrize("text", ["/posts", "Posts", "a b"])
-def test_odd_keepers_are_refused(monkeypatch, settings, text):
+def test_invalid_replica_holders_are_refused(monkeypatch, settings, text):
     monkeypatch.setenv("REPLICA_HOLDERS", text)
     with pytest.raises(ValueError, match="replica_holders"):
         UsersSettings(**settings.model_dump(exclude={"replica_holders"}))

@@ -42,12 +42,12 @@ def test_every_event_has_a_schema_whose_examples_fit():
             schemas.validate(example)
 
 
-def test_the_service_takes_confirmations_only():
+def test_service_subscribes_to_confirmations_only():
     assert DOMAIN.subscription.component == "users"
     assert DOMAIN.subscription.event_types == (events.FORGOTTEN,)
 
 
-def test_a_registration_tells_the_whole_public_state(client, recorded):
+def test_registration_publishes_the_whole_public_state(client, recorded):
     new = {"username": "grace", "password": PASSWORD, "display_name": "Grace 🌊"}
     made = client.post(PATH, json=new).json
     [event] = recorded()
@@ -56,7 +56,7 @@ def test_a_registration_tells_the_whole_public_state(client, recorded):
     assert event.time >= parse_timestamp(made["created_at"])
 
 
-def test_a_refused_or_repeated_registration_tells_nothing(client, recorded):
+def test_refused_or_repeated_registration_publishes_nothing(client, recorded):
     new, key = {"username": "grace", "password": PASSWORD}, {"Idempotency-Key": "once"}
     for expected, body, headers in (
         (201, new, key),
@@ -68,7 +68,7 @@ def test_a_refused_or_repeated_registration_tells_nothing(client, recorded):
     assert len(recorded()) == 1
 
 
-def test_each_change_tells_the_new_state_and_version(client, recorded, ada, moderator):
+def test_each_change_publishes_the_new_state_and_version(client, recorded, ada, moderator):
     for person, change in (
         (ada, {"display_name": "Ada L.", "bio": "Notes.\nMore."}),
         (moderator, {"suspended": True}),
@@ -97,7 +97,7 @@ def test_each_change_tells_the_new_state_and_version(client, recorded, ada, mode
     assert {event.data["bio"] for event in of_ada[1:]} == {"Notes.\nMore."}
 
 
-def test_a_refused_change_tells_nothing(client, recorded, ada, bob):
+def test_refused_change_publishes_nothing(client, recorded, ada, bob):
     before = recorded()
     for headers in (bob.headers, ada.headers | {"If-Match": '"7"'}):
         client.patch(ada.path, json={"bio": "x"}, headers=headers)
@@ -105,20 +105,20 @@ def test_a_refused_change_tells_nothing(client, recorded, ada, bob):
     assert recorded() == before
 
 
-def test_an_appointment_by_hand_is_told_too(recorded, moderator):
+def test_moderator_made_by_command_is_published_too(recorded, moderator):
     event = recorded()[-1]
     assert summary(event) == ("user.updated", moderator.id, 2)
     assert event.data["role"] == "moderator"
 
 
-def test_a_new_password_is_nobodys_business(client, recorded, ada):
+def test_new_password_publishes_nothing(client, recorded, ada):
     body = {"current": PASSWORD, "new": "another horse"}
     path = f"{PATH}/me/password"
     assert client.put(path, json=body, headers=ada.headers).status_code == 204
     assert [event.type for event in recorded()] == ["user.registered"]
 
 
-def test_an_erasure_is_told_as_the_last_version(client, recorded, ada):
+def test_erasure_is_published_as_the_last_version(client, recorded, ada):
     client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
     client.delete(ada.path, headers=ada.headers)
     event = recorded()[-1]
@@ -126,13 +126,13 @@ def test_an_erasure_is_told_as_the_last_version(client, recorded, ada):
     assert event.data == {}
 
 
-def test_no_event_carries_a_password_or_its_hash(client, recorded, ada):
+def test_no_event_contains_a_password_or_its_hash(client, recorded, ada):
     for event in recorded():
         assert PASSWORD not in event.to_json()
         assert "argon2" not in event.to_json()
 
 
-def test_a_write_costs_no_call_more_for_its_event(client, dynamo, ada):
+def test_event_costs_no_additional_call(client, dynamo, ada):
     with dynamo.counted() as calls:
         client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
     assert calls == {"GetItem": 1, "TransactWriteItems": 1}

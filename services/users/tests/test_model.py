@@ -37,7 +37,7 @@ ADA = User(
         ("σοφος", "ΣΟΦΟΣ"),
     ],
 )
-def test_names_that_people_would_confuse_share_a_key(shown, other):
+def test_confusable_names_share_a_key(shown, other):
     assert username_key(shown) == username_key(other)
 
 
@@ -46,11 +46,11 @@ def test_other_names_do_not_share_a_key():
     assert len({username_key(name) for name in names}) == len(names)
 
 
-def test_a_name_is_kept_as_it_was_typed_but_for_its_form():
+def test_name_is_stored_as_typed_in_its_normal_form():
     assert normalize_username("ＡdaＬ") == "AdaL"
 
 
-def test_a_key_fits_the_datastore_whatever_is_typed():
+def test_key_of_any_name_fits_the_datastore():
     assert len(username_key("\ufdfa" * 64)) == MAX_USERNAME_KEY
     grows = [letter for letter in map(chr, range(0x20000)) if len(letter.casefold()) > 1]
     names = [letter * 30 for letter in grows if len(normalize_username(letter * 30)) == 30]
@@ -58,7 +58,7 @@ def test_a_key_fits_the_datastore_whatever_is_typed():
 
 
 @pytest.mark.parametrize(("actor", "allowed"), [("ada", True), ("bob", False)])
-def test_only_the_person_edits_their_profile(actor, allowed):
+def test_only_the_user_edits_their_profile(actor, allowed):
     assert may_edit_profile(actor, ADA.id) is allowed
 
 

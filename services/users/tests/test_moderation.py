@@ -8,7 +8,7 @@ from users import moderator as command
 PATH = "/api/users"
 
 
-def test_a_moderator_suspends_and_gives_roles(client, moderator, ada):
+def test_moderator_can_suspend_and_change_roles(client, moderator, ada):
     changed = client.patch(
         ada.path, json={"role": "moderator", "suspended": True}, headers=moderator.headers
     )
@@ -18,7 +18,7 @@ def test_a_moderator_suspends_and_gives_roles(client, moderator, ada):
 
 
 @pytest.mark.parametrize("body", [{"role": "moderator"}, {"suspended": False}])
-def test_nobody_else_does(client, ada, bob, body):
+def test_member_can_neither_suspend_nor_change_roles(client, ada, bob, body):
     for path in (ada.path, bob.path):
         assert client.patch(path, json=body, headers=ada.headers).status_code == 403
     assert client.get(ada.path).json["role"] == "member"
@@ -27,18 +27,18 @@ def test_nobody_else_does(client, ada, bob, body):
 @pytest.mark.parametrize(
     "body", [{"role": "admin"}, {"suspended": "yes"}, {"suspended": None}, {"username": "x"}, {}]
 )
-def test_an_odd_change_is_refused(client, moderator, ada, body):
+def test_invalid_change_is_refused(client, moderator, ada, body):
     assert client.patch(ada.path, json=body, headers=moderator.headers).status_code == 400
     assert client.get(ada.path).headers["ETag"] == '"1"'
 
 
-def test_a_moderator_does_not_write_in_anothers_profile_on_the_way(client, moderator, ada):
+def test_moderator_cannot_edit_the_profile_with_a_suspension(client, moderator, ada):
     body = {"bio": "Banned.", "suspended": True}
     assert client.patch(ada.path, json=body, headers=moderator.headers).status_code == 403
     assert client.patch(ada.path, json={"bio": "Here"}, headers=ada.headers).status_code == 200
 
 
-def test_a_suspended_person_reads_signs_in_and_leaves_but_does_not_edit(client, moderator, ada):
+def test_suspended_user_can_sign_in_and_leave_but_not_edit(client, moderator, ada):
     client.patch(ada.path, json={"suspended": True}, headers=moderator.headers)
     edit = client.patch(ada.path, json={"bio": "Still here"}, headers=ada.headers)
     assert edit.status_code == 403
@@ -51,13 +51,13 @@ def test_a_suspended_person_reads_signs_in_and_leaves_but_does_not_edit(client, 
     assert client.delete(ada.path, headers=ada.headers).status_code == 202
 
 
-def test_who_is_let_back_in_edits_again(client, moderator, ada):
+def test_reinstated_user_can_edit_again(client, moderator, ada):
     for suspended in (True, False):
         client.patch(ada.path, json={"suspended": suspended}, headers=moderator.headers)
     assert client.patch(ada.path, json={"bio": "Back"}, headers=ada.headers).status_code == 200
 
 
-def test_a_role_that_was_taken_away_is_gone_at_once(client, moderator, join):
+def test_removed_role_is_gone_at_once(client, moderator, join):
     other = join("mia", moderator=True)
     client.patch(other.path, json={"role": "member"}, headers=moderator.headers)
     answer = client.patch(moderator.path, json={"role": "member"}, headers=other.headers)
@@ -73,7 +73,7 @@ def environment(monkeypatch, settings):
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_first_moderator_is_made_by_hand(client, ada, capsys):
+def test_command_makes_the_first_moderator(client, ada, capsys):
     assert command.main(["ADA"]) == 0
     assert capsys.readouterr().out.startswith("ada is a moderator")
     assert client.get(ada.path).json["role"] == "moderator"
@@ -81,6 +81,6 @@ def test_the_first_moderator_is_made_by_hand(client, ada, capsys):
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(("arguments", "code"), [(["nobody"], 1), ([], 2)])
-def test_nobody_is_made_a_moderator_by_mistake(capsys, arguments, code):
+def test_make_moderator_refuses_wrong_arguments(capsys, arguments, code):
     assert command.main(arguments) == code
     assert capsys.readouterr().err

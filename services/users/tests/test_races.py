@@ -13,7 +13,7 @@ PATH = "/api/users"
 @pytest.mark.parametrize(
     "spellings", [["grace"], ["grace", "Grace", "GRACE", "Ｇｒａｃｅ"], ["straße", "STRASSE"]]
 )
-def test_of_fifty_registrations_of_a_name_one_gets_it(app, client, spellings):
+def test_one_of_fifty_registrations_of_a_name_wins(app, client, spellings):
     def register(racer, number):
         username = spellings[number % len(spellings)]
         return racer.post(PATH, json={"username": username, "password": PASSWORD})
@@ -24,7 +24,7 @@ def test_of_fifty_registrations_of_a_name_one_gets_it(app, client, spellings):
     assert walk(client, PATH) == [won]
 
 
-def test_fifty_identical_registrations_make_one_person_and_get_one_answer(app, client):
+def test_fifty_identical_registrations_create_one_user(app, client):
     new = {"username": "grace", "password": PASSWORD}
 
     def register(racer, _):
@@ -36,7 +36,7 @@ def test_fifty_identical_registrations_make_one_person_and_get_one_answer(app, c
     assert walk(client, PATH) == [answers[0].json]
 
 
-def test_exactly_one_of_the_edits_of_a_version_wins(app, client, ada):
+def test_exactly_one_edit_of_a_version_wins(app, client, ada):
     headers = ada.headers | {"If-Match": '"1"'}
 
     def edit(racer, number):
@@ -49,7 +49,7 @@ def test_exactly_one_of_the_edits_of_a_version_wins(app, client, ada):
     assert (read.json, read.headers["ETag"]) == (won, '"2"')
 
 
-def test_racing_to_sign_in_does_not_get_around_the_limit(app, settings, ada):
+def test_racing_sign_ins_do_not_bypass_the_limit(app, settings, ada):
     def attempt(racer, _):
         return racer.post(
             f"{PATH}/sessions",
@@ -62,7 +62,7 @@ def test_racing_to_sign_in_does_not_get_around_the_limit(app, settings, ada):
     assert outcomes == {401: limit, 429: RACERS - limit}
 
 
-def test_an_erasure_and_new_registrations_leave_one_holder_of_the_name(app, client, ada):
+def test_erasure_and_registrations_leave_one_holder_of_the_name(app, client, ada):
     def act(racer, number):
         if number == 0:
             return racer.delete(ada.path, headers=ada.headers)

@@ -26,7 +26,7 @@ def attempt(client, username="ada", password=PASSWORD, address="192.0.2.1"):
 
 
 @pytest.mark.parametrize("username", ["ada", "ADA", "ａｄａ"])
-def test_a_session_opens_with_any_spelling_of_the_name(client, settings, ada, username):
+def test_session_opens_with_any_spelling_of_the_name(client, settings, ada, username):
     opened = attempt(client, username)
     assert opened.status_code == 201
     assert opened.headers["Cache-Control"] == "no-store"
@@ -38,7 +38,7 @@ def test_a_session_opens_with_any_spelling_of_the_name(client, settings, ada, us
     assert timedelta(hours=11, minutes=59) < ends - datetime.now(UTC) <= timedelta(hours=12)
 
 
-def test_the_cookie_is_a_session_too_and_is_taken_away(app, ada):
+def test_cookie_carries_the_session_until_sign_out(app, ada):
     browser = app.test_client()
     assert browser.get(f"{PATH}/me").status_code == 401
     [cookie] = attempt(browser).headers.getlist("Set-Cookie")
@@ -50,7 +50,7 @@ def test_the_cookie_is_a_session_too_and_is_taken_away(app, ada):
     assert browser.get(f"{PATH}/me").status_code == 401
 
 
-def test_the_cookie_is_secure_over_https(client, ada):
+def test_cookie_is_secure_over_https(client, ada):
     answer = client.post(
         SESSIONS,
         json={"username": "ada", "password": PASSWORD},
@@ -59,7 +59,7 @@ def test_the_cookie_is_secure_over_https(client, ada):
     assert "Secure" in answer.headers["Set-Cookie"]
 
 
-def test_a_wrong_password_and_an_unknown_name_are_answered_alike(client, ada):
+def test_wrong_password_and_unknown_name_get_the_same_response(client, ada):
     wrong = attempt(client, "ada", "not the password")
     unknown = attempt(client, "nobody", "not the password")
     assert wrong.status_code == unknown.status_code == 401
@@ -68,7 +68,7 @@ def test_a_wrong_password_and_an_unknown_name_are_answered_alike(client, ada):
     assert set(wrong.headers.keys()) == set(unknown.headers.keys())
 
 
-def test_an_unknown_name_takes_as_long_as_a_wrong_password(settings, ada):
+def test_unknown_name_takes_as_long_as_a_wrong_password(settings, ada):
     lenient = settings.model_copy(update={"sign_in_limit_per_name": 100})
     client = UsersService(lenient).create_app().test_client()
 
@@ -87,7 +87,7 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(settings, ada):
     ["x" * 64, " ", "\U0001f600" * 64, "a\u0345" * 32, "\ufdfa" * 64],
     ids=["long", "blank", "wide", "growing by case", "growing by form"],
 )
-def test_a_name_that_nobody_can_have_is_just_unknown(client, username):
+def test_impossible_name_is_treated_as_unknown(client, username):
     assert attempt(client, username).status_code == 401
 
 
@@ -103,11 +103,11 @@ def test_a_name_that_nobody_can_have_is_just_unknown(client, username):
         {"username": "ada", "password": PASSWORD, "remember": True},
     ],
 )
-def test_odd_credentials_are_refused(client, body):
+def test_invalid_credentials_are_refused(client, body):
     assert client.post(SESSIONS, json=body).status_code == 400
 
 
-def test_too_many_attempts_for_a_name_have_to_wait(settings, ada):
+def test_attempts_are_limited_by_name(settings, ada):
     strict = settings.model_copy(update={"sign_in_limit_per_name": 3})
     client = UsersService(strict).create_app().test_client()
     for _ in range(3):
@@ -119,7 +119,7 @@ def test_too_many_attempts_for_a_name_have_to_wait(settings, ada):
     assert attempt(client, address="192.0.2.2").status_code == 201, "the name from elsewhere"
 
 
-def test_too_many_attempts_from_an_address_have_to_wait(settings, ada):
+def test_attempts_are_limited_by_address(settings, ada):
     strict = settings.model_copy(update={"sign_in_limit_per_address": 3})
     client = UsersService(strict).create_app().test_client()
     for number in range(3):
@@ -128,7 +128,7 @@ def test_too_many_attempts_from_an_address_have_to_wait(settings, ada):
     assert attempt(client, address="192.0.2.2").status_code == 201
 
 
-def test_a_new_window_lets_people_in_again(settings, ada):
+def test_new_window_allows_sign_in_again(settings, ada):
     now = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
     strict = settings.model_copy(update={"sign_in_limit_per_name": 1})
     users = UsersService(strict, clock=lambda: now).users
@@ -140,7 +140,7 @@ def test_a_new_window_lets_people_in_again(settings, ada):
     assert users.sign_in("ada", PASSWORD, "192.0.2.1").user.id == ada.id
 
 
-def test_anyone_gets_the_keys_that_verify_sessions(client, settings):
+def test_public_keys_are_readable_by_anyone(client, settings):
     answer = client.get(f"{PATH}/jwks.json")
     assert answer.json == json.loads(settings.session_public_keys)
     assert all("d" not in key for key in answer.json["keys"])

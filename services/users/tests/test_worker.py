@@ -59,7 +59,7 @@ def forgotten(person_id, component, version=2):
     return Event(uuid7(), events.FORGOTTEN, f"/{component}", person_id, version, utc_now(), {})
 
 
-def test_what_happens_to_people_reaches_whoever_takes_it(client, bus, places, relay, ada, bob):
+def test_events_of_users_reach_subscribers(client, bus, places, relay, ada, bob):
     client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
     client.delete(bob.path, headers=bob.headers)
     assert relay.publish_pending() == 4
@@ -78,14 +78,14 @@ def test_what_happens_to_people_reaches_whoever_takes_it(client, bus, places, re
     assert bus.take_events(places["users"]) == []
 
 
-def test_a_relay_that_dies_before_it_marks_publishes_again(client, bus, places, outbox, relay, ada):
+def test_relay_killed_before_marking_publishes_again(client, bus, places, outbox, relay, ada):
     bus.topic(places["users"]).publish(outbox.load_unpublished(100))
     assert relay.publish_pending() == 1
     first, second = bus.take_events(places["others"])
     assert first == second
 
 
-def test_an_erasure_goes_round_whatever_comes_twice_or_early(
+def test_repeated_and_early_confirmations_finish_an_erasure(
     client, bus, places, relay, consume, ada
 ):
     erased = client.delete(ada.path, headers=ada.headers).headers["Location"]
@@ -108,9 +108,7 @@ def test_an_erasure_goes_round_whatever_comes_twice_or_early(
     assert bus.take_dead_letters(places["users"]) == []
 
 
-def test_a_confirmation_of_an_unknown_erasure_ends_among_the_dead_letters(
-    bus, places, consume, ada
-):
+def test_confirmation_of_an_unknown_erasure_is_dead_lettered(bus, places, consume, ada):
     event = forgotten(ada.id, "posts")
     bus.publish(places["others"], event)
     for _ in range(MAX_ATTEMPTS):
@@ -122,7 +120,7 @@ def test_a_confirmation_of_an_unknown_erasure_ends_among_the_dead_letters(
 
 
 @pytest.mark.parametrize("body", ["", "{}", '{"specversion": "1.0"}'])
-def test_what_is_no_event_goes_there_at_once(bus, places, consume, body):
+def test_malformed_message_is_dead_lettered_at_once(bus, places, consume, body):
     bus.send(places["users"], body or "x")
     consume()
     [(reason, _)] = bus.take_dead_letters(places["users"])
@@ -130,9 +128,7 @@ def test_what_is_no_event_goes_there_at_once(bus, places, consume, body):
 
 
 @pytest.mark.parametrize("example", schemas.examples(events.FORGOTTEN), ids=lambda e: e.source)
-def test_confirmations_are_read_as_the_schema_shows_them(
-    client, settings, bus, places, consume, ada, example
-):
+def test_confirmations_match_their_schema(client, settings, bus, places, consume, ada, example):
     location = client.delete(ada.path, headers=ada.headers).headers["Location"]
     text = example.to_json().replace(example.subject, ada.id)
     more = text.replace('"data":{}', '"data":{"new":1},"traceparent":"00-1"')
@@ -146,7 +142,7 @@ def test_confirmations_are_read_as_the_schema_shows_them(
     assert client.get(location).json["status"] == "erasing"
 
 
-def test_an_unknown_type_is_let_pass(bus, places, consume, ada):
+def test_unknown_event_type_is_ignored(bus, places, consume, ada):
     event = Event(uuid7(), "user.praised", "/monolith", ada.id, 1, utc_now(), {})
     bus.send(places["users"], event.to_json())
     consume()
@@ -154,7 +150,7 @@ def test_an_unknown_type_is_let_pass(bus, places, consume, ada):
     assert bus.take_dead_letters(places["users"]) == []
 
 
-def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, ada):
+def test_event_status_reports_outbox_and_queue(settings, bus, places, relay, ada):
     client = UsersService(settings).create_app().test_client()
     before = client.get("/eventz").json
     assert before["outbox_age_seconds"] >= 0
@@ -166,7 +162,7 @@ def test_the_service_says_how_far_its_events_are(settings, bus, places, relay, a
     assert (after["outbox_age_seconds"], after["queue_depth"]) == (0, 1)
 
 
-def test_without_a_queue_there_is_nothing_to_count(settings):
+def test_event_status_has_no_counts_without_a_queue(settings):
     alone = settings.model_copy(update={"events_queue_url": ""})
     status = UsersService(alone).create_app().test_client().get("/eventz").json
     assert (status["queue_depth"], status["dead_letters"], status["outbox_age_seconds"]) == (
@@ -184,7 +180,7 @@ def test_worker_and_replay_require_the_bus(command, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, ada):
+def test_worker_process_exchanges_events_and_stops_on_sigterm(client, bus, places, ada):
     location = client.delete(ada.path, headers=ada.headers).headers["Location"]
     with subprocess.Popen(
         [sys.executable, "-m", "users", "worker"], env=os.environ, stdout=subprocess.DEVNULL
@@ -211,7 +207,7 @@ def test_the_worker_runs_on_its_own_and_ends_when_asked(client, bus, places, ada
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_lost_queue_is_filled_again_from_the_outbox(bus, places, relay, ada, monkeypatch, capsys):
+def test_lost_queue_is_refilled_from_the_outbox(bus, places, relay, ada, monkeypatch, capsys):
     relay.publish_pending()
     assert len(bus.take_events(places["others"])) == 1
     assert UsersService.from_environment(with_bus=True).replay(["since", "10m"]) == 0
@@ -221,7 +217,7 @@ def test_a_lost_queue_is_filled_again_from_the_outbox(bus, places, relay, ada, m
 
 
 @pytest.mark.usefixtures("environment")
-def test_dead_letters_are_tried_again_by_hand(
+def test_dead_letters_are_redriven_by_command(
     client, bus, places, consume, ada, monkeypatch, capsys
 ):
     early = forgotten(ada.id, "posts")
@@ -237,7 +233,7 @@ def test_dead_letters_are_tried_again_by_hand(
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_person_is_made_and_told_of_while_the_bus_is_down(client, monkeypatch, outbox):
+def test_user_is_registered_and_event_kept_without_the_bus(client, monkeypatch, outbox):
     monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
     new = {"username": "grace", "password": PASSWORD}
