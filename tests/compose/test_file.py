@@ -35,13 +35,13 @@ def read(extracted: str | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("extracted", stages.all_stages(), ids=stages.stage_name)
-def test_a_stage_has_just_its_own_containers(extracted: frozenset[str]) -> None:
+def test_stage_has_only_its_own_containers(extracted: frozenset[str]) -> None:
     services = read(stages.as_setting(extracted))["services"]
     expected = ALWAYS | extracted | {f"{name}-worker" for name in extracted}
     assert services.keys() == expected | (SPLIT if extracted else set())
 
 
-def test_a_component_is_told_the_same_at_every_stage_so_that_domains_can_move() -> None:
+def test_environment_of_a_component_is_the_same_at_every_stage() -> None:
     alone, split = read("")["services"]["monolith"], read(None)["services"]["monolith"]
     assert alone["environment"].pop("EXTRACTED") == ""
     assert split["environment"].pop("EXTRACTED") == "users,threads,posts"
@@ -49,7 +49,7 @@ def test_a_component_is_told_the_same_at_every_stage_so_that_domains_can_move() 
     assert split["environment"]["LIVE_EXTRACTION"] == "true"
 
 
-def test_services_find_each_other_by_way_of_the_gateway() -> None:
+def test_services_reach_each_other_through_the_gateway() -> None:
     services = read(None)["services"]
     for name in (*stages.DOMAINS, "users-worker", "threads-worker", "posts-worker"):
         told = services[name]["environment"]
@@ -57,12 +57,12 @@ def test_services_find_each_other_by_way_of_the_gateway() -> None:
         assert urls == {"http://gateway:8080"}
 
 
-def test_without_a_word_everything_is_extracted() -> None:
+def test_default_stage_extracts_everything() -> None:
     assert read(None)["services"].keys() == read("users,threads,posts")["services"].keys()
 
 
 @pytest.mark.parametrize("name", sorted(read(None)["services"].keys() - {"ready"}))
-def test_a_container_can_do_little(name: str) -> None:
+def test_container_has_minimal_rights(name: str) -> None:
     service = read(None)["services"][name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -75,7 +75,7 @@ def test_a_container_can_do_little(name: str) -> None:
     assert not mounted, "nothing of the machine is mounted"
 
 
-def test_only_the_gateway_is_reached_from_outside_and_only_from_this_machine() -> None:
+def test_only_the_gateway_is_published_and_only_on_loopback() -> None:
     published = {
         name: service["ports"]
         for name, service in read(None)["services"].items()
@@ -86,7 +86,7 @@ def test_only_the_gateway_is_reached_from_outside_and_only_from_this_machine() -
     assert (port["host_ip"], port["target"]) == ("127.0.0.1", 8080)
 
 
-def test_secrets_reach_only_those_who_need_them_and_cannot_be_changed_by_them() -> None:
+def test_secrets_are_mounted_read_only_where_needed() -> None:
     seen: dict[str, set[str]] = {}
     for name, service in read(None)["services"].items():
         for volume in service.get("volumes", ()):
@@ -112,7 +112,7 @@ def test_hadolint_finds_nothing(dockerfile: str) -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_every_wheel_is_there_for_aarch64(image: str, tmp_path: Path) -> None:
+def test_wheels_exist_for_aarch64(image: str, tmp_path: Path) -> None:
     lock = ("--require-hashes", "-r", f"requirements/{image}.txt")
     uv = (str(Path(sys.executable).with_name("uv")), "pip", "install", "--dry-run")
     target = ("--python", sys.executable, "--target", str(tmp_path), "--only-binary", ":all:")
@@ -124,7 +124,7 @@ def test_every_wheel_is_there_for_aarch64(image: str, tmp_path: Path) -> None:
     assert count, done.stderr
 
 
-def test_the_context_holds_code_only() -> None:
+def test_build_context_holds_code_only() -> None:
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"

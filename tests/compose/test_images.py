@@ -40,14 +40,14 @@ def inspect(image: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-def test_an_image_is_small(name: str, record_property: Any) -> None:
+def test_image_is_small(name: str, record_property: Any) -> None:
     above = (inspect(f"forum-{name}")["Size"] - inspect(engine.BASE)["Size"]) / 10**6
     record_property("table", ("MB above the base image", name, f"{above:.0f}"))
     assert above <= BOUNDS[name]
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-def test_an_image_says_what_it_is_and_runs_as_nobody(name: str) -> None:
+def test_image_has_labels_and_runs_as_an_unprivileged_user(name: str) -> None:
     config = inspect(f"forum-{name}")["Config"]
     assert config["User"] == "10001:10001"
     labels = config["Labels"]
@@ -59,7 +59,7 @@ def test_an_image_says_what_it_is_and_runs_as_nobody(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
-def test_a_component_has_neither_tests_nor_anybody_elses_code(name: str) -> None:
+def test_image_has_no_tests_and_no_code_of_other_components(name: str) -> None:
     listed = engine.docker("run", "--rm", f"forum-{name}", "ls", "/app").split()
     assert sorted(listed) == sorted({"chassis", "forum" if name == "monolith" else name})
     tools = engine.docker("run", "--rm", f"forum-{name}", "ls", "/opt/venv/bin").split()

@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_crash_loses_nothing(run: Run, part: str) -> None:
+def test_crash_loses_nothing(run: Run, part: str) -> None:
     @contextmanager
     def crash() -> Iterator[None]:
         before = run.stack.pid(part)
@@ -42,7 +42,7 @@ def test_a_crash_loses_nothing(run: Run, part: str) -> None:
     assert run.endure(f"kill {part}", crash).writes > 0
 
 
-def test_a_crash_of_everything_at_once_loses_nothing(run: Run) -> None:
+def test_crash_of_everything_at_once_loses_nothing(run: Run) -> None:
     @contextmanager
     def crash() -> Iterator[None]:
         pids = [str(run.stack.pid(part)) for part in PARTS]
@@ -55,7 +55,7 @@ def test_a_crash_of_everything_at_once_loses_nothing(run: Run) -> None:
     run.endure("kill everything at once", crash)
 
 
-def test_what_waits_on_the_bus_survives_its_crash(run: Run) -> None:
+def test_queued_messages_survive_a_crash_of_the_bus(run: Run) -> None:
     """With its readers down, messages pile up in queues that only the bus's memory holds."""
 
     @contextmanager

@@ -127,7 +127,7 @@ def move(run: Run, what: str, domain: str, extracted: set[str], record_property:
     return said
 
 
-def test_posts_leave_the_monolith_while_people_write(run: Run, record_property: Any) -> None:
+def test_posts_are_extracted_while_people_write(run: Run, record_property: Any) -> None:
     assert isinstance(run.stack, Movable)
     assert run.stack.running() == ALONE
     before = {name: run.stack.pid(name) for name in ("gateway", "monolith", "postgres")}
@@ -137,11 +137,11 @@ def test_posts_leave_the_monolith_while_people_write(run: Run, record_property: 
     assert after == before, "nothing was started anew"
 
 
-def test_users_follow(run: Run, record_property: Any) -> None:
+def test_users_are_extracted_next(run: Run, record_property: Any) -> None:
     move(run, "extract", "users", {"posts", "users"}, record_property)
 
 
-def test_a_restart_of_everything_goes_on_where_it_was(run: Run) -> None:
+def test_restart_keeps_the_owners(run: Run) -> None:
     assert isinstance(run.stack, Movable)
     began, writes = time.monotonic(), run.ledger.writes
     run.stack.compose("restart")
@@ -151,13 +151,13 @@ def test_a_restart_of_everything_goes_on_where_it_was(run: Run) -> None:
     run.check("restart", began, writes, 0)
 
 
-def test_posts_come_back(run: Run, record_property: Any) -> None:
+def test_posts_are_reintegrated(run: Run, record_property: Any) -> None:
     assert isinstance(run.stack, Movable)
     move(run, "reintegrate", "posts", {"users"}, record_property)
     assert run.stack.running() == ALONE | SHARED | {"users", "users-worker"}
 
 
-def test_what_is_taken_down_comes_up_at_the_stage_that_it_was_moved_to(run: Run) -> None:
+def test_down_and_up_keeps_the_stage(run: Run) -> None:
     assert isinstance(run.stack, Movable)
     began, writes = time.monotonic(), run.ledger.writes
     run.stack.compose("down")
@@ -169,7 +169,7 @@ def test_what_is_taken_down_comes_up_at_the_stage_that_it_was_moved_to(run: Run)
     run.check("down and up", began, writes, 0)
 
 
-def test_another_forum_is_not_started_with_the_services_of_this_one(run: Run) -> None:
+def test_setup_refuses_another_forum_with_these_services(run: Run) -> None:
     assert isinstance(run.stack, Movable)
     before = dict(run.stack.environment)
     run.stack.environment["EXTRACTED"] = "threads"
@@ -187,7 +187,7 @@ def test_another_forum_is_not_started_with_the_services_of_this_one(run: Run) ->
     assert "started with EXTRACTED=, not this one" in done.stdout + done.stderr
 
 
-def test_at_the_end_it_is_the_monolith_alone_again(run: Run, record_property: Any) -> None:
+def test_last_reintegration_leaves_the_monolith_alone(run: Run, record_property: Any) -> None:
     assert isinstance(run.stack, Movable)
     move(run, "reintegrate", "users", set(), record_property)
     assert run.stack.running() == ALONE

@@ -95,18 +95,18 @@ def names(forum: Composed) -> list[str]:
     return forum.compose("ps", "-a", "--services").split()
 
 
-def test_the_first_page_is_there_in_time(forum: Started, record_property: Any) -> None:
+def test_first_page_is_served_in_time(forum: Started, record_property: Any) -> None:
     for what, seconds in (("the first page", forum.first_page), ("all, with demo", forum.well)):
         record_property("table", ("seconds from `docker compose up`", what, f"{seconds:.1f}"))
     # Longer if the machine was overloaded.
     assert 0 < forum.first_page / forum.crowd < FIRST_PAGE_SECONDS
 
 
-def test_the_demo_content_is_there(forum: Started) -> None:
+def test_demo_content_is_loaded(forum: Started) -> None:
     assert threads(forum) == sorted(thread.title for thread in read().threads)
 
 
-def test_all_of_it_fits_in_a_gibibyte(forum: Started, record_property: Any) -> None:
+def test_all_containers_fit_in_a_gibibyte(forum: Started, record_property: Any) -> None:
     time.sleep(5)
     ids = forum.compose("ps", "-q").split()
     rows = engine.docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", *ids)
@@ -121,18 +121,18 @@ def test_all_of_it_fits_in_a_gibibyte(forum: Started, record_property: Any) -> N
     assert total < MEBIBYTES
 
 
-def test_nobody_is_root(forum: Started) -> None:
+def test_no_container_runs_as_root(forum: Started) -> None:
     for part in set(names(forum)) - ONCE:
         assert forum.compose("exec", "-T", part, "id", "-u").strip() != "0", part
 
 
-def test_a_container_writes_nothing_but_its_data(forum: Started) -> None:
+def test_container_can_write_only_its_data(forum: Started) -> None:
     for part in set(names(forum)) - ONCE:
         tried = forum.compose("exec", "-T", part, "sh", "-c", "touch /app/x /x /etc/x 2>&1 || true")
         assert tried.count("Read-only file system") + tried.count("No such file") == 3, part
 
 
-def test_no_secret_is_seen_from_outside(forum: Started) -> None:
+def test_no_secret_is_visible_from_outside(forum: Started) -> None:
     secret = {
         name: (forum.config.secrets_folder / name).read_text(encoding="utf-8")
         for name in (session_keys.PRIVATE, session_keys.SECRET)
@@ -149,14 +149,14 @@ def test_no_secret_is_seen_from_outside(forum: Started) -> None:
         assert line not in told
 
 
-def test_only_who_may_keep_users_can_sign_sessions(forum: Started) -> None:
+def test_only_possible_owners_of_users_hold_the_signing_key(forum: Started) -> None:
     for component in (stages.MONOLITH, *stages.DOMAINS):
         held = forum.compose("exec", "-T", component, "ls", "/secrets").split()
         assert (session_keys.PRIVATE in held) == (component in SESSION_SIGNERS)
         assert ("database_url" in held) == (component == stages.MONOLITH)
 
 
-def test_everything_stops_when_it_is_asked_to(forum: Started) -> None:
+def test_stop_ends_every_container_and_keeps_the_data(forum: Started) -> None:
     session = sign_in(forum)
     before = threads(forum)
     running = forum.compose("ps", "-q").split()
@@ -174,7 +174,7 @@ def test_everything_stops_when_it_is_asked_to(forum: Started) -> None:
     assert requests.get(f"{forum.base_url}/api/users/me", headers=me, timeout=20).status_code == 200
 
 
-def test_each_stage_has_data_of_its_own(forum: Started) -> None:
+def test_each_stage_has_its_own_data(forum: Started) -> None:
     before, session = threads(forum), sign_in(forum)
     forum.compose("down")
     alone = {"EXTRACTED": "", "DEMO": "off"}
@@ -201,7 +201,7 @@ def in_mebibytes(text: str) -> float:
     return float(text.removesuffix(unit)) * units[unit]
 
 
-def test_a_name_that_is_no_domain_is_refused(tmp_path: Path) -> None:
+def test_unknown_domain_is_refused(tmp_path: Path) -> None:
     stack = Composed(frozenset(), tmp_path, {"EXTRACTED": "comments"})
     try:
         done = engine.run(

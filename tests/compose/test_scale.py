@@ -44,7 +44,7 @@ def test_instances_share_the_load(forum: Composed) -> None:
     assert min(counts) >= 10, counts
 
 
-def test_an_instance_dies_and_no_request_notices(forum: Composed) -> None:
+def test_killed_instance_fails_no_request(forum: Composed) -> None:
     statuses: Counter[tuple[str, int]] = Counter()
     stop = threading.Event()
 

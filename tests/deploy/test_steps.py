@@ -33,12 +33,12 @@ def component(forum: Deployed, path: str) -> str:
     return answer.headers["X-Served-By"].partition("/")[0]
 
 
-def test_the_monolith_alone_answers_everything(forum: Deployed) -> None:
+def test_monolith_alone_serves_every_path(forum: Deployed) -> None:
     assert {component(forum, path) for path in PATHS} == {"monolith"}
     assert not forum.tasks("monolith-worker")
 
 
-def test_two_domains_are_extracted_in_place_and_each_path_always_has_one_owner(
+def test_two_domains_are_extracted_with_one_owner_per_path(
     forum: Deployed,
 ) -> None:
     with Readers(forum.base_url, PATHS) as readers:
@@ -53,19 +53,19 @@ def test_two_domains_are_extracted_in_place_and_each_path_always_has_one_owner(
     assert forum.tasks("monolith-worker")
 
 
-def test_components_find_each_other_by_their_names(forum: Deployed) -> None:
+def test_components_find_each_other_by_dns_name(forum: Deployed) -> None:
     look = "import socket; print(socket.gethostbyname('users.forum.local'))"
     found = docker("exec", forum.tasks("monolith")[0], "python", "-c", look).strip()
     told = docker("inspect", forum.tasks("users")[0])
     assert f'"{found}"' in told
 
 
-def test_what_is_left_out_is_said(forum: Deployed) -> None:
+def test_removed_resources_are_listed(forum: Deployed) -> None:
     assert "left out: " in forum.output_text()
     assert "AWS::EC2::FlowLog (there is no traffic of a VPC to log)" in forum.output_text()
 
 
-def test_a_container_runs_as_its_definition_says(forum: Deployed) -> None:
+def test_container_runs_with_the_rights_of_its_definition(forum: Deployed) -> None:
     for program in ("users", "users-worker", "monolith"):
         task = forum.tasks(program)[0]
         told = docker(
@@ -76,7 +76,7 @@ def test_a_container_runs_as_its_definition_says(forum: Deployed) -> None:
         assert told.split() == ["true", "10001:10001", "[ALL]"]
 
 
-def test_a_new_revision_rolls_out_without_a_failed_read(forum: Deployed) -> None:
+def test_new_revision_rolls_out_without_a_failed_read(forum: Deployed) -> None:
     before = forum.alone("posts")
     with Readers(forum.base_url, PATHS) as readers:
         forum.deploy(revision="second")
@@ -86,7 +86,7 @@ def test_a_new_revision_rolls_out_without_a_failed_read(forum: Deployed) -> None
         assert readers.servers(path)[-1].endswith("/second")
 
 
-def test_a_broken_image_leaves_the_old_revision_serving(forum: Deployed) -> None:
+def test_broken_image_leaves_the_old_revision_serving(forum: Deployed) -> None:
     """The program of a wrong build ends right after its start."""
     image = forum.image("posts")
     whole = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
@@ -107,7 +107,7 @@ def test_a_broken_image_leaves_the_old_revision_serving(forum: Deployed) -> None
     assert readers.servers(POSTS) == ["posts/second"]
 
 
-def test_a_step_back_takes_paths_and_data_away_again(forum: Deployed) -> None:
+def test_reintegration_removes_paths_and_data_of_the_service(forum: Deployed) -> None:
     with Readers(forum.base_url, PATHS) as readers:
         forum.deploy(extracted=frozenset({"posts"}), revision="fourth")
     assert not readers.failed

@@ -78,7 +78,9 @@ def _shown_operations(page: Page) -> dict[str, set[str]]:
     return shown
 
 
-def test_page_shows_all_operations_and_asks_no_other_site(page: Page, observed: Observed) -> None:
+def test_page_shows_all_operations_and_requests_no_other_site(
+    page: Page, observed: Observed
+) -> None:
     page.goto("/api/docs")
     for domain, operations in OPERATIONS.items():
         _select(page, domain)
@@ -91,7 +93,7 @@ def test_page_shows_all_operations_and_asks_no_other_site(page: Page, observed: 
     assert observed.complaints == []
 
 
-def test_page_asks_for_each_document_when_it_is_selected(page: Page, observed: Observed) -> None:
+def test_page_requests_only_the_selected_document(page: Page, observed: Observed) -> None:
     page.goto("/api/docs?urls.primaryName=Threads")
     page.locator(".opblock").first.wait_for()
     documents = [url for url in observed.requests if url.endswith("openapi.json")]

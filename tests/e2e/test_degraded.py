@@ -78,9 +78,7 @@ def test_threads_can_be_read_and_replies_are_kept_without_posts(
     assert "All components are healthy" in person.open("/status").text
 
 
-def test_a_new_thread_whose_first_post_fails_is_finished_later(
-    after: Stack, person: Visitor
-) -> None:
+def test_new_thread_whose_first_post_fails_is_finished_later(after: Stack, person: Visitor) -> None:
     with without(after, "posts"):
         page = person.open_thread("Half a thread", TYPED)
         assert person.status == 503
@@ -131,7 +129,7 @@ def test_known_threads_are_read_and_replied_to_without_threads(
     assert f"{shown} posts" in page.text
 
 
-def test_what_only_threads_can_do_is_kept_in_its_form_without_threads(
+def test_new_thread_stays_in_its_form_without_threads(
     after: Stack, person: Visitor, thread: str
 ) -> None:
     with without(after, "threads"):
@@ -182,7 +180,7 @@ def test_reading_and_writing_go_on_without_users(
             assert person.page.heading == "Temporarily unavailable"
 
 
-def test_forms_of_accounts_keep_what_was_typed_without_users(after: Stack, person: Visitor) -> None:
+def test_account_forms_keep_their_values_without_users(after: Stack, person: Visitor) -> None:
     own = {"action": "profile", "display_name": "Typed name", "bio": TYPED}
     account = person.open("/me").form("/me", action="profile")
     visitor = Visitor(after.base_url)
@@ -210,7 +208,7 @@ def test_forms_of_accounts_keep_what_was_typed_without_users(after: Stack, perso
     assert visitor.status == 200
 
 
-def test_everything_is_written_without_the_bus_and_shows_once_it_is_back(after: Stack) -> None:
+def test_writes_succeed_without_the_bus_and_show_once_it_is_back(after: Stack) -> None:
     person = Visitor(after.base_url)
     with without(after, "bus"):
         person.register(new_name("patient"), display_name="Patient")
@@ -234,9 +232,7 @@ def test_everything_is_written_without_the_bus_and_shows_once_it_is_back(after: 
     assert "All components are healthy" in person.open("/status").text
 
 
-def test_a_component_that_hangs_is_given_up_in_time(
-    after: Stack, person: Visitor, thread: str
-) -> None:
+def test_hanging_component_is_given_up_in_time(after: Stack, person: Visitor, thread: str) -> None:
     after.pause("posts")
     try:
         started = time.monotonic()

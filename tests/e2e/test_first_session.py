@@ -121,7 +121,7 @@ def rename_and_leave(session: Session, title: str) -> None:
 
 
 @pytest.mark.parametrize("scripts", [False, True], ids=["without scripts", "with scripts"])
-def test_a_first_session_reads_the_same_before_and_after(
+def test_first_session_reads_the_same_before_and_after(
     scripts: bool, browser: Browser, before: Stack, after: Stack
 ) -> None:
     seen = []

@@ -14,7 +14,7 @@ LEFTOVERS = """() => document.querySelectorAll(
 ).length"""
 
 
-def test_hostile_words_stay_words(browser: Browser, stack: Stack) -> None:
+def test_hostile_text_is_shown_as_text(browser: Browser, stack: Stack) -> None:
     with opened(browser, stack, scripts=True) as session:
         page = session.page
         page.goto("/register")

@@ -25,7 +25,7 @@ def _tab_to(page: Page, name: str) -> None:
     raise AssertionError(message)
 
 
-def test_a_thread_is_read_and_replied_to_by_keyboard(browser: Browser, before: Stack) -> None:
+def test_thread_is_read_and_replied_to_by_keyboard(browser: Browser, before: Stack) -> None:
     name = new_name("keys")
     author = Visitor(before.base_url)
     author.register(name)

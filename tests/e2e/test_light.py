@@ -88,7 +88,7 @@ def page(
         yield context.new_page()
 
 
-def test_a_visit_is_light_and_nothing_moves(page: Page, content: Content) -> None:
+def test_pages_are_light_and_have_no_layout_shift(page: Page, content: Content) -> None:
     paths = ["/", content.thread, f"{content.thread}?at={content.post}", "/nothing"]
     if not page.context.cookies():
         paths += [content.person, "/status", "/register", "/?q=monolith"]

@@ -55,7 +55,7 @@ def _looked(page: Page, pages: dict[str, str], folder: str) -> list[str]:
     return wrong
 
 
-def test_what_everybody_can_read(page: Page, content: Content, folder: str) -> None:
+def test_public_pages_look_right(page: Page, content: Content, folder: str) -> None:
     pages = {
         "list": "/",
         "newest": "/?sort=newest",
@@ -74,7 +74,7 @@ def test_what_everybody_can_read(page: Page, content: Content, folder: str) -> N
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_a_member_sees(page: Page, content: Content, folder: str) -> None:
+def test_pages_of_a_member_look_right(page: Page, content: Content, folder: str) -> None:
     _enter(page, content.member)
     pages = {
         "member-list": "/",
@@ -112,7 +112,7 @@ def test_what_a_member_sees(page: Page, content: Content, folder: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_a_moderator_sees(page: Page, content: Content, folder: str) -> None:
+def test_pages_of_a_moderator_look_right(page: Page, content: Content, folder: str) -> None:
     _enter(page, content.moderator)
     pages = {"moderator-thread": content.odd, "moderator-person": content.person}
     wrong = _looked(page, pages, folder)
@@ -129,7 +129,7 @@ def test_what_a_moderator_sees(page: Page, content: Content, folder: str) -> Non
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_is_left_while_parts_are_down(
+def test_degraded_pages_look_right(
     browser: Browser, after: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     content = fill(after)

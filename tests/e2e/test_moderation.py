@@ -31,7 +31,7 @@ def _does(page: Page, path: str, **fields: str) -> bool:
     return any(fields.items() <= form.fields.items() for form in forms)
 
 
-def test_a_persons_page_reads_the_same_to_a_moderator_before_and_after(
+def test_moderation_of_a_profile_reads_the_same_before_and_after(
     before: Stack, after: Stack
 ) -> None:
     name, moderator_name = new_name("watched"), new_name("watcher")
@@ -57,7 +57,7 @@ def test_a_persons_page_reads_the_same_to_a_moderator_before_and_after(
     assert seen[0] == seen[1]
 
 
-def test_who_is_suspended_cannot_write_and_is_told_so(
+def test_suspended_user_cannot_write_and_sees_the_reason(
     stack: Stack, visitor: NewVisitor, settle: Settle
 ) -> None:
     person = visitor()
@@ -81,7 +81,7 @@ def test_who_is_suspended_cannot_write_and_is_told_so(
     assert person.status == 200
 
 
-def test_only_moderators_see_and_use_what_is_theirs(
+def test_only_moderators_see_and_use_moderation(
     stack: Stack, visitor: NewVisitor, somebody: Visitor
 ) -> None:
     somebody.open_thread("A thread", "A post")
@@ -108,7 +108,7 @@ def test_only_moderators_see_and_use_what_is_theirs(
 
 
 @pytest.mark.parametrize("odd", [{}, {"suspended": "perhaps"}, {"role": "admin"}])
-def test_an_odd_request_of_a_moderator_changes_nothing(
+def test_invalid_request_of_a_moderator_changes_nothing(
     odd: dict[str, str], stack: Stack, somebody: Visitor
 ) -> None:
     path = _person(somebody)
@@ -118,7 +118,9 @@ def test_an_odd_request_of_a_moderator_changes_nothing(
     assert moderator.status == 400
 
 
-def test_what_an_erased_person_wrote_stays_unsigned(visitor: NewVisitor, settle: Settle) -> None:
+def test_posts_of_an_erased_user_stay_without_their_name(
+    visitor: NewVisitor, settle: Settle
+) -> None:
     person, name = visitor(), new_name("leaving")
     person.register(name, display_name="Leaving Soon")
     person.open_thread("A thread that stays", "A post that stays")
@@ -138,7 +140,7 @@ def test_what_an_erased_person_wrote_stays_unsigned(visitor: NewVisitor, settle:
     assert nobody.status == 401
 
 
-def test_a_deleted_thread_leaves_every_page(
+def test_deleted_thread_leaves_every_page(
     stack: Stack, visitor: NewVisitor, somebody: Visitor, settle: Settle
 ) -> None:
     somebody.open_thread("A thread to be deleted", "A post to be deleted")

@@ -20,7 +20,7 @@ def thread(somebody: Visitor) -> str:
     return somebody.path.partition("?")[0]
 
 
-def test_a_reply_that_is_refused_stays_in_its_form(somebody: Visitor, thread: str) -> None:
+def test_refused_reply_stays_in_its_form(somebody: Visitor, thread: str) -> None:
     somebody.open(thread)
     for body in (TOO_LONG, "   ", "😀" * 16_001):
         somebody.reply(body)
@@ -29,7 +29,7 @@ def test_a_reply_that_is_refused_stays_in_its_form(somebody: Visitor, thread: st
         assert 'aria-invalid="true"' in somebody.page.source
 
 
-def test_a_text_survives_exactly(somebody: Visitor, thread: str) -> None:
+def test_text_is_saved_exactly(somebody: Visitor, thread: str) -> None:
     form = somebody.open(thread).form(thread)
     somebody.submit(form, body=TYPED)
     assert somebody.status == 200
@@ -43,7 +43,7 @@ def test_a_text_survives_exactly(somebody: Visitor, thread: str) -> None:
     assert somebody.page.form(edit[1]).fields["body"] == TOO_LONG
 
 
-def test_a_new_thread_that_is_refused_stays_in_its_form(somebody: Visitor) -> None:
+def test_refused_new_thread_stays_in_its_form(somebody: Visitor) -> None:
     for title, body in (("", TYPED), ("A title", ""), ("x" * 121, TYPED), ("A title", TOO_LONG)):
         page = somebody.open_thread(title, body)
         assert somebody.status == 400
@@ -54,7 +54,7 @@ def test_a_new_thread_that_is_refused_stays_in_its_form(somebody: Visitor) -> No
     assert somebody.page.heading == "A title"
 
 
-def test_a_reply_to_a_thread_that_was_locked_meanwhile_is_shown(
+def test_reply_to_a_thread_locked_meanwhile_is_shown(
     somebody: Visitor, stack: Stack, visitor: NewVisitor, thread: str, settle: Settle
 ) -> None:
     moderator, name = visitor(), new_name("moderator")
@@ -83,7 +83,7 @@ def test_a_reply_to_a_thread_that_was_locked_meanwhile_is_shown(
 
 
 @pytest.mark.parametrize("lost", ["the session", "the token"])
-def test_what_was_typed_is_shown_after_the_session_ended(
+def test_typed_text_is_shown_after_the_session_ended(
     lost: str, somebody: Visitor, thread: str
 ) -> None:
     form = somebody.open(thread).form(thread)
@@ -100,9 +100,7 @@ def test_what_was_typed_is_shown_after_the_session_ended(
     assert "not bold" in somebody.page.text
 
 
-def test_an_edit_of_what_was_changed_meanwhile_shows_both_texts(
-    somebody: Visitor, thread: str
-) -> None:
+def test_edit_of_a_changed_post_shows_both_texts(somebody: Visitor, thread: str) -> None:
     edit = re.search(r'href="(/posts/[0-9a-f-]+/edit)"', somebody.open(thread).source)
     assert edit
     form = somebody.open(edit[1]).form(edit[1])
@@ -118,7 +116,7 @@ def test_an_edit_of_what_was_changed_meanwhile_shows_both_texts(
     assert "Changed on the phone" not in somebody.page.text
 
 
-def test_a_form_sent_twice_makes_one_thing(somebody: Visitor, thread: str) -> None:
+def test_form_sent_twice_has_one_effect(somebody: Visitor, thread: str) -> None:
     form = somebody.open(thread).form(thread)
     for _ in range(3):
         somebody.submit(form, body="Just once")
@@ -133,7 +131,7 @@ def test_a_form_sent_twice_makes_one_thing(somebody: Visitor, thread: str) -> No
     assert somebody.open("/?q=Just+one+thread").source.count("Just one thread</a>") >= 1
 
 
-def test_a_registration_that_is_refused_keeps_all_but_the_password(visitor: NewVisitor) -> None:
+def test_refused_registration_keeps_all_but_the_password(visitor: NewVisitor) -> None:
     taken = new_name("taken")
     visitor().register(taken)
     person = visitor()
@@ -153,9 +151,7 @@ def test_a_registration_that_is_refused_keeps_all_but_the_password(visitor: NewV
         assert not person.http.cookies
 
 
-def test_who_is_signed_in_can_sign_in_anew_or_as_somebody_else(
-    visitor: NewVisitor, somebody: Visitor
-) -> None:
+def test_signed_in_user_can_sign_in_as_another(visitor: NewVisitor, somebody: Visitor) -> None:
     """As in a second tab, or after a change of role."""
     name = new_name("second")
     visitor().register(name)
@@ -172,7 +168,7 @@ def test_who_is_signed_in_can_sign_in_anew_or_as_somebody_else(
         assert tab.status == 200
 
 
-def test_a_wrong_password_tells_nothing_and_keeps_the_name(visitor: NewVisitor) -> None:
+def test_wrong_password_reveals_nothing_and_keeps_the_name(visitor: NewVisitor) -> None:
     name = new_name("known")
     visitor().register(name)
     pages = []
@@ -186,7 +182,7 @@ def test_a_wrong_password_tells_nothing_and_keeps_the_name(visitor: NewVisitor) 
     assert pages[0] == pages[1]
 
 
-def test_a_profile_that_is_refused_stays_in_its_form(somebody: Visitor) -> None:
+def test_refused_profile_stays_in_its_form(somebody: Visitor) -> None:
     form = somebody.open("/me").form("/me", action="profile")
     somebody.submit(form, display_name="x" * 51, bio="Words")
     assert somebody.status == 400
@@ -200,7 +196,7 @@ def test_a_profile_that_is_refused_stays_in_its_form(somebody: Visitor) -> None:
     assert somebody.page.form("/me", action="profile").fields["bio"] == "Words"
 
 
-def test_a_password_is_changed_only_with_the_current_one(visitor: NewVisitor, stack: Stack) -> None:
+def test_password_change_needs_the_current_password(visitor: NewVisitor, stack: Stack) -> None:
     person, name = visitor(), new_name("careful")
     person.register(name)
     form = person.open("/me").form("/me", action="password")
@@ -215,7 +211,7 @@ def test_a_password_is_changed_only_with_the_current_one(visitor: NewVisitor, st
     assert fresh.status == 200
 
 
-def test_erasing_an_account_needs_a_yes(visitor: NewVisitor) -> None:
+def test_account_deletion_needs_confirmation(visitor: NewVisitor) -> None:
     person, name = visitor(), new_name("leaving")
     person.register(name)
     form = person.open("/me").form("/me", action="erase")

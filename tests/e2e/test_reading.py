@@ -62,7 +62,7 @@ def _to_the_end(visitor: Visitor, path: str, link: str) -> list[int]:
     raise AssertionError(message)
 
 
-def test_a_long_thread_is_read_from_both_ends(writer: Visitor, thread: str) -> None:
+def test_long_thread_is_read_from_both_ends(writer: Visitor, thread: str) -> None:
     assert f"{POSTS} posts" in writer.open(thread).text
     forward = list(range(1, POSTS + 1))
     assert _to_the_end(writer, thread, "Newer posts") == forward
@@ -72,12 +72,12 @@ def test_a_long_thread_is_read_from_both_ends(writer: Visitor, thread: str) -> N
     assert _to_the_end(writer, newest, "Older posts") == forward[::-1]
 
 
-def test_everything_a_person_wrote_is_on_their_page(writer: Visitor, thread: str) -> None:
+def test_profile_lists_all_posts_of_a_user(writer: Visitor, thread: str) -> None:
     path = writer.open("/me").links["View your public profile"]
     assert _to_the_end(writer, path, "Older posts") == list(range(POSTS, 0, -1))
 
 
-def test_a_reply_is_in_view_after_it_was_sent(writer: Visitor, thread: str) -> None:
+def test_new_reply_is_in_view(writer: Visitor, thread: str) -> None:
     writer.open(thread)
     writer.reply("A word at the very end.")
     assert "A word at the very end." in writer.page.text
@@ -89,7 +89,7 @@ def test_a_reply_is_in_view_after_it_was_sent(writer: Visitor, thread: str) -> N
     assert f'id="{fragment}"' in writer.page.source
 
 
-def test_an_odd_address_of_a_page_does_no_harm(writer: Visitor, thread: str) -> None:
+def test_invalid_page_address_is_handled(writer: Visitor, thread: str) -> None:
     for odd in ("at=x", "at=", f"at={'0' * 36}", "order=up", "order=", "page=2", "at=%00"):
         writer.open(f"{thread}?{odd}")
         assert writer.status == 200, odd
@@ -119,7 +119,7 @@ def test_threads_are_listed_to_the_end(stack: Stack, writer: Visitor, thread: st
         assert len(found) == len(set(found))
 
 
-def test_a_search_says_what_was_found(writer: Visitor) -> None:
+def test_search_shows_its_results(writer: Visitor) -> None:
     word = f"zebra{new_name('x').replace('-', '')}"
     _create(writer, "/api/threads", {"title": f"The {word} crossing"})
     page = writer.open(f"/?q={word}")

@@ -65,7 +65,9 @@ def thread(somebody: Visitor, settle: Settle) -> str:
     return somebody.path.partition("?")[0]
 
 
-def test_no_page_has_anything_inline(somebody: Visitor, visitor: NewVisitor, thread: str) -> None:
+def test_no_page_has_inline_scripts_or_styles(
+    somebody: Visitor, visitor: NewVisitor, thread: str
+) -> None:
     form = somebody.open("/me").form("/me", action="profile")
     somebody.submit(form, display_name=HOSTILE[:50], bio=HOSTILE)
     post = re.search(r'id="post-([0-9a-f-]+)"', somebody.open(thread).source)
@@ -83,7 +85,7 @@ def test_no_page_has_anything_inline(somebody: Visitor, visitor: NewVisitor, thr
     assert "{{7*7}}" in somebody.page.text
 
 
-def test_pages_of_nobody_hold_no_token_and_set_no_cookie(visitor: NewVisitor, thread: str) -> None:
+def test_anonymous_pages_hold_no_token_and_set_no_cookie(visitor: NewVisitor, thread: str) -> None:
     nobody = visitor()
     for path in (*OPEN_TO_ALL, *REFUSED, thread):
         nobody.open(path)
@@ -92,13 +94,13 @@ def test_pages_of_nobody_hold_no_token_and_set_no_cookie(visitor: NewVisitor, th
     assert not nobody.http.cookies
 
 
-def test_pages_of_nobody_are_the_same_for_everybody(visitor: NewVisitor, thread: str) -> None:
+def test_anonymous_pages_are_the_same_for_everyone(visitor: NewVisitor, thread: str) -> None:
     for path in ("/register", "/sign-in", thread):
         one, another = visitor().open(path).source, visitor().open(path).source
         assert one == another
 
 
-def test_the_sessions_cookie_is_out_of_reach(visitor: NewVisitor) -> None:
+def test_session_cookie_is_httponly_and_same_site(visitor: NewVisitor) -> None:
     person = visitor()
     form = person.open("/register").form("/register")
     fields = form.fields | {"username": new_name("cookie"), "password": PASSWORD}
@@ -130,7 +132,7 @@ def _everything_that_is_sent(somebody: Visitor, thread: str) -> dict[str, dict[s
     }
 
 
-def test_a_form_of_another_site_does_nothing(
+def test_form_from_another_site_has_no_effect(
     somebody: Visitor, visitor: NewVisitor, thread: str
 ) -> None:
     token = somebody.open("/me").form("/me", action="profile").fields["csrf_token"]
@@ -154,7 +156,7 @@ def test_a_form_of_another_site_does_nothing(
     assert somebody.open("/me").heading == "Your account"
 
 
-def test_a_form_without_the_sessions_token_does_nothing(
+def test_form_without_the_csrf_token_has_no_effect(
     somebody: Visitor, visitor: NewVisitor, thread: str
 ) -> None:
     other = visitor()
@@ -168,7 +170,7 @@ def test_a_form_without_the_sessions_token_does_nothing(
     assert visitor().open(thread).text == before
 
 
-def test_signing_in_from_another_site_does_nothing(visitor: NewVisitor) -> None:
+def test_sign_in_from_another_site_has_no_effect(visitor: NewVisitor) -> None:
     """Login CSRF: another site can't sign a visitor in as somebody else."""
     name = new_name("victim")
     visitor().register(name)
@@ -228,7 +230,7 @@ def test_signing_in_leads_to_no_other_site(target: str, visitor: NewVisitor) -> 
 
 
 @pytest.mark.parametrize("target", ["/me", "/?q=a+b&sort=newest", "/threads/new", "/status#x"])
-def test_signing_in_leads_back_to_where_somebody_was(target: str, visitor: NewVisitor) -> None:
+def test_signing_in_leads_back_to_the_previous_page(target: str, visitor: NewVisitor) -> None:
     name = new_name("returning")
     visitor().register(name)
     person = visitor()
@@ -239,7 +241,7 @@ def test_signing_in_leads_back_to_where_somebody_was(target: str, visitor: NewVi
     assert answer.headers["Location"] == target
 
 
-def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(visitor: NewVisitor) -> None:
+def test_anonymous_user_is_sent_to_sign_in_and_back(visitor: NewVisitor) -> None:
     name = new_name("returning")
     visitor().register(name)
     person = visitor()
@@ -251,7 +253,7 @@ def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(visitor: NewVisitor) -
         assert person.path == path
 
 
-def test_a_forged_cookie_makes_nobody_of_the_visitor(visitor: NewVisitor, stack: Stack) -> None:
+def test_forged_cookie_leaves_the_visitor_anonymous(visitor: NewVisitor, stack: Stack) -> None:
     person = visitor()
     person.http.cookies.set("forum_session", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.")
     page = person.open("/")
@@ -259,9 +261,7 @@ def test_a_forged_cookie_makes_nobody_of_the_visitor(visitor: NewVisitor, stack:
     assert "Sign in" in page.links
 
 
-def test_logs_hold_nothing_that_was_typed_into_a_password_field(
-    visitor: NewVisitor, stack: Stack
-) -> None:
+def test_logs_contain_no_password_and_no_token(visitor: NewVisitor, stack: Stack) -> None:
     person = visitor()
     person.register(new_name("quiet"))
     token = str(person.http.cookies.get("forum_session"))

@@ -30,7 +30,7 @@ AGES = [
 BACKGROUND = "() => getComputedStyle(document.body).backgroundColor"
 
 
-def test_a_script_says_times_as_the_server_does(browser: Browser, before: Stack) -> None:
+def test_script_formats_times_as_the_server_does(browser: Browser, before: Stack) -> None:
     with opened(browser, before, scripts=True) as session:
         session.page.goto("/register")
         address = session.page.locator("script[src$='/forum.js']").get_attribute("src")
@@ -40,7 +40,7 @@ def test_a_script_says_times_as_the_server_does(browser: Browser, before: Stack)
     assert shown == [time_ago(NOW - timedelta(seconds=age), NOW) for age in AGES]
 
 
-def test_times_stay_true_while_a_page_is_open(browser: Browser, before: Stack) -> None:
+def test_times_are_updated_while_a_page_is_open(browser: Browser, before: Stack) -> None:
     person = Visitor(before.base_url)
     person.register(new_name("timely"))
     person.open_thread("A timely thread", "A post")
@@ -56,7 +56,7 @@ def test_times_stay_true_while_a_page_is_open(browser: Browser, before: Stack) -
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 @pytest.mark.parametrize("signed_in", [True, False], ids=["member", "anonymous"])
-def test_a_theme_that_was_chosen_stays(
+def test_chosen_theme_stays(
     scripts: bool, signed_in: bool, browser: Browser, before: Stack
 ) -> None:
     with opened(browser, before, scripts=scripts) as session:
@@ -83,7 +83,7 @@ def test_a_theme_that_was_chosen_stays(
         assert not [one for one in page.context.cookies() if one["name"] == "forum_theme"]
 
 
-def test_an_erasure_tells_when_it_is_finished(browser: Browser, stack: Stack) -> None:
+def test_erasure_page_shows_when_it_is_finished(browser: Browser, stack: Stack) -> None:
     person = Visitor(stack.base_url)
     person.register(new_name("leaving"))
     token = person.http.cookies.get("forum_session") or ""

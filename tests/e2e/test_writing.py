@@ -44,7 +44,7 @@ def _reply(page: Page, text: str) -> None:
     page.wait_for_url("**/threads/*at=*")
 
 
-def test_an_expired_session_in_mid_reply_loses_no_word(
+def test_expired_session_keeps_the_text_of_a_reply(
     browser: Browser, stack: Stack, writer: Visitor, thread: str
 ) -> None:
     with opened(browser, stack, scripts=True) as session:
@@ -68,7 +68,7 @@ def test_an_expired_session_in_mid_reply_loses_no_word(
         assert page.get_by_role("article").count() == 2
 
 
-def test_an_expired_session_loses_no_word_without_scripts(
+def test_expired_session_keeps_the_text_without_scripts(
     browser: Browser, stack: Stack, thread: str
 ) -> None:
     person = Visitor(stack.base_url)
@@ -91,7 +91,7 @@ def test_an_expired_session_loses_no_word_without_scripts(
         assert page.get_by_role("article").count() == 2
 
 
-def test_a_draft_outlives_the_page_and_goes_with_the_reply(
+def test_draft_outlives_the_page_and_ends_with_the_reply(
     browser: Browser, stack: Stack, writer: Visitor, thread: str
 ) -> None:
     with opened(browser, stack, scripts=True) as session:
@@ -118,7 +118,7 @@ def test_a_draft_outlives_the_page_and_goes_with_the_reply(
         expect(page.get_by_label("First post")).to_have_value("")
 
 
-def test_a_reply_that_was_never_answered_stays_and_is_sent_once(
+def test_reply_with_a_lost_response_stays_and_is_sent_once(
     browser: Browser, stack: Stack, writer: Visitor, thread: str
 ) -> None:
     with browser.new_context(base_url=stack.base_url) as context:
@@ -143,7 +143,7 @@ def test_a_reply_that_was_never_answered_stays_and_is_sent_once(
         assert page.get_by_text("Words that took me an hour").count() == 1
 
 
-def test_whoever_signs_out_leaves_no_draft(
+def test_signing_out_deletes_drafts(
     browser: Browser, stack: Stack, writer: Visitor, thread: str
 ) -> None:
     with opened(browser, stack, scripts=True) as session:
@@ -158,7 +158,7 @@ def test_whoever_signs_out_leaves_no_draft(
         assert page.evaluate("localStorage.length") == 0
 
 
-def test_a_preview_and_quotations_stand_beside_what_was_written(
+def test_preview_and_quotations_keep_the_written_text(
     browser: Browser, stack: Stack, writer: Visitor, thread: str
 ) -> None:
     with opened(browser, stack, scripts=True) as session:
@@ -180,7 +180,7 @@ def test_a_preview_and_quotations_stand_beside_what_was_written(
         assert page.url.endswith(thread)
 
 
-def test_a_quotation_and_a_preview_without_scripts(
+def test_quotation_and_preview_work_without_scripts(
     browser: Browser, stack: Stack, writer: Visitor, thread: str
 ) -> None:
     with opened(browser, stack, scripts=False) as session:
@@ -197,7 +197,7 @@ def test_a_quotation_and_a_preview_without_scripts(
         expect(page.get_by_role("article").nth(1)).to_contain_text("I agree.")
 
 
-def test_two_people_reply_at_once_and_each_hears_of_the_other(
+def test_concurrent_replies_announce_each_other(
     browser: Browser, stack: Stack, writer: Visitor, thread: str
 ) -> None:
     other = Visitor(stack.base_url)

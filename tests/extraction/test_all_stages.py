@@ -26,21 +26,21 @@ def moved(forum: MovingForum) -> MovingForum:
     return forum
 
 
-def test_nothing_is_lost_or_doubled_and_nobody_is_shown_older_data(moved: MovingForum) -> None:
+def test_moves_lose_nothing_and_show_no_older_data(moved: MovingForum) -> None:
     assert len(moved.moves) == 6
     assert all(move.writes > 20 for move in moved.moves)
     moved.prove()
 
 
-def test_no_request_fails_but_for_the_announced_hold(moved: MovingForum) -> None:
+def test_no_request_fails_outside_the_announced_freeze(moved: MovingForum) -> None:
     assert not moved.unannounced, moved.unannounced[:5]
 
 
-def test_a_hold_is_short(moved: MovingForum) -> None:
+def test_freezes_are_short(moved: MovingForum) -> None:
     assert all(0 < sum(move.held) < HELD_AT_MOST for move in moved.moves), moved.moves
 
 
-def test_after_all_nothing_runs_but_the_monolith(moved: MovingForum) -> None:
+def test_only_the_monolith_runs_after_all_moves(moved: MovingForum) -> None:
     config = moved.stack.config
     assert (config.extracted, config.moving) == (frozenset(), frozenset())
     for part in ("dynamodb", "bus", "users", "threads", "posts", "monolith-worker"):

@@ -10,7 +10,7 @@ WAY = [*OUT, *BACK] if os.environ.get("FULL") else [OUT[2], BACK[0]]
 KILLED = ("monolith", "monolith-worker", "dynamodb")
 
 
-def test_nothing_is_lost_while_whoever_moves_it_is_killed(forum: MovingForum) -> None:
+def test_nothing_is_lost_while_the_mover_is_killed(forum: MovingForum) -> None:
     with forum.people():
         for what, domain in WAY:
             forum.move_under_kills(what, domain, KILLED)

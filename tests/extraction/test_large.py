@@ -27,7 +27,7 @@ def large(forum: MovingForum) -> MovingForum:
     return forum
 
 
-def test_much_moves_while_people_write_and_is_held_no_longer(large: MovingForum) -> None:
+def test_large_forum_moves_while_people_write_with_short_freezes(large: MovingForum) -> None:
     began = time.monotonic()
     with large.people():
         for what, domain in WAY:

@@ -29,7 +29,7 @@ def moved(forum: MovingForum) -> MovingForum:
     return forum
 
 
-def test_everything_is_as_it_was_acknowledged(moved: MovingForum) -> None:
+def test_content_matches_the_acknowledged_writes(moved: MovingForum) -> None:
     assert [move.name for move in moved.moves] == [" ".join(step) for step in WAY]
     moved.prove()
 

@@ -19,7 +19,7 @@ def written(forum: MovingForum) -> MovingForum:
     return forum
 
 
-def test_a_rehearsal_reads_everything_and_changes_nothing(written: MovingForum) -> None:
+def test_dry_run_reads_everything_and_changes_nothing(written: MovingForum) -> None:
     code, output = written.run("extract", "posts", "--dry-run")
     assert code == 0, output
     [(count, versions)] = written.stack.query("SELECT count(*), sum(version) FROM posts")
@@ -29,7 +29,7 @@ def test_a_rehearsal_reads_everything_and_changes_nothing(written: MovingForum) 
     assert written.stack.pid("posts") == 0
 
 
-def test_a_damaged_row_is_named_and_stops_the_move_until_it_is_mended(
+def test_damaged_row_is_named_and_stops_the_move_until_repaired(
     written: MovingForum,
 ) -> None:
     for phase in ("prepare", "backfill", "catch-up"):
@@ -56,7 +56,7 @@ def test_a_damaged_row_is_named_and_stops_the_move_until_it_is_mended(
     written.prove()
 
 
-def test_a_move_is_given_up_by_asking_for_the_other_direction(written: MovingForum) -> None:
+def test_move_is_cancelled_by_the_opposite_command(written: MovingForum) -> None:
     code, output = written.run("extract", "threads", "--phase", "prepare")
     assert code == 0, output
     code, output = written.run("reintegrate", "threads")
@@ -68,7 +68,7 @@ def test_a_move_is_given_up_by_asking_for_the_other_direction(written: MovingFor
     written.prove()
 
 
-def test_what_makes_no_sense_is_refused_in_a_line(written: MovingForum) -> None:
+def test_impossible_commands_are_refused_in_one_line(written: MovingForum) -> None:
     code, output = written.run("extract", "posts")
     assert (code, "posts is already owned by its service." in output) == (0, True)
     code, output = written.run("reintegrate", "users")
@@ -77,7 +77,7 @@ def test_what_makes_no_sense_is_refused_in_a_line(written: MovingForum) -> None:
     assert (code, "comes later" in output) == (1, True)
 
 
-def test_a_mover_that_died_while_it_stopped_the_service_goes_on(written: MovingForum) -> None:
+def test_mover_killed_while_stopping_the_service_can_be_resumed(written: MovingForum) -> None:
     process = written.command("reintegrate", "posts", "--soak", "1")
     # Stopping the last service also stops its worker, and then the datastores.
     wait_until(lambda: written.stack.pid("monolith-worker") == 0 or process.poll() is not None, 120)

@@ -13,7 +13,7 @@ WORKERS = tuple(f"{component}-worker" for component in COMPONENTS)
 
 
 @pytest.mark.parametrize("part", [*COMPONENTS, "dynamodb"])
-def test_a_part_is_killed(run: Run, part: str) -> None:
+def test_component_is_killed(run: Run, part: str) -> None:
     run.endure(f"kill {part}", run.faults.named[f"kill {part}"])
 
 
@@ -24,25 +24,25 @@ def test_each_worker_is_killed(run: Run) -> None:
 
 
 @pytest.mark.parametrize("part", COMPONENTS)
-def test_a_component_stands_still_for_ten_seconds(run: Run, part: str) -> None:
+def test_component_is_paused_for_ten_seconds(run: Run, part: str) -> None:
     run.endure(f"pause {part}", run.faults.named[f"pause {part}"])
 
 
-def test_workers_stand_still_for_ten_seconds_each(run: Run) -> None:
+def test_workers_are_paused_for_ten_seconds_each(run: Run) -> None:
     run.endure("pause each worker", run.faults.pauses(WORKERS))
 
 
 @pytest.mark.parametrize("part", BEHIND)
-def test_the_network_to_a_part_is_cut_and_then_slow(run: Run, part: str) -> None:
+def test_network_to_a_component_is_cut_and_then_slow(run: Run, part: str) -> None:
     cut, slow = f"drop {part}", f"delay {part}"
     run.endure(f"{cut}, {slow}", run.faults.named[cut], run.faults.named[slow])
 
 
-def test_the_datastore_refuses_every_second_call(run: Run) -> None:
+def test_datastore_throttles_every_second_call(run: Run) -> None:
     run.endure("throttle dynamodb", run.faults.named["throttle dynamodb"])
 
 
-def test_messages_come_again_and_in_another_order(run: Run) -> None:
+def test_messages_are_repeated_and_reordered(run: Run) -> None:
     run.endure("repeat messages", run.faults.named["repeat messages"])
 
 
@@ -70,7 +70,7 @@ def test_no_write_waits_for_the_bus(run: Run) -> None:
     assert ratio < 2
 
 
-def test_a_bus_that_was_killed_is_filled_again_from_the_outboxes(run: Run) -> None:
+def test_killed_bus_is_refilled_from_the_outboxes(run: Run) -> None:
     began, writes = time.monotonic(), run.ledger.writes
     with run.load.running():
         time.sleep(1)
@@ -83,7 +83,7 @@ def test_a_bus_that_was_killed_is_filled_again_from_the_outboxes(run: Run) -> No
 
 
 @pytest.mark.parametrize("seconds", [-60, 60])
-def test_a_minute_of_clock_skew_signs_nobody_out(run: Run, seconds: int) -> None:
+def test_clock_skew_of_a_minute_signs_no_user_out(run: Run, seconds: int) -> None:
     began, writes = time.monotonic(), run.ledger.writes
     with run.skewed(seconds), run.load.running():
         time.sleep(2)

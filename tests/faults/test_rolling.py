@@ -49,7 +49,7 @@ def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_component_is_replaced_twice_and_no_request_fails(rolling: Run, component: str) -> None:
+def test_component_is_replaced_twice_without_a_failed_request(rolling: Run, component: str) -> None:
     began, writes = time.monotonic(), rolling.ledger.writes
     with rolling.load.running():
         with _spare(rolling.stack, component):
@@ -65,7 +65,7 @@ def test_a_component_is_replaced_twice_and_no_request_fails(rolling: Run, compon
     assert not failures, failures[:5]
 
 
-def test_a_worker_is_replaced_and_no_request_fails(rolling: Run) -> None:
+def test_worker_is_replaced_without_a_failed_request(rolling: Run) -> None:
     began, writes = time.monotonic(), rolling.ledger.writes
     with rolling.load.running():
         for worker in rolling.stack.config.workers:

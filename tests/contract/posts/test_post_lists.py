@@ -24,7 +24,7 @@ def test_posts_are_listed_newest_first_to_the_end(ada: Person, ben: Person, anyo
     assert list(page) == ["items", "next"]
 
 
-def test_a_thread_is_read_from_its_beginning(ada: Person, ben: Person, anyone: Client) -> None:
+def test_thread_is_read_from_its_beginning(ada: Person, ben: Person, anyone: Client) -> None:
     thread, other = open_thread(ada, "One"), open_thread(ada, "Another")
     made = [reply(person, thread, "Hello") for person in (ada, ben, ada, ben, ada)]
     reply(ben, other, "Elsewhere")
@@ -35,7 +35,7 @@ def test_a_thread_is_read_from_its_beginning(ada: Person, ben: Person, anyone: C
     assert walk(anyone, path, limit=1) == made
 
 
-def test_a_thread_is_read_from_its_end(ada: Person, ben: Person, anyone: Client) -> None:
+def test_thread_is_read_from_its_end(ada: Person, ben: Person, anyone: Client) -> None:
     thread = open_thread(ada, "One")
     made = [reply(person, thread, "Hello") for person in (ada, ben, ada, ben, ada)]
     path = f"{POSTS}/in-thread/{thread['id']}"
@@ -43,7 +43,7 @@ def test_a_thread_is_read_from_its_end(ada: Person, ben: Person, anyone: Client)
     assert walk(anyone, path, order="desc", limit=2) == made[::-1]
 
 
-def test_a_full_last_page_has_no_next(ada: Person, anyone: Client) -> None:
+def test_full_last_page_has_no_next(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "One")
     made = [reply(ada, thread, f"Post {number}") for number in range(4)]
     path = f"{POSTS}/in-thread/{thread['id']}"
@@ -55,7 +55,9 @@ def test_a_full_last_page_has_no_next(ada: Person, anyone: Client) -> None:
     assert anyone.get(f"{POSTS}/by-user/{ada.id}", limit=4).expect()["next"] is None
 
 
-def test_a_page_goes_on_where_it_ended_whatever_came_meanwhile(ada: Person, anyone: Client) -> None:
+def test_next_page_continues_after_the_cursor_despite_new_items(
+    ada: Person, anyone: Client
+) -> None:
     thread = open_thread(ada, "One")
     made = [reply(ada, thread, f"Post {number}") for number in range(4)]
     path = f"{POSTS}/in-thread/{thread['id']}"
@@ -68,9 +70,7 @@ def test_a_page_goes_on_where_it_ended_whatever_came_meanwhile(ada: Person, anyo
     assert new["items"] + rest == made[::-1]
 
 
-def test_an_empty_thread_has_no_posts_and_an_unknown_one_is_not_found(
-    ada: Person, anyone: Client
-) -> None:
+def test_empty_thread_has_no_posts_and_an_unknown_one_is_404(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "Empty")
     empty: dict[str, object] = {"items": [], "next": None}
     assert anyone.get(f"{POSTS}/in-thread/{thread['id']}").expect() == empty
@@ -80,7 +80,7 @@ def test_an_empty_thread_has_no_posts_and_an_unknown_one_is_not_found(
         anyone.get(f"{POSTS}/in-thread/{odd}").refused(404)
 
 
-def test_an_empty_thread_that_was_deleted_is_not_found(
+def test_empty_thread_that_was_deleted_is_not_found(
     ada: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Empty")
@@ -89,7 +89,7 @@ def test_an_empty_thread_that_was_deleted_is_not_found(
     anyone.get(f"{POSTS}/in-thread/{thread['id']}").refused(404)
 
 
-def test_a_persons_posts_are_listed_newest_first(ada: Person, ben: Person, anyone: Client) -> None:
+def test_posts_of_a_user_are_listed_newest_first(ada: Person, ben: Person, anyone: Client) -> None:
     threads = open_thread(ada, "One"), open_thread(ben, "Another")
     made = [reply(ada, thread, "Mine") for thread in threads * 2]
     reply(ben, threads[0], "Not mine")
@@ -98,7 +98,7 @@ def test_a_persons_posts_are_listed_newest_first(ada: Person, ben: Person, anyon
     assert walk(anyone, path, limit=1) == made[::-1]
 
 
-def test_a_deleted_post_shows_in_its_place_and_nowhere_else(ada: Person, anyone: Client) -> None:
+def test_deleted_post_is_listed_in_its_thread_only(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "One")
     posts = [reply(ada, thread, f"Post {number}") for number in range(3)]
     ada.client.delete(f"{POSTS}/{posts[1]['id']}").expect(204)
@@ -109,18 +109,18 @@ def test_a_deleted_post_shows_in_its_place_and_nowhere_else(ada: Person, anyone:
         assert anyone.get(path, limit=2).expect()["items"] == [posts[2], posts[0]]
 
 
-def test_who_wrote_nothing_has_no_posts(ben: Person, anyone: Client) -> None:
+def test_user_without_posts_has_an_empty_list(ben: Person, anyone: Client) -> None:
     nothing: dict[str, object] = {"items": [], "next": None}
     for user_id in (ben.id, NOWHERE, "1", "nobody"):
         assert anyone.get(f"{POSTS}/by-user/{user_id}").expect() == nothing
 
 
-def test_an_odd_persons_id_is_not_found(anyone: Client) -> None:
+def test_invalid_user_id_is_404(anyone: Client) -> None:
     for odd in ("x" * 65, "a.b", "%20", "ü", ""):
         anyone.get(f"{POSTS}/by-user/{odd}").refused(404)
 
 
-def test_an_odd_order_is_refused(ada: Person, anyone: Client) -> None:
+def test_invalid_order_is_refused(ada: Person, anyone: Client) -> None:
     path = f"{POSTS}/in-thread/{open_thread(ada, 'One')['id']}"
     for odd in ("", "up", "ASC", "random"):
         anyone.get(path, order=odd).refused(400, "about:blank", "order")

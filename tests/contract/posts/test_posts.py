@@ -25,7 +25,7 @@ ODD_BODIES = (
 )
 
 
-def test_a_member_writes_in_a_thread(ada: Person, ben: Person, anyone: Client) -> None:
+def test_member_writes_in_a_thread(ada: Person, ben: Person, anyone: Client) -> None:
     thread = open_thread(ada, "A thread")
     answer = ben.client.post(POSTS, {"thread_id": thread["id"], "body": "Some *words*.\n"})
     post = answer.expect(201)
@@ -46,13 +46,13 @@ def test_a_member_writes_in_a_thread(ada: Person, ben: Person, anyone: Client) -
     assert read.headers["Cache-Control"] == "no-cache"
 
 
-def test_nobody_else_writes(ada: Person, anyone: Client) -> None:
+def test_anonymous_post_is_refused(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "A thread")
     anyone.post(POSTS, {"thread_id": thread["id"], "body": "x"}).refused(401)
     assert anyone.get(f"{POSTS}/in-thread/{thread['id']}").expect()["items"] == []
 
 
-def test_a_body_may_be_as_long_as_the_limit_in_any_script(ada: Person, anyone: Client) -> None:
+def test_body_may_be_as_long_as_the_limit_in_any_script(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "Long ones")
     for body in ("x" * 16_000, "字" * 16_000, "x", " x\t", "\r\nx\r\n", "\ufeffx\u200d"):
         post = reply(ada, thread, body)
@@ -69,7 +69,7 @@ def test_sixteen_thousand_characters_fit_in_any_bytes(ada: Person) -> None:
     assert answer.expect(201)["body"] == "😀" * 16_000
 
 
-def test_an_odd_post_is_refused_and_changes_nothing(ada: Person, anyone: Client) -> None:
+def test_invalid_post_is_refused_and_changes_nothing(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "A thread")
     post = reply(ada, thread, "Stays as it is")
     for odd in ODD_BODIES:
@@ -86,13 +86,13 @@ def test_an_odd_post_is_refused_and_changes_nothing(ada: Person, anyone: Client)
     assert anyone.get(f"{POSTS}/{post['id']}").etag == '"1"'
 
 
-def test_an_odd_thread_id_is_refused(ada: Person) -> None:
+def test_invalid_thread_id_is_refused(ada: Person) -> None:
     for odd in ("", None, 7, "a b", "x" * 65, "../users", ["x"], "a\n"):
         new = {"thread_id": odd, "body": "x"}
         ada.client.post(POSTS, new).refused(400, "about:blank", "thread_id")
 
 
-def test_a_thread_is_needed_and_stays_the_same(ada: Person) -> None:
+def test_thread_of_a_post_is_required_and_fixed(ada: Person) -> None:
     ada.client.post(POSTS, {"body": "x"}).refused(400, "about:blank", "thread_id")
     thread, other = open_thread(ada, "One"), open_thread(ada, "Another")
     post = reply(ada, thread, "Here")
@@ -101,13 +101,13 @@ def test_a_thread_is_needed_and_stays_the_same(ada: Person) -> None:
     ada.client.patch(f"{POSTS}/{post['id']}", {}).refused(400, "about:blank", "")
 
 
-def test_an_unknown_thread_takes_no_post(ada: Person, anyone: Client) -> None:
+def test_unknown_thread_takes_no_post(ada: Person, anyone: Client) -> None:
     for thread_id in (NOWHERE, NOWHERE.upper(), "1", "nowhere"):
         ada.client.post(POSTS, {"thread_id": thread_id, "body": "x"}).refused(404)
     assert anyone.get(f"{POSTS}/by-user/{ada.id}").expect()["items"] == []
 
 
-def test_a_locked_thread_takes_no_post_of_anybody(
+def test_locked_thread_takes_no_post_from_anyone(
     ada: Person, ben: Person, mod: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Shut")
@@ -126,7 +126,7 @@ def test_a_locked_thread_takes_no_post_of_anybody(
     reply(ben, thread, "After all")
 
 
-def test_a_thread_that_was_locked_before_anybody_wrote_takes_no_post(
+def test_thread_locked_before_its_first_post_takes_no_post(
     ada: Person, mod: Person, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Shut from the start")
@@ -136,7 +136,7 @@ def test_a_thread_that_was_locked_before_anybody_wrote_takes_no_post(
     ada.client.post(POSTS, new).refused(409, LOCKED)
 
 
-def test_an_unknown_or_odd_id_is_not_found(ada: Person, anyone: Client) -> None:
+def test_unknown_or_invalid_id_is_404(ada: Person, anyone: Client) -> None:
     for odd in (*ODD_IDS, "in-thread", "by-user"):
         path = f"{POSTS}/{odd}"
         anyone.get(path).refused(404)
@@ -144,7 +144,7 @@ def test_an_unknown_or_odd_id_is_not_found(ada: Person, anyone: Client) -> None:
         ada.client.delete(path).refused(404)
 
 
-def test_the_author_edits_a_post(ada: Person, ben: Person, mod: Person, anyone: Client) -> None:
+def test_author_edits_a_post(ada: Person, ben: Person, mod: Person, anyone: Client) -> None:
     first = reply(ada, open_thread(ada, "A thread"), "First")
     path = f"{POSTS}/{first['id']}"
     ben.client.patch(path, {"body": "By ben"}).refused(403)
@@ -161,7 +161,7 @@ def test_the_author_edits_a_post(ada: Person, ben: Person, mod: Person, anyone: 
     assert anyone.get(path).etag == answer.etag
 
 
-def test_a_deleted_post_keeps_its_place_without_its_words(
+def test_deleted_post_stays_in_the_thread_without_its_text(
     ada: Person, ben: Person, anyone: Client
 ) -> None:
     thread = open_thread(ada, "A thread")
@@ -180,7 +180,7 @@ def test_a_deleted_post_keeps_its_place_without_its_words(
     assert items == [after.body, *posts[1:]]
 
 
-def test_a_deleted_post_stays_deleted(ada: Person, ben: Person, mod: Person) -> None:
+def test_deleted_post_stays_deleted(ada: Person, ben: Person, mod: Person) -> None:
     path = f"{POSTS}/{reply(ada, open_thread(ada, 'A thread'), 'Gone')['id']}"
     ada.client.delete(path).expect(204)
     tag = ada.client.get(path).etag
@@ -193,13 +193,13 @@ def test_a_deleted_post_stays_deleted(ada: Person, ben: Person, mod: Person) -> 
     assert ada.client.get(path).expect()["body"] == ""
 
 
-def test_a_moderator_deletes_any_post(ada: Person, mod: Person, anyone: Client) -> None:
+def test_moderator_deletes_any_post(ada: Person, mod: Person, anyone: Client) -> None:
     path = f"{POSTS}/{reply(ada, open_thread(ada, 'A thread'), 'Rude')['id']}"
     mod.client.delete(path).expect(204)
     assert anyone.get(path).expect()["deleted"] is True
 
 
-def test_an_outdated_edit_is_refused(ada: Person, anyone: Client) -> None:
+def test_outdated_edit_is_refused(ada: Person, anyone: Client) -> None:
     path = f"{POSTS}/{reply(ada, open_thread(ada, 'A thread'), 'First')['id']}"
     first = anyone.get(path).etag
     second = ada.client.patch(path, {"body": "Second"}, if_match=first)
@@ -227,7 +227,7 @@ def test_one_of_fifty_racing_edits_wins(ada: Person, anyone: Client) -> None:
     assert after.etag == winner.etag
 
 
-def test_fifty_different_replies_at_once_all_arrive(
+def test_fifty_concurrent_replies_are_all_saved(
     ada: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Busy")

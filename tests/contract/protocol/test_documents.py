@@ -40,18 +40,18 @@ def _document(client: Client, domain: str) -> dict[str, Any]:
     return document
 
 
-def test_a_document_is_valid_openapi(domain: str, anyone: Client) -> None:
+def test_document_is_valid_openapi(domain: str, anyone: Client) -> None:
     document = _document(anyone, domain)
     assert document["openapi"].startswith("3.1.")
     schemathesis.openapi.from_dict(document).validate()
 
 
-def test_a_document_names_every_operation(domain: str, anyone: Client) -> None:
+def test_document_names_every_operation(domain: str, anyone: Client) -> None:
     paths = _document(anyone, domain)["paths"]
     assert {path: set(operations) for path, operations in paths.items()} == OPERATIONS[domain]
 
 
-def test_operations_have_names_and_say_what_they_do(domain: str, anyone: Client) -> None:
+def test_operations_have_unique_ids_and_descriptions(domain: str, anyone: Client) -> None:
     paths = _document(anyone, domain)["paths"]
     operations = [operation for path in paths.values() for operation in path.values()]
     names = [operation["operationId"] for operation in operations]
@@ -69,7 +69,7 @@ def test_every_refusal_is_described_as_a_problem(domain: str, anyone: Client) ->
                 assert set(answer["content"]) == {"application/problem+json"}
 
 
-def test_what_needs_a_session_says_so(domain: str, anyone: Client) -> None:
+def test_operations_that_need_a_session_document_it(domain: str, anyone: Client) -> None:
     document = _document(anyone, domain)
     schemes = document["components"]["securitySchemes"]
     assert schemes["bearer"]["scheme"] == "bearer"
@@ -81,12 +81,12 @@ def test_what_needs_a_session_says_so(domain: str, anyone: Client) -> None:
             )
 
 
-def test_a_document_may_be_kept_for_a_while(domain: str, anyone: Client) -> None:
+def test_document_may_be_kept_for_a_while(domain: str, anyone: Client) -> None:
     answer = anyone.get(f"/api/{domain}/openapi.json")
     assert answer.headers["Cache-Control"] == "public, max-age=300"
 
 
-def test_no_local_reference_leads_nowhere(domain: str, anyone: Client) -> None:
+def test_local_references_resolve(domain: str, anyone: Client) -> None:
     document = _document(anyone, domain)
 
     def references(value: object) -> list[str]:

@@ -33,7 +33,7 @@ def edited(request: pytest.FixtureRequest, ada: Person, settle: Settle) -> tuple
     return path, lambda tag: ada.client.patch(path, change, if_match=tag)
 
 
-def test_an_odd_tag_matches_nothing(edited: tuple[str, Edit], ada: Person) -> None:
+def test_wrong_etag_matches_nothing(edited: tuple[str, Edit], ada: Person) -> None:
     path, edit = edited
     before = ada.client.get(path)
     for odd in ODD_TAGS:
@@ -43,7 +43,7 @@ def test_an_odd_tag_matches_nothing(edited: tuple[str, Edit], ada: Person) -> No
     assert (after.content, after.etag) == (before.content, before.etag)
 
 
-def test_the_present_edition_or_any_may_be_named(edited: tuple[str, Edit]) -> None:
+def test_current_etag_or_star_matches(edited: tuple[str, Edit]) -> None:
     _, edit = edited
     for version, form in enumerate(
         (None, "*", '"{}"', '"7", "{}"', '"7","{}" , "x"', 'W/"1", "{}"')
@@ -51,16 +51,14 @@ def test_the_present_edition_or_any_may_be_named(edited: tuple[str, Edit]) -> No
         edit(form and form.replace("{}", str(version + 1))).expect()
 
 
-def test_an_edit_without_a_change_is_an_edition_of_its_own(
-    edited: tuple[str, Edit], ada: Person
-) -> None:
+def test_edit_without_a_change_gets_a_new_etag(edited: tuple[str, Edit], ada: Person) -> None:
     path, edit = edited
     first, second = edit(None), edit(None)
     assert (first.etag, second.etag) == ('"2"', '"3"')
     assert ada.client.get(path).etag == '"3"'
 
 
-def test_who_may_not_edit_is_told_so_before_the_edition_counts(
+def test_forbidden_edit_is_403_before_the_etag_is_checked(
     edited: tuple[str, Edit], ben: Person
 ) -> None:
     path, _ = edited
@@ -69,7 +67,7 @@ def test_who_may_not_edit_is_told_so_before_the_edition_counts(
     ben.client.delete(path, if_match='"7"').refused(403)
 
 
-def test_a_deletion_names_the_edition_too(edited: tuple[str, Edit], ada: Person) -> None:
+def test_deletion_checks_the_etag_too(edited: tuple[str, Edit], ada: Person) -> None:
     path, edit = edited
     edit(None).expect()
     ada.client.delete(path, if_match='"1"').refused(412, STALE)

@@ -29,7 +29,7 @@ def generated(request: pytest.FixtureRequest, anyone: Client) -> tuple[Generated
     return cases(json.dumps(document), EXAMPLES, derandomize=not RANDOM)
 
 
-def test_generated_cases_are_answered_as_the_document_says(
+def test_generated_requests_get_documented_responses(
     generated: tuple[Generated, ...], ada: Person, ben: Person, settle: Settle
 ) -> None:
     thread: dict[str, str] = {}

@@ -51,7 +51,7 @@ def _made(client: Client, path: str, creation: Body) -> int:
         return len(client.get(f"{POSTS}/in-thread/{thread}").expect()["items"])
 
 
-def test_a_repeated_request_gets_the_first_answer(creation: tuple[Client, str, Body]) -> None:
+def test_repeated_request_gets_the_first_response(creation: tuple[Client, str, Body]) -> None:
     client, path, body = creation
     first = client.post(path, body, key=_key(client))
     _same(first, client.post(path, body, key=_key(client)))
@@ -74,13 +74,13 @@ def test_another_request_with_the_same_key_is_refused(
     assert _made(client, path, body) == 1
 
 
-def test_a_refused_request_does_not_use_up_its_key(creation: tuple[Client, str, Body]) -> None:
+def test_refused_request_does_not_use_up_its_key(creation: tuple[Client, str, Body]) -> None:
     client, path, body = creation
     client.post(path, body | {"odd": 1}, key=_key(client)).refused(400)
     client.post(path, body, key=_key(client)).expect(201)
 
 
-def test_fifty_racing_repetitions_have_one_effect_and_one_answer(
+def test_fifty_racing_repetitions_have_one_effect_and_response(
     creation: tuple[Client, str, Body],
 ) -> None:
     client, path, body = creation
@@ -111,7 +111,7 @@ def test_racing_requests_that_differ_have_one_effect(creation: tuple[Client, str
     assert {answer.problem_type for answer in answers if answer.status == 422} == {REUSED}
 
 
-def test_the_answer_stays_the_first_whatever_happens_to_what_was_made(
+def test_first_response_is_repeated_after_later_changes(
     ada: Person, ben: Person, mod: Person, settle: Settle
 ) -> None:
     new = {"title": "Repeated"}
@@ -135,9 +135,7 @@ def test_the_answer_stays_the_first_whatever_happens_to_what_was_made(
     ada.client.get(path).refused(404)
 
 
-def test_a_registration_is_repeated_after_the_name_was_taken_by_it(
-    anyone: Client, people: People
-) -> None:
+def test_registration_is_repeated_after_it_took_the_name(anyone: Client, people: People) -> None:
     new = {"username": people.name("twice"), "password": PASSWORD}
     first = anyone.post(USERS, new, key=_key(anyone))
     anyone.patch(first.headers["Location"], {"bio": "x"}).refused(401)
@@ -146,7 +144,7 @@ def test_a_registration_is_repeated_after_the_name_was_taken_by_it(
     anyone.post(USERS, new, key=_key(anyone) + "2").refused(409, "urn:problem:username-taken")
 
 
-def test_a_key_is_a_persons_own_on_one_path(ada: Person, ben: Person) -> None:
+def test_key_belongs_to_one_user_and_path(ada: Person, ben: Person) -> None:
     new = {"title": "Alike"}
     first = ada.client.post(THREADS, new, key="alike").expect(201)
     second = ben.client.post(THREADS, new, key="alike").expect(201)
@@ -159,13 +157,13 @@ def test_a_key_is_a_persons_own_on_one_path(ada: Person, ben: Person) -> None:
     assert again == first, "a key belongs to the person, not to the session"
 
 
-def test_keys_tell_upper_from_lower_case(ada: Person) -> None:
+def test_keys_are_case_sensitive(ada: Person) -> None:
     new = {"title": "Alike"}
     first = ada.client.post(THREADS, new, key="key").expect(201)
     assert ada.client.post(THREADS, new, key="KEY").expect(201)["id"] != first["id"]
 
 
-def test_an_odd_key_is_refused(creation: tuple[Client, str, Body]) -> None:
+def test_invalid_key_is_refused(creation: tuple[Client, str, Body]) -> None:
     client, path, body = creation
     for odd in ("", "a b", "x" * 201, "\u00e9", "tab\tbed"):
         client.post(path, body, key=odd).refused(400, "about:blank", "Idempotency-Key")
@@ -178,7 +176,7 @@ def test_any_visible_ascii_is_a_key(ada: Person) -> None:
         _same(first, ada.client.post(THREADS, {"title": "Keyed"}, key=key))
 
 
-def test_other_methods_take_no_notice_of_a_key(ada: Person) -> None:
+def test_other_methods_ignore_a_key(ada: Person) -> None:
     thread = open_thread(ada, "Keyed")
     path, headers = f"{THREADS}/{thread['id']}", {"Idempotency-Key": "not a key at all \u00e9"}
 

@@ -96,13 +96,13 @@ def writes(people: People) -> Iterator[list[Write]]:
     ada.sign_in()
 
 
-def test_what_is_not_json_is_refused(writes: list[Write]) -> None:
+def test_malformed_json_is_refused(writes: list[Write]) -> None:
     for write in writes:
         for text in NO_JSON:
             write.send(text, JSON).refused(400, "about:blank", "")
 
 
-def test_what_is_not_an_object_is_refused(writes: list[Write]) -> None:
+def test_json_without_an_object_is_refused(writes: list[Write]) -> None:
     for write in writes:
         for text in NO_OBJECT:
             write.send(text, JSON).refused(400, "about:blank", "")
@@ -118,39 +118,39 @@ def test_another_content_type_is_refused(writes: list[Write]) -> None:
         write.send(b"", {}).refused(415)
 
 
-def test_a_parameter_of_the_content_type_does_no_harm(writes: list[Write]) -> None:
+def test_content_type_parameter_is_accepted(writes: list[Write]) -> None:
     for write in writes:
         headers = {"Content-Type": "Application/JSON; charset=utf-8"}
         write.send(b"[]", headers).refused(400, "about:blank", "")
 
 
-def test_a_large_body_is_refused(writes: list[Write]) -> None:
+def test_large_body_is_refused(writes: list[Write]) -> None:
     for write in writes:
         write.send(b'{"a":"' + b"x" * 65_536 + b'"}', JSON).refused(413)
         write.send(b" " * 65_537, JSON).refused(413)
         write.send(b"x" * 200_000, {"Content-Type": "text/plain"}).refused(413)
 
 
-def test_a_chunked_body_counts_as_any_other(writes: list[Write]) -> None:
+def test_chunked_body_is_treated_as_any_other(writes: list[Write]) -> None:
     for write in writes:
         write.in_chunks(65_536).refused(413)
         write.in_chunks(100).refused(400)
 
 
-def test_an_unknown_field_is_named(writes: list[Write]) -> None:
+def test_unknown_field_is_named(writes: list[Write]) -> None:
     for write in writes:
         for name in ("surprise", "__proto__", "is_admin", "ünknown", "a.b", "x" * 300):
             write.with_field(name, 1).refused(400, "about:blank", name)
 
 
-def test_a_field_of_the_wrong_type_is_named(writes: list[Write]) -> None:
+def test_field_of_the_wrong_type_is_named(writes: list[Write]) -> None:
     for write in writes:
         for name in write.body:
             for wrong in (None, 7, 7.5, True, [], ["x"], {}, {"a": "x"}):
                 write.with_field(name, wrong).refused(400, "about:blank", name)
 
 
-def test_what_is_no_text_is_refused_in_every_field(writes: list[Write]) -> None:
+def test_invalid_text_is_refused_in_every_field(writes: list[Write]) -> None:
     for write in writes:
         for name, value in write.body.items():
             write.with_field(name, f"{value}\x00").refused(400, "about:blank", name)
@@ -158,7 +158,7 @@ def test_what_is_no_text_is_refused_in_every_field(writes: list[Write]) -> None:
                 write.with_field(name, value + surrogate).refused(400)
 
 
-def test_without_a_session_nothing_is_written(writes: list[Write]) -> None:
+def test_writes_need_a_session(writes: list[Write]) -> None:
     for write in writes:
         if write.path in {"/api/users", "/api/users/sessions"}:
             continue  # Open to anyone.

@@ -50,7 +50,7 @@ HARMLESS = {
 ATTRIBUTES = re.compile(r'(\s(href|title|rel|start)="[^"<>]*")*\s*')
 
 
-def test_nothing_that_acts_gets_through(ada: Person, anyone: Client) -> None:
+def test_dangerous_markup_is_neutralized(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "Attempts")
     for text in CORPUS:
         post = reply(ada, thread, text)
@@ -67,14 +67,14 @@ def test_nothing_that_acts_gets_through(ada: Person, anyone: Client) -> None:
     assert [post["body"] for post in shown] == list(CORPUS)
 
 
-def test_an_edit_is_rendered_anew_and_as_safely(ada: Person) -> None:
+def test_edit_is_rendered_again_safely(ada: Person) -> None:
     post = reply(ada, open_thread(ada, "Edited"), "*before*")
     change = {"body": "<b>after</b> **after**"}
     changed = ada.client.patch(f"/api/posts/{post['id']}", change).expect()
     assert changed["html"] == "<p>&lt;b&gt;after&lt;/b&gt; <strong>after</strong></p>\n"
 
 
-def test_a_text_made_to_grow_stays_in_bounds(ada: Person) -> None:
+def test_text_made_to_grow_stays_within_the_limit(ada: Person) -> None:
     thread = open_thread(ada, "Growing")
     bombs = (
         f"[x]: https://a.example/{'y' * 4_000}\n\n" + "[x] " * 2_900,

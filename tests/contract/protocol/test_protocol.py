@@ -40,21 +40,21 @@ NOTHING_THERE = (
 
 
 @pytest.mark.parametrize("path", ALLOWED)
-def test_another_method_is_refused_and_the_allowed_ones_are_named(path: str, ada: Person) -> None:
+def test_unsupported_method_is_405_with_the_allowed_ones(path: str, ada: Person) -> None:
     for method in sorted(METHODS - ALLOWED[path]):
         answer = ada.client.send(method, path, json={} if method[0] == "P" else None)
         answer.expect_status(405)
         assert set(answer.headers["Allow"].split(", ")) == ALLOWED[path], method
 
 
-def test_another_method_beside_an_id_changes_nothing(ada: Person) -> None:
+def test_unsupported_method_with_an_id_changes_nothing(ada: Person) -> None:
     for path, allowed in NAMES_LIKE_IDS.items():
         for method in sorted(METHODS - allowed - {"OPTIONS"}):
             answer = ada.client.send(method, path, json={} if method[0] == "P" else None)
             assert answer.status in {400, 404, 405}, f"{method} {path}"
 
 
-def test_a_large_body_with_another_method_is_refused_alike(ada: Person) -> None:
+def test_large_body_does_not_hide_a_wrong_method_or_path(ada: Person) -> None:
     for size in (70_000, 500_000):
         body, headers = b"x" * size, {"Content-Type": "application/json"}
         ada.client.send("PUT", "/api/threads", body=body, headers=headers).refused(405)
@@ -72,32 +72,32 @@ def test_head_is_get_without_the_body(ada: Person, anyone: Client) -> None:
     assert anyone.send("HEAD", f"/api/threads/{NOWHERE}").status == 404
 
 
-def test_what_is_not_there_is_a_problem_too(anyone: Client) -> None:
+def test_unknown_path_is_a_problem_too(anyone: Client) -> None:
     for path in NOTHING_THERE:
         for method in ("GET", "POST", "DELETE"):
             answer = anyone.send(method, path, json={} if method == "POST" else None)
             answer.refused(404)
 
 
-def test_a_name_that_could_be_an_id_is_not_found(anyone: Client) -> None:
+def test_reserved_name_in_place_of_an_id_is_404(anyone: Client) -> None:
     for path in ("/api/users/jwks", "/api/posts/in-thread", "/api/posts/by-user"):
         anyone.get(path).refused(404)
 
 
-def test_no_answer_redirects(anyone: Client) -> None:
+def test_unknown_path_does_not_redirect(anyone: Client) -> None:
     """A slash too many is another path, not a detour that a POST would lose its body on."""
     for path in NOTHING_THERE:
         assert "Location" not in anyone.get(path).headers
 
 
-def test_a_request_id_is_echoed(anyone: Client) -> None:
+def test_request_id_is_echoed(anyone: Client) -> None:
     for request_id in ("abc-123", "x" * 64, "A.b_c-1", str(uuid.uuid4())):
         for path in ("/api/users", "/api/threads", "/api/posts", f"/api/threads/{NOWHERE}", "/api"):
             answer = anyone.get(path, headers={"X-Request-Id": request_id})
             assert answer.headers["X-Request-Id"] == request_id
 
 
-def test_an_odd_request_id_is_replaced(anyone: Client) -> None:
+def test_invalid_request_id_is_replaced(anyone: Client) -> None:
     for odd in ("x" * 65, "two words", "semi;colon", '{"json"}', "é", "a,b"):
         for path in ("/api/users", "/api/threads", "/api/posts"):
             answer = anyone.get(path, headers={"X-Request-Id": odd})
@@ -111,14 +111,14 @@ def test_each_request_gets_an_id_of_its_own(anyone: Client) -> None:
     assert len({answer.headers["X-Request-Id"] for answer in answers}) == 3
 
 
-def test_long_lines_and_headers_are_answered_as_everything_is(anyone: Client) -> None:
+def test_long_lines_and_headers_get_regular_responses(anyone: Client) -> None:
     for length in (5_000, 9_000, 20_000):
         anyone.get("/api/threads", cursor="x" * length).refused(400, "about:blank", "cursor")
         anyone.get("/api/users", headers={"X-Long": "x" * length}).expect()
     anyone.get("/api/posts", headers={f"X-Many-{n}": "x" for n in range(85)}).expect()
 
 
-def test_a_read_takes_any_accept_header(anyone: Client) -> None:
+def test_any_accept_header_is_accepted(anyone: Client) -> None:
     for accept in ("text/html", "application/xml", "*/*", "nonsense", ""):
         anyone.get("/api/threads", headers={"Accept": accept}).expect()
 
@@ -131,7 +131,7 @@ def test_json_is_utf8_without_escapes_or_with(ada: Person) -> None:
     assert same["title"] == thread["title"]
 
 
-def test_a_field_given_twice_is_read_alike_everywhere(ada: Person) -> None:
+def test_repeated_field_is_accepted_or_refused(ada: Person) -> None:
     headers = {"Content-Type": "application/json"}
     body = b'{"title": "First", "title": "Second"}'
     answer = ada.client.send("POST", "/api/threads", body=body, headers=headers)

@@ -52,7 +52,7 @@ def _ask(client: Client, target: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry["path"])
-def test_a_path_is_answered_by_its_owner_and_alike(entry: dict[str, str], anyone: Client) -> None:
+def test_path_is_served_by_its_owner(entry: dict[str, str], anyone: Client) -> None:
     status, component = _ask(anyone, entry["path"])
     owner = entry["owner"]
     if owner in stages.DOMAINS and owner not in anyone.forum.extracted:
@@ -61,7 +61,7 @@ def test_a_path_is_answered_by_its_owner_and_alike(entry: dict[str, str], anyone
     assert status < 500
 
 
-def test_the_monolith_has_no_api_of_a_domain_that_moved_out(forum: Forum) -> None:
+def test_monolith_has_no_api_of_a_domain_that_moved_out(forum: Forum) -> None:
     monolith = forum.stack.urls[stages.MONOLITH]
     for domain, paths in API.items():
         for method in ("GET", "POST", "PATCH", "DELETE"):
@@ -73,7 +73,7 @@ def test_the_monolith_has_no_api_of_a_domain_that_moved_out(forum: Forum) -> Non
         assert status == (404 if domain in forum.extracted else 200)
 
 
-def test_a_service_serves_its_own_domain_only(forum: Forum) -> None:
+def test_service_serves_its_own_domain_only(forum: Forum) -> None:
     for service in stages.in_canonical_order(forum.extracted):
         for domain, paths in API.items():
             status = requests.get(forum.stack.urls[service] + paths[0], timeout=30).status_code
@@ -81,7 +81,7 @@ def test_a_service_serves_its_own_domain_only(forum: Forum) -> None:
         assert requests.get(forum.stack.urls[service] + "/", timeout=30).status_code == 404
 
 
-def test_every_part_says_how_it_is(forum: Forum) -> None:
+def test_every_component_reports_its_health(forum: Forum) -> None:
     for part, url in forum.stack.urls.items():
         alive = requests.get(f"{url}/healthz", timeout=30)
         assert (alive.status_code, alive.json()) == (200, {"status": "alive"})

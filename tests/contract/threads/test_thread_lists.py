@@ -22,7 +22,7 @@ def test_threads_are_listed_newest_first_to_the_end(ada: Person, anyone: Client)
     assert small == listed
 
 
-def test_the_latest_activity_comes_first_by_default(
+def test_latest_activity_comes_first_by_default(
     ada: Person, anyone: Client, settle: Settle
 ) -> None:
     # What others wrote must not move threads from page to page.
@@ -38,7 +38,7 @@ def test_the_latest_activity_comes_first_by_default(
     assert times == sorted(times, reverse=True)
 
 
-def test_a_reply_brings_a_thread_to_the_top(
+def test_reply_brings_a_thread_to_the_top(
     ada: Person, ben: Person, anyone: Client, settle: Settle
 ) -> None:
     old, new = open_thread(ada, "Old"), open_thread(ada, "New")
@@ -67,7 +67,7 @@ def test_only_a_new_post_moves_a_thread(
     assert times == [post["created_at"] for post in posts[::-1]]
 
 
-def test_every_list_shows_a_thread_as_it_is_read_alone(
+def test_every_list_shows_a_thread_as_it_reads_alone(
     ada: Person, ben: Person, anyone: Client, settle: Settle
 ) -> None:
     word = anyone.transcript.mark
@@ -81,7 +81,7 @@ def test_every_list_shows_a_thread_as_it_is_read_alone(
         assert anyone.get(target).expect()["items"] == [alone]
 
 
-def test_small_pages_hold_what_large_ones_do(ada: Person, anyone: Client) -> None:
+def test_small_pages_add_up_to_a_large_one(ada: Person, anyone: Client) -> None:
     for number in range(6):
         open_thread(ada, f"Thread {number}")
     for sort in ("newest", "activity"):
@@ -91,7 +91,9 @@ def test_small_pages_hold_what_large_ones_do(ada: Person, anyone: Client) -> Non
         assert first["items"] + second["items"] == whole
 
 
-def test_a_page_goes_on_where_it_ended_whatever_came_meanwhile(ada: Person, anyone: Client) -> None:
+def test_next_page_continues_after_the_cursor_despite_new_items(
+    ada: Person, anyone: Client
+) -> None:
     older = [open_thread(ada, f"Thread {number}") for number in range(4)]
     for sort in ("newest", "activity"):
         first = anyone.get(THREADS, sort=sort, limit=2).expect()
@@ -104,7 +106,7 @@ def test_a_page_goes_on_where_it_ended_whatever_came_meanwhile(ada: Person, anyo
             assert seen == _ids(older[::-1])
 
 
-def test_twenty_are_a_page_unless_said_otherwise(ada: Person, anyone: Client) -> None:
+def test_default_page_has_twenty_threads(ada: Person, anyone: Client) -> None:
     for number in range(21):
         open_thread(ada, f"Thread {number}")
     for target in (THREADS, f"{THREADS}?sort=newest"):
@@ -113,7 +115,7 @@ def test_twenty_are_a_page_unless_said_otherwise(ada: Person, anyone: Client) ->
         assert page["next"]
 
 
-def test_an_edited_title_shows_in_lists_in_its_old_place(ada: Person, anyone: Client) -> None:
+def test_edited_title_keeps_its_position_in_lists(ada: Person, anyone: Client) -> None:
     old, new = open_thread(ada, "Old"), open_thread(ada, "New")
     ada.client.patch(f"{THREADS}/{old['id']}", {"title": "Old, edited"}).expect()
     for sort in ("newest", "activity"):
@@ -121,7 +123,7 @@ def test_an_edited_title_shows_in_lists_in_its_old_place(ada: Person, anyone: Cl
         assert items == [new, old | {"title": "Old, edited"}]
 
 
-def test_a_deleted_thread_is_in_no_list(ada: Person, anyone: Client) -> None:
+def test_deleted_thread_is_in_no_list(ada: Person, anyone: Client) -> None:
     word = anyone.transcript.mark
     thread = open_thread(ada, f"Gone {word}")
     ada.client.delete(f"{THREADS}/{thread['id']}").expect(204)
@@ -149,7 +151,7 @@ def test_titles_are_searched_by_whole_words_newest_first(ada: Person, anyone: Cl
     assert found(f"{word} nowhere") == []
 
 
-def test_searching_knows_other_scripts_and_forms(ada: Person, anyone: Client) -> None:
+def test_search_covers_other_scripts_and_normal_forms(ada: Person, anyone: Client) -> None:
     word = anyone.transcript.mark
     thread = open_thread(ada, f"Straße ｆｕｌｌ 日本語 naïve_case 2026 {word}")
     for query in ("STRASSE", "straße", "full", "ＦＵＬＬ", "日本語", "NAÏVE_CASE", "2026"):
@@ -157,17 +159,17 @@ def test_searching_knows_other_scripts_and_forms(ada: Person, anyone: Client) ->
         assert _ids(items) == [thread["id"]], query
 
 
-def test_a_search_without_words_finds_nothing(anyone: Client) -> None:
+def test_search_without_words_finds_nothing(anyone: Client) -> None:
     for query in ("!", "…", "- -", "%22%22"):
         assert anyone.get(THREADS, q=query).expect() == {"items": [], "next": None}
 
 
-def test_an_empty_search_is_no_search(ada: Person, anyone: Client) -> None:
+def test_empty_search_lists_everything(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "Here")
     assert _ids(anyone.get(THREADS, q="", limit=1).expect()["items"]) == [thread["id"]]
 
 
-def test_a_search_pages_to_the_end(ada: Person, anyone: Client) -> None:
+def test_search_pages_to_the_end(ada: Person, anyone: Client) -> None:
     word = anyone.transcript.mark
     made = [open_thread(ada, f"{word} {'even' if n % 2 else 'odd'} {n}")["id"] for n in range(9)]
     assert _ids(walk(anyone, THREADS, q=word, limit=2)) == made[::-1]
@@ -175,7 +177,7 @@ def test_a_search_pages_to_the_end(ada: Person, anyone: Client) -> None:
     assert _ids(walk(anyone, THREADS, q=f"odd {word}", limit=1)) == made[::-1][::2]
 
 
-def test_a_changed_title_is_found_by_its_new_words_only(ada: Person, anyone: Client) -> None:
+def test_changed_title_is_found_by_its_new_words_only(ada: Person, anyone: Client) -> None:
     word = anyone.transcript.mark
     thread = open_thread(ada, f"{word} before")
     ada.client.patch(f"{THREADS}/{thread['id']}", {"title": f"{word} after"}).expect()
@@ -183,12 +185,12 @@ def test_a_changed_title_is_found_by_its_new_words_only(ada: Person, anyone: Cli
     assert _ids(anyone.get(THREADS, q=f"{word} after").expect()["items"]) == [thread["id"]]
 
 
-def test_a_search_cannot_be_sorted_by_activity(anyone: Client) -> None:
+def test_search_cannot_be_sorted_by_activity(anyone: Client) -> None:
     anyone.get(THREADS, q="fig", sort="activity").refused(400, "about:blank", "sort")
     anyone.get(THREADS, q="fig", sort="newest").expect()
 
 
-def test_how_many_words_may_be_searched_is_bounded(anyone: Client) -> None:
+def test_number_of_search_words_is_bounded(anyone: Client) -> None:
     letters = "abcdefghijklmnopqrstuvwxyzäöüбвгдежзийклмнопрстуфхцчшщыэюя"
     anyone.get(THREADS, q=" ".join(letters[:8])).expect()
     anyone.get(THREADS, q=" ".join("abcdefgh" * 5)).expect()
@@ -196,7 +198,7 @@ def test_how_many_words_may_be_searched_is_bounded(anyone: Client) -> None:
         anyone.get(THREADS, q=" ".join(letters[:number])).refused(400, "about:blank", "q")
 
 
-def test_an_odd_search_is_refused_or_finds_nothing(anyone: Client) -> None:
+def test_invalid_search_is_refused_or_finds_nothing(anyone: Client) -> None:
     anyone.get(THREADS, q="x" * 120).expect()
     anyone.get(THREADS, q="x" * 121).refused(400, "about:blank", "q")
     anyone.get(THREADS, sort="votes").refused(400, "about:blank", "sort")

@@ -12,7 +12,7 @@ NOT_ALONE = "urn:problem:not-alone"
 STALE = "urn:problem:stale"
 
 
-def test_a_member_opens_a_thread(ada: Person, anyone: Client) -> None:
+def test_member_opens_a_thread(ada: Person, anyone: Client) -> None:
     answer = ada.client.post(THREADS, {"title": "  What to extract first?\u00a0"})
     thread = answer.expect(201)
     assert list(thread) == [
@@ -31,16 +31,16 @@ def test_a_member_opens_a_thread(ada: Person, anyone: Client) -> None:
     assert read.headers["Cache-Control"] == "no-cache"
 
 
-def test_nobody_else_opens_a_thread(anyone: Client) -> None:
+def test_anonymous_user_cannot_open_a_thread(anyone: Client) -> None:
     anyone.post(THREADS, {"title": "Anonymous"}).refused(401)
 
 
-def test_a_title_may_be_as_long_as_the_limit_in_any_script(ada: Person) -> None:
+def test_title_may_be_as_long_as_the_limit_in_any_script(ada: Person) -> None:
     for title in ("字" * 120, "😀" * 120, "x", "<b>&amp;\"'", "﷽"):
         assert ada.client.post(THREADS, {"title": title}).expect(201)["title"] == title
 
 
-def test_an_odd_title_is_refused(ada: Person, anyone: Client) -> None:
+def test_invalid_title_is_refused(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, "Stays as it is")
     path = f"{THREADS}/{thread['id']}"
     before = anyone.get(path)
@@ -53,7 +53,7 @@ def test_an_odd_title_is_refused(ada: Person, anyone: Client) -> None:
     assert (after.content, after.etag) == (before.content, before.etag)
 
 
-def test_an_odd_change_is_refused_and_changes_nothing(
+def test_invalid_change_is_refused_and_changes_nothing(
     ada: Person, mod: Person, anyone: Client
 ) -> None:
     path = f"{THREADS}/{open_thread(ada, 'Stays as it is')['id']}"
@@ -69,7 +69,7 @@ def test_an_odd_change_is_refused_and_changes_nothing(
     assert (after.content, after.etag) == (before.content, before.etag)
 
 
-def test_an_unknown_or_odd_id_is_not_found(ada: Person, anyone: Client) -> None:
+def test_unknown_or_invalid_id_is_404(ada: Person, anyone: Client) -> None:
     for odd in ODD_IDS:
         path = f"{THREADS}/{odd}"
         anyone.get(path).refused(404)
@@ -77,7 +77,7 @@ def test_an_unknown_or_odd_id_is_not_found(ada: Person, anyone: Client) -> None:
         ada.client.delete(path).refused(404)
 
 
-def test_the_author_and_a_moderator_change_the_title(
+def test_author_and_moderator_change_the_title(
     ada: Person, ben: Person, mod: Person, anyone: Client
 ) -> None:
     path = f"{THREADS}/{open_thread(ada, 'First')['id']}"
@@ -108,9 +108,7 @@ def test_only_a_moderator_locks_and_unlocks(
     assert (both["title"], both["locked"]) == ("Open", False)
 
 
-def test_a_role_that_was_taken_away_is_of_no_use(
-    ada: Person, ben: Person, mod: Person, settle: Settle
-) -> None:
+def test_removed_role_has_no_effect(ada: Person, ben: Person, mod: Person, settle: Settle) -> None:
     thread = open_thread(ada, "Whose?")
     path, post = f"{THREADS}/{thread['id']}", reply(ben, thread, "Mine")
     assert mod.client.patch(mod.path, {"role": "member"}).expect()["role"] == "member"
@@ -123,7 +121,7 @@ def test_a_role_that_was_taken_away_is_of_no_use(
         mod.sign_in()
 
 
-def test_a_role_that_was_given_is_of_use_in_the_same_session(
+def test_new_role_applies_in_the_same_session(
     ada: Person, ben: Person, mod: Person, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Whose?")
@@ -134,7 +132,7 @@ def test_a_role_that_was_given_is_of_use_in_the_same_session(
     ben.client.delete(f"/api/posts/{post['id']}").expect(204)
 
 
-def test_an_outdated_edit_is_refused(ada: Person, mod: Person, anyone: Client) -> None:
+def test_outdated_edit_is_refused(ada: Person, mod: Person, anyone: Client) -> None:
     path = f"{THREADS}/{open_thread(ada, 'First')['id']}"
     first = anyone.get(path).etag
     second = ada.client.patch(path, {"title": "Second"}, if_match=first)
@@ -147,7 +145,7 @@ def test_an_outdated_edit_is_refused(ada: Person, mod: Person, anyone: Client) -
     anyone.get(path).refused(404)
 
 
-def test_a_reply_leaves_the_version_alone(
+def test_reply_does_not_change_the_version(
     ada: Person, ben: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Lively")
@@ -177,7 +175,7 @@ def test_one_of_fifty_racing_edits_wins(ada: Person, anyone: Client) -> None:
     assert after.etag == winner.etag
 
 
-def test_the_author_deletes_a_thread_while_alone_in_it(
+def test_author_deletes_a_thread_while_alone_in_it(
     ada: Person, ben: Person, anyone: Client
 ) -> None:
     empty = open_thread(ada, "Empty")
@@ -194,7 +192,7 @@ def test_the_author_deletes_a_thread_while_alone_in_it(
         ada.client.patch(f"{THREADS}/{thread['id']}", {"title": "Back"}).refused(404)
 
 
-def test_a_thread_with_others_in_it_is_a_moderators_to_delete(
+def test_thread_with_posts_of_others_needs_a_moderator_to_delete(
     ada: Person, ben: Person, mod: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Shared")
@@ -209,7 +207,7 @@ def test_a_thread_with_others_in_it_is_a_moderators_to_delete(
     anyone.get(path).refused(404)
 
 
-def test_a_deleted_reply_of_somebody_else_leaves_the_author_alone(
+def test_author_is_alone_after_a_reply_of_another_is_deleted(
     ada: Person, ben: Person, anyone: Client
 ) -> None:
     thread = open_thread(ada, "Alone again")
@@ -219,14 +217,14 @@ def test_a_deleted_reply_of_somebody_else_leaves_the_author_alone(
     anyone.get(f"{THREADS}/{thread['id']}").refused(404)
 
 
-def test_a_locked_thread_can_be_deleted(ada: Person, mod: Person, anyone: Client) -> None:
+def test_locked_thread_can_be_deleted(ada: Person, mod: Person, anyone: Client) -> None:
     path = f"{THREADS}/{open_thread(ada, 'Shut')['id']}"
     mod.client.patch(path, {"locked": True}).expect()
     ada.client.delete(path).expect(204)
     anyone.get(path).refused(404)
 
 
-def test_posts_of_a_deleted_thread_go_with_it(
+def test_posts_of_a_deleted_thread_are_deleted(
     ada: Person, ben: Person, mod: Person, anyone: Client, settle: Settle
 ) -> None:
     kept, thread = open_thread(ada, "Kept"), open_thread(ada, "Doomed")
@@ -274,7 +272,7 @@ def test_posts_are_counted_and_move_the_last_activity(
     }
 
 
-def test_counts_are_right_after_replies_and_deletions_that_race(
+def test_counts_are_right_after_racing_replies_and_deletions(
     ada: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Busy")
@@ -295,7 +293,7 @@ def test_counts_are_right_after_replies_and_deletions_that_race(
     assert counted["last_activity_at"] == max(post["created_at"] for post in made)
 
 
-def test_an_edit_of_a_thread_shows_its_counts(ada: Person, mod: Person, settle: Settle) -> None:
+def test_edit_of_a_thread_shows_its_counts(ada: Person, mod: Person, settle: Settle) -> None:
     thread = open_thread(ada, "First")
     path, post = f"{THREADS}/{thread['id']}", reply(ada, thread, "One")
     settle("posts", "threads")

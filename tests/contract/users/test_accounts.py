@@ -31,7 +31,7 @@ ODD_PASSWORDS = (
 )
 
 
-def test_people_read_their_own_account(ada: Person, anyone: Client) -> None:
+def test_user_reads_their_own_account(ada: Person, anyone: Client) -> None:
     answer = ada.client.get(ME)
     assert answer.expect() == anyone.get(ada.path).expect()
     assert answer.headers["Cache-Control"] == "no-store"
@@ -39,12 +39,12 @@ def test_people_read_their_own_account(ada: Person, anyone: Client) -> None:
     anyone.get(ME).refused(401)
 
 
-def test_a_profile_may_be_kept_by_a_cache_that_asks_again(ada: Person, anyone: Client) -> None:
+def test_profile_must_be_revalidated_by_caches(ada: Person, anyone: Client) -> None:
     assert anyone.get(ada.path).headers["Cache-Control"] == "no-cache"
     assert anyone.get("/api/users").headers["Cache-Control"] == "no-cache"
 
 
-def test_an_unknown_or_odd_id_is_not_found(ada: Person, anyone: Client) -> None:
+def test_unknown_or_invalid_id_is_404(ada: Person, anyone: Client) -> None:
     for odd in ODD_IDS:
         path = f"/api/users/{odd}"
         anyone.get(path).refused(404)
@@ -52,7 +52,7 @@ def test_an_unknown_or_odd_id_is_not_found(ada: Person, anyone: Client) -> None:
         ada.client.delete(path).refused(404)
 
 
-def test_a_person_changes_their_profile(ada: Person, anyone: Client) -> None:
+def test_user_changes_their_profile(ada: Person, anyone: Client) -> None:
     before = anyone.get(ada.path)
     answer = ada.client.patch(ada.path, {"display_name": " Countess ", "bio": "Line\nline ü\n"})
     changed = answer.expect()
@@ -65,7 +65,7 @@ def test_a_person_changes_their_profile(ada: Person, anyone: Client) -> None:
     assert ada.client.patch(ada.path, {"bio": "x" * 500}).expect()
 
 
-def test_an_odd_change_is_refused_and_changes_nothing(ada: Person, anyone: Client) -> None:
+def test_invalid_change_is_refused_and_changes_nothing(ada: Person, anyone: Client) -> None:
     before = anyone.get(ada.path)
     for field, odd in ODD_CHANGES:
         ada.client.patch(ada.path, {field: odd}).refused(400, "about:blank", field)
@@ -74,7 +74,7 @@ def test_an_odd_change_is_refused_and_changes_nothing(ada: Person, anyone: Clien
     assert (after.content, after.etag) == (before.content, before.etag)
 
 
-def test_only_the_person_changes_a_profile(
+def test_only_the_user_changes_their_profile(
     ada: Person, ben: Person, mod: Person, anyone: Client
 ) -> None:
     before = anyone.get(ada.path)
@@ -86,7 +86,7 @@ def test_only_the_person_changes_a_profile(
     assert (after.content, after.etag) == (before.content, before.etag)
 
 
-def test_only_a_moderator_gives_roles_and_suspends(
+def test_only_a_moderator_changes_roles_and_suspensions(
     ada: Person, ben: Person, mod: Person, anyone: Client
 ) -> None:
     ben.client.patch(ada.path, {"role": "moderator"}).refused(403)
@@ -100,23 +100,21 @@ def test_only_a_moderator_gives_roles_and_suspends(
     mod.client.patch(f"/api/users/{NOWHERE}", {"role": "member"}).refused(404)
 
 
-def test_a_new_moderator_can_moderate_at_once_where_people_are_kept(
-    ada: Person, ben: Person, mod: Person
-) -> None:
+def test_new_role_applies_at_once_in_users(ada: Person, ben: Person, mod: Person) -> None:
     mod.client.patch(ada.path, {"role": "moderator"}).expect()
     ada.client.patch(ben.path, {"suspended": True}).expect()
     mod.client.patch(ada.path, {"role": "member"}).expect()
     ada.client.patch(ben.path, {"suspended": False}).refused(403)
 
 
-def test_suspension_is_not_shown_in_public(ada: Person, mod: Person, anyone: Client) -> None:
+def test_suspension_is_not_public(ada: Person, mod: Person, anyone: Client) -> None:
     answer = mod.client.patch(ada.path, {"suspended": True})
     assert "suspended" not in answer.expect()
     assert "suspended" not in anyone.get(ada.path).expect()
     assert answer.etag == anyone.get(ada.path).etag
 
 
-def test_a_suspended_person_reads_signs_in_and_leaves_but_does_not_edit(
+def test_suspended_user_can_sign_in_and_leave_but_not_edit(
     ada: Person, mod: Person, anyone: Client
 ) -> None:
     mod.client.patch(ada.path, {"suspended": True}).expect()
@@ -132,7 +130,7 @@ def test_a_suspended_person_reads_signs_in_and_leaves_but_does_not_edit(
     ada.client.delete(ada.path).expect(202)
 
 
-def test_a_suspended_person_does_not_write(
+def test_suspended_user_cannot_write(
     ada: Person, mod: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Before")
@@ -161,7 +159,7 @@ def test_a_suspended_person_does_not_write(
     assert anyone.get(post_path).expect() == post
 
 
-def test_who_is_suspended_no_more_writes_again(ada: Person, mod: Person, settle: Settle) -> None:
+def test_reinstated_user_can_write_again(ada: Person, mod: Person, settle: Settle) -> None:
     thread = open_thread(ada, "Before")
     for suspended in (True, False):
         mod.client.patch(ada.path, {"suspended": suspended}).expect()
@@ -170,7 +168,7 @@ def test_who_is_suspended_no_more_writes_again(ada: Person, mod: Person, settle:
     reply(ada, thread, "After")
 
 
-def test_a_suspended_moderator_moderates_nobody(
+def test_suspended_moderator_cannot_moderate(
     ada: Person, ben: Person, mod: Person, people: People, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Calm")
@@ -185,7 +183,7 @@ def test_a_suspended_moderator_moderates_nobody(
     mod.client.delete(f"/api/posts/{post['id']}").refused(403, SUSPENDED)
 
 
-def test_a_password_is_replaced(ada: Person, anyone: Client) -> None:
+def test_password_is_replaced(ada: Person, anyone: Client) -> None:
     before = anyone.get(ada.path)
     answer = ada.client.put(f"{ME}/password", {"current": PASSWORD, "new": "another password"})
     answer.expect(204)
@@ -196,14 +194,14 @@ def test_a_password_is_replaced(ada: Person, anyone: Client) -> None:
     assert anyone.get(ada.path).etag == before.etag, "nothing that others see has changed"
 
 
-def test_a_password_needs_the_current_one(ada: Person, anyone: Client) -> None:
+def test_password_needs_the_current_one(ada: Person, anyone: Client) -> None:
     change = {"current": "not the password", "new": "another password"}
     ada.client.put(f"{ME}/password", change).refused(403, "urn:problem:wrong-password")
     anyone.put(f"{ME}/password", change | {"current": PASSWORD}).refused(401)
     sign_in(anyone, ada.username)
 
 
-def test_an_odd_new_password_is_refused(ada: Person, anyone: Client) -> None:
+def test_invalid_new_password_is_refused(ada: Person, anyone: Client) -> None:
     fine = {"current": PASSWORD, "new": "another password"}
     for field, odd in ODD_PASSWORDS:
         change = fine | {field: odd}
@@ -214,7 +212,7 @@ def test_an_odd_new_password_is_refused(ada: Person, anyone: Client) -> None:
     sign_in(anyone, ada.username)
 
 
-def test_an_outdated_edit_is_refused(ada: Person, anyone: Client) -> None:
+def test_outdated_edit_is_refused(ada: Person, anyone: Client) -> None:
     first = anyone.get(ada.path).etag
     answer = ada.client.patch(ada.path, {"bio": "one"}, if_match=first)
     answer.expect()
@@ -240,7 +238,7 @@ def test_one_of_fifty_racing_edits_wins(ada: Person, anyone: Client) -> None:
     assert after.etag == winner.etag
 
 
-def test_people_erase_their_own_account(ada: Person, anyone: Client, people: People) -> None:
+def test_user_erases_their_own_account(ada: Person, anyone: Client, people: People) -> None:
     answer = ada.client.delete(ada.path)
     assert answer.expect(202) == {"id": ada.id, "status": "erasing"}
     assert answer.headers["Cache-Control"] == "no-store"
@@ -253,7 +251,7 @@ def test_people_erase_their_own_account(ada: Person, anyone: Client, people: Peo
     assert anyone.get("/api/users", ids=ada.id).expect()["items"] == []
 
 
-def test_an_erased_persons_name_is_free(ada: Person, anyone: Client) -> None:
+def test_name_of_an_erased_user_is_free(ada: Person, anyone: Client) -> None:
     ada.client.delete(ada.path).expect(202)
     new = {"username": ada.username.upper(), "password": "another password"}
     heir = anyone.post("/api/users", new).expect(201)
@@ -261,7 +259,9 @@ def test_an_erased_persons_name_is_free(ada: Person, anyone: Client) -> None:
     ada.client.get(ME).refused(401)
 
 
-def test_nobody_erases_others(ada: Person, ben: Person, mod: Person, anyone: Client) -> None:
+def test_only_the_user_can_erase_their_account(
+    ada: Person, ben: Person, mod: Person, anyone: Client
+) -> None:
     ben.client.delete(ada.path).refused(403)
     mod.client.delete(ada.path).refused(403)
     anyone.delete(ada.path).refused(401)
@@ -269,7 +269,7 @@ def test_nobody_erases_others(ada: Person, ben: Person, mod: Person, anyone: Cli
     anyone.get(ada.path).expect()
 
 
-def test_what_an_erased_person_wrote_stays_without_their_name(
+def test_posts_of_an_erased_user_stay_without_their_name(
     ada: Person, ben: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, f"Stays {anyone.transcript.mark}")
@@ -284,7 +284,7 @@ def test_what_an_erased_person_wrote_stays_without_their_name(
     assert [post["body"] for post in listed] == ["Stays too", "Stays too", ""]
 
 
-def test_an_erased_person_does_not_write(ada: Person, anyone: Client, settle: Settle) -> None:
+def test_erased_user_cannot_write(ada: Person, anyone: Client, settle: Settle) -> None:
     thread = open_thread(ada, "Before")
     post = reply(ada, thread, "Before")
     ada.client.delete(ada.path).expect(202)
@@ -300,7 +300,7 @@ def test_an_erased_person_does_not_write(ada: Person, anyone: Client, settle: Se
     assert anyone.get(post_path).expect()["body"] == "Before"
 
 
-def test_how_far_an_erasure_is_can_be_asked_for(
+def test_status_of_an_erasure_can_be_read(
     ada: Person, ben: Person, anyone: Client, settle: Settle
 ) -> None:
     reply(ada, open_thread(ada, "Stays"), "Stays too")
@@ -322,7 +322,7 @@ def test_how_far_an_erasure_is_can_be_asked_for(
         anyone.get(f"/api/users/{other}/erasure").refused(404)
 
 
-def test_an_heir_to_a_name_is_somebody_else(
+def test_reused_name_belongs_to_another_user(
     ada: Person, anyone: Client, people: People, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Before")
@@ -339,7 +339,7 @@ def test_an_heir_to_a_name_is_somebody_else(
     assert open_thread(heir, "After")["author"] == heir.author
 
 
-def test_a_rename_shows_on_everything_written(ada: Person, anyone: Client, settle: Settle) -> None:
+def test_rename_shows_on_everything_written(ada: Person, anyone: Client, settle: Settle) -> None:
     thread = open_thread(ada, f"Signed {anyone.transcript.mark}")
     post = reply(ada, thread, "Signed")
     assert thread["author"] == post["author"] == ada.author
@@ -355,7 +355,7 @@ def test_a_rename_shows_on_everything_written(ada: Person, anyone: Client, settl
     assert open_thread(ada, "Signed a third time")["author"] == author
 
 
-def test_a_new_session_tells_of_a_rename_before_any_event(ada: Person, anyone: Client) -> None:
+def test_new_session_shows_a_rename_before_any_event(ada: Person, anyone: Client) -> None:
     ada.client.patch(ada.path, {"display_name": "Countess"}).expect()
     ada.sign_in()
     thread = open_thread(ada, "Signed")
@@ -363,7 +363,7 @@ def test_a_new_session_tells_of_a_rename_before_any_event(ada: Person, anyone: C
     assert reply(ada, thread, "Signed")["author"]["display_name"] == "Countess"
 
 
-def test_a_rename_shows_everywhere_within_five_seconds(ada: Person, anyone: Client) -> None:
+def test_rename_shows_everywhere_within_five_seconds(ada: Person, anyone: Client) -> None:
     thread = open_thread(ada, f"Signed {anyone.transcript.mark}")
     post = reply(ada, thread, "Signed")
     with anyone.transcript.paused():

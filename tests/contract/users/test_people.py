@@ -6,7 +6,7 @@ from tests.contract.support.people import People, Person
 from tests.contract.support.writing import NOWHERE
 
 
-def test_people_are_listed_newest_first_to_the_end(anyone: Client, people: People) -> None:
+def test_users_are_listed_newest_first_to_the_end(anyone: Client, people: People) -> None:
     made = [people.member(name).id for name in ("one", "two", "three")]
     listed = [user["id"] for user in walk(anyone, "/api/users", limit=100)]
     assert [user_id for user_id in listed if user_id in made] == made[::-1]
@@ -14,7 +14,7 @@ def test_people_are_listed_newest_first_to_the_end(anyone: Client, people: Peopl
     assert listed == sorted(listed, reverse=True)
 
 
-def test_small_pages_hold_what_large_ones_do(anyone: Client, people: People) -> None:
+def test_small_pages_add_up_to_a_large_one(anyone: Client, people: People) -> None:
     for name in ("one", "two", "three", "four", "five"):
         people.member(name)
     first = anyone.get("/api/users", limit=4).expect()
@@ -24,7 +24,7 @@ def test_small_pages_hold_what_large_ones_do(anyone: Client, people: People) -> 
     assert first["items"] + second["items"] == whole["items"]
 
 
-def test_the_newest_come_first_by_default(anyone: Client, people: People) -> None:
+def test_newest_come_first_by_default(anyone: Client, people: People) -> None:
     newest = people.member("newest")
     page = anyone.get("/api/users").expect()
     assert list(page) == ["items", "next"]
@@ -32,11 +32,11 @@ def test_the_newest_come_first_by_default(anyone: Client, people: People) -> Non
     assert len(page["items"]) <= 20
 
 
-def test_a_list_shows_people_as_they_are_read_alone(anyone: Client, ada: Person) -> None:
+def test_list_shows_users_as_they_read_alone(anyone: Client, ada: Person) -> None:
     assert anyone.get("/api/users", limit=1).expect()["items"] == [anyone.get(ada.path).expect()]
 
 
-def test_people_with_given_ids_come_in_the_order_asked(
+def test_users_with_given_ids_come_in_the_given_order(
     anyone: Client, ada: Person, ben: Person, mod: Person
 ) -> None:
     asked = [ben.id, NOWHERE, mod.id, ada.id, ben.id]
@@ -47,14 +47,14 @@ def test_people_with_given_ids_come_in_the_order_asked(
     assert anyone.get("/api/users", ids=NOWHERE).expect() == {"items": [], "next": None}
 
 
-def test_a_hundred_ids_are_the_limit(anyone: Client, ada: Person) -> None:
+def test_hundred_ids_are_the_limit(anyone: Client, ada: Person) -> None:
     hundred = [f"01890000-0000-7000-8000-{number:012}" for number in range(99)] + [ada.id]
     page = anyone.get("/api/users", ids=",".join(hundred)).expect()
     assert [user["id"] for user in page["items"]] == [ada.id]
     anyone.get("/api/users", ids=",".join([*hundred, ada.id])).refused(400, "about:blank", "ids")
 
 
-def test_odd_ids_are_refused(anyone: Client, ada: Person) -> None:
+def test_invalid_ids_are_refused(anyone: Client, ada: Person) -> None:
     for odd in ("", ",", f"{ada.id},", f"{ada.id},,{ada.id}", "a b", "ü", "x" * 65, "a;b"):
         anyone.get("/api/users", ids=odd).refused(400, "about:blank", "ids")
 

@@ -34,18 +34,18 @@ def test_anyone_can_open_an_account_and_be_read(anyone: Client, people: People) 
     assert read.etag == answer.etag
 
 
-def test_the_username_is_shown_where_no_other_name_is_given(anyone: Client, people: People) -> None:
+def test_username_is_shown_where_no_other_name_is_given(anyone: Client, people: People) -> None:
     name = people.name("plain")
     user = anyone.post(USERS, {"username": name, "password": PASSWORD}).expect(201)
     assert user["display_name"] == name
 
 
-def test_a_display_name_is_trimmed(anyone: Client, people: People) -> None:
+def test_display_name_is_trimmed(anyone: Client, people: People) -> None:
     new = {"username": people.name("trim"), "password": PASSWORD, "display_name": "  Ada\u2003"}
     assert anyone.post(USERS, new).expect(201)["display_name"] == "Ada"
 
 
-def test_registration_takes_what_is_just_within_the_limits(anyone: Client, people: People) -> None:
+def test_registration_accepts_values_at_the_limits(anyone: Client, people: People) -> None:
     longest = people.name("x" * 19)
     assert len(longest) == 30
     new = {"username": longest, "password": "p" * 128, "display_name": "ü" * 50}
@@ -54,20 +54,20 @@ def test_registration_takes_what_is_just_within_the_limits(anyone: Client, peopl
     anyone.post(USERS, shortest).expect(201)
 
 
-def test_an_odd_username_is_refused(anyone: Client) -> None:
+def test_invalid_username_is_refused(anyone: Client) -> None:
     for username in ODD_USERNAMES:
         new = {"username": username, "password": PASSWORD}
         anyone.post(USERS, new).refused(400, "about:blank", "username")
 
 
-def test_all_that_is_wrong_is_named_at_once(anyone: Client) -> None:
+def test_all_invalid_fields_are_named_together(anyone: Client) -> None:
     new = {"username": "x", "password": "short", "display_name": "d" * 51, "admin": True}
     anyone.post(USERS, new).refused(
         400, "about:blank", "username", "password", "display_name", "admin"
     )
 
 
-def test_an_odd_display_name_is_refused(anyone: Client, people: People) -> None:
+def test_invalid_display_name_is_refused(anyone: Client, people: People) -> None:
     new = {"username": people.name("odd"), "password": PASSWORD}
     for odd in ("", "   ", "x" * 51, *ODD_LINES):
         anyone.post(USERS, new | {"display_name": odd}).refused(400, "about:blank", "display_name")
@@ -75,7 +75,7 @@ def test_an_odd_display_name_is_refused(anyone: Client, people: People) -> None:
     anyone.post(USERS, new).expect(201)
 
 
-def test_an_odd_password_is_refused_and_not_repeated(anyone: Client, people: People) -> None:
+def test_invalid_password_is_refused_and_not_repeated(anyone: Client, people: People) -> None:
     new = {"username": people.name("odd")}
     for odd in ("", "7 chars", "x" * 129, "nul\x00nul\x00"):
         answer = anyone.post(USERS, new | {"password": odd})
@@ -84,14 +84,14 @@ def test_an_odd_password_is_refused_and_not_repeated(anyone: Client, people: Peo
     anyone.post(USERS, new | {"password": PASSWORD}).expect(201)
 
 
-def test_a_name_in_use_is_refused(anyone: Client, people: People) -> None:
+def test_name_in_use_is_refused(anyone: Client, people: People) -> None:
     new = {"username": people.name("once"), "password": PASSWORD}
     anyone.post(USERS, new).expect(201)
     anyone.post(USERS, new).refused(409, TAKEN)
     anyone.post(USERS, new | {"password": "another password"}).refused(409, TAKEN)
 
 
-def test_a_name_is_in_use_in_any_case_and_any_form(anyone: Client, people: People) -> None:
+def test_name_is_taken_in_any_case_and_form(anyone: Client, people: People) -> None:
     name = people.name("straße")
     anyone.post(USERS, {"username": name, "password": PASSWORD}).expect(201)
     rest = name.partition(".")[2]
@@ -99,13 +99,13 @@ def test_a_name_is_in_use_in_any_case_and_any_form(anyone: Client, people: Peopl
         anyone.post(USERS, {"username": form, "password": PASSWORD}).refused(409, TAKEN)
 
 
-def test_a_username_is_kept_in_its_normal_form(anyone: Client, people: People) -> None:
+def test_username_is_kept_in_its_normal_form(anyone: Client, people: People) -> None:
     name = people.name(_fullwidth("Wide"))
     user = anyone.post(USERS, {"username": name, "password": PASSWORD}).expect(201)
     assert user["username"] == user["display_name"] == people.name("Wide")
 
 
-def test_one_of_fifty_racers_gets_a_name(anyone: Client, people: People) -> None:
+def test_one_of_fifty_racing_registrations_gets_the_name(anyone: Client, people: People) -> None:
     name = people.name("race")
     forms = (name, name.upper(), name.title())
 

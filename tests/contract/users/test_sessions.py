@@ -40,9 +40,7 @@ def test_signing_in_opens_a_session_for_twelve_hours(anyone: Client, ada: Person
     assert "Location" not in answer.headers
 
 
-def test_the_session_is_also_a_cookie_that_no_script_and_no_other_site_can_use(
-    anyone: Client, ada: Person
-) -> None:
+def test_session_cookie_is_httponly_and_same_site(anyone: Client, ada: Person) -> None:
     answer = _sign_in(anyone, ada.username)
     morsel = _cookie(answer)["forum_session"]
     assert morsel.value == answer.body["token"]
@@ -53,14 +51,14 @@ def test_the_session_is_also_a_cookie_that_no_script_and_no_other_site_can_use(
     assert not morsel["secure"], "plain HTTP was used"
 
 
-def test_a_client_cannot_claim_to_use_https(anyone: Client, ada: Person) -> None:
+def test_client_cannot_claim_to_use_https(anyone: Client, ada: Person) -> None:
     credentials = {"username": ada.username, "password": PASSWORD}
     headers = {"X-Forwarded-Proto": "https", "Forwarded": "proto=https"}
     answer = anyone.send("POST", SESSIONS, json=credentials, headers=headers)
     assert "Secure" not in answer.headers["Set-Cookie"]
 
 
-def test_the_token_says_who_it_speaks_for(ada: Person) -> None:
+def test_token_has_the_claims_of_its_user(ada: Person) -> None:
     claims = _claims(str(ada.client.token))
     assert claims["sub"] == ada.id
     assert claims["username"] == ada.username
@@ -70,7 +68,7 @@ def test_the_token_says_who_it_speaks_for(ada: Person) -> None:
     assert {"ver", "iat", "exp", "jti"} <= claims.keys()
 
 
-def test_the_public_keys_verify_a_token(anyone: Client, ada: Person) -> None:
+def test_public_keys_verify_a_token(anyone: Client, ada: Person) -> None:
     keys = anyone.get("/api/users/jwks.json").expect()
     assert all(key.keys() <= {"kty", "n", "e", "kid", "alg", "use"} for key in keys["keys"])
     # They are the deployment's, not the stage's; tests use new ones at each start.
@@ -89,7 +87,7 @@ def test_signing_in_takes_the_name_in_any_case_and_form(anyone: Client, ada: Per
     assert _sign_in(anyone, wide).expect(201)["user"]["id"] == ada.id
 
 
-def test_a_wrong_name_and_a_wrong_password_are_answered_alike(
+def test_wrong_name_and_wrong_password_get_the_same_response(
     anyone: Client, ada: Person, people: People
 ) -> None:
     wrong_password = _sign_in(anyone, ada.username, "not the password")
@@ -100,7 +98,7 @@ def test_a_wrong_name_and_a_wrong_password_are_answered_alike(
     assert "Set-Cookie" not in wrong_password.headers
 
 
-def test_odd_credentials_are_refused(anyone: Client) -> None:
+def test_invalid_credentials_are_refused(anyone: Client) -> None:
     fine = {"username": "ada", "password": PASSWORD}
     odd_ones = [("username", odd) for odd in ("", "x" * 65, "nul\x00", None)]
     odd_ones += [("password", odd) for odd in ("", "x" * 129, "nul\x00", None)]
@@ -112,7 +110,7 @@ def test_odd_credentials_are_refused(anyone: Client) -> None:
         anyone.post(SESSIONS, part).refused(400, "about:blank", field)
 
 
-def test_an_idempotency_key_has_no_part_in_signing_in(anyone: Client, ada: Person) -> None:
+def test_idempotency_key_is_ignored_when_signing_in(anyone: Client, ada: Person) -> None:
     credentials = {"username": ada.username, "password": PASSWORD}
     key = f"key-{ada.username}"
     first = anyone.post(SESSIONS, credentials, key=key).expect(201)
@@ -123,7 +121,7 @@ def test_an_idempotency_key_has_no_part_in_signing_in(anyone: Client, ada: Perso
     )
 
 
-def test_the_cookie_works_as_well_as_the_token(anyone: Client, ada: Person) -> None:
+def test_cookie_works_like_the_token(anyone: Client, ada: Person) -> None:
     cookie = {"Cookie": f"other=1; forum_session={ada.client.token}"}
     assert anyone.get(ME, headers=cookie).expect()["id"] == ada.id
     assert anyone.get(ME, headers={"Authorization": f"bearer {ada.client.token}"}).expect()
@@ -133,7 +131,7 @@ def test_the_cookie_works_as_well_as_the_token(anyone: Client, ada: Person) -> N
     assert anyone.send("POST", "/api/posts", json=post, headers=cookie).expect(201)
 
 
-def test_a_token_counts_more_than_a_cookie(anyone: Client, ada: Person, ben: Person) -> None:
+def test_token_takes_precedence_over_a_cookie(anyone: Client, ada: Person, ben: Person) -> None:
     headers = {
         "Cookie": f"forum_session={ben.client.token}",
         "Authorization": f"Bearer {ada.client.token}",
@@ -153,7 +151,7 @@ def test_signing_out_takes_the_cookie_away(ada: Person) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_only_who_is_signed_in_can_sign_out(anyone: Client) -> None:
+def test_signing_out_needs_a_session(anyone: Client) -> None:
     answer = anyone.delete(SESSIONS)
     answer.refused(401)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -214,7 +212,7 @@ def _forgeries(ada: Person) -> dict[str, str]:
     }
 
 
-def test_forged_and_expired_tokens_are_refused_by_every_part(anyone: Client, ada: Person) -> None:
+def test_forged_and_expired_tokens_are_refused_everywhere(anyone: Client, ada: Person) -> None:
     for what, token in (_forgeries(ada) | _signed(ada)).items():
         headers = {"Authorization": f"Bearer {token}".rstrip()}
         for method, path, body in _closed(ada):
@@ -222,7 +220,7 @@ def test_forged_and_expired_tokens_are_refused_by_every_part(anyone: Client, ada
             assert answer.status == 401, f"{what} at {path}: {answer.status}"
 
 
-def test_a_forged_cookie_is_refused(anyone: Client, ada: Person) -> None:
+def test_forged_cookie_is_refused(anyone: Client, ada: Person) -> None:
     for token in ("nonsense", _forgeries(ada)["changed claims"]):
         anyone.get(ME, headers={"Cookie": f"forum_session={token}"}).refused(401)
 
@@ -243,9 +241,7 @@ def _closed(ada: Person) -> list[tuple[str, str, object]]:
     ]
 
 
-def test_who_reads_in_public_needs_no_session_and_a_bad_one_does_no_harm(
-    anyone: Client, ada: Person
-) -> None:
+def test_public_reads_ignore_missing_and_invalid_sessions(anyone: Client, ada: Person) -> None:
     headers = {"Authorization": "Bearer nonsense", "Cookie": "forum_session=nonsense"}
     anyone.get(ada.path, headers=headers).expect()
     for path in ("/api/users", "/api/threads", "/api/posts"):
