@@ -35,33 +35,33 @@ def parts(settings):
 
 
 @pytest.fixture
-def tell(parts):
+def apply_event(parts):
     """Return a function that applies an event like the worker."""
 
-    def tell(kind, subject, version, **data):
+    def apply_event(kind, subject, version, **data):
         data.setdefault("created_at", format_timestamp(NOW))
         parts.event_handlers()[kind](Event(uuid7(), kind, "/test", subject, version, NOW, data))
 
-    return tell
+    return apply_event
 
 
 @pytest.fixture
-def person(tell):
+def person(apply_event):
     def person(who, version, name="Ada", role="member", suspended=False, kind="user.updated"):
         state = {"username": "ada", "display_name": name, "bio": "", "role": role}
-        tell(kind, who, version, **state, suspended=suspended)
+        apply_event(kind, who, version, **state, suspended=suspended)
 
     return person
 
 
 @pytest.fixture
-def thread(tell):
+def thread(apply_event):
     """Apply the event of another user's thread."""
 
     def thread(thread_id="", version=1, locked=False):
         thread_id = thread_id or uuid7()
         kind = "thread.updated" if version > 1 else "thread.created"
-        tell(kind, thread_id, version, title="Told", author_id="starter", locked=locked)
+        apply_event(kind, thread_id, version, title="Told", author_id="starter", locked=locked)
         return thread_id
 
     return thread
@@ -109,9 +109,9 @@ def test_suspended_session_is_refused_before_any_event(sign_in, person, thread, 
     assert write(ada, known).status_code == 201
 
 
-def test_erased_user_is_unauthenticated(sign_in, tell, thread, write):
+def test_erased_user_is_unauthenticated(sign_in, apply_event, thread, write):
     ada, known = sign_in("Ada"), thread()
-    tell("user.erased", ada.id, 2)
+    apply_event("user.erased", ada.id, 2)
     assert write(ada, known).status_code == 401
 
 
@@ -125,13 +125,13 @@ def test_role_from_an_event_applies(client, sign_in, person, thread, write):
 
 
 def test_event_completes_a_row_that_a_session_created(
-    database, sign_in, person, tell, thread, write
+    database, sign_in, person, apply_event, thread, write
 ):
     ada = sign_in("Ada")
     write(ada, thread())
     state = {"username": "ada", "display_name": "Ada", "bio": "Bio", "role": "member"}
     early = "2020-01-01T00:00:00.000Z"
-    tell("user.registered", ada.id, 1, **state, suspended=False, created_at=early)
+    apply_event("user.registered", ada.id, 1, **state, suspended=False, created_at=early)
     with database.reading() as session:
         row = session.get_one(UserRow, ada.id)
         assert (row.bio, format_timestamp(row.created_at)) == ("Bio", early)
@@ -144,14 +144,14 @@ def test_known_thread_takes_posts_without_threads(client, sign_in, thread, write
     assert write(ada, uuid7()).status_code == 503
 
 
-def test_locked_or_deleted_thread_takes_no_posts(client, sign_in, tell, thread, write):
+def test_locked_or_deleted_thread_takes_no_posts(client, sign_in, apply_event, thread, write):
     ada, known = sign_in("Ada"), thread()
     post = write(ada, known).json["id"]
     thread(known, version=2, locked=True)
     assert write(ada, known).json["type"] == "urn:problem:thread-locked"
     thread(known, version=3)
     assert write(ada, known).status_code == 201
-    tell("thread.deleted", known, 4, author_id="starter")
+    apply_event("thread.deleted", known, 4, author_id="starter")
     assert write(ada, known).status_code == 404
     assert client.get(f"/api/posts/{post}").status_code == 404
     assert client.get(f"/api/posts/in-thread/{known}").status_code == 404
@@ -183,22 +183,22 @@ def test_replies_racing_with_a_lock_leave_none_after_it(app, sign_in, thread, wr
     assert write(ada, known).status_code == 409
 
 
-class Told:
+class StubThreads:
     """A fake threads service with one thread."""
 
     def __init__(self, thread):
         self.thread = thread
-        self.asked = 0
+        self.calls = 0
 
     def get(self, thread_id):
-        self.asked += 1
+        self.calls += 1
         if self.thread is None:
             raise NotFound("Thread not found.")
         return self.thread
 
 
 @pytest.fixture
-def learned():
+def remote_thread():
     return Thread(
         id=uuid7(),
         title="Learned words",
@@ -217,26 +217,26 @@ def admission_with(parts):
     return lambda service: ReplicaThreadAdmission(parts.database, service, parts.thread_replica)
 
 
-def test_unknown_thread_is_requested_once_and_kept(parts, admission_with, learned):
-    service = Told(learned)
+def test_unknown_thread_is_requested_once_and_kept(parts, admission_with, remote_thread):
+    service = StubThreads(remote_thread)
     admission = admission_with(service)
     for _ in range(2):
-        admission.require_known(learned.id)
-    assert service.asked == 1
+        admission.require_known(remote_thread.id)
+    assert service.calls == 1
     with parts.database.writing() as session:
-        admission.admit_post(session, learned.id)
-        row = session.get_one(ThreadRow, learned.id)
+        admission.admit_post(session, remote_thread.id)
+        row = session.get_one(ThreadRow, remote_thread.id)
         assert (row.title, row.version, row.post_count) == ("Learned words", 3, 0)
         assert row.author.display_name == "Sue"
 
 
-def test_thread_known_by_its_posts_only_is_requested(parts, admission_with, learned):
-    service = Told(learned)
+def test_thread_known_by_its_posts_only_is_requested(parts, admission_with, remote_thread):
+    service = StubThreads(remote_thread)
     with parts.database.writing() as session:
         parts.actors.current().ensure_user(session, "poster", NOW)
-        insert_placeholder(session, learned.id, "poster", NOW)
-    admission_with(service).require_known(learned.id)
-    assert service.asked == 1
+        insert_placeholder(session, remote_thread.id, "poster", NOW)
+    admission_with(service).require_known(remote_thread.id)
+    assert service.calls == 1
     with parts.database.reading() as session:
         titles = session.scalars(select(ThreadRow.title).where(ThreadRow.deleted.is_(False)))
         assert titles.all() == ["Learned words"]
@@ -244,6 +244,6 @@ def test_thread_known_by_its_posts_only_is_requested(parts, admission_with, lear
 
 def test_thread_unknown_to_its_owner_is_not_found(parts, admission_with):
     with pytest.raises(NotFound):
-        admission_with(Told(None)).require_known(uuid7())
+        admission_with(StubThreads(None)).require_known(uuid7())
     with pytest.raises(Unavailable):
         parts.thread_admission.current().require_known(uuid7())

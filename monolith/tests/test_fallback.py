@@ -21,33 +21,33 @@ def settings(make_settings):
 
 
 @pytest.fixture
-def tell(settings):
+def apply_events(settings):
     """Return a function that applies events like the worker."""
     parts = Bootstrap(settings)
 
-    def tell(*events):
+    def apply_events(*events):
         for event in events:
             parts.event_handlers()[event.type](event)
 
-    yield tell
+    yield apply_events
     parts.database.engine.dispose()
 
 
 @pytest.fixture
-def ada(sign_in, tell):
+def ada(sign_in, apply_events):
     ada = sign_in("Ada")
-    tell(event_factory.user_event(ada, 1, "user.registered"))
+    apply_events(event_factory.user_event(ada, 1, "user.registered"))
     return ada
 
 
 @pytest.fixture
-def start(tell, ada):
+def start(apply_events, ada):
     """Apply the event of a thread by Ada."""
 
     def start(title):
-        told = event_factory.thread_event(uuid7(), title=title)
-        tell(replace(told, data=told.data | {"author_id": ada.id}))
-        return told.subject
+        event = event_factory.thread_event(uuid7(), title=title)
+        apply_events(replace(event, data=event.data | {"author_id": ada.id}))
+        return event.subject
 
     return start
 
@@ -74,8 +74,8 @@ def test_known_thread_is_shown_and_replied_to_without_threads(
     assert "1 post" in page
 
 
-def test_locked_thread_is_shown_locked(client, tell, thread):
-    tell(event_factory.thread_event(thread, 2, title="Closed", locked=True))
+def test_locked_thread_is_shown_locked(client, apply_events, thread):
+    apply_events(event_factory.thread_event(thread, 2, title="Closed", locked=True))
     page = client.get(f"/threads/{thread}").text
     assert "Closed" in page
     assert "This thread is locked" in page
@@ -97,9 +97,9 @@ def test_list_and_search_work_without_threads(client, start):
     assert OLD in found
 
 
-def test_unknown_or_deleted_thread_is_not_shown(client, tell, thread):
+def test_unknown_or_deleted_thread_is_not_shown(client, apply_events, thread):
     assert client.get(f"/threads/{uuid7()}").status_code == 503
-    tell(event_factory.thread_event(thread, 2, "thread.deleted"))
+    apply_events(event_factory.thread_event(thread, 2, "thread.deleted"))
     assert client.get(f"/threads/{thread}").status_code == 404
     page = client.get("/")
     assert page.status_code == 503, "nothing is known, which does not mean that there is nothing"
@@ -118,14 +118,14 @@ def test_thread_changes_are_503_without_threads(browser, token_of, sign_in, thre
     assert "First" in page.text
 
 
-def test_profiles_are_shown_while_users_are_down(client, tell, ada):
-    tell(event_factory.user_event(ada, 2, name="Ada L."))
+def test_profiles_are_shown_while_users_are_down(client, apply_events, ada):
+    apply_events(event_factory.user_event(ada, 2, name="Ada L."))
     page = client.get(f"/users/{ada.id}")
     assert page.status_code == 200
     for text in ("Ada L.", f"@{ada.username}", OLD):
         assert text in page.text
     assert client.get(f"/users/{uuid7()}").status_code == 503
-    tell(event_factory.user_event(ada, 3, "user.erased"))
+    apply_events(event_factory.user_event(ada, 3, "user.erased"))
     time.sleep(MAX_AGE_SECONDS)  # after which no page of before is shared any more
     assert client.get(f"/users/{ada.id}").status_code == 404
 

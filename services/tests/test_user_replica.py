@@ -50,32 +50,32 @@ def session(service):
 
 
 @pytest.fixture
-def known(people, database):
-    def known(person_id: str = "ann"):
+def stored(people, database):
+    def stored(person_id: str = "ann"):
         (item,) = database.get_items(people.key(person_id))
         return item
 
-    return known
+    return stored
 
 
 @pytest.fixture
-def learn(people):
-    def learn(version, person_id="ann", **state):
+def apply_update(people):
+    def apply_update(version, person_id="ann", **state):
         event = user_event(version, person_id, **state)
         people.apply(event)
         return event
 
-    return learn
+    return apply_update
 
 
 @pytest.fixture
-def forget(people, database):
-    def forget(version, person_id="ann"):
+def apply_erasure(people, database):
+    def apply_erasure(version, person_id="ann"):
         event = make_event("user.erased", person_id, version)
         database.transact([people.tombstone(event)])
         return event
 
-    return forget
+    return apply_erasure
 
 
 def user_event(version, person_id="ann", *, name="Ann", role="member", suspended=False, **more):
@@ -83,11 +83,11 @@ def user_event(version, person_id="ann", *, name="Ann", role="member", suspended
     return make_event("user.updated", person_id, version, **data)
 
 
-def test_unknown_user_is_stored_from_the_session(people, known, session):
+def test_unknown_user_is_stored_from_the_session(people, stored, session):
     mine = session(3, name="Ann B.", role="moderator")
     actor = people.authorize(mine, None)
     assert (actor.id, actor.display_name, actor.role) == ("ann", "Ann B.", "moderator")
-    assert known() == {
+    assert stored() == {
         "id": "ann",
         "version": 3,
         "display_name": "Ann B.",
@@ -97,58 +97,62 @@ def test_unknown_user_is_stored_from_the_session(people, known, session):
     }
 
 
-def test_known_user_costs_no_call(people, known, learn, dynamo, session):
-    learn(3, name="Ann B.")
-    item = known()
+def test_known_user_costs_no_call(people, stored, apply_update, dynamo, session):
+    apply_update(3, name="Ann B.")
+    item = stored()
     with dynamo.counted() as calls:
         for version in (1, 3):
             assert people.authorize(session(version), item).display_name == "Ann B."
     assert calls == {}
 
 
-def test_newer_replica_overrides_the_session(people, known, learn, session):
-    learn(4, name="Ann B.", role="moderator")
+def test_newer_replica_overrides_the_session(people, stored, apply_update, session):
+    apply_update(4, name="Ann B.", role="moderator")
     mine = session(3)
-    now = people.authorize(mine, known())
+    now = people.authorize(mine, stored())
     assert (now.id, now.display_name, now.role) == ("ann", "Ann B.", "moderator")
 
 
-def test_newer_session_overrides_the_replica(people, known, learn, session):
-    learn(2, role="moderator")
-    now = people.authorize(session(3, name="Ann C."), known())
+def test_newer_session_overrides_the_replica(people, stored, apply_update, session):
+    apply_update(2, role="moderator")
+    now = people.authorize(session(3, name="Ann C."), stored())
     assert (now.display_name, now.role) == ("Ann C.", "member")
-    assert (known()["version"], known()["display_name"]) == (3, "Ann C.")
+    assert (stored()["version"], stored()["display_name"]) == (3, "Ann C.")
 
 
-def test_event_during_a_request_overrides_its_session(people, known, learn, forget, session):
-    before = known()
-    learn(5, name="Ann D.")
+def test_event_during_a_request_overrides_its_session(
+    people, stored, apply_update, apply_erasure, session
+):
+    before = stored()
+    apply_update(5, name="Ann D.")
     assert people.authorize(session(1), before).display_name == "Ann D."
-    before = known()
-    forget(6)
+    before = stored()
+    apply_erasure(6)
     assert people.authorize(session(5), before).display_name == "Ann D.", "seen as of the read"
     with pytest.raises(Unauthenticated):
         people.authorize(session(5), None)
 
 
-def test_suspended_user_is_refused(people, known, learn, session):
+def test_suspended_user_is_refused(people, stored, apply_update, session):
     with pytest.raises(Forbidden) as refusal:
-        people.authorize(session(1, suspended=True), known())
+        people.authorize(session(1, suspended=True), stored())
     assert refusal.value.problem_type == "urn:problem:suspended"
-    learn(2)
-    assert people.authorize(session(1, suspended=True), known()).id == "ann"
-    learn(3, suspended=True)
+    apply_update(2)
+    assert people.authorize(session(1, suspended=True), stored()).id == "ann"
+    apply_update(3, suspended=True)
     with pytest.raises(Forbidden):
-        people.authorize(session(2), known())
-    assert people.authorize(session(4), known()).role == "member"
+        people.authorize(session(2), stored())
+    assert people.authorize(session(4), stored()).role == "member"
 
 
-def test_erased_user_is_refused_and_leaves_nothing(people, known, learn, forget, session):
-    learn(2, name="Ann B.", role="moderator")
-    event = forget(3)
+def test_erased_user_is_refused_and_leaves_nothing(
+    people, stored, apply_update, apply_erasure, session
+):
+    apply_update(2, name="Ann B.", role="moderator")
+    event = apply_erasure(3)
     with pytest.raises(Unauthenticated):
-        people.authorize(session(2), known())
-    assert known() == {
+        people.authorize(session(2), stored())
+    assert stored() == {
         "id": "ann",
         "version": 3,
         "event_id": event.id,
@@ -157,52 +161,52 @@ def test_erased_user_is_refused_and_leaves_nothing(people, known, learn, forget,
         "suspended": False,
         "erased": True,
     }
-    learn(2, name="Ann B.")
-    assert known()["erased"], "an event that comes late brings nobody back"
+    apply_update(2, name="Ann B.")
+    assert stored()["erased"], "an event that comes late brings nobody back"
 
 
-def test_repeated_erasure_is_refused_and_changes_nothing(known, forget):
-    forget(3)
-    before = known()
+def test_repeated_erasure_is_refused_and_changes_nothing(stored, apply_erasure):
+    apply_erasure(3)
+    before = stored()
     for version in (2, 3):
         with pytest.raises(TransactionCanceled) as refusal:
-            forget(version)
+            apply_erasure(version)
         assert refusal.value.failed("")
-    assert known() == before
+    assert stored() == before
 
 
-def test_unknown_user_is_forgotten_too(people, known, forget, session):
-    forget(2)
+def test_unknown_user_is_forgotten_too(people, stored, apply_erasure, session):
+    apply_erasure(2)
     with pytest.raises(Unauthenticated):
-        people.authorize(session(1), known())
+        people.authorize(session(1), stored())
 
 
 @pytest.mark.parametrize("order", list(permutations((1, 2, 3))))
-def test_events_in_any_order_end_with_the_newest(known, learn, order):
-    events = {version: learn(version, name=f"Ann {version}") for version in order}
-    item = known()
+def test_events_in_any_order_end_with_the_newest(stored, apply_update, order):
+    events = {version: apply_update(version, name=f"Ann {version}") for version in order}
+    item = stored()
     assert (item["version"], item["display_name"]) == (3, "Ann 3")
     assert item["event_id"] == events[3].id
 
 
-def test_repeated_event_changes_nothing(people, known, learn):
-    event = learn(2, name="Ann B.")
-    before = known()
+def test_repeated_event_changes_nothing(people, stored, apply_update):
+    event = apply_update(2, name="Ann B.")
+    before = stored()
     people.apply(event)
-    assert known() == before
+    assert stored() == before
 
 
-def test_event_of_the_version_in_a_session_changes_nothing(people, known, learn, session):
-    people.authorize(session(2, name="Ann B."), known())
-    before = known()
-    learn(2, name="Ann B.")
-    assert known() == before
-    learn(3, name="Ann C.")
-    assert people.authorize(session(2, name="Ann B."), known()).display_name == "Ann C."
+def test_event_of_the_version_in_a_session_changes_nothing(people, stored, apply_update, session):
+    people.authorize(session(2, name="Ann B."), stored())
+    before = stored()
+    apply_update(2, name="Ann B.")
+    assert stored() == before
+    apply_update(3, name="Ann C.")
+    assert people.authorize(session(2, name="Ann B."), stored()).display_name == "Ann C."
 
 
-def test_racing_events_and_sessions_end_with_the_newest(people, known, session):
-    def tell(version: int) -> None:
+def test_racing_events_and_sessions_end_with_the_newest(people, stored, session):
+    def apply(version: int) -> None:
         if version % 2:
             people.authorize(session(version, name=f"Ann {version}"), None)
         else:
@@ -210,14 +214,14 @@ def test_racing_events_and_sessions_end_with_the_newest(people, known, session):
             people.apply(event)
 
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(tell, [*range(1, 41), *range(40, 0, -1)]))
-    assert (known()["version"], known()["display_name"]) == (40, "Ann 40")
+        list(pool.map(apply, [*range(1, 41), *range(40, 0, -1)]))
+    assert (stored()["version"], stored()["display_name"]) == (40, "Ann 40")
 
 
-def test_names_are_those_that_are_known(people, learn, forget, dynamo):
-    learn(1, "ann", name="Ann")
-    learn(1, "bob", name="Bob")
-    forget(2, "bob")
+def test_names_are_those_that_are_known(people, apply_update, apply_erasure, dynamo):
+    apply_update(1, "ann", name="Ann")
+    apply_update(1, "bob", name="Bob")
+    apply_erasure(2, "bob")
     with dynamo.counted() as calls:
         assert people.display_names(["ann", "bob", "cyd", "ann"]) == {"ann": "Ann", "bob": FORMER}
     assert calls == {"BatchGetItem": 1}

@@ -206,9 +206,9 @@ class Composed:
     def _remember(self) -> None:
         """Store the logs of containers before they are removed."""
         self.config.var.mkdir(parents=True, exist_ok=True)
-        told = self.output_text() + self.compose("logs", "--no-color", check=False)
-        (self.config.var / "compose.log").write_text(told, encoding="utf-8")
-        sys.stderr.write(told[-20_000:])
+        logs = self.output_text() + self.compose("logs", "--no-color", check=False)
+        (self.config.var / "compose.log").write_text(logs, encoding="utf-8")
+        sys.stderr.write(logs[-20_000:])
 
     def __enter__(self) -> "Composed":
         return self.start()

@@ -52,8 +52,8 @@ def test_environment_of_a_component_is_the_same_at_every_stage() -> None:
 def test_services_reach_each_other_through_the_gateway() -> None:
     services = read(None)["services"]
     for name in (*stages.DOMAINS, "users-worker", "threads-worker", "posts-worker"):
-        told = services[name]["environment"]
-        urls = {told[url] for url in ("GATEWAY_URL", "THREADS_URL", "POSTS_URL")}
+        environment = services[name]["environment"]
+        urls = {environment[url] for url in ("GATEWAY_URL", "THREADS_URL", "POSTS_URL")}
         assert urls == {"http://gateway:8080"}
 
 

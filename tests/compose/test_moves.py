@@ -103,11 +103,11 @@ def move(run: Run, what: str, domain: str, extracted: set[str], record_property:
     assert isinstance(run.stack, Movable)
     began, writes = time.monotonic(), run.ledger.writes
     with run.load.running(THINK_SECONDS):
-        said = run.stack.make(what, domain, "--soak", "2")
+        output = run.stack.make(what, domain, "--soak", "2")
         time.sleep(1)
     run.stack.now(*extracted)
-    held = HELD.search(said)
-    assert held, said
+    held = HELD.search(output)
+    assert held, output
     record_property("table", ("seconds of a hold", f"{what} {domain}", held[1]))
     assert run.ledger.writes > writes
     if extracted:
@@ -124,7 +124,7 @@ def move(run: Run, what: str, domain: str, extracted: set[str], record_property:
         me = member.client.ask("GET", "/api/users/me")
         assert me is not None
         assert me.json()["id"] == member.client.id, "the session goes on"
-    return said
+    return output
 
 
 def test_posts_are_extracted_while_people_write(run: Run, record_property: Any) -> None:

@@ -142,11 +142,11 @@ def test_no_secret_is_visible_from_outside(forum: Started) -> None:
         "run", "--rm", "-v", volume, "forum-tools", "cat", "/keys/database_password"
     )
     lines = [*secret[session_keys.PRIVATE].splitlines()[1:3], secret[session_keys.SECRET], password]
-    told = engine.docker("inspect", *forum.compose("ps", "-a", "-q").split())
-    told += forum.compose("logs", "--no-color") + forum.compose("config")
+    visible = engine.docker("inspect", *forum.compose("ps", "-a", "-q").split())
+    visible += forum.compose("logs", "--no-color") + forum.compose("config")
     for line in lines:
         assert len(line) > 30
-        assert line not in told
+        assert line not in visible
 
 
 def test_only_possible_owners_of_users_hold_the_signing_key(forum: Started) -> None:

@@ -56,8 +56,8 @@ def test_two_domains_are_extracted_with_one_owner_per_path(
 def test_components_find_each_other_by_dns_name(forum: Deployed) -> None:
     look = "import socket; print(socket.gethostbyname('users.forum.local'))"
     found = docker("exec", forum.tasks("monolith")[0], "python", "-c", look).strip()
-    told = docker("inspect", forum.tasks("users")[0])
-    assert f'"{found}"' in told
+    inspected = docker("inspect", forum.tasks("users")[0])
+    assert f'"{found}"' in inspected
 
 
 def test_removed_resources_are_listed(forum: Deployed) -> None:
@@ -68,12 +68,12 @@ def test_removed_resources_are_listed(forum: Deployed) -> None:
 def test_container_runs_with_the_rights_of_its_definition(forum: Deployed) -> None:
     for program in ("users", "users-worker", "monolith"):
         task = forum.tasks(program)[0]
-        told = docker(
+        inspected = docker(
             *("inspect", "--format"),
             "{{.HostConfig.ReadonlyRootfs}} {{.Config.User}} {{.HostConfig.CapDrop}}",
             task,
         )
-        assert told.split() == ["true", "10001:10001", "[ALL]"]
+        assert inspected.split() == ["true", "10001:10001", "[ALL]"]
 
 
 def test_new_revision_rolls_out_without_a_failed_read(forum: Deployed) -> None:

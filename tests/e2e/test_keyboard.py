@@ -18,8 +18,8 @@ def _tab_to(page: Page, name: str) -> None:
         assert page.evaluate(OUTLINE) == "solid", page.evaluate("document.activeElement.outerHTML")[
             :200
         ]
-        said = page.evaluate("(e => (e.labels?.[0] ?? e).textContent)(document.activeElement)")
-        if " ".join(said.split()) == name:
+        label = page.evaluate("(e => (e.labels?.[0] ?? e).textContent)(document.activeElement)")
+        if " ".join(label.split()) == name:
             return
     message = f"nobody gets to {name} by the tab key"
     raise AssertionError(message)

@@ -23,9 +23,9 @@ def moved(forum: MovingForum) -> MovingForum:
     sent = {"Authorization": f"Bearer {member.client.token}"}
     with forum.people():
         for what, domain in WAY:
-            hand = Hand(forum.stack.base_url, sent, member.client.id)
+            state = ClientState(forum.stack.base_url, sent, member.client.id)
             forum.move(what, domain)
-            hand.goes_on()
+            state.assert_valid()
     return forum
 
 
@@ -34,7 +34,7 @@ def test_content_matches_the_acknowledged_writes(moved: MovingForum) -> None:
     moved.prove()
 
 
-class Hand:
+class ClientState:
     """Client state: cursors, ETags, idempotency keys, an open form."""
 
     def __init__(self, url: str, sent: dict[str, str], person: str) -> None:
@@ -58,7 +58,7 @@ class Hand:
         self._etag = self._get(f"/api/posts/{self._written['id']}").headers["ETag"]
         self._profile = self._get(f"/api/users/{person}").headers["ETag"]
 
-    def goes_on(self) -> None:
+    def assert_valid(self) -> None:
         """Use the complete state."""
         for path, cursor in self._cursors.items():
             if cursor is not None:

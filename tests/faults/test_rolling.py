@@ -85,10 +85,10 @@ def _spare(stack: Stack, component: str) -> Iterator[None]:
         *("-c", "python:chassis.http.gunicorn_conf", "--bind", url.removeprefix("http://")),
         f"{package(component)}.wsgi:app",
     )
-    told = {**os.environ, **process_specs.component_environment(config, component)}
-    told["DRAIN_SECONDS"] = str(DRAIN_SECONDS)
+    variables = {**os.environ, **process_specs.component_environment(config, component)}
+    variables["DRAIN_SECONDS"] = str(DRAIN_SECONDS)
     with (config.logs / f"{component}-spare.log").open("wb") as log:
-        process = subprocess.Popen(command, env=told, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
         try:
             _until_ready(url)
             yield

@@ -52,7 +52,7 @@ def scripted(dynamo: Dynamo, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script
 
 
 @pytest.fixture
-def far(scripted: Script) -> Database:
+def scripted_database(scripted: Script) -> Database:
     """A database behind the scripted server."""
     return Database(connect(), "")
 
@@ -138,30 +138,35 @@ def test_one_of_many_racing_claims_wins(database):
 @pytest.mark.parametrize(
     "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
 )
-def test_busy_item_is_retried(far, scripted, reason):
+def test_busy_item_is_retried(scripted_database, scripted, reason):
     scripted.answers = [cancelled("None", reason), cancelled(reason, "None"), (200, {})]
-    far.transact([far.put("notes", {"id": "n1"}), far.put("notes", {"id": "n2"})])
+    scripted_database.transact(
+        [scripted_database.put("notes", {"id": "n1"}), scripted_database.put("notes", {"id": "n2"})]
+    )
     assert scripted.asked == ["TransactWriteItems"] * 3
 
 
-def test_item_that_stays_busy_is_unavailable(far, scripted, monkeypatch):
+def test_item_that_stays_busy_is_unavailable(scripted_database, scripted, monkeypatch):
     monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
     scripted.answers = [cancelled("TransactionConflict")] * 20
     with pytest.raises(Unavailable):
-        far.transact([far.put("notes", {"id": "n1"})])
+        scripted_database.transact([scripted_database.put("notes", {"id": "n1"})])
     assert len(scripted.asked) == 8
 
 
-def test_failed_condition_is_reported_even_with_a_busy_item(far, scripted):
+def test_failed_condition_is_reported_even_with_a_busy_item(scripted_database, scripted):
     scripted.answers = [cancelled("TransactionConflict", "ConditionalCheckFailed")]
     with pytest.raises(TransactionCanceled) as refusal:
-        far.transact(
-            [far.put("notes", {"id": "n1"}), far.put("notes", {"id": "n2"}).labelled("second")]
+        scripted_database.transact(
+            [
+                scripted_database.put("notes", {"id": "n1"}),
+                scripted_database.put("notes", {"id": "n2"}).labelled("second"),
+            ]
         )
     assert refusal.value.failed("second")
 
 
-def test_unprocessed_keys_of_a_batch_are_read_again(far, scripted):
+def test_unprocessed_keys_of_a_batch_are_read_again(scripted_database, scripted):
     def item(number):
         return {"id": {"S": f"n{number}"}}
 
@@ -173,21 +178,24 @@ def test_unprocessed_keys_of_a_batch_are_read_again(far, scripted):
         (200, {"Responses": {"notes": []}, "UnprocessedKeys": {"notes": {"Keys": [item(2)]}}}),
         (200, {"Responses": {"notes": [item(2)]}, "UnprocessedKeys": {}}),
     ]
-    assert set(far.get_by_partition("notes", "id", ["n1", "n2", "n1"])) == {"n1", "n2"}
+    assert set(scripted_database.get_by_partition("notes", "id", ["n1", "n2", "n1"])) == {
+        "n1",
+        "n2",
+    }
     assert scripted.asked == ["BatchGetItem"] * 3
 
 
-def test_batch_that_is_never_processed_is_unavailable(far, scripted, monkeypatch):
+def test_batch_that_is_never_processed_is_unavailable(scripted_database, scripted, monkeypatch):
     monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
     left = {"notes": {"Keys": [{"id": {"S": "n1"}}]}}
     scripted.answers = [(200, {"Responses": {}, "UnprocessedKeys": left})] * 20
     with pytest.raises(Unavailable):
-        far.get_by_partition("notes", "id", ["n1"])
+        scripted_database.get_by_partition("notes", "id", ["n1"])
     assert len(scripted.asked) == 8
 
 
-def test_empty_list_of_keys_makes_no_call(far, scripted):
-    assert far.get_by_partition("notes", "id", []) == {}
+def test_empty_list_of_keys_makes_no_call(scripted_database, scripted):
+    assert scripted_database.get_by_partition("notes", "id", []) == {}
     assert scripted.asked == []
 
 
@@ -204,7 +212,7 @@ def test_items_of_several_tables_are_read_in_one_call(database, dynamo):
     assert none == {}
 
 
-def test_unprocessed_items_of_a_batch_are_read_again(far, scripted):
+def test_unprocessed_items_of_a_batch_are_read_again(scripted_database, scripted):
     first, second = ({"id": {"S": f"n{number}"}} for number in (1, 2))
     left = {"notes": {"Keys": [second], "ConsistentRead": True}}
     scripted.answers = [
@@ -212,17 +220,17 @@ def test_unprocessed_items_of_a_batch_are_read_again(far, scripted):
         (200, {"Responses": {}, "UnprocessedKeys": left}),
         (200, {"Responses": {"notes": [second]}, "UnprocessedKeys": {}}),
     ]
-    found = far.get_items(*(("notes", {"id": f"n{number}"}) for number in (1, 2)))
+    found = scripted_database.get_items(*(("notes", {"id": f"n{number}"}) for number in (1, 2)))
     assert found == [{"id": "n1"}, {"id": "n2"}]
     assert scripted.asked == ["BatchGetItem"] * 3
 
 
-def test_items_that_are_never_processed_are_unavailable(far, scripted, monkeypatch):
+def test_items_that_are_never_processed_are_unavailable(scripted_database, scripted, monkeypatch):
     monkeypatch.setattr(dynamodb.random, "uniform", lambda low, high: 0)
     left = {"notes": {"Keys": [{"id": {"S": "n1"}}]}}
     scripted.answers = [(200, {"Responses": {}, "UnprocessedKeys": left})] * 20
     with pytest.raises(Unavailable):
-        far.get_items(("notes", {"id": "n1"}))
+        scripted_database.get_items(("notes", {"id": "n1"}))
     assert len(scripted.asked) == 8
 
 

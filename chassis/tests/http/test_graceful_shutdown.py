@@ -33,7 +33,7 @@ def notes(settings):
 
 
 @pytest.fixture
-def patient(settings):
+def long_drain(settings):
     """An instance with a drain time longer than a test."""
     with instance(NOTES, settings | {"DRAIN_SECONDS": str(LONG)}) as running:
         yield running
@@ -46,7 +46,7 @@ def children(process: subprocess.Popen[bytes]) -> list[int]:
     ]
 
 
-def gone_after(running: Instance, start: float) -> float:
+def seconds_until_exit(running: Instance, start: float) -> float:
     assert running.process.wait(LONG) == 0
     return time.monotonic() - start
 
@@ -61,46 +61,46 @@ def test_shutdown_fails_readiness_at_once_and_serves_on(notes):
         assert notes.get("/healthz") == 200
         assert notes.get("/api/notes") == 200
         time.sleep(0.02)
-    assert SECONDS < gone_after(notes, start) < SECONDS + 5
+    assert SECONDS < seconds_until_exit(notes, start) < SECONDS + 5
 
 
-def test_second_signal_stops_at_once(patient):
-    patient.process.send_signal(signal.SIGTERM)
-    patient.wait_until("/readyz", 503)
+def test_second_signal_stops_at_once(long_drain):
+    long_drain.process.send_signal(signal.SIGTERM)
+    long_drain.wait_until("/readyz", 503)
     start = time.monotonic()
-    patient.process.send_signal(signal.SIGTERM)
-    assert gone_after(patient, start) < LONG / 2
+    long_drain.process.send_signal(signal.SIGTERM)
+    assert seconds_until_exit(long_drain, start) < LONG / 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 @pytest.mark.parametrize("leaving", [False, True])
-def test_other_signals_stop_at_once(patient, number, leaving):
+def test_other_signals_stop_at_once(long_drain, number, leaving):
     if leaving:
-        patient.process.send_signal(signal.SIGTERM)
-        patient.wait_until("/readyz", 503)
+        long_drain.process.send_signal(signal.SIGTERM)
+        long_drain.wait_until("/readyz", 503)
     start = time.monotonic()
-    patient.process.send_signal(number)
-    assert gone_after(patient, start) < LONG / 2
+    long_drain.process.send_signal(number)
+    assert seconds_until_exit(long_drain, start) < LONG / 2
 
 
 def test_zero_drain_time_stops_at_once(settings):
     with instance(NOTES, settings | {"DRAIN_SECONDS": "0"}) as notes:
         start = time.monotonic()
         notes.process.send_signal(signal.SIGTERM)
-        assert gone_after(notes, start) < 5
+        assert seconds_until_exit(notes, start) < 5
 
 
-def test_worker_that_dies_during_shutdown_is_replaced(patient):
-    patient.process.send_signal(signal.SIGTERM)
-    patient.wait_until("/readyz", 503)
-    before = children(patient.process)
+def test_worker_that_dies_during_shutdown_is_replaced(long_drain):
+    long_drain.process.send_signal(signal.SIGTERM)
+    long_drain.wait_until("/readyz", 503)
+    before = children(long_drain.process)
     os.kill(before[0], signal.SIGKILL)
     end = time.monotonic() + 5
-    while len(now := children(patient.process)) < 2 or before[0] in now:
+    while len(now := children(long_drain.process)) < 2 or before[0] in now:
         assert time.monotonic() < end
         time.sleep(0.02)
     for _ in range(10):
-        assert patient.get("/readyz") == 503
+        assert long_drain.get("/readyz") == 503
 
 
 def test_workers_are_recycled_before_shutdown(settings):

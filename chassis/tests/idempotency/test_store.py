@@ -35,35 +35,37 @@ def database(dynamo):
 
 
 @pytest.fixture
-def answers(database, watch):
+def responses(database, watch):
     return IdempotencyStore(database, NOTES.name, watch)
 
 
-def test_first_response_is_kept(answers, database):
-    assert answers.find_response(KEY) is None
-    database.transact([answers.store_response(KEY, {"id": "n1", "edited_at": None})])
-    assert answers.find_response(KEY) == {"id": "n1", "edited_at": None}
+def test_first_response_is_kept(responses, database):
+    assert responses.find_response(KEY) is None
+    database.transact([responses.store_response(KEY, {"id": "n1", "edited_at": None})])
+    assert responses.find_response(KEY) == {"id": "n1", "edited_at": None}
     with pytest.raises(TransactionCanceled):
-        database.transact([answers.store_response(KEY, {"id": "n2"})])
-    assert answers.find_response(KEY)["id"] == "n1"
+        database.transact([responses.store_response(KEY, {"id": "n2"})])
+    assert responses.find_response(KEY)["id"] == "n1"
 
 
-def test_missing_key_has_no_response(answers):
-    assert answers.find_response(None) is None
+def test_missing_key_has_no_response(responses):
+    assert responses.find_response(None) is None
 
 
-def test_another_request_with_the_key_is_refused(answers, database):
-    database.transact([answers.store_response(KEY, {"id": "n1"})])
+def test_another_request_with_the_key_is_refused(responses, database):
+    database.transact([responses.store_response(KEY, {"id": "n1"})])
     with pytest.raises(IdempotencyKeyReused):
-        answers.find_response(IdempotencyKey("ann", "/api/notes", "k1", "fingerprint-2"))
-    assert answers.find_response(IdempotencyKey("bob", "/api/notes", "k1", "fingerprint-2")) is None
+        responses.find_response(IdempotencyKey("ann", "/api/notes", "k1", "fingerprint-2"))
+    assert (
+        responses.find_response(IdempotencyKey("bob", "/api/notes", "k1", "fingerprint-2")) is None
+    )
 
 
-def test_key_expires_after_24_hours(answers, database, watch):
-    database.transact([answers.store_response(KEY, {"id": "n1"})])
+def test_key_expires_after_24_hours(responses, database, watch):
+    database.transact([responses.store_response(KEY, {"id": "n1"})])
     watch.now += timedelta(hours=24, seconds=-1)
-    assert answers.find_response(KEY)
+    assert responses.find_response(KEY)
     watch.now += timedelta(seconds=1)
-    assert answers.find_response(KEY) is None
-    database.transact([answers.store_response(KEY, {"id": "n2"})])
-    assert answers.find_response(KEY) == {"id": "n2"}
+    assert responses.find_response(KEY) is None
+    database.transact([responses.store_response(KEY, {"id": "n2"})])
+    assert responses.find_response(KEY) == {"id": "n2"}

@@ -25,7 +25,7 @@ NOTES = Subscription("notes", ("note.created", "note.slow", "note.unknown"))
 DOWN = Unavailable("The notes can't be reached right now.")
 
 
-class Impatient(Queue):
+class ImmediateRetryQueue(Queue):
     """A queue that redelivers postponed messages at once."""
 
     def change_visibility(self, messages, seconds: int) -> None:
@@ -41,7 +41,7 @@ class Notes:
     def __init__(self) -> None:
         self.applied: Counter[str] = Counter()
         self.failure: Exception | None = None
-        self.began, self.go_on = Flag(), Flag()
+        self.began, self.resume = Flag(), Flag()
         self._lock = Lock()
 
     def apply(self, event: Event) -> None:
@@ -52,7 +52,7 @@ class Notes:
 
     def slow(self, event: Event) -> None:
         self.began.set()
-        assert self.go_on.wait(20)
+        assert self.resume.wait(20)
         self.apply(event)
 
     def check(self) -> None:
@@ -95,7 +95,7 @@ def running(consumer, notes):
             yield stop
         finally:
             stop.set()
-            notes.go_on.set()
+            notes.resume.set()
         ran.result(5)
 
 
@@ -118,13 +118,13 @@ def test_nothing_is_acknowledged_before_its_effect(bus, places, queue, make, not
         assert notes.began.wait(5)
         assert queue.depth() == QueueDepth(0, 1, 0)
         assert not notes.applied
-        notes.go_on.set()
+        notes.resume.set()
         wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
         assert notes.applied.total() == 1
 
 
 def test_event_whose_acknowledgement_failed_is_redelivered(bus, places, queue, make, notes):
-    class Unacknowledged(Impatient):
+    class UnacknowledgedQueue(ImmediateRetryQueue):
         """A queue whose first acknowledgements fail."""
 
         left = 2
@@ -137,7 +137,7 @@ def test_event_whose_acknowledgement_failed_is_redelivered(bus, places, queue, m
             super().delete(messages)
 
     events = publish(bus, places, 3)
-    with running(make(Unacknowledged), notes):
+    with running(make(UnacknowledgedQueue), notes):
         wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
     assert set(notes.applied) == set(events)
     assert notes.applied.total() > 3
@@ -176,7 +176,7 @@ def test_event_that_a_handler_calls_malformed_is_dead_lettered(bus, places, make
 def test_failing_event_is_dead_lettered_with_its_reason(bus, places, queue, make, notes):
     publish(bus, places)
     notes.failure = LookupError("no such thread")
-    consumer = make(Impatient)
+    consumer = make(ImmediateRetryQueue)
     for _ in range(MAX_ATTEMPTS):
         assert queue.depth() == QueueDepth(1, 0, 0)
         assert consumer.consume_batch(), "nothing is down"
@@ -201,7 +201,7 @@ def test_failed_event_is_retried_after_a_delay(bus, places, queue, make, notes):
 def test_outage_never_leads_to_dead_letters(bus, places, queue, make, notes):
     events = publish(bus, places, 2)
     notes.failure = DOWN
-    consumer = make(Impatient)
+    consumer = make(ImmediateRetryQueue)
     for _ in range(MAX_RECEIVES + 20):
         assert not consumer.consume_batch()
     assert queue.depth() == QueueDepth(2, 0, 0)
@@ -212,7 +212,7 @@ def test_outage_never_leads_to_dead_letters(bus, places, queue, make, notes):
 
 def test_deliveries_during_an_outage_are_not_counted_as_failures(bus, places, queue, make, notes):
     publish(bus, places)
-    consumer = make(Impatient)
+    consumer = make(ImmediateRetryQueue)
     notes.failure = DOWN
     for _ in range(MAX_ATTEMPTS):
         consumer.consume_batch()
@@ -228,7 +228,9 @@ def test_failing_event_is_dead_lettered_before_sqs_moves_it(bus, places, make, n
     publish(bus, places)
     notes.failure = LookupError("x")
     for _ in range(MAX_RECEIVES):
-        make(Impatient).consume_batch()  # each time another process, which knows of no failure
+        make(
+            ImmediateRetryQueue
+        ).consume_batch()  # each time another process, which knows of no failure
     assert [reason for reason, _ in bus.take_dead_letters(places)] == ["LookupError: x"]
 
 
@@ -244,7 +246,7 @@ def test_nothing_is_received_while_a_dependency_is_down(
 
     events = publish(bus, places, 15)
     notes.failure = DOWN
-    with running(make(Impatient, check), notes):
+    with running(make(ImmediateRetryQueue, check), notes):
         wait_until(lambda: checked["checks"] > 5)
         messages = queue.receive(0, most=10) + queue.receive(0)
         assert sorted(message.receive_count for message in messages) == [1] * 5 + [2] * 10
@@ -258,7 +260,7 @@ def test_nothing_is_received_while_a_dependency_is_down(
 def test_message_stays_when_dead_lettering_fails(bus, places, queue, make):
     bus.send(places, "nonsense")
     bus.sqs.delete_queue(QueueUrl=places.dead_letter_queue_url)
-    consumer = make(Impatient)
+    consumer = make(ImmediateRetryQueue)
     assert not consumer.consume_batch()
     (message,) = queue.receive(0)
     assert message.body == "nonsense"
@@ -280,7 +282,7 @@ def test_consumer_receives_no_more_than_it_can_process(bus, places, queue, make,
     with running(make(), notes):
         wait_until(lambda: queue.depth() == QueueDepth(2, 10, 0))
         assert not any(queue.depth() != QueueDepth(2, 10, 0) for _ in range(20))
-        notes.go_on.set()
+        notes.resume.set()
         wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
     assert notes.applied.total() == 12
 
@@ -297,7 +299,7 @@ def test_slow_event_stays_invisible(bus, places, queue, make, notes, monkeypatch
         thread.start()
         assert notes.began.wait(5)
         assert queue.receive(2) == []
-        notes.go_on.set()
+        notes.resume.set()
         thread.join()
     else:
         with running(consumer, notes):
@@ -313,7 +315,7 @@ def test_slow_event_stays_invisible_while_the_queue_is_down(
     monkeypatch.setattr(in_flight, "VISIBILITY_SECONDS", 1)
     publish(bus, places, 1, "note.slow")
 
-    class Rare(Queue):
+    class SingleDeliveryQueue(Queue):
         """A queue that delivers once, and is unreachable afterwards."""
 
         left = 1
@@ -325,7 +327,7 @@ def test_slow_event_stays_invisible_while_the_queue_is_down(
             return super().receive(*arguments)
 
     bus.sqs.set_queue_attributes(QueueUrl=places.queue_url, Attributes={"VisibilityTimeout": "1"})
-    with running(make(Rare), notes):
+    with running(make(SingleDeliveryQueue), notes):
         assert notes.began.wait(5)
         assert queue.receive(2) == []
     assert queue.depth() == QueueDepth(0, 0, 0)
@@ -343,7 +345,7 @@ def test_stop_finishes_events_in_progress(bus, places, queue, make, notes):
     thread.join(0.3)
     assert thread.is_alive()
     publish(bus, places)
-    notes.go_on.set()
+    notes.resume.set()
     thread.join(5)
     assert not thread.is_alive()
     assert queue.depth() == QueueDepth(1, 0, 0), "what came later is another worker's"
@@ -354,7 +356,7 @@ def test_stop_finishes_events_in_progress(bus, places, queue, make, notes):
 def test_stop_returns_events_not_begun(bus, places, queue, make, notes):
     stop = Flag()
 
-    class Late(Queue):
+    class StoppingQueue(Queue):
         """A queue that delivers just when the worker is stopped."""
 
         def receive(self, *arguments):
@@ -363,7 +365,7 @@ def test_stop_returns_events_not_begun(bus, places, queue, make, notes):
             return messages
 
     publish(bus, places, 4)
-    make(Late).run(stop)
+    make(StoppingQueue).run(stop)
     assert queue.depth() == QueueDepth(4, 0, 0)
     assert not notes.applied
 
@@ -378,7 +380,7 @@ def test_idle_consumer_stops_after_its_wait(make, notes):
 def test_consumer_survives_an_outage_of_its_queue(bus, places, queue, make, notes, monkeypatch):
     monkeypatch.setattr(consumers, "_MAX_BACKOFF", 0.01)
 
-    class Flaky(Queue):
+    class FlakyQueue(Queue):
         """A queue that is reachable every other time."""
 
         asked = 0
@@ -390,13 +392,13 @@ def test_consumer_survives_an_outage_of_its_queue(bus, places, queue, make, note
             return super().receive(*arguments)
 
     events = publish(bus, places, 25)
-    with running(make(Flaky), notes):
+    with running(make(FlakyQueue), notes):
         wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
     assert notes.applied == events
 
 
 def test_bug_ends_the_consumer_after_events_in_progress(bus, places, make, notes):
-    class Broken(Queue):
+    class BrokenQueue(Queue):
         """A queue that fails with an unexpected error."""
 
         def delete(self, messages):
@@ -405,7 +407,7 @@ def test_bug_ends_the_consumer_after_events_in_progress(bus, places, make, notes
 
     events = publish(bus, places, 3)
     with pytest.raises(KeyError):
-        make(Broken).run(Flag())
+        make(BrokenQueue).run(Flag())
     assert notes.applied == events
 
 

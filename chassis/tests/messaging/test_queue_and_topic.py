@@ -275,22 +275,24 @@ def test_dead_letters_that_fail_again_do_not_loop(bus, places, queue):
     for number in range(12):
         bus.send(places["notes"], f"nonsense {number}")
 
-    def bury_all() -> None:
+    def dead_letter_all() -> None:
         for message in queue.receive(0):
             queue.dead_letter(message, "malformed: nonsense")
 
-    bury_all()
-    bury_all()
+    dead_letter_all()
+    dead_letter_all()
 
-    class Lively(Queue):
+    class ConsumedQueue(Queue):
         """A queue with a consumer that runs between any two calls."""
 
         def _send(self, *arguments, **options) -> None:
             super()._send(*arguments, **options)
-            bury_all()
+            dead_letter_all()
 
-    lively = Lively(bus.sqs, places["notes"].queue_url, places["notes"].dead_letter_queue_url)
-    assert lively.redrive() == 12
+    consumed = ConsumedQueue(
+        bus.sqs, places["notes"].queue_url, places["notes"].dead_letter_queue_url
+    )
+    assert consumed.redrive() == 12
     assert queue.depth() == QueueDepth(0, 0, 12)
 
 

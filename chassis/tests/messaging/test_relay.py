@@ -102,14 +102,14 @@ def test_backlog_is_published_without_a_pause(bus, places, relay, record, monkey
 
 
 def test_rejected_event_waits_and_delays_no_other(bus, places, outbox, record):
-    class Picky(Topic):
+    class RejectingTopic(Topic):
         """A topic that rejects some events."""
 
         def publish(self, events):
             return super().publish([event for event in events if event.data["text"] != "b"])
 
     record("a", "b", "c")
-    relay = Relay(outbox, Picky(bus.sns, places.topic_arn))
+    relay = Relay(outbox, RejectingTopic(bus.sns, places.topic_arn))
     assert relay.publish_pending() == 2
     assert texts(outbox.load_unpublished(10)) == ["b"]
     record("d")
@@ -172,41 +172,41 @@ def test_events_wait_during_an_outage_of_the_bus_and_catch_up(outbox, record, mo
 def test_relay_survives_an_outage_of_its_outbox(bus, places, outbox, record, monkeypatch):
     monkeypatch.setattr(relays, "_MAX_BACKOFF", 0.01)
 
-    class Flaky:
+    class FlakyOutbox:
         """An outbox that is reachable every other time."""
 
         def __init__(self):
-            self.asked = 0
+            self.calls = 0
 
-        def fails(self):
-            self.asked += 1
-            if self.asked % 2:
+        def fail_every_other_time(self):
+            self.calls += 1
+            if self.calls % 2:
                 detail = "The database is temporarily unavailable."
                 raise Unavailable(detail)
 
         def load_unpublished(self, limit):
-            self.fails()
+            self.fail_every_other_time()
             return outbox.load_unpublished(limit)
 
         def mark_published(self, events):
-            self.fails()
+            self.fail_every_other_time()
             outbox.mark_published(events)
 
     record("a")
-    flaky = Flaky()
+    flaky = FlakyOutbox()
     with running(Relay(flaky, bus.topic(places))):
-        wait_until(lambda: flaky.asked > 6)
+        wait_until(lambda: flaky.calls > 6)
     assert "a" in texts(bus.take_events(places))
 
 
 def test_bug_ends_the_relay():
-    class Broken:
+    class BrokenOutbox:
         def load_unpublished(self, limit):
             message = "no such attribute"
             raise KeyError(message)
 
     with pytest.raises(KeyError):
-        Relay(Broken(), Topic(None, "")).run(Flag())
+        Relay(BrokenOutbox(), Topic(None, "")).run(Flag())
 
 
 def test_idle_relay_stops_at_once(relay):

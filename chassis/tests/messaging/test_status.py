@@ -48,7 +48,7 @@ def places(bus):
     return bus.provision([NOTES])["notes"]
 
 
-def asked(outbox, queue, watch):
+def event_status(outbox, queue, watch):
     app: Flask = web.create_app("notes", "r7", {})
     status.add_status_endpoint(app, outbox, queue, watch)
     answer = app.test_client().get(status.PATH)
@@ -58,7 +58,7 @@ def asked(outbox, queue, watch):
 
 
 def test_status_without_events_is_all_zero(bus, places, outbox, watch):
-    assert asked(outbox, bus.queue(places), watch) == {
+    assert event_status(outbox, bus.queue(places), watch) == {
         "outbox_age_seconds": 0,
         "heartbeat_age_seconds": None,
         "event_lag_seconds": None,
@@ -76,7 +76,7 @@ def test_ages_and_counts_are_reported(bus, places, database, outbox, watch):
     queue.dead_letter(queue.receive(0, most=1)[0], "x")
     queue.receive(0, most=2)
     watch.now += timedelta(seconds=5)
-    assert asked(outbox, queue, watch) == {
+    assert event_status(outbox, queue, watch) == {
         "outbox_age_seconds": 5,
         "heartbeat_age_seconds": 2,
         "event_lag_seconds": 0.75,
@@ -90,27 +90,27 @@ def test_ages_and_counts_are_reported(bus, places, database, outbox, watch):
 def test_waiting_event_has_a_positive_age(database, outbox, watch, back):
     database.transact([outbox.record("note.created", "n1", 1, {})])
     watch.now -= timedelta(seconds=back)
-    assert asked(outbox, None, watch)["outbox_age_seconds"] == 0.001
+    assert event_status(outbox, None, watch)["outbox_age_seconds"] == 0.001
 
 
 def test_unreadable_values_are_null(dynamo, bus, places, watch, outbox):
     gone = DynamoOutbox(
         dynamo.database("gone-"), OUTBOX.name, "notes", watch, uuid7, types=("note.created",)
     )
-    told = asked(gone, bus.queue(places), watch)
+    reported = event_status(gone, bus.queue(places), watch)
     assert (
-        told["outbox_age_seconds"]
-        is told["heartbeat_age_seconds"]
-        is told["event_lag_seconds"]
+        reported["outbox_age_seconds"]
+        is reported["heartbeat_age_seconds"]
+        is reported["event_lag_seconds"]
         is None
     )
-    assert told["queue_depth"] == 0
+    assert reported["queue_depth"] == 0
     bus.sqs.delete_queue(QueueUrl=places.queue_url)
-    told = asked(outbox, bus.queue(places), watch)
-    assert told["queue_depth"] is told["in_flight"] is told["dead_letters"] is None
-    assert told["outbox_age_seconds"] == 0
+    reported = event_status(outbox, bus.queue(places), watch)
+    assert reported["queue_depth"] is reported["in_flight"] is reported["dead_letters"] is None
+    assert reported["outbox_age_seconds"] == 0
 
 
 def test_component_without_a_queue_has_no_queue_numbers(outbox, watch):
-    told = asked(outbox, None, watch)
-    assert told["queue_depth"] is told["in_flight"] is told["dead_letters"] is None
+    reported = event_status(outbox, None, watch)
+    assert reported["queue_depth"] is reported["in_flight"] is reported["dead_letters"] is None

@@ -69,10 +69,12 @@ class Worker:
                 stderr=subprocess.STDOUT,
             )
         wait_until(
-            lambda: "the worker has started" in self.said() or self.process.poll() is not None
+            lambda: (
+                "the worker has started" in self.output_text() or self.process.poll() is not None
+            )
         )
 
-    def said(self) -> str:
+    def output_text(self) -> str:
         return self._log.read_text(encoding="utf-8")
 
     def stop(
@@ -124,7 +126,7 @@ def test_worker_publishes_applies_and_records_heartbeats(worker, database, outbo
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_idle_worker_stops_on_a_signal(worker, number):
     assert worker.stop(number) == 0
-    lines = [json.loads(line) for line in worker.said().splitlines()]
+    lines = [json.loads(line) for line in worker.output_text().splitlines()]
     assert lines[-1]["message"] == "the worker has stopped"
     assert {line["level"] for line in lines} == {"INFO"}
 
@@ -157,8 +159,8 @@ def test_crashed_consumer_ends_the_process_after_its_events(bus, places, worker,
     wait_until(lambda: applied(f"began {slow.subject}"))
     bus.publish(places, deadly)
     assert worker.process.wait(SLOW_SECONDS + MARGIN_SECONDS) == 1
-    assert "the consumer died" in worker.said()
-    assert "was too much" in worker.said()
+    assert "the consumer died" in worker.output_text()
+    assert "was too much" in worker.output_text()
     assert applied(slow.id)
     # Both come again: what the consumer died of, and what it could not acknowledge any more.
     assert queue.depth() == QueueDepth(0, 2, 0)
@@ -174,13 +176,13 @@ def test_relay_that_dies_ends_the_process(worker, dynamo, prefix):
     }
     dynamo.fill(prefix + OUTBOX.name, [item | {"event": "nonsense"}])
     assert worker.process.wait(WAIT_SECONDS + MARGIN_SECONDS) == 1
-    assert "the relay died" in worker.said()
+    assert "the relay died" in worker.output_text()
 
 
 def test_outage_of_the_outbox_does_not_end_the_worker(
     worker, dynamo, prefix, database, outbox, bus, places
 ):
     dynamo.client.delete_table(TableName=prefix + OUTBOX.name)
-    wait_until(lambda: "could not record the worker heartbeat" in worker.said())
+    wait_until(lambda: "could not record the worker heartbeat" in worker.output_text())
     assert worker.process.poll() is None
     assert worker.stop() == 0

@@ -42,7 +42,7 @@ def matches(pattern: str, path: str) -> bool:
     return re.fullmatch(literal, path, re.DOTALL) is not None
 
 
-def answers(path: str, made: Templates) -> str:
+def routed_component(path: str, made: Templates) -> str:
     """Return the component that gets a path."""
     for rule in made.rules():
         if any(matches(pattern, path) for pattern in patterns(rule)):
@@ -57,7 +57,7 @@ def test_path_reaches_its_owner(entry: dict[str, str], stage: Templates) -> None
     parts = urlsplit(entry["path"]) if entry["path"].startswith("http") else None
     path = parts.path if parts else entry["path"].partition("?")[0]
     expected = owner if owner in stage.options.extracted else stages.MONOLITH
-    assert answers(path, stage) == expected
+    assert routed_component(path, stage) == expected
 
 
 def test_every_route_of_the_stage_is_a_rule_and_nothing_else_is(stage: Templates) -> None:

@@ -62,11 +62,11 @@ def test_each_stage_has_its_own_database() -> None:
 
 
 @pytest.fixture
-def began_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def started_as_monolith(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXTRACTED", "")
 
 
-@pytest.mark.usefixtures("began_alone")
+@pytest.mark.usefixtures("started_as_monolith")
 def test_stage_of_a_moved_forum_is_saved(tmp_path: Path) -> None:
     assert stage_file.current_stage(tmp_path) == CurrentStage(frozenset())
     assert not stage_file.has_moved_domains(tmp_path)
@@ -97,7 +97,7 @@ def test_saved_stage_applies_to_its_own_forum_only(
         ("posts", True, "started with EXTRACTED=posts, not this one"),
     ],
 )
-@pytest.mark.usefixtures("began_alone")
+@pytest.mark.usefixtures("started_as_monolith")
 def test_setup_refuses_the_services_of_another_forum(
     tmp_path: Path, began: str | None, moved: bool, said: str
 ) -> None:
@@ -123,14 +123,14 @@ def test_forum_without_moves_needs_no_override() -> None:
 
 
 def test_override_enables_new_and_disables_returned_services() -> None:
-    told = compose_override.override_text(
+    text = compose_override.override_text(
         frozenset({"users", "threads"}), frozenset({"threads", "posts"})
     )
-    assert 'INITIAL_STAGE: "users,threads"' in told
+    assert 'INITIAL_STAGE: "users,threads"' in text
     for name in ("threads", "posts-worker", "dynamodb", "bus-recovery", "monolith-worker"):
-        assert f"  {name}: {{ profiles: !reset [] }}\n" in told
+        assert f"  {name}: {{ profiles: !reset [] }}\n" in text
     for name in ("users", "users-worker"):
-        assert f"  {name}: {{ profiles: !override [returned] }}\n" in told
+        assert f"  {name}: {{ profiles: !override [returned] }}\n" in text
 
 
 def project(folder: Path, *files: str) -> ComposeProject:
@@ -163,42 +163,42 @@ def test_unread_override_names_the_options_instead(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[ComposeHost, BinaryIO, BinaryIO]]:
+def streams() -> Iterator[tuple[ComposeHost, BinaryIO, BinaryIO]]:
     """Provide the client in a container, and the agent's ends of its streams."""
-    (questions, asks), (hears, answers) = os.pipe(), os.pipe()
-    with os.fdopen(questions, "rb") as read, os.fdopen(answers, "wb", buffering=0) as written:
+    (requests, request_pipe), (response_pipe, responses) = os.pipe(), os.pipe()
+    with os.fdopen(requests, "rb") as read, os.fdopen(responses, "wb", buffering=0) as written:
         # As in a container, also where a shell in the background has these tests ignore it.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        yield ComposeHost(asks, hears), read, written
+        yield ComposeHost(request_pipe, response_pipe), read, written
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     time.sleep(0.1)
     signal.signal(signal.SIGINT, before)
 
 
 def test_container_sends_requests_to_the_host_and_waits(
-    ends: tuple[ComposeHost, BinaryIO, BinaryIO],
+    streams: tuple[ComposeHost, BinaryIO, BinaryIO],
 ) -> None:
-    hands, questions, answers = ends
-    answers.write(b"{}\n{}\n")
-    hands.up("bus", "posts")
-    hands.services(("posts",))
-    assert questions.readline() == b'{"up": ["bus", "posts"]}\n'
-    assert questions.readline() == b'{"services": ["posts"]}\n'
+    host, requests, responses = streams
+    responses.write(b"{}\n{}\n")
+    host.up("bus", "posts")
+    host.services(("posts",))
+    assert requests.readline() == b'{"up": ["bus", "posts"]}\n'
+    assert requests.readline() == b'{"services": ["posts"]}\n'
 
 
 def test_error_of_the_host_stops_the_move(
-    ends: tuple[ComposeHost, BinaryIO, BinaryIO],
+    streams: tuple[ComposeHost, BinaryIO, BinaryIO],
 ) -> None:
-    hands, _, answers = ends
-    answers.write(b'{"error": "no room left"}\n')
+    host, _, responses = streams
+    responses.write(b'{"error": "no room left"}\n')
     with pytest.raises(DeploymentError, match="no room left"):
-        hands.down("posts")
+        host.down("posts")
 
 
 def test_mover_stops_when_the_host_disconnects(
-    ends: tuple[ComposeHost, BinaryIO, BinaryIO],
+    streams: tuple[ComposeHost, BinaryIO, BinaryIO],
 ) -> None:
-    _, _, answers = ends
+    _, _, responses = streams
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it comes at any moment
-        answers.close()
+        responses.close()
         time.sleep(5)

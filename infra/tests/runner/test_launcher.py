@@ -142,22 +142,22 @@ def test_process_that_dies_is_named_and_stops_the_rest(tmp_path: Path, part: str
         assert stack.process is not None
         assert stack.process.wait(20) == 1
         assert not stack.wait_until_gone()
-        said = stack.output_text()
-        assert f"{part} was killed by a signal" in said
-        assert f"{part}.log" in said
+        output = stack.output_text()
+        assert f"{part} was killed by a signal" in output
+        assert f"{part}.log" in output
         last = stack.log(part).splitlines()
-        assert not last or last[-1][:100] in said or part == "gateway"
+        assert not last or last[-1][:100] in output or part == "gateway"
 
 
 def test_process_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
     stack = Stack(USERS, tmp_path, {**SMALL, "SIGN_IN_LIMIT_PER_NAME": "many"})
     assert stack.spawn().wait(60) == 1
     assert not stack.wait_until_gone()
-    said = stack.output_text()
+    output = stack.output_text()
     assert re.search(
-        r"^(users|migrate|monolith) ended with code \d+\. Its last log lines:", said, re.M
+        r"^(users|migrate|monolith) ended with code \d+\. Its last log lines:", output, re.M
     )
-    assert "SIGN_IN_LIMIT_PER_NAME" in said
+    assert "SIGN_IN_LIMIT_PER_NAME" in output
 
 
 def test_without_supervisord_everything_ends(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_fetched_executable_finds_libraries_and_fonts_beside_it(
 
     folder = executable.parent
     environ = {"PATH": os.environ["PATH"]}
-    said = subprocess.check_output([executable, "--flag"], env=environ, text=True)
-    assert said.split() == ["--flag", f"{folder}/lib", f"{folder}/fonts.conf"]
+    output = subprocess.check_output([executable, "--flag"], env=environ, text=True)
+    assert output.split() == ["--flag", f"{folder}/lib", f"{folder}/fonts.conf"]
     assert (folder / "fonts" / "file").exists()
     assert f"<dir>{folder}/fonts</dir>" in (folder / "fonts.conf").read_text()
     assert folder.parent == without_chromium

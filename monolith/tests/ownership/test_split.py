@@ -116,10 +116,10 @@ def test_split_badge_names_the_component_behind_each_fragment(
     assert BADGE.findall(page) == ["threads/dev", "posts/dev", "monolith/dev"]
     parts.database.engine.dispose()
     settings = settings.model_copy(update={"threads_url": "http://127.0.0.1:9"})
-    lame = create_app(settings)
-    page = lame.test_client().get("/").text
+    degraded = create_app(settings)
+    page = degraded.test_client().get("/").text
     assert BADGE.findall(page) == ["monolith/dev, from its replica", "monolith/dev"]
-    for app in (labelled, lame):
+    for app in (labelled, degraded):
         app.extensions["database"].engine.dispose()
 
 
@@ -129,8 +129,8 @@ def test_thread_without_posts_service_shows_head_and_keeps_reply(
     settings = make_settings(
         **STAGE, threads_url=services.threads_url, posts_url="http://127.0.0.1:9"
     )
-    lame = create_app(settings)
-    mine = lame.test_client()
+    degraded = create_app(settings)
+    mine = degraded.test_client()
     mine.set_cookie("forum_session", ada.token)
     page = mine.get(f"/threads/{thread}")
     assert page.status_code == 200
@@ -146,15 +146,15 @@ def test_thread_without_posts_service_shows_head_and_keeps_reply(
     for _ in range(2):
         assert back.post(f"/threads/{thread}", data=form).status_code == 303
     assert back.get(f"/threads/{thread}").text.count("Not lost") == 1
-    lame.extensions["database"].engine.dispose()
+    degraded.extensions["database"].engine.dispose()
 
 
 def test_without_threads_known_thread_is_shown_and_replied_to(ada, services, thread, make_settings):
     settings = make_settings(
         **STAGE, threads_url="http://127.0.0.1:9", posts_url=services.posts_url
     )
-    parts, lame = Bootstrap(settings), create_app(settings)
-    mine = lame.test_client()
+    parts, degraded = Bootstrap(settings), create_app(settings)
+    mine = degraded.test_client()
     mine.set_cookie("forum_session", ada.token)
     assert mine.get(f"/threads/{thread}").status_code == 503, "no event has told of it yet"
     event = event_factory.thread_event(thread, title="Split")
@@ -168,7 +168,7 @@ def test_without_threads_known_thread_is_shown_and_replied_to(ada, services, thr
     done = mine.post(f"/threads/{thread}", data=form)
     assert done.status_code == 303, done.text
     assert "Meanwhile" in mine.get(done.headers["Location"]).text
-    for database in (parts.database, lame.extensions["database"]):
+    for database in (parts.database, degraded.extensions["database"]):
         database.engine.dispose()
 
 
@@ -178,8 +178,8 @@ def test_resent_form_finishes_a_thread_whose_first_post_failed(
     settings = make_settings(
         **STAGE, threads_url=services.threads_url, posts_url="http://127.0.0.1:9"
     )
-    lame = create_app(settings)
-    mine = lame.test_client()
+    degraded = create_app(settings)
+    mine = degraded.test_client()
     mine.set_cookie("forum_session", ada.token)
     page = mine.get("/threads/new").text
     token = page.split('name="csrf_token" value="')[1].split('"')[0]
@@ -194,7 +194,7 @@ def test_resent_form_finishes_a_thread_whose_first_post_failed(
     assert done.status_code == 303
     assert form["thread_id"] in done.headers["Location"]
     assert browser_of(ada).get("/").text.count("Half") == 1
-    lame.extensions["database"].engine.dispose()
+    degraded.extensions["database"].engine.dispose()
 
 
 @pytest.mark.parametrize("domain", ["users", "threads", "posts"])

@@ -35,7 +35,7 @@ def shown(client, thread):
     return seen["post_count"], seen["last_activity_at"]
 
 
-def truth(began: str, history: list[Event]) -> tuple[int, str]:
+def expected_counters(began: str, history: list[Event]) -> tuple[int, str]:
     """Compute a thread's expected counters from all events of its posts."""
     newest: dict[str, Event] = {}
     for event in sorted(history, key=lambda event: event.version):
@@ -44,7 +44,7 @@ def truth(began: str, history: list[Event]) -> tuple[int, str]:
     return count, max([began, *(event.data["created_at"] for event in newest.values())])
 
 
-def life(thread, created_at, edits=0, *, deleted=False):
+def post_lifecycle(thread, created_at, edits=0, *, deleted=False):
     """Build the events of a post's life cycle."""
     kinds = ["post.created", *["post.updated"] * edits, *["post.deleted"] * deleted]
     post = uuid7()
@@ -96,16 +96,16 @@ def test_post_counts_and_moves_its_thread_up(client, begin, later, tell):
 
 def test_deleted_post_is_not_counted_but_its_activity_stays(client, begin, later, tell):
     thread, other = begin("Quiet"), begin("Other")
-    kept = life(thread, later(1))
-    gone = life(thread, later(3), deleted=True)
-    tell(*life(other, later(2)), *kept, *gone)
+    kept = post_lifecycle(thread, later(1))
+    gone = post_lifecycle(thread, later(3), deleted=True)
+    tell(*post_lifecycle(other, later(2)), *kept, *gone)
     assert shown(client, thread) == (1, format_timestamp(later(3)))
     assert [one["id"] for one in walk(client, PATH)] == [thread, other]
 
 
 def test_edited_post_counts_once_and_is_no_activity(client, begin, later, tell, dynamo):
     thread = begin("Edited")
-    first, *edits = life(thread, later(1), edits=3)
+    first, *edits = post_lifecycle(thread, later(1), edits=3)
     tell(first)
     with dynamo.counted() as calls:
         tell(*edits)
@@ -116,7 +116,7 @@ def test_edited_post_counts_once_and_is_no_activity(client, begin, later, tell, 
 def test_posts_change_neither_version_nor_title_of_the_thread(client, begin, ada, later, tell):
     path = f"{PATH}/{(thread := begin('Mine'))}"
     before = client.get(path)
-    tell(*life(thread, later(1), edits=1))
+    tell(*post_lifecycle(thread, later(1), edits=1))
     after = client.get(path)
     assert after.headers["ETag"] == before.headers["ETag"] == '"1"'
     assert after.json == before.json | {
@@ -131,7 +131,7 @@ def test_posts_change_neither_version_nor_title_of_the_thread(client, begin, ada
 
 def test_counted_post_is_read_but_not_written_again(begin, later, tell, dynamo):
     thread = begin("Counted")
-    old, new = life(thread, later(1), deleted=True)
+    old, new = post_lifecycle(thread, later(1), deleted=True)
     with dynamo.counted() as calls:
         tell(new)
     assert calls == {"BatchGetItem": 1, "TransactWriteItems": 1}
@@ -142,7 +142,11 @@ def test_counted_post_is_read_but_not_written_again(begin, later, tell, dynamo):
 
 def test_threads_and_posts_are_counted_apart(client, begin, later, tell):
     one, two = begin("One"), begin("Two")
-    tell(*life(one, later(1)), *life(one, later(2)), *life(two, later(1), deleted=True))
+    tell(
+        *post_lifecycle(one, later(1)),
+        *post_lifecycle(one, later(2)),
+        *post_lifecycle(two, later(1), deleted=True),
+    )
     assert (shown(client, one)[0], shown(client, two)[0]) == (2, 0)
 
 
@@ -163,34 +167,34 @@ def histories(draw: Callable[..., list[tuple[int, int, bool, list[int]]]]):
     return posts, draw(st.randoms(use_true_random=False))
 
 
-@given(drawn=histories())
+@given(sample=histories())
 @settings(
     max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_events_in_any_order_and_repeated_end_with_the_truth(drawn, client, begin, later, tell):
-    posts, chance = drawn
+def test_events_in_any_order_end_with_the_expected_counters(sample, client, begin, later, tell):
+    posts, chance = sample
     thread = begin("Converging")
     began = shown(client, thread)[1]
     history, arriving = [], []
     for seconds, edits, deleted, chosen in posts:
-        told = life(thread, later(seconds), edits, deleted=deleted)
-        history += told
+        lifecycle = post_lifecycle(thread, later(seconds), edits, deleted=deleted)
+        history += lifecycle
         # The newest comes at least once; of the others each may come often or never.
-        arriving += [told[-1], *(told[number % len(told)] for number in chosen)]
+        arriving += [lifecycle[-1], *(lifecycle[number % len(lifecycle)] for number in chosen)]
     chance.shuffle(arriving)
     active = began
     for event in arriving:
         tell(event)
         before, active = active, shown(client, thread)[1]
         assert active >= before
-    assert shown(client, thread) == truth(began, history)
+    assert shown(client, thread) == expected_counters(began, history)
     [listed] = [one for one in walk(client, PATH, limit=100) if one["id"] == thread]
-    assert (listed["post_count"], listed["last_activity_at"]) == truth(began, history)
+    assert (listed["post_count"], listed["last_activity_at"]) == expected_counters(began, history)
 
 
-def crowding(apply, deliveries, consumers=8):
+def consume_concurrently(apply, deliveries, consumers=8):
     """Share deliveries among consumers; conflicting ones are redelivered, as from a queue."""
     start = Barrier(consumers)
 
@@ -215,18 +219,18 @@ def test_concurrent_consumers_neither_lose_nor_double_posts(client, begin, later
     history = [
         event
         for number in range(30)
-        for event in life(thread, later(number), number % 3, deleted=number % 4 == 3)
+        for event in post_lifecycle(thread, later(number), number % 3, deleted=number % 4 == 3)
     ]
     deliveries = [*history, *history]
     chance.shuffle(deliveries)
-    crowding(tell, deliveries)
-    assert shown(client, thread) == truth(began, history)
+    consume_concurrently(tell, deliveries)
+    assert shown(client, thread) == expected_counters(began, history)
     assert [one["id"] for one in walk(client, PATH)] == [thread, other]
 
 
 def test_edits_and_counts_at_the_same_moment_lose_nothing(app, client, begin, ada, later, tell):
     path = f"{PATH}/{(thread := begin('Number 0'))}"
-    history = [event for number in range(24) for event in life(thread, later(number))]
+    history = [event for number in range(24) for event in post_lifecycle(thread, later(number))]
     edits = 12
 
     def edit():
@@ -239,7 +243,7 @@ def test_edits_and_counts_at_the_same_moment_lose_nothing(app, client, begin, ad
 
     with ThreadPoolExecutor(1) as pool:
         editing = pool.submit(edit)
-        crowding(tell, history, consumers=4)
+        consume_concurrently(tell, history, consumers=4)
         answers = editing.result()
     assert {answer.status_code for answer in answers} == {200}
     read = client.get(path)
@@ -249,10 +253,10 @@ def test_edits_and_counts_at_the_same_moment_lose_nothing(app, client, begin, ad
     assert [one["id"] for one in walk(client, PATH, q=f"number {edits}")] == [thread]
 
 
-class Meddled(Database):
+class HookedDatabase(Database):
     """A database with a hook that runs once, right after a read of several items."""
 
-    meddle: Callable[[], None] | None = None
+    hook: Callable[[], None] | None = None
     written: tuple[str, ...] = ()
     """The tables that the last transaction was about."""
 
@@ -266,27 +270,27 @@ class Meddled(Database):
 
     def get_items(self, *wanted, **others):
         found = super().get_items(*wanted, **others)
-        meddle, self.meddle = self.meddle, None
-        if meddle:
-            meddle()
+        hook, self.hook = self.hook, None
+        if hook:
+            hook()
         return found
 
 
 @pytest.fixture
-def meddled(dynamo, settings):
+def hooked(dynamo, settings):
     """Return a database with a hook between reads and writes."""
-    return Meddled(dynamo.client, settings.table_prefix)
+    return HookedDatabase(dynamo.client, settings.table_prefix)
 
 
 @pytest.fixture
-def service(settings, meddled):
+def service(settings, hooked):
     """The service on that database."""
     service = ThreadsService(settings)
-    service.database = meddled
+    service.database = hooked
     return service
 
 
-def test_edit_and_count_do_not_conflict(client, begin, ada, later, meddled, service, dynamo):
+def test_edit_and_count_do_not_conflict(client, begin, ada, later, hooked, service, dynamo):
     store, thread_id = service.store, begin("As it was")
     replicas = service.event_handlers()
     read = store.get(thread_id)
@@ -301,7 +305,7 @@ def test_edit_and_count_do_not_conflict(client, begin, ada, later, meddled, serv
         assert answer.status_code == 200
 
     # An edit between a count's read and its write.
-    meddled.meddle = edit
+    hooked.hook = edit
     with dynamo.counted() as calls:
         replicas["post.created"](post_event(thread_id, created_at=later(2)))
     # Two of each: one read is the edit's, of the author's name, and one write is.
@@ -310,38 +314,38 @@ def test_edit_and_count_do_not_conflict(client, begin, ada, later, meddled, serv
     assert client.get(f"{PATH}/{thread_id}").json["title"] == "Edited again"
 
 
-def test_thread_is_written_only_when_it_changes(begin, later, meddled, service):
+def test_thread_is_written_only_when_it_changes(begin, later, hooked, service):
     thread = begin("Seldom written")
     replicas = service.event_handlers()
     for event, tables_written in zip(
-        life(thread, later(1), edits=1, deleted=True),
+        post_lifecycle(thread, later(1), edits=1, deleted=True),
         [(tables.TALLY.name, "threads"), (tables.TALLY.name,), (tables.TALLY.name, "threads")],
         strict=True,
     ):
         replicas[event.type](event)
-        assert meddled.written == tables_written
+        assert hooked.written == tables_written
 
 
-def test_overtaken_count_keeps_the_later_activity(client, begin, later, meddled, service, tell):
+def test_overtaken_count_keeps_the_later_activity(client, begin, later, hooked, service, tell):
     thread = begin("Overtaken")
-    meddled.meddle = lambda: tell(post_event(thread, created_at=later(9)))
+    hooked.hook = lambda: tell(post_event(thread, created_at=later(9)))
     replicas = service.event_handlers()
     replicas["post.created"](post_event(thread, created_at=later(5)))
     assert shown(client, thread) == (2, format_timestamp(later(9)))
 
 
-def test_concurrent_counts_of_one_post_count_once(client, begin, later, meddled, service, tell):
+def test_concurrent_counts_of_one_post_count_once(client, begin, later, hooked, service, tell):
     thread = begin("Twice")
-    created, deleted = life(thread, later(1), deleted=True)
+    created, deleted = post_lifecycle(thread, later(1), deleted=True)
     replicas = service.event_handlers()
     for first, second, count in ((created, created, 1), (created, deleted, 0)):
-        meddled.meddle = lambda second=second: tell(second)
+        hooked.hook = lambda second=second: tell(second)
         replicas[first.type](first)
         assert shown(client, thread) == (count, format_timestamp(later(1)))
 
 
 def test_posts_of_a_deleted_thread_restore_nothing(
-    client, begin, moderator, later, tell, meddled, service, database
+    client, begin, moderator, later, tell, hooked, service, database
 ):
     thread = begin("Going")
     mark = {"id": thread, "deleted": True, "version": 2}
@@ -351,7 +355,7 @@ def test_posts_of_a_deleted_thread_restore_nothing(
         assert client.delete(path, headers=moderator.headers).status_code == 204
 
     # The first is being counted while the thread goes, the second comes afterwards.
-    meddled.meddle = delete
+    hooked.hook = delete
     service.event_handlers()["post.created"](post_event(thread))
     tell(post_event(thread, created_at=later(1)))
     assert database.get("threads", {"id": thread}) == mark

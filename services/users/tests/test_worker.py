@@ -92,7 +92,7 @@ def test_repeated_and_early_confirmations_finish_an_erasure(
     assert client.get(erased).json["status"] == "erasing", "the queue may be down"
     relay.publish_pending()
     [event] = [one for one in bus.take_events(places["others"]) if one.type == events.ERASED]
-    confirmations = [forgotten(event.subject, keeper, event.version) for keeper in REPLICA_HOLDERS]
+    confirmations = [forgotten(event.subject, holder, event.version) for holder in REPLICA_HOLDERS]
     bus.publish(places["others"], *confirmations[1:], *confirmations[1:])
     consume()
     assert client.get(erased).json["status"] == "erasing"
@@ -137,8 +137,8 @@ def test_confirmations_match_their_schema(client, settings, bus, places, consume
     consume()
     assert bus.take_dead_letters(places["users"]) == []
     store = UsersService(settings).store
-    keeper = example.source.removeprefix("/")
-    assert store.erasure(ada.id).waiting_for == frozenset(REPLICA_HOLDERS) - {keeper}
+    holder = example.source.removeprefix("/")
+    assert store.erasure(ada.id).waiting_for == frozenset(REPLICA_HOLDERS) - {holder}
     assert client.get(location).json["status"] == "erasing"
 
 
@@ -195,7 +195,7 @@ def test_worker_process_exchanges_events_and_stops_on_sigterm(client, bus, place
                 (ada.id, 2, "user.erased"),
             ]
             bus.publish(
-                places["others"], *(forgotten(ada.id, keeper) for keeper in REPLICA_HOLDERS)
+                places["others"], *(forgotten(ada.id, holder) for holder in REPLICA_HOLDERS)
             )
             while client.get(location).json["status"] == "erasing" and time.monotonic() < end:
                 time.sleep(0.1)
