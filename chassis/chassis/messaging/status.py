@@ -12,6 +12,13 @@ from chassis.messaging.outbox import Outbox
 from chassis.messaging.sqs_queue import Queue
 
 PATH = "/eventz"
+KEYS = frozenset(
+    (
+        *("outbox_age_seconds", "queue_depth", "in_flight", "dead_letters"),
+        *("event_lag_seconds", "heartbeat_age_seconds"),
+    )
+)
+"""The keys of a status."""
 
 
 def add_status_endpoint(app: Flask, outbox: Outbox, queue: Queue | None, clock: Clock) -> None:

@@ -54,6 +54,7 @@ def event_status(outbox, queue, watch):
     answer = app.test_client().get(status.PATH)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json.keys() == status.KEYS
     return answer.json
 
 

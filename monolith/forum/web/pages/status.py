@@ -13,6 +13,7 @@ from chassis.client.service_client import ServiceClient
 from chassis.errors import Failure
 from chassis.headers import SERVED_BY
 from chassis.http.routing import add_routes, get
+from chassis.messaging.status import KEYS as EVENT_STATUS_KEYS
 from chassis.messaging.status import PATH as EVENTS
 from forum.domains import NAMES
 from forum.web.context import PageContext
@@ -75,12 +76,16 @@ class StatusPage:
 
 
 def _event_status(client: ServiceClient) -> Mapping[str, Any]:
-    """Return a service's event status; empty on failure, which alone is no outage."""
+    """Return a service's event status; empty on failure, which alone is no outage.
+
+    While a deployment rolls, a service of another revision may report other keys.
+    """
     try:
         status = client.request("GET", EVENTS).body
     except Failure:
         return {}
-    return status if isinstance(status, Mapping) else {}
+    complete = isinstance(status, Mapping) and status.keys() >= EVENT_STATUS_KEYS
+    return status if complete else {}
 
 
 def _result(name: str, pending: Future[ComponentHealth]) -> ComponentHealth:
