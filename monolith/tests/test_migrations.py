@@ -1,5 +1,8 @@
 """The migrations create and drop the schema of the models."""
 
+import subprocess
+import sys
+
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -16,6 +19,22 @@ def test_migrated_tables_are_those_of_the_models(url):
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
     engine.dispose()
+
+
+def test_migrations_see_all_models_without_the_application(url):
+    # In a process of its own: here, other tests have imported every model.
+    code = (
+        "import sys; from alembic import command; from alembic.config import Config;"
+        "config = Config(); config.set_main_option('script_location', sys.argv[1]);"
+        "config.attributes['url'] = sys.argv[2]; command.check(config)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(MIGRATIONS), url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_migrating_again_changes_nothing(url):

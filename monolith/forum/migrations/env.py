@@ -4,12 +4,13 @@ from alembic import context
 
 from forum import idempotency, outbox
 from forum.database import Base, make_engine
+from forum.ownership import state as ownership
 from forum.posts import models as posts
 from forum.threads import models as threads
 from forum.users import models as users
 
 # The import of a module with models registers them in the metadata.
-MODELS = (idempotency, outbox, users, threads, posts)
+MODELS = (idempotency, outbox, ownership, users, threads, posts)
 
 engine = make_engine(context.config.attributes["url"])
 with engine.execution_options(writing=True).connect() as connection:

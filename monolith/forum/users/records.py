@@ -72,8 +72,7 @@ class UserRecords:
         for record in sorted(records, key=lambda one: not one["erased"]):
             with self.database.writing() as session:
                 if force:
-                    older = update(UserRow).where(UserRow.id == record["id"]).values(version=0)
-                    session.execute(older)
+                    self._make_older(session, record)
                 self._put(session, record)
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
@@ -110,6 +109,17 @@ class UserRecords:
                     .where(ErasureRow.user_id == record["id"])
                     .values(waiting_for=left, finished_at=finished)
                 )
+
+    def _make_older(self, session: Session, record: Record) -> None:
+        """Let a record replace the stored user, whatever the versions are."""
+        mine = update(UserRow).where(UserRow.id == record["id"])
+        if record["erased"]:
+            # Nothing is left to replace in an erased user.
+            erased = mine.where(UserRow.erased.is_(True))
+            session.execute(erased.values(version=record["version"]))
+            erasure = update(ErasureRow).where(ErasureRow.user_id == record["id"])
+            session.execute(erasure.values(requested_at=parse_timestamp(record["requested_at"])))
+        session.execute(mine.where(UserRow.erased.is_(False)).values(version=0))
 
     def _put(self, session: Session, record: Record) -> None:
         if record["erased"]:
