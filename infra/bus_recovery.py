@@ -69,7 +69,8 @@ class BusRecovery:
         """Mark all events that may have been lost for republishing; return their number."""
         try:
             since = parse_timestamp(self._checkpoint.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
+            # None yet, or damaged: all events that outboxes still have.
             since = clock() - RETENTION
         count = sum(outbox.republish_since(since - MARGIN) for outbox in self._outboxes)
         self._sqs.create_queue(QueueName=COMPLETE)

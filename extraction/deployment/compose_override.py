@@ -11,7 +11,7 @@ from extraction.deployment.compose_project import MARK, OVERRIDE, ComposeProject
 from infra import stages
 from infra.compose.required_services import required_services
 
-HEAD = f"""{MARK}: which services run since domains of this forum moved.
+HEAD = f"""{MARK} and `make reintegrate`: which services run since domains of this forum moved.
 # It is about the forum that began with EXTRACTED={{began}}; it goes when all are where they were.
 """
 

@@ -15,8 +15,8 @@ from infra import stages
 from infra.runner.config import ROOT
 
 OVERRIDE = "compose.override.yaml"
-MARK = "# Written by `make extract` and `make reintegrate`"
-"""The first line of a generated file, as opposed to a user's own."""
+MARK = "# Written by `make extract`"
+"""How a generated file begins, as opposed to a user's own."""
 _COMPOSE = "com.docker.compose"
 _PROFILES = ",".join((*stages.DOMAINS, "tools"))
 _SAID = 1500  # characters of the engine's output

@@ -82,6 +82,8 @@ class StageProcesses:
         states = self._supervisor.states()
         if not self._supervisor.is_alive():
             raise ProcessFailedError(SUPERVISORD, "died; it supervised all other processes")
+        # A move starts some processes only after it has recorded the stage.
+        self._up.update(name for name in self._config.processes if states[name].running)
         if not self._config.restart:
             self._raise_if_down(states)
             return

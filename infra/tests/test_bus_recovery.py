@@ -58,6 +58,16 @@ def test_events_possibly_lost_with_the_bus_are_published_again(
     assert outbox.replayed == [NOW - RETENTION - MARGIN]
 
 
+@pytest.mark.parametrize("text", ["", "soon"])
+def test_damaged_checkpoint_counts_as_none(
+    bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path, text: str
+) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.write_text(text)
+    recovery_of(bus, outbox, places, checkpoint).republish(lambda: NOW)
+    assert outbox.replayed == [NOW - RETENTION - MARGIN]
+
+
 def test_recovery_starts_at_the_last_idle_checkpoint(
     bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
 ) -> None:
