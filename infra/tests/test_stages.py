@@ -86,7 +86,7 @@ def test_moderator_is_made_where_accounts_live(extracted: frozenset[str], tmp_pa
     stack = Stack(extracted, tmp_path, SMALL)
     done = stack.control("moderator", "ada")
     assert done.returncode == 1
-    assert "does not run" in done.stderr
+    assert "is not running" in done.stderr
     with stack:
         token = register(stack, "ada")
         stack.moderator("ada")

@@ -26,7 +26,7 @@ def test_hostile_text_is_shown_as_text(browser: Browser, stack: Stack) -> None:
         session.press("Start thread")
         thread = page.url
         assert page.locator("main h1").first.inner_text() == HOSTILE
-        page.get_by_role("link", name="Edit").click()
+        page.get_by_role("link", name="Edit your post").click()
         edit = page.url
         page.goto("/me")
         session.type(**{"About you": f"</textarea>{HOSTILE}"})

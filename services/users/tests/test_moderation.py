@@ -75,7 +75,7 @@ def environment(monkeypatch, settings):
 @pytest.mark.usefixtures("environment")
 def test_command_makes_the_first_moderator(client, ada, capsys):
     assert command.main(["ADA"]) == 0
-    assert capsys.readouterr().out.startswith("ada is a moderator")
+    assert capsys.readouterr().out.startswith("ada is now a moderator")
     assert client.get(ada.path).json["role"] == "moderator"
 
 
