@@ -9,7 +9,6 @@ every earlier event has then arrived. Consumers ignore events that they have alr
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -104,17 +103,8 @@ def build_recovery(stage: CurrentStage, database_url: str, checkpoint: Path) -> 
     return BusRecovery(sqs, outboxes, queues, checkpoint)
 
 
-def run(
-    read_stage: Callable[[], CurrentStage],
-    database_url: str,
-    checkpoint: Path,
-    provision: str,
-) -> None:
-    """Recover the bus of a forum's current stage until SIGTERM.
-
-    `provision` is the module that creates the current stage's tables and queues. It runs in its
-    own process, so that its memory is released.
-    """
+def run(read_stage: Callable[[], CurrentStage], database_url: str, checkpoint: Path) -> None:
+    """Recover the bus of a forum's current stage until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logs.configure("bus-recovery")
     stage = read_stage()
@@ -126,14 +116,14 @@ def run(
             recovery = build_recovery(stage, database_url, checkpoint)
         try:
             if not recovery.is_complete():
-                subprocess.run((sys.executable, "-m", provision), check=True)  # noqa: S603
+                provisioning.provision_queues(stage.extracted, stage.moving)
                 count = recovery.republish(utc_now)
                 _LOG.info("bus recovered; %d events will be published again", count)
             if time.monotonic() > recorded + CHECKPOINT_SECONDS:
                 recovery.record_checkpoint(utc_now())
                 recorded = time.monotonic()
             healthcheck.record_heartbeat()
-        except (Unavailable, BotoCoreError, ClientError, subprocess.CalledProcessError) as error:
+        except (Unavailable, BotoCoreError, ClientError) as error:
             _LOG.warning("bus recovery is waiting: %s", error)
         time.sleep(CHECK_SECONDS)
 
@@ -143,5 +133,4 @@ if __name__ == "__main__":
         provisioning.current_stage,
         os.environ["DATABASE_URL"],
         Path(os.environ["CHECKPOINT_FILE"]),
-        "infra.provisioning",
     )

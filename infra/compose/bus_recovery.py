@@ -13,5 +13,4 @@ if __name__ == "__main__":
         current_stage,
         DATABASE_URL.read_text(encoding="utf-8"),
         CHECKPOINTS / stages.stage_name(initial_stage()),
-        "infra.compose.provision",
     )
