@@ -43,11 +43,11 @@ def _enter(page: Page, name: str) -> None:
     page.wait_for_url("**/")
 
 
-def _looked(page: Page, pages: dict[str, str]) -> list[str]:
+def _looked(page: Page, pages: dict[str, str], folder: str = FOLDER) -> list[str]:
     wrong = []
     for name, path in pages.items():
         page.goto(path)
-        wrong += look(page, name, FOLDER)
+        wrong += look(page, name, folder)
     return wrong
 
 
@@ -66,7 +66,7 @@ def test_public_pages_look_right(page: Page, content: Content) -> None:
         "status": "/status",
         "not-found": "/nothing",
     }
-    wrong = _looked(page, pages, FOLDER)
+    wrong = _looked(page, pages)
     assert not wrong, "\n".join(wrong)
 
 
@@ -80,7 +80,7 @@ def test_pages_of_a_member_look_right(page: Page, content: Content) -> None:
         "title": f"{content.thread}/edit",
         "account": "/me",
     }
-    wrong = _looked(page, pages, FOLDER)
+    wrong = _looked(page, pages)
 
     page.goto(content.thread)
     page.locator("details.help summary").click()
@@ -111,7 +111,7 @@ def test_pages_of_a_member_look_right(page: Page, content: Content) -> None:
 def test_pages_of_a_moderator_look_right(page: Page, content: Content) -> None:
     _enter(page, content.moderator)
     pages = {"moderator-thread": content.odd, "moderator-person": content.person}
-    wrong = _looked(page, pages, FOLDER)
+    wrong = _looked(page, pages)
     page.goto(content.odd)
     page.get_by_role("button", name="Lock thread").click()
     page.get_by_text("This thread is locked.").wait_for()

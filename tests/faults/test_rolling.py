@@ -87,7 +87,7 @@ def _spare(stack: Stack, component: str) -> Iterator[None]:
     )
     variables = {**os.environ, **process_specs.component_environment(config, component)}
     variables["DRAIN_SECONDS"] = str(DRAIN_SECONDS)
-    with (config.logs / f"{component}-spare.log").open("wb") as log:
+    with (config.log_folder / f"{component}-spare.log").open("wb") as log:
         process = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
         try:
             _until_ready(url)
