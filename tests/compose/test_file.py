@@ -129,4 +129,6 @@ def test_build_context_holds_code_only() -> None:
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"
     assert rules[-2:] == ["**/__pycache__", "**/.*"]
-    assert not [rule for rule in rules if "var" in rule or "tests" in rule or ".git" in rule]
+    assert "**/tests" in rules
+    included = [rule for rule in rules if rule.startswith("!")]
+    assert not [rule for rule in included if "var" in rule or "tests" in rule or ".git" in rule]

@@ -27,7 +27,9 @@ import pathlib, re
 odd = re.compile(r"(private|secret|password|session)_key|[.](pem|key|sqlite|db)$|^[.]env")
 for top in "app data home keys opt root secrets shares srv state tmp".split():
     for file in pathlib.Path("/", top).rglob("*"):
-        if odd.search(file.name) and file.name != "cacert.pem" and file.is_file():
+        if file.suffix in {".py", ".pyc"} or file.name == "cacert.pem":
+            continue
+        if odd.search(file.name) and file.is_file():
             print(file)
 """
 
