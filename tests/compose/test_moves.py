@@ -147,7 +147,7 @@ def test_restart_keeps_the_owners(run: Run) -> None:
     run.stack.compose("restart")
     expected = {"users": "users", "threads": "monolith", "posts": "posts"}
     run.stack.until(lambda: run.stack.owners() == expected, "everybody answers")
-    assert "owner users" in run.stack.make("status")
+    assert "owned by users" in run.stack.make("status")
     run.check("restart", began, writes, 0)
 
 
