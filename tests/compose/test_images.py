@@ -14,7 +14,7 @@ BOUNDS = {
     "threads": 90,
     "posts": 90,
     "monolith": 95,
-    "tools": 95,
+    "tools": 100,
     "bus": 90,
     "dynamodb": 90,
     "gateway": 130,
