@@ -1,7 +1,7 @@
 """Copying of records from one side of a move to the other, and verification of both sides."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chassis.ownership.records import (
@@ -82,6 +82,9 @@ class Copier:
         self._source, self._target = source, target
         self._target_learns, self._may_lack = target_learns, may_lack
         self._changed = changed
+        self.lacking: set[str] = set()
+        """The ids of deleted records that the target lacked. An event of their creation may still
+        arrive there, so they are copied once more in the end."""
 
     def copy(self, after: str, seen: OnProgress) -> str | None:
         """Copy one page; return the start of the next one."""
@@ -154,6 +157,7 @@ class Copier:
                         report.differences.append(Difference(one, fields))
 
     def _put_changed(self, wanted: dict[str, Record], before: dict[str, Record]) -> None:
+        self._note_lacking((one, before.get(key)) for key, one in wanted.items())
         differing = [one for key, one in wanted.items() if needs_copy(one, before.get(key))]
         same = [one for one in differing if _version(before.get(one["id"])) == one["version"]]
         self._target.write([one for one in differing if one not in same])
@@ -172,6 +176,7 @@ class Copier:
         self, portion: Sequence[Record], report: VerificationReport, *, repair: bool
     ) -> None:
         pairs = self._pairs(portion)
+        self._note_lacking(pairs)
         for record, _ in pairs:
             report.add(record)
         wrong = [
@@ -209,6 +214,11 @@ class Copier:
             report.behind += 1
             self._target.write([record])
         report.differences.append(Difference(one, ["keeps changing"]))
+
+    def _note_lacking(self, pairs: Iterable[tuple[Record, Record | None]]) -> None:
+        self.lacking.update(
+            record["id"] for record, found in pairs if found is None and self._may_lack(record)
+        )
 
     def _pairs(self, records: Sequence[Record]) -> list[tuple[Record, Record | None]]:
         found = self._target.read_many([one["id"] for one in records])

@@ -172,6 +172,7 @@ class Reintegrate:
         """Prove during the write freeze that the monolith has the same records as the service."""
         report = VerificationReport()
         self._copy_unseen_changes(report)
+        self._copier.copy_changed(sorted(self._copier.lacking))
         self._move.report_differences(report)
         self._fill_placeholders()
         self._move.copy_auxiliary(

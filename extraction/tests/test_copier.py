@@ -49,6 +49,24 @@ def test_post_lost_with_its_thread_is_counted_once() -> None:
     assert (ledger.totals, ledger.differences) == ((2, 5), [])
 
 
+def test_deleted_record_that_the_copy_lacked_can_be_copied_again() -> None:
+    class Unknowing(Kept):
+        """A record store that can't store the deletion of a record that it doesn't know."""
+
+        def write(self, records: Sequence[Record], *, force: bool = False) -> None:
+            super().write([one for one in records if one["id"] in self.records], force=force)
+
+    gone: Record = {"id": "a", "version": 2, "deleted": True}
+    owner, copy = Kept(gone), Unknowing()
+    copier = Copier(owner, copy, may_lack=lambda record: bool(record.get("deleted")))
+    copier.verify(lambda _: None, repair=False)
+    assert copier.lacking == {"a"}
+    # Now the event of its creation arrives late.
+    copy.records["a"] = post("a")
+    copier.copy_changed(sorted(copier.lacking))
+    assert copy.records["a"] == gone
+
+
 def test_change_during_verification_is_counted_and_copied() -> None:
     class Busy(Kept):
         """A record store with an edit right after a page was read."""

@@ -22,6 +22,7 @@ from forum.posts.extracted.replica import PostReplica
 from forum.posts.sole_author import RemoteSoleAuthorCheck, SqlSoleAuthorCheck
 from forum.posts.store import SqlPosts
 from forum.settings import ForumSettings
+from forum.threads import events as thread_events
 from forum.threads.admission import OwnedThreadAdmission, ReplicaThreadAdmission, ThreadAdmission
 from forum.threads.extracted.remote import RemoteThreads
 from forum.threads.extracted.replica import ThreadReplica
@@ -176,6 +177,9 @@ class Bootstrap:
             for domain, of_domain in replicas.items()
             for kind, handler in of_domain.items()
         }
+        # Deletions are final, whoever owns the thread now: that of a service may arrive late.
+        deleted = thread_events.DELETED
+        handlers[deleted] = replicas["threads"][deleted]
         if self.settings.may_own("users"):
             for kind, handler in ErasureConfirmations(self.sql_users).handlers().items():
                 handlers[kind] = partial(self._apply_to_owner, "users", handler)
