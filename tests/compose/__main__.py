@@ -10,11 +10,12 @@ import sys
 
 from infra.runner.config import ROOT
 
-# Of the browser tests, only what depends on the deployment: a session from end to end, and pages
-# while a component is down.
+# Generated cases, list parameters and Markdown depend on code only. Of the browser tests, these
+# depend on the deployment: a session from end to end, and pages while a component is down.
+ALIKE = ("generated", "pagination", "markdown")
 SUITES = (
     ("tests/compose",),
-    ("tests/contract",),
+    ("tests/contract", *(f"--ignore=tests/contract/protocol/test_{name}.py" for name in ALIKE)),
     ("tests/e2e/test_first_session.py", "tests/e2e/test_degraded.py"),
 )
 STAGES = "monolith users+threads+posts"
