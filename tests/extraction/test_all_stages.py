@@ -23,8 +23,8 @@ WAY = [
     ("extract", "threads"),
     ("extract", "posts"),
     ("reintegrate", "users"),
-    ("reintegrate", "threads"),
     ("reintegrate", "posts"),
+    ("reintegrate", "threads"),
 ]
 """Moves that visit each stage once, and each domain in both directions."""
 
