@@ -77,7 +77,7 @@ class BusSettings(RenamedSettings):
     """The SQS queue of the component's dead letters."""
 
     events_wait_seconds: Annotated[int, Field(ge=0, le=20)] = 20
-    """How long a worker waits for messages in one call. Stopping it takes as long."""
+    """Seconds that a worker waits for messages in one call; stopping it takes as long."""
 
 
 BUS_SETTINGS = ("events_topic_arn", "events_queue_url", "events_dead_letter_queue_url")

@@ -16,7 +16,7 @@ from infra.runner.config import ROOT
 
 OVERRIDE = "compose.override.yaml"
 MARK = "# Written by `make extract`"
-"""How a generated file begins, as opposed to a user's own."""
+"""The beginning of a generated file, which a user's own file lacks."""
 _COMPOSE = "com.docker.compose"
 _PROFILES = ",".join((*stages.DOMAINS, "tools"))
 _SAID = 1500  # characters of the engine's output

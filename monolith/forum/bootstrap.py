@@ -177,7 +177,7 @@ class Bootstrap:
             for domain, of_domain in replicas.items()
             for kind, handler in of_domain.items()
         }
-        # Deletions are final, whoever owns the thread now: that of a service may arrive late.
+        # A deletion is final under every owner; the service's event may arrive after a move.
         deleted = thread_events.DELETED
         handlers[deleted] = replicas["threads"][deleted]
         if self.settings.may_own("users"):

@@ -107,7 +107,7 @@ def _must_hold(parts, history):
         assert row.version == event.version
         assert row.username_key is None
     assert {event.subject: event.version for event in published} == erased
-    assert len(published) == len(erased), "each is told of once"
+    assert len(published) == len(erased), "one confirmation per erased user"
     assert {(event.type, event.source) for event in published} <= {("user.forgotten", "/monolith")}
     newest = history.last("post")
     assert posts.keys() == newest.keys()

@@ -164,7 +164,7 @@ def _known() -> Select[UserRow, str, datetime]:
         select(UserRow, Credential.password_hash, ErasureRow.requested_at)
         .outerjoin(Credential, Credential.user_id == UserRow.id)
         .outerjoin(ErasureRow, ErasureRow.user_id == UserRow.id)
-        # Users of whom only the name may be known have version 0.
+        # Placeholders, known by name at most, have version 0.
         .where(UserRow.version > 0)
     )
 

@@ -64,7 +64,7 @@ class Erasure:
 
 
 def begin_erasure(user: User, replica_holders: frozenset[str], now: datetime) -> Erasure:
-    """Begin the erasure of a user of whom these components hold replicas."""
+    """Begin the erasure of a user; these components hold replicas of them."""
     return Erasure(
         user.id, user.version + 1, now, replica_holders, None if replica_holders else now
     )
