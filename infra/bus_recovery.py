@@ -29,7 +29,8 @@ from chassis.messaging.replay import MARGIN
 from chassis.messaging.sqs_queue import Queue, QueueDepth
 from forum.database import Database
 from forum.outbox import SqlOutbox
-from infra import provisioning, stages
+from infra import ministack, provisioning, stages
+from infra.atomic_file import write_atomically
 from infra.current_stage import CurrentStage
 from infra.domains import SERVICES
 from infra.ministack import PREFIX
@@ -82,23 +83,20 @@ class BusRecovery:
             return
         if all(queue.depth() == QueueDepth(0, 0, 0) for queue in self._queues):
             self._checkpoint.parent.mkdir(exist_ok=True)
-            partial = self._checkpoint.with_suffix(".partial")
-            partial.write_text(format_timestamp(now), encoding="utf-8")
-            partial.replace(self._checkpoint)
+            write_atomically(self._checkpoint, format_timestamp(now))
 
 
 def build_recovery(stage: CurrentStage, database_url: str, checkpoint: Path) -> BusRecovery:
     """Build the recovery of a stage, without opening a connection."""
     sqs = sqs_client(1)
-    endpoint = f"{boto3.client('sqs').meta.endpoint_url}/000000000000/{PREFIX}"
+    bus = boto3.client("sqs").meta.endpoint_url
     tables = database.Database(database.connect(), PREFIX)
     outboxes: list[Outbox] = [
         SERVICES[name].outbox(tables, utc_now, uuid7) for name in stage.services
     ]
     outboxes.append(SqlOutbox(Database(database_url), utc_now))
     queues = [
-        Queue(sqs, endpoint + name, f"{endpoint}{name}-dead-letters")
-        for name in (stages.MONOLITH, *stage.services)
+        Queue(sqs, *ministack.queue_urls(bus, name)) for name in (stages.MONOLITH, *stage.services)
     ]
     return BusRecovery(sqs, outboxes, queues, checkpoint)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import stages
+from infra.atomic_file import write_atomically
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,4 @@ def read_current_stage(file: Path) -> CurrentStage | None:
 def write_current_stage(stage: CurrentStage, file: Path) -> None:
     """Replace a forum's stage file."""
     content = {"extracted": sorted(stage.extracted), "moving": sorted(stage.moving)}
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(content), encoding="utf-8")
-    partial.replace(file)
+    write_atomically(file, json.dumps(content))

@@ -39,11 +39,16 @@ def ministack_environment(config: RunConfig) -> dict[str, str]:
 
 def bus_environment(config: RunConfig, component: str) -> dict[str, str]:
     """Return a component's settings of the bus, which are known before the bus runs."""
-    own = Subscription(component, ())
-    queues = f"{config.internal_url(BUS)}/{ACCOUNT}"
+    queue, dead_letter_queue = queue_urls(config.internal_url(BUS), component)
     return {
         "EVENTS_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic_name(PREFIX)}",
-        "EVENTS_QUEUE_URL": f"{queues}/{own.queue_name(PREFIX)}",
-        "EVENTS_DEAD_LETTER_QUEUE_URL": f"{queues}/{own.dead_letter_queue_name(PREFIX)}",
+        "EVENTS_QUEUE_URL": queue,
+        "EVENTS_DEAD_LETTER_QUEUE_URL": dead_letter_queue,
         "EVENTS_WAIT_SECONDS": str(WAIT_SECONDS),
     }
+
+
+def queue_urls(bus: str, component: str) -> tuple[str, str]:
+    """Return the URLs of a component's queue and dead-letter queue on a bus."""
+    own, queues = Subscription(component, ()), f"{bus}/{ACCOUNT}"
+    return f"{queues}/{own.queue_name(PREFIX)}", f"{queues}/{own.dead_letter_queue_name(PREFIX)}"

@@ -23,11 +23,15 @@ from infra.ministack import PREFIX
 
 def main() -> int:
     """Create all missing resources; idempotent."""
-    stage = current_stage()
+    provision(current_stage())
+    return 0
+
+
+def provision(stage: CurrentStage) -> None:
+    """Create the missing resources of a stage, and print the names of new tables."""
     for name in provision_tables(stage.services):
         print(f"created {name}")
     provision_queues(stage.extracted, stage.moving)
-    return 0
 
 
 def current_stage() -> CurrentStage:

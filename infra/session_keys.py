@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from infra import stages
+from infra.atomic_file import write_atomically
 from infra.domains import SESSION_SIGNERS
 from infra.runner.config import RunConfig
 
@@ -47,8 +48,4 @@ def _make_pair(folder: Path) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    partial = file.with_name(file.name + ".partial")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+    write_atomically(file, text, mode=0o600)

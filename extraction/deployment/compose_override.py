@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from extraction.deployment.compose_project import MARK, OVERRIDE, ComposeProject
 from infra import stages
+from infra.atomic_file import write_atomically
 from infra.compose.required_services import required_services
 
 HEAD = f"""{MARK} and `make reintegrate`: which services run since domains of this forum moved.
@@ -43,7 +44,5 @@ def write_override(project: ComposeProject, services: Collection[str]) -> str:
     if not wanted:
         file.unlink(missing_ok=True)
         return ""
-    partial = file.with_suffix(".partial")
-    partial.write_text(wanted, encoding="utf-8")
-    partial.replace(file)
+    write_atomically(file, wanted)
     return ""

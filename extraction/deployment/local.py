@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from extraction.deployment.port import DeploymentError, exclusive
@@ -69,7 +68,7 @@ class LocalDeployment:
     def start_service(self, domain: str) -> None:
         """Start the datastores, create the service's tables and queue, and start the service."""
         after = replace(
-            self._local, moving=self._local.moving | {domain}, initial_stage=self._initial_stage
+            self._local, moving=self._local.moving | {domain}, initial_stage=self._local.data_stage
         )
         self._check_ports(after)
         dynoxide.ensure_installed()
@@ -90,7 +89,7 @@ class LocalDeployment:
     def set_routes(self, extracted: frozenset[str]) -> None:
         """Write new routes, and wait until the gateway uses them."""
         changed = extracted ^ self._local.extracted
-        self._note(replace(self._local, extracted=extracted, initial_stage=self._initial_stage))
+        self._note(replace(self._local, extracted=extracted, initial_stage=self._local.data_stage))
         table, file = routes.load().at(extracted), process_specs.routes_file(self._local)
         self._gateway.wait_until_routed(
             extracted, changed, lambda: process.write_routes(table, file)
@@ -99,7 +98,7 @@ class LocalDeployment:
     def stop_service(self, domain: str) -> None:
         """Stop a service, drop its queue's subscription, and stop its unused dependencies."""
         after = replace(
-            self._local, moving=self._local.moving - {domain}, initial_stage=self._initial_stage
+            self._local, moving=self._local.moving - {domain}, initial_stage=self._local.data_stage
         )
         self._note(after)
         time.sleep(LAUNCHER_LOOKS)
@@ -117,7 +116,7 @@ class LocalDeployment:
     def keep_service(self, domain: str) -> None:
         """Record that a domain stays at its service."""
         after = replace(
-            self._local, moving=self._local.moving - {domain}, initial_stage=self._initial_stage
+            self._local, moving=self._local.moving - {domain}, initial_stage=self._local.data_stage
         )
         provisioning.provision_queues(after.extracted, after.moving)
         self._note(after)
@@ -125,14 +124,6 @@ class LocalDeployment:
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
         """Return the component that serves each domain."""
         return self._gateway.served_by(domains)
-
-    @property
-    def _initial_stage(self) -> frozenset[str]:
-        return (
-            self._local.extracted
-            if self._local.initial_stage is None
-            else self._local.initial_stage
-        )
 
     def _note(self, config: RunConfig) -> None:
         save_stage(config)
@@ -150,7 +141,7 @@ class LocalDeployment:
     def _start(self, part: str) -> None:
         info = self._infos()[part]
         if not info["pid"]:
-            with supervisor_rpc.proxy(self._socket) as server:
+            with supervisor_rpc.configured_proxy(self._local.run_folder) as server:
                 server.supervisor.startProcess(f"{info['group']}:{part}", False)
         deadline = time.monotonic() + PATIENCE
         ports = self._local.ports
@@ -165,17 +156,10 @@ class LocalDeployment:
     def _stop(self, part: str) -> None:
         info = self._infos()[part]
         if info["pid"]:
-            with supervisor_rpc.proxy(self._socket) as server:
+            with supervisor_rpc.configured_proxy(self._local.run_folder) as server:
                 server.supervisor.stopProcess(f"{info['group']}:{part}", True)
 
     def _infos(self) -> dict[str, Any]:
-        with supervisor_rpc.proxy(self._socket) as server:
+        with supervisor_rpc.configured_proxy(self._local.run_folder) as server:
             found: Any = server.supervisor.getAllProcessInfo()
         return {info["name"]: info for info in found}
-
-    @cached_property
-    def _socket(self) -> Path:
-        lines = (
-            (self._local.run_folder / "supervisord.conf").read_text(encoding="utf-8").splitlines()
-        )
-        return Path(next(line[5:] for line in lines if line.startswith("file=")))

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra import session_keys, stages
+from infra.atomic_file import write_atomically
 from infra.compose.stage_file import FOLDER, database_name, has_moved_domains, initial_stage
 from infra.domains import SESSION_SIGNERS
 from infra.runner.config import BUS_RECOVERY
@@ -89,10 +90,7 @@ def stale_override_problem(began: str | None, folder: Path = FOLDER) -> str:
 
 def _ensure_password(file: Path) -> None:
     if not file.exists():
-        partial = file.with_suffix(".partial")
-        partial.touch(mode=0o600)
-        partial.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-        partial.replace(file)
+        write_atomically(file, secrets.token_urlsafe(32), mode=0o600)
 
 
 def _fill(folder: Path, given: Mapping[str, str]) -> None:

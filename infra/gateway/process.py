@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from infra import stages
+from infra.atomic_file import write_atomically
 from infra.gateway import routes
 from infra.gateway.configuration import Address, GatewayConfig, render
 from infra.gateway.http_manager import route_discovery
@@ -35,9 +36,7 @@ def write_configuration(gateway: GatewayConfig, file: Path) -> None:
 
 def write_routes(active: routes.Routes, file: Path) -> None:
     """Write a gateway's routes; a running gateway applies them at once, all or none."""
-    partial = file.with_name(f"{file.name}.partial")
-    partial.write_text(json.dumps(route_discovery(active), indent=2) + "\n", encoding="utf-8")
-    partial.replace(file)
+    write_atomically(file, json.dumps(route_discovery(active), indent=2) + "\n")
 
 
 def executable() -> str:

@@ -52,8 +52,7 @@ def main() -> int:
 
 
 def _take(lock: Lock, config: RunConfig) -> None:
-    initial = config.extracted if config.initial_stage is None else config.initial_stage
-    description = {"extracted": stages.as_setting(initial), "ports": dict(config.ports)}
+    description = {"extracted": stages.as_setting(config.data_stage), "ports": dict(config.ports)}
     holder = lock.holder() or {}
     if holder and not _exists(holder["pid"]):
         console.say("Waiting for the previous run to stop ...")

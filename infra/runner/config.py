@@ -83,10 +83,14 @@ class RunConfig:
         return (*self.servers, *self.workers, *((BUS_RECOVERY,) if self.services else ()))
 
     @property
+    def data_stage(self) -> frozenset[str]:
+        """The stage that the data began with."""
+        return self.extracted if self.initial_stage is None else self.initial_stage
+
+    @property
     def folder(self) -> Path:
         """The folder of the data, named after its initial stage."""
-        initial = self.extracted if self.initial_stage is None else self.initial_stage
-        return self.var / "stages" / stages.stage_name(initial)
+        return self.var / "stages" / stages.stage_name(self.data_stage)
 
     @property
     def stage_file(self) -> Path:
@@ -173,9 +177,11 @@ def with_current_stage(config: RunConfig) -> RunConfig:
     """Return the configuration at the current stage: domains may have moved."""
     if (current := read_current_stage(config.stage_file)) is None:
         return config
-    initial = config.extracted if config.initial_stage is None else config.initial_stage
     return replace(
-        config, initial_stage=initial, extracted=current.extracted, moving=current.moving
+        config,
+        initial_stage=config.data_stage,
+        extracted=current.extracted,
+        moving=current.moving,
     )
 
 

@@ -228,10 +228,7 @@ class RunnerStack:
 
     @contextmanager
     def _supervisor(self) -> Iterator[Any]:
-        file = self.config.run_folder / "supervisord.conf"
-        lines = file.read_text(encoding="utf-8").splitlines()
-        place = next(line.removeprefix("file=") for line in lines if line.startswith("file="))
-        with supervisor_rpc.proxy(Path(place)) as server:
+        with supervisor_rpc.configured_proxy(self.config.run_folder) as server:
             yield server.supervisor
 
     def _until(self, done: Callable[[], bool], what: str) -> None:

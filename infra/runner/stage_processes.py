@@ -66,9 +66,7 @@ class StageProcesses:
 
     def adopt(self, config: RunConfig, say: Callable[[str], None]) -> None:
         """Switch to another stage's processes, which were started or are about to stop."""
-        states = self._supervisor.states()
-        # A worker is started later than its service.
-        self._up = {name for name in config.processes if name in self._up or states[name].running}
+        self._up &= set(config.processes)
         if config.extracted != self._config.extracted:
             say(f"The forum is now at stage {stages.stage_name(config.extracted)}.")
         self._config = config
@@ -79,9 +77,7 @@ class StageProcesses:
         Raises:
             ProcessFailedError: a process died that is not restarted.
         """
-        states = self._supervisor.states()
-        if not self._supervisor.is_alive():
-            raise ProcessFailedError(SUPERVISORD, "died; it supervised all other processes")
+        states = self._read_states()
         # A move starts some processes only after it has recorded the stage.
         self._up.update(name for name in self._config.processes if states[name].running)
         if not self._config.restart:
@@ -107,15 +103,15 @@ class StageProcesses:
     def _wait(self) -> None:
         self._pause(0.02)
         if time.monotonic() > self._checked_at + _CHECK_SECONDS:
-            self._check_started()
+            # During a start, a process that dies ends the stage, with RESTART=on too.
+            self._raise_if_down(self._read_states())
             self._checked_at = time.monotonic()
 
-    def _check_started(self) -> None:
-        # During a start, a process that dies ends the stage, with RESTART=on too.
+    def _read_states(self) -> Mapping[str, ProcessState]:
         states = self._supervisor.states()
         if not self._supervisor.is_alive():
             raise ProcessFailedError(SUPERVISORD, "died; it supervised all other processes")
-        self._raise_if_down(states)
+        return states
 
     def _until_done(self, task: str) -> None:
         while (state := self._supervisor.states()[task]).running:

@@ -74,7 +74,7 @@ class Supervisor:
 
     def spawn(self) -> int:
         """Start supervisord without any program; return its process id."""
-        file = self._folder / "supervisord.conf"
+        file = self._folder / supervisor_rpc.CONFIGURATION
         text = configuration(self._folder, self._socket, self._logs, self._programs.values())
         file.write_text(text, encoding="utf-8")
         self._socket.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from typing import Any
 from xmlrpc.client import ServerProxy, Transport
 
 SECONDS = 5
+CONFIGURATION = "supervisord.conf"
 
 
 class _Connection(http.client.HTTPConnection):
@@ -35,3 +36,11 @@ class _UnixTransport(Transport):
 def proxy(path: Path) -> ServerProxy:
     """Return a proxy, which connects at its first call and again after a failure."""
     return ServerProxy("http://localhost/RPC2", transport=_UnixTransport(path))
+
+
+def configured_proxy(folder: Path) -> ServerProxy:
+    """Return a proxy for the supervisord that runs with the configuration in a folder."""
+    lines = (folder / CONFIGURATION).read_text(encoding="utf-8").splitlines()
+    return proxy(
+        Path(next(line.removeprefix("file=") for line in lines if line.startswith("file=")))
+    )

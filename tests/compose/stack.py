@@ -121,12 +121,7 @@ class Composed:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Read from the monolith's database."""
-        began = (
-            self.config.extracted
-            if self.config.initial_stage is None
-            else self.config.initial_stage
-        )
-        name = database_name(began)
+        name = database_name(self.config.data_stage)
         asked = f"SELECT coalesce(json_agg(found), '[]') FROM ({sql}) AS found"
         read = f'PGPASSWORD="$(cat /secrets/database_password)" psql -U forum -d {name} -At -c "$0"'
         rows = json.loads(self.compose("exec", "-T", "postgres", "sh", "-c", read, asked))
