@@ -7,11 +7,13 @@ once.
 """
 
 import mmap
+import os
 import signal
 from typing import Any
 
 # One byte shared by the master and its workers; it exists before they are forked.
 _begun = mmap.mmap(-1, 1)
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 def begin() -> None:
@@ -39,8 +41,23 @@ def install(arbiter: Any, seconds: float) -> None:
             # No thread, because the master forks.
             signal.setitimer(signal.ITIMER_REAL, seconds)
 
+    os.register_at_fork(after_in_parent=deliver_signals)
     signal.signal(signal.SIGALRM, lambda *_: arbiter.signal(signal.SIGTERM, None))
     arbiter.handle_term = handle_term
+
+
+def hold_signals() -> None:
+    """Hold stop signals back until `deliver_signals`, in this process and in one forked meanwhile.
+
+    A worker between its fork and its own handlers would run the master's handler, which loses the
+    signal; gunicorn then waits for the worker until it kills it (gunicorn's issue 1910).
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+
+
+def deliver_signals() -> None:
+    """Deliver the stop signals that were held back, and later ones at once."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
 
 def cancel_timer() -> None:

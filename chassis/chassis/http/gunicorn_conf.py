@@ -46,6 +46,11 @@ def when_ready(server: Any) -> None:
     graceful_shutdown.install(server, drain_seconds)
 
 
+def pre_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
+    """Keep signals for a worker that cannot handle them yet."""
+    graceful_shutdown.hold_signals()
+
+
 def on_exit(server: Any) -> None:  # noqa: ARG001
     """Clean up in the master."""
     graceful_shutdown.cancel_timer()

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, in which a connection without a request occupies no thread.
+"""gunicorn's threaded worker: an idle connection occupies no thread, and no stop signal is lost.
 
 A load balancer opens connections in advance; after a burst, many have never carried a request.
 gunicorn gives each new one a thread, which waits up to five seconds for the first byte, so sixteen
@@ -10,9 +10,16 @@ from functools import partial
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from chassis.http import graceful_shutdown
+
 
 class LazyThreadWorker(ThreadWorker):
     """Worker whose main loop waits for the first request of a new connection."""
+
+    def init_signals(self) -> None:
+        """Install the worker's handlers, then accept the signals held back since its fork."""
+        super().init_signals()
+        graceful_shutdown.deliver_signals()
 
     def enqueue_req(self, conn: TConn) -> None:
         """Pass a connection to a thread if it has data to read."""
