@@ -93,12 +93,14 @@ def test_pages_of_a_member_look_right(page: Page, content: Content) -> None:
     page.goto(content.thread)
     page.get_by_label("Your reply").fill("   ")
     page.get_by_role("button", name="Post reply").click()
+    page.locator("#body-error").wait_for()
     wrong += look(page, "refused", FOLDER)
 
     page.goto(content.thread)
     page.get_by_label("Your reply").fill("Long thoughts.")
     page.context.clear_cookies()
     page.get_by_role("button", name="Post reply").click()
+    page.get_by_label("Username").wait_for()
     wrong += look(page, "session-ended", FOLDER)
     page.get_by_label("Username").fill(content.member)
     page.get_by_label("Password").fill(PASSWORD)
@@ -120,7 +122,8 @@ def test_pages_of_a_moderator_look_right(page: Page, content: Content) -> None:
     page.goto("/me")
     page.get_by_label("Yes, delete my account permanently").check()
     page.get_by_role("button", name="Delete account").click()
-    page.get_by_role("heading", name="deleted").wait_for()
+    # Until then a script may load the page again.
+    page.get_by_text("Deletion completed").wait_for()
     wrong += look(page, "erased", FOLDER)
     assert not wrong, "\n".join(wrong)
 
