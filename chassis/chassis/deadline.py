@@ -3,6 +3,9 @@
 Work for a caller that has stopped waiting only delays others. A request's deadline starts where
 the request arrives; every call made for it waits no longer than that, and passes the remaining
 time on to the next component. A worker has no deadline.
+
+Only other components may shorten it. The local gateway removes the header from requests of
+clients; an ALB cannot, but it marks them by `X-Forwarded-Port`, which no component sends.
 """
 
 import re
@@ -13,11 +16,14 @@ from contextvars import ContextVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from chassis.errors import Unavailable
-from chassis.headers import DEADLINE
+from chassis.headers import DEADLINE, FORWARDED_PORT
 
 MAX_SECONDS = 10.0  # seconds; also the default of a request without the header
 RESPONSE_MARGIN = 0.05  # seconds reserved for the way back of the next component's response
 
+_DEADLINE, _FORWARDED_PORT = (
+    "HTTP_" + name.upper().replace("-", "_") for name in (DEADLINE, FORWARDED_PORT)
+)
 _MILLISECONDS = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ends_at: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -57,10 +63,11 @@ def limit(seconds: float) -> Iterator[None]:
 
 
 def add_deadlines(app: WSGIApplication) -> WSGIApplication:
-    """Wrap an application so that each request has a deadline: the caller's, but bounded."""
+    """Wrap an application so that each request has a deadline: a peer's, but bounded."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with limit(_seconds(environ.get("HTTP_" + DEADLINE.upper().replace("-", "_"), ""))):
+        from_client = _FORWARDED_PORT in environ
+        with limit(MAX_SECONDS if from_client else _seconds(environ.get(_DEADLINE, ""))):
             return app(environ, start_response)
 
     return application

@@ -57,6 +57,11 @@ def test_caller_can_shorten_the_deadline(client):
     assert seconds_left(client, "1") <= 0.001
 
 
+def test_client_behind_a_load_balancer_has_no_influence_on_the_deadline(client):
+    headers = {DEADLINE: "1", "X-Forwarded-Port": "443"}
+    assert 9.5 < client.get("/left", headers=headers).json["left"] <= 10
+
+
 @pytest.mark.parametrize(
     "given",
     ["0", "10001", "99999999999", "-5", "1.5", "1e3", "", "x", "٣٠٠", "2500, 3", " ", "0x9"],

@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 from chassis.client.connection_pool import ConnectionPool, NoResponseError
 from chassis.deadline import RESPONSE_MARGIN, header_value, remaining_seconds
 from chassis.errors import Unavailable
-from chassis.headers import CUTOVER_FORWARDED, DEADLINE
+from chassis.headers import CUTOVER_FORWARDED, DEADLINE, FORWARDED_PORT
 from chassis.ownership.bounded_wait import BoundedWait
 from chassis.ownership.state import OwnershipStore, State, cutover_in_progress
 
@@ -21,7 +21,7 @@ _SECONDS = 8.0
 _HOP_BY_HOP = {
     *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
     *("host", "content-length", "accept-encoding", "x-forwarded-for", "date", "server"),
-    DEADLINE.lower(),
+    *(DEADLINE.lower(), FORWARDED_PORT.lower()),
 }
 
 

@@ -16,6 +16,7 @@ from forum.ownership.state import OwnershipSnapshot
 from forum.posts.port import Posts
 from forum.threads.port import Threads
 from forum.users.port import SessionClaims, Users
+from forum.web import page_cache
 
 FIRST = TypeVar("FIRST")
 SECOND = TypeVar("SECOND")
@@ -79,6 +80,7 @@ def _or_unavailable(call: Callable[[], SECOND]) -> Callable[[], SECOND | Unavail
         try:
             return call()
         except Unavailable as failure:
+            page_cache.forbid_sharing()
             return failure
 
     return guarded

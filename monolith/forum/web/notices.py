@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import g
 
 from forum.domain import Domain
-from forum.web import served_by
+from forum.web import page_cache, served_by
 
 INFO, WARNING = "info", "warning"
 
@@ -25,6 +25,7 @@ def stale_data_notice(domain: Domain) -> Callable[[], None]:
 
     def add_notice() -> None:
         add(WARNING, text)
+        page_cache.forbid_sharing()
         served_by.record(domain.name, served_by.REPLICA)
 
     return add_notice

@@ -3,7 +3,8 @@
 A request without a cookie gets a shared page if its rendering began less than `MAX_AGE_SECONDS`
 ago; a request during the rendering waits for it. Each request with a session gets its own page, so
 people always see what they wrote. After signing out, the browser keeps a cookie for as long as an
-older page may be cached, for the same reason. See ADR 0028.
+older page may be cached, for the same reason. A page with something missing is for one request
+only: what kept one from its data may not keep the next. See ADR 0028.
 """
 
 import threading
@@ -135,6 +136,11 @@ def install(app: Flask, pages: PageCache | None = None) -> None:
             kept.finish(making, None)
 
 
+def forbid_sharing() -> None:
+    """Keep the page that is being rendered out of the cache."""
+    g.unshared = True
+
+
 def is_from_cache() -> bool:
     """Return whether this response is a cached page, served again without further work."""
     return bool(g.get("shared"))
@@ -164,7 +170,8 @@ def _ends_session(response: Response) -> bool:
 
 def _cacheable_page(response: Response) -> CachedPage | None:
     if (
-        response.status_code != 200
+        g.get("unshared")
+        or response.status_code != 200
         or response.mimetype != "text/html"
         or response.is_streamed
         or "Set-Cookie" in response.headers

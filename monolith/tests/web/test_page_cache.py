@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
 import pytest
-from flask import Flask, Response, request
+from flask import Flask, Response, request, template_rendered
 
 from forum.app import create_app
 from forum.web import page_cache
@@ -20,6 +20,7 @@ from forum.web.page_cache import (
 )
 from monolith.tests.conftest import _dispose
 
+DOWN = "http://127.0.0.1:9"
 A_PAGE = CachedPage((("Content-Type", "text/html"),), b"hello")
 
 
@@ -174,13 +175,32 @@ def test_errors_huge_pages_and_status_are_not_shared(small, made, path):
     assert len(made) == 2
 
 
+def test_page_without_its_posts_is_not_shared(make_settings):
+    app, rendered = create_app(make_settings(extracted="posts", posts_url=DOWN)), []
+
+    def count(_: Flask, **__: object) -> None:
+        rendered.append(1)
+
+    client = app.test_client()
+    account = {"username": "grace", "password": "correct horse"}
+    user = client.post("/api/users", json=account).json["id"]
+    with template_rendered.connected_to(count, app):
+        for path, complete in ((f"/users/{user}", False), ("/", True)):
+            rendered.clear()
+            pages = [client.get(path).text for _ in range(2)]
+            assert ("Posts are temporarily unavailable" in pages[0]) != complete
+            assert len(rendered) == (1 if complete else 2)
+    _dispose(app)
+
+
 def test_page_variants_are_cached_separately(small, made):
     client = small.test_client()
     for accepted in ("gzip", "br", "gzip"):
         client.get("/threads/a", headers={"Accept-Encoding": accepted})
     client.get("/threads/a?order=newest")
     client.get("/threads/a", base_url="https://localhost")
-    assert len(made) == 4
+    client.get("/threads/a", base_url="http://other.example")
+    assert len(made) == 5
 
 
 @pytest.fixture
