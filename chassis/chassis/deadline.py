@@ -4,8 +4,8 @@ Work for a caller that has stopped waiting only delays others. A request's deadl
 the request arrives; every call made for it waits no longer than that, and passes the remaining
 time on to the next component. A worker has no deadline.
 
-Only other components may shorten it. The local gateway removes the header from requests of
-clients; an ALB cannot, but it marks them by `X-Forwarded-Port`, which no component sends.
+Only other components may shorten it. An ALB cannot remove the header from requests of clients,
+but it marks them by `X-Forwarded-Port`, which no component sends; so does the local gateway.
 """
 
 import re

@@ -10,7 +10,7 @@ DEADLINE = "X-Request-Deadline-Ms"
 """Remaining milliseconds of the caller's deadline."""
 
 FORWARDED_PORT = "X-Forwarded-Port"
-"""Set by an ALB on every request; marks one that came from a client, not from a component."""
+"""Set by the gateway on every request: it comes from a client, not directly from a component."""
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REQUEST_ID = "X-Request-Id"

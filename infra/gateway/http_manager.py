@@ -9,7 +9,7 @@ TYPES = "type.googleapis.com/envoy."
 ROUTES = "forum"
 # Longer than the components' 10 s for a request, so that their response is used.
 ROUTE_TIMEOUT = "15s"
-DEADLINE_HEADER = "x-request-deadline-ms"
+FORWARDED_PORT_HEADER = "x-forwarded-port"
 MAX_BODY_BYTES = 1024 * 1024
 MAX_HEADERS_KIB = 32
 VALID_REQUEST_ID = "[A-Za-z0-9._-]{1,64}"
@@ -67,8 +67,13 @@ def route_configuration(routes: Routes) -> dict[str, Any]:
     return {
         "name": ROUTES,
         "response_headers_to_remove": ["server"],
-        # Internal header: clients must not set a request's deadline.
-        "request_headers_to_remove": [DEADLINE_HEADER],
+        # As an ALB does. Components do not trust internal headers of a request that has it.
+        "request_headers_to_add": [
+            {
+                "header": {"key": FORWARDED_PORT_HEADER, "value": "%DOWNSTREAM_LOCAL_PORT%"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
         "virtual_hosts": [{"name": "forum", "domains": ["*"], "routes": _routes(routes)}],
     }
 

@@ -69,6 +69,17 @@ def test_status_without_events_is_all_zero(bus, places, outbox, watch):
     }
 
 
+def test_client_of_the_gateway_finds_no_status(bus, places, outbox, watch):
+    app: Flask = web.create_app("notes", "r7", {})
+    status.add_status_endpoint(app, outbox, bus.queue(places), watch)
+    answers = [
+        app.test_client().get(path, headers={"X-Forwarded-Port": "443"})
+        for path in (status.PATH, "/nothing")
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].json["detail"] == answers[1].json["detail"]
+
+
 def test_ages_and_counts_are_reported(bus, places, database, outbox, watch):
     database.transact([outbox.record("note.created", "n1", 1, {})])
     outbox.record_heartbeat(Heartbeat(NOW + timedelta(seconds=3), 0.75))
