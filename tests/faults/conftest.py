@@ -44,7 +44,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in made.reports:
             terminalreporter.write_line(report.line())
         total = sum(report.writes for report in made.reports)
-        failed = sum(report.failed for report in made.reports)
+        failed = sum(len(report.failures) for report in made.reports)
         terminalreporter.write_line(
             f"{total} acknowledged writes, {failed} requests failed on the way;"
             f" SEED={made.seed} repeats the choices."

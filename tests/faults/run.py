@@ -33,7 +33,7 @@ class Report:
     name: str
     requests: int
     writes: int
-    failed: int
+    failures: list[Exchange]
     cut: int  # of these: incomplete responses, because the server was killed at that moment
     recovery: float  # seconds from the end of the fault until the last failure
     settling: float  # seconds until all events were processed
@@ -41,8 +41,8 @@ class Report:
     def line(self) -> str:
         """Return the report as a line of a table."""
         return (
-            f"{self.name:<42} {self.requests:>6} {self.writes:>6} {self.failed:>6} {self.cut:>4}"
-            f" {self.recovery:>7.1f} s {self.settling:>7.1f} s"
+            f"{self.name:<42} {self.requests:>6} {self.writes:>6} {len(self.failures):>6}"
+            f" {self.cut:>4} {self.recovery:>7.1f} s {self.settling:>7.1f} s"
         )
 
 
@@ -112,7 +112,7 @@ class Run:
             name,
             len(exchanges),
             self.ledger.writes - writes,
-            sum(_failed(one) for one in exchanges),
+            self.load.records.failures(began),
             sum(one.status == 0 for one in exchanges),
             recovery,
             settling,
@@ -151,7 +151,3 @@ def write_seconds(exchanges: list[Exchange]) -> float:
 def _kill(name: str) -> bool:
     """Return whether a fault kills a process, possibly in the middle of a response."""
     return "kill" in name
-
-
-def _failed(one: Exchange) -> bool:
-    return one.status == 0 or one.status >= 500
