@@ -9,7 +9,7 @@ from bench.reporting import plot, tables
 from bench.reporting.tables import Results
 from bench.targets import targets
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "performance.md"
 BEGIN, END = "<!-- measured by `make bench RECORD=1` -->\n", "<!-- end of what was measured -->\n"
 PICTURES = {"loads": "performance-loads.svg", "availability": "performance-availability.svg"}

@@ -88,6 +88,11 @@ def test_measurements_not_repeated_are_kept(results: dict[str, Any], tmp_path: P
     assert report.read(tmp_path / "nowhere", ["loads"])["loads"] == []
 
 
+def test_docs_have_the_page_and_its_pictures() -> None:
+    assert report.BEGIN in report.PAGE.read_text(encoding="utf-8")
+    assert all((report.DOCS / picture).is_file() for picture in report.PICTURES.values())
+
+
 def test_docs_get_new_results_and_keep_the_surrounding_text(
     results: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

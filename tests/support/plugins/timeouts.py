@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 # Everything else has the time that pyproject.toml gives. FULL=1 and a busy machine need most of it.
-SECONDS = {HERE / "compose": 1800, HERE / "faults": 1800, HERE / "extraction": 3600}
+SECONDS = {TESTS / "compose": 1800, TESTS / "faults": 1800, TESTS / "extraction": 3600}
+assert all(folder.is_dir() for folder in SECONDS), f"moved: {[*map(str, SECONDS)]}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
