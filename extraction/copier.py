@@ -16,8 +16,8 @@ from chassis.ownership.records import (
 PAGE_SIZE = 500
 SHOWN_DIFFERENCES = 20
 MAX_RECHECKS = 5
-COPY_ONLY_SECONDS = 300.0
-"""Maximum delay until an event deletes a record from the copy; a busy worker is minutes behind."""
+COPY_ONLY_SECONDS = 30.0
+"""Maximum delay until an event deletes a record from the copy."""
 OnProgress = Callable[[int], None]
 """Called with the number of records that were processed."""
 
