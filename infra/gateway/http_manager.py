@@ -9,6 +9,7 @@ TYPES = "type.googleapis.com/envoy."
 ROUTES = "forum"
 # Longer than the components' 10 s for a request, so that their response is used.
 ROUTE_TIMEOUT = "15s"
+DEADLINE_HEADER = "x-request-deadline-ms"
 FORWARDED_PORT_HEADER = "x-forwarded-port"
 MAX_BODY_BYTES = 1024 * 1024
 MAX_HEADERS_KIB = 32
@@ -67,7 +68,9 @@ def route_configuration(routes: Routes) -> dict[str, Any]:
     return {
         "name": ROUTES,
         "response_headers_to_remove": ["server"],
-        # As an ALB does. Components do not trust internal headers of a request that has it.
+        # Internal header: clients must not set a request's deadline.
+        "request_headers_to_remove": [DEADLINE_HEADER],
+        # As an ALB does, which cannot remove headers: it marks the requests of clients.
         "request_headers_to_add": [
             {
                 "header": {"key": FORWARDED_PORT_HEADER, "value": "%DOWNSTREAM_LOCAL_PORT%"},

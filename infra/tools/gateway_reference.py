@@ -43,8 +43,8 @@ COMMENTS = {
     "http_filters:": "The filters that each request passes, in this order.",
     "route_config:": "The routes, from infra/gateway/routes.toml. The first match counts. Reads"
     " (GET and HEAD) are retried on another instance; writes only if no connection was made.",
-    "request_headers_to_add:": "As an ALB does. Components do not trust internal headers of a"
-    " request that has this one.",
+    "request_headers_to_add:": "As an ALB does, which cannot remove headers: it marks the"
+    " requests of clients.",
     "- name: monolith-read": "Everything that no route above takes.",
     "clusters:": "The components.",
     "health_checks:": "A 503 with `x-envoy-degraded` means not ready: such an instance gets"
