@@ -58,7 +58,7 @@ class ForumSettings(Settings, BusSettings):
     """Attempts to sign in with one name within the window."""
 
     sign_in_limit_per_address: Positive = 100
-    """Attempts to sign in from one address within the window."""
+    """Attempts to sign in, and likewise registrations, from one address within the window."""
 
     sign_in_window_seconds: Positive = 300
     """The length of the window."""

@@ -1,21 +1,88 @@
-"""Password hashes with argon2id, sized for a small task."""
+"""Password hashes with argon2id, sized for a small task, made apart from other requests.
+
+A hash takes some 40 ms of CPU. Many at once would keep all threads and cores from readers, so that
+a process makes one at a time, in a thread of low priority, and lets only a few requests wait for
+theirs; the others are told to try again.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-# OWASP's smallest recommended memory: 16 sign-ins at once fit in 304 MiB.
+from chassis.deadline import remaining_seconds
+from chassis.errors import RateLimited, Unavailable
+
+MAX_REQUESTS = 4
+"""Requests that may be hashing or waiting in one process; half of its threads (WORKER_THREADS)."""
+_NICENESS = 10  # the share of a core that others want falls to a tenth
+
+_RESULT = TypeVar("_RESULT")
+
+# OWASP's smallest recommended memory.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _DUMMY = _hasher.hash("a name that nobody has takes as long as one that somebody has")
 
 
 def hash_password(password: str) -> str:
-    """Hash a password for storage."""
-    return _hasher.hash(password)
+    """Hash a password for storage.
+
+    Raises:
+        RateLimited: too many passwords are being hashed.
+        Unavailable: the request's deadline is over.
+    """
+    return _run(lambda: _hasher.hash(password))
 
 
 def verify_password(kept: str | None, password: str) -> bool:
-    """Return whether a password matches the hash; takes as long when there is no hash."""
+    """Return whether a password matches the hash; takes as long when there is no hash.
+
+    Raises:
+        RateLimited: too many passwords are being hashed.
+        Unavailable: the request's deadline is over.
+    """
     try:
-        return _hasher.verify(kept or _DUMMY, password) and kept is not None
+        return _run(lambda: _hasher.verify(kept or _DUMMY, password)) and kept is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+class _Hashing:
+    """The hashing thread of this process, and the places of the requests that use it."""
+
+    def __init__(self) -> None:
+        self.places = threading.BoundedSemaphore(MAX_REQUESTS)
+        self.thread = ThreadPoolExecutor(1, "passwords", initializer=_lower_priority)
+
+
+# Made when it is first needed: a process that is forked has no copy of the thread.
+_hashing = cache(_Hashing)
+os.register_at_fork(after_in_child=_hashing.cache_clear)
+
+
+def _lower_priority() -> None:
+    if sys.platform == "linux":  # where each thread has its own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+def _run(work: Callable[[], _RESULT]) -> _RESULT:
+    hashing = _hashing()
+    if not hashing.places.acquire(blocking=False):
+        detail = "Too many people are signing in or registering. Try again in a few seconds."
+        raise RateLimited(detail, retry_after=2)
+    try:
+        pending = hashing.thread.submit(work)
+        try:
+            return pending.result(remaining_seconds())
+        except TimeoutError as error:
+            pending.cancel()
+            detail = "The request timed out."
+            raise Unavailable(detail) from error
+    finally:
+        hashing.places.release()

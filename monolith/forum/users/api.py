@@ -62,7 +62,7 @@ class UsersApi:
         "",
         operation_id="register",
         responses=describe_responses(
-            201, UserOut, 400, 409, 413, 415, 422, 503, headers=("ETag", "Location")
+            201, UserOut, 400, 409, 413, 415, 422, 429, 503, headers=("ETag", "Location")
         ),
     )
     def register(self, body: NewUser) -> Response:
@@ -71,7 +71,7 @@ class UsersApi:
         # Nobody is signed in yet: two people who choose the same key must not collide.
         owner = f"newcomer {username_key(body.username)}"
         key = read_idempotency_key(self._idempotency_keys, owner, body.model_dump())
-        view = self._users.register(new, key)
+        view = self._users.register(new, request.remote_addr or "", key)
         return _user_response(UserOut(**view), view["version"], status=201)
 
     @get("", operation_id="listUsers", responses=describe_responses(200, UsersOut, 400, 503))

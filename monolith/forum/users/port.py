@@ -64,7 +64,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Limits:
-    """Rate limits of sign-ins in a window of time."""
+    """Rate limits of sign-ins and registrations in a window of time."""
 
     per_name: int
     per_address: int
@@ -74,7 +74,9 @@ class Limits:
 class Users(Protocol):
     """The use cases of users; each raises a `chassis.errors.Failure` if it fails."""
 
-    def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
+    def register(
+        self, new: Registration, address: str, key: IdempotencyKey | None = None
+    ) -> dict[str, Any]:
         """Open an account, and return its public view."""
 
     def sign_in(self, username: str, password: str, address: str) -> Session:

@@ -54,18 +54,30 @@ class SqlUsers:
     recorder: Recorder
     replica_holders: Callable[[], frozenset[str]]
 
-    def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
+    def register(
+        self, new: Registration, address: str, key: IdempotencyKey | None = None
+    ) -> dict[str, Any]:
         """Open an account, and return its public view.
 
         Raises:
             Conflict: another account has the username.
             IdempotencyKeyReused: the idempotency key was used for another request.
+            RateLimited: too many attempts from this address.
         """
         now = self.clock()
         with self.database.reading() as session:
             if response := idempotency.find_response(session, key, now):
                 return response
+        self._count_attempts((f"register {address}", self.limits.per_address), action="register")
         username = normalize_username(new.username)
+        # Asked before the password is hashed, which is expensive; the insertion decides.
+        with self.database.reading() as session:
+            taken = select(UserRow.id).where(UserRow.username_key == username_key(username))
+            if session.scalar(taken):
+                # The same request may have been faster.
+                if response := idempotency.find_response(session, key, now):
+                    return response
+                raise _username_taken()
         password_hash = hash_password(new.password)
         profile = BLANK_PROFILE | {"display_name": new.display_name or username}
         row = UserRow(
@@ -91,8 +103,7 @@ class SqlUsers:
             with self.database.reading() as session:
                 return require_stored_response(idempotency.find_response(session, key, now))
         except IntegrityError as error:
-            detail = "This username is already taken."
-            raise Conflict(detail, kind="urn:problem:username-taken") from error
+            raise _username_taken() from error
         return view
 
     def sign_in(self, username: str, password: str, address: str) -> Session:
@@ -339,6 +350,10 @@ def _require_actor(session: SqlSession, identity: Identity, *, locked: bool = Fa
 
 def _no_such_user() -> NotFound:
     return NotFound("User not found.")
+
+
+def _username_taken() -> Conflict:
+    return Conflict("This username is already taken.", kind="urn:problem:username-taken")
 
 
 def _wrong_password() -> Forbidden:

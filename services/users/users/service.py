@@ -59,7 +59,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class Limits:
-    """Rate limits of sign-ins in a window of time."""
+    """Rate limits of sign-ins and registrations in a window of time."""
 
     per_name: int
     per_address: int
@@ -96,16 +96,26 @@ class Users:
         self._clock = clock
         self._new_id = new_id
 
-    def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
+    def register(
+        self, new: Registration, address: str, key: IdempotencyKey | None = None
+    ) -> dict[str, Any]:
         """Open an account, and return its public view.
 
         Raises:
             Conflict: another account has the username.
             IdempotencyKeyReused: the idempotency key was used for another request.
+            RateLimited: too many attempts from this address.
         """
         if response := self._store.find_response(key):
             return response
+        self._count_attempts((f"register {address}", self._limits.per_address), action="register")
         username = normalize_username(new.username)
+        # Asked before the password is hashed, which is expensive; the transaction decides.
+        if self._store.find(username_key(username)):
+            # The same request may have been faster.
+            if response := self._store.find_response(key):
+                return response
+            raise _username_taken()
         user = User(
             id=self._new_id(),
             username=username,
@@ -124,8 +134,7 @@ class Users:
             # The same request may have won the race for both the name and the key.
             if response := self._store.find_response(key):
                 return response
-            detail = "This username is already taken."
-            raise Conflict(detail, kind="urn:problem:username-taken") from error
+            raise _username_taken() from error
         return public_view(user)
 
     def sign_in(self, username: str, password: str, address: str) -> Session:
@@ -324,6 +333,10 @@ class Users:
 
     def _gone(self) -> Unauthenticated:
         return Unauthenticated("This account no longer exists.")
+
+
+def _username_taken() -> Conflict:
+    return Conflict("This username is already taken.", kind="urn:problem:username-taken")
 
 
 def _wrong_password() -> Forbidden:

@@ -1,4 +1,4 @@
-"""Rate limits of sign-ins, on a forum with tight limits."""
+"""Rate limits of sign-ins and registrations, on a forum with tight limits."""
 
 import time
 from collections.abc import Iterator
@@ -76,6 +76,15 @@ def test_too_many_attempts_are_refused_for_a_while(users: str) -> None:
         statuses.append(answer.status_code)
     assert statuses == [401] * left + [429] * 3
     assert _sign_in(users, ben, PASSWORD).status_code == 429
+
+    # Registrations are counted apart, for names that are taken, too:
+    new = {"username": "ada", "password": PASSWORD}
+    headers = {"X-Forwarded-For": "10.0.0.1"}
+    statuses = [
+        requests.post(users, json=new, headers=headers, timeout=30).status_code
+        for _ in range(PER_ADDRESS + 2)
+    ]
+    assert statuses == [409] * PER_ADDRESS + [429] * 2
 
     # And only for a while:
     time.sleep(wait)

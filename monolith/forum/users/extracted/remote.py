@@ -20,16 +20,22 @@ class RemoteUsers:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
-    def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
-        """Open an account, and return its public view."""
+    def register(
+        self, new: Registration, address: str, key: IdempotencyKey | None = None
+    ) -> dict[str, Any]:
+        """Open an account, and return its public view.
+
+        The service counts attempts by the browser's address, not by this component's.
+        """
         body = {"username": new.username, "password": new.password}
         if new.display_name:
             body["display_name"] = new.display_name
-        response = self._client.request("POST", PATH, json=body, headers=idempotency_headers(key))
+        headers = {**idempotency_headers(key), "X-Forwarded-For": address}
+        response = self._client.request("POST", PATH, json=body, headers=headers)
         return response.parse(body_with_version)
 
     def sign_in(self, username: str, password: str, address: str) -> Session:
-        """Open a session; the service counts attempts by the browser's address, not by this one."""
+        """Open a session; the service counts attempts as in `register`."""
         response = self._client.request(
             "POST",
             f"{PATH}/sessions",

@@ -15,9 +15,11 @@ class UsersRouter:
     def __init__(self, route: OwnerRoute[Users]) -> None:
         self._route = route
 
-    def register(self, new: Registration, key: IdempotencyKey | None = None) -> dict[str, Any]:
+    def register(
+        self, new: Registration, address: str, key: IdempotencyKey | None = None
+    ) -> dict[str, Any]:
         """Open an account, and return its public view."""
-        return self._route.call(lambda users: users.register(new, key))
+        return self._route.call(lambda users: users.register(new, address, key))
 
     def sign_in(self, username: str, password: str, address: str) -> Session:
         """Open a session."""

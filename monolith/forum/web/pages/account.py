@@ -61,7 +61,8 @@ class AccountPages:
         if new:
             try:
                 self._context.users.register(
-                    Registration(new.username, new.display_name, new.password)
+                    Registration(new.username, new.display_name, new.password),
+                    request.remote_addr or "",
                 )
                 return self._enter(new.username, new.password, form)
             except Conflict as failure:
