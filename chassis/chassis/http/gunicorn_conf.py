@@ -11,7 +11,7 @@ from chassis.http import graceful_shutdown
 
 wsgi_app = os.environ.get("WSGI_APP")
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
-worker_class = "chassis.http.gunicorn_worker.LazyThreadWorker"
+worker_class = "chassis.http.gunicorn_worker.BufferingThreadWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WORKER_THREADS", "8"))
 # One import for all workers: a faster start, and memory that they share.

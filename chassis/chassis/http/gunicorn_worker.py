@@ -1,20 +1,56 @@
-"""gunicorn's threaded worker: an idle connection occupies no thread, and no stop signal is lost.
+"""gunicorn's threaded worker, in which threads serve complete requests only.
 
-A load balancer opens connections in advance; after a burst, many have never carried a request.
-gunicorn gives each new one a thread, which waits up to five seconds for the first byte, so sixteen
-of them block an instance with two times eight threads.
+gunicorn's own gives each new connection a thread, which waits for the first byte, and then for the
+rest of the request as long as the client takes. Load balancers open connections in advance, and
+pass on the bodies of slow senders as they come: a few dozen of either occupy all threads. Here, the
+main loop receives requests, within a time and a total size, and threads get them when they are
+complete.
 """
 
+import json
 import selectors
+import socket
+import time
+from collections import deque
+from contextlib import suppress
 from functools import partial
+from typing import Any, cast
 
+from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from chassis.deadline import MAX_SECONDS
 from chassis.http import graceful_shutdown
+from chassis.http.reason_phrases import reason_phrase
+from chassis.http.request_buffer import RequestBuffer
+
+RECEIVE_SECONDS = MAX_SECONDS
+"""Seconds from a request's first byte to its last, as long as it may take afterwards."""
+MAX_RECEIVING_BYTES = 16 * 1024 * 1024
+"""Size of all incomplete requests of a process; beyond it, the oldest is given up."""
+_READ_SIZE = 64 * 1024
 
 
-class LazyThreadWorker(ThreadWorker):
-    """Worker whose main loop waits for the first request of a new connection."""
+class _Receiving:
+    """A connection of which a part of a request has arrived."""
+
+    def __init__(self, conn: TConn) -> None:
+        self.conn = conn
+        self.buffer = RequestBuffer()
+        self.ends_at = time.monotonic() + RECEIVE_SECONDS
+        self.over = False
+        self.refused = False
+        """Whether the response has been sent; what still arrives is dropped."""
+
+
+class BufferingThreadWorker(ThreadWorker):
+    """Worker whose main loop receives requests."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # In the order of their ends.
+        self._receiving: deque[_Receiving] = deque()
+        self._receiving_bytes = 0
 
     def init_signals(self) -> None:
         """Install the worker's handlers, then accept the signals held back since its fork."""
@@ -22,15 +58,125 @@ class LazyThreadWorker(ThreadWorker):
         graceful_shutdown.deliver_signals()
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Pass a connection to a thread if it has data to read."""
-        if conn.initialized or conn.data_ready:
-            super().enqueue_req(conn)
+        """Receive a connection's next request; its first byte may have arrived or not."""
+        if not conn.initialized and not conn.data_ready:
+            # The loop calls this again when it has.
+            conn.data_ready = True
+            conn.sock.setblocking(False)
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+            self.poller.register(
+                conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
+            )
             return
-        # The loop calls this again when it has.
-        conn.data_ready = True
+        receiving = _Receiving(conn)
+        if conn.initialized:
+            # From a client that did not wait for the previous response.
+            receiving.buffer.add(_unreader(conn).take_buffered())
         conn.sock.setblocking(False)
-        conn.set_timeout()
-        self.keepalived_conns.append(conn)
-        self.poller.register(
-            conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
-        )
+        if self._read(receiving):
+            self._pass_on(receiving)
+            return
+        self._receiving.append(receiving)
+        self._receiving_bytes += len(receiving.buffer.data)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._receive, receiving))
+        self._make_room()
+
+    def _receive(self, receiving: _Receiving, _: Any) -> None:
+        if receiving.over:
+            return  # given up for another request whose event came in the same moment
+        before = len(receiving.buffer.data)
+        ready = self._read(receiving)
+        self._receiving_bytes += len(receiving.buffer.data) - before
+        if not ready:
+            self._make_room()
+        elif receiving.refused:
+            self._give_up(receiving)
+        else:
+            self._remove(receiving)
+            self._pass_on(receiving)
+
+    @staticmethod
+    def _read(receiving: _Receiving) -> bool:
+        """Add what has arrived; return whether the request is complete or the client has gone.
+
+        A request that is too long is refused at once, but received until its client goes: closing
+        a connection with unread bytes resets it, and the reset can overtake the response.
+        """
+        buffer, sock = receiving.buffer, receiving.conn.sock
+        if not buffer.complete:
+            try:
+                data = sock.recv(_READ_SIZE)
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
+            if not data:
+                return True
+            if receiving.refused:
+                return False
+            buffer.add(data)
+        if buffer.too_long:
+            receiving.refused = True
+            buffer.data.clear()
+            _respond(sock, 413, "The request is too long.")
+            return False
+        if buffer.awaits_continue and not buffer.complete:
+            buffer.awaits_continue = False
+            _send(sock, b"HTTP/1.1 100 Continue\r\n\r\n")
+        return buffer.complete
+
+    def _pass_on(self, receiving: _Receiving) -> None:
+        conn = receiving.conn
+        conn.init()
+        _unreader(conn).unread(bytes(receiving.buffer.data))
+        super().enqueue_req(conn)
+
+    def _remove(self, receiving: _Receiving) -> None:
+        self._receiving.remove(receiving)
+        self._receiving_bytes -= len(receiving.buffer.data)
+        self.poller.unregister(receiving.conn.sock)
+
+    def _make_room(self) -> None:
+        while self._receiving_bytes > MAX_RECEIVING_BYTES:
+            self._give_up(self._receiving[0])
+
+    def _give_up(self, receiving: _Receiving) -> None:
+        self._remove(receiving)
+        receiving.over = True
+        self.nr_conns -= 1
+        if not receiving.refused:
+            _respond(receiving.conn.sock, 408, "The request took too long to arrive.")
+        receiving.conn.close()
+
+    def murder_pending(self) -> None:
+        """Give up requests that take too long to arrive; the main loop calls this each second."""
+        now = time.monotonic()
+        while self._receiving and self._receiving[0].ends_at <= now:
+            self._give_up(self._receiving[0])
+
+
+def _unreader(conn: TConn) -> Any:
+    return cast("RequestParser", conn.parser).unreader
+
+
+def _respond(sock: socket.socket, status: int, detail: str) -> None:
+    """Send a response that no application makes, and end the sending side of the connection."""
+    title = reason_phrase(status)
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = json.dumps(problem)
+    headers = (
+        f"HTTP/1.1 {status} {title}",
+        "Connection: close",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+    )
+    _send(sock, "\r\n".join([*headers, "", body]).encode())
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+
+
+def _send(sock: socket.socket, data: bytes) -> None:
+    # A new connection's buffer holds it; a client that has gone needs nothing.
+    with suppress(OSError):
+        sock.send(data)

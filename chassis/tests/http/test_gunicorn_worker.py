@@ -1,9 +1,12 @@
-"""A connection without a request costs no thread."""
+"""A connection without a complete request costs no thread."""
 
+import json
 import signal
+import socket
 import time
 from contextlib import ExitStack, closing
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
+from typing import BinaryIO
 
 import pytest
 
@@ -77,6 +80,144 @@ def test_request_in_two_pieces_gets_a_response(connect):
     time.sleep(0.3)
     connection.sock.sendall(b"Host: notes\r\n\r\n")
     assert connection.sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+HEAD = b"POST /api/notes HTTP/1.1\r\nHost: notes\r\nContent-Type: application/json\r\n"
+NOTE = b'{"id": "a note"}'
+WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(NOTE) + NOTE
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (
+    *(NOTE[:5], len(NOTE) - 5),
+    NOTE[5:],
+)
+
+
+def reply(connection: HTTPConnection) -> HTTPResponse:
+    response = HTTPResponse(connection.sock)
+    response.begin()
+    response.read()
+    return response
+
+
+@pytest.mark.parametrize("sent", [HEAD[:30], HEAD, WHOLE[:-1], CHUNKED[:-1], CHUNKED[:-9]])
+def test_slow_senders_do_not_block_requests(notes, connect, sent):
+    slow = [connect() for _ in range(10 * THREADS)]
+    for connection in slow:
+        connection.sock.sendall(sent)
+    quick(notes)
+    if sent == WHOLE[:-1]:
+        slow[0].sock.sendall(WHOLE[-1:])
+        assert reply(slow[0]).status == 201
+    # Nobody is left behind by those who go away.
+    for connection in slow:
+        connection.close()
+    quick(notes)
+
+
+@pytest.mark.parametrize("request_", [WHOLE, CHUNKED])
+def test_request_in_single_bytes_gets_a_response(connect, request_):
+    connection = connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for _ in range(2):
+        for byte in request_:
+            connection.sock.send(bytes([byte]))
+        assert reply(connection).status == 201
+
+
+def test_requests_sent_in_advance_get_responses_in_order(connect):
+    connection = connect()
+    connection.sock.sendall(
+        WHOLE + CHUNKED + b"GET /nothing HTTP/1.1\r\nHost: notes\r\n\r\n" + WHOLE[:9]
+    )
+    with connection.sock.makefile("rb") as stream:
+        statuses = [read_status(stream) for _ in range(3)]
+        connection.sock.sendall(WHOLE[9:])
+        assert [*statuses, read_status(stream)] == [201, 201, 404, 201]
+
+
+def read_status(stream: BinaryIO) -> int:
+    status, length = int(stream.readline().split()[1]), 0
+    while line := stream.readline().strip():
+        if line.lower().startswith(b"content-length:"):
+            length = int(line.partition(b":")[2])
+    stream.read(length)
+    return status
+
+
+def test_client_that_expects_continue_gets_it_once(connect):
+    connection = connect()
+    head, body = WHOLE.split(b"\r\n\r\n")
+    connection.sock.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n")
+    with connection.sock.makefile("rb") as stream:
+        assert stream.readline() == b"HTTP/1.1 100 Continue\r\n"
+        assert stream.readline() == b"\r\n"
+        connection.sock.sendall(body)
+        assert read_status(stream) == 201
+
+
+@pytest.mark.parametrize("headers", ["Content-Length: 9999999", "Transfer-Encoding: chunked"])
+def test_request_that_is_too_long_is_refused_while_it_arrives(notes, connect, headers):
+    connection = connect()
+    connection.sock.settimeout(20)
+    connection.sock.sendall(HEAD + headers.encode() + b"\r\n\r\n200000\r\n")
+    for _ in range(40):
+        connection.sock.sendall(b"x" * 64 * 1024)
+    response = HTTPResponse(connection.sock)
+    response.begin()
+    assert response.status == 413
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert json.loads(response.read())["status"] == 413
+    quick(notes)
+
+
+def test_refused_body_leaves_the_connection_usable(connect):
+    connection = connect()
+    for _ in range(2):
+        body = b" " * 500_000
+        connection.sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert reply(connection).status == 413
+
+
+def test_request_that_takes_too_long_gets_a_408(tmp_path):
+    limited = tmp_path / "limited_conf.py"
+    limited.write_text(
+        "from chassis.http import gunicorn_worker\n"
+        "from chassis.http.gunicorn_conf import *\n"
+        "gunicorn_worker.RECEIVE_SECONDS = 0.5\n"
+    )
+    settings = {"NOTES_FILE": str(tmp_path / "notes"), "WEB_CONCURRENCY": "1"}
+    with instance("tests.support.sample_app:app", settings, "-c", str(limited)) as notes:
+        connection = HTTPConnection("127.0.0.1", notes.port, timeout=20)
+        with closing(connection):
+            connection.connect()
+            connection.sock.sendall(WHOLE[:-1])
+            assert reply(connection).status == 408
+            assert connection.sock.recv(1) == b""
+        assert notes.get("/healthz") == 200
+
+
+def test_oldest_incomplete_request_makes_room_for_others(tmp_path):
+    limited = tmp_path / "limited_conf.py"
+    limited.write_text(
+        "from chassis.http import gunicorn_worker\n"
+        "from chassis.http.gunicorn_conf import *\n"
+        "gunicorn_worker.MAX_RECEIVING_BYTES = 100_000\n"
+    )
+    settings = {"NOTES_FILE": str(tmp_path / "notes"), "WEB_CONCURRENCY": "1"}
+    with ExitStack() as stack:
+        notes = stack.enter_context(
+            instance("tests.support.sample_app:app", settings, "-c", str(limited))
+        )
+        connections = []
+        for _ in range(3):
+            connection = HTTPConnection("127.0.0.1", notes.port, timeout=20)
+            connections.append(stack.enter_context(closing(connection)))
+            connection.connect()
+            connection.sock.sendall(HEAD + b"Content-Length: 50000\r\n\r\n" + b" " * 40_000)
+            time.sleep(0.2)
+        assert reply(connections[0]).status == 408
+        for connection in connections[1:]:
+            connection.sock.sendall(b" " * 9_984 + NOTE)
+            assert reply(connection).status == 201
 
 
 def test_idle_connections_do_not_delay_shutdown(notes, connect):
