@@ -80,6 +80,13 @@ class Endpoints:
             return SqlOutbox(self.sql, utc_now)
         return SERVICES[component].outbox(self.dynamo, utc_now, uuid7)
 
+    def acknowledge(self, domain: str, subject: str, version: int) -> None:
+        """Record a service's confirmation of an event of another domain."""
+        definition = SERVICES[domain]
+        outbox = definition.outbox(self.dynamo, utc_now, uuid7)
+        for kind in definition.acknowledged_event_types:
+            self.dynamo.transact([outbox.record(kind, subject, version, {})])
+
     def clear_service_tables(self, domain: str) -> int:
         """Delete a service's earlier copy of its domain; return the number of items."""
         return delete_all_items(self.dynamo, SERVICES[domain].replaced_tables)

@@ -40,6 +40,9 @@ class Extract:
         self._copier = Copier(
             self._endpoints.monolith_records[self._domain],
             self._endpoints.service_records[self._domain],
+            changed=lambda: {
+                record_id for _, record_id in self._transitions.uncopied_changes(self._domain)
+            },
         )
 
     def prepare(self) -> None:
@@ -161,6 +164,7 @@ class Extract:
         if not self._move.is_stopping_service:
             self._ownership.save(OwnershipState(State.CLOSED))
             self._transitions.discard_changes(self._domain)
+            self._move.empty_service()
         self._move.stop_service()
         self._move.console.say(f"The extraction of {self._domain} is cancelled.")
 

@@ -61,6 +61,16 @@ class Extraction:
         """Return whether the service is already being stopped, so that it no longer responds."""
         return bool(self.progress.get("leaving"))
 
+    def empty_service(self) -> None:
+        """Stop the service's worker, and delete the service's data.
+
+        No event would change what is left there, not even an erasure.
+        """
+        # First: it would fill the tables again.
+        self.deployment.stop_worker(self.domain)
+        if count := self.deployment.endpoints.clear_service_tables(self.domain):
+            self.console.say(f"Deleted {count} items of the service.")
+
     def stop_service(self) -> None:
         """Stop the service and everything that only it needs, and finish the move; idempotent."""
         self.progress["leaving"] = True

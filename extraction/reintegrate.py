@@ -20,7 +20,7 @@ from extraction.extraction import (
     changes,
     timestamp_now,
 )
-from forum.domains import DOMAINS
+from forum.domains import DOMAINS, USERS
 from forum.ownership.state import FROZEN
 
 IN_FLIGHT_SECONDS = 0.2  # for reads that the gateway has already sent
@@ -153,9 +153,10 @@ class Reintegrate:
             if self._ownership.load().state != State.CLOSED:
                 self.route()
             move.soak("monolith", "gateway")
+            move.deployment.start_worker(self._domain)  # an earlier attempt may have stopped it
+            self._confirm_erasures()
             self._wait_until_published()
-            if count := self._endpoints.clear_service_tables(self._domain):
-                move.console.say(f"Deleted {count} items of the service.")
+            move.empty_service()
         move.stop_service()
         move.console.say(
             f"{self._domain} is served by the monolith. The reintegration is finished."
@@ -211,6 +212,18 @@ class Reintegrate:
         self._copier.copy_changed(list(ids), report)
         self._seen = {mark for mark, _ in found}
         return len(ids)
+
+    def _confirm_erasures(self) -> None:
+        """Confirm the erasures that wait for the service, since its tables are emptied.
+
+        Nobody will apply what is left in its queue, so these erasures would never finish.
+        """
+        owned = USERS.name not in self._move.deployment.extracted
+        stores = self._endpoints.monolith_records if owned else self._endpoints.service_records
+        for records in stores[USERS.name].read_auxiliary(None):
+            for record in records:
+                if record["kind"] == "erasure" and self._domain in record["waiting_for"]:
+                    self._endpoints.acknowledge(self._domain, record["id"], record["version"])
 
     def _wait_until_published(self) -> None:
         deadline = time.monotonic() + PUBLISH_SECONDS

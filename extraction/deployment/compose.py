@@ -73,6 +73,10 @@ class ComposeDeployment:
         """Start the service's worker."""
         self._host.up(worker_name(domain))
 
+    def stop_worker(self, domain: str) -> None:
+        """Stop the service's worker."""
+        self._host.down(worker_name(domain))
+
     def set_routes(self, extracted: frozenset[str]) -> None:
         """Write new routes, and wait until the gateway uses them."""
         changed = extracted ^ self._now.extracted

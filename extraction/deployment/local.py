@@ -86,6 +86,10 @@ class LocalDeployment:
         """Start the service's worker."""
         self._start(worker_name(domain))
 
+    def stop_worker(self, domain: str) -> None:
+        """Stop the service's worker."""
+        self._stop(worker_name(domain))
+
     def set_routes(self, extracted: frozenset[str]) -> None:
         """Write new routes, and wait until the gateway uses them."""
         changed = extracted ^ self._local.extracted

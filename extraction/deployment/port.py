@@ -32,7 +32,10 @@ class Deployment(Protocol):
         """Start a domain's service and its dependencies, without any route to it."""
 
     def start_worker(self, domain: str) -> None:
-        """Start the service's worker."""
+        """Start the service's worker, unless it runs."""
+
+    def stop_worker(self, domain: str) -> None:
+        """Stop the service's worker."""
 
     def set_routes(self, extracted: frozenset[str]) -> None:
         """Route each path to its owner at another stage; return once the gateway does so."""

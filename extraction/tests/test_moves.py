@@ -1,0 +1,84 @@
+"""Moves of a domain while its records change: histories that once broke one."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from extraction.__main__ import EXTRACT, PHASES, REINTEGRATE
+from extraction.tests.conftest import MakeForum
+from extraction.tests.support.history import History
+from extraction.tests.support.live_forum import LiveForum
+from forum.domains import NAMES
+from infra.domains import SERVICES
+
+Begin = Callable[..., tuple[LiveForum, History]]
+
+
+@pytest.fixture
+def begin(make_forum: MakeForum) -> Begin:
+    """Return a function that starts a forum with a user, a thread and a post."""
+
+    def begin(extracted: Iterable[str] = ()) -> tuple[LiveForum, History]:
+        history = History(make_forum(frozenset(extracted)))
+        for operation in ("register_user", "start_thread", "write_post"):
+            history.write(operation, 0, 0)
+        return history.forum, history
+
+    return begin
+
+
+def finish(history: History) -> None:
+    history.forum.settle()
+    history.check_settled()
+
+
+def items(forum: LiveForum, domain: str) -> list[Any]:
+    tables = SERVICES[domain].replaced_tables
+    return [item for table in tables for item in forum.endpoints.dynamo.scan(table.name, None)[0]]
+
+
+def test_password_changed_before_verification_is_copied(begin: Begin) -> None:
+    forum, history = begin()
+    for phase in PHASES[:3]:
+        forum.run(EXTRACT, "users", phase)
+    history.write("change_password", 0, 0)
+    forum.run(EXTRACT, "users")
+    [user] = history.records["users"].keys() - {history.moderator}
+    assert forum.read("users", [user], at="users")[user]["password_hash"] == "password 4"
+    finish(history)
+
+
+@pytest.mark.parametrize("users", ["users", ""])
+@pytest.mark.parametrize("domain", ["threads", "posts"])
+def test_erasure_ends_when_the_service_that_has_not_confirmed_it_leaves(
+    begin: Begin, domain: str, users: str
+) -> None:
+    forum, history = begin({"threads", "posts", users} - {""})
+    forum.settle()
+    forum.stalled[domain] = forum.time.time() + 1000
+    history.write("erase_user", 0, 0)
+    forum.run(REINTEGRATE, domain)
+    finish(history)
+
+
+@pytest.mark.parametrize("domain", NAMES)
+def test_service_whose_domain_has_left_keeps_no_data(begin: Begin, domain: str) -> None:
+    forum, history = begin(NAMES)
+    # Applied at the last moment before the worker stops.
+    forum.stalled[domain] = forum.time.time()
+    history.write("rename_user", 0, 0)
+    forum.run(REINTEGRATE, domain)
+    assert items(forum, domain) == []
+    finish(history)
+
+
+@pytest.mark.parametrize("domain", NAMES)
+def test_service_of_a_cancelled_extraction_keeps_no_data(begin: Begin, domain: str) -> None:
+    forum, history = begin()
+    for phase in PHASES[:4]:
+        forum.run(EXTRACT, domain, phase)
+    assert items(forum, domain)
+    forum.run(REINTEGRATE, domain)
+    assert items(forum, domain) == []
+    finish(history)
