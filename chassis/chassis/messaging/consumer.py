@@ -8,7 +8,7 @@ from threading import Event as Flag
 from time import monotonic
 
 from chassis.clock import Clock
-from chassis.errors import Unavailable
+from chassis.errors import CutoverInProgress, Unavailable
 from chassis.messaging.events import Event, EventHandler, MalformedEvent, parse_event
 from chassis.messaging.in_flight import RECEIVE_LIMIT, InFlightMessages, Outcome
 from chassis.messaging.sns_topic import BATCH
@@ -26,7 +26,8 @@ class Consumer:
     """Consumer of a queue, with a handler per event type.
 
     An event is acknowledged only after its handler returned. While a dependency of the handlers
-    is down, nothing is received. An event that can never be applied is moved to the dead letters,
+    is down, nothing is received. An event that has to wait for the end of a move returns to the
+    queue, and delays no other. An event that can never be applied is moved to the dead letters,
     with the reason.
     """
 
@@ -131,7 +132,9 @@ class Consumer:
             return self._dead_letter(message, f"malformed: {error}")
         except Unavailable as failure:
             _LOG.info("message %s waits: %s", message.id, failure.detail)
-            return Outcome.DEFERRED
+            # During a move, others need not wait.
+            moving = isinstance(failure, CutoverInProgress)
+            return Outcome.POSTPONED if moving else Outcome.DEFERRED
         except Exception as error:
             _LOG.exception("message %s failed", message.id)
             if (

@@ -17,7 +17,11 @@ class Outcome(Enum):
     APPLIED = "done"  # applied, or not relevant: acknowledged
     FAILED = "failed"  # failed: delivered again after a while
     DEFERRED = "later"  # not tried, because a dependency is down: delivered again after a while
+    POSTPONED = "postponed"  # not possible before a move ends: delivered again after a while
     DEAD_LETTERED = "buried"  # moved to the dead letters
+
+
+_WAITING = frozenset({Outcome.DEFERRED, Outcome.POSTPONED})
 
 
 @dataclass
@@ -76,15 +80,15 @@ class InFlightMessages:
         outcomes = [(self._held.pop(future).message, future.result()) for future in ended]
         self._queue.delete([m for m, outcome in outcomes if outcome is Outcome.APPLIED])
         for message, outcome in outcomes:
-            if outcome in {Outcome.FAILED, Outcome.DEFERRED}:
+            if outcome in {Outcome.FAILED, *_WAITING}:
                 self._delay(message, outcome)
         self._extend_visibility()
         return all(outcome is not Outcome.DEFERRED for _, outcome in outcomes)
 
     def _delay(self, message: Message, outcome: Outcome) -> None:
         seconds = min(VISIBILITY_SECONDS, 2 ** min(message.receive_count, 5))
-        # SQS moves a message to the dead letters after too many deliveries; an outage must not.
-        if outcome is Outcome.DEFERRED and message.receive_count >= RECEIVE_LIMIT:
+        # SQS moves a message to the dead letters after too many deliveries; waiting must not.
+        if outcome in _WAITING and message.receive_count >= RECEIVE_LIMIT:
             self._queue.requeue(message, seconds)
         else:
             self._queue.change_visibility([message], seconds)

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from chassis.clock import utc_now
-from chassis.errors import Unavailable
+from chassis.errors import CutoverInProgress, Unavailable
 from chassis.messaging import consumer as consumers
 from chassis.messaging import in_flight
 from chassis.messaging.consumer import MAX_ATTEMPTS, Consumer
@@ -21,7 +21,7 @@ from chassis.messaging.subscriptions import MAX_RECEIVES, Subscription
 from tests.support.bus import make_event
 from tests.support.waits import wait_until
 
-NOTES = Subscription("notes", ("note.created", "note.slow", "note.unknown"))
+NOTES = Subscription("notes", ("note.created", "note.moving", "note.slow", "note.unknown"))
 DOWN = Unavailable("The notes can't be reached right now.")
 
 
@@ -41,6 +41,7 @@ class Notes:
     def __init__(self) -> None:
         self.applied: Counter[str] = Counter()
         self.failure: Exception | None = None
+        self.moving = False
         self.began, self.resume = Flag(), Flag()
         self._lock = Lock()
 
@@ -49,6 +50,11 @@ class Notes:
             raise self.failure
         with self._lock:
             self.applied[event.id] += 1
+
+    def apply_after_move(self, event: Event) -> None:
+        if self.moving:
+            raise CutoverInProgress("The notes are being moved.")
+        self.apply(event)
 
     def slow(self, event: Event) -> None:
         self.began.set()
@@ -79,7 +85,11 @@ def queue(bus, places):
 def make(bus, places, notes) -> Callable[..., Consumer]:
     def make(kind: type[Queue] = Queue, check=notes.check, wait_seconds=0) -> Consumer:
         queue = kind(bus.sqs, places.queue_url, places.dead_letter_queue_url)
-        handlers = {"note.created": notes.apply, "note.slow": notes.slow}
+        handlers = {
+            "note.created": notes.apply,
+            "note.moving": notes.apply_after_move,
+            "note.slow": notes.slow,
+        }
         return Consumer(queue, handlers, check, utc_now, wait_seconds)
 
     return make
@@ -206,6 +216,35 @@ def test_outage_never_leads_to_dead_letters(bus, places, queue, make, notes):
         assert not consumer.consume_batch()
     assert queue.depth() == QueueDepth(2, 0, 0)
     notes.failure = None
+    assert consumer.consume_batch()
+    assert notes.applied == events
+
+
+def test_events_that_wait_for_a_move_delay_no_others(bus, places, queue, make, notes):
+    checked = Counter()
+
+    def check():
+        checked["checks"] += 1
+
+    notes.moving = True
+    waiting = publish(bus, places, 25, "note.moving")
+    events = publish(bus, places, 4)
+    with running(make(check=check), notes):
+        wait_until(lambda: notes.applied == events)
+        assert not checked, "the consumer paused, as if something were down"
+        notes.moving = False
+        wait_until(lambda: queue.depth() == QueueDepth(0, 0, 0))
+    assert notes.applied == events + waiting
+
+
+def test_move_never_leads_to_dead_letters(bus, places, queue, make, notes):
+    notes.moving = True
+    events = publish(bus, places, 2, "note.moving")
+    consumer = make(ImmediateRetryQueue)
+    for _ in range(MAX_RECEIVES + 20):
+        assert consumer.consume_batch(), "nothing is down"
+    assert queue.depth() == QueueDepth(2, 0, 0)
+    notes.moving = False
     assert consumer.consume_batch()
     assert notes.applied == events
 
