@@ -73,6 +73,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             probes=_probes(settings),
             event_status=lambda: status.read_status(parts.outbox, queue, clock),
             titles=stored_threads.titles,
+            require_writer=parts.require_writer,
             badge=settings.split_badge == "on",
             cursors=parts.cursors,
             served_by=f"{COMPONENT}/{settings.revision}",

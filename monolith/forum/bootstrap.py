@@ -30,6 +30,7 @@ from forum.threads.sole_author import SoleAuthorCheck
 from forum.threads.store import SqlThreads
 from forum.users.actors import Actors, OwnedActors, ReplicaActors
 from forum.users.extracted.replica import ErasureConfirmations, UserReplica
+from forum.users.port import Identity
 from forum.users.store import SqlUsers
 
 COMPONENT = "monolith"
@@ -151,6 +152,16 @@ class Bootstrap:
     def actors(self) -> OwnerRoute[Actors]:
         """The users who may write."""
         return OwnerRoute(self.ownership, "users", OwnedActors(), ReplicaActors(self.clock))
+
+    def require_writer(self, identity: Identity) -> None:
+        """Check that a session's owner may write.
+
+        Raises:
+            Unauthenticated: the account was erased.
+            Forbidden: the account is suspended.
+        """
+        with self.database.writing() as session:
+            self.actors.current().authorize_writer(session, identity)
 
     @cached_property
     def thread_admission(self) -> OwnerRoute[ThreadAdmission]:

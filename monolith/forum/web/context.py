@@ -15,7 +15,7 @@ from chassis.pagination import Cursors
 from forum.ownership.state import OwnershipSnapshot
 from forum.posts.port import Posts
 from forum.threads.port import Threads
-from forum.users.port import SessionClaims, Users
+from forum.users.port import Identity, SessionClaims, Users
 from forum.web import page_cache
 
 FIRST = TypeVar("FIRST")
@@ -40,6 +40,9 @@ class PageContext:
 
     titles: Callable[[Collection[str]], Mapping[str, str]]
     """Returns the titles of threads that the monolith itself knows, by id."""
+
+    require_writer: Callable[[Identity], None]
+    """Raises Unauthenticated or Forbidden if an account was erased or suspended."""
 
     badge: bool
     """Whether pages show which component served each part."""

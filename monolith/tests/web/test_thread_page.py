@@ -3,6 +3,9 @@
 import re
 
 import pytest
+from sqlalchemy import update
+
+from forum.users.models import UserRow
 
 SHOWN = re.compile(r"<p>number (\d+)</p>")
 
@@ -139,6 +142,35 @@ def test_script_gets_the_preview_alone(browser, ada, client, token_of):
     assert mine.post("/preview", data=sent).text == "<p><em>Seen</em></p>\n"
     assert mine.post("/preview", data={"body": "*Seen*"}).status_code == 403
     assert client.post("/preview", data={"body": "*Seen*"}).status_code == 401
+
+
+def test_preview_refuses_what_a_post_refuses(browser, ada, client, thread, token_of):
+    mine, text = browser(ada), "*long*" + "a" * 16_000
+    post = _post(client, ada, thread, "A post")
+    fields = {"csrf_token": token_of(mine), "preview": "on", "body": text, "title": "A title"}
+    for path in (f"/threads/{thread}", "/threads/new", f"/posts/{post}/edit"):
+        page = mine.post(path, data=fields)
+        assert page.status_code == 400
+        assert "Use at most 16000 characters." in page.text
+        assert "<em>long</em>" not in page.text
+    page = mine.post("/preview", data=fields)
+    assert (page.status_code, page.text) == (400, "Use at most 16000 characters.")
+    assert page.mimetype == "text/plain"
+
+
+@pytest.mark.parametrize(("column", "status"), [("suspended", 403), ("erased", 401)])
+def test_preview_is_refused_to_who_may_not_write(
+    browser, ada, client, thread, token_of, database, column, status
+):
+    mine = browser(ada)
+    post = _post(client, ada, thread, "A post")
+    fields = {"csrf_token": token_of(mine), "preview": "on", "body": "*Seen*", "title": "A title"}
+    with database.writing() as session:
+        session.execute(update(UserRow).values({column: True}))
+    for path in (f"/threads/{thread}", "/threads/new", f"/posts/{post}/edit", "/preview"):
+        page = mine.post(path, data=fields)
+        assert page.status_code == status
+        assert "<em>Seen</em>" not in page.text
 
 
 def test_author_changes_the_title_of_a_thread(browser, ada, bob, client, thread, token_of):

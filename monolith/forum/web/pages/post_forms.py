@@ -20,6 +20,7 @@ from forum.web.rendering import render_page
 THREADS = "/api/threads"
 POSTS = "/api/posts"
 HTML = "text/html; charset=utf-8"
+PLAIN_TEXT = "text/plain; charset=utf-8"
 # They tell the next page that a form was accepted, so that the browser's draft can be removed.
 POSTED, STARTED, REWRITTEN = "posted", "started", "rewritten"
 
@@ -41,7 +42,8 @@ class PostForms:
         """Reply in a thread."""
         identity = require_user()
         form = Form.from_request()
-        if preview := _preview(form):
+        preview = self._preview(form)
+        if preview is not None:
             return thread_page(self._context, thread_id, form, preview)
         new = form.parse(NewPost, thread_id=thread_id, body=form.values.get("body", ""))
         if new:
@@ -70,8 +72,9 @@ class PostForms:
         """Start a thread with its first post: two writes, each of which can be repeated."""
         identity = require_user()
         form = Form.from_request()
-        if preview := _preview(form):
-            return render_page("thread_new.html", form=form, preview=preview)
+        preview = self._preview(form)
+        if preview is not None:
+            return render_page("thread_new.html", form.status, form=form, preview=preview)
         title = form.parse(NewThread, title=form.values.get("title", ""))
         post = form.parse(NewPost, thread_id="to-be", body=form.values.get("body", ""))
         if title and post:
@@ -107,9 +110,10 @@ class PostForms:
         """Edit one's own post, unless it was changed since the form was opened."""
         identity = require_user()
         form = Form.from_request()
-        if preview := _preview(form):
+        preview = self._preview(form)
+        if preview is not None:
             post = self._context.posts.get(post_id)
-            return render_page("post_edit.html", post=post, form=form, preview=preview)
+            return render_page("post_edit.html", form.status, post=post, form=form, preview=preview)
         current = None
         change = form.parse(PostChange, body=form.values.get("body", ""))
         if change:
@@ -140,17 +144,36 @@ class PostForms:
         return redirect(post_url(post.thread_id, post_id), 303)
 
     @post("/preview")
-    def preview(self) -> AnyResponse:
-        """Return the rendered preview of a text, for scripts that show it beside the form."""
-        require_user()
-        return Response(render(Form.from_request().values.get("body", "")), content_type=HTML)
+    def script_preview(self) -> AnyResponse:
+        """Return the preview of a text, or its error, for scripts that show it in place."""
+        identity = require_user()
+        form = Form.from_request()
+        self._context.require_writer(identity)
+        html = _render_body(form)
+        if "body" in form.errors:
+            return Response(form.errors["body"], form.status, content_type=PLAIN_TEXT)
+        return Response(html, content_type=HTML)
+
+    def _preview(self, form: Form) -> str | None:
+        """Render the text of a form submitted for preview; None for other forms.
+
+        A text that may not be posted is not rendered, and the form gets the post's error.
+        """
+        if form.values.pop("preview", None) is None:
+            return None
+        try:
+            self._context.require_writer(require_user())
+        except Failure as failure:
+            form.add_failure(failure)
+            return ""
+        return _render_body(form)
 
 
-def _preview(form: Form) -> str | None:
-    """Render the text of a form submitted for preview; None for other forms."""
-    if form.values.pop("preview", None) is None:
-        return None
-    return render(form.values.get("body", "")) or " "
+def _render_body(form: Form) -> str:
+    """Render the text of a post, if it is valid."""
+    body = form.values.get("body", "")
+    valid = body.strip() and form.parse(PostChange, body=body)
+    return render(valid.body) if valid else ""
 
 
 def _key(

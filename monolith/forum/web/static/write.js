@@ -102,9 +102,11 @@ function preview(form) {
     const body = new URLSearchParams({ body: form.elements.body.value, csrf_token: form.elements.csrf_token.value });
     try {
       const answer = await fetch("/preview", { method: "POST", body });
-      if (!answer.ok) throw new Error(answer.statusText);
+      if (!answer.ok && answer.status !== 400) throw new Error(answer.statusText);
+      const result = await answer.text() || "Nothing to preview yet.";
       // The server lets only inert HTML through, as it does for posts.
-      region.innerHTML = await answer.text() || "Nothing to preview yet.";
+      if (answer.ok) region.innerHTML = result;
+      else region.textContent = result;
       region.hidden = false;
     } catch {
       region.textContent = "The preview is temporarily unavailable. Your text is still here.";
