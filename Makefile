@@ -110,11 +110,13 @@ test-deploy: $(VENV)/dev.stamp ## deploy the templates locally and test the depl
 audit: $(VENV)/dev.stamp ## check pinned dependencies for known vulnerabilities
 	@$(BIN)/python -m infra.tools.audit
 
-check: $(VENV)/dev.stamp ## run linters, type checks, import rules and Dockerfile checks
+check: $(VENV)/dev.stamp ## run linters, type checks, rules for imports and Dockerfiles, and look for unused code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	for part in $(EDITABLE); do $(BIN)/deptry $$part --config $$part/pyproject.toml --extend-exclude .+/tests/ || exit; done
+	$(BIN)/vulture
 	$(BIN)/hadolint monolith/Dockerfile services/Dockerfile infra/Dockerfile
 
 fmt: $(VENV)/dev.stamp ## format the code and apply ruff's fixes

@@ -113,7 +113,7 @@ class _Crowd:
     """Readers and writers of every domain, at a steady rate."""
 
     def __init__(self, url: str, scenarios: Scenarios) -> None:
-        self._url, self._scenarios = url, scenarios
+        self._url = url
         self._content = scenarios.content
         self._stop = threading.Event()
         self._took: dict[str, list[tuple[bool, float]]] = {domain: [] for domain in DOMAINS}

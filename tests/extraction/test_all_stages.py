@@ -94,7 +94,7 @@ class ClientState:
         self._body, self._body_key = body, {"Idempotency-Key": uuid7()}
         self._written = self._post("/api/posts", body, self._body_key)
         self._etag = self._get(f"/api/posts/{self._written['id']}").headers["ETag"]
-        self._profile = self._get(f"/api/users/{person}").headers["ETag"]
+        self._profile = self._get("/api/users/me").headers["ETag"]
 
     def assert_valid(self) -> None:
         """Use the complete state."""
@@ -114,7 +114,7 @@ class ClientState:
         assert edited.status_code == 200, edited.text
         late = requests.patch(path, json=change, headers=self._sent | headers, timeout=20)
         assert late.status_code == 412, late.text
-        assert self._get("/api/users/me").status_code == 200
+        assert self._get("/api/users/me").headers["ETag"] == self._profile
 
     def _get(self, path: str) -> requests.Response:
         return requests.get(self._url + path, headers=self._sent, timeout=20)

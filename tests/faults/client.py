@@ -21,10 +21,6 @@ class GaveUpError(AssertionError):
     """The outcome of a write stayed unknown: the forum did not recover."""
 
 
-class StoppedError(Exception):
-    """The load is being stopped."""
-
-
 @dataclass(frozen=True)
 class Exchange:
     """One request: its start (monotonic), its duration and its response."""

@@ -14,9 +14,8 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from chassis.deadline import MAX_SECONDS
@@ -157,7 +156,8 @@ class BufferingThreadWorker(ThreadWorker):
 
 
 def _unreader(conn: TConn) -> Any:
-    return cast("RequestParser", conn.parser).unreader
+    parser: Any = conn.parser  # of HTTP/1.1
+    return parser.unreader
 
 
 def _respond(sock: socket.socket, status: int, detail: str) -> None:

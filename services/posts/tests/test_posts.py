@@ -10,7 +10,6 @@ from tests.support.event_factory import thread_event
 from tests.support.service import walk
 
 PATH = "/api/posts"
-UNKNOWN = "01a20413-a0d3-76aa-8a50-eeadad140379"
 # Unknown ids, the same in each of pytest-xdist's workers.
 NOBODY = "01900000-0000-7000-8000-000000000000"
 
