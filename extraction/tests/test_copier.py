@@ -1,10 +1,13 @@
-"""Counts of a verification during concurrent changes."""
+"""Counts and findings of a verification, also during concurrent changes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+import pytest
+
 from chassis.ownership.records import TOMBSTONE, Record
-from extraction.copier import Copier
+from extraction import copier as copiers
+from extraction.copier import Copier, Difference, VerificationReport
 
 
 class Kept:
@@ -92,3 +95,31 @@ def test_new_and_unchanged_records_are_counted_once() -> None:
     for _ in range(2):
         copier.copy_changed(["a", "b"], ledger)
     assert ledger.totals == (2, 2)
+
+
+@pytest.mark.parametrize("target_learns", [False, True])
+def test_damaged_copy_is_reported_and_not_counted_as_out_of_date(target_learns: bool) -> None:
+    owner, copy = Kept(post("a"), post("b", 2)), Kept(post("a", body="damaged"), post("b"))
+    copier = Copier(owner, copy, target_learns=target_learns)
+    report = copier.verify(lambda _: None, repair=False)
+    assert (report.differences, report.behind) == ([Difference("a", ["body"])], 1)
+    assert copy.records == {"a": post("a", body="damaged"), "b": post("b", 2)}
+
+
+def test_record_that_only_the_copy_has_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copiers, "COPY_ONLY_SECONDS", 0.01)
+    gone: Record = {"id": "c", "version": 2, TOMBSTONE: True}
+    owner, copy = Kept(post("a")), Kept(post("a"), post("b"), gone)
+    report = VerificationReport()
+    Copier(owner, copy).find_copy_only(report, lambda _: None)
+    assert report.copy_only == ["b"]
+
+
+def test_record_that_an_event_deletes_meanwhile_is_not_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner, copy = Kept(post("a")), Kept(post("a"), post("b"))
+    monkeypatch.setattr(copiers.time, "sleep", lambda _: copy.records.pop("b"))
+    report = VerificationReport()
+    Copier(owner, copy).find_copy_only(report, lambda _: None)
+    assert report.copy_only == []

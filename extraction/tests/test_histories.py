@@ -7,19 +7,11 @@ one that fails, which takes some minutes.
 import os
 import sys
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass
 
 import hypothesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 
 from extraction.__main__ import EXTRACT, PHASES, REINTEGRATE
 from extraction.extraction import ExtractionStopped
@@ -29,161 +21,177 @@ from extraction.tests.support.live_forum import MONOLITH, LiveForum, MoverKilled
 from forum.domains import NAMES
 
 SEED = int(os.environ.get("SEED", "0"))
-EXAMPLES = 20
-CHOICE = st.integers(0, 5)
+EXAMPLES = int(os.environ.get("EXAMPLES", "15"))
+Happening = tuple[str, int, int]
+"""An operation, or something else by name, with two numbers that choose what it is done to."""
 BEGINNING = (*["register_user"] * 3, *["start_thread"] * 2, *["write_post"] * 4)
-WRITE = st.tuples(st.sampled_from(sorted(OPERATIONS)), CHOICE, CHOICE)
-MEANWHILE = st.lists(WRITE | st.none(), max_size=6)
-"""What happens while the mover works; None: the workers work."""
+WORKERS = ("work", "work", "consume", "consume", "stall", "pause")
+MOST = 4  # of what happens before a phase, and within it
 
 
-class Moves(RuleBasedStateMachine):
-    """Histories of a forum with moves of all domains, in both directions."""
+@dataclass
+class PlannedMove:
+    """A move, and for each of its phases what happens before it and within it."""
 
-    def __init__(self, make: MakeForum, acknowledged: Counter[tuple[str, str]]) -> None:
-        super().__init__()
-        self._make, self._acknowledged = make, acknowledged
-        self._forum: LiveForum | None = None
-        self._moving, self._direction = "", ""
-        self._pending: list[tuple[str, int, int] | None] = []
-        self._killed_in: int | None = None
+    domain: str
+    before: list[list[Happening]]
+    within: list[list[Happening]]
+    repeated: list[bool]
+    """The phases that are run twice."""
 
-    @initialize(extracted=st.frozensets(st.sampled_from(NAMES)), seed=st.integers(0, 2**16))
-    def begin(self, extracted: frozenset[str], seed: int) -> None:
-        self._forum = self._make(extracted, seed)
-        self._forum.happen = self._happen
-        self._history = History(self._forum, self._acknowledged)
-        for number, operation in enumerate(BEGINNING):
-            self._history.write(operation, number, number)
+    at_once: int
+    """The phase from which on one process runs all."""
 
-    @property
-    def forum(self) -> LiveForum:
-        assert self._forum
-        return self._forum
+    killed_in: int
+    """The line of output at which that process dies; 0 if it does not."""
 
-    @rule(writes=st.lists(WRITE, min_size=1, max_size=5))
-    def write(self, writes: list[tuple[str, int, int]]) -> None:
-        for write in writes:
-            self._history.write(*write)
+    cancelled_at: int
+    """The phase instead of which the move is cancelled; 0 if it is not."""
 
-    @rule(seconds=st.integers(1, 20))
-    def wait(self, seconds: int) -> None:
-        self.forum.time.sleep(seconds)
 
-    @rule(choice=CHOICE, count=st.integers(1, 3))
-    def consume(self, choice: int, count: int) -> None:
-        if component := chosen(self.forum.components, choice):
-            self.forum.consume(component, count)
-
-    @rule(choice=CHOICE)
-    def publish(self, choice: int) -> None:
-        if component := chosen(self.forum.components, choice):
-            self.forum.publish(component)
-
-    @rule(choice=CHOICE)
-    def stall(self, choice: int) -> None:
-        if component := chosen(self.forum.components, choice):
-            self.forum.stalled[component] = self.forum.time.time()
-
-    @rule(domain=st.sampled_from(NAMES), meanwhile=MEANWHILE)
-    def run_next_phase(self, domain: str, meanwhile: Any) -> None:
-        self._choose(domain)
-        self._run(meanwhile, None, self._due())
-
-    @precondition(lambda self: self._moving)
-    @rule(earlier=st.sampled_from(PHASES[:4]), meanwhile=MEANWHILE)
-    def repeat_phase(self, earlier: str, meanwhile: Any) -> None:
-        due = self._due()
-        if due != "soak" and PHASES.index(earlier) < PHASES.index(due):
-            self._run(meanwhile, None, earlier)
-
-    @rule(
-        domain=st.sampled_from(NAMES), meanwhile=MEANWHILE, killed_in=st.none() | st.integers(1, 25)
+@st.composite
+def planned_moves(draw: st.DrawFn) -> PlannedMove:
+    """Draw a move; more than half of the writes go to the domain that moves."""
+    domain = draw(st.sampled_from(NAMES))
+    own = [name for name, of_domain in OPERATIONS.items() if of_domain == domain]
+    choice = st.integers(0, 5)
+    happening = st.tuples(st.sampled_from([*own, *own, *OPERATIONS, *WORKERS]), choice, choice)
+    lists = st.lists(st.lists(happening, max_size=MOST), min_size=6, max_size=6)
+    return PlannedMove(
+        domain,
+        draw(lists),
+        draw(lists),
+        draw(st.lists(st.booleans(), min_size=6, max_size=6)),
+        draw(st.integers(0, 6)),
+        draw(st.just(0) | st.integers(1, 25)),
+        draw(st.just(0) | st.just(0) | st.integers(1, 4)),
     )
-    def run_to_the_end(self, domain: str, meanwhile: Any, killed_in: int | None) -> None:
-        self._choose(domain)
-        self._run(meanwhile, killed_in)
 
-    @precondition(lambda self: self._moving and self._due() != "soak")
-    @rule()
-    def cancel(self) -> None:
-        opposite = REINTEGRATE if self._direction == EXTRACT else EXTRACT
-        self.forum.run(opposite, self._moving)
-        self._moving = ""
 
-    @invariant()
-    def owners_show_what_they_acknowledged(self) -> None:
-        if self._forum:
-            self._history.check_owners()
+class Story:
+    """A forum, its history, and the move that is under way."""
 
-    def teardown(self) -> None:
-        if not self._forum:
-            return
+    def __init__(self, forum: LiveForum, acknowledged: Counter[tuple[str, str]]) -> None:
+        self.forum = forum
+        self.history = History(forum, acknowledged)
+        self._pending: list[Happening] = []
+        self._lines_left = 0
+        forum.happen = self._happen
+        for number, operation in enumerate(BEGINNING):
+            self.history.write(operation, number, number)
+
+    def move(self, plan: PlannedMove) -> None:
+        """Move a domain to its other owner, or begin to."""
+        owned = self.forum.owner(plan.domain) == MONOLITH
+        direction, opposite = (EXTRACT, REINTEGRATE) if owned else (REINTEGRATE, EXTRACT)
+        killed_in = plan.killed_in
+        for number, phase in enumerate(PHASES):
+            self._do(plan.before[number])
+            if number and number == plan.cancelled_at:
+                self.forum.run(opposite, plan.domain)
+                return
+            if number >= plan.at_once:
+                within = [one for happenings in plan.within[number:] for one in happenings]
+                if self._run(direction, plan.domain, "", within, killed_in):
+                    return
+                killed_in = 0  # the next phase's turn, by another process
+            else:
+                self._run(direction, plan.domain, phase, plan.within[number])
+                if plan.repeated[number] and number < PHASES.index("cutover"):
+                    self._run(direction, plan.domain, phase, [])
+        self.forum.stalled.clear()
+        if self._is_moving(plan.domain):
+            assert self._run(direction, plan.domain, "", []), "the move does not end"
+
+    def end(self) -> None:
+        """Let everything arrive, and compare all copies."""
+        self.forum.settle()
+        self.history.check_settled()
+
+    def _run(
+        self, direction: str, domain: str, phase: str, within: list[Happening], killed_in: int = 0
+    ) -> bool:
+        """Run one phase if it is due, or all; return whether nothing held up the mover."""
+        if phase and phase not in PHASES[: PHASES.index(self._due(domain)) + 1]:
+            return False
+        if phase and self._due(domain) == "soak" != phase:
+            return False
+        self._pending, self._lines_left = list(within), killed_in
         try:
-            self.forum.stalled.clear()
-            if self._moving:
-                self._run([], None)
-            assert not self._moving, "the move does not end"
-            self.forum.settle()
-            self._history.check_settled()
-        finally:
-            self.forum.close()
-
-    def _choose(self, domain: str) -> None:
-        """Choose the domain to move, unless one is moving."""
-        if not self._moving:
-            owned = self.forum.owner(domain) == MONOLITH
-            self._moving, self._direction = domain, EXTRACT if owned else REINTEGRATE
-
-    def _due(self) -> str:
-        known = self.forum.endpoints.transitions.load_all().get(self._moving)
-        return (known.phase if known and known.state != "settled" else "") or PHASES[0]
-
-    def _run(self, meanwhile: Any, killed_in: int | None, phase: str = "") -> None:
-        self._pending, self._killed_in = list(meanwhile), killed_in
-        last = phase == "soak" or not phase
-        try:
-            self.forum.run(self._direction, self._moving, phase)
+            self.forum.run(direction, domain, phase)
         except MoverKilled:
-            return
+            return False
         except ExtractionStopped as stopped:
             # Only a consumer that stands still may hold up a move.
             if not self.forum.stalled or "Only the copy has" not in str(stopped):
                 raise
-            return
+            return False
         finally:
-            self._pending, self._killed_in = [], None
-        if last:
-            self._moving = ""
+            self._pending, self._lines_left = [], 0
+            self.history.check_owners()
+        return True
+
+    def _is_moving(self, domain: str) -> bool:
+        known = self.forum.endpoints.transitions.load_all().get(domain)
+        return known is not None and known.state != "settled"
+
+    def _due(self, domain: str) -> str:
+        known = self.forum.endpoints.transitions.load_all().get(domain)
+        return (known.phase if known and known.state != "settled" else "") or PHASES[0]
 
     def _happen(self) -> None:
-        if self._killed_in is not None:
-            self._killed_in -= 1
-            if self._killed_in <= 0:
+        """Do what is planned for the middle of a phase, a piece at a time."""
+        if self._lines_left:
+            self._lines_left -= 1
+            if not self._lines_left:
                 raise MoverKilled
         if self._pending:
-            if write := self._pending.pop(0):
-                self._history.write(*write)
-            else:
+            self._do([self._pending.pop(0)])
+
+    def _do(self, happenings: list[Happening]) -> None:
+        for name, one, other in happenings:
+            component = chosen(self.forum.components, one)
+            if name in OPERATIONS:
+                self.history.write(name, one, other)
+            elif name == "pause":
+                self.forum.time.sleep(one * other)
+            elif name == "work":
                 self.forum.work()
+            elif name == "stall" and component:
+                self.forum.stalled[component] = self.forum.time.time()
+            elif name == "consume" and component:
+                self.forum.publish(component)
+                self.forum.consume(component, 1 + other)
 
 
 def test_no_history_of_writes_and_events_breaks_a_move(make_forum: MakeForum) -> None:
     acknowledged = Counter[tuple[str, str]]()
-    sys.stdout.write(f"SEED={SEED} repeats this run.\n")
-    machine: Any = hypothesis.seed(SEED)(lambda: Moves(make_forum, acknowledged))
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=int(os.environ.get("EXAMPLES", EXAMPLES)),
-            stateful_step_count=20,
-            deadline=None,
-            database=None,
-            print_blob=False,
-            phases=[Phase.generate, *([Phase.shrink] if os.environ.get("SHRINK") else [])],
-            suppress_health_check=list(HealthCheck),
-        ),
+
+    @hypothesis.seed(SEED)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, *([Phase.shrink] if os.environ.get("SHRINK") else [])],
+        suppress_health_check=list(HealthCheck),
     )
+    @given(
+        extracted=st.frozensets(st.sampled_from(NAMES)),
+        seed=st.integers(0, 2**16),
+        plans=st.lists(planned_moves(), min_size=2, max_size=3),
+    )
+    def run(extracted: frozenset[str], seed: int, plans: list[PlannedMove]) -> None:
+        forum = make_forum(extracted, seed)
+        try:
+            story = Story(forum, acknowledged)
+            for plan in plans:
+                story.move(plan)
+            story.end()
+        finally:
+            forum.close()
+
+    sys.stdout.write(f"SEED={SEED} repeats this run.\n")
+    run()
     assert {operation for operation, _ in acknowledged} == OPERATIONS.keys()
     written = {(OPERATIONS[operation], owner) for operation, owner in acknowledged}
     assert written == {(domain, owner) for domain in NAMES for owner in (MONOLITH, domain)}

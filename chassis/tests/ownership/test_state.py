@@ -119,9 +119,11 @@ def test_freeze_ends_by_itself_after_its_time_and_clock_skew(
     guard = FencedDatabase(database, ownership)
     write = [guard.put(NOTES.name, {"id": "a"})]
     now[0] = 1005 + CLOCK_SKEW
+    assert not ownership.accepts_writes()
     with pytest.raises(CutoverInProgress):
         guard.transact(write)
     now[0] += 0.1
+    assert ownership.accepts_writes()
     guard.transact(write)
 
 

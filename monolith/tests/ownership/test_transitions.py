@@ -8,10 +8,11 @@ from sqlalchemy import select
 
 from chassis.clock import utc_now
 from chassis.errors import CutoverInProgress
+from chassis.ownership.state import CLOCK_SKEW
 from forum.app import create_app
 from forum.domains import NAMES
 from forum.outbox import OutboxRow
-from forum.ownership.state import FROZEN, MOVING, OwnershipRegistry
+from forum.ownership.state import FROZEN, MOVING, Ownership, OwnershipRegistry
 from forum.ownership.transitions import OwnershipTransitions
 
 NOBODY = "http://127.0.0.1:9"
@@ -124,6 +125,12 @@ def test_freeze_of_a_dead_mover_ends_by_itself(client, ada, moves, begin):
     assert new_thread(client, ada).status_code == 201
     assert not moves.change_owner("threads", "threads", MOVING, "watch")
     assert new_thread(client, ada).status_code == 201
+
+
+@pytest.mark.parametrize(("seconds", "accepts"), [(-1, False), (CLOCK_SKEW, False), (2.1, True)])
+def test_freeze_lasts_until_its_deadline_and_the_clock_skew(seconds, accepts):
+    frozen = Ownership("monolith", FROZEN, frozen_until=1_005_000)
+    assert frozen.accepts_writes(1005 + seconds) == accepts
 
 
 def test_moved_domain_is_forwarded_and_then_404(client, ada, moves, begin):
