@@ -30,6 +30,7 @@ from forum.users.api import UsersApi
 from forum.users.extracted.fallback import RemoteUsersWithFallback
 from forum.users.extracted.router import UsersRouter
 from forum.users.port import SessionClaims, Users
+from forum.users.queries import UserQueries
 from forum.web import served_by
 from forum.web.context import PageContext
 from forum.web.notices import stale_data_notice
@@ -73,6 +74,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             probes=_probes(settings),
             event_status=lambda: status.read_status(parts.outbox, queue, clock),
             titles=stored_threads.titles,
+            handles=UserQueries(parts.database).handles,
             require_writer=parts.require_writer,
             badge=settings.split_badge == "on",
             cursors=parts.cursors,

@@ -16,6 +16,7 @@ from forum.ownership.state import OwnershipSnapshot
 from forum.posts.port import Posts
 from forum.threads.port import Threads
 from forum.users.port import Identity, SessionClaims, Users
+from forum.users.queries import Handle
 from forum.web import page_cache
 
 FIRST = TypeVar("FIRST")
@@ -40,6 +41,9 @@ class PageContext:
 
     titles: Callable[[Collection[str]], Mapping[str, str]]
     """Returns the titles of threads that the monolith itself knows, by id."""
+
+    handles: Callable[[Collection[str]], Mapping[str, Handle]]
+    """Returns the handles of users that the monolith itself knows, by id."""
 
     require_writer: Callable[[Identity], None]
     """Raises Unauthenticated or Forbidden if an account was erased or suspended."""

@@ -124,6 +124,28 @@ def test_name_in_a_quotation_is_escaped(browser, ada, client, thread):
     assert r"&gt; \*\_\[Ada\]\(x\) wrote:" in page
 
 
+def test_posts_show_who_of_one_name_is_who(browser, ada, bob, client, thread, database):
+    for person in (ada, bob):
+        _post(client, person, thread, "A post")
+        name = {"display_name": "The Moderator"}
+        client.patch(f"/api/users/{person.id}", json=name, headers=person.headers)
+    with database.writing() as session:
+        session.execute(update(UserRow).where(UserRow.id == bob.id).values(role="moderator"))
+    first, second = browser(ada).get(f"/threads/{thread}").text.split("<article")[1:]
+    mark = '<span class="tag">moderator</span>'
+    assert f'href="/users/{ada.id}">The Moderator</a> <span class="handle">@ada</span>' in first
+    assert mark not in first
+    assert f'The Moderator</a> <span class="handle">@bob</span> {mark}' in second
+
+
+def test_erased_author_has_no_handle(browser, ada, bob, client, thread):
+    _post(client, bob, thread, "A post")
+    assert client.delete(f"/api/users/{bob.id}", headers=bob.headers).status_code == 202
+    page = browser(ada).get(f"/threads/{thread}").text
+    assert '<span class="author gone">former member</span>' in page
+    assert "@bob" not in page
+
+
 def test_preview_shows_the_text_and_keeps_it(browser, ada, client, thread, token_of):
     mine, text = browser(ada), "*Seen* first <script>"
     post = _post(client, ada, thread, "A post")

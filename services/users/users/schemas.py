@@ -1,33 +1,38 @@
 """JSON schemas of the API of users."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from chassis.http.requests import PageParameters, PatchBody, RequestBody
-from chassis.http.text_fields import MULTI_LINE, SINGLE_LINE
+from chassis.http.text_fields import (
+    MULTI_LINE,
+    SINGLE_LINE,
+    comparison_form,
+    is_identifier,
+)
 from users.model import FORMER_MEMBER, normalize_username
 
 USERNAME = r"^[^\W_][\w.-]{2,29}$"
 ID = r"[0-9A-Za-z-]{1,64}"
 
 
-def _check_normalized_username(value: str) -> str:
-    if not re.fullmatch(USERNAME, normalize_username(value)):
+def _check_username(value: str) -> str:
+    normalized = normalize_username(value)
+    if not (3 <= len(normalized) <= 30 and is_identifier(normalized)):
         message = "must be 3 to 30 letters, digits, dots, dashes or underscores when normalized"
         raise ValueError(message)
     return value
 
 
 def _check_not_reserved(value: str) -> str:
-    if normalize_username(value).casefold() == FORMER_MEMBER:
+    if comparison_form(value) == FORMER_MEMBER:
         message = "is reserved for deleted accounts"
         raise ValueError(message)
     return value
 
 
-Username = Annotated[str, Field(pattern=USERNAME), AfterValidator(_check_normalized_username)]
+Username = Annotated[str, Field(pattern=USERNAME), AfterValidator(_check_username)]
 Password = Annotated[str, Field(min_length=8, max_length=128), MULTI_LINE]
 DisplayName = Annotated[
     str, Field(max_length=50, pattern=r"\S"), SINGLE_LINE, AfterValidator(_check_not_reserved)

@@ -29,8 +29,8 @@ NOT_CHECKED = {
     "ensure_resource_availability": "looks at chains of requests, and these are single ones",
     "object_level_authorization": "needs two people; the tests of each domain look at it",
 }
-# Letters that look like nothing at all.
-_FILLERS = "\u115f\u1160\u3164\uffa0"
+# Letters and a symbol that look like nothing at all.
+_FILLERS = "\u115f\u1160\u3164\uffa0\u2800"
 
 
 @dataclass(frozen=True)

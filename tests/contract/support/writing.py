@@ -13,7 +13,8 @@ ODD_IDS = (NOWHERE, NOWHERE.upper(), "1", "x" * 64, "x" * 65, "nobody", "a.b", "
 
 ODD_LINES = (
     "two\nlines", "a\x00b", "\x1b[31m", "\x7f", "\u0085", "\u2003", "a\u200bb", "\u202egnp.exe",
-    "a\u2066b", "\ufeff", "\u3164", "\u0301", "a\u2028b",
+    "a\u2066b", "\ufeff", "\u3164", "\u0301", "a\u2028b", "a\u00adb", "\u2800", "a\u200e",
+    "a\u206ab", "a\ufff9", "a\u034fb", "a\u200db", "a\ufe0f", "हि\u200d",
 )  # fmt: skip
 """Invalid single-line texts: control and invisible characters, and texts without a letter."""
 

@@ -9,7 +9,8 @@ USERS = "/api/users"
 TAKEN = "urn:problem:username-taken"
 ODD_USERNAMES = (
     "", "ab", "x" * 31, "has space", ".dot", "-dash", "_line", "a/b", "a@b.c", "abc\n", "ab\u200d",
-    "emoji😀", "ab\x00c", " abc", "abc ", "ﷺﷺﷺ", "a\u0301\u0301\u0301", "ﬀ", "⑴⑴⑴",
+    "emoji😀", "ab\x00c", " abc", "abc ", "ﷺﷺﷺ", "a\u0301\u0301\u0301", "ﬀ", "⑴⑴⑴", "\u115f" * 3,
+    "mara\u3164", "former\u1160member", "mara\uffa0", "mar\u034fa", "\u0903abc", "ab\u20ddc",
 )  # fmt: skip
 
 
@@ -52,6 +53,33 @@ def test_registration_accepts_values_at_the_limits(anyone: Client, people: Peopl
     assert anyone.post(USERS, new).expect(201)["display_name"] == "ü" * 50
     shortest = {"username": people.name("9"), "password": "ü" * 8, "display_name": "字"}
     anyone.post(USERS, shortest).expect(201)
+
+
+def test_username_may_be_of_any_script(anyone: Client, people: People) -> None:
+    for start in ("हिन्दी", "สมชายใจดี", "மீனா", "김철수", "ɛ́kpɛ́"):
+        name = people.name(start)
+        user = anyone.post(USERS, {"username": name, "password": PASSWORD}).expect(201)
+        assert user["username"] == user["display_name"] == name
+
+
+def test_name_of_erased_users_is_refused_however_it_is_spelled(
+    anyone: Client, people: People
+) -> None:
+    new = {"username": people.name("odd"), "password": PASSWORD}
+    for name in (
+        "former  member",
+        " Former\u00a0 MEMBER ",
+        "former\u3000ｍember",
+        "former\u00admember",
+    ):
+        anyone.post(USERS, new | {"display_name": name}).refused(400, "about:blank", "display_name")
+
+
+def test_display_name_may_have_the_joiners_of_its_script(anyone: Client, people: People) -> None:
+    for number, name in enumerate(("ශ්‍රී", "می‌خواهم", "Ada 👩‍💻 ❤️")):
+        username = people.name(f"join{number}")
+        new = {"username": username, "password": PASSWORD, "display_name": name}
+        assert anyone.post(USERS, new).expect(201)["display_name"] == name
 
 
 def test_invalid_username_is_refused(anyone: Client) -> None:

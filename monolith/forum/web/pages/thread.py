@@ -50,12 +50,14 @@ def thread_page(context: PageContext, thread_id: str, form: Form, preview: str =
     unreachable = isinstance(answer, Unavailable)
     stretch = PostWindow() if isinstance(answer, Unavailable) else answer
     newest_first = place.order == NEWEST
+    authors = {thread.author.id, *(post.author.id for post in stretch.posts)}
     return render_page(
         "thread.html",
         form.status,
         thread=thread,
         post_count=thread.post_count if unreachable else _count(thread, stretch),
         posts=None if unreachable else stretch.posts[:: -1 if newest_first else 1],
+        handles=context.handles(authors),
         order=place.order,
         form=form,
         preview=preview,

@@ -1,0 +1,32 @@
+"""Reads of users in the forum's own database."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from forum.database import Database
+from forum.users.models import UserRow
+
+
+@dataclass(frozen=True)
+class Handle:
+    """What distinguishes a user from others with the same display name."""
+
+    username: str
+    role: str
+
+
+@dataclass(frozen=True)
+class UserQueries:
+    """Reads of users, whether the forum's own or a replica of the service's."""
+
+    database: Database
+
+    def handles(self, user_ids: Collection[str]) -> Mapping[str, Handle]:
+        """Return the handles of the users who are known here and not erased, by id."""
+        query = select(UserRow.id, UserRow.username, UserRow.role).where(
+            UserRow.id.in_(set(user_ids)), UserRow.erased.is_(False), UserRow.version > 0
+        )
+        with self.database.reading() as session:
+            return {row.id: Handle(row.username, row.role) for row in session.execute(query)}
