@@ -22,6 +22,8 @@ TOKEN_LIFETIME = timedelta(hours=12)
 CLOCK_LEEWAY = timedelta(seconds=90)
 
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
 CLAIMS = TypeVar("CLAIMS")
 
 
@@ -68,11 +70,19 @@ class Verifier(Generic[CLAIMS]):
             return Identity(
                 subject=content["sub"],
                 session=content["jti"],
-                expires_at=datetime.fromtimestamp(content["exp"], UTC),
+                expires_at=_EPOCH + timedelta(seconds=content["exp"]),
                 claims=codec.from_json(self._claims, content),
                 token=token,
             )
-        except (jwt.PyJWTError, KeyError, ValueError, TypeError, RecursionError) as error:
+        # OverflowError: a time that no datetime, or no integer, can represent.
+        except (
+            jwt.PyJWTError,
+            KeyError,
+            ValueError,
+            TypeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise Unauthenticated("The session is invalid or has expired.") from error
 
 

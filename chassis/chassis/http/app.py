@@ -8,7 +8,7 @@ from flask import Flask, Response, g, json, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from uuid_utils import uuid4
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 from werkzeug.wsgi import get_input_stream
@@ -62,6 +62,12 @@ def create_app(
     def _identify() -> None:
         given = request.headers.get(headers.REQUEST_ID, "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+
+    @app.before_request
+    def _require_one_host() -> None:
+        """Refuse several Host headers (RFC 9112), which the gateway joins with commas."""
+        if "," in request.headers.get("Host", ""):
+            raise BadRequest("A request must have one Host header.")
 
     @app.after_request
     def _name(response: Response) -> Response:

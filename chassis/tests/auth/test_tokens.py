@@ -11,6 +11,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chassis.auth.tokens import CLOCK_LEEWAY, TOKEN_LIFETIME, Issuer, Verifier, key_set
 from chassis.clock import utc_now
@@ -120,6 +122,34 @@ def test_token_without_one_of_its_claims_is_refused(verifier, signed, claim):
 @pytest.mark.parametrize("claims", [{"iss": "other"}, {"sub": 7}, {"exp": "soon"}, {"iat": "now"}])
 def test_token_with_invalid_claims_is_refused(verifier, signed, claims):
     refused(verifier, signed(**claims))
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize(
+    "value", [float("inf"), float("nan"), "soon", "", [], {}, [1], 1e308, 10**400]
+)
+def test_token_with_an_impossible_time_is_refused(verifier, signed, claim, value):
+    refused(verifier, signed(**{claim: value}))
+
+
+@pytest.mark.parametrize("value", [1e18, 10**18, 1e13, "9999999999", True, None, -1, float("-inf")])
+def test_token_with_an_impossible_expiry_is_refused(verifier, signed, value):
+    refused(verifier, signed(exp=value))
+
+
+NUMBERS = st.integers() | st.floats() | st.integers(-(10**30), 10**30)
+JSON = st.none() | st.booleans() | NUMBERS | st.text() | st.lists(NUMBERS) | st.just({})
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(claims=st.dictionaries(st.sampled_from([*CLAIMS, "nbf", "aud"]), JSON))
+def test_token_with_any_claims_is_verified_or_refused(verifier, signed, claims):
+    token = signed(**claims)
+    try:
+        identity = verifier.verify(token)
+    except Unauthenticated:
+        return
+    assert identity.expires_at > utc_now() - CLOCK_LEEWAY - timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("header", [{}, {"kid": "unknown"}])

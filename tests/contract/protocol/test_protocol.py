@@ -2,10 +2,14 @@
 
 import re
 import uuid
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.contract.support.client import Client
+from tests.contract.support.client import TIMEOUT, Client
+from tests.contract.support.forum import Forum
 from tests.contract.support.people import Person
 from tests.contract.support.writing import NOWHERE, open_thread
 
@@ -153,3 +157,15 @@ def test_no_secret_is_logged(ada: Person) -> None:
         log = stack.log(part)
         for secret in secrets:
             assert secret not in log, f"in the log of {part}"
+
+
+@pytest.mark.parametrize("path", ["/", "/api/users", "/api/threads", "/api/posts"])
+def test_request_with_two_hosts_is_refused(path: str, forum: Forum) -> None:
+    address = urlsplit(forum.url)
+    for second in (address.netloc, "elsewhere.example"):
+        connection = HTTPConnection(address.netloc, timeout=TIMEOUT)
+        with closing(connection):
+            connection.putrequest("GET", path)  # sends the first
+            connection.putheader("Host", second)
+            connection.endheaders()
+            assert connection.getresponse().status == 400
