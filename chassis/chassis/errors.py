@@ -37,6 +37,11 @@ class Unauthenticated(Failure):
     status = 401
 
 
+def session_ended() -> Unauthenticated:
+    """Return the failure for a token from before its owner ended all sessions."""
+    return Unauthenticated("This session has ended. Sign in again.")
+
+
 class Forbidden(Failure):
     """The person may not do this."""
 

@@ -119,7 +119,7 @@ def test_record_that_an_event_deletes_meanwhile_is_not_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     owner, copy = Kept(post("a")), Kept(post("a"), post("b"))
-    monkeypatch.setattr(copiers.time, "sleep", lambda _: copy.records.pop("b"))
+    monkeypatch.setattr("extraction.copier.time.sleep", lambda _: copy.records.pop("b"))
     report = VerificationReport()
     Copier(owner, copy).find_copy_only(report, lambda _: None)
     assert report.copy_only == []

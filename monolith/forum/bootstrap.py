@@ -163,6 +163,11 @@ class Bootstrap:
         with self.database.writing() as session:
             self.actors.current().authorize_writer(session, identity)
 
+    def has_ended(self, identity: Identity) -> bool:
+        """Return whether a session has ended before its token expires."""
+        with self.database.reading() as session:
+            return self.actors.current().has_ended(session, identity)
+
     @cached_property
     def thread_admission(self) -> OwnerRoute[ThreadAdmission]:
         """The threads that accept posts."""

@@ -115,6 +115,22 @@ def test_erased_user_is_unauthenticated(sign_in, apply_event, thread, write):
     assert write(ada, known).status_code == 401
 
 
+def test_session_from_before_the_end_of_all_sessions_is_refused(
+    client, sign_in, apply_event, thread, write
+):
+    known, old = thread(), sign_in("Ada", version=2)
+    assert write(old, known).status_code == 201
+    state = {"username": "ada", "display_name": "Ada", "bio": "", "role": "member"}
+    apply_event("user.updated", old.id, 3, **state, suspended=False, sessions_valid_from=3)
+    assert write(old, known).status_code == 401
+    client.set_cookie("forum_session", old.token)
+    assert "Sign out" not in client.get("/register").text
+    new = sign_in("Ada", person=old, version=3)
+    assert write(new, known).status_code == 201
+    client.set_cookie("forum_session", new.token)
+    assert "Sign out" in client.get("/register").text
+
+
 def test_role_from_an_event_applies(client, sign_in, person, thread, write):
     ada, mo = sign_in("Ada"), sign_in("Mo")
     post = write(ada, thread()).json["id"]

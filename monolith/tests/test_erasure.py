@@ -64,7 +64,7 @@ def recorded(database):
 @pytest.fixture
 def erased(client, ada):
     """Erase Ada, and return the URL of the erasure's progress."""
-    answer = client.delete(f"{PATH}/{ada.id}", headers=ada.headers)
+    answer = client.delete(f"{PATH}/{ada.id}", json={"password": PASSWORD}, headers=ada.headers)
     assert (answer.status_code, answer.json) == (202, {"id": ada.id, "status": "erasing"})
     return answer.headers["Location"]
 
@@ -126,11 +126,11 @@ def test_each_write_publishes_the_whole_public_state(client, parts, recorded, ad
     for person, change in (
         (ada, {"display_name": "Ada 🌊", "bio": "Notes.\nMore."}),
         (bob, {"suspended": True}),
-        (bob, {"suspended": True, "role": "moderator"}),
-        (bob, {"suspended": False, "role": "member"}),
+        (bob, {"suspended": True, "role": "moderator", "password": PASSWORD}),
+        (bob, {"suspended": False, "role": "member", "password": PASSWORD}),
     ):
         assert client.patch(path, json=change, headers=person.headers).status_code == 200
-    assert client.delete(path, headers=ada.headers).status_code == 202
+    assert client.delete(path, json={"password": PASSWORD}, headers=ada.headers).status_code == 202
     published = [
         (event.type, event.version, event.data.get("role"), event.data.get("suspended"))
         for event in recorded()
@@ -148,7 +148,8 @@ def test_each_write_publishes_the_whole_public_state(client, parts, recorded, ad
     assert (appointed.type, appointed.data["role"]) == ("user.updated", "moderator")
     shown = client.get(f"{PATH}/{bob.id}").json
     assert appointed.data == {name: shown[name] for name in shown if name != "id"} | {
-        "suspended": False
+        "suspended": False,
+        "sessions_valid_from": 0,
     }
     [changed] = [event for event in recorded() if event.subject == ada.id and event.version == 2]
     assert (changed.data["display_name"], changed.data["bio"]) == ("Ada 🌊", "Notes.\nMore.")
@@ -164,9 +165,9 @@ def test_refused_or_repeated_write_publishes_nothing(client, recorded, ada, bob)
     path = f"{PATH}/{ada.id}"
     for headers in (bob.headers, ada.headers | {"If-Match": '"7"'}):
         client.patch(path, json={"bio": "x"}, headers=headers)
-        client.delete(path, headers=headers)
-    body = {"current": PASSWORD, "new": "another horse"}
-    assert client.put(f"{PATH}/me/password", json=body, headers=ada.headers).status_code == 204
+        client.delete(path, json={"password": PASSWORD}, headers=headers)
+    body = {"current": "wrong", "new": "another horse"}
+    assert client.put(f"{PATH}/me/password", json=body, headers=bob.headers).status_code == 403
     assert recorded() == before
 
 
@@ -182,7 +183,7 @@ def test_write_and_its_event_are_atomic(app, recorded, ada, monkeypatch):
     client = app.test_client()
     path = f"{PATH}/{ada.id}"
     for answer in (
-        client.delete(path, headers=ada.headers),
+        client.delete(path, json={"password": PASSWORD}, headers=ada.headers),
         client.patch(path, json={"bio": "x"}, headers=ada.headers),
         client.post(PATH, json={"username": "grace", "password": PASSWORD}),
     ):

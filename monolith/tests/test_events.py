@@ -73,7 +73,9 @@ def test_events_of_users_match_their_schemas(at, recorded):
     headers = {"Authorization": f"Bearer {token}"}
     path = f"/api/users/{person['id']}"
     assert client.patch(path, json={"bio": "B"}, headers=headers).status_code == 200
-    assert client.delete(path, headers=headers).status_code == 202
+    assert (
+        client.delete(path, json={"password": body["password"]}, headers=headers).status_code == 202
+    )
     for event in recorded():
         validate(event)
     published = [(event.type, event.version) for event in recorded()]

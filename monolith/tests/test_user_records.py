@@ -19,3 +19,22 @@ def test_forced_copy_of_an_erased_user_keeps_its_version(database):
     assert records.placeholder_ids() == []
     assert records.read_many([ID])[ID] == copied
     assert records.totals() == (1, 3)
+
+
+def test_copied_user_keeps_the_end_of_sessions(database):
+    records = UserRecords(database, utc_now)
+    copied = {
+        "id": ID,
+        "erased": False,
+        "version": 4,
+        "username": "ada",
+        "display_name": "Ada",
+        "bio": "",
+        "role": "member",
+        "suspended": False,
+        "created_at": "2026-01-31T12:00:00.000Z",
+        "sessions_valid_from": 3,
+        "password_hash": "a hash",
+    }
+    records.write([copied])
+    assert records.read_many([ID])[ID] == copied

@@ -37,12 +37,14 @@ def people(database, service):
 def session(service):
     claims = import_module(f"{service}.model").SessionClaims
 
-    def session(version=1, *, name="Ann", role="member", suspended=False, person_id="ann"):
+    def session(
+        version=1, *, name="Ann", role="member", suspended=False, valid_from=0, person_id="ann"
+    ):
         return Identity(
             subject=person_id,
             session=uuid7(),
             expires_at=datetime(2026, 1, 31, tzinfo=UTC),
-            claims=claims(name, role, suspended, version),
+            claims=claims(name, role, suspended, version, valid_from),
             token="",
         )
 
@@ -93,6 +95,7 @@ def test_unknown_user_is_stored_from_the_session(people, stored, session):
         "display_name": "Ann B.",
         "role": "moderator",
         "suspended": False,
+        "sessions_valid_from": 0,
         "erased": False,
     }
 
@@ -145,6 +148,35 @@ def test_suspended_user_is_refused(people, stored, apply_update, session):
     assert people.authorize(session(4), stored()).role == "member"
 
 
+def test_session_from_before_the_end_of_all_sessions_is_refused(
+    people, stored, apply_update, session
+):
+    apply_update(3)
+    assert people.authorize(session(2), stored()).id == "ann"
+    apply_update(4, sessions_valid_from=4)
+    apply_update(5, name="Ann B.", sessions_valid_from=4)
+    for version in (1, 3):
+        with pytest.raises(Unauthenticated):
+            people.authorize(session(version), stored())
+    for version in (4, 5):
+        mine = session(version, valid_from=4)
+        assert people.authorize(mine, stored()).display_name == "Ann B."
+
+
+def test_newer_session_ends_earlier_ones_before_the_event(people, stored, apply_update, session):
+    apply_update(2)
+    people.authorize(session(3, valid_from=3), stored())
+    with pytest.raises(Unauthenticated):
+        people.authorize(session(2), stored())
+
+
+def test_item_of_an_earlier_revision_ends_no_session(people, stored, apply_update, session):
+    apply_update(2)
+    item = stored()
+    del item["sessions_valid_from"]
+    assert people.authorize(session(1), item).id == "ann"
+
+
 def test_erased_user_is_refused_and_leaves_nothing(
     people, stored, apply_update, apply_erasure, session
 ):
@@ -159,6 +191,7 @@ def test_erased_user_is_refused_and_leaves_nothing(
         "display_name": FORMER,
         "role": "",
         "suspended": False,
+        "sessions_valid_from": 0,
         "erased": True,
     }
     apply_update(2, name="Ann B.")
@@ -234,6 +267,7 @@ def test_names_are_those_that_are_known(people, apply_update, apply_erasure, dyn
         ({"display_name": "x" * 51}, "display_name"),
         ({"role": None}, "role"),
         ({"suspended": "no"}, "suspended"),
+        ({"sessions_valid_from": "no"}, "sessions_valid_from"),
     ],
 )
 def test_event_without_a_valid_state_is_malformed(people, data, field):

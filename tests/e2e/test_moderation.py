@@ -50,7 +50,8 @@ def test_moderation_of_a_profile_reads_the_same_before_and_after(
             ("role", "member"),
         ):
             form = moderator.page.form(f"{path}/moderate", **{field: value})
-            texts.append(moderator.submit(form).text)
+            confirmed = {"password": PASSWORD} if field == "role" else {}
+            texts.append(moderator.submit(form, **confirmed).text)
             assert "User updated." in moderator.page.text
             texts.append(Visitor(stack.base_url).open(path).text)
         seen.append([CHANGING.sub("(a time)", text) for text in texts])
@@ -91,7 +92,7 @@ def test_only_moderators_see_and_use_moderation(
     path = _person(other)
     for forbidden, fields in (
         (f"{path}/moderate", {"suspended": "true"}),
-        (f"{path}/moderate", {"role": "moderator"}),
+        (f"{path}/moderate", {"role": "moderator", "password": PASSWORD}),
         (f"{thread}/lock", {"locked": "true"}),
     ):
         page = somebody.open(thread if "lock" in forbidden else path)
@@ -125,7 +126,7 @@ def test_posts_of_an_erased_user_stay_without_their_name(
     person.register(name, display_name="Leaving Soon")
     person.open_thread("A thread that stays", "A post that stays")
     thread, path = person.path.partition("?")[0], _person(person)
-    person.submit(person.open("/me").form("/me", action="erase"), confirm="yes")
+    person.submit(person.open("/me").form("/me", action="erase"), confirm="yes", password=PASSWORD)
     settle()
     nobody = visitor()
     assert "Leaving Soon" not in nobody.open("/").source

@@ -204,7 +204,7 @@ def test_password_change_needs_the_current_password(visitor: NewVisitor, stack: 
     assert person.status == 403
     assert "another password" not in person.page.source
     person.submit(form, current=PASSWORD, new="another password")
-    assert "Password changed." in person.page.text
+    assert "Password changed. You are signed out everywhere else." in person.page.text
     assert visitor().sign_in(name, PASSWORD)
     fresh = visitor()
     fresh.sign_in(name, "another password")
@@ -217,7 +217,10 @@ def test_account_deletion_needs_confirmation(visitor: NewVisitor) -> None:
     form = person.open("/me").form("/me", action="erase")
     person.submit(form)
     assert person.status == 400
-    person.submit(form, confirm="yes")
+    person.submit(form, confirm="yes", password="wrong password")
+    assert person.status == 403
+    assert "wrong password" not in person.page.source
+    person.submit(form, confirm="yes", password=PASSWORD)
     assert "can no longer be used to sign in" in person.page.text
     # What may be left for two seconds asks for pages that are made anew.
     assert set(person.http.cookies.keys()) <= {BYPASS_COOKIE}

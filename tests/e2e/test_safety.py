@@ -137,7 +137,7 @@ def test_form_from_another_site_has_no_effect(
 ) -> None:
     token = somebody.open("/me").form("/me", action="profile").fields["csrf_token"]
     sent = _everything_that_is_sent(somebody, thread)
-    sent["/me "] = {"action": "erase", "confirm": "yes"}
+    sent["/me "] = {"action": "erase", "confirm": "yes", "password": PASSWORD}
     before = visitor().open(thread).text
     for path, fields in sent.items():
         for headers in (

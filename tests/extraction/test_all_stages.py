@@ -95,6 +95,7 @@ class ClientState:
         self._written = self._post("/api/posts", body, self._body_key)
         self._etag = self._get(f"/api/posts/{self._written['id']}").headers["ETag"]
         self._profile = self._get("/api/users/me").headers["ETag"]
+        self._ended = self._end_a_session()
 
     def assert_valid(self) -> None:
         """Use the complete state."""
@@ -115,6 +116,27 @@ class ClientState:
         late = requests.patch(path, json=change, headers=self._sent | headers, timeout=20)
         assert late.status_code == 412, late.text
         assert self._get("/api/users/me").headers["ETag"] == self._profile
+        deadline = time.monotonic() + 5
+        for path, thing in (("/api/threads", self._title), ("/api/posts", self._body)):
+            while self._with_ended_session(path, thing) != 401:
+                assert time.monotonic() < deadline, path
+        me = requests.get(f"{self._url}/api/users/me", headers=self._ended, timeout=20)
+        assert me.status_code == 401, me.text
+
+    def _end_a_session(self) -> dict[str, str]:
+        """Return the headers of a person who signed out everywhere."""
+        person = {"username": f"left-{uuid7()[-12:]}", "password": "a password of nobody else"}
+        self._post("/api/users", person, {})
+        token = self._post("/api/users/sessions", person, {})["token"]
+        ended = {"Authorization": f"Bearer {token}"}
+        left = requests.delete(f"{self._url}/api/users/me/sessions", headers=ended, timeout=20)
+        assert left.status_code == 204, left.text
+        return ended
+
+    def _with_ended_session(self, path: str, thing: dict[str, str]) -> int:
+        return requests.post(
+            self._url + path, json=thing, headers=self._ended, timeout=20
+        ).status_code
 
     def _get(self, path: str) -> requests.Response:
         return requests.get(self._url + path, headers=self._sent, timeout=20)

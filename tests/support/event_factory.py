@@ -17,6 +17,7 @@ def user_event(
     name: str = "",
     role: str = "member",
     suspended: bool = False,
+    valid_from: int = 0,
 ) -> Event:
     """Build an event of a user, as of one version."""
     data = {
@@ -26,6 +27,7 @@ def user_event(
         "role": role,
         "suspended": suspended,
         "created_at": format_timestamp(utc_now() - timedelta(days=1)),
+        "sessions_valid_from": valid_from,
     }
     return _event(kind, "/users", person.id, version, {} if kind == "user.erased" else data)
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Flask, Response, g, json, request
+from flask import Flask, Response, current_app, g, json, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from uuid_utils import uuid4
@@ -110,7 +111,7 @@ def _require_json_object() -> Response | None:
     """Refuse bodies other than JSON objects: 413 too large, 415 another type, 400 not an object."""
     if not is_api_request() or request.url_rule is None:
         return None
-    if request.method not in {"POST", "PUT", "PATCH"}:
+    if request.method not in {"POST", "PUT", "PATCH"} and not _deletes_with_body():
         return None
     body = request.get_data(cache=True)
     if request.content_length is None and len(body) >= MAX_BODY:
@@ -130,6 +131,13 @@ def _require_json_object() -> Response | None:
         # Far below the depth that exhausts the stack of a JSON parser.
         return problems.failure_response(Invalid(FieldError("", "is nested too deeply")))
     return None
+
+
+def _deletes_with_body() -> bool:
+    """Return whether the request is for one of the few deletions whose handler takes a body."""
+    if request.method != "DELETE" or request.endpoint is None:
+        return False
+    return "body" in signature(current_app.view_functions[request.endpoint]).parameters
 
 
 def is_api_request() -> bool:

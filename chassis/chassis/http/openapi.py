@@ -77,7 +77,10 @@ def describe_responses(
 
 
 def build_document(blueprint: APIBlueprint, title: str, *models: type[BaseModel]) -> dict[str, Any]:
-    """Build the document of the operations on `blueprint`; only responses use `models`."""
+    """Build the document of the operations on `blueprint`.
+
+    `models` are those that only responses use, and those with keywords that flask-openapi3 drops.
+    """
     schemas = dict(blueprint.components_schemas)
     spec = APISpec(
         openapi="3.1.0",

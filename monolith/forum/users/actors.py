@@ -7,7 +7,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from chassis.clock import Clock
-from chassis.errors import Forbidden, Unauthenticated
+from chassis.errors import Forbidden, Unauthenticated, session_ended
 from forum.users.models import UserRow
 from forum.users.persistence import insert_placeholder, store_claims
 from forum.users.port import Identity
@@ -35,9 +35,12 @@ class Actors(Protocol):
         """Return the user of a session who may write.
 
         Raises:
-            Unauthenticated: the account was erased.
+            Unauthenticated: the session has ended, or the account was erased.
             Forbidden: the account is suspended.
         """
+
+    def has_ended(self, session: Session, identity: Identity) -> bool:
+        """Return whether a session has ended before its token expires."""
 
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
@@ -50,7 +53,12 @@ class OwnedActors:
 
     def authorize_writer(self, session: Session, identity: Identity) -> Actor:
         """Return the user of a session, according to the table."""
-        return _permitted(session.get(UserRow, identity.subject))
+        return _permitted(session.get(UserRow, identity.subject), identity)
+
+    def has_ended(self, session: Session, identity: Identity) -> bool:
+        """Return whether a session has ended, according to the table."""
+        row = session.get(UserRow, identity.subject)
+        return row is None or row.erased or row.has_ended(identity.claims)
 
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
@@ -70,7 +78,12 @@ class ReplicaActors:
         if row is None or row.version < identity.claims.ver:
             store_claims(session, identity, self._clock())
             row = session.get_one(UserRow, identity.subject, populate_existing=True)
-        return _permitted(row)
+        return _permitted(row, identity)
+
+    def has_ended(self, session: Session, identity: Identity) -> bool:
+        """Return whether a session has ended, as far as known; its user may be unknown yet."""
+        row = session.get(UserRow, identity.subject)
+        return row is not None and (row.erased or row.has_ended(identity.claims))
 
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
@@ -79,10 +92,12 @@ class ReplicaActors:
         insert_placeholder(session, user_id, at, name)
 
 
-def _permitted(row: UserRow | None) -> Actor:
+def _permitted(row: UserRow | None, identity: Identity) -> Actor:
     if row is None or row.erased:
         detail = "This account no longer exists."
         raise Unauthenticated(detail)
+    if row.has_ended(identity.claims):
+        raise session_ended()
     if row.suspended:
         detail = "This account is suspended."
         raise Forbidden(detail, kind="urn:problem:suspended")

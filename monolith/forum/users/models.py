@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis import codec
 from forum.database import Base, Id, UtcDateTime
-from forum.users.port import Erasure
+from forum.users.port import Erasure, SessionClaims
 from forum.users.state import Author, PublicUser, User
 
 
@@ -30,10 +30,15 @@ class UserRow(Base):
     erased: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)
+    sessions_valid_from: Mapped[int] = mapped_column(default=0, server_default="0")
 
     def to_user(self) -> User:
         """Return the public view of the user."""
         return User(id=self.id, version=self.version, **codec.attributes(self, PublicUser))
+
+    def has_ended(self, claims: SessionClaims) -> bool:
+        """Return whether a session of the user has ended."""
+        return claims.ver < self.sessions_valid_from
 
     def to_author(self) -> Author:
         """Return the user as an author."""

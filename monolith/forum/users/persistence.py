@@ -20,6 +20,7 @@ _UNKNOWN: dict[str, Any] = BLANK_PROFILE | {
     "display_name": FORMER_MEMBER,
     "role": MEMBER,
     "suspended": False,
+    "sessions_valid_from": 0,
     "erased": False,
 }
 
@@ -41,6 +42,7 @@ def store_claims(session: Session, identity: Identity, now: datetime) -> None:
         "display_name": claims.name,
         "role": claims.role,
         "suspended": claims.suspended,
+        "sessions_valid_from": claims.sessions_valid_from,
     }
     insert_placeholder(session, identity.subject, now, claims.name)
     session.execute(

@@ -20,6 +20,7 @@ class SessionClaims:
     role: str
     suspended: bool
     ver: int
+    sessions_valid_from: int = 0
 
 
 Identity = tokens.Identity[SessionClaims]
@@ -89,14 +90,27 @@ class Users(Protocol):
         """Return the session's owner."""
 
     def change(
-        self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
+        self,
+        identity: Identity,
+        user_id: str,
+        changes: dict[str, Any],
+        expected: Precondition,
+        password: str = "",
     ) -> User:
-        """Change a user: the profile by themselves, role and suspension by a moderator."""
+        """Change a user: the profile by themselves, role and suspension by a moderator.
 
-    def change_password(self, identity: Identity, current: str, new: str) -> None:
-        """Replace one's password."""
+        A moderator confirms a change of a role with their own password.
+        """
 
-    def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
+    def change_password(self, identity: Identity, current: str, new: str) -> Session:
+        """Replace one's password, end all sessions, and continue this one with a new token."""
+
+    def sign_out_everywhere(self, identity: Identity) -> None:
+        """End all of one's sessions, this one too."""
+
+    def erase(
+        self, identity: Identity, user_id: str, password: str, expected: Precondition
+    ) -> None:
         """Erase one's own account and free its username."""
 
     def erasure(self, user_id: str) -> Erasure:

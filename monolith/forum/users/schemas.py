@@ -1,8 +1,8 @@
 """JSON schemas of the API of users."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from chassis.http.requests import PageParameters, PatchBody, RequestBody
 from chassis.http.text_fields import (
@@ -34,6 +34,7 @@ def _check_not_reserved(value: str) -> str:
 
 Username = Annotated[str, Field(pattern=USERNAME), AfterValidator(_check_username)]
 Password = Annotated[str, Field(min_length=8, max_length=128), MULTI_LINE]
+CurrentPassword = Annotated[str, Field(min_length=1, max_length=128), MULTI_LINE]
 DisplayName = Annotated[
     str, Field(max_length=50, pattern=r"\S"), SINGLE_LINE, AfterValidator(_check_not_reserved)
 ]
@@ -53,23 +54,44 @@ class Credentials(RequestBody):
     """A name and a password to sign in with."""
 
     username: Annotated[str, Field(min_length=1, max_length=64), MULTI_LINE]
-    password: Annotated[str, Field(min_length=1, max_length=128), MULTI_LINE]
+    password: CurrentPassword
 
 
 class NewPassword(RequestBody):
     """The current password and the new one."""
 
-    current: Annotated[str, Field(min_length=1, max_length=128), MULTI_LINE]
+    current: CurrentPassword
     new: Password
 
 
 class UserChange(PatchBody):
-    """Changes of a person; at least one field."""
+    """Changes of a person; at least one field, and one's own password with a role."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "minProperties": 1,
+            "dependentRequired": {"role": ["password"], "password": ["role"]},
+        }
+    )
 
     display_name: DisplayName = Field(default_factory=str)
     bio: Bio = Field(default_factory=str)
     role: Role = Field(default_factory=lambda: "member")
     suspended: bool = Field(default_factory=bool)
+    password: CurrentPassword = Field(default_factory=str)
+
+    @model_validator(mode="after")
+    def _check_password_comes_with_a_role(self) -> Self:
+        if ("role" in self.model_fields_set) != ("password" in self.model_fields_set):
+            message = "must name a new role and one's own password together, or neither"
+            raise ValueError(message)
+        return self
+
+
+class PasswordConfirmation(RequestBody):
+    """One's own password, to confirm what cannot be undone."""
+
+    password: CurrentPassword
 
 
 class UserPath(BaseModel):

@@ -31,6 +31,8 @@ class UserState(PublicUser):
     """The state of a user that components share in events and records."""
 
     suspended: bool
+    sessions_valid_from: Annotated[int, Field(ge=0)] = 0
+    """Version of the account; sessions that were opened at an earlier one have ended."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,14 @@ from chassis.auth.passwords import hash_password, verify_password
 from chassis.auth.tokens import Issuer
 from chassis.clock import Clock, NewId
 from chassis.concurrency import Precondition, require_current
-from chassis.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated
+from chassis.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    session_ended,
+)
 from chassis.idempotency.keys import (
     DuplicateIdempotencyKey,
     IdempotencyKey,
@@ -128,14 +135,7 @@ class SqlUsers:
         if not verify_password(found[1] if found else None, password) or not found:
             detail = "The username or password is incorrect."
             raise Unauthenticated(detail, kind="urn:problem:wrong-credentials")
-        user = found[0].to_user()
-        claims = SessionClaims(
-            user.username, user.display_name, user.role, found[0].suspended, user.version
-        )
-        token, expires_at = self.issuer.issue(
-            user.id, self.new_id(), codec.to_json(claims), self.clock()
-        )
-        return Session(user, expires_at, token)
+        return self._open_session(found[0], self.new_id())
 
     def get(self, user_id: str) -> User:
         """Return a user.
@@ -166,33 +166,36 @@ class SqlUsers:
         """Return the session's owner.
 
         Raises:
-            Unauthenticated: they have erased their account.
+            Unauthenticated: the session has ended, or the account was erased.
         """
         with self.database.reading() as session:
             return _require_actor(session, identity).to_user()
 
     def change(
-        self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
+        self,
+        identity: Identity,
+        user_id: str,
+        changes: dict[str, Any],
+        expected: Precondition,
+        password: str = "",
     ) -> User:
         """Change a user: the profile by themselves, role and suspension by a moderator.
 
+        A moderator confirms a change of a role with their own password.
+
         Raises:
-            Forbidden, NotFound, PreconditionFailed: as their names say.
+            Forbidden, NotFound, PreconditionFailed, RateLimited: as their names say.
         """
+        if "role" in changes:
+            with self.database.reading() as session:
+                actor = _require_actor(session, identity)
+                _require_changeable(session, actor, user_id, changes)
+            self._confirm_password(identity, password)
         with self.database.writing() as session:
             # A user who edits their own profile is locked first, so that a concurrent erasure
             # ends their session instead of hiding the account.
             actor = _require_actor(session, identity, locked=identity.subject == user_id)
-            user = _require_user(session, user_id, locked=True)
-            if actor.suspended:
-                detail = "This account is suspended."
-                raise Forbidden(detail, kind="urn:problem:suspended")
-            if BLANK_PROFILE.keys() & changes.keys() and actor.id != user_id:
-                detail = "Only the account owner may change this."
-                raise Forbidden(detail)
-            if changes.keys() - BLANK_PROFILE.keys() and actor.role != MODERATOR:
-                detail = "Only a moderator may change this."
-                raise Forbidden(detail)
+            user = _require_changeable(session, actor, user_id, changes, locked=True)
             require_current(user.version, expected)
             suspended = user.suspended
             for name, value in changes.items():
@@ -203,45 +206,44 @@ class SqlUsers:
             self._record(session, events.UPDATED if same else events.SUSPENDED, user)
             return user.to_user()
 
-    def change_password(self, identity: Identity, current: str, new: str) -> None:
-        """Replace one's password.
+    def change_password(self, identity: Identity, current: str, new: str) -> Session:
+        """Replace one's password, end all sessions, and continue this one with a new token.
 
         Raises:
             Forbidden: the current password is wrong.
             RateLimited: too many attempts for this account.
         """
-        with self.database.reading() as session:
-            _require_actor(session, identity)
-            credential = session.get_one(Credential, identity.subject)
-        self._count_attempts(
-            (f"password {identity.subject}", self.limits.per_name),
-            action="change the password",
-        )
-        if not verify_password(credential.password_hash, current):
-            raise _wrong_password()
+        self._confirm_password(identity, current)
         password_hash = hash_password(new)
         with self.database.writing() as session:
+            # If another change of the password was faster, this session has ended.
             actor = _require_actor(session, identity, locked=True)
-            kept = session.get_one(Credential, identity.subject)
-            if kept.password_hash != credential.password_hash:
-                # Another change of the password was faster.
-                raise _wrong_password()
-            kept.password_hash = password_hash
-            self.recorder.record_private_change(session, events.UPDATED, actor.id, actor.version)
+            session.get_one(Credential, identity.subject).password_hash = password_hash
+            self._end_sessions(session, actor)
+            return self._open_session(actor, identity.session)
 
-    def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
+    def sign_out_everywhere(self, identity: Identity) -> None:
+        """End all of one's sessions, this one too."""
+        with self.database.writing() as session:
+            self._end_sessions(session, _require_actor(session, identity, locked=True))
+
+    def erase(
+        self, identity: Identity, user_id: str, password: str, expected: Precondition
+    ) -> None:
         """Erase one's own account, free its username and begin the erasure in other components.
 
         Raises:
-            Forbidden, NotFound, PreconditionFailed: as their names say.
+            Forbidden, NotFound, PreconditionFailed, RateLimited: as their names say.
         """
-        now, holders = self.clock(), self.replica_holders()
-        with self.database.writing() as session:
-            actor = _require_actor(session, identity, locked=True)
-            if actor.id != user_id:
+        with self.database.reading() as session:
+            if _require_actor(session, identity).id != user_id:
                 _require_user(session, user_id)
                 detail = "Only the account owner may delete this account."
                 raise Forbidden(detail)
+        self._confirm_password(identity, password)
+        now, holders = self.clock(), self.replica_holders()
+        with self.database.writing() as session:
+            actor = _require_actor(session, identity, locked=True)
             require_current(actor.version, expected)
             actor.username = ""
             actor.username_key = None
@@ -307,6 +309,40 @@ class SqlUsers:
             self._record(session, events.UPDATED, user)
             return user.to_user()
 
+    def _open_session(self, row: UserRow, session_id: str) -> Session:
+        user = row.to_user()
+        claims = SessionClaims(
+            user.username,
+            user.display_name,
+            user.role,
+            row.suspended,
+            user.version,
+            row.sessions_valid_from,
+        )
+        token, expires_at = self.issuer.issue(
+            user.id, session_id, codec.to_json(claims), self.clock()
+        )
+        return Session(user, expires_at, token)
+
+    def _end_sessions(self, session: SqlSession, user: UserRow) -> None:
+        """Begin a new version of an account, at which all sessions so far have ended."""
+        user.version += 1
+        user.sessions_valid_from = user.version
+        session.flush()
+        self._record(session, events.UPDATED, user)
+
+    def _confirm_password(self, identity: Identity, password: str) -> None:
+        with self.database.reading() as session:
+            _require_actor(session, identity)
+            credential = session.get_one(Credential, identity.subject)
+        self._count_attempts(
+            (f"password {identity.subject}", self.limits.per_name),
+            action="enter the current password",
+        )
+        if not verify_password(credential.password_hash, password):
+            detail = "The current password is incorrect."
+            raise Forbidden(detail, kind="urn:problem:wrong-password")
+
     def _record(self, session: SqlSession, kind: str, row: UserRow) -> None:
         self.recorder.record(session, kind, row.id, row.version, events.event_data(row))
 
@@ -342,10 +378,35 @@ def _require_user(session: SqlSession, user_id: str, *, locked: bool = False) ->
 
 def _require_actor(session: SqlSession, identity: Identity, *, locked: bool = False) -> UserRow:
     try:
-        return _require_user(session, identity.subject, locked=locked)
+        actor = _require_user(session, identity.subject, locked=locked)
     except NotFound as error:
         detail = "This account no longer exists."
         raise Unauthenticated(detail) from error
+    if actor.has_ended(identity.claims):
+        raise session_ended()
+    return actor
+
+
+def _require_changeable(
+    session: SqlSession,
+    actor: UserRow,
+    user_id: str,
+    changes: dict[str, Any],
+    *,
+    locked: bool = False,
+) -> UserRow:
+    """Return the user whom an actor may change like this."""
+    user = _require_user(session, user_id, locked=locked)
+    if actor.suspended:
+        detail = "This account is suspended."
+        raise Forbidden(detail, kind="urn:problem:suspended")
+    if BLANK_PROFILE.keys() & changes.keys() and actor.id != user_id:
+        detail = "Only the account owner may change this."
+        raise Forbidden(detail)
+    if changes.keys() - BLANK_PROFILE.keys() and actor.role != MODERATOR:
+        detail = "Only a moderator may change this."
+        raise Forbidden(detail)
+    return user
 
 
 def _no_such_user() -> NotFound:
@@ -354,7 +415,3 @@ def _no_such_user() -> NotFound:
 
 def _username_taken() -> Conflict:
     return Conflict("This username is already taken.", kind="urn:problem:username-taken")
-
-
-def _wrong_password() -> Forbidden:
-    return Forbidden("The current password is incorrect.", kind="urn:problem:wrong-password")

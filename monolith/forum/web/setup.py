@@ -23,7 +23,8 @@ _NO_PAGES = ("/static/", *errors.FOR_MACHINES)
 # A page can be told to show one of these texts, and no other.
 _NOTICES = {
     "profile": (notices.INFO, "Profile saved."),
-    "password": (notices.INFO, "Password changed."),
+    "password": (notices.INFO, "Password changed. You are signed out everywhere else."),
+    "everywhere": (notices.INFO, "You are signed out everywhere."),
     "locked": (notices.INFO, "Thread locked."),
     "unlocked": (notices.INFO, "Thread unlocked."),
     "deleted": (notices.INFO, "Thread deleted."),
@@ -44,7 +45,8 @@ def install(app: OpenAPI, context: PageContext) -> None:
             return
         # A form encodes a letter in up to twelve characters, so the largest post needs more.
         request.max_content_length = request.max_form_memory_size = MAX_FORM
-        g.identity = context.sessions.from_cookie()
+        identity = context.sessions.from_cookie()
+        g.identity = None if identity and context.has_ended(identity) else identity
         g.notices = []
         if notice := _NOTICES.get(request.args.get("done", "")):
             notices.add(*notice)

@@ -54,6 +54,7 @@ def _live(history: History, chance: random.Random, person: str, number: int) -> 
         "role": "member",
         "suspended": False,
         "created_at": format_timestamp(_at(chance)),
+        "sessions_valid_from": 0,
     }
     history.add("user.registered", person, 1, data)
     version = 1
@@ -65,6 +66,7 @@ def _live(history: History, chance: random.Random, person: str, number: int) -> 
             "bio": f"bio {version}",
             "role": chance.choice(["member", "moderator"]),
             "suspended": suspended,
+            "sessions_valid_from": chance.choice([data["sessions_valid_from"], version]),
         }
         history.add(kind, person, version, data)
     if chance.random() < 0.3:

@@ -4,7 +4,16 @@ import re
 
 import pytest
 
+from forum.bootstrap import Bootstrap
+
 PUBLIC = ["/", "/?sort=newest", "/?q=words", "/register", "/sign-in", "/status", "/nowhere"]
+
+
+@pytest.fixture
+def parts(settings):
+    parts = Bootstrap(settings)
+    yield parts
+    parts.database.engine.dispose()
 
 
 @pytest.fixture
@@ -57,7 +66,8 @@ def test_first_session_from_registering_to_signing_out(client):
 
 def test_session_of_a_missing_account_is_removed(client, sign_in):
     client.set_cookie("forum_session", sign_in("Gone").token)
-    page = client.get("/me")
+    assert client.get("/me").headers["Location"] == "/sign-in?next=/me"
+    page = client.post("/me")
     assert page.status_code == 401
     assert "forum_session=;" in page.headers["Set-Cookie"]
     assert "Sign in" in client.get("/").text
@@ -160,10 +170,52 @@ def test_account_page_changes_profile_and_password_and_deletes(browser, ada, cli
     password["current"] = "correct horse"
     assert mine.post("/me", data=password).headers["Location"] == "/me?done=password"
     erase = _hidden(mine.get("/me").text, "erase-title") | {"confirm": "yes"}
+    assert mine.post("/me", data=erase).status_code == 400
+    assert mine.post("/me", data=erase | {"password": "correct horse"}).status_code == 403
+    erase |= {"password": "battery staple"}
     progress = f"/users/{ada.id}/erasure"
     assert mine.post("/me", data=erase).headers["Location"] == progress
     assert "Your account is deleted" in client.get(progress).text
     assert client.get(f"/users/{ada.id}").status_code == 404
+
+
+def test_new_password_signs_other_browsers_out_and_keeps_open_forms(browser, ada):
+    this, other = browser(ada), browser(ada)
+    profile = _hidden(this.get("/me").text, "profile-title")
+    password = _hidden(this.get("/me").text, "password-title")
+    this.post("/me", data=password | {"current": "correct horse", "new": "battery staple"})
+    assert "You are signed out everywhere else." in this.get("/me?done=password").text
+    for path in ("/", "/threads/new"):
+        assert "Sign out" not in other.get(path).text
+    assert other.get("/me").headers["Location"] == "/sign-in?next=/me"
+    assert other.post("/me", data=profile).status_code == 401
+    # The same session continues, so a form from before is still its own.
+    profile |= {"display_name": "Ada L.", "bio": ""}
+    assert this.post("/me", data=profile).status_code == 412
+    profile.pop("etag")
+    assert this.post("/me", data=profile).headers["Location"] == "/me?done=profile"
+
+
+def test_signing_out_everywhere_ends_each_session(browser, ada):
+    this, other = browser(ada), browser(ada)
+    form = _hidden(this.get("/me").text, "sessions-title")
+    assert this.post("/me", data=form).headers["Location"] == "/?done=everywhere"
+    for window in (this, other):
+        assert "Sign out" not in window.get("/").text
+
+
+def test_role_is_changed_with_the_moderators_password_only(browser, ada, register, parts):
+    mona = register("mona")
+    parts.sql_users.make_moderator("mona")
+    window = browser(mona)
+    path = f"/users/{ada.id}"
+    window.post("/sign-in", data={"username": "mona", "password": "correct horse"})
+    form = _hidden(window.get(path).text, 'class="write"')
+    for password, status in (("", 400), ("wrong password", 403), ("correct horse", 303)):
+        assert parts.sql_users.get(ada.id).role == "member"
+        sent = window.post(f"{path}/moderate", data=form | {"password": password})
+        assert sent.status_code == status
+    assert parts.sql_users.get(ada.id).role == "moderator"
 
 
 def test_unknown_page_is_a_page_and_an_unknown_api_a_problem(client):

@@ -55,6 +55,7 @@ class SessionClaims:
     role: str
     suspended: bool
     ver: int
+    sessions_valid_from: int = 0
 
 
 @dataclass(frozen=True)

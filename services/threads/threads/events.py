@@ -31,6 +31,8 @@ class UserData(EventData):
     display_name: Annotated[str, Field(min_length=1, max_length=50)]
     role: Annotated[str, Field(min_length=1, max_length=32)]
     suspended: bool
+    sessions_valid_from: Annotated[int, Field(ge=0)] = 0
+    """Version of the account; sessions that were opened at an earlier one have ended."""
 
 
 class PostData(EventData):

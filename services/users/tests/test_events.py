@@ -52,7 +52,10 @@ def test_registration_publishes_the_whole_public_state(client, recorded):
     made = client.post(PATH, json=new).json
     [event] = recorded()
     assert summary(event) == ("user.registered", made["id"], 1)
-    assert event.data == {name: made[name] for name in made if name != "id"} | {"suspended": False}
+    assert event.data == {name: made[name] for name in made if name != "id"} | {
+        "suspended": False,
+        "sessions_valid_from": 0,
+    }
     assert event.time >= parse_timestamp(made["created_at"])
 
 
@@ -72,8 +75,8 @@ def test_each_change_publishes_the_new_state_and_version(client, recorded, ada, 
     for person, change in (
         (ada, {"display_name": "Ada L.", "bio": "Notes.\nMore."}),
         (moderator, {"suspended": True}),
-        (moderator, {"suspended": True, "role": "moderator"}),
-        (moderator, {"suspended": False, "role": "member"}),
+        (moderator, {"suspended": True, "role": "moderator", "password": PASSWORD}),
+        (moderator, {"suspended": False, "role": "member", "password": PASSWORD}),
     ):
         assert client.patch(ada.path, json=change, headers=person.headers).status_code == 200
     of_ada = [event for event in recorded() if event.subject == ada.id]
@@ -101,7 +104,7 @@ def test_refused_change_publishes_nothing(client, recorded, ada, bob):
     before = recorded()
     for headers in (bob.headers, ada.headers | {"If-Match": '"7"'}):
         client.patch(ada.path, json={"bio": "x"}, headers=headers)
-        client.delete(ada.path, headers=headers)
+        client.delete(ada.path, json={"password": PASSWORD}, headers=headers)
     assert recorded() == before
 
 
@@ -111,16 +114,24 @@ def test_moderator_made_by_command_is_published_too(recorded, moderator):
     assert event.data["role"] == "moderator"
 
 
-def test_new_password_publishes_nothing(client, recorded, ada):
+def test_end_of_all_sessions_is_published_as_a_version(client, recorded, ada):
     body = {"current": PASSWORD, "new": "another horse"}
-    path = f"{PATH}/me/password"
-    assert client.put(path, json=body, headers=ada.headers).status_code == 204
-    assert [event.type for event in recorded()] == ["user.registered"]
+    changed = client.put(f"{PATH}/me/password", json=body, headers=ada.headers)
+    headers = {"Authorization": f"Bearer {changed.json['token']}"}
+    assert client.delete(f"{PATH}/me/sessions", headers=headers).status_code == 204
+    first, *rest = recorded()
+    assert [summary(event) for event in rest] == [
+        ("user.updated", ada.id, 2),
+        ("user.updated", ada.id, 3),
+    ]
+    assert [event.data for event in rest] == [
+        first.data | {"sessions_valid_from": version} for version in (2, 3)
+    ]
 
 
 def test_erasure_is_published_as_the_last_version(client, recorded, ada):
     client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
-    client.delete(ada.path, headers=ada.headers)
+    client.delete(ada.path, json={"password": PASSWORD}, headers=ada.headers)
     event = recorded()[-1]
     assert summary(event) == ("user.erased", ada.id, 3)
     assert event.data == {}
@@ -137,5 +148,6 @@ def test_event_costs_no_additional_call(client, dynamo, ada):
         client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
     assert calls == {"GetItem": 1, "TransactWriteItems": 1}
     with dynamo.counted() as calls:
-        client.delete(ada.path, headers=ada.headers)
-    assert calls == {"GetItem": 1, "TransactWriteItems": 1}
+        client.delete(ada.path, json={"password": PASSWORD}, headers=ada.headers)
+    # The password is one more read, and a counted attempt.
+    assert calls == {"GetItem": 2, "UpdateItem": 1, "TransactWriteItems": 1}

@@ -10,14 +10,18 @@ PATH = "/api/users"
 
 def test_moderator_can_suspend_and_change_roles(client, moderator, ada):
     changed = client.patch(
-        ada.path, json={"role": "moderator", "suspended": True}, headers=moderator.headers
+        ada.path,
+        json={"role": "moderator", "suspended": True, "password": PASSWORD},
+        headers=moderator.headers,
     )
     assert changed.status_code == 200
     assert changed.json["role"] == "moderator"
     assert "suspended" not in changed.json
 
 
-@pytest.mark.parametrize("body", [{"role": "moderator"}, {"suspended": False}])
+@pytest.mark.parametrize(
+    "body", [{"role": "moderator", "password": PASSWORD}, {"suspended": False}]
+)
 def test_member_can_neither_suspend_nor_change_roles(client, ada, bob, body):
     for path in (ada.path, bob.path):
         assert client.patch(path, json=body, headers=ada.headers).status_code == 403
@@ -25,7 +29,17 @@ def test_member_can_neither_suspend_nor_change_roles(client, ada, bob, body):
 
 
 @pytest.mark.parametrize(
-    "body", [{"role": "admin"}, {"suspended": "yes"}, {"suspended": None}, {"username": "x"}, {}]
+    "body",
+    [
+        {"role": "admin", "password": PASSWORD},
+        {"role": "moderator"},
+        {"role": "moderator", "password": ""},
+        {"password": PASSWORD},
+        {"suspended": "yes"},
+        {"suspended": None},
+        {"username": "x"},
+        {},
+    ],
 )
 def test_invalid_change_is_refused(client, moderator, ada, body):
     assert client.patch(ada.path, json=body, headers=moderator.headers).status_code == 400
@@ -47,8 +61,11 @@ def test_suspended_user_can_sign_in_and_leave_but_not_edit(client, moderator, ad
     credentials = {"username": "ada", "password": PASSWORD}
     assert client.post(f"{PATH}/sessions", json=credentials).status_code == 201
     new = {"current": PASSWORD, "new": "another horse"}
-    assert client.put(f"{PATH}/me/password", json=new, headers=ada.headers).status_code == 204
-    assert client.delete(ada.path, headers=ada.headers).status_code == 202
+    changed = client.put(f"{PATH}/me/password", json=new, headers=ada.headers)
+    assert changed.status_code == 200
+    headers = {"Authorization": f"Bearer {changed.json['token']}"}
+    erased = client.delete(ada.path, json={"password": "another horse"}, headers=headers)
+    assert erased.status_code == 202
 
 
 def test_reinstated_user_can_edit_again(client, moderator, ada):
@@ -59,9 +76,20 @@ def test_reinstated_user_can_edit_again(client, moderator, ada):
 
 def test_removed_role_is_gone_at_once(client, moderator, join):
     other = join("mia", moderator=True)
-    client.patch(other.path, json={"role": "member"}, headers=moderator.headers)
-    answer = client.patch(moderator.path, json={"role": "member"}, headers=other.headers)
+    body = {"role": "member", "password": PASSWORD}
+    assert client.patch(other.path, json=body, headers=moderator.headers).status_code == 200
+    answer = client.patch(moderator.path, json=body, headers=other.headers)
     assert answer.status_code == 403
+
+
+def test_role_needs_the_moderators_own_password(client, moderator, ada, dynamo):
+    body = {"role": "moderator", "password": "not the password"}
+    answer = client.patch(ada.path, json=body, headers=moderator.headers)
+    assert (answer.status_code, answer.json["type"]) == (403, "urn:problem:wrong-password")
+    assert client.get(ada.path).headers["ETag"] == '"1"'
+    with dynamo.counted() as calls:
+        client.patch(ada.path, json={"suspended": True}, headers=moderator.headers)
+    assert calls == {"GetItem": 2, "TransactWriteItems": 1}, "a suspension needs none"
 
 
 @pytest.fixture

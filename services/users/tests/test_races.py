@@ -65,7 +65,7 @@ def test_racing_sign_ins_do_not_bypass_the_limit(app, settings, ada):
 def test_erasure_and_registrations_leave_one_holder_of_the_name(app, client, ada):
     def act(racer, number):
         if number == 0:
-            return racer.delete(ada.path, headers=ada.headers)
+            return racer.delete(ada.path, json={"password": PASSWORD}, headers=ada.headers)
         return racer.post(PATH, json={"username": "ada", "password": PASSWORD})
 
     outcomes = Counter(answer.status_code for answer in race(app, act))

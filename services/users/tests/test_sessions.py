@@ -3,6 +3,7 @@
 import json
 import statistics
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from chassis.auth.tokens import Verifier
 from chassis.errors import RateLimited, Unauthenticated
 from services.users.tests.conftest import PASSWORD
+from tests.support.service import RACERS, race
 from users.bootstrap import UsersService
 from users.model import SessionClaims
 
@@ -48,6 +50,113 @@ def test_cookie_carries_the_session_until_sign_out(app, ada):
     assert browser.get(f"{PATH}/me").json["id"] == ada.id
     assert browser.delete(SESSIONS).status_code == 204
     assert browser.get(f"{PATH}/me").status_code == 401
+
+
+@pytest.fixture
+def me(client):
+    """Return the status of a request with a token."""
+
+    def me(token):
+        return client.get(f"{PATH}/me", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    return me
+
+
+def change_password(client, token):
+    return client.put(
+        f"{PATH}/me/password",
+        json={"current": PASSWORD, "new": "another horse"},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+
+
+def test_new_password_ends_all_sessions_and_continues_this_one(client, settings, ada, me):
+    this, other = (attempt(client).json["token"] for _ in range(2))
+    changed = change_password(client, this)
+    new = changed.json["token"]
+    assert [me(token) for token in (this, other, new)] == [401, 401, 200]
+    assert f"forum_session={new};" in changed.headers["Set-Cookie"]
+    verifier = Verifier(settings.session_public_keys, SessionClaims)
+    before, after = verifier.verify(this), verifier.verify(new)
+    assert after.session == before.session, "forms of open pages stay valid"
+    assert (after.claims.ver, after.claims.sessions_valid_from) == (2, 2)
+    opened = attempt(client, password="another horse").json["token"]
+    assert [me(token) for token in (new, opened)] == [200, 200]
+
+
+def test_signing_out_everywhere_ends_all_sessions(client, ada, me):
+    tokens = [attempt(client).json["token"] for _ in range(2)]
+    headers = {"Authorization": f"Bearer {tokens[0]}"}
+    answer = client.delete(f"{PATH}/me/sessions", headers=headers)
+    assert answer.status_code == 204
+    assert "forum_session=;" in answer.headers["Set-Cookie"]
+    assert [me(token) for token in tokens] == [401, 401]
+    assert client.delete(f"{PATH}/me/sessions", headers=headers).status_code == 401
+    assert me(attempt(client).json["token"]) == 200
+
+
+def test_session_opened_in_the_same_moment_as_the_end_is_told_apart(settings, ada):
+    moment = datetime.now(UTC).replace(microsecond=0)
+    service = UsersService(settings, clock=lambda: moment)
+    client = service.create_app().test_client()
+    before = attempt(client).json["token"]
+    after = change_password(client, before).json["token"]
+    paths = [
+        client.get(f"{PATH}/me", headers={"Authorization": f"Bearer {token}"}).status_code
+        for token in (before, after)
+    ]
+    assert paths == [401, 200]
+
+
+def test_sign_in_that_began_before_a_new_password_opens_no_session(client, settings, ada, me):
+    """The old password was right when it was checked, but not when the token was issued."""
+    service = UsersService(settings)
+    find = service.store.find
+
+    def find_then_change(name):
+        account = find(name)
+        token = attempt(client).json["token"]
+        assert change_password(client, token).status_code == 200
+        return account
+
+    service.store.find = find_then_change
+    late = service.users.sign_in("ada", PASSWORD, "192.0.2.1")
+    assert me(late.token) == 401
+
+
+def test_ended_session_can_neither_change_nor_erase(client, ada):
+    old = attempt(client).json["token"]
+    change_password(client, old)
+    headers = {"Authorization": f"Bearer {old}"}
+    for answer in (
+        client.patch(ada.path, json={"bio": "x"}, headers=headers),
+        client.delete(ada.path, json={"password": "another horse"}, headers=headers),
+        change_password(client, old),
+    ):
+        assert answer.status_code == 401
+    assert client.get(ada.path).json["bio"] == ""
+
+
+def test_one_of_fifty_new_passwords_wins(app, settings, ada):
+    lenient = settings.model_copy(update={"sign_in_limit_per_name": RACERS})
+    app = UsersService(lenient).create_app()
+    token = attempt(app.test_client()).json["token"]
+    answers = race(app, lambda racer, _: change_password(racer, token))
+    outcomes = Counter(answer.status_code for answer in answers)
+    assert outcomes[200] == 1
+    assert set(outcomes) <= {200, 401, 503}, "503: the account stayed busy"
+
+
+def test_password_is_limited_wherever_it_is_asked_for(settings, ada):
+    strict = settings.model_copy(update={"sign_in_limit_per_name": 2})
+    client = UsersService(strict).create_app().test_client()
+    wrong = {"password": "wrong"}
+    assert client.delete(ada.path, json=wrong, headers=ada.headers).status_code == 403
+    new = {"current": "wrong", "new": "another horse"}
+    assert client.put(f"{PATH}/me/password", json=new, headers=ada.headers).status_code == 403
+    over = client.delete(ada.path, json={"password": PASSWORD}, headers=ada.headers)
+    assert over.status_code == 429
+    assert client.get(ada.path).status_code == 200
 
 
 def test_cookie_is_secure_over_https(client, ada):

@@ -61,7 +61,7 @@ def forgotten(person_id, component, version=2):
 
 def test_events_of_users_reach_subscribers(client, bus, places, relay, ada, bob):
     client.patch(ada.path, json={"bio": "x"}, headers=ada.headers)
-    client.delete(bob.path, headers=bob.headers)
+    client.delete(bob.path, json={"password": PASSWORD}, headers=bob.headers)
     assert relay.publish_pending() == 4
     found = bus.take_events(places["others"])
     for event in found:
@@ -88,7 +88,9 @@ def test_relay_killed_before_marking_publishes_again(client, bus, places, outbox
 def test_repeated_and_early_confirmations_finish_an_erasure(
     client, bus, places, relay, consume, ada
 ):
-    erased = client.delete(ada.path, headers=ada.headers).headers["Location"]
+    erased = client.delete(ada.path, json={"password": PASSWORD}, headers=ada.headers).headers[
+        "Location"
+    ]
     assert client.get(erased).json["status"] == "erasing", "the queue may be down"
     relay.publish_pending()
     [event] = [one for one in bus.take_events(places["others"]) if one.type == events.ERASED]
@@ -129,7 +131,9 @@ def test_malformed_message_is_dead_lettered_at_once(bus, places, consume, body):
 
 @pytest.mark.parametrize("example", schemas.examples(events.FORGOTTEN), ids=lambda e: e.source)
 def test_confirmations_match_their_schema(client, settings, bus, places, consume, ada, example):
-    location = client.delete(ada.path, headers=ada.headers).headers["Location"]
+    location = client.delete(ada.path, json={"password": PASSWORD}, headers=ada.headers).headers[
+        "Location"
+    ]
     text = example.to_json().replace(example.subject, ada.id)
     more = text.replace('"data":{}', '"data":{"new":1},"traceparent":"00-1"')
     assert more != text
@@ -181,7 +185,9 @@ def test_worker_and_replay_require_the_bus(command, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("environment")
 def test_worker_process_exchanges_events_and_stops_on_sigterm(client, bus, places, ada):
-    location = client.delete(ada.path, headers=ada.headers).headers["Location"]
+    location = client.delete(ada.path, json={"password": PASSWORD}, headers=ada.headers).headers[
+        "Location"
+    ]
     with subprocess.Popen(
         [sys.executable, "-m", "users", "worker"], env=os.environ, stdout=subprocess.DEVNULL
     ) as worker:
@@ -224,7 +230,7 @@ def test_dead_letters_are_redriven_by_command(
     bus.publish(places["others"], early)
     for _ in range(MAX_ATTEMPTS):
         consume()
-    client.delete(ada.path, headers=ada.headers)
+    client.delete(ada.path, json={"password": PASSWORD}, headers=ada.headers)
     assert UsersService.from_environment(with_bus=True).replay(["dead-letters"]) == 0
     assert capsys.readouterr().out.startswith("1 dead letter ")
     consume()

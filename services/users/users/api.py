@@ -21,6 +21,7 @@ from users.schemas import (
     ErasureOut,
     NewPassword,
     NewUser,
+    PasswordConfirmation,
     SessionOut,
     UserChange,
     UserOut,
@@ -28,7 +29,14 @@ from users.schemas import (
     UsersOut,
     UsersQuery,
 )
-from users.service import Registration, Users, erasure_view, public_view, reject_ids_with_paging
+from users.service import (
+    Registration,
+    Session,
+    Users,
+    erasure_view,
+    public_view,
+    reject_ids_with_paging,
+)
 
 LISTING = "users"
 
@@ -56,7 +64,7 @@ class UsersApi:
         blueprint = APIBlueprint("users", __name__, url_prefix="/api/users")
         add_routes(blueprint, self)
         self._document = build_document(
-            blueprint, "Users", UserOut, UsersOut, SessionOut, ErasingOut, ErasureOut
+            blueprint, "Users", UserChange, UserOut, UsersOut, SessionOut, ErasingOut, ErasureOut
         )
         return blueprint
 
@@ -99,17 +107,7 @@ class UsersApi:
     def sign_in(self, body: Credentials) -> Response:
         """Open a session: a token for 12 hours, also set as a cookie."""
         session = self._users.sign_in(body.username, body.password, request.remote_addr or "")
-        answer = json_response(
-            SessionOut(
-                token=session.token,
-                expires_at=format_timestamp(session.expires_at),
-                user=UserOut(**public_view(session.user)),
-            ),
-            201,
-            private=True,
-        )
-        set_session_cookie(answer, session.token, session.expires_at)
-        return answer
+        return _session_response(session, status=201)
 
     @delete(
         "/sessions",
@@ -139,12 +137,27 @@ class UsersApi:
         "/me/password",
         operation_id="changePassword",
         security=SECURITY,
-        responses=describe_responses(204, None, 400, 401, 403, 413, 415, 429, 503),
+        responses=describe_responses(
+            200, SessionOut, 400, 401, 403, 413, 415, 429, 503, headers=("Set-Cookie",)
+        ),
     )
     def change_password(self, body: NewPassword) -> Response:
-        """Replace one's password."""
-        self._users.change_password(self._sessions.require(), body.current, body.new)
-        return json_response(None, 204, private=True)
+        """Replace one's password; all sessions end, and this one continues with a new token."""
+        identity = self._sessions.require()
+        return _session_response(self._users.change_password(identity, body.current, body.new))
+
+    @delete(
+        "/me/sessions",
+        operation_id="signOutEverywhere",
+        security=SECURITY,
+        responses=describe_responses(204, None, 401, 503, headers=("Set-Cookie",)),
+    )
+    def sign_out_everywhere(self) -> Response:
+        """End all of one's sessions, this one too."""
+        self._users.sign_out_everywhere(self._sessions.require())
+        answer = json_response(None, 204, private=True)
+        clear_session_cookie(answer)
+        return answer
 
     @get("/jwks.json", doc_ui=False)
     def jwks(self) -> Response:
@@ -171,13 +184,17 @@ class UsersApi:
         operation_id="changeUser",
         security=SECURITY,
         responses=describe_responses(
-            200, UserOut, 400, 401, 403, 404, 409, 412, 413, 415, 503, headers=("ETag",)
+            200, UserOut, 400, 401, 403, 404, 409, 412, 413, 415, 429, 503, headers=("ETag",)
         ),
     )
     def change_user(self, path: UserPath, body: UserChange) -> Response:
-        """Change a person: the profile by themselves, role and suspension by a moderator."""
-        identity = self._sessions.require()
-        user = self._users.change(identity, path.user_id, changed_fields(body), read_precondition())
+        """Change a person: the profile by themselves, role and suspension by a moderator.
+
+        A moderator confirms a change of a role with their own password.
+        """
+        identity, changes = self._sessions.require(), changed_fields(body)
+        password = changes.pop("password", "")
+        user = self._users.change(identity, path.user_id, changes, read_precondition(), password)
         return _user_response(UserOut(**public_view(user)), user.version)
 
     @delete(
@@ -185,12 +202,13 @@ class UsersApi:
         operation_id="eraseUser",
         security=SECURITY,
         responses=describe_responses(
-            202, ErasingOut, 401, 403, 404, 409, 412, 503, headers=("Location",)
+            202, ErasingOut, 400, 401, 403, 404, 409, 412, 413, 415, 429, 503, headers=("Location",)
         ),
     )
-    def erase_user(self, path: UserPath) -> Response:
-        """Erase one's own account and free its username."""
-        self._users.erase(self._sessions.require(), path.user_id, read_precondition())
+    def erase_user(self, path: UserPath, body: PasswordConfirmation) -> Response:
+        """Erase one's own account, confirmed with the password, and free its username."""
+        identity = self._sessions.require()
+        self._users.erase(identity, path.user_id, body.password, read_precondition())
         return json_response(
             ErasingOut(id=path.user_id, status="erasing"),
             202,
@@ -210,6 +228,20 @@ class UsersApi:
 
 def _out(users: list[User]) -> list[UserOut]:
     return [UserOut(**public_view(user)) for user in users]
+
+
+def _session_response(session: Session, status: int = 200) -> Response:
+    answer = json_response(
+        SessionOut(
+            token=session.token,
+            expires_at=format_timestamp(session.expires_at),
+            user=UserOut(**public_view(session.user)),
+        ),
+        status,
+        private=True,
+    )
+    set_session_cookie(answer, session.token, session.expires_at)
+    return answer
 
 
 def _user_response(user: UserOut, version: int, status: int = 200) -> Response:

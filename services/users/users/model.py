@@ -28,6 +28,8 @@ class UserState(Profile):
     role: str
     suspended: bool
     created_at: datetime
+    sessions_valid_from: int = 0
+    """Version of the account; sessions that were opened at an earlier one have ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class SessionClaims:
     role: str
     suspended: bool
     ver: int
+    sessions_valid_from: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,12 @@ class Erasure:
     requested_at: datetime
     waiting_for: frozenset[str]  # components
     finished_at: datetime | None
+
+
+def end_sessions(user: User) -> User:
+    """Begin a new version of an account, at which all sessions so far have ended."""
+    version = user.version + 1
+    return replace(user, version=version, sessions_valid_from=version)
 
 
 def begin_erasure(user: User, replica_holders: frozenset[str], now: datetime) -> Erasure:

@@ -51,18 +51,11 @@ class Store(Protocol):
             DuplicateIdempotencyKey: another request with the key came first.
         """
 
-    def replace(self, before: User, after: User) -> None:
-        """Replace the state of a user that was read.
+    def replace(self, before: User, after: User, password_hash: str | None = None) -> None:
+        """Replace the state of a user that was read, and the password's hash if there is a new one.
 
         Raises:
             ConcurrentModification: the stored version is another.
-        """
-
-    def set_password(self, account: Account, password_hash: str) -> None:
-        """Replace the password's hash that an account was read with.
-
-        Raises:
-            ConcurrentModification: the hash is another now, or the account is gone.
         """
 
     def erase(self, user: User, name: str, erasure: Erasure) -> None:

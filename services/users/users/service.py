@@ -18,6 +18,7 @@ from chassis.errors import (
     NotFound,
     RateLimited,
     Unauthenticated,
+    session_ended,
 )
 from chassis.idempotency.keys import (
     DuplicateIdempotencyKey,
@@ -33,6 +34,7 @@ from users.model import (
     User,
     begin_erasure,
     confirm_erasure,
+    end_sessions,
     is_profile_field,
     may_edit_profile,
     may_moderate,
@@ -154,14 +156,7 @@ class Users:
         if not verify_password(account.password_hash if account else None, password) or not account:
             detail = "The username or password is incorrect."
             raise Unauthenticated(detail, kind="urn:problem:wrong-credentials")
-        user = account.user
-        claims = SessionClaims(
-            user.username, user.display_name, user.role, user.suspended, user.version
-        )
-        token, expires_at = self._issuer.issue(
-            user.id, self._new_id(), codec.to_json(claims), self._clock()
-        )
-        return Session(user, expires_at, token)
+        return self._open_session(account.user, self._new_id())
 
     def get(self, user_id: str) -> User:
         """Return a user.
@@ -184,7 +179,7 @@ class Users:
         """Return the session's owner.
 
         Raises:
-            Unauthenticated: they have erased their account.
+            Unauthenticated: the session has ended, or the account was erased.
         """
         return self._actor(identity).user
 
@@ -194,26 +189,22 @@ class Users:
         user_id: str,
         changes: dict[str, Any],
         expected: Precondition,
+        password: str = "",
     ) -> User:
         """Change a user: the profile by themselves, role and suspension by a moderator.
 
+        A moderator confirms a change of a role with their own password.
+
         Raises:
-            Forbidden, NotFound, PreconditionFailed: as their names say.
+            Forbidden, NotFound, PreconditionFailed, RateLimited: as their names say.
         """
+        if "role" in changes:
+            account = self._actor(identity)
+            self._require_changeable(account.user, user_id, changes)
+            self._confirm_password(account, password)
 
         def attempt() -> User:
-            actor = self._actor(identity).user
-            user = actor if user_id == actor.id else self.get(user_id)
-            if actor.suspended:
-                detail = "This account is suspended."
-                raise Forbidden(detail, kind="urn:problem:suspended")
-            own = {name for name in changes if is_profile_field(name)}
-            if own and not may_edit_profile(actor.id, user_id):
-                detail = "Only the account owner may change this."
-                raise Forbidden(detail)
-            if changes.keys() - own and not may_moderate(actor):
-                detail = "Only a moderator may change this."
-                raise Forbidden(detail)
+            user = self._require_changeable(self._actor(identity).user, user_id, changes)
             require_current(user.version, expected)
             changed = replace(user, **changes, version=user.version + 1)
             self._store.replace(user, changed)
@@ -221,42 +212,56 @@ class Users:
 
         return retry_on_conflict(attempt, ConcurrentModification)
 
-    def change_password(self, identity: Identity[SessionClaims], current: str, new: str) -> None:
-        """Replace one's password.
+    def change_password(self, identity: Identity[SessionClaims], current: str, new: str) -> Session:
+        """Replace one's password, end all sessions, and continue this one with a new token.
 
         Raises:
             Forbidden: the current password is wrong.
             RateLimited: too many attempts for this account.
         """
-        account = self._actor(identity)
-        self._count_attempts(
-            (f"password {identity.subject}", self._limits.per_name),
-            action="change the password",
-        )
-        if not verify_password(account.password_hash, current):
-            raise _wrong_password()
-        try:
-            self._store.set_password(account, hash_password(new))
-        except ConcurrentModification as error:
-            # Another change of the password was faster, or the account was erased.
-            self._actor(identity)
-            raise _wrong_password() from error
+        self._confirm_password(self._actor(identity), current)
+        password_hash = hash_password(new)
+
+        def attempt() -> User:
+            # If another change of the password was faster, this session has ended.
+            user = self._actor(identity).user
+            changed = end_sessions(user)
+            self._store.replace(user, changed, password_hash)
+            return changed
+
+        user = retry_on_conflict(attempt, ConcurrentModification)
+        return self._open_session(user, identity.session)
+
+    def sign_out_everywhere(self, identity: Identity[SessionClaims]) -> None:
+        """End all of one's sessions, this one too."""
+
+        def attempt() -> None:
+            user = self._actor(identity).user
+            self._store.replace(user, end_sessions(user))
+
+        retry_on_conflict(attempt, ConcurrentModification)
 
     def erase(
-        self, identity: Identity[SessionClaims], user_id: str, expected: Precondition
+        self,
+        identity: Identity[SessionClaims],
+        user_id: str,
+        password: str,
+        expected: Precondition,
     ) -> None:
         """Erase one's own account and free its username.
 
         Raises:
-            Forbidden, NotFound, PreconditionFailed: as their names say.
+            Forbidden, NotFound, PreconditionFailed, RateLimited: as their names say.
         """
+        account = self._actor(identity)
+        if account.user.id != user_id:
+            self.get(user_id)
+            detail = "Only the account owner may delete this account."
+            raise Forbidden(detail)
+        self._confirm_password(account, password)
 
         def attempt() -> None:
             actor = self._actor(identity).user
-            if actor.id != user_id:
-                self.get(user_id)
-                detail = "Only the account owner may delete this account."
-                raise Forbidden(detail)
             require_current(actor.version, expected)
             erasure = begin_erasure(actor, self._replica_holders(), self._clock())
             self._store.erase(actor, username_key(actor.username), erasure)
@@ -309,6 +314,44 @@ class Users:
 
         return retry_on_conflict(attempt, ConcurrentModification)
 
+    def _open_session(self, user: User, session_id: str) -> Session:
+        claims = SessionClaims(
+            user.username,
+            user.display_name,
+            user.role,
+            user.suspended,
+            user.version,
+            user.sessions_valid_from,
+        )
+        token, expires_at = self._issuer.issue(
+            user.id, session_id, codec.to_json(claims), self._clock()
+        )
+        return Session(user, expires_at, token)
+
+    def _require_changeable(self, actor: User, user_id: str, changes: dict[str, Any]) -> User:
+        """Return the user whom an actor may change like this."""
+        user = actor if user_id == actor.id else self.get(user_id)
+        if actor.suspended:
+            detail = "This account is suspended."
+            raise Forbidden(detail, kind="urn:problem:suspended")
+        own = {name for name in changes if is_profile_field(name)}
+        if own and not may_edit_profile(actor.id, user_id):
+            detail = "Only the account owner may change this."
+            raise Forbidden(detail)
+        if changes.keys() - own and not may_moderate(actor):
+            detail = "Only a moderator may change this."
+            raise Forbidden(detail)
+        return user
+
+    def _confirm_password(self, account: Account, password: str) -> None:
+        self._count_attempts(
+            (f"password {account.user.id}", self._limits.per_name),
+            action="enter the current password",
+        )
+        if not verify_password(account.password_hash, password):
+            detail = "The current password is incorrect."
+            raise Forbidden(detail, kind="urn:problem:wrong-password")
+
     def _count_attempts(self, *limits: tuple[str, int], action: str) -> None:
         now = self._clock()
         seconds = int(self._limits.window.total_seconds())
@@ -328,25 +371,21 @@ class Users:
     def _actor(self, identity: Identity[SessionClaims]) -> Account:
         account = self._store.get(identity.subject)
         if account is None:
-            raise self._gone()
+            detail = "This account no longer exists."
+            raise Unauthenticated(detail)
+        if identity.claims.ver < account.user.sessions_valid_from:
+            raise session_ended()
         return account
-
-    def _gone(self) -> Unauthenticated:
-        return Unauthenticated("This account no longer exists.")
 
 
 def _username_taken() -> Conflict:
     return Conflict("This username is already taken.", kind="urn:problem:username-taken")
 
 
-def _wrong_password() -> Forbidden:
-    return Forbidden("The current password is incorrect.", kind="urn:problem:wrong-password")
-
-
 def public_view(user: User) -> dict[str, Any]:
     """Return a user as JSON shows them, with the version."""
     view = codec.to_json(user)
-    del view["suspended"]
+    del view["suspended"], view["sessions_valid_from"]
     return view
 
 

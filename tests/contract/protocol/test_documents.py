@@ -13,6 +13,7 @@ OPERATIONS = {
         "/api/users/sessions": {"post", "delete"},
         "/api/users/me": {"get"},
         "/api/users/me/password": {"put"},
+        "/api/users/me/sessions": {"delete"},
         "/api/users/{user_id}": {"get", "patch", "delete"},
         "/api/users/{user_id}/erasure": {"get"},
     },

@@ -52,4 +52,7 @@ def test_generated_requests_get_documented_responses(
         user = ben if deletes else ada
         ids = {"user_id": user.id, "thread_id": thread["id"], "post_id": post["id"]}
         failures += one.send(ada.client, ids)
+        if one.label == "DELETE /api/users/me/sessions":
+            with ada.client.transcript.paused():
+                ada.sign_in()
     assert not failures, "\n".join(failures)

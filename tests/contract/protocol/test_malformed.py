@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.support.client import TIMEOUT, Answer
-from tests.contract.support.people import PASSWORD, People, Person
+from tests.contract.support.people import CONFIRMED, PASSWORD, People, Person
 from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import open_thread, reply
 
@@ -83,6 +83,7 @@ def writes(people: People) -> Iterator[list[Write]]:
         Write(ada, "POST", "/api/users", new_user),
         Write(ada, "POST", "/api/users/sessions", credentials),
         Write(ada, "PUT", "/api/users/me/password", passwords),
+        Write(ada, "DELETE", ada.path, CONFIRMED),
         Write(ada, "PATCH", ada.path, {"bio": "x"}),
         Write(ada, "POST", "/api/threads", {"title": "x"}),
         Write(ada, "PATCH", thread_path, {"title": "x"}),

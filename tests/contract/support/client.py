@@ -94,9 +94,9 @@ class Client:
         """Change, if the version is the one named."""
         return self.send("PATCH", path, json=json, headers=_if_match(if_match))
 
-    def delete(self, path: str, if_match: str | None = None) -> Answer:
+    def delete(self, path: str, json: object = None, if_match: str | None = None) -> Answer:
         """Delete, if the version is the one named."""
-        return self.send("DELETE", path, headers=_if_match(if_match))
+        return self.send("DELETE", path, json=json, headers=_if_match(if_match))
 
     def send(
         self,

@@ -40,7 +40,7 @@ class Forum:
         """Make a user a moderator, by the forum's first moderator; return the ETag."""
         response = requests.patch(
             f"{self.url}/api/users/{user_id}",
-            json={"role": "moderator"},
+            json={"role": "moderator", "password": FOUNDER["password"]},
             headers={"Authorization": f"Bearer {self._founder}"},
             timeout=30,
         )

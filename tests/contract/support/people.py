@@ -5,12 +5,14 @@ from typing import Any
 
 from chassis import codec
 from chassis.clock import utc_now, uuid7
-from tests.contract.support.client import Client
+from tests.contract.support.client import Answer, Client
 from tests.contract.support.forum import Forum
 from tests.contract.support.transcript import Transcript
 from users.model import SessionClaims
 
 PASSWORD = "correct horse battery"
+CONFIRMED = {"password": PASSWORD}
+"""What confirms an erasure or a change of a role."""
 
 
 @dataclass
@@ -31,6 +33,10 @@ class Person:
     def path(self) -> str:
         """The path of the user in the API."""
         return f"/api/users/{self.id}"
+
+    def erase(self, if_match: str | None = None) -> Answer:
+        """Erase the account."""
+        return self.client.delete(self.path, CONFIRMED, if_match)
 
     def sign_in(self, password: str = PASSWORD) -> None:
         """Open a new session."""

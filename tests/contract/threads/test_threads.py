@@ -3,7 +3,7 @@
 from tests.contract.support.client import Answer, Client
 from tests.contract.support.forum import Settle
 from tests.contract.support.paging import walk
-from tests.contract.support.people import Person
+from tests.contract.support.people import CONFIRMED, Person
 from tests.contract.support.racing import RACERS, race
 from tests.contract.support.writing import ODD_IDS, ODD_LINES, open_thread, reply
 
@@ -111,7 +111,7 @@ def test_only_a_moderator_locks_and_unlocks(
 def test_removed_role_has_no_effect(ada: Person, ben: Person, mod: Person, settle: Settle) -> None:
     thread = open_thread(ada, "Whose?")
     path, post = f"{THREADS}/{thread['id']}", reply(ben, thread, "Mine")
-    assert mod.client.patch(mod.path, {"role": "member"}).expect()["role"] == "member"
+    assert mod.client.patch(mod.path, {"role": "member"} | CONFIRMED).expect()["role"] == "member"
     settle("users", "threads", "posts")
     for _ in range(2):
         mod.client.patch(path, {"locked": True}).refused(403)
@@ -126,7 +126,7 @@ def test_new_role_applies_in_the_same_session(
 ) -> None:
     thread = open_thread(ada, "Whose?")
     post = reply(ada, thread, "Mine")
-    mod.client.patch(ben.path, {"role": "moderator"}).expect()
+    mod.client.patch(ben.path, {"role": "moderator"} | CONFIRMED).expect()
     settle()
     assert ben.client.patch(f"{THREADS}/{thread['id']}", {"locked": True}).expect()["locked"]
     ben.client.delete(f"/api/posts/{post['id']}").expect(204)

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.contract.support.client import Answer, Client
 from tests.contract.support.forum import Settle
-from tests.contract.support.people import PASSWORD, People, Person, sign_in
+from tests.contract.support.people import CONFIRMED, PASSWORD, People, Person, sign_in
 from tests.contract.support.racing import RACERS, race
 from tests.contract.support.writing import NOWHERE, ODD_IDS, ODD_LINES, open_thread, reply
 
@@ -13,16 +13,21 @@ ME = "/api/users/me"
 SESSIONS = "/api/users/sessions"
 SUSPENDED = "urn:problem:suspended"
 STALE = "urn:problem:stale"
+WRONG_PASSWORD = "urn:problem:wrong-password"
 FORMER = "former member"
 ODD_CHANGES = (
     *(("display_name", odd) for odd in ("", "\t", "x" * 51, None, 7, *ODD_LINES)),
     *(("bio", odd) for odd in (None, "x" * 501, "nul\x00", "\x1b", ["a"])),
-    *(("role", odd) for odd in ("admin", "", None, ["moderator"])),
     *(("suspended", odd) for odd in ("yes", 1, None)),
     ("username", "another"),
     ("id", NOWHERE),
     ("created_at", "2020-01-01T00:00:00.000Z"),
-    ("password", "another password"),
+)
+ODD_ROLES = (
+    ({"role": "member"}, ""),
+    ({"password": PASSWORD}, ""),
+    *(({"role": odd} | CONFIRMED, "role") for odd in ("admin", "", None, ["moderator"])),
+    *(({"role": "member", "password": odd}, "password") for odd in ("", "x" * 129, None, 7)),
 )
 ODD_PASSWORDS = (
     *(("new", odd) for odd in ("", "short", "x" * 129, "nul\x00 nul\x00", None)),
@@ -49,7 +54,7 @@ def test_unknown_or_invalid_id_is_404(ada: Person, anyone: Client) -> None:
         path = f"/api/users/{odd}"
         anyone.get(path).refused(404)
         ada.client.patch(path, {"bio": "x"}).refused(404)
-        ada.client.delete(path).refused(404)
+        ada.client.delete(path, CONFIRMED).refused(404)
 
 
 def test_user_changes_their_profile(ada: Person, anyone: Client) -> None:
@@ -69,6 +74,8 @@ def test_invalid_change_is_refused_and_changes_nothing(ada: Person, anyone: Clie
     before = anyone.get(ada.path)
     for field, odd in ODD_CHANGES:
         ada.client.patch(ada.path, {field: odd}).refused(400, "about:blank", field)
+    for change, field in ODD_ROLES:
+        ada.client.patch(ada.path, change).refused(400, "about:blank", field)
     ada.client.patch(ada.path, {}).refused(400, "about:blank", "")
     after = anyone.get(ada.path)
     assert (after.content, after.etag) == (before.content, before.etag)
@@ -89,21 +96,24 @@ def test_only_the_user_changes_their_profile(
 def test_only_a_moderator_changes_roles_and_suspensions(
     ada: Person, ben: Person, mod: Person, anyone: Client
 ) -> None:
-    ben.client.patch(ada.path, {"role": "moderator"}).refused(403)
-    ada.client.patch(ada.path, {"role": "moderator"}).refused(403)
+    ben.client.patch(ada.path, {"role": "moderator"} | CONFIRMED).refused(403)
+    ada.client.patch(ada.path, {"role": "moderator"} | CONFIRMED).refused(403)
     ada.client.patch(ada.path, {"suspended": False}).refused(403)
-    ada.client.patch(ada.path, {"bio": "x", "role": "moderator"}).refused(403)
+    ada.client.patch(ada.path, {"bio": "x", "role": "moderator"} | CONFIRMED).refused(403)
     assert anyone.get(ada.path).expect()["role"] == "member"
-    assert mod.client.patch(ada.path, {"role": "moderator"}).expect()["role"] == "moderator"
+    assert (
+        mod.client.patch(ada.path, {"role": "moderator"} | CONFIRMED).expect()["role"]
+        == "moderator"
+    )
     assert anyone.get(ada.path).expect()["role"] == "moderator"
-    assert mod.client.patch(ada.path, {"role": "member"}).expect()["role"] == "member"
-    mod.client.patch(f"/api/users/{NOWHERE}", {"role": "member"}).refused(404)
+    assert mod.client.patch(ada.path, {"role": "member"} | CONFIRMED).expect()["role"] == "member"
+    mod.client.patch(f"/api/users/{NOWHERE}", {"role": "member"} | CONFIRMED).refused(404)
 
 
 def test_new_role_applies_at_once_in_users(ada: Person, ben: Person, mod: Person) -> None:
-    mod.client.patch(ada.path, {"role": "moderator"}).expect()
+    mod.client.patch(ada.path, {"role": "moderator"} | CONFIRMED).expect()
     ada.client.patch(ben.path, {"suspended": True}).expect()
-    mod.client.patch(ada.path, {"role": "member"}).expect()
+    mod.client.patch(ada.path, {"role": "member"} | CONFIRMED).expect()
     ada.client.patch(ben.path, {"suspended": False}).refused(403)
 
 
@@ -123,11 +133,11 @@ def test_suspended_user_can_sign_in_and_leave_but_not_edit(
     ada.sign_in()
     ada.client.patch(ada.path, {"bio": "still here"}).refused(403, SUSPENDED)
     passwords = {"current": PASSWORD, "new": "another password"}
-    ada.client.put(f"{ME}/password", passwords).expect(204)
+    ada.client.token = ada.client.put(f"{ME}/password", passwords).expect()["token"]
     mod.client.patch(ada.path, {"suspended": False}).expect()
     ada.client.patch(ada.path, {"bio": "back"}).expect()
     mod.client.patch(ada.path, {"suspended": True}).expect()
-    ada.client.delete(ada.path).expect(202)
+    ada.client.delete(ada.path, {"password": "another password"}).expect(202)
 
 
 def test_suspended_user_cannot_write(
@@ -184,19 +194,30 @@ def test_suspended_moderator_cannot_moderate(
 
 
 def test_password_is_replaced(ada: Person, anyone: Client) -> None:
-    before = anyone.get(ada.path)
     answer = ada.client.put(f"{ME}/password", {"current": PASSWORD, "new": "another password"})
-    answer.expect(204)
+    assert set(answer.expect()) == {"token", "expires_at", "user"}
     assert answer.headers["Cache-Control"] == "no-store"
     credentials = {"username": ada.username, "password": PASSWORD}
     anyone.post(SESSIONS, credentials).refused(401, "urn:problem:wrong-credentials")
     sign_in(anyone, ada.username, "another password")
-    assert anyone.get(ada.path).etag == before.etag, "nothing that others see has changed"
+
+
+def test_role_needs_the_moderators_password(ada: Person, mod: Person, anyone: Client) -> None:
+    change = {"role": "moderator", "password": "not the password"}
+    mod.client.patch(ada.path, change).refused(403, WRONG_PASSWORD)
+    assert anyone.get(ada.path).expect()["role"] == "member"
+
+
+def test_erasure_needs_the_password(ada: Person, anyone: Client) -> None:
+    ada.client.delete(ada.path, {"password": "not the password"}).refused(403, WRONG_PASSWORD)
+    ada.client.delete(ada.path, {}).refused(400, "about:blank", "password")
+    ada.client.delete(ada.path).refused(415)
+    anyone.get(ada.path).expect()
 
 
 def test_password_needs_the_current_one(ada: Person, anyone: Client) -> None:
     change = {"current": "not the password", "new": "another password"}
-    ada.client.put(f"{ME}/password", change).refused(403, "urn:problem:wrong-password")
+    ada.client.put(f"{ME}/password", change).refused(403, WRONG_PASSWORD)
     anyone.put(f"{ME}/password", change | {"current": PASSWORD}).refused(401)
     sign_in(anyone, ada.username)
 
@@ -219,7 +240,7 @@ def test_outdated_edit_is_refused(ada: Person, anyone: Client) -> None:
     ada.client.patch(ada.path, {"bio": "two"}, if_match=first).refused(412, STALE)
     assert anyone.get(ada.path).expect()["bio"] == "one"
     ada.client.patch(ada.path, {"bio": "two"}, if_match=answer.etag).expect()
-    ada.client.delete(ada.path, if_match=first).refused(412, STALE)
+    ada.erase(if_match=first).refused(412, STALE)
     assert anyone.get(ada.path).expect()["bio"] == "two"
 
 
@@ -239,20 +260,20 @@ def test_one_of_fifty_racing_edits_wins(ada: Person, anyone: Client) -> None:
 
 
 def test_user_erases_their_own_account(ada: Person, anyone: Client, people: People) -> None:
-    answer = ada.client.delete(ada.path)
+    answer = ada.erase()
     assert answer.expect(202) == {"id": ada.id, "status": "erasing"}
     assert answer.headers["Cache-Control"] == "no-store"
     anyone.get(ada.path).refused(404)
     ada.client.get(ME).refused(401)
     ada.client.patch(ada.path, {"bio": "ghost"}).refused(401)
-    ada.client.delete(ada.path).refused(401)
+    ada.erase().refused(401)
     credentials = {"username": ada.username, "password": PASSWORD}
     anyone.post(SESSIONS, credentials).refused(401, "urn:problem:wrong-credentials")
     assert anyone.get("/api/users", ids=ada.id).expect()["items"] == []
 
 
 def test_name_of_an_erased_user_is_free(ada: Person, anyone: Client) -> None:
-    ada.client.delete(ada.path).expect(202)
+    ada.erase().expect(202)
     new = {"username": ada.username.upper(), "password": "another password"}
     heir = anyone.post("/api/users", new).expect(201)
     assert heir["id"] != ada.id
@@ -262,10 +283,10 @@ def test_name_of_an_erased_user_is_free(ada: Person, anyone: Client) -> None:
 def test_only_the_user_can_erase_their_account(
     ada: Person, ben: Person, mod: Person, anyone: Client
 ) -> None:
-    ben.client.delete(ada.path).refused(403)
-    mod.client.delete(ada.path).refused(403)
-    anyone.delete(ada.path).refused(401)
-    ben.client.delete(f"/api/users/{NOWHERE}").refused(404)
+    ben.client.delete(ada.path, CONFIRMED).refused(403)
+    mod.client.delete(ada.path, CONFIRMED).refused(403)
+    anyone.delete(ada.path, CONFIRMED).refused(401)
+    ben.client.delete(f"/api/users/{NOWHERE}", CONFIRMED).refused(404)
     anyone.get(ada.path).expect()
 
 
@@ -275,7 +296,7 @@ def test_posts_of_an_erased_user_stay_without_their_name(
     thread = open_thread(ada, f"Stays {anyone.transcript.mark}")
     posts = [reply(person, thread, "Stays too") for person in (ada, ben, ada)]
     ada.client.delete(f"/api/posts/{posts[2]['id']}").expect(204)
-    ada.client.delete(ada.path).expect(202)
+    ada.erase().expect(202)
     settle()
     former = {"id": ada.id, "display_name": FORMER}
     assert _authors(anyone, thread, posts, ada) == [former]
@@ -287,7 +308,7 @@ def test_posts_of_an_erased_user_stay_without_their_name(
 def test_erased_user_cannot_write(ada: Person, anyone: Client, settle: Settle) -> None:
     thread = open_thread(ada, "Before")
     post = reply(ada, thread, "Before")
-    ada.client.delete(ada.path).expect(202)
+    ada.erase().expect(202)
     settle()
     path, post_path = f"/api/threads/{thread['id']}", f"/api/posts/{post['id']}"
     ada.client.post("/api/threads", {"title": "A ghost"}).refused(401)
@@ -305,7 +326,7 @@ def test_status_of_an_erasure_can_be_read(
 ) -> None:
     reply(ada, open_thread(ada, "Stays"), "Stays too")
     anyone.get(f"{ada.path}/erasure").refused(404)
-    place = ada.client.delete(ada.path).headers["Location"]
+    place = ada.erase().headers["Location"]
     assert place == f"{ada.path}/erasure"
     with anyone.transcript.paused():
         # With a single component, no other has to forget the person.
@@ -327,7 +348,7 @@ def test_reused_name_belongs_to_another_user(
 ) -> None:
     thread = open_thread(ada, "Before")
     post = reply(ada, thread, "Before")
-    ada.client.delete(ada.path).expect(202)
+    ada.erase().expect(202)
     heir = people.member("ada")
     settle()
     assert _authors(anyone, thread, [post], ada) == [

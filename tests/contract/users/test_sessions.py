@@ -2,14 +2,17 @@
 
 import base64
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.contract.support.client import Answer, Client
-from tests.contract.support.people import PASSWORD, People, Person
+from tests.contract.support.people import PASSWORD, People, Person, sign_in
+from tests.contract.support.writing import NOWHERE, open_thread, reply
 
 SESSIONS = "/api/users/sessions"
 ME = "/api/users/me"
@@ -157,6 +160,55 @@ def test_signing_out_needs_a_session(anyone: Client) -> None:
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+def test_new_password_continues_only_the_session_that_changed_it(
+    ada: Person, anyone: Client
+) -> None:
+    other = sign_in(anyone, ada.username)
+    old, thread = str(ada.client.token), open_thread(ada, "Before")
+    passwords = {"current": PASSWORD, "new": "another password"}
+    answer = ada.client.put(f"{ME}/password", passwords)
+    new = answer.expect()["token"]
+    assert _cookie(answer)["forum_session"].value == new
+    assert _claims(new)["jti"] == _claims(old)["jti"]
+    _check_ended(ada, anyone, thread, {"the one before": old, "another": other})
+    ada.client.token = new
+    reply(ada, open_thread(ada, "With the new token"), "A post")
+    ada.sign_in("another password")
+    reply(ada, open_thread(ada, "In a new session"), "A post")
+
+
+def test_signing_out_everywhere_ends_every_session(ada: Person, anyone: Client) -> None:
+    tokens = {"this one": str(ada.client.token), "another": sign_in(anyone, ada.username)}
+    thread = open_thread(ada, "Before")
+    answer = ada.client.delete(f"{ME}/sessions")
+    answer.expect(204)
+    assert _cookie(answer)["forum_session"].value == ""
+    assert answer.headers["Cache-Control"] == "no-store"
+    _check_ended(ada, anyone, thread, tokens)
+    ada.client.delete(f"{ME}/sessions").refused(401)
+    ada.sign_in()
+    reply(ada, open_thread(ada, "In a new session"), "A post")
+
+
+def _check_ended(
+    ada: Person, anyone: Client, thread: dict[str, Any], tokens: dict[str, str]
+) -> None:
+    """Check that tokens become invalid in each component within five seconds."""
+    with anyone.transcript.paused():
+        deadline = time.monotonic() + 5
+        for what, token in tokens.items():
+            headers = {"Authorization": f"Bearer {token}"}
+            for method, path, body in _closed(ada, thread["id"]):
+                while anyone.send(method, path, json=body, headers=headers).status != 401:
+                    assert time.monotonic() < deadline, f"{what} at {path}"
+                    time.sleep(0.05)
+            page = anyone.send("GET", "/", headers={"Cookie": f"forum_session={token}"})
+            while "Sign out" in page.content.decode():
+                assert time.monotonic() < deadline, f"{what} on pages"
+                time.sleep(0.05)
+                page = anyone.send("GET", "/", headers={"Cookie": f"forum_session={token}"})
+
+
 def _signed(ada: Person) -> dict[str, str]:
     """Tokens that must not work though the forum's own key signed them."""
     token = str(ada.client.token)
@@ -231,13 +283,13 @@ def test_another_kind_of_authorization_is_refused(anyone: Client, ada: Person) -
             anyone.send(method, path, json=body, headers={"Authorization": odd}).refused(401)
 
 
-def _closed(ada: Person) -> list[tuple[str, str, object]]:
+def _closed(ada: Person, thread_id: str = NOWHERE) -> list[tuple[str, str, object]]:
     """Name a request to each domain that needs a session."""
     return [
         ("GET", ME, None),
         ("PATCH", ada.path, {"bio": "changed"}),
         ("POST", "/api/threads", {"title": "A thread"}),
-        ("POST", "/api/posts", {"thread_id": ada.id, "body": "A post"}),
+        ("POST", "/api/posts", {"thread_id": thread_id, "body": "A post"}),
     ]
 
 

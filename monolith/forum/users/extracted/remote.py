@@ -55,31 +55,47 @@ class RemoteUsers:
         return response.parse(_user)
 
     def change(
-        self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
+        self,
+        identity: Identity,
+        user_id: str,
+        changes: dict[str, Any],
+        expected: Precondition,
+        password: str = "",
     ) -> User:
         """Change a user: the profile by themselves, role and suspension by a moderator."""
         response = self._client.request(
             "PATCH",
             f"{PATH}/{user_id}",
-            json=changes,
+            json=changes | ({"password": password} if password else {}),
             token=identity.token,
             headers=if_match_headers(expected),
         )
         return response.parse(_user)
 
-    def change_password(self, identity: Identity, current: str, new: str) -> None:
-        """Replace one's password."""
-        self._client.request(
+    def change_password(self, identity: Identity, current: str, new: str) -> Session:
+        """Replace one's password, end all sessions, and continue this one with a new token."""
+        response = self._client.request(
             "PUT",
             f"{PATH}/me/password",
             json={"current": current, "new": new},
             token=identity.token,
         )
+        return response.parse(_session)
 
-    def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
+    def sign_out_everywhere(self, identity: Identity) -> None:
+        """End all of one's sessions, this one too."""
+        self._client.request("DELETE", f"{PATH}/me/sessions", token=identity.token)
+
+    def erase(
+        self, identity: Identity, user_id: str, password: str, expected: Precondition
+    ) -> None:
         """Erase one's own account and free its username."""
         self._client.request(
-            "DELETE", f"{PATH}/{user_id}", token=identity.token, headers=if_match_headers(expected)
+            "DELETE",
+            f"{PATH}/{user_id}",
+            json={"password": password},
+            token=identity.token,
+            headers=if_match_headers(expected),
         )
 
     def erasure(self, user_id: str) -> Erasure:

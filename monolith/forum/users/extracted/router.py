@@ -34,18 +34,31 @@ class UsersRouter:
         return self._route.call(lambda users: users.me(identity))
 
     def change(
-        self, identity: Identity, user_id: str, changes: dict[str, Any], expected: Precondition
+        self,
+        identity: Identity,
+        user_id: str,
+        changes: dict[str, Any],
+        expected: Precondition,
+        password: str = "",
     ) -> User:
         """Change a user."""
-        return self._route.call(lambda users: users.change(identity, user_id, changes, expected))
+        return self._route.call(
+            lambda users: users.change(identity, user_id, changes, expected, password)
+        )
 
-    def change_password(self, identity: Identity, current: str, new: str) -> None:
-        """Replace one's password."""
-        self._route.call(lambda users: users.change_password(identity, current, new))
+    def change_password(self, identity: Identity, current: str, new: str) -> Session:
+        """Replace one's password and end all sessions."""
+        return self._route.call(lambda users: users.change_password(identity, current, new))
 
-    def erase(self, identity: Identity, user_id: str, expected: Precondition) -> None:
+    def sign_out_everywhere(self, identity: Identity) -> None:
+        """End all of one's sessions."""
+        self._route.call(lambda users: users.sign_out_everywhere(identity))
+
+    def erase(
+        self, identity: Identity, user_id: str, password: str, expected: Precondition
+    ) -> None:
         """Erase one's own account."""
-        self._route.call(lambda users: users.erase(identity, user_id, expected))
+        self._route.call(lambda users: users.erase(identity, user_id, password, expected))
 
     def erasure(self, user_id: str) -> Erasure:
         """Return the erasure of an account."""

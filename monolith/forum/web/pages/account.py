@@ -7,7 +7,13 @@ from chassis.auth.sessions import clear_session_cookie, set_session_cookie
 from chassis.errors import Conflict, Failure, RateLimited, Unauthenticated
 from chassis.http.routing import add_routes, get, post
 from forum.users.port import Registration
-from forum.users.schemas import Credentials, NewPassword, NewUser, UserChange
+from forum.users.schemas import (
+    Credentials,
+    NewPassword,
+    NewUser,
+    PasswordConfirmation,
+    UserChange,
+)
 from forum.users.state import User
 from forum.web import pending_form
 from forum.web.context import PageContext
@@ -126,7 +132,7 @@ class AccountPages:
 
     @post("/me")
     def change_me(self) -> Response:
-        """Change one's profile or password, or erase the account."""
+        """Change one's profile or password, end all sessions, or erase the account."""
         identity = require_user()
         form = Form.from_request()
         action = form.values.get("action")
@@ -149,13 +155,22 @@ class AccountPages:
                     new=form.values.get("new", ""),
                 )
                 if words:
-                    self._context.users.change_password(identity, words.current, words.new)
-                    return redirect(url_for(".me", done="password"), 303)
-            elif form.values.get("confirm") == "yes":
-                self._context.users.erase(identity, identity.subject, None)
-                return _signed_out(url_for("erasure_status.progress", user_id=identity.subject))
-            else:
+                    session = self._context.users.change_password(
+                        identity, words.current, words.new
+                    )
+                    response = make_response(redirect(url_for(".me", done="password"), 303))
+                    set_session_cookie(response, session.token, session.expires_at)
+                    return response
+            elif action == "everywhere":
+                self._context.users.sign_out_everywhere(identity)
+                return _signed_out(url_for("thread_list.index", done="everywhere"))
+            elif form.values.get("confirm") != "yes":
                 form.status, form.errors["confirm"] = 400, "Select the checkbox to confirm."
+            elif given := form.parse(
+                PasswordConfirmation, password=form.values.get("password", "")
+            ):
+                self._context.users.erase(identity, identity.subject, given.password, None)
+                return _signed_out(url_for("erasure_status.progress", user_id=identity.subject))
         except Failure as failure:
             form.add_failure(failure, frozenset({"display_name", "bio", "current", "new"}))
             # The form shows the version it tried to replace; sending it again is intended.

@@ -6,10 +6,12 @@ from flask import Blueprint, request, url_for
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from chassis.errors import FieldError, Invalid, Unavailable
+from chassis.errors import Failure, FieldError, Invalid, Unavailable
 from chassis.http.routing import add_routes, get, post
+from forum.users.schemas import PasswordConfirmation
 from forum.web.context import PageContext
 from forum.web.current_user import require_user
+from forum.web.forms import Form
 from forum.web.rendering import next_url, render_page
 
 PAGE_SIZE = 20
@@ -36,6 +38,9 @@ class UserPages:
     @get("/users/<id:user_id>")
     def user(self, user_id: str) -> Response:
         """Show a person and their posts."""
+        return self._user_page(user_id, Form())
+
+    def _user_page(self, user_id: str, form: Form) -> Response:
         cursor = request.args.get("cursor", "")
         person, posts = self._context.gather(
             "posts",
@@ -45,6 +50,8 @@ class UserPages:
         page = None if isinstance(posts, Unavailable) else posts
         return render_page(
             "user.html",
+            form.status,
+            form=form,
             user=person,
             posts=page.items if page else None,
             titles=self._context.titles([post.thread_id for post in page.items]) if page else {},
@@ -54,10 +61,21 @@ class UserPages:
 
     @post("/users/<id:user_id>/moderate")
     def moderate(self, user_id: str) -> Response:
-        """Suspend a user, lift the suspension, or change the role."""
-        identity = require_user()
-        wanted = [_MODERATION[pair] for pair in request.form.items() if pair in _MODERATION]
+        """Suspend a user, lift the suspension, or change the role, which needs one's password."""
+        identity, form = require_user(), Form.from_request()
+        wanted = [_MODERATION[pair] for pair in form.values.items() if pair in _MODERATION]
         if len(wanted) != 1:
             raise Invalid(FieldError("", "must name at least one field to change"))
-        self._context.users.change(identity, user_id, wanted[0], None)
+        changes = wanted[0]
+        if "role" not in changes:
+            self._context.users.change(identity, user_id, changes, None)
+        else:
+            given = form.parse(PasswordConfirmation, password=form.values.get("password", ""))
+            if not given:
+                return self._user_page(user_id, form)
+            try:
+                self._context.users.change(identity, user_id, changes, None, given.password)
+            except Failure as failure:
+                form.add_failure(failure)
+                return self._user_page(user_id, form)
         return redirect(url_for(".user", user_id=user_id, done="moderated"), 303)

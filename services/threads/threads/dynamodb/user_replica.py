@@ -1,7 +1,7 @@
-"""Replica of users: their names, roles and suspensions, fed by events.
+"""Replica of users: their names, roles, suspensions and ended sessions, fed by events.
 
 A session token describes its owner at the time of its issue. A later version in the replica takes
-precedence: another name, another role, a suspension, an erasure.
+precedence: another name, another role, a suspension, an erasure, the end of the session.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from chassis.auth.tokens import Identity
 from chassis.dynamodb.database import Action, Database, Item
 from chassis.dynamodb.versioned_items import VersionedItems
-from chassis.errors import Forbidden, Unauthenticated
+from chassis.errors import Forbidden, Unauthenticated, session_ended
 from chassis.messaging.events import Event, parse_data
 from chassis.ownership.records import Record
 from threads.dynamodb import tables
@@ -18,7 +18,13 @@ from threads.model import FORMER_MEMBER, Actor, SessionClaims
 
 NAME = ("id", "display_name")
 """The attributes that are read to display a user's name."""
-ERASED = {"display_name": FORMER_MEMBER, "role": "", "suspended": False, "erased": True}
+ERASED = {
+    "display_name": FORMER_MEMBER,
+    "role": "",
+    "suspended": False,
+    "sessions_valid_from": 0,
+    "erased": True,
+}
 
 
 class UserReplica:
@@ -39,7 +45,7 @@ class UserReplica:
         Store the session's claims if they are newer than the replica.
 
         Raises:
-            Unauthenticated: the account was erased.
+            Unauthenticated: the session has ended, or the account was erased.
             Forbidden: the account is suspended.
         """
         if known is None or known["version"] < identity.claims.ver:
@@ -47,6 +53,9 @@ class UserReplica:
         if known["erased"]:
             detail = "This account no longer exists."
             raise Unauthenticated(detail)
+        # Items of earlier revisions lack the version.
+        if identity.claims.ver < known.get("sessions_valid_from", 0):
+            raise session_ended()
         if known["suspended"]:
             detail = "This account is suspended."
             raise Forbidden(detail, kind="urn:problem:suspended")
@@ -88,5 +97,6 @@ def _from_session(identity: Identity[SessionClaims]) -> Item:
         "display_name": claims.name,
         "role": claims.role,
         "suspended": claims.suspended,
+        "sessions_valid_from": claims.sessions_valid_from,
         "erased": False,
     }

@@ -32,7 +32,9 @@ def to_user(item: Item) -> User:
 
 def to_record(item: Item) -> Record:
     """Return the record of an item."""
-    return {name: item[name] for name in _FIELDS} | {"erased": False}
+    # Items of earlier revisions lack the last field.
+    fields = {"sessions_valid_from": 0} | item
+    return {name: fields[name] for name in _FIELDS} | {"erased": False}
 
 
 def erased_record(erasure: Item) -> Record:

@@ -14,7 +14,6 @@ from chassis.idempotency import store as idempotency
 from chassis.idempotency.keys import DuplicateIdempotencyKey, IdempotencyKey
 from chassis.idempotency.store import IdempotencyStore
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
-from chassis.ownership.change_markers import change_marker
 from chassis.pagination import Key, Page
 from users import events
 from users.dynamodb import items, tables
@@ -86,14 +85,15 @@ class DynamoStore:
                 raise DuplicateIdempotencyKey from canceled
             raise UsernameTaken from canceled
 
-    def replace(self, before: User, after: User) -> None:
-        """Replace the state of a user that was read, in one transaction."""
+    def replace(self, before: User, after: User, password_hash: str | None = None) -> None:
+        """Replace the state of a user that was read, and the hash, in one transaction."""
+        password = {} if password_hash is None else {"password_hash": password_hash}
         self._apply(
             self._db.replace_item(
                 USERS,
                 {"id": after.id},
                 codec.to_json(before),
-                codec.to_json(after),
+                codec.to_json(after) | password,
                 UNCHANGED,
                 expected=before.version,
             ),
@@ -103,23 +103,6 @@ class DynamoStore:
                 after.version,
                 events.event_data(after),
             ),
-        )
-
-    def set_password(self, account: Account, password_hash: str) -> None:
-        """Replace the password hash that an account was read with.
-
-        There is no event for it, only a marker for an extraction.
-        """
-        self._apply(
-            self._db.update(
-                USERS,
-                {"id": account.user.id},
-                "SET password_hash = :new",
-                "password_hash = :old",
-                new=password_hash,
-                old=account.password_hash,
-            ),
-            self._db.put(tables.OWNERSHIP.name, change_marker(account.user.id, self._clock())),
         )
 
     def erase(self, user: User, name: str, erasure: Erasure) -> None:
