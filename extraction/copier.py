@@ -76,8 +76,8 @@ class Copier:
         """Create a copier.
 
         `target_learns` means that events also update the target, `may_lack` which records it may
-        lack. `changed` returns the ids of recent changes, which may differ without a new version: a
-        password hash has none, and an event updates the target without it.
+        lack. `changed` returns the ids of recent changes: an event may have updated them in the
+        target, without the fields that events don't contain.
         """
         self._source, self._target = source, target
         self._target_learns, self._may_lack = target_learns, may_lack

@@ -40,9 +40,6 @@ class Extract:
         self._copier = Copier(
             self._endpoints.monolith_records[self._domain],
             self._endpoints.service_records[self._domain],
-            changed=lambda: {
-                record_id for _, record_id in self._transitions.uncopied_changes(self._domain)
-            },
         )
 
     def prepare(self) -> None:

@@ -63,6 +63,7 @@ def make_forum(
             live_extraction=True,
             extracted=extracted,
             sign_in_limit_per_name=10_000,
+            sign_in_limit_per_address=10_000,
         )
         return LiveForum(time, settings, prefix, random.Random(seed))
 

@@ -12,8 +12,6 @@ from chassis.messaging.events import Event, parse_event
 from chassis.messaging.outbox import RETENTION, Heartbeat
 from forum.database import Base, Database, Id, UtcDateTime, insert_into
 
-PRIVATE_CHANGE = "touched"
-"""The type of an event that only an extraction reads, and that is never published."""
 REPUBLISH_BATCH = 500
 """Events marked per transaction for republishing, so that other writes are not blocked."""
 PURGE_BATCH = 200
@@ -60,11 +58,6 @@ class Recorder(Protocol):
         self, session: Session, kind: str, subject: str, version: int, data: dict[str, Any]
     ) -> None:
         """Record an event about `subject`, which now has this version."""
-
-    def record_private_change(
-        self, session: Session, kind: str, subject: str, version: int
-    ) -> None:
-        """Record a change that only an extraction needs to know, such as a new password."""
 
 
 class SqlOutbox:
@@ -114,7 +107,6 @@ class SqlOutbox:
             found = (
                 select(OutboxRow.id)
                 .where(OutboxRow.id > after, OutboxRow.recorded_at >= since)
-                .where(OutboxRow.event.not_like(f'%"type":"{PRIVATE_CHANGE}"%'))
                 .order_by(OutboxRow.id)
                 .limit(REPUBLISH_BATCH)
                 .with_for_update()

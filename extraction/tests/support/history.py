@@ -12,12 +12,13 @@ from forum.domains import NAMES
 from forum.users.port import Registration, SessionClaims
 from infra.domains import SERVICES
 
+ADDRESS = "192.0.2.1"
 USERNAMES = ("ann", "bob", "cyd")
 PRIVATE = {"users": ("password_hash", "requested_at")}
 """The fields of an owner's records that no event contains."""
 OPERATIONS = {
     **dict.fromkeys(("register_user", "rename_user", "suspend_user"), "users"),
-    **dict.fromkeys(("change_password", "erase_user"), "users"),
+    **dict.fromkeys(("change_password", "leave_user", "erase_user"), "users"),
     **dict.fromkeys(("start_thread", "rename_thread", "lock_thread", "delete_thread"), "threads"),
     **dict.fromkeys(("write_post", "edit_post", "delete_post"), "posts"),
 }
@@ -71,7 +72,7 @@ class History:
         return None
 
     def _register(self, name: str) -> str:
-        made = self.forum.use_cases("users").register(Registration(name, "", "password"))
+        made = self.forum.use_cases("users").register(Registration(name, "", "password"), ADDRESS)
         user_id: str = made["id"]
         self.claims[user_id] = []
         self._keep("users", user_id, 1, username=name)
@@ -106,16 +107,27 @@ class History:
         current, new = known["password_hash"], f"password {self._number}"
         identity = self._identity("users", user_id)
         self.forum.use_cases("users").change_password(identity, current, new)
-        self._keep("users", user_id, known["version"], password_hash=new)
+        self._keep_ended_sessions(user_id, password_hash=new)
         return None
+
+    def _leave_user(self, one: int, other: int) -> bool | None:
+        if not (user_id := self._live_user(one)):
+            return False
+        self.forum.use_cases("users").sign_out_everywhere(self._identity("users", user_id))
+        self._keep_ended_sessions(user_id)
+        return None
+
+    def _keep_ended_sessions(self, user_id: str, **fields: Any) -> None:
+        version = self.records["users"][user_id]["version"] + 1
+        self._keep("users", user_id, version, sessions_valid_from=version, **fields)
 
     def _erase_user(self, one: int, other: int) -> bool | None:
         if not (user_id := self._live_user(one)):
             return False
-        version = self.records["users"][user_id]["version"] + 1
+        known = self.records["users"][user_id]
         users, identity = self.forum.use_cases("users"), self._identity("users", user_id)
-        users.erase(identity, user_id, None)
-        self._keep("users", user_id, version, erased=True)
+        users.erase(identity, user_id, known["password_hash"], None)
+        self._keep("users", user_id, known["version"] + 1, erased=True)
         return None
 
     # Threads.
@@ -189,7 +201,10 @@ class History:
         assert found == {"version": version, **fields}
         self.records[domain][record_id] = record
         if domain == "users" and not record["erased"]:
-            names = ("username", "display_name", "role", "suspended", "version")
+            names = (
+                *("username", "display_name", "role", "suspended", "version"),
+                "sessions_valid_from",
+            )
             self.claims[record_id].append(SessionClaims(*(record[name] for name in names)))
 
     def _identity(self, domain: str, user_id: str = "", stale: int = 0) -> Any:

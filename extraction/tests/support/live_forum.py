@@ -153,6 +153,8 @@ class LiveForum:
             **common,
             session_private_key=settings.session_private_key,
             replica_holders=self.extracted - {"users"} | {MONOLITH},
+            sign_in_limit_per_name=settings.sign_in_limit_per_name,
+            sign_in_limit_per_address=settings.sign_in_limit_per_address,
         )
         now = time.utc_now, time.new_id
         self.services: dict[str, Any] = {

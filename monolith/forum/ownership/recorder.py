@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from chassis.clock import Clock, NewId
 from chassis.messaging.events import Event
-from forum.outbox import PRIVATE_CHANGE, OutboxRow
+from forum.outbox import OutboxRow
 from forum.ownership.state import OwnershipRegistry
 
 
@@ -49,22 +49,6 @@ class OutboxRecorder:
             return
         event = Event(self._new_id(), kind, self._source, subject, version, self._clock(), data)
         session.add(_row(event, domain if moving else None))
-
-    def record_private_change(
-        self, session: Session, kind: str, subject: str, version: int
-    ) -> None:
-        """Record a change that only an extraction needs to know, for the event type's domain.
-
-        Raises:
-            CutoverInProgress: the domain may not be written right now.
-        """
-        domain = self._domain_of(kind)
-        if domain is not None and self._registry.fence_write(session, domain):
-            now = self._clock()
-            event = Event(self._new_id(), PRIVATE_CHANGE, self._source, subject, version, now, {})
-            row = _row(event, domain)
-            row.published_at = now  # so that the relay skips it
-            session.add(row)
 
     def _domain_of(self, kind: str) -> str | None:
         if kind not in self._domain_of_type:

@@ -104,7 +104,7 @@ class OwnershipTransitions:
         """Mark a move as finished."""
         self._set(domain, state=SETTLED, frozen_until=0, phase="", progress={})
 
-    def uncopied_changes(self, domain: str, limit: int | None = None) -> list[tuple[str, str]]:
+    def uncopied_changes(self, domain: str, limit: int) -> list[tuple[str, str]]:
         """Return uncopied changes of a moving domain: the event's id and the record's id."""
         query = (
             select(OutboxRow.id, OutboxRow.event)
