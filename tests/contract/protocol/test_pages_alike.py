@@ -2,6 +2,7 @@
 
 import re
 from itertools import count
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -86,3 +87,11 @@ def test_pages_of_threads_are_the_same_bytes_at_every_stage(
             assert text.count("<article") + text.count("<li>\n<span") >= 1, path
             page = _alike(text)
             transcript.add(Exchange("GET", _alike(path), "", {}, answer.status_code, [], page))
+
+
+def test_quote_of_no_post_is_ignored_at_every_stage(
+    forum: Forum, threads: list[str], ada: Person
+) -> None:
+    for quote in ("openapi.json", f"in-thread/{threads[0]}", "../threads", ".", "x" * 65, "ü"):
+        path = f"/threads/{threads[0]}?{urlencode({'quote': quote})}"
+        assert _read(forum, path, ada).status_code == 200, quote

@@ -14,7 +14,7 @@ MAX_HTML_LENGTH = 40_000
 """Maximum characters of HTML on a page, except for a single longer post: threads with long posts
 have more pages instead of larger ones."""
 OLDEST, NEWEST = "oldest", "newest"
-_AN_ID = re.compile(r"[0-9a-z-]{36}")
+POST_ID = re.compile(r"[0-9a-z-]{36}")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class WindowPosition:
     def from_arguments(cls, arguments: Mapping[str, str]) -> "WindowPosition":
         """Parse the URL's arguments; invalid ids are ignored."""
         ids = {name: arguments.get(name, "") for name in ("at", "after", "before")}
-        known = {name: value for name, value in ids.items() if _AN_ID.fullmatch(value)}
+        known = {name: value for name, value in ids.items() if POST_ID.fullmatch(value)}
         if ids["at"] == NEWEST:
             known["at"] = NEWEST
         return cls(NEWEST if arguments.get("order") == NEWEST else OLDEST, **known)

@@ -11,7 +11,13 @@ from forum.threads.state import Thread
 from forum.web.context import PageContext
 from forum.web.current_user import current_user
 from forum.web.forms import Form
-from forum.web.pages.post_window import NEWEST, PostWindow, WindowPosition, load_window
+from forum.web.pages.post_window import (
+    NEWEST,
+    POST_ID,
+    PostWindow,
+    WindowPosition,
+    load_window,
+)
 from forum.web.pages.quoting import quote_post
 from forum.web.rendering import render_page
 
@@ -32,7 +38,8 @@ class ThreadPage:
     def page(self, thread_id: str) -> Response:
         """Read a thread."""
         form, quote = Form(), request.args.get("quote", "")
-        if quote and current_user():
+        # Anything else would be part of a path at the posts service.
+        if current_user() and POST_ID.fullmatch(quote):
             post = self._context.posts.get(quote)
             if not post.deleted:
                 form.values["body"] = quote_post(post)
