@@ -32,10 +32,12 @@ class Side:
         self.name = name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        # The same on both sides, so that sessions and cursors are valid on both.
-        (folder / "secrets").symlink_to(secrets)
         environment = _ENVIRONMENT | {"WEB_CONCURRENCY": str(workers)}
         self.stack = RunnerStack(STAGES[name], folder, environment, restart=True)
+        # The same on both sides, so that sessions and cursors are valid on both.
+        keys = self.stack.config.secrets_folder
+        keys.parent.mkdir(parents=True)
+        keys.symlink_to(secrets)
 
     @property
     def url(self) -> str:

@@ -1,4 +1,8 @@
-"""The keys of local runs: created once, and distributed to the components that need them."""
+"""The keys of local runs: created with the data, and distributed to the components that need them.
+
+Each stage has its own data and its own keys, so a session of one is invalid in another. A move
+takes the data to another stage together with its keys.
+"""
 
 import secrets
 import shutil

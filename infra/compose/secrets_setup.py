@@ -1,9 +1,9 @@
 """Create the containers' secrets: `python -m infra.compose.secrets_setup`.
 
-`/keys` contains the secrets that are created once: the keys of sessions and the database's
-password. Each component finds its share in its own volume, here `/shares/<component>`, together
-with its settings that depend on the stage. Domains may move, so every service has a share at every
-stage.
+`/keys` contains the secrets that are created once: the database's password, and in a folder for
+each stage, which has its own data, the keys of its sessions. Each component finds its share in its
+own volume, here `/shares/<component>`, together with its settings that depend on the stage. Domains
+may move, so every service has a share at every stage.
 """
 
 import os
@@ -40,9 +40,12 @@ def main() -> int:
     if problem := stale_override_problem(os.environ.get(BEGAN)):
         sys.stderr.write(f"{problem}\n")
         return 1
-    session_keys.ensure_keys(KEYS)
+    keys = KEYS / stages.stage_name(stage)
+    session_keys.ensure_keys(keys)
     _ensure_password(KEYS / PASSWORD)
-    made = {file.name: file.read_text(encoding="utf-8") for file in KEYS.iterdir()}
+    made = {
+        file.name: file.read_text(encoding="utf-8") for file in (*keys.iterdir(), KEYS / PASSWORD)
+    }
     given = component_secrets(stage, made)
     for folder in SHARES.iterdir():
         _fill(folder, given.get(folder.name, {}))

@@ -109,8 +109,8 @@ class RunConfig:
 
     @property
     def secrets_folder(self) -> Path:
-        """The folder of the keys, which all stages share."""
-        return self.var / "secrets"
+        """The folder of the keys, with the data whose people they sign in."""
+        return self.folder / "secrets"
 
     def owner(self, domain: str) -> str:
         """Return the component that serves a domain at this stage."""

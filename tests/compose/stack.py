@@ -106,9 +106,12 @@ class Composed:
     def copy_keys(self) -> None:
         """Copy the keys to the launcher's folder."""
         self.config.secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys = f"/keys/{stages.stage_name(self.config.data_stage)}"
         for name in (session_keys.PRIVATE, session_keys.PUBLIC, session_keys.SECRET):
             volume = f"{self.project}_keys:/keys:ro"
-            text = engine.docker("run", "--rm", "-v", volume, "forum-tools", "cat", f"/keys/{name}")
+            text = engine.docker(
+                "run", "--rm", "-v", volume, "forum-tools", "cat", f"{keys}/{name}"
+            )
             (self.config.secrets_folder / name).write_text(text, encoding="utf-8")
 
     def log(self, part: str) -> str:

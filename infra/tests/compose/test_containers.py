@@ -53,6 +53,25 @@ def test_users_service_has_the_replica_holders_of_its_stage(
     assert set(replica_holders.split(",")) == {stages.MONOLITH, *extracted} - {"users"}
 
 
+def test_keys_belong_to_the_data_of_one_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = tmp_path / "shares" / stages.MONOLITH
+    share.mkdir(parents=True)
+    monkeypatch.setattr(secrets_setup, "KEYS", tmp_path / "keys")
+    monkeypatch.setattr(secrets_setup, "SHARES", tmp_path / "shares")
+
+    def start(extracted: str) -> dict[str, str]:
+        monkeypatch.setenv("EXTRACTED", extracted)
+        assert secrets_setup.main() == 0
+        return {file.name: file.read_text() for file in share.iterdir()}
+
+    before, after, again = start(""), start("users"), start("")
+    assert again == before
+    for name in (session_keys.SECRET, session_keys.PUBLIC, session_keys.PRIVATE):
+        assert after[name] != before[name]
+
+
 def test_each_stage_has_its_own_database() -> None:
     names = {stage_file.database_name(extracted) for extracted in stages.all_stages()}
     assert len(names) == 8

@@ -2,16 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from chassis import codec
+from chassis.auth.tokens import Issuer, Verifier
+from chassis.clock import utc_now
+from chassis.errors import Unauthenticated
 from chassis.messaging.subscriptions import Subscription
 from infra import session_keys, stages
 from infra.ministack import PREFIX
 from infra.runner import process_specs, supervisord
-from infra.runner.config import RunConfig, SettingsError, read_config
+from infra.runner.config import RunConfig, SettingsError, read_config, save_stage
 from tests.support.bus import Bus
+from users.model import SessionClaims
 
 DYNOXIDE = Path("/bin/dynoxide")
 CALLER = {
@@ -181,6 +187,32 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
     assert public["kid"]
     assert "d" not in public
     assert len(before["secret_key"]) >= 32
+
+
+def test_session_of_one_data_set_is_refused_by_another(tmp_path: Path) -> None:
+    before, after = local(tmp_path, ""), local(tmp_path)
+    for given in (before, after):
+        session_keys.ensure_keys(given.secrets_folder)
+    claims = codec.to_json(SessionClaims("ada", "Ada", "member", suspended=False, ver=1))
+    key = (before.secrets_folder / session_keys.PRIVATE).read_text()
+    token, _ = Issuer(key).issue("ada", "session", claims, utc_now())
+
+    def verify(given: RunConfig) -> str:
+        public = (given.secrets_folder / session_keys.PUBLIC).read_text()
+        return Verifier(public, SessionClaims).verify(token).subject
+
+    assert verify(before) == "ada"
+    with pytest.raises(Unauthenticated):
+        verify(after)
+
+
+def test_keys_follow_the_data_to_another_stage(tmp_path: Path) -> None:
+    before = local(tmp_path, "")
+    before.folder.mkdir(parents=True)
+    save_stage(replace(before, extracted=frozenset({"users"}), initial_stage=frozenset()))
+    moved = local(tmp_path, "")
+    assert moved.extracted == {"users"}
+    assert moved.secrets_folder == before.secrets_folder
 
 
 def test_all_problems_of_the_environment_are_reported_together() -> None:
