@@ -120,6 +120,7 @@ def test_pages_of_a_moderator_look_right(page: Page, content: Content) -> None:
     wrong += look(page, "locked", FOLDER)
     page.get_by_role("button", name="Unlock thread").click()
     page.goto("/me")
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_label("Yes, delete my account permanently").check()
     page.get_by_role("button", name="Delete account").click()
     # Until then a script may load the page again.

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from forum.web.rendering import time_ago
 from tests.e2e.conftest import new_name
-from tests.e2e.support.visitor import Visitor
+from tests.e2e.support.visitor import PASSWORD, Visitor
 from tests.e2e.support.window import opened
 from tests.support.harness import Stack
 
@@ -92,6 +92,7 @@ def test_erasure_page_shows_when_it_is_finished(browser: Browser, stack: Stack) 
         cookie = {"name": "forum_session", "value": token, "url": person.url}
         page.context.add_cookies([cookie])  # type: ignore[list-item]
         page.goto("/me")
+        page.get_by_label("Your password").fill(PASSWORD)
         page.get_by_label("Yes, delete my account permanently").check()
         session.press("Delete account")
         expect(page.get_by_role("heading", name="Your account is deleted")).to_be_visible(

@@ -1,12 +1,11 @@
 """Password hashes with argon2id, sized for a small task, made apart from other requests.
 
 A hash takes some 40 ms of CPU. Many at once would keep all threads and cores from readers, so that
-a process makes one at a time, in a thread of low priority, and lets only a few requests wait for
-theirs; the others are told to try again.
+a process makes one at a time, and lets only a few requests wait for theirs; the others are told to
+try again.
 """
 
 import os
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,6 @@ from chassis.errors import RateLimited, Unavailable
 
 MAX_REQUESTS = 4
 """Requests that may be hashing or waiting in one process; half of its threads (WORKER_THREADS)."""
-_NICENESS = 10  # the share of a core that others want falls to a tenth
 
 _RESULT = TypeVar("_RESULT")
 
@@ -58,17 +56,12 @@ class _Hashing:
 
     def __init__(self) -> None:
         self.places = threading.BoundedSemaphore(MAX_REQUESTS)
-        self.thread = ThreadPoolExecutor(1, "passwords", initializer=_lower_priority)
+        self.thread = ThreadPoolExecutor(1, "passwords")
 
 
 # Made when it is first needed: a process that is forked has no copy of the thread.
 _hashing = cache(_Hashing)
 os.register_at_fork(after_in_child=_hashing.cache_clear)
-
-
-def _lower_priority() -> None:
-    if sys.platform == "linux":  # where each thread has its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _run(work: Callable[[], _RESULT]) -> _RESULT:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -102,12 +101,3 @@ def test_forked_process_hashes_with_a_thread_of_its_own():
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     assert ended == (child, 0)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
-def test_hashes_leave_the_processor_to_others():
-    hash_password("correct horse")
-    thread = passwords._hashing().thread
-    assert thread.submit(os.getpriority, os.PRIO_PROCESS, 0).result(LONG) > os.getpriority(
-        os.PRIO_PROCESS, os.getpid()
-    )
