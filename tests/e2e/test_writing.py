@@ -177,6 +177,9 @@ def test_preview_and_quotations_keep_the_written_text(
         session.press("Preview")
         expect(page.locator(".preview blockquote").last).to_have_text("first")
         expect(page.locator(".preview")).to_be_focused()
+        area.fill("*a*" + "x" * 16_000)
+        session.press("Preview")
+        expect(page.locator(".preview")).to_have_text("Use at most 16000 characters.")
         assert page.url.endswith(thread)
 
 
