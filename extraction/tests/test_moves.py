@@ -82,3 +82,29 @@ def test_service_of_a_cancelled_extraction_keeps_no_data(begin: Begin, domain: s
     forum.run(REINTEGRATE, domain)
     assert items(forum, domain) == []
     finish(history)
+
+
+def test_user_erased_after_the_backfill_stays_erased(begin: Begin) -> None:
+    forum, history = begin({"users"})
+    for phase in PHASES[:2]:
+        forum.run(REINTEGRATE, "users", phase)
+    history.write("erase_user", 0, 0)
+    forum.work()  # the monolith learns of it before the mover, and with another time
+    forum.run(REINTEGRATE, "users")
+    finish(history)
+
+
+@pytest.mark.parametrize("phases", [6, 2])
+def test_erasure_that_finished_at_the_service_stays_finished(begin: Begin, phases: int) -> None:
+    forum, history = begin({"posts"})
+    forum.stalled["posts"] = forum.time.time() + 1000
+    history.write("erase_user", 0, 0)
+    forum.run(EXTRACT, "users")
+    # The monolith's row still waits for posts; they confirm before or during the way back.
+    for phase in PHASES[: 6 - phases]:
+        forum.run(REINTEGRATE, "users", phase)
+    forum.stalled.clear()
+    for _ in range(3):
+        forum.work()
+    forum.run(REINTEGRATE, "users")
+    finish(history)

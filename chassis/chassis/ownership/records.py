@@ -38,7 +38,7 @@ class RecordStore(Protocol):
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Return the domain's auxiliary records written since then.
 
-        These are responses to idempotency keys, and unfinished erasures.
+        These are responses to idempotency keys, and the progress of erasures.
         """
 
     def write_auxiliary(self, records: Sequence[Record]) -> None:

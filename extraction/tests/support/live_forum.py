@@ -25,6 +25,7 @@ from extraction import __main__ as command
 from extraction import copier, endpoints, extract, extraction, reintegrate
 from extraction.console import Console
 from extraction.endpoints import Endpoints
+from extraction.extraction import ExtractionStopped
 from forum.bootstrap import Bootstrap
 from forum.domains import subscription as monolith_subscription
 from forum.ownership import state as monolith_state
@@ -279,7 +280,12 @@ class LiveForum:
         options = command._parser().parse_args(  # the program's own defaults
             [direction, domain, "--soak", str(SOAK_SECONDS), *(["--phase", phase] * bool(phase))]
         )
-        command._run(self, options, HookedConsole(self.happen))
+        console = HookedConsole(self.happen)
+        try:
+            command._run(self, options, console)
+        except ExtractionStopped as stopped:
+            stopped.add_note("\n".join(console.said))
+            raise
 
     def exclusive(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -76,9 +76,10 @@ class UserRecords:
                 self._put(session, record)
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
-        """Read responses to idempotency keys, and unfinished erasures."""
+        """Read responses to idempotency keys, and erasures unfinished or finished since then."""
         yield from IdempotencyRecords(self.database, "/api/users", self.clock).read_since(since)
-        query = select(ErasureRow).where(ErasureRow.finished_at.is_(None))
+        recent = [ErasureRow.finished_at >= since] if since else []
+        query = select(ErasureRow).where(or_(ErasureRow.finished_at.is_(None), *recent))
         with self.database.reading() as session:
             yield [
                 {
@@ -86,7 +87,7 @@ class UserRecords:
                     "id": row.user_id,
                     "version": row.version,
                     "requested_at": format_timestamp(row.requested_at),
-                    "finished_at": None,
+                    "finished_at": row.finished_at and format_timestamp(row.finished_at),
                     "waiting_for": sorted(row.waiting_for),
                 }
                 for row in session.scalars(query)
@@ -98,16 +99,14 @@ class UserRecords:
         The forum itself has already removed the users.
         """
         IdempotencyRecords(self.database, "/api/users", self.clock).write(records)
-        for record in records:
-            if record["kind"] != "erasure":
-                continue
-            left = sorted(set(record["waiting_for"]) - {"monolith"})
-            finished = None if left else self.clock()
-            with self.database.writing() as session:
+        with self.database.writing() as session:
+            for record in (one for one in records if one["kind"] == "erasure"):
+                left = sorted(set(record["waiting_for"]) - {"monolith"})
+                finished = parse_timestamp(record["finished_at"] or format_timestamp(self.clock()))
                 session.execute(
                     update(ErasureRow)
                     .where(ErasureRow.user_id == record["id"])
-                    .values(waiting_for=left, finished_at=finished)
+                    .values(waiting_for=left, finished_at=None if left else finished)
                 )
 
     def _make_older(self, session: Session, record: Record) -> None:

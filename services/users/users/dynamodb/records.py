@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from chassis.clock import format_timestamp
 from chassis.dynamodb.database import Action, Database, Item
 from chassis.dynamodb.versioned_items import NEWER
 from chassis.ownership.records import (
@@ -61,12 +62,20 @@ class UserRecords:
         write_in_batches(self._db, live)
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
-        """Read responses to idempotency keys, and unfinished erasures."""
+        """Read responses to idempotency keys, and erasures unfinished or finished since then.
+
+        At first, read all erasures: the monolith may know one that has finished here as unfinished.
+        """
         yield from self._responses.read_since(since)
         after: Item | None = None
         while True:
             found, after = self._db.scan(ERASURES, after)
-            yield [{"kind": "erasure", **item} for item in found if not item["finished_at"]]
+            yield [
+                {"kind": "erasure", **item}
+                for item in found
+                if not (since and item["finished_at"])
+                or item["finished_at"] >= format_timestamp(since)
+            ]
             if after is None:
                 return
 
