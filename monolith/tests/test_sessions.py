@@ -53,8 +53,10 @@ def test_new_password_ends_all_sessions_and_continues_this_one(client, ada, requ
 
 def test_session_opened_in_the_same_moment_as_the_end_is_told_apart(settings, ada, request_with):
     moment = datetime.now(UTC).replace(microsecond=0)
-    client = create_app(settings, clock=lambda: moment).test_client()
+    app = create_app(settings, clock=lambda: moment)
+    client = app.test_client()
     before = sign_in(client, ada.username)
     assert request_with(client, before, "DELETE", f"{PATH}/me/sessions").status_code == 204
     after = sign_in(client, ada.username)
     assert [request_with(client, token).status_code for token in (before, after)] == [401, 200]
+    app.extensions["database"].engine.dispose()
