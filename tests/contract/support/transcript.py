@@ -74,6 +74,8 @@ class Transcript:
             if self._race is None:
                 self._entries.append(exchange)
                 return
+            if exchange.status == 429:
+                return  # tried again; how often differs between runs
             kind = exchange.body.get("type", "") if isinstance(exchange.body, dict) else ""
             self._race.outcomes[f"{exchange.status} {kind}".strip()] += 1
 
