@@ -20,6 +20,7 @@ from forum.domains import DOMAINS
 from forum.outbox import SqlOutbox
 from forum.ownership.records import MonolithRecordStore
 from forum.ownership.transitions import OwnershipTransitions
+from forum.users.persistence import confirm_erasure
 from infra.domains import SERVICES
 from infra.stages import MONOLITH
 
@@ -79,6 +80,11 @@ class Endpoints:
         if component == MONOLITH:
             return SqlOutbox(self.sql, utc_now)
         return SERVICES[component].outbox(self.dynamo, utc_now, uuid7)
+
+    def confirm_erasure(self, user_id: str, component: str) -> None:
+        """Record at the monolith, which owns users, that a component forgot a user."""
+        with self.sql.writing() as session:
+            confirm_erasure(session, user_id, component, utc_now())
 
     def acknowledge(self, domain: str, subject: str, version: int) -> None:
         """Record a service's confirmation of an event of another domain."""

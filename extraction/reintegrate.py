@@ -216,13 +216,18 @@ class Reintegrate:
     def _confirm_erasures(self) -> None:
         """Confirm the erasures that wait for the service, since its tables are emptied.
 
-        Nobody will apply what is left in its queue, so these erasures would never finish.
+        Nobody will apply what is left in its queue, so these erasures would never finish. At the
+        monolith, not by an event: the bus stops with the last service, whatever it still holds.
         """
         owned = USERS.name not in self._move.deployment.extracted
         stores = self._endpoints.monolith_records if owned else self._endpoints.service_records
         for records in stores[USERS.name].read_auxiliary(None):
             for record in records:
-                if record["kind"] == "erasure" and self._domain in record["waiting_for"]:
+                if record["kind"] != "erasure" or self._domain not in record["waiting_for"]:
+                    continue
+                if owned:
+                    self._endpoints.confirm_erasure(record["id"], self._domain)
+                else:
                     self._endpoints.acknowledge(self._domain, record["id"], record["version"])
 
     def _wait_until_published(self) -> None:

@@ -62,6 +62,15 @@ def test_erasure_ends_when_the_service_that_has_not_confirmed_it_leaves(
     finish(history)
 
 
+def test_erasure_ends_though_the_bus_stops_before_the_monolith_reads_on(begin: Begin) -> None:
+    forum, history = begin({"posts"})
+    forum.settle()
+    forum.stalled["monolith"] = forum.time.time() + 1000
+    history.write("erase_user", 0, 0)
+    forum.run(REINTEGRATE, "posts")
+    finish(history)
+
+
 @pytest.mark.parametrize("domain", NAMES)
 def test_service_whose_domain_has_left_keeps_no_data(begin: Begin, domain: str) -> None:
     forum, history = begin(NAMES)

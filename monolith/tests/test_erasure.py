@@ -8,7 +8,7 @@ from chassis.clock import utc_now, uuid7
 from chassis.messaging.events import Event
 from forum.bootstrap import Bootstrap
 from forum.outbox import SqlOutbox
-from forum.users.store import UnknownErasure
+from forum.users.persistence import UnknownErasure
 from tests.support import schemas
 
 PATH = "/api/users"

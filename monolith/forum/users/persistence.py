@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from chassis import codec
 from forum.database import insert_into
-from forum.users.models import Credential, UserRow
+from forum.users.models import Credential, ErasureRow, UserRow
 from forum.users.port import Identity
 from forum.users.rules import FORMER_MEMBER, MEMBER
 from forum.users.state import BLANK_PROFILE, UserState
@@ -23,6 +23,10 @@ _UNKNOWN: dict[str, Any] = BLANK_PROFILE | {
     "sessions_valid_from": 0,
     "erased": False,
 }
+
+
+class UnknownErasure(Exception):
+    """A component confirmed an erasure that is not known."""
 
 
 def insert_placeholder(session: Session, user_id: str, at: datetime, name: str) -> None:
@@ -81,3 +85,19 @@ def anonymise(session: Session, user_id: str, version: int, now: datetime) -> bo
     ).first()
     session.execute(delete(Credential).where(Credential.user_id == user_id))
     return done is not None
+
+
+def confirm_erasure(session: Session, user_id: str, component: str, now: datetime) -> None:
+    """Record that a component forgot an erased user; the last one finishes the erasure.
+
+    A repeated or unexpected confirmation changes nothing.
+
+    Raises:
+        UnknownErasure: nobody with this id was erased.
+    """
+    row = session.get(ErasureRow, user_id, with_for_update=True)
+    if row is None:
+        raise UnknownErasure(user_id)
+    if component in row.waiting_for:
+        row.waiting_for = [other for other in row.waiting_for if other != component]
+        row.finished_at = None if row.waiting_for else now

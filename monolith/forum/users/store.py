@@ -34,15 +34,12 @@ from forum.outbox import Recorder
 from forum.pagination import Listing, paginate
 from forum.users import events
 from forum.users.models import Credential, ErasureRow, SignInAttempts, UserRow
+from forum.users.persistence import confirm_erasure
 from forum.users.port import Erasure, Identity, Limits, Registration, Session, SessionClaims
 from forum.users.rules import FORMER_MEMBER, MODERATOR, normalize_username, username_key
 from forum.users.state import BLANK_PROFILE, User
 
 LIST_NAME = "users"
-
-
-class UnknownErasure(Exception):
-    """A component confirmed an erasure that is not known."""
 
 
 @dataclass(frozen=True)
@@ -285,12 +282,7 @@ class SqlUsers:
             UnknownErasure: nobody with this id was erased.
         """
         with self.database.writing() as session:
-            row = session.get(ErasureRow, user_id, with_for_update=True)
-            if row is None:
-                raise UnknownErasure(user_id)
-            if component in row.waiting_for:
-                row.waiting_for = [other for other in row.waiting_for if other != component]
-                row.finished_at = None if row.waiting_for else self.clock()
+            confirm_erasure(session, user_id, component, self.clock())
 
     def make_moderator(self, username: str) -> User:
         """Make the user with this username a moderator, on the operator's authority.
