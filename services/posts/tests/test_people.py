@@ -45,6 +45,7 @@ def test_user_event_is_stored_in_the_replica(example, tell, database):
         "display_name": example.data["display_name"],
         "role": example.data["role"],
         "suspended": example.data["suspended"],
+        "sessions_valid_from": example.data["sessions_valid_from"],
         "erased": False,
         "event_id": example.id,
     }
@@ -170,6 +171,7 @@ def test_erased_user_leaves_nothing_in_the_replica(write, ada, tell, database):
         "display_name": "former member",
         "role": "",
         "suspended": False,
+        "sessions_valid_from": 0,
         "erased": True,
         "event_id": erased.id,
     }
