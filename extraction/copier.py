@@ -1,6 +1,5 @@
 """Copying of records from one side of a move to the other, and verification of both sides."""
 
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,8 +15,6 @@ from chassis.ownership.records import (
 PAGE_SIZE = 500
 SHOWN_DIFFERENCES = 20
 MAX_RECHECKS = 5
-COPY_ONLY_SECONDS = 30.0
-"""Maximum delay until an event deletes a record from the copy."""
 OnProgress = Callable[[int], None]
 """Called with the number of records that were processed."""
 
@@ -72,16 +69,19 @@ class Copier:
         target_learns: bool = False,
         may_lack: Callable[[Record], bool] = lambda _: False,
         changed: Callable[[], Collection[str]] = tuple,
+        update_references: Callable[[Sequence[Record]], None] = lambda _: None,
     ) -> None:
         """Create a copier.
 
         `target_learns` means that events also update the target, `may_lack` which records it may
         lack. `changed` returns the ids of recent changes: an event may have updated them in the
-        target, without the fields that events don't contain.
+        target, without the fields that events don't contain. `update_references` brings what some
+        records refer to up to date in the target, ahead of its events.
         """
         self._source, self._target = source, target
         self._target_learns, self._may_lack = target_learns, may_lack
         self._changed = changed
+        self._update_references = update_references
         self.lacking: set[str] = set()
         """The ids of deleted records that the target lacked. An event of their creation may still
         arrive there, so they are copied once more in the end."""
@@ -124,21 +124,21 @@ class Copier:
         after: str | None = ""
         while after is not None:
             records, after = self._target.read_page(after, PAGE_SIZE)
-            shown = [one for one in records if TOMBSTONE not in one and not self._may_lack(one)]
-            for portion in _portions(shown):
-                known = self._source.read_many([one["id"] for one in portion])
-                report.copy_only += [one["id"] for one in portion if one["id"] not in known]
+            for portion in _portions(records):
+                if extra := self._copy_only(portion):
+                    # The owner deletes the posts of a deleted thread. The target hides them when
+                    # it knows of the thread's deletion, which may take an event as long as it
+                    # waits in a queue.
+                    self._update_references(extra)
+                    again = self._target.read_many([one["id"] for one in extra])
+                    extra = self._copy_only(list(again.values()))
+                report.copy_only += [one["id"] for one in extra]
             seen(len(records))
-        deadline = time.monotonic() + COPY_ONLY_SECONDS
-        # Checked again: a record is first deleted by its owner, then from the copy by an event.
-        while report.copy_only and time.monotonic() < deadline:
-            time.sleep(0.5)
-            report.copy_only = [one for one in report.copy_only if self._is_extra(one)]
 
-    def _is_extra(self, one: str) -> bool:
-        found = self._target.read_many([one]).get(one)
-        gone = found is None or TOMBSTONE in found or self._may_lack(found)
-        return not gone and one not in self._source.read_many([one])
+    def _copy_only(self, records: Sequence[Record]) -> list[Record]:
+        shown = [one for one in records if TOMBSTONE not in one and not self._may_lack(one)]
+        known = self._source.read_many([one["id"] for one in shown]) if shown else {}
+        return [one for one in shown if one["id"] not in known]
 
     def copy_changed(self, ids: Sequence[str], report: VerificationReport | None = None) -> None:
         """Copy records that are known to have changed, and verify the copies.

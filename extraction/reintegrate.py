@@ -5,6 +5,7 @@ such as password hashes, are copied now.
 """
 
 import time
+from collections.abc import Sequence
 
 from chassis.clock import utc_now
 from chassis.ownership.records import Record, id_batches
@@ -20,7 +21,7 @@ from extraction.extraction import (
     changes,
     timestamp_now,
 )
-from forum.domains import DOMAINS, USERS
+from forum.domains import DOMAINS, THREADS, USERS
 from forum.ownership.state import FROZEN
 
 IN_FLIGHT_SECONDS = 0.2  # for reads that the gateway has already sent
@@ -48,6 +49,7 @@ class Reintegrate:
                 record_id
                 for _, record_id in self._endpoints.changes_since(self._domain, self._since)
             },
+            update_references=self._copy_threads,
         )
 
     def prepare(self) -> None:
@@ -192,6 +194,15 @@ class Reintegrate:
             items = self._endpoints.service_records[domain]
             for batch in id_batches(rows.placeholder_ids()):
                 rows.update_replica(list(items.read_many(batch).values()))
+
+    def _copy_threads(self, posts: Sequence[Record]) -> None:
+        """Copy the threads of some posts, if a service owns them."""
+        if THREADS.name not in self._move.deployment.extracted:
+            return
+        ids = dict.fromkeys(post["thread_id"] for post in posts if "thread_id" in post)
+        for batch in id_batches(list(ids)):
+            found = self._endpoints.service_records[THREADS.name].read_many(batch)
+            self._endpoints.monolith_records[THREADS.name].update_replica(list(found.values()))
 
     def _copy_changes(self) -> int:
         """Copy changes until few are left; return the number of records."""

@@ -117,3 +117,16 @@ def test_erasure_that_finished_at_the_service_stays_finished(begin: Begin, phase
         forum.work()
     forum.run(REINTEGRATE, "users")
     finish(history)
+
+
+def test_posts_of_a_thread_whose_deletion_the_monolith_does_not_know_may_return(
+    begin: Begin,
+) -> None:
+    forum, history = begin({"threads", "posts"})
+    forum.settle()
+    forum.stalled["monolith"] = forum.time.time() + 1000
+    history.write("delete_thread", 0, 0)
+    for _ in range(3):
+        forum.work()  # the posts service deletes the posts
+    forum.run(REINTEGRATE, "posts")
+    finish(history)

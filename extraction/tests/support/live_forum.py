@@ -22,7 +22,7 @@ from chassis.ownership import state as service_state
 from chassis.ownership.records import Record
 from chassis.ownership.state import OwnershipStore
 from extraction import __main__ as command
-from extraction import copier, endpoints, extract, extraction, reintegrate
+from extraction import endpoints, extract, extraction, reintegrate
 from extraction.console import Console
 from extraction.endpoints import Endpoints
 from extraction.extraction import ExtractionStopped
@@ -50,7 +50,7 @@ MAX_LAG = 60.0
 """Seconds after which a consumer that stands still is started again: moves allow two minutes."""
 SOAK_SECONDS = 0.0
 _TIMED: tuple[ModuleType, ...] = (
-    *(copier, extract, extraction, reintegrate),
+    *(extract, extraction, reintegrate),
     *(monolith_state, transitions, service_state),
 )
 _DATED: tuple[ModuleType, ...] = (endpoints, extraction, reintegrate)
