@@ -15,6 +15,7 @@ from chassis.ownership.records import (
 PAGE_SIZE = 500
 SHOWN_DIFFERENCES = 20
 MAX_RECHECKS = 5
+"""Attempts to copy a record that nobody changes meanwhile."""
 OnProgress = Callable[[int], None]
 """Called with the number of records that were processed."""
 
@@ -192,7 +193,9 @@ class Copier:
 
     def _recheck(self, one: str, report: VerificationReport, *, repair: bool) -> None:
         """Compare a record until its copy is equal; it may change during the comparison."""
-        for _ in range(MAX_RECHECKS):
+        compared: Record | None = None
+        attempts = 0
+        while True:
             # In this order: the owner's record is read last, so a correct copy is never newer.
             found, record = (
                 self._target.read_many([one]).get(one),
@@ -202,18 +205,17 @@ class Copier:
                 return
             if not (fields := differing_fields(record, found)):
                 return
-            if _version(found) == record["version"] and one in self._changed():
-                report.behind += 1
-                self._target.write([record], force=True)
-                continue
-            if _version(found) >= record["version"]:
+            # A record that users change meanwhile is no difference, however often they do.
+            attempts, compared = attempts + 1 if record == compared else 1, record
+            is_old = _version(found) < record["version"]
+            is_incomplete = _version(found) == record["version"] and one in self._changed()
+            if attempts > MAX_RECHECKS or not (is_old or is_incomplete):
                 report.differences.append(Difference(one, fields))
                 if repair:
                     self._target.write([record], force=True)
                 return
             report.behind += 1
-            self._target.write([record])
-        report.differences.append(Difference(one, ["keeps changing"]))
+            self._target.write([record], force=is_incomplete)
 
     def _note_lacking(self, pairs: Iterable[tuple[Record, Record | None]]) -> None:
         self.lacking.update(

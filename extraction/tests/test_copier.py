@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 
 from chassis.ownership.records import TOMBSTONE, Record
+from extraction import copier as copiers
 from extraction.copier import Copier, Difference, VerificationReport
 
 
@@ -124,3 +125,38 @@ def test_post_of_a_thread_whose_deletion_the_copy_does_not_know_is_not_reported(
     copier = Copier(owner, copy, update_references=update_references)
     copier.find_copy_only(report, lambda _: None)
     assert report.copy_only == ["c"]
+
+
+class Refusing(Kept):
+    """A record store that ignores what is written to it."""
+
+    writes = 0
+
+    def write(self, records: Sequence[Record], *, force: bool = False) -> None:
+        self.writes += 1
+
+
+def test_copy_that_stays_out_of_date_is_reported_after_some_attempts() -> None:
+    owner, copy = Kept(post("a", 2, "new")), Refusing(post("a"))
+    report = Copier(owner, copy).verify(lambda _: None, repair=False)
+    assert report.differences == [Difference("a", ["body", "version"])]
+    assert copy.writes == 1 + copiers.MAX_RECHECKS
+
+
+def test_record_that_users_change_again_and_again_is_no_difference() -> None:
+    class Busy(Kept):
+        """A record store with an edit before each of the first reads."""
+
+        edits = 3 * copiers.MAX_RECHECKS
+
+        def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
+            if self.edits:
+                self.edits -= 1
+                self.write([post("a", self.records["a"]["version"] + 1, f"edit {self.edits}")])
+            return super().read_many(ids)
+
+    owner, copy = Busy(post("a")), Kept(post("a", body="without what events do not contain"))
+    copier = Copier(owner, copy, changed=lambda: ["a"])
+    report = copier.verify(lambda _: None, repair=False)
+    assert (report.differences, copy.records) == ([], owner.records)
+    assert not owner.edits

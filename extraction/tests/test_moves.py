@@ -130,3 +130,18 @@ def test_posts_of_a_thread_whose_deletion_the_monolith_does_not_know_may_return(
         forum.work()  # the posts service deletes the posts
     forum.run(REINTEGRATE, "posts")
     finish(history)
+
+
+def test_user_erased_between_a_page_of_the_backfill_and_its_end_is_erased_there(
+    begin: Begin,
+) -> None:
+    forum, history = begin()
+    [user] = history.records["users"].keys() - {history.moderator}
+    page = list(forum.read("users", [user], at="monolith").values())
+    history.write("erase_user", 0, 0)
+    forum.run(EXTRACT, "users", PHASES[0])
+    forum.run(EXTRACT, "users", PHASES[1])  # its end copies the progress of erasures
+    forum.endpoints.service_records["users"].write(page)
+    forum.run(EXTRACT, "users")
+    assert forum.read("users", [user], at="users")[user]["erased"]
+    finish(history)

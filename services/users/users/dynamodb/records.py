@@ -55,9 +55,7 @@ class UserRecords:
             before = self._db.get_by_partition(USERS, "id", portion)
             self._free_names(before.values())
             wanted = (record for record in erased if record["id"] in portion)
-            write_in_batches(
-                self._db, [(self._erase(one, one["id"] in before), 0) for one in wanted]
-            )
+            write_in_batches(self._db, [([one], 0) for each in wanted for one in self._erase(each)])
         live = [self._put(one, force=force) for one in records if not one["erased"]]
         write_in_batches(self._db, live)
 
@@ -117,11 +115,14 @@ class UserRecords:
             ),
         )
 
-    def _erase(self, record: Record, was_here: bool) -> list[Action]:
-        """Build the actions that replace a user by the erasure."""
+    def _erase(self, record: Record) -> list[Action]:
+        """Build the actions that replace a user by the erasure, each for itself.
+
+        The erasure may be stored already, with its progress, while the user is not deleted yet.
+        """
         erasure = {name: record[name] for name in ("id", "version", "requested_at")}
         erasure |= {"finished_at": record["requested_at"], "waiting_for": list[str]()}
-        actions = [self._db.put(ERASURES, erasure, "attribute_not_exists(id)")]
-        if was_here:
-            actions.append(self._db.delete(USERS, {"id": record["id"]}))
-        return actions
+        return [
+            self._db.put(ERASURES, erasure, "attribute_not_exists(id)"),
+            self._db.delete(USERS, {"id": record["id"]}),
+        ]
