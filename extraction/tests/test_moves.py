@@ -145,3 +145,13 @@ def test_user_erased_between_a_page_of_the_backfill_and_its_end_is_erased_there(
     forum.run(EXTRACT, "users")
     assert forum.read("users", [user], at="users")[user]["erased"]
     finish(history)
+
+
+def test_erasure_that_a_cancelled_move_has_copied_ends(begin: Begin) -> None:
+    forum, history = begin({"users", "posts"})
+    forum.settle()
+    history.write("erase_user", 0, 0)
+    for phase in PHASES[:4]:  # the mover is ahead of the event
+        forum.run(REINTEGRATE, "users", phase)
+    forum.run(EXTRACT, "users")
+    finish(history)

@@ -60,6 +60,16 @@ class Recorder(Protocol):
         """Record an event about `subject`, which now has this version."""
 
 
+def outbox_row(event: Event, uncopied_domain: str | None = None) -> OutboxRow:
+    """Build the row of an event; a move of `uncopied_domain` has to copy what it describes."""
+    return OutboxRow(
+        id=event.id,
+        event=event.to_json(),
+        recorded_at=event.time,
+        uncopied_domain=uncopied_domain,
+    )
+
+
 class SqlOutbox:
     """Implementation of `chassis.messaging.outbox.Outbox`."""
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from chassis.clock import Clock, NewId
 from chassis.messaging.events import Event
-from forum.outbox import OutboxRow
+from forum.outbox import outbox_row
 from forum.ownership.state import OwnershipRegistry
 
 
@@ -48,19 +48,10 @@ class OutboxRecorder:
         if not self._registry.current().publishes_events:
             return
         event = Event(self._new_id(), kind, self._source, subject, version, self._clock(), data)
-        session.add(_row(event, domain if moving else None))
+        session.add(outbox_row(event, domain if moving else None))
 
     def _domain_of(self, kind: str) -> str | None:
         if kind not in self._domain_of_type:
             message = f"no domain declares events of the type {kind}"
             raise ValueError(message)
         return self._domain_of_type[kind]
-
-
-def _row(event: Event, uncopied_domain: str | None) -> OutboxRow:
-    return OutboxRow(
-        id=event.id,
-        event=event.to_json(),
-        recorded_at=event.time,
-        uncopied_domain=uncopied_domain,
-    )

@@ -10,11 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis import codec
-from chassis.clock import Clock, format_timestamp, parse_timestamp
+from chassis.clock import Clock, format_timestamp, parse_timestamp, uuid7
+from chassis.messaging.events import Event
 from chassis.ownership.records import Record
 from forum.database import Database, insert_into
 from forum.idempotency import IdempotencyRecords
-from forum.users.events import event_data
+from forum.outbox import outbox_row
+from forum.ownership.state import MONOLITH
+from forum.users.events import FORGOTTEN, event_data
 from forum.users.models import Credential, ErasureRow, UserRow
 from forum.users.persistence import anonymise, upsert
 from forum.users.rules import username_key
@@ -53,8 +56,7 @@ class UserRecords:
         for record in records:
             with self.database.writing() as session:
                 if record["erased"]:
-                    requested = parse_timestamp(record["requested_at"])
-                    anonymise(session, record["id"], record["version"], requested)
+                    self._forget(session, record)
                 else:
                     state = codec.from_json(UserState, record)
                     upsert(session, record["id"], record["version"], state)
@@ -101,7 +103,7 @@ class UserRecords:
         IdempotencyRecords(self.database, "/api/users", self.clock).write(records)
         with self.database.writing() as session:
             for record in (one for one in records if one["kind"] == "erasure"):
-                left = sorted(set(record["waiting_for"]) - {"monolith"})
+                left = sorted(set(record["waiting_for"]) - {MONOLITH})
                 finished = parse_timestamp(record["finished_at"] or format_timestamp(self.clock()))
                 session.execute(
                     update(ErasureRow)
@@ -144,8 +146,8 @@ class UserRecords:
         )
 
     def _erase(self, session: Session, record: Record) -> None:
+        self._forget(session, record)
         requested = parse_timestamp(record["requested_at"])
-        anonymise(session, record["id"], record["version"], requested)
         values: dict[str, Any] = {
             "user_id": record["id"],
             "version": record["version"],
@@ -155,6 +157,15 @@ class UserRecords:
         }
         added = insert_into(session, ErasureRow).values(values)
         session.execute(added.on_conflict_do_nothing())
+
+    def _forget(self, session: Session, record: Record) -> None:
+        """Forget an erased user and confirm it: the event will find nothing left to forget."""
+        user_id, version = record["id"], record["version"]
+        if anonymise(session, user_id, version, parse_timestamp(record["requested_at"])):
+            now = self.clock()
+            session.add(
+                outbox_row(Event(uuid7(), FORGOTTEN, f"/{MONOLITH}", user_id, version, now, {}))
+            )
 
 
 def _known() -> Select[UserRow, str, datetime]:
