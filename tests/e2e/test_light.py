@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -112,3 +113,14 @@ def test_pages_are_light_and_have_no_layout_shift(page: Page, content: Content) 
         assert 0 < later <= LATER, f"{path}: {later} bytes later"
         assert page.evaluate(MOVES) == 0, f"{path} moved on a phone"
         page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_times_do_not_move_a_page_that_is_opened(
+    browser: Browser, stack: Stack, content: Content
+) -> None:
+    with browser.new_context(viewport={"width": 360, "height": 740}) as context:
+        page = context.new_page()
+        # Another minute, or a visitor's clock that is wrong.
+        page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=11))
+        page.goto(f"{stack.base_url}{content.thread}", wait_until="networkidle")
+        assert page.evaluate(MOVES) == 0

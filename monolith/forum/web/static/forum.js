@@ -13,16 +13,19 @@ export function ago(seconds) {
   return "just now";
 }
 
-export function keepTimes(root = document) {
-  for (const time of root.querySelectorAll("time")) {
+// At first the page is as the server wrote it, which is true whatever the visitor's clock says, and
+// nothing on it moves. A page from the browser's history may be old.
+const [opened] = performance.getEntriesByType("navigation");
+let written = opened?.type !== "back_forward";
+
+function keepTimes() {
+  for (const time of document.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
     const text = ago((Date.now() - at) / 1000);
-    if (time.textContent !== text) time.textContent = text;
-    if (!time.dataset.known) {
-      time.title = at.toLocaleString();
-      time.dataset.known = "";
-    }
+    if (!written && time.textContent !== text) time.textContent = text;
+    time.title = at.toLocaleString();
   }
+  written = false;
 }
 
 keepTimes();
