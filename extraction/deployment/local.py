@@ -134,12 +134,11 @@ class LocalDeployment:
         self._local = config
 
     def _check_ports(self, after: RunConfig) -> None:
-        new = set(after.servers) - set(self._local.servers)
-        problems = [
-            text for text in port_check.find_conflicts(after) if any(part in text for part in new)
-        ]
+        # A mover that died may have started some of them.
         running = {name for name, info in self._infos().items() if info["pid"]}
-        if problems and not new <= running:
+        started = {*self._local.servers, *running}
+        new = [part for part in after.servers if part not in started]
+        if problems := port_check.find_conflicts(after, new):
             raise DeploymentError("\n".join(problems))
 
     def _start(self, part: str) -> None:

@@ -41,7 +41,7 @@ def main() -> int:
         lock = Lock(config.var)
         _take(lock, config)
         try:
-            if problems := port_check.find_conflicts(config):
+            if problems := port_check.find_conflicts(config, config.servers):
                 raise SettingsError("\n".join(problems))
             return _run(config, lock, signals, began)
         finally:

@@ -2,14 +2,15 @@
 
 import errno
 import socket
+from collections.abc import Iterable
 
 from infra.runner.config import HOST, PORTS, RunConfig
 
 
-def find_conflicts(config: RunConfig) -> list[str]:
-    """Return a message for each port that can't be used, with the variable to change it."""
+def find_conflicts(config: RunConfig, parts: Iterable[str]) -> list[str]:
+    """Return a message for each part whose port can't be used, with the variable to change it."""
     found = []
-    for part in config.servers:
+    for part in parts:
         port, variable = config.ports[part], PORTS[part][0]
         if reason := _conflict(port):
             found.append(

@@ -96,6 +96,16 @@ def test_mover_killed_while_stopping_the_service_can_be_resumed(written: MovingF
     written.prove()
 
 
+def test_move_begins_again_after_the_mover_died_while_it_started_the_datastores(
+    written: MovingForum,
+) -> None:
+    written.stack.start_process("dynamodb")
+    assert written.stack.pid("bus") == written.stack.pid("threads") == 0
+    code, output = written.run("extract", "threads", "--phase", "prepare")
+    assert code == 0, output
+    assert written.stack.pid("threads")
+
+
 def _damage(forum: MovingForum, thread: str, post: str) -> None:
     """Change a word in the copy of a post, bypassing the forum's programs."""
     environment = process_specs.component_environment(forum.stack.config, "posts")
