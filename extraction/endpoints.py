@@ -12,7 +12,6 @@ from chassis.domain import WriteRecords
 from chassis.dynamodb.database import Database
 from chassis.messaging.dynamodb_outbox import outbox_table
 from chassis.messaging.outbox import Outbox
-from chassis.ownership.change_markers import changed_since
 from chassis.ownership.records import ChangeFeed, RecordStore, delete_all_items
 from chassis.ownership.state import OwnershipStore
 from forum.database import Database as SqlDatabase
@@ -72,8 +71,7 @@ class Endpoints:
         """Return a service's changes since then: each change's id, and the changed record's id."""
         definition = SERVICES[domain]
         feed = ChangeFeed(self.dynamo, outbox_table(domain), definition.event_types)
-        marked = changed_since(self.dynamo, definition.ownership_table.name, since)
-        return [*feed.read_since(since), *marked]
+        return feed.read_since(since)
 
     def outbox(self, component: str) -> Outbox:
         """Return a component's outbox."""

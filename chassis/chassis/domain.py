@@ -9,7 +9,7 @@ from chassis.dynamodb.tables import Table
 from chassis.messaging.dynamodb_outbox import DynamoOutbox, outbox_table
 from chassis.messaging.subscriptions import Subscription
 from chassis.ownership.records import Record, RecordStore
-from chassis.ownership.state import OwnershipStore, ownership_table
+from chassis.ownership.state import OwnershipStore
 
 WriteRecords = Callable[[Sequence[Record]], None]
 
@@ -70,8 +70,3 @@ class Domain:
     def ownership(self, database: Database) -> OwnershipStore:
         """Build the store of the service's ownership state."""
         return OwnershipStore(database, self.name)
-
-    @property
-    def ownership_table(self) -> Table:
-        """The table of the service's ownership state."""
-        return ownership_table(self.name)

@@ -7,7 +7,6 @@ import pytest
 from flask import Flask, request
 from werkzeug.serving import make_server
 
-from chassis.clock import parse_timestamp
 from chassis.dynamodb.database import Database, TransactionCanceled
 from chassis.dynamodb.tables import Table
 from chassis.errors import CutoverInProgress
@@ -15,7 +14,6 @@ from chassis.headers import CUTOVER_FORWARDED
 from chassis.http import problems
 from chassis.ownership import forwarding
 from chassis.ownership.bounded_wait import BoundedWait
-from chassis.ownership.change_markers import change_marker, changed_since
 from chassis.ownership.fenced_database import FencedDatabase
 from chassis.ownership.state import (
     CACHE_TTL,
@@ -141,23 +139,6 @@ def test_domain_is_sealed_only_during_a_freeze(database: Database) -> None:
         OwnershipState(State.SEALED, components=frozenset({"a"})), only_while_frozen=True
     )
     assert ownership.load() == OwnershipState(State.SEALED, 0, frozenset({"a"}))
-
-
-def test_change_without_an_event_is_marked(database: Database) -> None:
-    early, late = (
-        parse_timestamp("2026-01-31T12:00:00.000Z"),
-        parse_timestamp("2026-01-31T12:00:01.000Z"),
-    )
-    name = ownership_table("notes").name
-    OwnershipStore(database, "notes").save(OwnershipState(State.OPEN))
-    for one, when in (("a", early), ("b", late)):
-        database.put_item_if(name, change_marker(one, when), "")
-    assert sorted(one for _, one in changed_since(database, name, early)) == ["a", "b"]
-    [(mark, one)] = changed_since(database, name, late)
-    assert one == "b"
-    database.put_item_if(name, change_marker("b", parse_timestamp("2026-01-31T12:00:02.000Z")), "")
-    [(again, _)] = changed_since(database, name, late)
-    assert again != mark
 
 
 def test_bounded_wait_limits_the_number_of_waiters() -> None:
