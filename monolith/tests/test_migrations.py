@@ -7,10 +7,24 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import Engine, insert, inspect, select
 
+from chassis.clock import parse_timestamp
 from forum.commands.migrate import MIGRATIONS, upgrade
 from forum.database import Base, make_engine
+from forum.outbox import WorkerHeartbeat
+
+BEAT = {"worker": "monolith", "at": parse_timestamp("2026-01-31T12:00:00.000Z"), "lag_seconds": 0.5}
+
+
+def _schema(engine: Engine) -> dict[str, set[tuple[str, str, bool]]]:
+    found = inspect(engine)
+    return {
+        table: {
+            (one["name"], str(one["type"]), one["nullable"]) for one in found.get_columns(table)
+        }
+        for table in found.get_table_names()
+    }
 
 
 def test_migrated_tables_are_those_of_the_models(url):
@@ -38,7 +52,15 @@ def test_migrations_see_all_models_without_the_application(url):
 
 
 def test_migrating_again_changes_nothing(url):
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.execute(insert(WorkerHeartbeat).values(BEAT))
+    before = _schema(engine)
     upgrade(url)
+    assert _schema(engine) == before
+    with engine.connect() as connection:
+        assert connection.execute(select(WorkerHeartbeat.__table__)).mappings().all() == [BEAT]
+    engine.dispose()
 
 
 def test_downgrade_leaves_nothing(url):

@@ -143,9 +143,19 @@ def _empty(parts):
 
 
 @pytest.mark.parametrize("kind", sorted(set(subscription(ALL).event_types) - {"user.forgotten"}))
-def test_producers_examples_can_be_applied(parts, kind):
+def test_producers_examples_are_applied(parts, kind):
+    model = {"user": UserRow, "thread": ThreadRow, "post": PostRow}[kind.partition(".")[0]]
     for event in examples(kind):
         parts.event_handlers()[kind](event)
+        with parts.database.reading() as session:
+            row = session.get(model, event.subject)
+            assert row.version == event.version
+            shown = {name: getattr(row, name) for name in event.data}
+        for name in shown.keys() & {"created_at", "edited_at"}:
+            shown[name] = shown[name] and format_timestamp(shown[name])
+        assert shown == event.data
+        assert getattr(row, "erased", False) == (kind == "user.erased")
+        assert getattr(row, "deleted", False) == event.data.get("deleted", kind == "thread.deleted")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The database: transactions are atomic under races, and conflicts are retried."""
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
@@ -9,6 +11,7 @@ from threading import Barrier
 import pytest
 from botocore.exceptions import ClientError
 
+from chassis.client.service_client import READ_TIMEOUT
 from chassis.dynamodb import database as dynamodb
 from chassis.dynamodb.database import Database, TransactionCanceled, connect, list_shard
 from chassis.dynamodb.tables import Index, Table, create_tables
@@ -325,3 +328,16 @@ def test_missing_table_and_missing_database_are_unavailable(dynamo, monkeypatch)
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Unavailable):
         Database(connect(), "").get("notes", {"id": "n1"})
+
+
+def test_silent_database_is_unavailable_before_a_peer_gives_up(dynamo, monkeypatch):
+    assert dynamo.client  # with it come a region and credentials
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv(
+            "AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{silent.getsockname()[1]}"
+        )
+        database, began = Database(connect(), ""), time.monotonic()
+        with pytest.raises(Unavailable):
+            database.get("notes", {"id": "n1"})
+        # Two attempts of a second each, and a pause between them.
+        assert 2 <= time.monotonic() - began < READ_TIMEOUT

@@ -4,6 +4,8 @@ import io
 
 import pytest
 
+from chassis.http.app import MAX_DEPTH
+
 
 def is_problem(response, status, *fields):
     assert response.status_code == status
@@ -118,6 +120,12 @@ def test_body_without_a_json_object_in_utf_8_is_400(client, data):
 )
 def test_deep_json_is_400(client, data):
     is_problem(post(client, data), 400, "")
+
+
+@pytest.mark.parametrize(("lists", "field"), [(MAX_DEPTH - 1, "text"), (MAX_DEPTH, "")])
+def test_json_may_be_nested_as_deeply_as_the_limit(client, lists, field):
+    # The object itself is the first level; within the limit, only the field's type is wrong.
+    is_problem(post(client, b'{"text": ' + b"[" * lists + b"]" * lists + b"}"), 400, field)
 
 
 @pytest.mark.parametrize(
