@@ -50,12 +50,14 @@ def test_page_is_one_query_on_an_index_at_both_ends_of_a_list(client, database, 
 
 def _deepest(client, path, query, count):
     """Return the cursor of the last page, walking by pages of 100."""
-    cursor = {}
+    cursors = [None]
     while True:
-        page = client.get(path, query_string={"limit": 100} | query | cursor).json
-        if page["next"] is None:
-            return cursor.get("cursor")
-        cursor = {"cursor": page["next"]}
+        cursor = {"cursor": cursors[-1]} if cursors[-1] else {}
+        following = client.get(path, query_string={"limit": 100} | query | cursor).json["next"]
+        if following is None:
+            return cursors[-1]
+        assert following not in cursors, "the list has no end"
+        cursors.append(following)
 
 
 def _must_not_scan(database, noted):

@@ -117,12 +117,15 @@ class Truth:
 
     def _walk(self, answer: requests.Response) -> Iterator[dict[str, Any]]:
         """Yield the items of a page and of all that follow it."""
+        seen = {""}
         while True:
             answer.raise_for_status()
             page = answer.json()
             yield from page["items"]
             if page["next"] is None:
                 return
+            assert page["next"] not in seen, "the list has no end"
+            seen.add(page["next"])
             path = urlsplit(answer.url).path
             answer = self._page(path, {**PAGE, "cursor": page["next"]})
 

@@ -18,13 +18,17 @@ RACERS = 50
 def pages(client: FlaskClient, path: str, **query: Any) -> Iterator[list[dict[str, Any]]]:
     """Walk a list from its first page to its last."""
     cursor: dict[str, str] = {}
+    seen = {""}
     while True:
         answer = client.get(path, query_string=query | cursor)
         assert answer.status_code == 200, answer.json
         yield answer.json["items"]
-        if answer.json["next"] is None:
+        following = answer.json["next"]
+        if following is None:
             return
-        cursor = {"cursor": answer.json["next"]}
+        assert following not in seen, "the list has no end"
+        seen.add(following)
+        cursor = {"cursor": following}
 
 
 def walk(client: FlaskClient, path: str, **query: Any) -> list[dict[str, Any]]:

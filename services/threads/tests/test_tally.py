@@ -334,14 +334,20 @@ def test_overtaken_count_keeps_the_later_activity(client, begin, later, hooked, 
     assert shown(client, thread) == (2, format_timestamp(later(9)))
 
 
-def test_concurrent_counts_of_one_post_count_once(client, begin, later, hooked, service, tell):
+@pytest.mark.parametrize("others", [0, 1])
+def test_concurrent_counts_of_one_post_count_once(
+    others, client, begin, later, hooked, service, tell
+):
     thread = begin("Twice")
+    for _ in range(others):  # a later post, so that the thread's activity does not tell them apart
+        tell(post_event(thread, created_at=later(9)))
+    latest = format_timestamp(later(9 if others else 1))
     created, deleted = post_lifecycle(thread, later(1), deleted=True)
     replicas = service.event_handlers()
     for first, second, count in ((created, created, 1), (created, deleted, 0)):
         hooked.hook = lambda second=second: tell(second)
         replicas[first.type](first)
-        assert shown(client, thread) == (count, format_timestamp(later(1)))
+        assert shown(client, thread) == (count + others, latest)
 
 
 def test_posts_of_a_deleted_thread_restore_nothing(
