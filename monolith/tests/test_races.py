@@ -63,6 +63,22 @@ def test_one_of_fifty_edits_of_a_version_wins(app, client, ada):
     assert client.get(path).json == winner
 
 
+def test_fifty_changes_of_an_account_lose_none(app, client, ada):
+    path = f"/api/users/{ada.id}"
+    before = client.get(path, headers=ada.headers).headers["ETag"]
+
+    def change(racer, number):
+        return racer.patch(path, json={"bio": f"bio {number}"}, headers=ada.headers)
+
+    answers = race(app, change)
+    assert {a.status_code for a in answers} == {200}
+    assert len({a.headers["ETag"] for a in answers}) == RACERS
+    after = client.get(path, headers=ada.headers)
+    assert int(after.headers["ETag"].strip('"')) == int(before.strip('"')) + RACERS
+    [last] = [a for a in answers if a.headers["ETag"] == after.headers["ETag"]]
+    assert last.json["bio"] == after.json["bio"]
+
+
 def test_deletion_and_replies_leave_no_reply_in_a_deleted_thread(app, client, ada, bob):
     thread = client.post("/api/threads", json={"title": "T"}, headers=ada.headers).json["id"]
 
