@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from threading import Barrier
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chassis.client.service_client import READ_TIMEOUT
 from chassis.dynamodb import database as dynamodb
@@ -341,3 +341,22 @@ def test_silent_database_is_unavailable_before_a_peer_gives_up(dynamo, monkeypat
             database.get("notes", {"id": "n1"})
         # Two attempts of a second each, and a pause between them.
         assert 2 <= time.monotonic() - began < READ_TIMEOUT
+
+
+def test_transaction_whose_response_was_lost_is_repeated_as_the_same_one(dynamo, monkeypatch):
+    database = dynamo.database(dynamo.provision((NOTES,)))
+    session = database.client._endpoint.http_session
+    send, sent = session.send, []
+
+    def lose_the_first_response(request):
+        sent.append(json.loads(request.body)["ClientRequestToken"])
+        response = send(request)
+        if len(sent) == 1:
+            raise ReadTimeoutError(endpoint_url=request.url)
+        return response
+
+    monkeypatch.setattr(session, "send", lose_the_first_response)
+    # The condition fails for another transaction, but not for this one's second attempt.
+    database.transact([database.put("notes", {"id": "n1"}, "attribute_not_exists(id)")])
+    assert len(sent) == 2
+    assert len(set(sent)) == 1
