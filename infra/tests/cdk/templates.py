@@ -80,6 +80,15 @@ def settings(container: Resource) -> dict[str, Any]:
     return {entry["Name"]: entry["Value"] for entry in container["Environment"]}
 
 
+def texts(value: Any) -> str:
+    """Return all texts in a value, concatenated, such as an ARN with references."""
+    if isinstance(value, dict):
+        return "".join(texts(each) for each in value.values())
+    if isinstance(value, list):
+        return "".join(texts(each) for each in value)
+    return str(value)
+
+
 def patterns(rule: Resource) -> list[str]:
     """Return the paths of a rule; none for one that is held back."""
     for condition in rule["Conditions"]:

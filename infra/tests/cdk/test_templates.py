@@ -9,7 +9,7 @@ from infra.cdk import components
 from infra.cdk.constructs import alarms, deployment_strategy, scaling
 from infra.cdk.options import OptionsError, read_options
 from infra.runner.config import worker_name
-from infra.tests.cdk.templates import CERTIFICATE, Templates, settings, templates
+from infra.tests.cdk.templates import CERTIFICATE, Templates, settings, templates, texts
 
 EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
 PROGRAMS = (*EVERYBODY, *map(worker_name, EVERYBODY))
@@ -22,15 +22,6 @@ def statements(made: Templates, stack: str) -> list[dict[str, Any]]:
         for policy in made.all("AWS::IAM::Policy", stack)
         for statement in policy["PolicyDocument"]["Statement"]
     ]
-
-
-def texts(value: Any) -> str:
-    """Return all texts in a value, concatenated, such as an ARN with references."""
-    if isinstance(value, dict):
-        return "".join(texts(each) for each in value.values())
-    if isinstance(value, list):
-        return "".join(texts(each) for each in value)
-    return str(value)
 
 
 @pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])

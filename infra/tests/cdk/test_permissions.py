@@ -1,0 +1,153 @@
+"""Everything that a role may do and that a security group lets in: complete sets, not samples."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis.dynamodb import database
+from infra import domains, stages
+from infra.cdk.components import PORT
+from infra.tests.cdk.templates import Templates, templates, texts
+
+COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
+LAB = templates()
+IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+SECRETS = {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
+TRANSACTION = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
+MOVES_ONLY = {"scan", "batch_write_item"}
+"""Calls of an extraction, which is not run with the role of a component."""
+
+
+def granted(made: Templates, stack: str, role: str) -> list[tuple[str, set[str], list[str]]]:
+    """Return the statements of the roles with this name: effect, actions and resources."""
+    return [
+        (
+            statement["Effect"],
+            set(_listed(statement["Action"])),
+            [texts(resource) for resource in _listed(statement["Resource"])],
+        )
+        for policy in made.all("AWS::IAM::Policy", stack)
+        if re.fullmatch(role, texts(policy["Roles"]))
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def called() -> set[str]:
+    """Return the calls of DynamoDB's API in the module that makes all of them."""
+    return set(re.findall(r'_call\(\s*"(\w+)"', Path(database.__file__).read_text()))
+
+
+def table_actions() -> set[str]:
+    """Return the actions that those calls need; a transaction needs those of its parts."""
+    names = {"".join(map(str.capitalize, one.split("_"))) for one in called() - MOVES_ONLY}
+    return {
+        f"dynamodb:{action}"
+        for name in names
+        for action in (TRANSACTION if name == "TransactWriteItems" else (name,))
+    }
+
+
+def test_calls_of_a_move_are_made_by_no_component() -> None:
+    assert called() > MOVES_ONLY
+    root = Path(database.__file__).parents[3]
+    users = [
+        path.relative_to(root).as_posix()
+        for part in ("services", "monolith/forum", "chassis/chassis")
+        for path in (root / part).rglob("*.py")
+        if "tests" not in path.parts and re.search(r"\.(scan|delete_items)\(", path.read_text())
+    ]
+    assert {path.rpartition("/")[2] for path in users} == {"records.py"}, users
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_tasks_may_do_what_their_program_calls_and_no_more(component: str) -> None:
+    arn = r"arn:AWS::Partition:{}:AWS::Region:AWS::AccountId:{}"
+    wanted = []
+    if component != stages.MONOLITH:
+        tables = [
+            path
+            for table in domains.SERVICES[component].tables
+            for path in (
+                f"table/forum-{table.name}",
+                *(f"table/forum-{table.name}/index/{index.name}" for index in table.indexes),
+            )
+        ]
+        wanted.append(
+            ("Allow", table_actions(), sorted(arn.format("dynamodb", one) for one in tables))
+        )
+    queue = f"forum-{component}"
+    queue_actions = {
+        *("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+        *("sqs:ReceiveMessage", "sqs:SendMessage"),
+    }
+    wanted += [
+        ("Allow", queue_actions, [arn.format("sqs", q) for q in (queue, f"{queue}-dead-letters")]),
+        ("Allow", {"sns:Publish"}, [arn.format("sns", "forum-events")]),
+    ]
+    found = granted(LAB, component, "Role[0-9A-F]{8}")
+    assert [(effect, actions, sorted(resources)) for effect, actions, resources in found] == wanted
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("task", ["Web", "WorkerTask"])
+def test_a_task_starts_with_its_image_its_log_and_its_secrets_only(
+    component: str, task: str
+) -> None:
+    image, login, log, secrets = granted(LAB, component, f"{task}DefinitionExecutionRole.*")
+    assert image[:2] == ("Allow", IMAGE)
+    assert login == ("Allow", {"ecr:GetAuthorizationToken"}, ["*"])
+    assert log[:2] == ("Allow", LOGS)
+    assert secrets[:2] == ("Allow", SECRETS)
+    kinds = {"Shared", "Signing", "DatabaseInstanceSecret"}
+    read = {kind for kind in kinds for each in secrets[2] if kind in each}
+    wanted = {"Shared"}
+    wanted |= {"DatabaseInstanceSecret"} if component == stages.MONOLITH else set()
+    wanted |= {"Signing"} if component == "users" else set()
+    assert read == wanted
+    assert len(secrets[2]) == len(wanted)
+
+
+@pytest.mark.parametrize("environment", ["lab", "production"])
+def test_groups_let_in_their_callers_and_nobody_else(environment: str) -> None:
+    made = templates(environment=environment)
+    network = made.stack("network")["Resources"]
+    groups = {
+        key: resource["Properties"]["GroupDescription"]
+        for key, resource in network.items()
+        if resource["Type"] == "AWS::EC2::SecurityGroup"
+    }
+    short = {key: text.removeprefix("Tasks of ").partition(" ")[0] for key, text in groups.items()}
+    allowed = set()
+    for rule in made.all("AWS::EC2::SecurityGroupIngress"):
+        assert rule["IpProtocol"] == "tcp"
+        assert rule["FromPort"] == rule["ToPort"]
+        source = rule["SourceSecurityGroupId"]["Fn::GetAtt"][0]
+        target = rule["GroupId"]["Fn::GetAtt"][0]
+        allowed.add((short[source], short[target], rule["FromPort"]))
+    wanted = {("The", one, PORT) for one in COMPONENTS}  # the load balancer
+    wanted |= {(a, b, PORT) for a in COMPONENTS for b in COMPONENTS if a != b}
+    wanted |= {("monolith", "PostgreSQL", 5432)}
+    ours = {rule for rule in allowed if rule[2] != 443}
+    assert ours == wanted
+    # AWS's own APIs, where tasks have no way to the internet.
+    assert {rule[0] for rule in allowed - ours} <= set(COMPONENTS)
+    opened = dict(_open_to_addresses(network))
+    assert set(opened) == {"The load balancer"} | {g for g in opened if "endpoint" in g.lower()}
+    assert opened["The load balancer"] == ({80} if environment == "lab" else {80, 443})
+
+
+def _open_to_addresses(resources: dict[str, Any]) -> Iterator[tuple[str, set[int]]]:
+    """Yield the groups that let in addresses, and their ports."""
+    for resource in resources.values():
+        if resource["Type"] == "AWS::EC2::SecurityGroup":
+            properties = resource["Properties"]
+            if rules := properties.get("SecurityGroupIngress"):
+                yield properties["GroupDescription"], {rule["FromPort"] for rule in rules}
