@@ -58,6 +58,17 @@ def test_sleeping_lab_pays_for_no_task_and_no_database() -> None:
     assert idle["load-balancer"] == awake["load-balancer"] == 1
 
 
+def test_arm_tasks_have_their_own_price_and_cost_a_fifth_less() -> None:
+    intel, arm, known = count(), count(architecture="arm64"), cost.prices()
+    for unit in ("vcpu", "gib"):
+        mine, other = f"fargate-{unit}-arm64", f"fargate-{unit}-x86_64"
+        assert (arm[mine], arm[other]) == (intel[other], 0)
+        cheaper, dearer = known[mine].dollars, known[other].dollars
+        assert cheaper
+        assert dearer
+        assert cheaper / dearer == pytest.approx(0.8, abs=0.01)
+
+
 def test_unknown_price_is_left_blank(tmp_path: Path) -> None:
     file = tmp_path / "prices.toml"
     file.write_text(
