@@ -27,7 +27,7 @@ def ensure_keys(folder: Path) -> None:
 
 def distribute_keys(config: RunConfig) -> None:
     """Write a folder for each component with only the keys that it needs at any stage."""
-    for component in (stages.MONOLITH, *stages.DOMAINS):
+    for component in stages.COMPONENTS:
         names = [SECRET, PUBLIC]
         if component in SESSION_SIGNERS:
             names.append(PRIVATE)

@@ -19,6 +19,8 @@ def _read_domains() -> tuple[str, ...]:
 
 DOMAINS = _read_domains()
 """The domains in their canonical order, which is that of the routing table."""
+COMPONENTS = (MONOLITH, *DOMAINS)
+"""The monolith, and the services in canonical order."""
 
 
 class UnknownDomainError(ValueError):

@@ -54,10 +54,9 @@ def main() -> int:
 
 def component_secrets(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Return the files of each container's volume."""
-    components = (stages.MONOLITH, *stages.DOMAINS)
     given = {
         name: {each: made[each] for each in (session_keys.SECRET, session_keys.PUBLIC)}
-        for name in components
+        for name in stages.COMPONENTS
     }
     for signer in SESSION_SIGNERS:
         given[signer][session_keys.PRIVATE] = made[session_keys.PRIVATE]

@@ -85,7 +85,7 @@ def _prepare(config: RunConfig) -> Supervisor:
     session_keys.ensure_keys(config.secrets_folder)
     session_keys.distribute_keys(config)
     active = routes.load().at(config.extracted)
-    places = {name: _instances(config, name) for name in (stages.MONOLITH, *stages.DOMAINS)}
+    places = {name: _instances(config, name) for name in stages.COMPONENTS}
     listen = Address(HOST, config.ports[GATEWAY])
     revision = os.environ.get("REVISION", "dev")
     file = process_specs.routes_file(config)

@@ -55,7 +55,6 @@ def all_specs(config: RunConfig, dynoxide: Path) -> tuple[ProcessSpec, ...]:
     Domains can move while the forum runs, which starts their services. `dynoxide` is the path of
     the datastore's binary.
     """
-    components = (stages.MONOLITH, *stages.DOMAINS)
     return (
         ProcessSpec(
             GATEWAY,
@@ -64,8 +63,8 @@ def all_specs(config: RunConfig, dynoxide: Path) -> tuple[ProcessSpec, ...]:
             folder=config.run_folder,
             restarted=config.restart,
         ),
-        *(_component(config, component) for component in components),
-        *(_worker(config, component) for component in components),
+        *(_component(config, component) for component in stages.COMPONENTS),
+        *(_worker(config, component) for component in stages.COMPONENTS),
         _bus_recovery(config),
         *_datastores(config, dynoxide),
         _python(

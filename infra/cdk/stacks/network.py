@@ -26,7 +26,6 @@ INTERFACES = {
     "Sns": ec2.InterfaceVpcEndpointAwsService.SNS,
     "Sqs": ec2.InterfaceVpcEndpointAwsService.SQS,
 }
-EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
 
 
 class Network(Stack):
@@ -67,7 +66,7 @@ class Network(Stack):
         self.balancer_group = self._group("Balancer", "The load balancer")
         self.component_groups = {
             name: self._group(name.capitalize(), f"Tasks of {name} and of its worker")
-            for name in EVERYBODY
+            for name in stages.COMPONENTS
         }
         self.database_group = self._group("Database", "PostgreSQL", outbound=False)
         self._let_in()

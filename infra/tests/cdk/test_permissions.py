@@ -12,7 +12,6 @@ from infra import domains, stages
 from infra.cdk.components import PORT
 from infra.tests.cdk.templates import Templates, templates, texts
 
-COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
 LAB = templates()
 IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -67,7 +66,7 @@ def test_calls_of_a_move_are_made_by_no_component() -> None:
     assert {path.rpartition("/")[2] for path in users} == {"records.py"}, users
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", stages.COMPONENTS)
 def test_tasks_may_do_what_their_program_calls_and_no_more(component: str) -> None:
     arn = r"arn:AWS::Partition:{}:AWS::Region:AWS::AccountId:{}"
     wanted = []
@@ -96,7 +95,7 @@ def test_tasks_may_do_what_their_program_calls_and_no_more(component: str) -> No
     assert [(effect, actions, sorted(resources)) for effect, actions, resources in found] == wanted
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", stages.COMPONENTS)
 @pytest.mark.parametrize("task", ["Web", "WorkerTask"])
 def test_a_task_starts_with_its_image_its_log_and_its_secrets_only(
     component: str, task: str
@@ -132,13 +131,13 @@ def test_groups_let_in_their_callers_and_nobody_else(environment: str) -> None:
         source = rule["SourceSecurityGroupId"]["Fn::GetAtt"][0]
         target = rule["GroupId"]["Fn::GetAtt"][0]
         allowed.add((short[source], short[target], rule["FromPort"]))
-    wanted = {("The", one, PORT) for one in COMPONENTS}  # the load balancer
-    wanted |= {(a, b, PORT) for a in COMPONENTS for b in COMPONENTS if a != b}
+    wanted = {("The", one, PORT) for one in stages.COMPONENTS}  # the load balancer
+    wanted |= {(a, b, PORT) for a in stages.COMPONENTS for b in stages.COMPONENTS if a != b}
     wanted |= {("monolith", "PostgreSQL", 5432)}
     ours = {rule for rule in allowed if rule[2] != 443}
     assert ours == wanted
     # AWS's own APIs, where tasks have no way to the internet.
-    assert {rule[0] for rule in allowed - ours} <= set(COMPONENTS)
+    assert {rule[0] for rule in allowed - ours} <= set(stages.COMPONENTS)
     opened = dict(_open_to_addresses(network))
     assert set(opened) == {"The load balancer"} | {g for g in opened if "endpoint" in g.lower()}
     assert opened["The load balancer"] == ({80} if environment == "lab" else {80, 443})

@@ -19,7 +19,6 @@ from infra.domains import SERVICES
 from infra.runner.config import ROOT, worker_name
 from infra.tests.cdk.templates import Templates, settings, templates
 
-EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 FULL = templates()
 
@@ -28,7 +27,7 @@ def image_of(component: str) -> str:
     return (ROOT / components.dockerfile(component)).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("name", stages.COMPONENTS)
 def test_port_is_the_same_everywhere(name: str) -> None:
     container = FULL.container(name)
     (mapping,) = container["PortMappings"]
@@ -46,7 +45,7 @@ def test_port_is_the_same_everywhere(name: str) -> None:
     assert balanced["ContainerName"] == name
 
 
-@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("name", stages.COMPONENTS)
 def test_health_check_is_the_same_everywhere(name: str) -> None:
     stack = "edge" if name == stages.MONOLITH else name
     group = FULL.one("AWS::ElasticLoadBalancingV2::TargetGroup", stack)
@@ -57,7 +56,7 @@ def test_health_check_is_the_same_everywhere(name: str) -> None:
     assert ["CMD", *json.loads(configured)] == command
 
 
-@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("name", stages.COMPONENTS)
 def test_name_is_the_same_everywhere(name: str) -> None:
     stack = FULL.stack(name)["Resources"].values()
     (known,) = (each for each in stack if each["Type"] == "AWS::ServiceDiscovery::Service")
@@ -68,7 +67,7 @@ def test_name_is_the_same_everywhere(name: str) -> None:
     assert name in {entry["component"] for entry in _routes()} | {stages.MONOLITH}
 
 
-@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("name", stages.COMPONENTS)
 def test_worker_runs_the_same_command_as_in_compose(name: str) -> None:
     program = worker_name(name)
     container = FULL.container(program)

@@ -11,8 +11,7 @@ from infra.cdk.options import OptionsError, read_options
 from infra.runner.config import worker_name
 from infra.tests.cdk.templates import CERTIFICATE, Templates, settings, templates, texts
 
-EVERYBODY = (stages.MONOLITH, *stages.DOMAINS)
-PROGRAMS = (*EVERYBODY, *map(worker_name, EVERYBODY))
+PROGRAMS = (*stages.COMPONENTS, *map(worker_name, stages.COMPONENTS))
 LAB, PRODUCTION = templates(), templates(environment="production")
 
 
@@ -62,7 +61,7 @@ def test_monolith_has_the_signing_key_while_it_owns_users() -> None:
     assert "SESSION_PRIVATE_KEY" in {each["Name"] for each in alone["Secrets"]}
 
 
-@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("name", stages.COMPONENTS)
 def test_component_has_permissions_for_its_own_resources_only(name: str) -> None:
     by_sid = {each["Sid"]: each for each in statements(LAB, name) if "Sid" in each}
     tables = texts(by_sid["OwnTables"]["Resource"]) if "OwnTables" in by_sid else ""
@@ -127,16 +126,16 @@ def test_everything_scales_between_its_bounds(made: Templates) -> None:
         each.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "backlog")
         for each in policies
     ]
-    assert kinds.count("ALBRequestCountPerTarget") == len(EVERYBODY)
-    assert kinds.count("ECSServiceAverageCPUUtilization") == len(EVERYBODY)
-    assert kinds.count("backlog") == len(EVERYBODY)
+    assert kinds.count("ALBRequestCountPerTarget") == len(stages.COMPONENTS)
+    assert kinds.count("ECSServiceAverageCPUUtilization") == len(stages.COMPONENTS)
+    assert kinds.count("backlog") == len(stages.COMPONENTS)
     for each in policies:
         if "CustomizedMetricSpecification" in each:
             assert each["TargetValue"] == scaling.BACKLOG_PER_TASK
 
 
 def test_production_has_redundant_tasks_and_no_public_addresses() -> None:
-    for name in EVERYBODY:
+    for name in stages.COMPONENTS:
         assert components.size(PRODUCTION.options, name).min_tasks >= 2
     for service in PRODUCTION.all("AWS::ECS::Service"):
         configuration = service["NetworkConfiguration"]["AwsvpcConfiguration"]
@@ -195,7 +194,7 @@ def test_service_is_deployed_alone(name: str) -> None:
 
 def test_alarms_cover_every_component_and_are_on_the_dashboard() -> None:
     found = {each["AlarmName"] for each in LAB.all("AWS::CloudWatch::Alarm")}
-    for name in EVERYBODY:
+    for name in stages.COMPONENTS:
         assert {f"forum-{name}-{what}" for what in ("failing", "slow", "unhealthy")} <= found
         assert {f"forum-{name}-worker-{what}" for what in ("deadletters", "outbox")} <= found
     for name in stages.DOMAINS:
@@ -241,7 +240,7 @@ def test_sleeping_lab_runs_nothing() -> None:
 )
 def test_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any]) -> None:
     made = templates(strategy=name)
-    for component in EVERYBODY:
+    for component in stages.COMPONENTS:
         service = made.service(component)
         configuration = service["DeploymentConfiguration"]
         assert configuration["Strategy"] == name.upper().replace("-", "_")

@@ -8,7 +8,6 @@ from infra import stages
 from infra.runner.config import worker_name
 from infra.tests.cdk.templates import Templates, templates, texts
 
-COMPONENTS = (stages.MONOLITH, *stages.DOMAINS)
 LAB, PRODUCTION = templates(), templates(environment="production")
 DATA = {
     *("AWS::DynamoDB::Table", "AWS::RDS::DBInstance", "AWS::S3::Bucket"),
@@ -53,7 +52,7 @@ def test_lab_leaves_nothing_that_costs() -> None:
 
 
 @pytest.mark.parametrize(("made", "tasks"), [(LAB, (1, 1)), (PRODUCTION, (2, 1))])
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", stages.COMPONENTS)
 def test_least_number_of_tasks(made: Templates, tasks: tuple[int, int], component: str) -> None:
     least = {
         texts(target["ResourceId"]).rpartition("/")[2]: target["MinCapacity"]
@@ -70,7 +69,7 @@ def test_least_number_of_tasks(made: Templates, tasks: tuple[int, int], componen
 @pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
 def test_a_target_is_healthy_when_it_says_it_is_ready(made: Templates) -> None:
     groups = list(made.all("AWS::ElasticLoadBalancingV2::TargetGroup"))
-    assert len(groups) == len(COMPONENTS)
+    assert len(groups) == len(stages.COMPONENTS)
     for group in groups:
         assert group["HealthCheckPath"] == "/readyz"
         assert group["Matcher"] == {"HttpCode": "200"}
@@ -103,7 +102,7 @@ def test_monolith_starts_after_its_migrations_have_succeeded(made: Templates) ->
     assert monolith["DependsOn"] == [{"ContainerName": "migrate", "Condition": "SUCCESS"}]
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", stages.COMPONENTS)
 @pytest.mark.parametrize("what", ALARMS)
 def test_alarm_watches_its_own_metric(component: str, what: str) -> None:
     metric, statistic, threshold, (above, looked_at), missing = ALARMS[what]
