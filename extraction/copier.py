@@ -127,9 +127,8 @@ class Copier:
             records, after = self._target.read_page(after, PAGE_SIZE)
             for portion in _portions(records):
                 if extra := self._copy_only(portion):
-                    # The owner deletes the posts of a deleted thread. The target hides them when
-                    # it knows of the thread's deletion, which may take an event as long as it
-                    # waits in a queue.
+                    # The owner deletes the posts of a deleted thread. The target hides them as
+                    # soon as it knows of the deletion, whose event may still wait in a queue.
                     self._update_references(extra)
                     again = self._target.read_many([one["id"] for one in extra])
                     extra = self._copy_only(list(again.values()))

@@ -191,18 +191,20 @@ class Reintegrate:
         """
         for domain in self._move.deployment.extracted - {self._domain}:
             rows = self._endpoints.monolith_records[domain]
-            items = self._endpoints.service_records[domain]
-            for batch in id_batches(rows.placeholder_ids()):
-                rows.update_replica(list(items.read_many(batch).values()))
+            self._update_replica(domain, rows.placeholder_ids())
 
     def _copy_threads(self, posts: Sequence[Record]) -> None:
         """Copy the threads of some posts, if a service owns them."""
-        if THREADS.name not in self._move.deployment.extracted:
-            return
-        ids = dict.fromkeys(post["thread_id"] for post in posts if "thread_id" in post)
-        for batch in id_batches(list(ids)):
-            found = self._endpoints.service_records[THREADS.name].read_many(batch)
-            self._endpoints.monolith_records[THREADS.name].update_replica(list(found.values()))
+        if THREADS.name in self._move.deployment.extracted:
+            ids = dict.fromkeys(post["thread_id"] for post in posts if "thread_id" in post)
+            self._update_replica(THREADS.name, list(ids))
+
+    def _update_replica(self, domain: str, ids: Sequence[str]) -> None:
+        """Copy some records of another domain from their service, ahead of their events."""
+        rows = self._endpoints.monolith_records[domain]
+        items = self._endpoints.service_records[domain]
+        for batch in id_batches(ids):
+            rows.update_replica(list(items.read_many(batch).values()))
 
     def _copy_changes(self) -> int:
         """Copy changes until few are left; return the number of records."""
