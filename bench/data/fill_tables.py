@@ -29,7 +29,7 @@ def into_tables(client: Any, prefix: str, content: Content, progress: ReportProg
     bulk = Bulk(client, prefix)
     outboxes = {name: one.outbox(bulk, utc_now, uuid7) for name, one in SERVICES.items()}
     responses = IdempotencyStore(bulk, "none", utc_now)
-    users = UserStore(bulk, outboxes["users"], responses, utc_now)
+    users = UserStore(bulk, outboxes["users"], responses)
     threads = ThreadStore(bulk, outboxes["threads"], responses)
     posts = PostStore(bulk, outboxes["posts"], responses)
     to_threads = ThreadEventHandlers(bulk, outboxes["threads"]).handlers()

@@ -64,7 +64,7 @@ class UsersService(ServiceRuntime[UsersSettings, SessionClaims]):
 
     def _store_on(self, database: Database) -> DynamoStore:
         responses = IdempotencyStore(database, tables.IDEMPOTENCY.name, self.clock)
-        return DynamoStore(database, self.outbox, responses, self.clock)
+        return DynamoStore(database, self.outbox, responses)
 
     def _users_on(self, store: DynamoStore) -> Users:
         issuer = Issuer(self.settings.session_private_key.get_secret_value())

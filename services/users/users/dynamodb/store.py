@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from chassis import codec
-from chassis.clock import Clock
 from chassis.dynamodb.database import Action, Database, TransactionCanceled
 from chassis.idempotency import store as idempotency
 from chassis.idempotency.keys import DuplicateIdempotencyKey, IdempotencyKey
@@ -34,12 +33,10 @@ class DynamoStore:
         database: Database,
         outbox: DynamoOutbox,
         responses: IdempotencyStore,
-        clock: Clock,
     ) -> None:
         self._db = database
         self._outbox = outbox
         self._responses = responses
-        self._clock = clock
 
     def get(self, user_id: str) -> Account | None:
         """Read an account; strongly consistent."""
