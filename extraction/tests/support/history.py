@@ -42,7 +42,7 @@ class History:
         self._keep("users", self.moderator, user.version, role="moderator")
 
     def write(self, operation: str, one: int, other: int) -> None:
-        """Try an operation; the numbers choose what it is done to, and by whom."""
+        """Try an operation; the numbers choose its object and its actor."""
         self._number += 1
         self.forum.time.advance(0.5)
         domain = OPERATIONS[operation]

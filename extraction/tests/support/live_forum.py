@@ -63,7 +63,7 @@ class VirtualTime:
         self._now = utc_now()
         self._ids = 0
         self.meanwhile: Callable[[], None] = lambda: None
-        """What the rest of the forum does during a pause."""
+        """The activity of the rest of the forum during a pause."""
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Let moves and the state of ownership use this time."""
@@ -334,7 +334,7 @@ class LiveForum:
 
 @dataclass
 class _KnownThreads:
-    """What the posts service asks the owner of threads for."""
+    """The client with which the posts service reads threads from their owner."""
 
     forum: LiveForum
 
@@ -350,7 +350,7 @@ class _KnownThreads:
 
 
 class _RemoteThreads(_KnownThreads):
-    """What the monolith asks the threads service for."""
+    """The client with which the monolith reads threads from their service."""
 
     def get(self, thread_id: str) -> Any:
         record = self.record(thread_id)

@@ -11,7 +11,7 @@ from forum.users.models import UserRow
 
 @dataclass(frozen=True)
 class Handle:
-    """What distinguishes a user from others with the same display name."""
+    """The username and role, which distinguish users with the same display name."""
 
     username: str
     role: str

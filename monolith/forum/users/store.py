@@ -387,7 +387,12 @@ def _require_changeable(
     *,
     locked: bool = False,
 ) -> UserRow:
-    """Return the user whom an actor may change like this."""
+    """Return the user to change.
+
+    Raises:
+        Forbidden: the actor may not make these changes.
+        NotFound: there is no such user.
+    """
     user = _require_user(session, user_id, locked=locked)
     if actor.suspended:
         detail = "This account is suspended."

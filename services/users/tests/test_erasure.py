@@ -133,7 +133,7 @@ def test_only_one_of_many_erasure_requests_starts_one(app, client, settings, ada
     def erase(racer, _):
         return racer.delete(ada.path, json={"password": PASSWORD}, headers=ada.headers)
 
-    # Each of them names the password, and so many attempts are too many.
+    # Each request contains the password, and the number of attempts is limited.
     outcomes = Counter(answer.status_code for answer in race(app, erase))
     assert outcomes[202] == 1
     assert set(outcomes) <= {202, 401, 429}

@@ -329,7 +329,12 @@ class Users:
         return Session(user, expires_at, token)
 
     def _require_changeable(self, actor: User, user_id: str, changes: dict[str, Any]) -> User:
-        """Return the user whom an actor may change like this."""
+        """Return the user to change.
+
+        Raises:
+            Forbidden: the actor may not make these changes.
+            NotFound: there is no such user.
+        """
         user = actor if user_id == actor.id else self.get(user_id)
         if actor.suspended:
             detail = "This account is suspended."

@@ -12,7 +12,7 @@ from users.model import SessionClaims
 
 PASSWORD = "correct horse battery"
 CONFIRMED = {"password": PASSWORD}
-"""What confirms an erasure or a change of a role."""
+"""The part of a request that confirms an erasure or a change of a role."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ RACERS = 50
 def race(start: Client, request: Callable[[Client, int], Answer]) -> list[Answer]:
     """Send a request 50 times concurrently, each on its own connection.
 
-    One that is told to try again, since few passwords are hashed at once, does so.
+    A request that gets a 429, because few passwords are hashed at once, is repeated.
     """
     clients = [Client(start.forum, start.transcript, start.token) for _ in range(RACERS)]
     barrier = Barrier(RACERS)
