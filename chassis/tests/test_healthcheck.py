@@ -1,38 +1,28 @@
-import http.server
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from chassis import healthcheck
+from tests.support.servers import Server, reply
+from tests.support.waits import wait_until
 
 
 @contextmanager
 def serving(status: int, seconds: float = 0) -> Iterator[int]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            time.sleep(seconds)
-            self.send_response(status if self.path == "/well" else 500)
-            self.end_headers()
-            self.wfile.write(b"told")
+    def answer(request: BaseHTTPRequestHandler, _: bytes) -> None:
+        time.sleep(seconds)
+        reply(request, status if request.path == "/well" else 500, b"told")
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with Server(answer) as server:
+        yield server.port
 
 
 @pytest.mark.parametrize(("status", "well"), [(200, True), (404, True), (503, False), (500, False)])
@@ -74,3 +64,11 @@ def test_healthcheck_runs_without_any_library() -> None:
     with serving(200) as port:
         command = [sys.executable, "-S", healthcheck.__file__, str(port), "/well"]
         assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_fake_server_waits_for_its_threads() -> None:
+    before = threading.active_count()
+    with serving(200, 0.5) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"GET /well HTTP/1.1\r\n\r\n")
+        wait_until(lambda: threading.active_count() > before + 1)
+    assert threading.active_count() == before

@@ -14,7 +14,9 @@ Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 
 class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
+    # Closing it waits for its threads: one that outlives its test prints into another's output,
+    # and on Python 3.11 a traceback can break `ast.parse` in another thread (CPython's gh-106905).
+    daemon_threads = False
     request_queue_size = 128  # races connect all at once
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -24,12 +26,12 @@ class _Listener(ThreadingHTTPServer):
 
 
 class Server:
-    """HTTP server on a free port of the loopback address."""
+    """HTTP server on a port of the loopback address, by default a free one."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, *, port: int = 0) -> None:
         self.connections = 0
         self._open: set[socket.socket] = set()
-        self._server = _Listener(("127.0.0.1", 0), self._handler(answer))
+        self._server = _Listener(("127.0.0.1", port), self._handler(answer))
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
@@ -43,14 +45,15 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
-        """Close every connection and stop listening; idempotent."""
+        """Stop listening, close every connection and wait for its threads; idempotent."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
-            self._server.server_close()
+            self._server.socket.close()
             for connection in list(self._open):
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+            self._server.server_close()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -107,4 +110,5 @@ def reply(
     for name, value in headers:
         request.send_header(name, value)
     request.end_headers()
-    request.wfile.write(body)
+    if request.command != "HEAD":
+        request.wfile.write(body)

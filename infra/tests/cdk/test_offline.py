@@ -2,9 +2,8 @@
 
 import copy
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -16,6 +15,7 @@ from infra.local_cloud.template_filter import (
     resource_kind,
 )
 from infra.tests.cdk.templates import templates
+from tests.support.servers import Server, reply
 
 
 def test_only_resources_rejected_by_the_emulator_are_removed() -> None:
@@ -59,21 +59,14 @@ def test_removing_a_referenced_resource_is_an_error() -> None:
         remove_unsupported({"Resources": {"Flow": flow}, "Outputs": {"It": out}})
 
 
-class Target(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/readyz" else 503)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
+def answer(request: BaseHTTPRequestHandler, _: bytes) -> None:
+    reply(request, 200 if request.path == "/readyz" else 503, b"")
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with Server(answer) as server:
+        yield server.port
 
 
 def test_target_is_healthy_when_its_status_matches_the_codes(port: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from infra.gateway import process as gateway
 from infra.gateway import routes
 from infra.gateway.configuration import READY_PATH, Address, GatewayConfig
 from infra.runner.free_port import free_port
+from tests.support.servers import Server, reply
 
 Behaviour = Callable[["Upstream", int], str]
 """Return the reaction to a request, given the number so far: "answer", "drop" or "hang"."""
@@ -52,59 +53,34 @@ def unready(upstream: Upstream) -> None:
 def serving(upstream: Upstream) -> Iterator[Upstream]:
     """Serve a fake component during the block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = 65536
+    def answer(request: BaseHTTPRequestHandler, _: bytes) -> None:
+        if upstream.released.is_set():
+            request.close_connection = True  # the server is gone, with its persistent connections
+            return
+        if request.path == READY_PATH:
+            upstream.looks += 1
+            degraded = () if upstream.ready else (("X-Envoy-Degraded", "true"),)
+            reply(request, 200 if upstream.ready else 503, b"", degraded)
+            return
+        upstream.received.append((request.command, request.path))
+        action = upstream.behaviour(upstream, len(upstream.received))
+        if action == "drop":
+            request.close_connection = True
+            return
+        if action == "hang":
+            upstream.released.wait(60)
+            request.close_connection = True
+            return
+        seen = {"name": upstream.name, "path": request.path, "headers": dict(request.headers)}
+        reply(request, 200, json.dumps(seen).encode())
 
-        def handle_any(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            self.rfile.read(length)
-            if upstream.released.is_set():
-                self.close_connection = True  # the server is gone, with its persistent connections
-                return
-            if self.path == READY_PATH:
-                upstream.looks += 1
-                self.send_response(200 if upstream.ready else 503)
-                if not upstream.ready:
-                    self.send_header("X-Envoy-Degraded", "true")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            upstream.received.append((self.command, self.path))
-            action = upstream.behaviour(upstream, len(upstream.received))
-            if action == "drop":
-                self.close_connection = True
-                return
-            if action == "hang":
-                upstream.released.wait(60)
-                self.close_connection = True
-                return
-            seen = {"name": upstream.name, "path": self.path, "headers": dict(self.headers)}
-            body = json.dumps(seen).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
-        setattr(Handler, f"do_{method}", Handler.handle_any)
     upstream.port = upstream.port or free_port()
     upstream.released.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", upstream.port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield upstream
-    finally:
-        upstream.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with Server(answer, port=upstream.port):
+        try:
+            yield upstream
+        finally:
+            upstream.released.set()
 
 
 @dataclass
