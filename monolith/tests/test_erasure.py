@@ -3,10 +3,12 @@
 import itertools
 
 import pytest
+from sqlalchemy import select
 
 from chassis.clock import utc_now, uuid7
 from chassis.messaging.events import Event
 from forum.bootstrap import Bootstrap
+from forum.idempotency import StoredResponse
 from forum.outbox import SqlOutbox
 from forum.users.persistence import UnknownErasure
 from tests.support import schemas
@@ -87,6 +89,25 @@ def test_erasure_of_an_existing_or_unknown_account_is_404(client, ada):
         answer = client.get(f"{PATH}/{person_id}/erasure")
         assert answer.status_code == 404
         assert answer.json["detail"] == "Erasure not found."
+
+
+def test_erased_user_leaves_no_stored_response(client, database):
+    key, headers, ids = {"Idempotency-Key": "once"}, {}, {}
+    for name in ("grace", "heidi"):
+        new = {"username": name, "password": PASSWORD}
+        ids[name] = client.post(PATH, json=new, headers=key).json["id"]
+        token = client.post(f"{PATH}/sessions", json=new).json["token"]
+        headers[name] = key | {"Authorization": f"Bearer {token}"}
+        thread = client.post("/api/threads", json={"title": "T"}, headers=headers[name]).json["id"]
+        post = {"thread_id": thread, "body": "B"}
+        assert client.post("/api/posts", json=post, headers=headers[name]).status_code == 201
+    path, body = f"{PATH}/{ids['grace']}", {"password": PASSWORD}
+    assert client.delete(path, json=body, headers=headers["grace"]).status_code == 202
+    with database.reading() as session:
+        scopes = session.scalars(select(StoredResponse.scope)).all()
+    assert sorted(scope.partition(" /")[0] for scope in scopes) == sorted(
+        ["newcomer heidi", ids["heidi"], ids["heidi"]]
+    )
 
 
 @pytest.mark.parametrize("settings", STAGES, indirect=True)

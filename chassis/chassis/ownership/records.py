@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from chassis.batching import batched
 from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
 from chassis.dynamodb.tables import Table
-from chassis.idempotency.keys import RETENTION
+from chassis.idempotency.keys import RETENTION, IdempotencyKey
+from chassis.idempotency.store import item_key
 from chassis.messaging.dynamodb_outbox import SHARDS
 
 Record = dict[str, Any]
@@ -125,8 +126,8 @@ class IdempotencyRecords:
         while True:
             items, after = self._db.scan(self._table, after, least=("expires", first))
             yield [
-                {"kind": "answer", "expires": item["expires"]}
-                | {name: item[name] for name in ("scope", "fingerprint", "answer")}
+                {"kind": "answer", "scope": f"{item['owner_id']} {item['request_key']}"}
+                | {name: item[name] for name in ("fingerprint", "answer", "expires")}
                 for item in items
             ]
             if after is None:
@@ -135,13 +136,20 @@ class IdempotencyRecords:
     def write(self, records: Iterable[Record]) -> None:
         """Store responses."""
         items = [
-            {name: record[name] for name in ("scope", "fingerprint", "answer", "expires")}
+            _item_key(record["scope"])
+            | {name: record[name] for name in ("fingerprint", "answer", "expires")}
             for record in records
             if record["kind"] == "answer"
         ]
         write_in_batches(
             self._db, (([self._db.put(self._table, item)], item_size(item)) for item in items)
         )
+
+
+def _item_key(scope: str) -> dict[str, str]:
+    """Return the key of the item for an idempotency key's scope: path and key have no spaces."""
+    owner, path, key = scope.rsplit(" ", 2)
+    return item_key(IdempotencyKey(owner, path, key, ""))
 
 
 class ChangeFeed:

@@ -69,3 +69,21 @@ def test_key_expires_after_24_hours(responses, database, watch):
     assert responses.find_response(KEY) is None
     database.transact([responses.store_response(KEY, {"id": "n2"})])
     assert responses.find_response(KEY) == {"id": "n2"}
+
+
+def test_responses_of_an_owner_are_deleted_all_at_once(responses, database):
+    others = IdempotencyKey("bob", "/api/notes", "k1", "fingerprint-1")
+    keys = [IdempotencyKey("ann", "/api/notes", f"k{number}", "f") for number in range(45)]
+    for number, key in enumerate([*keys, others]):
+        database.transact([responses.store_response(key, {"id": f"n{number}"})])
+    store.delete_responses(database, NOTES.name, "ann")
+    assert [responses.find_response(key) for key in keys] == [None] * 45
+    assert responses.find_response(others)
+
+
+def test_response_about_one_thing_is_deleted_alone(responses, database):
+    keys = [IdempotencyKey("ann", "/api/notes", f"k{number}", "f") for number in range(2)]
+    for number, key in enumerate(keys):
+        database.transact([responses.store_response(key, {"id": f"n{number}"})])
+    database.transact(responses.delete_response("ann", "n0"))
+    assert [bool(responses.find_response(key)) for key in keys] == [False, True]

@@ -15,7 +15,7 @@ from chassis.http.responses import json_response, public_json_response
 from chassis.http.routing import add_routes, delete, get, patch, post, put
 from chassis.idempotency.keys import IdempotencyKeys
 from forum.users.port import Registration, Session, SessionClaims
-from forum.users.rules import username_key
+from forum.users.rules import newcomer, username_key
 from forum.users.schemas import (
     Credentials,
     ErasingOut,
@@ -69,8 +69,7 @@ class UsersApi:
     def register(self, body: NewUser) -> Response:
         """Open an account."""
         new = Registration(body.username, body.display_name, body.password)
-        # Nobody is signed in yet: two people who choose the same key must not collide.
-        owner = f"newcomer {username_key(body.username)}"
+        owner = newcomer(username_key(body.username))
         key = read_idempotency_key(self._idempotency_keys, owner, body.model_dump())
         view = self._users.register(new, request.remote_addr or "", key)
         return _user_response(UserOut(**view), view["version"], status=201)

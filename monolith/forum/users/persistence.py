@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import and_, delete, or_, update
 from sqlalchemy.orm import Session
 
 from chassis import codec
 from forum.database import insert_into
+from forum.idempotency import StoredResponse
 from forum.users.models import Credential, ErasureRow, UserRow
 from forum.users.port import Identity
-from forum.users.rules import FORMER_MEMBER, MEMBER
+from forum.users.rules import FORMER_MEMBER, MEMBER, newcomer
 from forum.users.state import BLANK_PROFILE, UserState
 
 # The service makes usernames unique; a replica may see an old and a new holder at once.
@@ -84,7 +85,22 @@ def anonymise(session: Session, user_id: str, version: int, now: datetime) -> bo
         ).returning(UserRow.id)
     ).first()
     session.execute(delete(Credential).where(Credential.user_id == user_id))
+    forget_responses(session, user_id)
     return done is not None
+
+
+def forget_responses(session: Session, user_id: str) -> None:
+    """Delete the responses to an erased user's idempotency keys, and to their registration."""
+    own = StoredResponse.scope.startswith(f"{user_id} ", autoescape=True)
+    registration = and_(
+        StoredResponse.scope.startswith(newcomer(""), autoescape=True),
+        StoredResponse.response["id"].as_string() == user_id,
+    )
+    session.execute(
+        delete(StoredResponse)
+        .where(or_(own, registration))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def confirm_erasure(session: Session, user_id: str, component: str, now: datetime) -> None:

@@ -19,3 +19,11 @@ def username_key(username: str) -> str:
     A sign-in may contain any text, and one character can expand to many, so the key is truncated.
     """
     return unicodedata.normalize("NFKC", normalize_username(username).casefold())[:MAX_USERNAME_KEY]
+
+
+def newcomer(key: str) -> str:
+    """Return the owner of the idempotency keys of those who register with a username's key.
+
+    Nobody is signed in yet: two people who choose the same idempotency key must not collide.
+    """
+    return f"newcomer {key}"

@@ -34,7 +34,7 @@ from forum.outbox import Recorder
 from forum.pagination import Listing, paginate
 from forum.users import events
 from forum.users.models import Credential, ErasureRow, SignInAttempts, UserRow
-from forum.users.persistence import confirm_erasure
+from forum.users.persistence import confirm_erasure, forget_responses
 from forum.users.port import Erasure, Identity, Limits, Registration, Session, SessionClaims
 from forum.users.rules import FORMER_MEMBER, MODERATOR, normalize_username, username_key
 from forum.users.state import BLANK_PROFILE, User
@@ -249,6 +249,7 @@ class SqlUsers:
             actor.erased = True
             actor.version += 1
             session.execute(delete(Credential).where(Credential.user_id == user_id))
+            forget_responses(session, user_id)
             session.add(
                 ErasureRow(
                     user_id=user_id,

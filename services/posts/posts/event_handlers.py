@@ -6,6 +6,7 @@ Events may come in any order, any number of times, and at the same time as other
 from collections.abc import Mapping
 
 from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
+from chassis.idempotency.store import delete_responses
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.messaging.events import Event, EventHandler, parse_data
 from posts import events
@@ -43,6 +44,7 @@ class EventHandlers:
 
     def _forget_user(self, event: Event) -> None:
         """Forget an erased user and confirm it, both or neither, and only once."""
+        delete_responses(self._db, tables.IDEMPOTENCY.name, event.subject)
         forgotten = self._outbox.record(events.FORGOTTEN, event.subject, event.version, {})
         try:
             self._db.transact([self._users.tombstone(event), forgotten])

@@ -177,6 +177,16 @@ def test_erased_user_leaves_nothing_in_the_replica(write, ada, tell, database):
     }
 
 
+def test_erased_user_leaves_no_stored_response(client, ada, bob, thread, tell, database):
+    for person in (ada, bob):
+        new = {"thread_id": thread, "body": f"By {person.id}"}
+        headers = person.headers | {"Idempotency-Key": "once"}
+        assert client.post(PATH, json=new, headers=headers).status_code == 201
+    tell(user_event(ada, 2, "user.erased"))
+    stored, _ = database.scan("posts-responses", None)
+    assert [item["owner_id"] for item in stored] == [bob.id]
+
+
 def test_forgotten_event_is_published_exactly_once(ada, tell, recorded):
     erased = user_event(ada, 3, "user.erased")
     with ThreadPoolExecutor(8) as pool:

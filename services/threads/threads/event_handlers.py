@@ -7,10 +7,12 @@ from collections.abc import Mapping
 
 from chassis.clock import format_timestamp
 from chassis.dynamodb.database import Database, TransactionCanceled
+from chassis.idempotency.store import delete_responses
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.messaging.events import Event, EventHandler, parse_data
 from chassis.ownership.state import OwnershipStore, State, cutover_in_progress
 from threads import events
+from threads.dynamodb import tables
 from threads.dynamodb.post_counter import CountedPost, PostCounter, UnknownThread
 from threads.dynamodb.user_replica import UserReplica
 
@@ -41,6 +43,7 @@ class EventHandlers:
 
     def _forget_user(self, event: Event) -> None:
         """Forget an erased user and confirm it, both or neither, and only once."""
+        delete_responses(self._db, tables.IDEMPOTENCY.name, event.subject)
         forgotten = self._outbox.record(events.FORGOTTEN, event.subject, event.version, {})
         try:
             self._db.transact([self._users.tombstone(event), forgotten])

@@ -121,6 +121,20 @@ def test_reused_name_belongs_to_another_user(client, erased, apply, ada):
     assert client.get(f"{PATH}/{heir['id']}/erasure").status_code == 404
 
 
+def test_registration_is_not_repeated_from_an_erased_account(client, dynamo, settings):
+    new, key = {"username": "grace", "password": PASSWORD}, {"Idempotency-Key": "once"}
+    first = client.post(PATH, json=new, headers=key).json
+    token = client.post(f"{PATH}/sessions", json=new).json["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    path = f"{PATH}/{first['id']}"
+    assert client.delete(path, json={"password": PASSWORD}, headers=headers).status_code == 202
+    database = dynamo.database(settings.table_prefix)
+    assert database.scan("users-responses", None) == ([], None)
+    second = client.post(PATH, json=new, headers=key)
+    assert second.status_code == 201
+    assert second.json["id"] != first["id"]
+
+
 def test_erasure_without_replica_holders_finishes_at_once(settings, ada):
     alone = settings.model_copy(update={"replica_holders": frozenset()})
     client = UsersService(alone).create_app().test_client(use_cookies=False)

@@ -14,7 +14,7 @@ from chassis.http.responses import json_response, public_json_response
 from chassis.http.routing import add_routes, delete, get, patch, post, put
 from chassis.idempotency.keys import IdempotencyKeys
 from chassis.pagination import Cursors
-from users.model import SessionClaims, User, username_key
+from users.model import SessionClaims, User, newcomer, username_key
 from users.schemas import (
     Credentials,
     ErasingOut,
@@ -78,8 +78,7 @@ class UsersApi:
     def register(self, body: NewUser) -> Response:
         """Open an account."""
         new = Registration(body.username, body.display_name, body.password)
-        # Nobody is signed in yet: two people who choose the same key must not collide.
-        owner = f"newcomer {username_key(body.username)}"
+        owner = newcomer(username_key(body.username))
         key = read_idempotency_key(self._idempotency_keys, owner, body.model_dump())
         made = self._users.register(new, request.remote_addr or "", key)
         return _user_response(UserOut(**made), made["version"], status=201)

@@ -100,6 +100,14 @@ def username_key(username: str) -> str:
     return unicodedata.normalize("NFKC", normalize_username(username).casefold())[:MAX_USERNAME_KEY]
 
 
+def newcomer(key: str) -> str:
+    """Return the owner of the idempotency keys of those who register with a username's key.
+
+    Nobody is signed in yet: two people who choose the same idempotency key must not collide.
+    """
+    return f"newcomer {key}"
+
+
 def may_edit_profile(actor_id: str, user_id: str) -> bool:
     """Return whether a user may change a profile: only their own."""
     return actor_id == user_id

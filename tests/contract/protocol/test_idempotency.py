@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract.support.client import Answer, Client
 from tests.contract.support.forum import Settle
-from tests.contract.support.people import PASSWORD, People, Person
+from tests.contract.support.people import PASSWORD, People, Person, sign_in
 from tests.contract.support.racing import race
 from tests.contract.support.writing import open_thread, reply
 
@@ -142,6 +142,25 @@ def test_registration_is_repeated_after_it_took_the_name(anyone: Client, people:
     _same(first, anyone.post(USERS, new, key=_key(anyone)))
     anyone.post(USERS, new).refused(409, "urn:problem:username-taken")
     anyone.post(USERS, new, key=_key(anyone) + "2").refused(409, "urn:problem:username-taken")
+
+
+def test_responses_about_a_person_go_with_them(
+    anyone: Client, people: People, settle: Settle
+) -> None:
+    new = {"username": people.name("gone"), "display_name": "Soon Gone", "password": PASSWORD}
+    first = anyone.post(USERS, new, key=_key(anyone)).expect(201)
+    token = sign_in(anyone, new["username"], PASSWORD)
+    person = Person(people.anonymous(token), first["id"], new["username"], "Soon Gone")
+    thread = {"title": f"Stays {anyone.transcript.mark}"}
+    post = {"thread_id": open_thread(person, "Stays too")["id"], "body": "Stays"}
+    person.client.post(THREADS, thread, key="gone").expect(201)
+    person.client.post(POSTS, post, key="gone").expect(201)
+    person.erase().expect(202)
+    settle()
+    person.client.post(THREADS, thread, key="gone").refused(401)
+    person.client.post(POSTS, post, key="gone").refused(401)
+    # The name is free, and the key is new again.
+    assert anyone.post(USERS, new, key=_key(anyone)).expect(201)["id"] != first["id"]
 
 
 def test_key_belongs_to_one_user_and_path(ada: Person, ben: Person) -> None:

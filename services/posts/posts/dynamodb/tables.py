@@ -20,7 +20,7 @@ transaction costs two):
 - `posts-people`: a partition per person: the service's replica of users. A change of name is one
   write. A page reads each of its authors once, a write reads its author: up to 3,000 reads a
   second per person.
-- `posts-idempotency`: a partition per key.
+- `posts-responses`: a partition per owner of idempotency keys, with the responses of 24 hours.
 - `posts-outbox`: see `chassis.messaging.dynamodb_outbox.outbox_table`.
 - `posts-moving`: see `chassis.ownership.state.ownership_table`.
 

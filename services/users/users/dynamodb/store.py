@@ -16,7 +16,7 @@ from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.pagination import Key, Page
 from users import events
 from users.dynamodb import items, tables
-from users.model import Erasure, User
+from users.model import Erasure, User, newcomer
 from users.ports import Account, ConcurrentModification, UsernameTaken
 
 USERS = tables.USERS.name
@@ -105,6 +105,7 @@ class DynamoStore:
     def erase(self, user: User, name: str, erasure: Erasure) -> None:
         """Remove an account, free its username and begin the erasure, in one transaction."""
         self._apply(
+            *self._responses.delete_response(newcomer(name), user.id),
             self._db.delete(USERS, {"id": user.id}, UNCHANGED, expected=user.version),
             self._db.delete(USERNAMES, {"name": name}),
             self._db.put(ERASURES, codec.to_json(erasure)),

@@ -9,7 +9,7 @@ The load on each partition, and its limit (a DynamoDB partition serves 3,000 rea
 - `users-names`: a partition per name, with the id of its owner. The condition of its writes makes
   names unique.
 - `users-sign-ins`: a partition per name and address, and one per address, and window of time.
-- `users-idempotency`: a partition per key.
+- `users-responses`: a partition per owner of idempotency keys, with the responses of 24 hours.
 - `users-erasures`: a partition per erased person, with the confirmations of other components.
 - `users-outbox`: see `chassis.messaging.dynamodb_outbox.outbox_table`.
 - `users-moving`: see `chassis.ownership.state.ownership_table`.
