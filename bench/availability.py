@@ -16,8 +16,8 @@ import requests
 from bench import usage, wrk
 from bench.scenarios import Scenarios
 from bench.side import MONOLITH, Side
-from chassis.auth.sessions import SESSION_COOKIE
 from chassis.clock import uuid7
+from infra.api_document import session_cookie
 
 SOON = 1.0
 """Seconds within which a response counts as successful."""
@@ -171,7 +171,7 @@ class _Crowd:
             "pages": (f"/threads/{topic.id}", "/"),
         }
         # With a session, so that no cached page hides a failure.
-        cookies = {SESSION_COOKIE: self._token} if domain == "pages" else None
+        cookies = {session_cookie(self._url): self._token} if domain == "pages" else None
         path = rng.choice(paths[domain])
         return http.get(self._url + path, cookies=cookies, timeout=TIMEOUT)
 

@@ -7,6 +7,7 @@ from typing import Any
 from bench import usage, wrk
 from bench.scenarios import Scenario
 from bench.side import Side
+from infra.api_document import session_cookie
 
 CALM_SECONDS = 30.0
 
@@ -65,7 +66,8 @@ def compare(
     for scenario in scenarios:
         for side in sides:
             # Warm-up, not counted.
-            wrk.run(side.url, scenario.requests, 16, max(1.0, seconds / 3), cookie=scenario.cookie)
+            cookie = session_cookie(side.url) if scenario.cookie else ""
+            wrk.run(side.url, scenario.requests, 16, max(1.0, seconds / 3), cookie=cookie)
             if scenario.writes:
                 usage.calm(groups[side.name], CALM_SECONDS)
         for count in connections:
@@ -102,7 +104,7 @@ def _measure(groups: Mapping[int, str], burst: Burst) -> tuple[wrk.LoadResult, M
         scenario.requests,
         burst.connections,
         burst.seconds,
-        cookie=scenario.cookie,
+        cookie=session_cookie(burst.url) if scenario.cookie else "",
         seed=burst.number,
     )
     if scenario.writes:

@@ -1,7 +1,7 @@
 -- Sends the requests of a file, one after another and again from the start: a line holds method,
 -- path, session and body, apart by tabs. Answers counts, errors and latencies as a line of JSON.
 local sent, lines, at = 0, {}, 0
-local cookie = os.getenv("BENCH_COOKIE") == "1"
+local cookie = os.getenv("BENCH_COOKIE")
 
 function init(args)
   for line in io.lines(args[1]) do
@@ -17,7 +17,7 @@ function request()
   local method, path, token, body = unpack(lines[at])
   local headers = {}
   if token ~= "" then
-    if cookie then headers["Cookie"] = "forum_session=" .. token
+    if cookie ~= "" then headers["Cookie"] = cookie .. "=" .. token
     else headers["Authorization"] = "Bearer " .. token end
   end
   if body ~= "" then

@@ -65,10 +65,10 @@ def run(
     connections: int,
     seconds: float,
     *,
-    cookie: bool = False,
+    cookie: str = "",
     seed: int = 0,
 ) -> LoadResult:
-    """Send the requests repeatedly for some seconds."""
+    """Send the requests repeatedly for some seconds; sessions in a cookie of this name, if any."""
     with tempfile.NamedTemporaryFile("w", suffix=".requests", encoding="utf-8") as file:
         file.writelines(f"{one.method}\t{one.path}\t{one.token}\t{one.body}\n" for one in requests)
         file.flush()
@@ -80,7 +80,7 @@ def run(
             text=True,
             check=False,
             timeout=seconds + 3 * TIMEOUT,
-            env=os.environ | {"BENCH_COOKIE": "1" if cookie else "0"},
+            env=os.environ | {"BENCH_COOKIE": cookie},
         )
     reports = [line for line in done.stdout.splitlines() if line.startswith("BENCH ")]
     if done.returncode or not reports:

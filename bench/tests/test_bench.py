@@ -12,8 +12,8 @@ from bench.data.fill_sql import PASSWORD
 from bench.scenarios import Scenario, Scenarios
 from bench.side import MONOLITH, SPLIT, Side
 from bench.wrk import Request
-from chassis.auth.sessions import SESSION_COOKIE
 from infra import session_keys
+from infra.api_document import session_cookie
 
 Arena = tuple[tuple[Side, Side], Scenarios]
 SMALL = Size(users=20, threads=60, posts=300, longest=100, pages=3)
@@ -69,7 +69,7 @@ def _send(side: Side, scenario: Scenario, one: Request) -> requests.Response:
     headers = {"Content-Type": "application/json"} if one.body else {}
     if one.token and not scenario.cookie:
         headers["Authorization"] = f"Bearer {one.token}"
-    cookies = {SESSION_COOKIE: one.token} if one.token and scenario.cookie else None
+    cookies = {session_cookie(side.url): one.token} if one.token and scenario.cookie else None
     url = side.url + one.path
     return requests.request(
         one.method, url, data=one.body, headers=headers, cookies=cookies, timeout=10

@@ -55,8 +55,8 @@ def test_every_request_of_a_list_is_sent_and_counted(echo: Echo) -> None:
 
 
 def test_session_can_be_sent_as_a_cookie(echo: Echo) -> None:
-    wrk.run(echo.url, [Request("/a", token="token")], 1, 1, cookie=True)
-    assert echo.sessions == {"forum_session=token"}
+    wrk.run(echo.url, [Request("/a", token="token")], 1, 1, cookie="a_session")
+    assert echo.sessions == {"a_session=token"}
 
 
 def test_missing_wrk_names_the_install_command(

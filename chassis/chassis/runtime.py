@@ -112,7 +112,12 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
     def create_app(self) -> Flask:
         """Build the web application."""
         settings = self.settings
-        app = http_app.create_app(self.domain.name, settings.revision, {"tables": self.check})
+        app = http_app.create_app(
+            self.domain.name,
+            settings.revision,
+            {"tables": self.check},
+            secret=settings.secret_key.get_secret_value(),
+        )
         app.register_api(self.api())
         queue = optional_component_queue(settings)
         status.add_status_endpoint(app, self.outbox, queue, self.clock)

@@ -17,7 +17,7 @@ from chassis.http import app as web
 from chassis.http.requests import PageParameters, RequestBody, read_precondition
 from chassis.http.responses import json_response
 from chassis.http.text_fields import MULTI_LINE, SINGLE_LINE
-from tests.support.people import Keys
+from tests.support.people import SECRET_KEY, Keys
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def health() -> Health:
 @pytest.fixture
 def app(session_keys: Keys, health: Health) -> Flask:
     sessions = Sessions(Verifier(session_keys.public, Claims))
-    app = web.create_app("notes", "r7", {"notes": health.check})
+    app = web.create_app("notes", "r7", {"notes": health.check}, secret=SECRET_KEY)
     bp = APIBlueprint("notes", __name__, url_prefix="/api/notes")
 
     @bp.post("")

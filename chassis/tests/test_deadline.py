@@ -13,11 +13,12 @@ from chassis.dynamodb.database import Database
 from chassis.errors import Unavailable
 from chassis.headers import DEADLINE
 from chassis.http import app as web
+from tests.support.people import SECRET_KEY
 
 
 @pytest.fixture
 def app() -> Flask:
-    app = web.create_app("notes", "r1", {})
+    app = web.create_app("notes", "r1", {}, secret=SECRET_KEY)
 
     @app.get("/left")
     def left():

@@ -2,7 +2,7 @@
 
 import logging
 
-from chassis.auth.sessions import SESSION_COOKIE
+from tests.support.people import SESSION_COOKIE
 
 PASSWORD = "correct-horse-battery"
 

@@ -50,7 +50,11 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
     sessions = Sessions(Verifier(settings.session_public_keys, SessionClaims))
     idempotency_keys = IdempotencyKeys(settings.secret_key.get_secret_value())
     app = component.create_app(
-        COMPONENT, settings.revision, {"database": parts.database.check}, import_name="forum.web"
+        COMPONENT,
+        settings.revision,
+        {"database": parts.database.check},
+        secret=settings.secret_key.get_secret_value(),
+        import_name="forum.web",
     )
     app.extensions["database"] = parts.database
     exchanges_events = settings.extracted or settings.live_extraction

@@ -17,7 +17,7 @@ from forum.commands.migrate import upgrade
 from forum.database import Database
 from forum.settings import ForumSettings
 from monolith.tests.support.postgres import cluster
-from tests.support.people import SECRET_KEY, Keys, Person
+from tests.support.people import SECRET_KEY, SESSION_COOKIE, Keys, Person
 
 MakeSettings = Callable[..., ForumSettings]
 Register = Callable[..., Person]
@@ -156,7 +156,7 @@ def browser(app: Flask) -> Callable[[Person], FlaskClient]:
 
     def browser(person: Person) -> FlaskClient:
         client = app.test_client()
-        client.set_cookie("forum_session", person.token)
+        client.set_cookie(SESSION_COOKIE, person.token)
         return client
 
     return browser

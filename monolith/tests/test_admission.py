@@ -15,6 +15,7 @@ from forum.threads.persistence import insert_placeholder
 from forum.threads.state import Thread
 from forum.users.models import UserRow
 from forum.users.state import Author
+from tests.support.people import SESSION_COOKIE
 from tests.support.service import RACERS, race
 
 NOW = utc_now()
@@ -123,11 +124,11 @@ def test_session_from_before_the_end_of_all_sessions_is_refused(
     state = {"username": "ada", "display_name": "Ada", "bio": "", "role": "member"}
     apply_event("user.updated", old.id, 3, **state, suspended=False, sessions_valid_from=3)
     assert write(old, known).status_code == 401
-    client.set_cookie("forum_session", old.token)
+    client.set_cookie(SESSION_COOKIE, old.token)
     assert "Sign out" not in client.get("/register").text
     new = sign_in("Ada", person=old, version=3)
     assert write(new, known).status_code == 201
-    client.set_cookie("forum_session", new.token)
+    client.set_cookie(SESSION_COOKIE, new.token)
     assert "Sign out" in client.get("/register").text
 
 

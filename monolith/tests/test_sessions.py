@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from forum.app import create_app
+from tests.support.people import SESSION_COOKIE
 
 PATH = "/api/users"
 PASSWORD = "correct horse"
@@ -32,7 +33,7 @@ def test_new_password_ends_all_sessions_and_continues_this_one(client, ada, requ
     thread = client.post("/api/threads", json={"title": "T"}, headers=ada.headers).json["id"]
     changed = request_with(client, old, "PUT", f"{PATH}/me/password", json=body)
     new = changed.json["token"]
-    assert f"forum_session={new};" in changed.headers["Set-Cookie"]
+    assert f"{SESSION_COOKIE}={new};" in changed.headers["Set-Cookie"]
     attempts = (
         ("GET", f"{PATH}/me", {}),
         ("PATCH", f"{PATH}/{ada.id}", {"json": {"bio": "x"}}),

@@ -34,8 +34,7 @@ def thread(writer: Visitor) -> str:
 
 def _let_in(page: Page, visitor: Visitor) -> None:
     """Sign a browser in with a visitor's session."""
-    token = visitor.http.cookies.get("forum_session") or ""
-    page.context.add_cookies([{"name": "forum_session", "value": token, "url": visitor.url}])
+    page.context.add_cookies(visitor.browser_cookies())
 
 
 def _reply(page: Page, text: str) -> None:

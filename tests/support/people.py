@@ -12,8 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chassis.auth.tokens import Issuer, key_set
 from chassis.clock import utc_now, uuid7
+from chassis.http import cookies
 
 SECRET_KEY = "a secret key of tests, 32 characters or more"
+_SUFFIX = cookies.suffix(SECRET_KEY)
+SESSION_COOKIE, THEME_COOKIE = f"forum_session_{_SUFFIX}", f"forum_theme_{_SUFFIX}"
 
 _numbers = itertools.count(1)
 

@@ -22,7 +22,9 @@ def _check() -> None:
         raise Unavailable("The notes can't be reached right now.")
 
 
-app = web.create_app("notes", os.environ.get("REVISION", "r1"), {"notes": _check})
+app = web.create_app(
+    "notes", os.environ.get("REVISION", "r1"), {"notes": _check}, secret="of tests"
+)
 
 
 @app.get("/api/notes")

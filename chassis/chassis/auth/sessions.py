@@ -7,15 +7,13 @@ from flask import Response, request
 
 from chassis.auth.tokens import CLAIMS, Identity, Verifier
 from chassis.errors import Unauthenticated
-from chassis.product import NAME
-
-SESSION_COOKIE = f"{NAME}_session"
+from chassis.http.cookies import SESSION, cookie_name
 
 
 def set_session_cookie(response: Response, token: str, expires_at: datetime) -> None:
     """Store the session in the browser, hidden from scripts and from other sites' forms."""
     response.set_cookie(
-        SESSION_COOKIE,
+        cookie_name(SESSION),
         token,
         expires=expires_at,
         httponly=True,
@@ -28,7 +26,7 @@ def set_session_cookie(response: Response, token: str, expires_at: datetime) -> 
 def clear_session_cookie(response: Response) -> None:
     """Remove the session from the browser."""
     response.delete_cookie(
-        SESSION_COOKIE, httponly=True, samesite="Lax", secure=request.is_secure, path="/"
+        cookie_name(SESSION), httponly=True, samesite="Lax", secure=request.is_secure, path="/"
     )
 
 
@@ -50,7 +48,7 @@ class Sessions(Generic[CLAIMS]):
                 detail = "The Authorization header must contain a Bearer token."
                 raise Unauthenticated(detail)
             return self._verifier.verify(token.strip())
-        cookie = request.cookies.get(SESSION_COOKIE)
+        cookie = request.cookies.get(cookie_name(SESSION))
         if not cookie:
             detail = "Sign in first."
             raise Unauthenticated(detail)
@@ -63,6 +61,6 @@ class Sessions(Generic[CLAIMS]):
     def from_cookie(self) -> Identity[CLAIMS] | None:
         """Return the identity of a page's reader; None without a valid session cookie."""
         try:
-            return self._verifier.verify(request.cookies.get(SESSION_COOKIE, ""))
+            return self._verifier.verify(request.cookies.get(cookie_name(SESSION), ""))
         except Unauthenticated:
             return None

@@ -16,7 +16,7 @@ from werkzeug.wsgi import get_input_stream
 
 from chassis import deadline, headers, logs
 from chassis.errors import Failure, FieldError, Invalid
-from chassis.http import graceful_shutdown, problems
+from chassis.http import cookies, graceful_shutdown, problems
 from chassis.http.problems import problem_response
 
 MAX_BODY = 64 * 1024
@@ -38,11 +38,13 @@ def create_app(
     revision: str,
     checks: Mapping[str, Callable[[], None]],
     *,
+    secret: str,
     import_name: str | None = None,
 ) -> OpenAPI:
     """Create a component's application.
 
-    `/readyz` runs `checks`; each raises a Failure if the component is not ready.
+    `/readyz` runs `checks`; each raises a Failure if the component is not ready. The names of
+    cookies depend on `secret`, which all components of a forum share.
     """
     app = OpenAPI(
         import_name or component,
@@ -55,6 +57,7 @@ def create_app(
     )
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+    cookies.configure(app, secret)
     app.url_map.converters["id"] = _IdConverter
     app.json.sort_keys = False  # type: ignore[attr-defined]
     served_by = f"{component}/{revision}"
@@ -75,6 +78,9 @@ def create_app(
         response.headers[headers.REQUEST_ID] = g.get("request_id", "")
         response.headers[headers.SERVED_BY] = served_by
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if request.is_secure:
+            # A browser that came by HTTPS once does not come by HTTP again for a year.
+            response.headers["Strict-Transport-Security"] = "max-age=31536000"
         return response
 
     logs.log_requests(app)

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models import APISpec
 from flask_openapi3.models.components import Components
 from flask_openapi3.models.info import Info
 from pydantic import BaseModel
 
-from chassis.auth.sessions import SESSION_COOKIE
 from chassis.headers import IDEMPOTENCY_KEY
+from chassis.http.cookies import SESSION, cookie_name
 from chassis.http.problems import Problem
+from chassis.http.responses import public_json_response
 
 PROBLEM = "#/components/schemas/Problem"
 _DESCRIPTIONS = {
@@ -29,7 +31,7 @@ _DESCRIPTIONS = {
 SECURITY: list[dict[str, list[Any]]] = [{"bearer": []}, {"cookie": []}]
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-    "cookie": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+    "cookie": {"type": "apiKey", "in": "cookie"},
 }
 
 # A request header implies the response that it can lead to.
@@ -105,6 +107,15 @@ def build_document(blueprint: APIBlueprint, title: str, *models: type[BaseModel]
     document["components"]["schemas"] = dict(sorted(parts.items()))
     document["components"]["securitySchemes"] = SECURITY_SCHEMES
     return document
+
+
+def document_response(document: dict[str, Any]) -> Response:
+    """Return a document, with the name of this forum's session cookie."""
+    components = document["components"]
+    schemes = components["securitySchemes"]
+    cookie = schemes["cookie"] | {"name": cookie_name(SESSION)}
+    named = components | {"securitySchemes": schemes | {"cookie": cookie}}
+    return public_json_response(document | {"components": named})
 
 
 def _add_headers(operation: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.auth.sessions import SESSION_COOKIE
+from tests.support.people import SESSION_COOKIE
 
 
 def test_response_names_its_request_and_its_server(client):

@@ -12,6 +12,7 @@ from chassis.messaging import status
 from chassis.messaging.dynamodb_outbox import DynamoOutbox, Heartbeat
 from chassis.messaging.subscriptions import Subscription
 from tests.support.bus import make_event
+from tests.support.people import SECRET_KEY
 
 OUTBOX = outboxes.outbox_table("notes")
 NOTES = Subscription("notes", ("note.created",))
@@ -49,7 +50,7 @@ def places(bus):
 
 
 def event_status(outbox, queue, watch):
-    app: Flask = web.create_app("notes", "r7", {})
+    app: Flask = web.create_app("notes", "r7", {}, secret=SECRET_KEY)
     status.add_status_endpoint(app, outbox, queue, watch)
     answer = app.test_client().get(status.PATH)
     assert answer.status_code == 200
@@ -70,7 +71,7 @@ def test_status_without_events_is_all_zero(bus, places, outbox, watch):
 
 
 def test_client_of_the_gateway_finds_no_status(bus, places, outbox, watch):
-    app: Flask = web.create_app("notes", "r7", {})
+    app: Flask = web.create_app("notes", "r7", {}, secret=SECRET_KEY)
     status.add_status_endpoint(app, outbox, bus.queue(places), watch)
     answers = [
         app.test_client().get(path, headers={"X-Forwarded-Port": "443"})

@@ -9,7 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from chassis.auth.sessions import Sessions, clear_session_cookie, set_session_cookie
 from chassis.clock import format_timestamp
 from chassis.errors import FieldError, Invalid
-from chassis.http.openapi import SECURITY, build_document, describe_responses
+from chassis.http.openapi import SECURITY, build_document, describe_responses, document_response
 from chassis.http.requests import changed_fields, read_idempotency_key, read_precondition
 from chassis.http.responses import json_response, public_json_response
 from chassis.http.routing import add_routes, delete, get, patch, post, put
@@ -156,7 +156,7 @@ class UsersApi:
     @get("/openapi.json", doc_ui=False)
     def openapi(self) -> Response:
         """Return the OpenAPI document of this API."""
-        return public_json_response(self._document)
+        return document_response(self._document)
 
     @get(
         "/<id:user_id>",

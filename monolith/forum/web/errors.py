@@ -5,10 +5,11 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
-from chassis.auth.sessions import SESSION_COOKIE, clear_session_cookie
+from chassis.auth.sessions import clear_session_cookie
 from chassis.errors import Failure, RateLimited, Unauthenticated, Unavailable
 from chassis.http import problems
 from chassis.http.app import is_api_request
+from chassis.http.cookies import SESSION, cookie_name
 from chassis.http.problems import DETAILS
 from forum.web.forms import retry_message
 from forum.web.pending_form import from_request
@@ -64,7 +65,7 @@ def install(app: OpenAPI) -> None:
             detail = "Your session has expired, or you are not signed in."
         after = failure.retry_after if isinstance(failure, RateLimited | Unavailable) else None
         response = page(failure.status, detail, after)
-        if isinstance(failure, Unauthenticated) and SESSION_COOKIE in request.cookies:
+        if isinstance(failure, Unauthenticated) and cookie_name(SESSION) in request.cookies:
             # Otherwise the next page would show a user who is no longer signed in.
             clear_session_cookie(response)
         return response

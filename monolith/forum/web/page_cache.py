@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 
 from flask import Flask, Response, current_app, g, request
 
-from chassis.auth.sessions import SESSION_COOKIE
 from chassis.http.app import is_api_request
+from chassis.http.cookies import SESSION, cookie_name
 
 MAX_AGE_SECONDS = 1.0
 """Maximum age of a shared page."""
 MAX_PAGES = 256  # maximum number of pages in one process
 MAX_PAGE_BYTES = 128 * 1024  # maximum size of a cached page in bytes
-BYPASS_COOKIE = "forum_fresh"
+BYPASS = "fresh"
 """Cookie that bypasses the cache right after signing out."""
 _PATHS = ("/threads/", "/users/")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -116,7 +116,7 @@ def install(app: Flask, pages: PageCache | None = None) -> None:
             kept.clear()
         if not is_api_request() and _ends_session(response):
             response.set_cookie(
-                BYPASS_COOKIE,
+                cookie_name(BYPASS),
                 "1",
                 max_age=2,
                 httponly=True,
@@ -164,7 +164,8 @@ def _or_not_modified(response: Response) -> Response:
 
 def _ends_session(response: Response) -> bool:
     return any(
-        one.startswith(f"{SESSION_COOKIE}=;") for one in response.headers.getlist("Set-Cookie")
+        one.startswith(f"{cookie_name(SESSION)}=;")
+        for one in response.headers.getlist("Set-Cookie")
     )
 
 

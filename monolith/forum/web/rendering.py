@@ -8,12 +8,13 @@ from flask import Flask, Response, g, make_response, render_template, url_for
 from jinja2 import StrictUndefined
 
 from chassis.clock import format_timestamp, parse_timestamp
+from chassis.http.cookies import cookie_name
 from forum.pagination import Listing
 from forum.users.port import Identity
 from forum.web.assets import Assets
 from forum.web.context import PageContext
 from forum.web.csrf import csrf_token
-from forum.web.pages.theme import chosen_theme
+from forum.web.pages.theme import THEME, chosen_theme
 from forum.web.served_by import badge
 
 _STEPS = (
@@ -66,7 +67,11 @@ def install(app: Flask, context: PageContext) -> None:
     @app.context_processor
     def _who() -> dict[str, Any]:
         identity: Identity | None = g.get("identity")
-        here = {"notices": g.get("notices", []), "theme": chosen_theme()}
+        here = {
+            "notices": g.get("notices", []),
+            "theme": chosen_theme(),
+            "theme_cookie": cookie_name(THEME),
+        }
         if identity is None:
             return here | {"viewer": None}
         viewer = {

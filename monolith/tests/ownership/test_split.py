@@ -10,6 +10,7 @@ from forum.bootstrap import Bootstrap
 from monolith.tests.support.services import Services
 from services.posts.tests.crowd import fill
 from tests.support import event_factory
+from tests.support.people import SESSION_COOKIE
 
 BADGE = re.compile(r"class=\"badge\".*</span>([^<]+)</")
 STAGE = {"extracted": "users,threads,posts", "session_private_key": ""}
@@ -45,7 +46,7 @@ def ada(sign_in):
 def browser_of(app):
     def browser_of(person):
         client = app.test_client()
-        client.set_cookie("forum_session", person.token)
+        client.set_cookie(SESSION_COOKIE, person.token)
         return client
 
     return browser_of
@@ -131,7 +132,7 @@ def test_thread_without_posts_service_shows_head_and_keeps_reply(
     )
     degraded = create_app(settings)
     mine = degraded.test_client()
-    mine.set_cookie("forum_session", ada.token)
+    mine.set_cookie(SESSION_COOKIE, ada.token)
     page = mine.get(f"/threads/{thread}")
     assert page.status_code == 200
     assert "Split" in page.text
@@ -155,7 +156,7 @@ def test_without_threads_known_thread_is_shown_and_replied_to(ada, services, thr
     )
     parts, degraded = Bootstrap(settings), create_app(settings)
     mine = degraded.test_client()
-    mine.set_cookie("forum_session", ada.token)
+    mine.set_cookie(SESSION_COOKIE, ada.token)
     assert mine.get(f"/threads/{thread}").status_code == 503, "no event has told of it yet"
     event = event_factory.thread_event(thread, title="Split")
     parts.event_handlers()[event.type](event)
@@ -180,7 +181,7 @@ def test_resent_form_finishes_a_thread_whose_first_post_failed(
     )
     degraded = create_app(settings)
     mine = degraded.test_client()
-    mine.set_cookie("forum_session", ada.token)
+    mine.set_cookie(SESSION_COOKIE, ada.token)
     page = mine.get("/threads/new").text
     token = page.split('name="csrf_token" value="')[1].split('"')[0]
     key = page.split('name="idempotency_key" value="')[1].split('"')[0]

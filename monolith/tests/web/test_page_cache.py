@@ -8,10 +8,11 @@ from threading import Barrier, Event
 import pytest
 from flask import Flask, Response, request, template_rendered
 
+from chassis.http import cookies
 from forum.app import create_app
 from forum.web import page_cache
 from forum.web.page_cache import (
-    BYPASS_COOKIE,
+    BYPASS,
     MAX_PAGE_BYTES,
     MAX_PAGES,
     CachedPage,
@@ -19,6 +20,7 @@ from forum.web.page_cache import (
     PendingPage,
 )
 from monolith.tests.conftest import _dispose
+from tests.support.people import SECRET_KEY
 
 DOWN = "http://127.0.0.1:9"
 A_PAGE = CachedPage((("Content-Type", "text/html"),), b"hello")
@@ -236,7 +238,7 @@ def test_writer_sees_the_new_post_after_signing_out(app, others, browser, ada, t
     _post(others, ada, thread)
     client = browser(ada)
     out = client.post("/sign-out", data={"csrf_token": token_of(client)})
-    assert client.get_cookie(BYPASS_COOKIE), out.headers
+    assert client.get_cookie(f"forum_{BYPASS}_{cookies.suffix(SECRET_KEY)}"), out.headers
     assert "Just written" in client.get(path).text
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from forum.bootstrap import Bootstrap
+from tests.support.people import SESSION_COOKIE
 
 PUBLIC = ["/", "/?sort=newest", "/?q=words", "/register", "/sign-in", "/status", "/nowhere"]
 
@@ -60,16 +61,16 @@ def test_first_session_from_registering_to_signing_out(client):
     assert "A reply<br>\nof two lines" in page
     assert page.count("<article") == 2
     out = client.post("/sign-out", data=_hidden(page))
-    assert "forum_session=;" in out.headers["Set-Cookie"]
+    assert f"{SESSION_COOKIE}=;" in out.headers["Set-Cookie"]
     assert "Sign in" in client.get("/").text
 
 
 def test_session_of_a_missing_account_is_removed(client, sign_in):
-    client.set_cookie("forum_session", sign_in("Gone").token)
+    client.set_cookie(SESSION_COOKIE, sign_in("Gone").token)
     assert client.get("/me").headers["Location"] == "/sign-in?next=/me"
     page = client.post("/me")
     assert page.status_code == 401
-    assert "forum_session=;" in page.headers["Set-Cookie"]
+    assert f"{SESSION_COOKIE}=;" in page.headers["Set-Cookie"]
     assert "Sign in" in client.get("/").text
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.support.people import THEME_COOKIE
+
 
 @pytest.fixture
 def empty_url(tmp_path):
@@ -22,9 +24,9 @@ def test_chosen_theme_stays_and_can_be_reset(client):
 
 @pytest.mark.parametrize("odd", ["", "x", '"><script>'])
 def test_invalid_theme_is_ignored_and_removed(client, odd):
-    client.set_cookie("forum_theme", odd)
+    client.set_cookie(THEME_COOKIE, odd)
     assert "data-theme" not in client.get("/").text
-    assert "forum_theme=;" in client.post("/theme", data={"theme": odd}).headers["Set-Cookie"]
+    assert f"{THEME_COOKIE}=;" in client.post("/theme", data={"theme": odd}).headers["Set-Cookie"]
 
 
 def test_another_site_cannot_change_the_theme(client):

@@ -2,7 +2,7 @@
 
 import re
 
-from chassis.auth.sessions import SESSION_COOKIE
+from tests.support.people import SESSION_COOKIE
 from tests.support.service import walk
 from tests.support.xss import VECTORS, faults
 

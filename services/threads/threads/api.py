@@ -6,9 +6,9 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from chassis.auth.sessions import Sessions
-from chassis.http.openapi import SECURITY, build_document, describe_responses
+from chassis.http.openapi import SECURITY, build_document, describe_responses, document_response
 from chassis.http.requests import changed_fields, read_idempotency_key, read_precondition
-from chassis.http.responses import json_response, public_json_response
+from chassis.http.responses import json_response
 from chassis.http.routing import add_routes, delete, get, patch, post
 from chassis.idempotency.keys import IdempotencyKeys
 from chassis.pagination import Cursors, Page
@@ -77,7 +77,7 @@ class ThreadsApi:
     @get("/openapi.json", doc_ui=False)
     def openapi(self) -> Response:
         """Return the OpenAPI document of this API."""
-        return public_json_response(self._document)
+        return document_response(self._document)
 
     @get(
         "/<id:thread_id>",

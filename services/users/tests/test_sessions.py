@@ -11,6 +11,7 @@ import pytest
 from chassis.auth.tokens import Verifier
 from chassis.errors import RateLimited, Unauthenticated
 from services.users.tests.conftest import PASSWORD
+from tests.support.people import SESSION_COOKIE
 from tests.support.service import RACERS, race
 from users.bootstrap import UsersService
 from users.model import SessionClaims
@@ -75,7 +76,7 @@ def test_new_password_ends_all_sessions_and_continues_this_one(client, settings,
     changed = change_password(client, this)
     new = changed.json["token"]
     assert [me(token) for token in (this, other, new)] == [401, 401, 200]
-    assert f"forum_session={new};" in changed.headers["Set-Cookie"]
+    assert f"{SESSION_COOKIE}={new};" in changed.headers["Set-Cookie"]
     verifier = Verifier(settings.session_public_keys, SessionClaims)
     before, after = verifier.verify(this), verifier.verify(new)
     assert after.session == before.session, "forms of open pages stay valid"
@@ -89,7 +90,7 @@ def test_signing_out_everywhere_ends_all_sessions(client, ada, me):
     headers = {"Authorization": f"Bearer {tokens[0]}"}
     answer = client.delete(f"{PATH}/me/sessions", headers=headers)
     assert answer.status_code == 204
-    assert "forum_session=;" in answer.headers["Set-Cookie"]
+    assert f"{SESSION_COOKIE}=;" in answer.headers["Set-Cookie"]
     assert [me(token) for token in tokens] == [401, 401]
     assert client.delete(f"{PATH}/me/sessions", headers=headers).status_code == 401
     assert me(attempt(client).json["token"]) == 200

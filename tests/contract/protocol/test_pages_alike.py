@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
+from infra.api_document import session_cookie
 from tests.contract.support.forum import Forum, Settle
 from tests.contract.support.people import People, Person
 from tests.contract.support.transcript import Exchange, Transcript
@@ -17,6 +18,7 @@ TOKEN = re.compile(r'(name="csrf_token" value=")[0-9a-f]+')
 ITEM = re.compile(r"<li>\n<span class=\"avatar.*?</li>\n", re.S)
 ONWARD = re.compile(r'<nav class="pages".*?</nav>\n', re.S)
 CURSOR = re.compile(r"cursor=[\w.-]+")
+COOKIE = re.compile(r'(data-cookie="forum_theme_)[0-9a-f]+')
 
 
 def _alike(page: str) -> str:
@@ -29,7 +31,9 @@ def _alike(page: str) -> str:
             known[found[0]] = f"ID-{next(numbers)}"
         return known[found[0]]
 
-    return ID.sub(name, CURSOR.sub("cursor=", TOKEN.sub(r"\1", TIME.sub("<time>", page))))
+    for changing, shown in ((TIME, "<time>"), (TOKEN, r"\1"), (COOKIE, r"\1"), (CURSOR, "cursor=")):
+        page = changing.sub(shown, page)
+    return ID.sub(name, page)
 
 
 def _only(page: str, threads: list[str]) -> str:
@@ -42,7 +46,7 @@ def _only(page: str, threads: list[str]) -> str:
 
 
 def _read(forum: Forum, path: str, reader: Person | None) -> requests.Response:
-    cookies = {"forum_session": reader.client.token or ""} if reader else {}
+    cookies = {session_cookie(forum.url): reader.client.token or ""} if reader else {}
     return requests.get(forum.url + path, cookies=cookies, timeout=30)
 
 

@@ -151,7 +151,7 @@ def test_no_secret_is_logged(ada: Person) -> None:
     change = {"current": secrets[1], "new": secrets[0]}
     ada.client.put("/api/users/me/password", change).refused(403, "urn:problem:wrong-password")
     ada.client.post("/api/users", {"username": "?", "password": secrets[0]}).refused(400)
-    ada.client.get("/api/users/me", headers={"Cookie": f"forum_session={ada.client.token}"})
+    ada.client.get("/api/users/me", headers=ada.client.cookie(ada.client.token))
     ada.client.get("/api/threads", q=secrets[0]).expect()
     secrets += str(ada.client.token).split(".")[1:]
     stack = ada.client.forum.stack

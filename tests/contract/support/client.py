@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import requests
 
+from infra.api_document import session_cookie
 from tests.contract.support.checks import check
 from tests.contract.support.forum import Forum
 from tests.contract.support.transcript import HEADERS, Exchange, Transcript
@@ -76,6 +77,10 @@ class Client:
         self.http.trust_env = False
         # Cookies are sent on request only, and never stored.
         self.http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def cookie(self, token: str | None) -> dict[str, str]:
+        """Return the header with which a browser sends a session."""
+        return {"Cookie": f"{session_cookie(self.forum.url)}={token}"}
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **query: object) -> Answer:
         """Read."""

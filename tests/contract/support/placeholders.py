@@ -29,6 +29,8 @@ class Placeholders:
         for value, name in self._aliases.items():
             text = text.replace(value, name)
         text = re.sub(r'(?<="next": ")[^"]+', self._cursor, text)
+        # Named after the forum's secret, and each stage is a forum of its own.
+        text = re.sub(r"(?<=\bforum_session_)[0-9a-f]{8}\b", "<forum>", text)
         # Of two sessions of one moment, one may end a whole second later.
         text = re.sub(r'(?<="expires_at": ")[^"]+', "<expiry>", text)
         # An erasure without other replicas is finished at once.

@@ -2,9 +2,10 @@
 
 import base64
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
-from http.cookies import SimpleCookie
+from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
 import jwt
@@ -23,8 +24,10 @@ def _sign_in(client: Client, username: str, password: str = PASSWORD) -> Answer:
     return client.post(SESSIONS, {"username": username, "password": password})
 
 
-def _cookie(answer: Answer) -> SimpleCookie:
-    return SimpleCookie(answer.headers["Set-Cookie"])
+def _cookie(answer: Answer) -> Morsel[str]:
+    [(name, morsel)] = SimpleCookie(answer.headers["Set-Cookie"]).items()
+    assert re.fullmatch("forum_session_[0-9a-f]{8}", name)
+    return morsel
 
 
 def _claims(token: str) -> dict[str, object]:
@@ -45,7 +48,7 @@ def test_signing_in_opens_a_session_for_twelve_hours(anyone: Client, ada: Person
 
 def test_session_cookie_is_httponly_and_same_site(anyone: Client, ada: Person) -> None:
     answer = _sign_in(anyone, ada.username)
-    morsel = _cookie(answer)["forum_session"]
+    morsel = _cookie(answer)
     assert morsel.value == answer.body["token"]
     assert morsel["httponly"] is True
     assert morsel["samesite"] == "Lax"
@@ -125,7 +128,7 @@ def test_idempotency_key_is_ignored_when_signing_in(anyone: Client, ada: Person)
 
 
 def test_cookie_works_like_the_token(anyone: Client, ada: Person) -> None:
-    cookie = {"Cookie": f"other=1; forum_session={ada.client.token}"}
+    cookie = {"Cookie": "other=1; " + anyone.cookie(ada.client.token)["Cookie"]}
     assert anyone.get(ME, headers=cookie).expect()["id"] == ada.id
     assert anyone.get(ME, headers={"Authorization": f"bearer {ada.client.token}"}).expect()
     thread = anyone.send("POST", "/api/threads", json={"title": "By cookie"}, headers=cookie)
@@ -135,10 +138,7 @@ def test_cookie_works_like_the_token(anyone: Client, ada: Person) -> None:
 
 
 def test_token_takes_precedence_over_a_cookie(anyone: Client, ada: Person, ben: Person) -> None:
-    headers = {
-        "Cookie": f"forum_session={ben.client.token}",
-        "Authorization": f"Bearer {ada.client.token}",
-    }
+    headers = anyone.cookie(ben.client.token) | {"Authorization": f"Bearer {ada.client.token}"}
     assert anyone.get(ME, headers=headers).expect()["id"] == ada.id
     anyone.get(ME, headers=headers | {"Authorization": "Bearer nonsense"}).refused(401)
 
@@ -146,7 +146,7 @@ def test_token_takes_precedence_over_a_cookie(anyone: Client, ada: Person, ben: 
 def test_signing_out_takes_the_cookie_away(ada: Person) -> None:
     answer = ada.client.delete(SESSIONS)
     answer.expect(204)
-    morsel = _cookie(answer)["forum_session"]
+    morsel = _cookie(answer)
     assert morsel.value == ""
     assert morsel["path"] == "/"
     assert morsel["httponly"] is True
@@ -168,7 +168,7 @@ def test_new_password_continues_only_the_session_that_changed_it(
     passwords = {"current": PASSWORD, "new": "another password"}
     answer = ada.client.put(f"{ME}/password", passwords)
     new = answer.expect()["token"]
-    assert _cookie(answer)["forum_session"].value == new
+    assert _cookie(answer).value == new
     assert _claims(new)["jti"] == _claims(old)["jti"]
     _check_ended(ada, anyone, thread, {"the one before": old, "another": other})
     ada.client.token = new
@@ -182,7 +182,7 @@ def test_signing_out_everywhere_ends_every_session(ada: Person, anyone: Client) 
     thread = open_thread(ada, "Before")
     answer = ada.client.delete(f"{ME}/sessions")
     answer.expect(204)
-    assert _cookie(answer)["forum_session"].value == ""
+    assert _cookie(answer).value == ""
     assert answer.headers["Cache-Control"] == "no-store"
     _check_ended(ada, anyone, thread, tokens)
     ada.client.delete(f"{ME}/sessions").refused(401)
@@ -202,11 +202,11 @@ def _check_ended(
                 while anyone.send(method, path, json=body, headers=headers).status != 401:
                     assert time.monotonic() < deadline, f"{what} at {path}"
                     time.sleep(0.05)
-            page = anyone.send("GET", "/", headers={"Cookie": f"forum_session={token}"})
+            page = anyone.send("GET", "/", headers=anyone.cookie(token))
             while "Sign out" in page.content.decode():
                 assert time.monotonic() < deadline, f"{what} on pages"
                 time.sleep(0.05)
-                page = anyone.send("GET", "/", headers={"Cookie": f"forum_session={token}"})
+                page = anyone.send("GET", "/", headers=anyone.cookie(token))
 
 
 def _signed(ada: Person) -> dict[str, str]:
@@ -274,7 +274,7 @@ def test_forged_and_expired_tokens_are_refused_everywhere(anyone: Client, ada: P
 
 def test_forged_cookie_is_refused(anyone: Client, ada: Person) -> None:
     for token in ("nonsense", _forgeries(ada)["changed claims"]):
-        anyone.get(ME, headers={"Cookie": f"forum_session={token}"}).refused(401)
+        anyone.get(ME, headers=anyone.cookie(token)).refused(401)
 
 
 def test_another_kind_of_authorization_is_refused(anyone: Client, ada: Person) -> None:
@@ -294,7 +294,7 @@ def _closed(ada: Person, thread_id: str = NOWHERE) -> list[tuple[str, str, objec
 
 
 def test_public_reads_ignore_missing_and_invalid_sessions(anyone: Client, ada: Person) -> None:
-    headers = {"Authorization": "Bearer nonsense", "Cookie": "forum_session=nonsense"}
+    headers = {"Authorization": "Bearer nonsense"} | anyone.cookie("nonsense")
     anyone.get(ada.path, headers=headers).expect()
     for path in ("/api/users", "/api/threads", "/api/posts"):
         anyone.get(path, headers=headers).expect()

@@ -3,7 +3,9 @@
 from urllib.parse import urlsplit
 
 import requests
+from playwright.sync_api import SetCookieParam
 
+from infra.api_document import session_cookie
 from tests.e2e.support.html import Form, Page
 
 PASSWORD = "correct horse battery"
@@ -19,6 +21,20 @@ class Visitor:
         self.http.trust_env = False
         self.response = requests.Response()
         self.page = Page("")
+
+    @property
+    def session_cookie(self) -> str:
+        """The name of the cookie with the session."""
+        return session_cookie(self.url)
+
+    @property
+    def token(self) -> str:
+        """The session's token; empty if nobody is signed in."""
+        return self.http.cookies.get(self.session_cookie) or ""
+
+    def browser_cookies(self) -> list[SetCookieParam]:
+        """Return what signs in a browser with this session."""
+        return [{"name": self.session_cookie, "value": self.token, "url": self.url}]
 
     @property
     def path(self) -> str:

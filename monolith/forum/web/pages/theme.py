@@ -5,17 +5,18 @@ from urllib.parse import urlsplit
 from flask import Blueprint, make_response, redirect, request
 from werkzeug.wrappers import Response
 
+from chassis.http.cookies import cookie_name
 from chassis.http.routing import add_routes, post
 from forum.web.csrf import local_path
 
-COOKIE = "forum_theme"
+THEME = "theme"
 CHOICES = ("system", "light", "dark")
 YEAR = 365 * 24 * 60 * 60  # seconds
 
 
 def chosen_theme() -> str:
     """Return the theme that the reader chose; "" for the system's."""
-    theme = request.cookies.get(COOKIE, "")
+    theme = request.cookies.get(cookie_name(THEME), "")
     return theme if theme in CHOICES[1:] else ""
 
 
@@ -39,8 +40,8 @@ class ThemeSwitch:
         if theme in CHOICES[1:]:
             # Not HttpOnly: the switch works without a request where scripts run.
             response.set_cookie(
-                COOKIE, theme, max_age=YEAR, samesite="Lax", secure=request.is_secure
+                cookie_name(THEME), theme, max_age=YEAR, samesite="Lax", secure=request.is_secure
             )
         else:
-            response.delete_cookie(COOKIE, samesite="Lax", secure=request.is_secure)
+            response.delete_cookie(cookie_name(THEME), samesite="Lax", secure=request.is_secure)
         return response

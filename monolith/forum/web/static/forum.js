@@ -39,7 +39,7 @@ document.querySelector("form.theme")?.addEventListener("submit", (event) => {
   const chosen = theme === "system" ? "" : theme;
   const age = chosen ? 365 * 24 * 3600 : 0;
   const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `forum_theme=${chosen}; Path=/; Max-Age=${age}; SameSite=Lax${secure}`;
+  document.cookie = `${event.target.dataset.cookie}=${chosen}; Path=/; Max-Age=${age}; SameSite=Lax${secure}`;
   if (chosen) document.documentElement.dataset.theme = chosen;
   else delete document.documentElement.dataset.theme;
   document.querySelector("meta[name=color-scheme]").content = chosen || "light dark";
