@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from chassis import cookies
 from chassis.auth.tokens import Issuer, key_set
 from chassis.clock import utc_now, uuid7
-from chassis.http import cookies
 
 SECRET_KEY = "a secret key of tests, 32 characters or more"
 _SUFFIX = cookies.suffix(SECRET_KEY)

@@ -6,8 +6,8 @@ from typing import Generic
 from flask import Response, request
 
 from chassis.auth.tokens import CLAIMS, Identity, Verifier
+from chassis.cookies import SESSION, cookie_name
 from chassis.errors import Unauthenticated
-from chassis.http.cookies import SESSION, cookie_name
 
 
 def set_session_cookie(response: Response, token: str, expires_at: datetime) -> None:

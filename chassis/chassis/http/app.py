@@ -14,9 +14,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 from werkzeug.wsgi import get_input_stream
 
-from chassis import deadline, headers, logs
+from chassis import cookies, deadline, headers, logs
 from chassis.errors import Failure, FieldError, Invalid
-from chassis.http import cookies, graceful_shutdown, problems
+from chassis.http import graceful_shutdown, problems
 from chassis.http.problems import problem_response
 
 MAX_BODY = 64 * 1024

@@ -9,8 +9,8 @@ from flask_openapi3.models.components import Components
 from flask_openapi3.models.info import Info
 from pydantic import BaseModel
 
+from chassis.cookies import SESSION, cookie_name
 from chassis.headers import IDEMPOTENCY_KEY
-from chassis.http.cookies import SESSION, cookie_name
 from chassis.http.problems import Problem
 from chassis.http.responses import public_json_response
 

@@ -6,10 +6,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
 from chassis.auth.sessions import clear_session_cookie
+from chassis.cookies import SESSION, cookie_name
 from chassis.errors import Failure, RateLimited, Unauthenticated, Unavailable
 from chassis.http import problems
 from chassis.http.app import is_api_request
-from chassis.http.cookies import SESSION, cookie_name
 from chassis.http.problems import DETAILS
 from forum.web.forms import retry_message
 from forum.web.pending_form import from_request

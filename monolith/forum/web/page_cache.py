@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from flask import Flask, Response, current_app, g, request
 
+from chassis.cookies import SESSION, cookie_name
 from chassis.http.app import is_api_request
-from chassis.http.cookies import SESSION, cookie_name
 
 MAX_AGE_SECONDS = 1.0
 """Maximum age of a shared page."""

@@ -8,7 +8,7 @@ from flask import Flask, Response, g, make_response, render_template, url_for
 from jinja2 import StrictUndefined
 
 from chassis.clock import format_timestamp, parse_timestamp
-from chassis.http.cookies import cookie_name
+from chassis.cookies import cookie_name
 from forum.pagination import Listing
 from forum.users.port import Identity
 from forum.web.assets import Assets

@@ -8,7 +8,7 @@ from threading import Barrier, Event
 import pytest
 from flask import Flask, Response, request, template_rendered
 
-from chassis.http import cookies
+from chassis import cookies
 from forum.app import create_app
 from forum.web import page_cache
 from forum.web.page_cache import (

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, make_response, redirect, request
 from werkzeug.wrappers import Response
 
-from chassis.http.cookies import cookie_name
+from chassis.cookies import cookie_name
 from chassis.http.routing import add_routes, post
 from forum.web.csrf import local_path
 

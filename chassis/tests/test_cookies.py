@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.http.cookies import suffix
+from chassis.cookies import suffix
 from tests.support.people import SECRET_KEY, SESSION_COOKIE
 
 MINE = "/api/notes/mine"
