@@ -1,9 +1,9 @@
 """A visitor of the pages, with a browser that runs no scripts."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from playwright.sync_api import SetCookieParam
 
 from infra.api_document import session_cookie
 from tests.e2e.support.html import Form, Page
@@ -32,7 +32,7 @@ class Visitor:
         """The session's token; empty if nobody is signed in."""
         return self.http.cookies.get(self.session_cookie) or ""
 
-    def browser_cookies(self) -> list[SetCookieParam]:
+    def browser_cookies(self) -> list[Any]:
         """Return what signs in a browser with this session."""
         return [{"name": self.session_cookie, "value": self.token, "url": self.url}]
 
