@@ -131,12 +131,15 @@ class Supervisor:
     def reap_replaced(self, states: Iterable[ProcessState]) -> list[str]:
         """Return the programs with a new process id, and kill the remains of the old processes.
 
-        A killed master leaves workers behind, which hold its port.
+        A killed master leaves workers behind, which hold its port. A program that others started,
+        such as a mover, is known from the first call on.
         """
         names = []
         for state in states:
-            before = self._groups.get(state.name)
-            if state.pid and before is not None and state.pid != before:
+            if not state.pid:
+                continue
+            before = self._groups.setdefault(state.name, state.pid)
+            if state.pid != before:
                 _kill_group(before)
                 self._groups[state.name] = state.pid
                 names.append(state.name)

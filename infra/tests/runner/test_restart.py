@@ -53,6 +53,18 @@ def test_killed_process_is_restarted(
     until(lambda: serves(stack))
 
 
+def test_killed_process_that_a_mover_started_is_restarted(tmp_path: Path) -> None:
+    with Stack(frozenset(), tmp_path, SMALL, restart=True) as stack:
+        stack.start_process("bus")
+        before = stack.pid("bus")
+        # Longer than the launcher needs to see it.
+        time.sleep(2)
+        stack.kill("bus")
+        until(lambda: stack.pid("bus") not in {0, before})
+        until(lambda: "bus was restarted" in stack.output_text())
+        stack.wait_for("bus")
+
+
 def test_workers_of_a_killed_master_end(stack: Stack) -> None:
     master = stack.pid("monolith")
     stack.kill("monolith")
