@@ -1,4 +1,4 @@
-"""What clients learn from the documents of a running forum's API."""
+"""Name of the session cookie of a running forum, read from the document of its API."""
 
 from functools import cache
 
