@@ -1,6 +1,7 @@
 """Fixtures: a real Dynoxide process, fresh tables for each test, and counts of calls to it."""
 
 import itertools
+import signal
 import socket
 import subprocess
 import time
@@ -12,10 +13,19 @@ from typing import Any
 import boto3
 import pytest
 
+from chassis.dynamodb import database
 from chassis.dynamodb.database import Database, Item, connect
 from chassis.dynamodb.tables import Table, create_tables
 from infra import dynoxide
 from infra.runner.free_port import free_port
+
+PATIENCE = 10
+"""Seconds that the client of a test waits for a response.
+
+The product gives up much sooner; a busy machine may not run the database for as long as that.
+"""
+PRODUCT_PATIENCE = database.READ_TIMEOUT
+"""Seconds that the product waits, for tests of that."""
 
 _prefixes = itertools.count(1)
 
@@ -23,7 +33,8 @@ _prefixes = itertools.count(1)
 class Dynamo:
     """A running DynamoDB; calls of clients created while it runs are counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
         self._calls: list[str] = []
         # A client copies its session's handlers when it is created.
         boto3.DEFAULT_SESSION = boto3.Session()
@@ -39,6 +50,15 @@ class Dynamo:
         start, counts = len(self._calls), Counter[str]()
         yield counts
         counts.update(self._calls[start:])
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Suspend the process within the block, as a busy machine may do; calls wait."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def provision(self, tables: Iterable[Table]) -> str:
         """Create a service's tables with a new prefix; return the prefix."""
@@ -72,9 +92,10 @@ def dynamo() -> Iterator[Dynamo]:
         patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setattr(database, "READ_TIMEOUT", PATIENCE)
         try:
             _wait_for(port, process)
-            yield Dynamo()
+            yield Dynamo(process)
         finally:
             process.terminate()
             process.wait(10)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Item = attribute_values.Item
 
 CONDITION_FAILED = "ConditionalCheckFailed"
+# Two attempts take less than a component's timeout for its peer.
+CONNECT_TIMEOUT = 0.5  # seconds
+READ_TIMEOUT = 1.0  # seconds
+
 _MAX_ATTEMPTS = 8
 # Another transaction holds the item, or an earlier attempt of this one is still running.
 _CONCURRENT_TRANSACTION = {"TransactionConflictException", "TransactionInProgressException"}
@@ -66,9 +70,8 @@ def connect() -> DynamoDBClient:
     client = boto3.client(
         "dynamodb",
         config=Config(
-            # Twice this is less than a component's timeout for its peer.
-            connect_timeout=0.5,
-            read_timeout=1,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
             retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=32,
             parameter_validation=False,

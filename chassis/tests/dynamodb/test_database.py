@@ -17,7 +17,7 @@ from chassis.dynamodb.database import Database, TransactionCanceled, connect, li
 from chassis.dynamodb.tables import Index, Table, create_tables
 from chassis.errors import Unavailable
 from infra.runner.free_port import free_port
-from tests.support.dynamo import Dynamo
+from tests.support.dynamo import PRODUCT_PATIENCE, Dynamo
 from tests.support.servers import Server, reply
 
 RACERS = 50
@@ -331,6 +331,7 @@ def test_missing_table_and_missing_database_are_unavailable(dynamo, monkeypatch)
 
 
 def test_silent_database_is_unavailable_before_a_peer_gives_up(dynamo, monkeypatch):
+    monkeypatch.setattr(dynamodb, "READ_TIMEOUT", PRODUCT_PATIENCE)
     assert dynamo.client  # with it come a region and credentials
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv(
@@ -360,3 +361,17 @@ def test_transaction_whose_response_was_lost_is_repeated_as_the_same_one(dynamo,
     database.transact([database.put("notes", {"id": "n1"}, "attribute_not_exists(id)")])
     assert len(sent) == 2
     assert len(set(sent)) == 1
+
+
+def test_short_pause_of_the_database_fails_no_request_of_a_test(dynamo):
+    database = dynamo.database(dynamo.provision((NOTES,)))
+
+    def read(number):
+        return database.get("notes", {"id": f"n{number}"})
+
+    with ThreadPoolExecutor(10) as pool:
+        with dynamo.paused():
+            found = pool.map(read, range(10))
+            # Longer than both attempts of the product.
+            time.sleep(2 * PRODUCT_PATIENCE + 0.5)
+        assert list(found) == [None] * 10
