@@ -121,7 +121,8 @@ def run(read_stage: Callable[[], CurrentStage], database_url: str, checkpoint: P
                 recovery.record_checkpoint(utc_now())
                 recorded = time.monotonic()
             healthcheck.record_heartbeat()
-        except (Unavailable, BotoCoreError, ClientError) as error:
+        # OSError: there may be no room for the checkpoint.
+        except (Unavailable, BotoCoreError, ClientError, OSError) as error:
             _LOG.warning("bus recovery is waiting: %s", error)
         time.sleep(CHECK_SECONDS)
 

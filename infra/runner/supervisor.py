@@ -15,6 +15,7 @@ from typing import Any
 from xmlrpc.client import Error, Fault
 
 from infra.runner import supervisor_rpc
+from infra.runner.config import ROOT
 from infra.runner.process_specs import GROUPS, ProcessSpec, base_environment
 from infra.runner.supervisord import configuration, log_file
 
@@ -78,11 +79,12 @@ class Supervisor:
         text = configuration(self._folder, self._socket, self._logs, self._programs.values())
         file.write_text(text, encoding="utf-8")
         self._socket.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(file)]
+        command = [sys.executable, "-m", "infra.runner.supervisord_process", "-n", "-c", str(file)]
         # In its own session: Ctrl-C reaches only the launcher, which stops the rest in order.
         with self.log(SUPERVISORD).open("wb") as output:
             self._process = subprocess.Popen(
                 command,
+                cwd=ROOT,
                 env=base_environment(),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,34 @@
+"""A full disk: /dev/full refuses every write as one does."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from infra.runner import supervisor_rpc
+from infra.runner.config import ROOT
+from infra.runner.process_specs import ProcessSpec
+from infra.runner.supervisord import configuration, log_file
+from tests.support.waits import wait_until
+
+TALKS = "while True: print('a line', flush=True)"
+
+
+def test_supervisord_survives_logs_that_cannot_be_written(tmp_path: Path) -> None:
+    program = ProcessSpec("talker", "setup", (sys.executable, "-c", TALKS))
+    log_file(tmp_path, "talker").symlink_to("/dev/full")
+    socket, file = tmp_path / "socket", tmp_path / supervisor_rpc.CONFIGURATION
+    file.write_text(configuration(tmp_path, socket, tmp_path, [program]))
+    command = [sys.executable, "-m", "infra.runner.supervisord_process", "-n", "-c", str(file)]
+    with Path("/dev/full").open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until(socket.exists)
+        with supervisor_rpc.proxy(socket) as server:
+            server.supervisor.startProcess("setup:talker", False)
+            time.sleep(1)
+            assert server.supervisor.getProcessInfo("setup:talker")["statename"] == "RUNNING"
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(10)
