@@ -178,11 +178,13 @@ class Bootstrap:
     @cached_property
     def thread_replica(self) -> ThreadReplica:
         """The replica of threads."""
-        return ThreadReplica(self.database, self.actors.current)
+        return ThreadReplica(self.database, self.actors.current, self.clock)
 
     def event_handlers(self) -> Mapping[str, EventHandler]:
         """Build the handlers of events that the forum consumes at any stage, by type."""
-        posts = PostReplica(self.database, self.actors.current, self.thread_admission.current)
+        posts = PostReplica(
+            self.database, self.actors.current, self.thread_admission.current, self.clock
+        )
         replicas = {
             "users": UserReplica(self.database, self.recorder, self.clock).handlers(),
             "threads": self.thread_replica.handlers(),

@@ -13,14 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chassis import codec
+from chassis.clock import CLOCK_LEEWAY
 from chassis.errors import Unauthenticated
 from chassis.product import NAME
 
 ALGORITHM = "RS256"
 TOKEN_LIFETIME = timedelta(hours=12)
-# Clocks differ between machines: a token is accepted this long before and after its time.
-CLOCK_LEEWAY = timedelta(seconds=90)
-
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -64,7 +62,7 @@ class Verifier(Generic[CLAIMS]):
                 key,
                 algorithms=[ALGORITHM],
                 issuer=NAME,
-                leeway=CLOCK_LEEWAY,
+                leeway=CLOCK_LEEWAY,  # before and after its time
                 options={"require": ["sub", "exp", "iat", "jti"]},
             )
             return Identity(

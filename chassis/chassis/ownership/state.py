@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from chassis.clock import CLOCK_SKEW
 from chassis.dynamodb.database import Action, Database, TransactionCanceled
 from chassis.dynamodb.tables import Table
 from chassis.errors import CutoverInProgress
@@ -39,7 +40,6 @@ class State(StrEnum):
 
 
 CACHE_TTL = 1.0  # seconds
-CLOCK_SKEW = 2.0  # seconds that clocks may differ; extends each freeze
 FENCES = 8
 """Number of fence items: DynamoDB allows one transaction at a time per item."""
 FENCE_LABEL = "ownership-fence"

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chassis.auth.tokens import CLOCK_LEEWAY, TOKEN_LIFETIME, Issuer, Verifier, key_set
-from chassis.clock import utc_now
+from chassis.auth.tokens import TOKEN_LIFETIME, Issuer, Verifier, key_set
+from chassis.clock import CLOCK_LEEWAY, utc_now
 from chassis.errors import Unauthenticated
 
 

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask, request
 from werkzeug.serving import make_server
 
+from chassis.clock import CLOCK_SKEW
 from chassis.dynamodb.database import Database, TransactionCanceled
 from chassis.dynamodb.tables import Table
 from chassis.errors import CutoverInProgress
@@ -17,7 +18,6 @@ from chassis.ownership.bounded_wait import BoundedWait
 from chassis.ownership.fenced_database import FencedDatabase
 from chassis.ownership.state import (
     CACHE_TTL,
-    CLOCK_SKEW,
     OwnershipState,
     OwnershipStore,
     State,

@@ -39,6 +39,7 @@ from posts.bootstrap import PostsService
 from posts.model import Thread
 from posts.service import Posts
 from posts.settings import PostsSettings
+from threads import domain as threads_domain
 from threads.bootstrap import ThreadsService
 from threads.settings import ThreadsSettings
 from users.bootstrap import UsersService
@@ -53,7 +54,7 @@ _TIMED: tuple[ModuleType, ...] = (
     *(extract, extraction, reintegrate),
     *(monolith_state, transitions, service_state),
 )
-_DATED: tuple[ModuleType, ...] = (endpoints, extraction, reintegrate)
+_DATED: tuple[ModuleType, ...] = (endpoints, extraction, reintegrate, threads_domain)
 
 
 class VirtualTime:

@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 from sqlalchemy import JSON, BigInteger, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from chassis.clock import CLOCK_SKEW
 from chassis.errors import CutoverInProgress
 from chassis.ownership.bounded_wait import BoundedWait
-from chassis.ownership.state import CACHE_TTL, CLOCK_SKEW, cutover_in_progress
+from chassis.ownership.state import CACHE_TTL, cutover_in_progress
 from forum.database import Base, Database, UtcDateTime
 
 MONOLITH = "monolith"

@@ -34,7 +34,7 @@ class PostRecords:
     def for_move(cls, database: Database, clock: Clock) -> Self:
         """Build the store; users and threads may be copied after their posts."""
         actors, threads = ReplicaActors(clock), MovedThreadAdmission()
-        return cls(database, clock, PostReplica(database, lambda: actors, lambda: threads))
+        return cls(database, clock, PostReplica(database, lambda: actors, lambda: threads, clock))
 
     def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
         """Read a page of posts by id; those of deleted threads are tombstones."""

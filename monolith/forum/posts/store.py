@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
-from chassis.clock import Clock, NewId
+from chassis.clock import Clock, NewId, clamp_to_present, creation_time, sort_after
 from chassis.concurrency import Precondition, require_current
 from chassis.errors import Conflict, Forbidden, NotFound
 from chassis.idempotency.keys import (
@@ -67,13 +68,15 @@ class SqlPosts:
         try:
             with self.database.writing() as session:
                 actor = self.actors().authorize_writer(session, identity)
+                older = creation_time(thread_id), _newest_post_at(session, thread_id)
+                post_id, created_at = sort_after(self.new_id(), self.clock(), *older)
                 post = Post(
-                    id=self.new_id(),
+                    id=post_id,
                     thread_id=thread_id,
                     author=actor.author,
                     body=body,
                     html=html,
-                    created_at=now,
+                    created_at=created_at,
                     edited_at=None,
                     deleted=False,
                     version=1,
@@ -86,13 +89,14 @@ class SqlPosts:
                     author_id=actor.id,
                     body=body,
                     html=html,
-                    created_at=now,
+                    created_at=created_at,
                     edited_at=None,
                     deleted=False,
                     version=1,
                 )
                 session.add(row)
-                threads.update_counters(session, thread_id, 1, now)
+                activity = clamp_to_present(created_at, self.clock())
+                threads.update_counters(session, thread_id, 1, activity)
                 self._record(session, events.CREATED, row)
         except DuplicateIdempotencyKey:
             with self.database.reading() as session:
@@ -152,7 +156,7 @@ class SqlPosts:
             require_current(row.version, expected)
             row.body = body
             row.html = html
-            row.edited_at = self.clock()
+            row.edited_at = max(self.clock(), row.created_at)
             row.version += 1
             session.flush()
             self._record(session, events.UPDATED, row)
@@ -205,6 +209,11 @@ class SqlPosts:
 def _visible_posts() -> Select[PostRow]:
     """Select the posts of threads that are not deleted."""
     return select(PostRow).join(PostRow.thread).where(ThreadRow.deleted.is_(False))
+
+
+def _newest_post_at(session: Session, thread_id: str) -> datetime | None:
+    query = select(PostRow.created_at).where(PostRow.thread_id == thread_id)
+    return session.scalars(query.order_by(PostRow.id.desc()).limit(1)).one_or_none()
 
 
 def _require_post(session: Session, post_id: str, *, locked: bool = False) -> PostRow:

@@ -7,6 +7,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session, lazyload
 
 from chassis import codec
+from chassis.clock import clamp_to_present
 from chassis.errors import NotFound
 from forum.database import insert_into
 from forum.threads.models import ThreadRow, ThreadWord
@@ -46,16 +47,20 @@ def insert_placeholder(session: Session, thread_id: str, author_id: str, at: dat
     session.execute(insert_into(session, ThreadRow).values(row).on_conflict_do_nothing())
 
 
-def upsert(session: Session, thread_id: str, version: int, state: ThreadState) -> None:
+def upsert(
+    session: Session, thread_id: str, version: int, state: ThreadState, now: datetime
+) -> None:
     """Store the state of a thread, unless the stored version is as new."""
     values = codec.attributes(state, ThreadState) | {"deleted": False}
-    if _put(session, thread_id, version, values):
+    if _put(session, thread_id, version, values, now):
         index_title(session, thread_id, state.title)
 
 
-def mark_deleted(session: Session, thread_id: str, version: int, state: DeletedThreadState) -> None:
+def mark_deleted(
+    session: Session, thread_id: str, version: int, state: DeletedThreadState, now: datetime
+) -> None:
     """Mark a thread as deleted, unless the stored version is newer."""
-    if _put(session, thread_id, version, _deleted(state.author_id, state.created_at)):
+    if _put(session, thread_id, version, _deleted(state.author_id, state.created_at), now):
         index_title(session, thread_id, "")
 
 
@@ -90,9 +95,12 @@ def _deleted(author_id: str, created_at: datetime) -> dict[str, Any]:
     }
 
 
-def _put(session: Session, thread_id: str, version: int, state: dict[str, Any]) -> bool:
+def _put(
+    session: Session, thread_id: str, version: int, state: dict[str, Any], now: datetime
+) -> bool:
     """Update a row, unless it has this version or a newer one; return whether it was updated."""
-    began = state["created_at"]
+    # A clock that is ahead would keep the thread on top of the list.
+    began = clamp_to_present(state["created_at"], now)
     new = state | {
         "id": thread_id,
         "last_activity_at": began,
@@ -107,8 +115,9 @@ def _put(session: Session, thread_id: str, version: int, state: dict[str, Any]) 
         return False
     for name, value in state.items():
         setattr(row, name, value)
-    row.version = version
     # The counters of posts stay; posts may have arrived first.
-    row.last_activity_at = max(row.last_activity_at, began)
+    if row.version == 0:
+        row.last_activity_at = max(row.last_activity_at, began)
+    row.version = version
     session.flush()
     return True

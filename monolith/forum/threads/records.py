@@ -69,11 +69,12 @@ class ThreadRecords:
                 if record["deleted"]:
                     if known is not None:
                         deleted = codec.attributes(known, DeletedThreadState)
-                        mark_deleted(session, thread_id, version, DeletedThreadState(**deleted))
+                        state = DeletedThreadState(**deleted)
+                        mark_deleted(session, thread_id, version, state, self.clock())
                     continue  # nothing refers to a thread that never existed here
-                state = codec.from_json(ThreadState, record)
-                insert_placeholder(session, state.author_id, state.created_at, FORMER_MEMBER)
-                upsert(session, thread_id, version, state)
+                content = codec.from_json(ThreadState, record)
+                insert_placeholder(session, content.author_id, content.created_at, FORMER_MEMBER)
+                upsert(session, thread_id, version, content, self.clock())
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys."""

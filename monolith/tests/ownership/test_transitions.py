@@ -6,9 +6,8 @@ import time
 import pytest
 from sqlalchemy import select
 
-from chassis.clock import utc_now
+from chassis.clock import CLOCK_SKEW, utc_now
 from chassis.errors import CutoverInProgress
-from chassis.ownership.state import CLOCK_SKEW
 from forum.app import create_app
 from forum.domains import NAMES
 from forum.outbox import OutboxRow

@@ -38,13 +38,14 @@ class Post(PostState):
 
 @dataclass(frozen=True)
 class Thread:
-    """The replicated state of a thread, as of one version."""
+    """The replicated state of a thread, as of one version, and the time of its newest post."""
 
     id: str
     title: str
     locked: bool
     deleted: bool
     version: int
+    newest_post_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from chassis import codec
 from chassis.auth.tokens import Identity
-from chassis.clock import Clock, NewId
+from chassis.clock import Clock, NewId, creation_time, sort_after
 from chassis.concurrency import Precondition, require_current, retry_on_conflict
 from chassis.errors import Conflict, Forbidden, NotFound
 from chassis.idempotency.keys import (
@@ -54,15 +54,18 @@ class Posts:
 
         def attempt() -> dict[str, Any]:
             actor, thread = self._store.authorize_in_thread(identity, thread_id)
-            require_open_thread(thread or self._fetch_thread(thread_id))
+            thread = thread or self._fetch_thread(thread_id)
+            require_open_thread(thread)
+            older = creation_time(thread_id), thread.newest_post_at
+            post_id, created_at = sort_after(self._new_id(), self._clock(), *older)
             post = Post(
-                id=self._new_id(),
+                id=post_id,
                 thread_id=thread_id,
                 author_id=actor.id,
                 author_name=actor.display_name,
                 body=body,
                 html=render(body),
-                created_at=self._clock(),
+                created_at=created_at,
                 edited_at=None,
                 deleted=False,
                 version=1,
@@ -134,7 +137,7 @@ class Posts:
                 post,
                 body=body,
                 html=render(body),
-                edited_at=self._clock(),
+                edited_at=max(self._clock(), post.created_at),
                 version=post.version + 1,
             )
             self._store.replace(changed, post)

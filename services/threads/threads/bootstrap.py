@@ -50,4 +50,5 @@ class ThreadsService(ServiceRuntime[ThreadsSettings, SessionClaims]):
 
     def event_handlers(self) -> Mapping[str, EventHandler]:
         """Build the handlers of consumed events."""
-        return EventHandlers(self.database, self.outbox, self.ownership).handlers()
+        handlers = EventHandlers(self.database, self.outbox, self.ownership, self.clock)
+        return handlers.handlers()

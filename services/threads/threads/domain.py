@@ -1,5 +1,6 @@
 """The definition of the domain of threads, used by the rest of the system."""
 
+from chassis.clock import utc_now
 from chassis.domain import Domain
 from threads import events
 from threads.dynamodb import tables
@@ -22,10 +23,10 @@ DOMAIN = Domain(
         *(events.USER_REGISTERED, events.USER_UPDATED, events.USER_SUSPENDED, events.USER_ERASED),
         *(events.POST_CREATED, events.POST_UPDATED, events.POST_DELETED),
     ),
-    record_store=ThreadRecords,
+    record_store=lambda database: ThreadRecords(database, utc_now),
     replica_writers={
         "users": lambda database: UserReplica(database).write_records,
-        "posts": lambda database: PostCounter(database).write_records,
+        "posts": lambda database: PostCounter(database, utc_now).write_records,
     },
     peers=("posts",),
 )

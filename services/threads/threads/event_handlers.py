@@ -5,7 +5,7 @@ Events may come in any order, any number of times, and at the same time as other
 
 from collections.abc import Mapping
 
-from chassis.clock import format_timestamp
+from chassis.clock import Clock, format_timestamp, utc_now
 from chassis.dynamodb.database import Database, TransactionCanceled
 from chassis.idempotency.store import delete_responses
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
@@ -21,13 +21,17 @@ class EventHandlers:
     """Handlers that apply events to the service's own tables."""
 
     def __init__(
-        self, database: Database, outbox: DynamoOutbox, ownership: OwnershipStore | None = None
+        self,
+        database: Database,
+        outbox: DynamoOutbox,
+        ownership: OwnershipStore | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         self._db = database
         self._outbox = outbox
         self._ownership = ownership
         self._users = UserReplica(database)
-        self._posts = PostCounter(database)
+        self._posts = PostCounter(database, clock)
 
     def handlers(self) -> Mapping[str, EventHandler]:
         """Return the handler of each event type."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chassis import codec
+from chassis.clock import Clock
 from chassis.messaging.events import Event, EventHandler, parse_data
 from forum.database import Database
 from forum.threads import events
@@ -21,6 +22,7 @@ class ThreadReplica:
 
     database: Database
     actors: Callable[[], Actors]
+    clock: Clock
 
     def handlers(self) -> Mapping[str, EventHandler]:
         """Return the handler of each event type."""
@@ -37,16 +39,16 @@ class ThreadReplica:
             self.actors().ensure_user(session, author.id, thread.created_at, author.display_name)
             content = codec.attributes(thread, ThreadContent)
             state = ThreadState(author_id=author.id, **content)
-            upsert(session, thread.id, thread.version, state)
+            upsert(session, thread.id, thread.version, state, self.clock())
 
     def _store(self, event: Event) -> None:
         state = parse_data(ThreadState, event)
         with self.database.writing() as session:
             self.actors().ensure_user(session, state.author_id, state.created_at)
-            upsert(session, event.subject, event.version, state)
+            upsert(session, event.subject, event.version, state, self.clock())
 
     def _mark_deleted(self, event: Event) -> None:
         state = parse_data(DeletedThreadState, event)
         with self.database.writing() as session:
             self.actors().ensure_user(session, state.author_id, state.created_at)
-            mark_deleted(session, event.subject, event.version, state)
+            mark_deleted(session, event.subject, event.version, state, self.clock())

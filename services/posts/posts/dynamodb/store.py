@@ -111,7 +111,7 @@ class DynamoStore:
         actions = [
             self._db.put(POSTS, items.to_item(items.to_record(post))),
             self._db.put(LOCATIONS, {"id": post.id, "thread_id": post.thread_id}),
-            self._threads.require_open(post.thread_id),
+            self._threads.record_post(post.thread_id, post.created_at),
             self._outbox.record(events.CREATED, post.id, post.version, events.event_data(post)),
         ]
         if key:

@@ -14,9 +14,9 @@ transaction costs two):
     Each page reads every shard, so more shards would allow more posts but cost more per read.
 - `posts-places`: a partition per post, with the id of its thread. Written in the post's own
   transaction, so that a post can be read by its id strongly consistently, in two gets.
-- `posts-threads`: a partition per thread, with its existence and its lock: the service's replica
-  of threads. A page of a thread reads it once, and so does a new post: 3,000 a second in one
-  thread, more than the thread's posts themselves allow.
+- `posts-threads`: a partition per thread, with its existence, its lock and the time of its newest
+  post: the service's replica of threads. A page of a thread reads it once, and so does a new
+  post: 3,000 a second in one thread, more than the thread's posts themselves allow.
 - `posts-people`: a partition per person: the service's replica of users. A change of name is one
   write. A page reads each of its authors once, a write reads its author: up to 3,000 reads a
   second per person.
@@ -25,8 +25,9 @@ transaction costs two):
 - `posts-moving`: see `chassis.ownership.state.ownership_table`.
 
 The guarantee that a locked thread gets no further post has a cost in a hot thread. Each new post
-checks the thread's item in its own transaction, for 2 write units: that alone would allow 500 posts
-a second. But DynamoDB allows only one transaction at a time on an item, even for a check, so the
+checks the thread's item in its own transaction, and records its time there, for 2 write units: that
+alone would allow 500 posts a second. But DynamoDB allows only one transaction at a time on an item,
+even for a check, so the
 posts of one thread are written one after another: expect about 100 a second. Conflicting writers
 retry for about a second, and get a 503 with `Retry-After` after that. Readers and writers in other
 threads are not affected. Locking and unlocking compete with them in the same way.

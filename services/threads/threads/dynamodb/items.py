@@ -5,10 +5,11 @@ only those three. An item is a record with counters and the keys of the indexes,
 that are not deleted have.
 """
 
+from datetime import datetime
 from typing import Any
 
 from chassis import codec
-from chassis.clock import format_timestamp
+from chassis.clock import clamp_to_present, format_timestamp, parse_timestamp
 from chassis.dynamodb.database import Item, list_shard
 from chassis.ownership.records import Record
 from threads.dynamodb import tables
@@ -30,9 +31,10 @@ def to_item(thread: Thread) -> Item:
     return _item(thread.id, state_of(thread), activity, thread.post_count)
 
 
-def from_record(record: Record) -> Item:
+def from_record(record: Record, now: datetime) -> Item:
     """Return the item of a record, with no post counted."""
-    return _item(record["id"], state_of(record), record["created_at"], 0)
+    activity = clamp_to_present(parse_timestamp(record["created_at"]), now)
+    return _item(record["id"], state_of(record), format_timestamp(activity), 0)
 
 
 def tombstone(thread_id: str, version: int) -> Item:

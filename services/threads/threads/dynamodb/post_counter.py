@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
+from chassis.clock import Clock, clamp_to_present, format_timestamp, parse_timestamp
 from chassis.concurrency import retry_on_conflict
 from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
 from chassis.ownership.records import TOMBSTONE, Record
@@ -53,8 +54,9 @@ class CountedPost:
 class PostCounter:
     """Updates the tally and the counters."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._db = database
+        self._clock = clock
 
     def count(self, thread_id: str, posts: Sequence[CountedPost]) -> None:
         """Count these versions of up to `MAX_POSTS` posts of a thread.
@@ -96,13 +98,19 @@ class PostCounter:
             version = known["version"] if known else 0
             actions.append(self._db.put(TALLY, key | post.item(), UNCHANGED, known=version))
             added += int(not post.deleted) - int(known is not None and not known["deleted"])
-            activity = max(activity, post.created_at)
+            if not known:
+                # Not again with a later version: in the meantime, "now" would have become later.
+                activity = max(activity, self._clamped(post.created_at))
         if not actions:
             return
         try:
             self._db.transact([*actions, *self._update_thread(thread, added, activity)])
         except TransactionCanceled as canceled:
             raise ConcurrentCount from canceled
+
+    def _clamped(self, created_at: str) -> str:
+        """Clamp a post's time: one from a fast clock would keep its thread on top of the list."""
+        return format_timestamp(clamp_to_present(parse_timestamp(created_at), self._clock()))
 
     def _update_thread(self, thread: Item, added: int, activity: str) -> list[Action]:
         """Build the action that changes a thread's count and latest activity, if one is needed.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from chassis.clock import Clock
 from chassis.dynamodb.database import Action, Database, Item
 from chassis.dynamodb.versioned_items import NEWER
 from chassis.ownership.records import IdempotencyRecords, Record, item_size, write_in_batches
@@ -22,8 +23,9 @@ NEW = "attribute_not_exists(id)"
 class ThreadRecords:
     """Implementation of `chassis.ownership.records.RecordStore`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._db = database
+        self._clock = clock
         self._responses = IdempotencyRecords(database, tables.IDEMPOTENCY)
 
     def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
@@ -69,7 +71,8 @@ class ThreadRecords:
             )
             new = frozenset[str]()
         elif known is None or items.is_deleted(known):
-            head = self._db.put(THREADS, items.from_record(record), condition, **values)
+            item = items.from_record(record, self._clock())
+            head = self._db.put(THREADS, item, condition, **values)
             new = title_words(record["title"])
         else:
             # The counters stay.
