@@ -6,7 +6,7 @@ from sqlalchemy import event, text
 from monolith.tests.support.filling import fill
 from tests.support.service import pages, walk
 
-COUNTS = (100, 10_000)
+COUNTS = (100, 1_000)
 
 
 @pytest.fixture

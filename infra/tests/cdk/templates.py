@@ -67,12 +67,15 @@ class Templates:
         return sorted(found, key=lambda rule: int(rule["Priority"]))
 
 
-@cache
 def templates(**context: str) -> Templates:
-    """Synthesise once in a process."""
+    """Return the templates of a context, synthesized once in a process."""
     if context.get("environment") == PRODUCTION:
         context.setdefault("certificate", CERTIFICATE)
-    return Templates(read_options(context))
+    return _synthesized(read_options(context))
+
+
+# By options, since several contexts, such as `extracted=users,threads,posts` and none, are equal.
+_synthesized = cache(Templates)
 
 
 def settings(container: Resource) -> dict[str, Any]:

@@ -15,6 +15,13 @@ from forum.ownership.state import FROZEN, MOVING, Ownership, OwnershipRegistry
 from forum.ownership.transitions import OwnershipTransitions
 
 NOBODY = "http://127.0.0.1:9"
+CACHE_TTL = 0.05  # seconds
+
+
+@pytest.fixture(autouse=True)
+def _short_cache(monkeypatch):
+    """Shorten the time for which ownership is cached, since most tests wait for its end."""
+    monkeypatch.setattr("forum.ownership.state.CACHE_TTL", CACHE_TTL)
 
 
 @pytest.fixture
@@ -40,7 +47,7 @@ def begin(moves):
 
     def begin(domain, owner="monolith"):
         moves.begin_move(domain, owner, {})
-        time.sleep(1.05)
+        time.sleep(2 * CACHE_TTL)
         moves.wait_for_open_transactions()
 
     return begin
@@ -135,7 +142,7 @@ def test_moved_domain_is_forwarded_and_then_404(client, ada, moves, begin):
     # Forwarded to the service, which does not run in this test.
     assert client.get("/api/threads").status_code == 503
     moves.finish_move("threads")
-    time.sleep(1.05)
+    time.sleep(2 * CACHE_TTL)
     assert client.get("/api/threads").status_code == 404
 
 

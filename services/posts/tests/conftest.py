@@ -106,7 +106,7 @@ def crowds(dynamo: Dynamo, session_keys: Keys) -> Callable[[int], Crowd]:
     return crowd
 
 
-@pytest.fixture(params=[100, 10_000])
+@pytest.fixture(params=[100, 1_000])
 def crowd(crowds: Callable[[int], Crowd], request: pytest.FixtureRequest) -> Crowd:
     return crowds(request.param)
 

@@ -67,7 +67,7 @@ def test_arrivals_during_a_walk_disturb_nothing(client, lists, write, name):
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize(("count", "limit"), [(100, 1), (100, 7), (100, 100), (10_000, 100)])
+@pytest.mark.parametrize(("count", "limit"), [(100, 1), (100, 7), (100, 100), (1_000, 100)])
 def test_walking_a_thread_from_either_end_gives_each_post_once(crowds, count, limit, order):
     crowd = crowds(count)
     path = f"{PATH}/in-thread/{crowd.thread_id}"
@@ -96,7 +96,7 @@ def test_walking_the_other_lists_gives_each_post_once(crowd):
 def test_cost_of_a_page_is_independent_of_the_number_of_posts(
     crowds, dynamo, listing, calls, deepest
 ):
-    for count in (100, 10_000):
+    for count in (100, 1_000):
         crowd = crowds(count)
         author = crowd.authors[0].id
         name = listing.format(thread=crowd.thread_id, author=author)

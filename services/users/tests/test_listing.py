@@ -54,14 +54,14 @@ def crowds(dynamo, session_keys):
     return crowd
 
 
-@pytest.mark.parametrize(("count", "limit"), [(100, 1), (100, 7), (100, 100), (10_000, 100)])
+@pytest.mark.parametrize(("count", "limit"), [(100, 1), (100, 7), (100, 100), (1_000, 100)])
 def test_walking_the_list_gives_each_user_once_newest_first(crowds, count, limit):
     client, ids = crowds(count)
     assert [user["id"] for user in walk(client, PATH, limit=limit)] == ids[::-1]
 
 
 @pytest.mark.parametrize("limit", [1, 20, 100])
-@pytest.mark.parametrize("count", [100, 10_000])
+@pytest.mark.parametrize("count", [100, 1_000])
 def test_cost_of_a_page_is_independent_of_the_number_of_users(crowds, dynamo, count, limit):
     client, _ = crowds(count)
     with dynamo.counted() as calls:

@@ -1,8 +1,9 @@
 """Distribution of tests by pytest-xdist: by file, and each suite of complete stages as one.
 
-These suites start a stage once and compare it with the previous one, so one process must run them
-completely. (`--dist loadgroup` could express this with marks, but pytest-xdist 3.8 does not see
-them with pytest 9.2.)
+The suites of stages start a stage once and compare it with the previous one, so one process must
+run them completely. Tests of the cloud's templates share their synthesis within a process.
+(`--dist loadgroup` could express this with marks, but pytest-xdist 3.8 does not see them with
+pytest 9.2.)
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-SUITES = ("tests/contract/", "tests/e2e/")
+SUITES = ("tests/contract/", "tests/e2e/", "infra/tests/cdk/")
 
 
 class SuiteScheduling(LoadFileScheduling):  # type: ignore[misc]
