@@ -17,7 +17,7 @@ $(foreach pair,$(RENAMED),$(if $(filter-out undefined,$(origin $(call former,$(p
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy bench audit check fmt lock clean
+.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -107,6 +107,10 @@ bench: $(VENV)/dev.stamp ## compare performance before and after the split (QUIC
 test-deploy: $(VENV)/dev.stamp ## deploy the templates locally and test the deployment (needs Docker)
 	@$(BIN)/python -m tests.deploy $(ARGS)
 
+test-mutants: $(VENV)/mutants.stamp ## change code in small ways; tests must notice (ARGS=cursors; takes long)
+	@$(BIN)/python -m infra.dynoxide
+	@$(BIN)/python -m infra.tools.mutants $(ARGS)
+
 audit: $(VENV)/dev.stamp ## check pinned dependencies for known vulnerabilities
 	@$(BIN)/python -m infra.tools.audit
 
@@ -149,3 +153,6 @@ $(VENV)/cdk.stamp: requirements/cdk.txt $(VENV)/run.stamp
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	$(call set_up,dev)
+
+$(VENV)/mutants.stamp: requirements/mutants.txt $(VENV)/dev.stamp
+	$(call set_up,mutants)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chassis.errors import IdempotencyKeyReused, Invalid
-from chassis.idempotency.keys import IdempotencyKeys
+from chassis.errors import IdempotencyKeyReused, Invalid, Unavailable
+from chassis.idempotency.keys import IdempotencyKeys, require_stored_response
 
 fingerprints = IdempotencyKeys("a secret key of tests, 32 characters or more")
 
@@ -73,3 +73,13 @@ def test_fingerprint_reveals_nothing_without_the_secret():
     guessed = other.from_header("k1", owner="ann", path="/api/notes", payload={"text": "hello"})
     assert guessed.fingerprint != key().fingerprint
     assert "hello" not in repr(key())
+
+
+def test_stored_response_is_returned_to_the_second_request():
+    assert require_stored_response({"id": "n1"}) == {"id": "n1"}
+
+
+def test_response_that_has_just_expired_is_503_with_retry_after():
+    with pytest.raises(Unavailable) as expired:
+        require_stored_response(None)
+    assert expired.value.retry_after == 1
