@@ -1,7 +1,6 @@
 """The bus of local runs: MiniStack, an emulator of SNS and SQS."""
 
 import sys
-from pathlib import Path
 
 from chassis.messaging.subscriptions import Subscription, topic_name
 from infra.runner.config import BUS, HOST, RunConfig
@@ -15,7 +14,7 @@ WAIT_SECONDS = 1
 
 def command() -> tuple[str, ...]:
     """Return the command line."""
-    return (str(Path(sys.executable).with_name("ministack")),)
+    return (sys.executable, "-m", "infra.guarded_ministack")
 
 
 def ministack_environment(config: RunConfig) -> dict[str, str]:

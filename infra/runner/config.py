@@ -17,9 +17,12 @@ PORTS = {
     GATEWAY: ("PORT", 8080),
     stages.MONOLITH: ("MONOLITH_PORT", 8100),
     **{name: (f"{name.upper()}_PORT", one.port) for name, one in domains.SERVICES.items()},
-    DATASTORE: ("DYNAMODB_PORT", 8000),
+    DATASTORE: ("DYNAMODB_PORT", 6669),
     BUS: ("BUS_PORT", 4566),
 }
+# Unprivileged ports to which all browsers refuse to connect, whatever the page, the host's name or
+# the kind of request: "port blocking" in https://fetch.spec.whatwg.org/#port-blocking.
+BLOCKED_BY_BROWSERS = frozenset({5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6697, 10080})
 _SWITCH = {"on": True, "off": False}
 # Quotes, percent signs and comments are special in supervisord's configuration, and a question mark
 # ends the path in a database URL.
@@ -150,6 +153,13 @@ def read_config(environ: Mapping[str, str]) -> RunConfig:
             ports[part] = int(text)
         else:
             problems.append(f"{variable} must be a port from 1 to 65535, not {text!r}")
+    # Dynoxide lets every page read and write, and has no setting against that.
+    if ports.get(DATASTORE) not in BLOCKED_BY_BROWSERS | {None} and not environ.get("OPEN_PORTS"):
+        allowed = ", ".join(map(str, sorted(BLOCKED_BY_BROWSERS)))
+        problems.append(
+            f"DYNAMODB_PORT must be a port that no web page can reach, not {ports[DATASTORE]}:"
+            f" one of {allowed}"
+        )
     var = var_folder(environ)
     if odd := _UNSUPPORTED_IN_PATHS.search(str(var)):
         problems.append(f"VAR_DIR must not contain {odd[0]!r}: {var}")

@@ -148,13 +148,10 @@ def _worker(config: RunConfig, component: str) -> ProcessSpec:
 def _datastores(config: RunConfig, dynoxide: Path) -> list[ProcessSpec]:
     port, file = str(config.ports[DATASTORE]), str(config.folder / "dynamodb.sqlite")
     serve = (str(dynoxide), "serve", "--host", HOST, "--port", port, "--db-path", file)
-    commands = {DATASTORE: serve, BUS: ministack.command()}
-    environment = {DATASTORE: {}, BUS: ministack.ministack_environment(config)}
+    settings = ministack.ministack_environment(config)
     return [
-        ProcessSpec(
-            name, "datastores", command, environment[name], config.run_folder, config.restart
-        )
-        for name, command in commands.items()
+        ProcessSpec(DATASTORE, "datastores", serve, {}, config.run_folder, config.restart),
+        ProcessSpec(BUS, "datastores", ministack.command(), settings, restarted=config.restart),
     ]
 
 

@@ -55,6 +55,8 @@ class RunnerStack:
             "EXTRACTED": ",".join(extracted),
             "VAR_DIR": str(directory),
             "DEMO": "off",
+            # There are too few ports that browsers block for several stages at once.
+            "OPEN_PORTS": "on",
             # Pages of different stages are compared.
             "SPLIT_BADGE": "off",
             "RESTART": "on" if restart else "off",

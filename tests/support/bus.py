@@ -4,7 +4,6 @@ import itertools
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,8 @@ from chassis.messaging.events import Event, parse_event
 from chassis.messaging.sns_topic import Topic
 from chassis.messaging.sqs_queue import Message, Queue
 from chassis.messaging.subscriptions import BusEndpoints, Subscription, provision_bus
+from infra import ministack
+from infra.runner.config import ROOT
 from infra.runner.free_port import free_port
 
 _prefixes = itertools.count(1)
@@ -61,8 +62,8 @@ class MiniStack:
         log = Path(self._folder.name) / "log"
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [Path(sys.executable).with_name("ministack")],
-                cwd=self._folder.name,
+                ministack.command(),
+                cwd=ROOT,
                 env={
                     "PATH": os.environ.get("PATH", ""),
                     "HOME": self._folder.name,

@@ -13,9 +13,17 @@ from chassis.clock import utc_now
 from chassis.errors import Unauthenticated
 from chassis.messaging.subscriptions import Subscription
 from infra import session_keys, stages
+from infra.compose import dynamodb as compose_dynamodb
 from infra.ministack import PREFIX
 from infra.runner import process_specs, supervisord
-from infra.runner.config import RunConfig, SettingsError, read_config, save_stage
+from infra.runner.config import (
+    BLOCKED_BY_BROWSERS,
+    DATASTORE,
+    RunConfig,
+    SettingsError,
+    read_config,
+    save_stage,
+)
 from tests.support.bus import Bus
 from users.model import SessionClaims
 
@@ -145,7 +153,7 @@ def test_only_services_get_dynamodb_and_only_the_monolith_sql(
 ) -> None:
     variables = environments(local(tmp_path))
     for service in stages.DOMAINS:
-        assert variables[service]["AWS_ENDPOINT_URL_DYNAMODB"] == "http://127.0.0.1:8000"
+        assert variables[service]["AWS_ENDPOINT_URL_DYNAMODB"] == "http://127.0.0.1:6669"
         assert "DATABASE_URL" not in variables[service]
     file = tmp_path / "stages" / "users+threads+posts" / "forum.sqlite"
     assert variables["monolith"]["DATABASE_URL"] == f"sqlite:///{file}"
@@ -225,3 +233,12 @@ def test_stage_is_read_in_any_notation(tmp_path: Path) -> None:
     assert local(tmp_path, " posts , users").folder.name == "users+posts"
     assert local(tmp_path, "").folder.name == "monolith"
     assert read_config({}).folder.name == "users+threads+posts"
+
+
+def test_dynamodb_port_must_be_one_that_browsers_block() -> None:
+    assert read_config({}).ports[DATASTORE] in BLOCKED_BY_BROWSERS
+    assert int(compose_dynamodb.PORT) in BLOCKED_BY_BROWSERS
+    assert read_config({"DYNAMODB_PORT": "6666"}).ports[DATASTORE] == 6666
+    with pytest.raises(SettingsError, match="no web page can reach, not 8000: one of 5060, "):
+        read_config({"DYNAMODB_PORT": "8000"})
+    assert read_config({"DYNAMODB_PORT": "8000", "OPEN_PORTS": "on"}).ports[DATASTORE] == 8000
