@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from infra.runner import supervisor_rpc
 from infra.runner.config import ROOT
@@ -27,7 +28,8 @@ def test_supervisord_survives_logs_that_cannot_be_written(tmp_path: Path) -> Non
         with supervisor_rpc.proxy(socket) as server:
             server.supervisor.startProcess("setup:talker", False)
             time.sleep(1)
-            assert server.supervisor.getProcessInfo("setup:talker")["statename"] == "RUNNING"
+            info: Any = server.supervisor.getProcessInfo("setup:talker")
+            assert info["statename"] == "RUNNING"
         assert process.poll() is None
     finally:
         process.terminate()
