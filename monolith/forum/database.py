@@ -26,6 +26,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from chassis.errors import Unavailable
 
 BUSY_TIMEOUT = 5  # maximum wait of a write for another one, in seconds
+POOL_TIMEOUT = 3  # maximum wait of a request for a connection to PostgreSQL, in seconds
 
 # Ids sort by time only if they are compared byte by byte, not by a language's collation.
 Id = String(36).with_variant(String(36, collation="C"), "postgresql")
@@ -138,7 +139,11 @@ def make_engine(url: str) -> Engine:
     """Build the engine, without opening a connection."""
     if make_url(url).get_backend_name() != "sqlite":
         return create_engine(
-            url, pool_pre_ping=True, pool_size=16, pool_timeout=3, hide_parameters=True
+            url,
+            pool_pre_ping=True,
+            pool_size=16,
+            pool_timeout=POOL_TIMEOUT,
+            hide_parameters=True,
         )
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)

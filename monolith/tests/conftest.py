@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 
+from forum import database as forum_database
 from forum.app import create_app
 from forum.commands.migrate import upgrade
 from forum.database import Database
@@ -50,6 +51,15 @@ def postgres_template(postgres: str) -> str:
     _execute(postgres, f"CREATE DATABASE {name}")
     upgrade(f"{postgres}/{name}")
     return name
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Iterator[None]:
+    """Let requests wait for the database as long as a busy machine may need."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("BUSY_TIMEOUT", "POOL_TIMEOUT"):
+            patch.setattr(forum_database, name, 60)
+        yield
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
