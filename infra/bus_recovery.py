@@ -4,6 +4,8 @@ MiniStack keeps its topic, queues and messages in memory. After each of its star
 creates the topic and the queues, and marks all events that may have been lost for republishing. A
 checkpoint limits how far back that goes: it is recorded whenever no event is in flight, because
 every earlier event has then arrived. Consumers ignore events that they have already applied.
+
+It also deletes expired items, which no other process does in local runs.
 """
 
 import logging
@@ -11,7 +13,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +24,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chassis import healthcheck, logs
 from chassis.clock import Clock, format_timestamp, parse_timestamp, utc_now, uuid7
-from chassis.dynamodb import database
+from chassis.dynamodb.database import Database as DynamoDatabase
+from chassis.dynamodb.database import connect
 from chassis.errors import Unavailable
 from chassis.messaging.aws_clients import sqs_client
 from chassis.messaging.outbox import RETENTION, Outbox
@@ -33,12 +37,15 @@ from infra import ministack, provisioning, stages
 from infra.atomic_file import write_atomically
 from infra.current_stage import CurrentStage
 from infra.domains import SERVICES
+from infra.expired_items import ExpiredItems
 from infra.ministack import PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 CHECK_SECONDS, CHECKPOINT_SECONDS = 1.0, 5.0
+# Between two passes over all tables; during one, a page is read after each check of the bus.
+PAUSE_SECONDS = 60.0
 # Created last: as long as this queue exists, nothing was lost.
 COMPLETE = f"{PREFIX}complete"
 _LOG = logging.getLogger(__name__)
@@ -86,11 +93,12 @@ class BusRecovery:
             write_atomically(self._checkpoint, format_timestamp(now))
 
 
-def build_recovery(stage: CurrentStage, database_url: str, checkpoint: Path) -> BusRecovery:
+def build_recovery(
+    stage: CurrentStage, tables: DynamoDatabase, database_url: str, checkpoint: Path
+) -> BusRecovery:
     """Build the recovery of a stage, without opening a connection."""
     sqs = sqs_client(1)
     bus = boto3.client("sqs").meta.endpoint_url
-    tables = database.Database(database.connect(), PREFIX)
     outboxes: list[Outbox] = [
         SERVICES[name].outbox(tables, utc_now, uuid7) for name in stage.services
     ]
@@ -101,18 +109,25 @@ def build_recovery(stage: CurrentStage, database_url: str, checkpoint: Path) -> 
     return BusRecovery(sqs, outboxes, queues, checkpoint)
 
 
+def build_expired_items(stage: CurrentStage, tables: DynamoDatabase) -> ExpiredItems:
+    """Build the deletion of a stage's expired items."""
+    owned = [table for name in stage.services for table in SERVICES[name].tables]
+    return ExpiredItems(tables.client, tables.prefix, owned, utc_now)
+
+
 def run(read_stage: Callable[[], CurrentStage], database_url: str, checkpoint: Path) -> None:
-    """Recover the bus of a forum's current stage until SIGTERM."""
+    """Recover the bus of a forum's current stage, and delete expired items, until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logs.configure("bus-recovery")
-    stage = read_stage()
-    recovery = build_recovery(stage, database_url, checkpoint)
-    recorded = 0.0
+    tables = DynamoDatabase(connect(), PREFIX)
+    stage: CurrentStage | None = None
+    recorded = next_pass = 0.0
     while True:
         if (current := read_stage()) != stage:
             stage = current
-            recovery = build_recovery(stage, database_url, checkpoint)
-        try:
+            recovery = build_recovery(stage, tables, database_url, checkpoint)
+            expired = build_expired_items(stage, tables)
+        with _retried("bus recovery"):
             if not recovery.is_complete():
                 provisioning.provision_queues(stage.extracted, stage.moving)
                 count = recovery.republish(utc_now)
@@ -121,10 +136,20 @@ def run(read_stage: Callable[[], CurrentStage], database_url: str, checkpoint: P
                 recovery.record_checkpoint(utc_now())
                 recorded = time.monotonic()
             healthcheck.record_heartbeat()
-        # OSError: there may be no room for the checkpoint.
-        except (Unavailable, BotoCoreError, ClientError, OSError) as error:
-            _LOG.warning("bus recovery is waiting: %s", error)
+        with _retried("deletion of expired items"):
+            if time.monotonic() > next_pass and expired.delete_page():
+                next_pass = time.monotonic() + PAUSE_SECONDS
         time.sleep(CHECK_SECONDS)
+
+
+@contextmanager
+def _retried(task: str) -> Iterator[None]:
+    """Log failures of a task that is retried after the next check."""
+    try:
+        yield
+    # OSError: there may be no room for the checkpoint.
+    except (Unavailable, BotoCoreError, ClientError, OSError) as error:
+        _LOG.warning("%s is waiting: %s", task, error)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
 """Recovery of a bus that keeps its messages in memory."""
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,12 +11,26 @@ from pathlib import Path
 import pytest
 
 from chassis.clock import format_timestamp
+from chassis.dynamodb.tables import create_tables
 from chassis.messaging.outbox import RETENTION
 from chassis.messaging.replay import MARGIN
 from chassis.messaging.subscriptions import BusEndpoints, Subscription
+from forum.commands.migrate import upgrade
 from infra.bus_recovery import COMPLETE, BusRecovery
+from infra.domains import SERVICES
+from infra.ministack import PREFIX
 from tests.support.bus import Bus, make_event
+from tests.support.dynamo import Dynamo
+from tests.support.waits import wait_until
 
+# The process of a stage, which checks more often and makes its passes sooner.
+PROCESS = """
+import os, pathlib
+from infra import bus_recovery, provisioning
+bus_recovery.CHECK_SECONDS, bus_recovery.PAUSE_SECONDS = 0.05, 0.5
+file = pathlib.Path(os.environ["CHECKPOINT_FILE"])
+bus_recovery.run(provisioning.current_stage, os.environ["DATABASE_URL"], file)
+"""
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -88,3 +106,55 @@ def test_recovery_starts_at_the_last_idle_checkpoint(
     bus.sqs.delete_message(QueueUrl=queue, ReceiptHandle=taken[0]["ReceiptHandle"])
     recovery.record_checkpoint(NOW + timedelta(hours=5))
     assert note.read_text() == format_timestamp(NOW + timedelta(hours=5))
+
+
+@pytest.fixture
+def process(bus: Bus, dynamo: Dynamo, tmp_path: Path) -> Iterator[Path]:
+    """Run the process of a stage with the users service; provide its log."""
+    url, log = f"sqlite:///{tmp_path}/forum.sqlite", tmp_path / "log"
+    upgrade(url)
+    environment = os.environ | {
+        "SERVICES": "users",
+        "STAGE_FILE": str(tmp_path / "stage.json"),
+        "DATABASE_URL": url,
+        "CHECKPOINT_FILE": str(tmp_path / "checkpoint"),
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROCESS], env=environment, stdout=output, stderr=output
+        )
+    yield log
+    process.terminate()
+    assert process.wait(10) == 0
+    bus.sqs.delete_queue(QueueUrl=bus.sqs.get_queue_url(QueueName=COMPLETE)["QueueUrl"])
+    for table in SERVICES["users"].tables:
+        dynamo.client.delete_table(TableName=PREFIX + table.name)
+
+
+def test_process_deletes_expired_items_of_all_tables_repeatedly(
+    process: Path, dynamo: Dynamo
+) -> None:
+    wait_until(lambda: "deletion of expired items is waiting" in process.read_text())
+    create_tables(dynamo.client, PREFIX, SERVICES["users"].tables)
+    database = dynamo.database(PREFIX)
+    attributes = {
+        table: table.ttl_attribute for table in SERVICES["users"].tables if table.ttl_attribute
+    }
+    now = int(time.time())
+
+    def left() -> set[str]:
+        return {
+            item[table.partition]
+            for table in attributes
+            for item in database.scan(table.name, None)[0]
+        }
+
+    for _ in range(2):
+        for table, attribute in attributes.items():
+            names = [table.partition, *([table.sort] if table.sort else [])]
+            items = [
+                dict.fromkeys(names, key) | {attribute: now + seconds}
+                for key, seconds in (("live", 3600), ("expired", -1))
+            ]
+            dynamo.fill(PREFIX + table.name, items)
+        wait_until(lambda: left() == {"live"})
