@@ -1,6 +1,6 @@
 """Recovery of the local bus: `python -m infra.bus_recovery`, in `make run` and in Compose.
 
-MiniStack keeps its topic, queues and messages in memory. After each of its starts, this process
+MiniStack keeps its topic, queues and messages in memory. If any of them is missing, this process
 creates the topic and the queues, and marks all events that may have been lost for republishing. A
 checkpoint limits how far back that goes: it is recorded whenever no event is in flight, because
 every earlier event has then arrived. Consumers ignore events that they have already applied.
@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +27,11 @@ from chassis.clock import Clock, format_timestamp, parse_timestamp, utc_now, uui
 from chassis.dynamodb.database import Database as DynamoDatabase
 from chassis.dynamodb.database import connect
 from chassis.errors import Unavailable
-from chassis.messaging.aws_clients import sqs_client
+from chassis.messaging.aws_clients import sns_client, sqs_client
 from chassis.messaging.outbox import RETENTION, Outbox
 from chassis.messaging.replay import MARGIN
 from chassis.messaging.sqs_queue import Queue, QueueDepth
+from chassis.messaging.subscriptions import Subscription
 from forum.database import Database
 from forum.outbox import SqlOutbox
 from infra import ministack, provisioning, stages
@@ -41,36 +42,54 @@ from infra.expired_items import ExpiredItems
 from infra.ministack import PREFIX
 
 if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 CHECK_SECONDS, CHECKPOINT_SECONDS = 1.0, 5.0
 # Between two passes over all tables; during one, a page is read after each check of the bus.
 PAUSE_SECONDS = 60.0
-# Created last: as long as this queue exists, nothing was lost.
+# Created last: without this queue, events may have been lost.
 COMPLETE = f"{PREFIX}complete"
 _LOG = logging.getLogger(__name__)
 
 
 class BusRecovery:
-    """The outboxes and queues of a stage, and the file that holds its checkpoint."""
+    """The bus and the outboxes of a stage, and the file that holds its checkpoint."""
 
     def __init__(
         self,
+        sns: "SNSClient",
         sqs: "SQSClient",
+        *,
+        subscriptions: Sequence[Subscription],
         outboxes: Sequence[Outbox],
         queues: Sequence[Queue],
         checkpoint: Path,
     ) -> None:
-        self._sqs, self._outboxes, self._queues = sqs, outboxes, queues
+        self._sns, self._sqs, self._outboxes, self._queues = sns, sqs, outboxes, queues
+        self._subscribed = {one.queue_name(PREFIX) for one in subscriptions}
+        dead_letters = {one.dead_letter_queue_name(PREFIX) for one in subscriptions}
+        self._queue_names = {COMPLETE} | self._subscribed | dead_letters
         self._checkpoint = checkpoint
 
     def is_complete(self) -> bool:
-        """Return whether the bus has run without interruption since the last recovery."""
+        """Return whether the bus has run without interruption since the last recovery.
+
+        In two calls, because it is asked every second.
+        """
+        queues = self._sqs.list_queues(QueueNamePrefix=PREFIX).get("QueueUrls", [])
         try:
-            self._sqs.get_queue_url(QueueName=COMPLETE)
-        except self._sqs.exceptions.QueueDoesNotExist:
+            found = self._sns.list_subscriptions_by_topic(TopicArn=ministack.TOPIC_ARN)
+        except self._sns.exceptions.NotFoundException:
             return False
-        return True
+        subscribed = {one["Endpoint"].rpartition(":")[2] for one in found["Subscriptions"]}
+        names = {url.rpartition("/")[2] for url in queues}
+        return self._queue_names <= names and self._subscribed <= subscribed
+
+    def mark_incomplete(self) -> None:
+        """Delete the marker queue: a recovery that fails midway has to begin again."""
+        with suppress(self._sqs.exceptions.QueueDoesNotExist):
+            self._sqs.delete_queue(QueueUrl=self._sqs.get_queue_url(QueueName=COMPLETE)["QueueUrl"])
 
     def republish(self, clock: Clock) -> int:
         """Mark all events that may have been lost for republishing; return their number."""
@@ -102,11 +121,17 @@ def build_recovery(
     outboxes: list[Outbox] = [
         SERVICES[name].outbox(tables, utc_now, uuid7) for name in stage.services
     ]
-    outboxes.append(SqlOutbox(Database(database_url), utc_now))
-    queues = [
-        Queue(sqs, *ministack.queue_urls(bus, name)) for name in (stages.MONOLITH, *stage.services)
-    ]
-    return BusRecovery(sqs, outboxes, queues, checkpoint)
+    return BusRecovery(
+        sns_client(),
+        sqs,
+        subscriptions=provisioning.bus_subscriptions(stage),
+        outboxes=[*outboxes, SqlOutbox(Database(database_url), utc_now)],
+        queues=[
+            Queue(sqs, *ministack.queue_urls(bus, name))
+            for name in (stages.MONOLITH, *stage.services)
+        ],
+        checkpoint=checkpoint,
+    )
 
 
 def build_expired_items(stage: CurrentStage, tables: DynamoDatabase) -> ExpiredItems:
@@ -129,6 +154,9 @@ def run(read_stage: Callable[[], CurrentStage], database_url: str, checkpoint: P
             expired = build_expired_items(stage, tables)
         with _retried("bus recovery"):
             if not recovery.is_complete():
+                if read_stage() != stage:
+                    continue  # a move has just dropped the subscription of a domain
+                recovery.mark_incomplete()
                 provisioning.provision_queues(stage.extracted, stage.moving)
                 count = recovery.republish(utc_now)
                 _LOG.info("bus recovered; %d events will be published again", count)

@@ -7,6 +7,7 @@ from infra.runner.config import BUS, HOST, RunConfig
 
 PREFIX = "forum-"
 REGION, ACCOUNT = "eu-central-1", "000000000000"
+TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic_name(PREFIX)}"
 READY_PATH = "/_ministack/ready"
 # Bounds a worker's stop, which waits for its long poll.
 WAIT_SECONDS = 1
@@ -40,7 +41,7 @@ def bus_environment(config: RunConfig, component: str) -> dict[str, str]:
     """Return a component's settings of the bus, which are known before the bus runs."""
     queue, dead_letter_queue = queue_urls(config.internal_url(BUS), component)
     return {
-        "EVENTS_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic_name(PREFIX)}",
+        "EVENTS_TOPIC_ARN": TOPIC_ARN,
         "EVENTS_QUEUE_URL": queue,
         "EVENTS_DEAD_LETTER_QUEUE_URL": dead_letter_queue,
         "EVENTS_WAIT_SECONDS": str(WAIT_SECONDS),

@@ -48,11 +48,15 @@ def provision_tables(services: Sequence[str]) -> Iterator[str]:
         yield from tables.create_tables(database, prefix, SERVICES[service].tables)
 
 
+def bus_subscriptions(stage: CurrentStage) -> list[subscriptions.Subscription]:
+    """Return the subscriptions of the services and of the monolith."""
+    wanted = [SERVICES[service].subscription for service in stage.services]
+    return [*wanted, monolith_subscription(stage.extracted, stage.moving)]
+
+
 def provision_queues(extracted: frozenset[str], moving: frozenset[str] = frozenset()) -> None:
     """Create the topic, and the queues of the services and of the monolith."""
-    services = stages.in_canonical_order(extracted | moving)
-    wanted = [SERVICES[service].subscription for service in services]
-    wanted.append(monolith_subscription(extracted, moving))
+    wanted = bus_subscriptions(CurrentStage(extracted, moving))
     subscriptions.provision_bus(boto3.client("sns"), boto3.client("sqs"), PREFIX, wanted)
 
 

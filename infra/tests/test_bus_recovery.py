@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,11 @@ from chassis.messaging.outbox import RETENTION
 from chassis.messaging.replay import MARGIN
 from chassis.messaging.subscriptions import BusEndpoints, Subscription
 from forum.commands.migrate import upgrade
+from infra import bus_recovery, provisioning
 from infra.bus_recovery import COMPLETE, BusRecovery
+from infra.current_stage import CurrentStage
 from infra.domains import SERVICES
-from infra.ministack import PREFIX
+from infra.ministack import PREFIX, TOPIC_ARN
 from tests.support.bus import Bus, make_event
 from tests.support.dynamo import Dynamo
 from tests.support.waits import wait_until
@@ -31,6 +34,7 @@ bus_recovery.CHECK_SECONDS, bus_recovery.PAUSE_SECONDS = 0.05, 0.5
 file = pathlib.Path(os.environ["CHECKPOINT_FILE"])
 bus_recovery.run(provisioning.current_stage, os.environ["DATABASE_URL"], file)
 """
+SUBSCRIPTIONS = [Subscription(name, ("note.created",)) for name in ("users", "monolith")]
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -55,14 +59,34 @@ def outbox() -> Outbox:
 
 
 @pytest.fixture
-def places(bus: Bus) -> Iterator[BusEndpoints]:
-    """Provide the queues of a component, on a bus that is complete at the end."""
-    yield bus.provision([Subscription("notes", ("note.created",))])["notes"]
-    bus.sqs.delete_queue(QueueUrl=bus.sqs.get_queue_url(QueueName=COMPLETE)["QueueUrl"])
+def clean_bus(bus: Bus) -> Iterator[Bus]:
+    """Provide a bus without topic and queues of the forum, also for the tests after this one."""
+    yield bus
+    for url in bus.sqs.list_queues(QueueNamePrefix=PREFIX).get("QueueUrls", []):
+        bus.sqs.delete_queue(QueueUrl=url)
+    bus.sns.delete_topic(TopicArn=TOPIC_ARN)
 
 
-def recovery_of(bus: Bus, outbox: Outbox, places: BusEndpoints, note: Path) -> BusRecovery:
-    return BusRecovery(bus.sqs, [outbox], [bus.queue(places)], note)  # type: ignore[list-item]
+@pytest.fixture
+def places(clean_bus: Bus) -> BusEndpoints:
+    """Provide the queues of a service at a stage with only that one."""
+    return clean_bus.provision(SUBSCRIPTIONS, PREFIX)["users"]
+
+
+def recovery_of(bus: Bus, outbox: Outbox, places: BusEndpoints, checkpoint: Path) -> BusRecovery:
+    return BusRecovery(
+        bus.sns,
+        bus.sqs,
+        subscriptions=SUBSCRIPTIONS,
+        outboxes=[outbox],  # type: ignore[list-item]
+        queues=[bus.queue(places)],
+        checkpoint=checkpoint,
+    )
+
+
+def queue_names(bus: Bus) -> set[str]:
+    urls = bus.sqs.list_queues(QueueNamePrefix=PREFIX).get("QueueUrls", [])
+    return {url.rpartition("/")[2] for url in urls}
 
 
 def test_events_possibly_lost_with_the_bus_are_published_again(
@@ -74,6 +98,56 @@ def test_events_possibly_lost_with_the_bus_are_published_again(
     assert recovery.is_complete()
     # Nothing is known yet of when all had arrived.
     assert outbox.replayed == [NOW - RETENTION - MARGIN]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "topic",
+        "subscription",
+        "forum-users",
+        "forum-monolith",
+        "forum-users-dead-letters",
+        COMPLETE,
+    ],
+)
+def test_bus_is_incomplete_without_any_part_of_it(
+    bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path, lost: str
+) -> None:
+    recovery = recovery_of(bus, outbox, places, tmp_path / "checkpoint")
+    recovery.republish(lambda: NOW)
+    assert recovery.is_complete()
+    if lost == "topic":
+        bus.sns.delete_topic(TopicArn=TOPIC_ARN)
+    elif lost == "subscription":
+        found = bus.sns.list_subscriptions_by_topic(TopicArn=TOPIC_ARN)["Subscriptions"]
+        bus.sns.unsubscribe(SubscriptionArn=found[0]["SubscriptionArn"])
+    else:
+        bus.sqs.delete_queue(QueueUrl=bus.sqs.get_queue_url(QueueName=lost)["QueueUrl"])
+    assert not recovery.is_complete()
+    recovery.mark_incomplete()
+    bus.provision(SUBSCRIPTIONS, PREFIX)
+    assert not recovery.is_complete(), "no event was published again yet"
+    recovery.republish(lambda: NOW)
+    assert recovery.is_complete()
+
+
+def test_bus_is_checked_in_two_calls(
+    bus: Bus, outbox: Outbox, places: BusEndpoints, tmp_path: Path
+) -> None:
+    recovery = recovery_of(bus, outbox, places, tmp_path / "checkpoint")
+    recovery.republish(lambda: NOW)
+    calls: list[str] = []
+
+    def count(model: Any, **_: object) -> None:
+        calls.append(model.name)
+
+    for client in (bus.sns, bus.sqs):
+        client.meta.events.register("before-call", count)
+    assert recovery.is_complete()
+    for client in (bus.sns, bus.sqs):
+        client.meta.events.unregister("before-call", count)
+    assert sorted(calls) == ["ListQueues", "ListSubscriptionsByTopic"]
 
 
 @pytest.mark.parametrize("text", ["", "soon"])
@@ -109,14 +183,49 @@ def test_recovery_starts_at_the_last_idle_checkpoint(
 
 
 @pytest.fixture
-def process(bus: Bus, dynamo: Dynamo, tmp_path: Path) -> Iterator[Path]:
-    """Run the process of a stage with the users service; provide its log."""
-    url, log = f"sqlite:///{tmp_path}/forum.sqlite", tmp_path / "log"
+def database_url(tmp_path: Path) -> str:
+    """Create the monolith's database."""
+    url = f"sqlite:///{tmp_path}/forum.sqlite"
     upgrade(url)
+    return url
+
+
+def test_subscription_that_a_move_just_dropped_stays_dropped(
+    clean_bus: Bus,
+    dynamo: Dynamo,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, after = CurrentStage(frozenset({"users"})), CurrentStage(frozenset())
+    clean_bus.provision(provisioning.bus_subscriptions(after), PREFIX)
+    clean_bus.sqs.create_queue(QueueName=COMPLETE)
+    # The move records its stage after the process has read the former one.
+    read = [before, after, after]
+
+    class Finished(Exception):
+        """The end of the test."""
+
+    def finish(_: float) -> None:
+        if not read:
+            raise Finished
+
+    monkeypatch.setattr("infra.bus_recovery.signal.signal", lambda *_: None)
+    monkeypatch.setattr("infra.bus_recovery.logs.configure", lambda _: None)
+    monkeypatch.setattr("infra.bus_recovery.time.sleep", finish)
+    with pytest.raises(Finished):
+        bus_recovery.run(lambda: read.pop(0), database_url, tmp_path / "checkpoint")
+    assert queue_names(clean_bus) == {"forum-monolith", "forum-monolith-dead-letters", COMPLETE}
+
+
+@pytest.fixture
+def process(clean_bus: Bus, dynamo: Dynamo, database_url: str, tmp_path: Path) -> Iterator[Path]:
+    """Run the process of a stage with the users service; provide its log."""
+    log = tmp_path / "log"
     environment = os.environ | {
         "SERVICES": "users",
         "STAGE_FILE": str(tmp_path / "stage.json"),
-        "DATABASE_URL": url,
+        "DATABASE_URL": database_url,
         "CHECKPOINT_FILE": str(tmp_path / "checkpoint"),
     }
     with log.open("wb") as output:
@@ -126,7 +235,6 @@ def process(bus: Bus, dynamo: Dynamo, tmp_path: Path) -> Iterator[Path]:
     yield log
     process.terminate()
     assert process.wait(10) == 0
-    bus.sqs.delete_queue(QueueUrl=bus.sqs.get_queue_url(QueueName=COMPLETE)["QueueUrl"])
     for table in SERVICES["users"].tables:
         dynamo.client.delete_table(TableName=PREFIX + table.name)
 
@@ -158,3 +266,17 @@ def test_process_deletes_expired_items_of_all_tables_repeatedly(
             ]
             dynamo.fill(PREFIX + table.name, items)
         wait_until(lambda: left() == {"live"})
+
+
+def test_process_repairs_a_bus_that_lost_only_its_topic(
+    process: Path, clean_bus: Bus, dynamo: Dynamo
+) -> None:
+    create_tables(dynamo.client, PREFIX, SERVICES["users"].tables)
+    wait_until(lambda: process.read_text().count("bus recovered") == 1)
+    clean_bus.sns.delete_topic(TopicArn=TOPIC_ARN)
+    wait_until(lambda: process.read_text().count("bus recovered") == 2)
+    found = clean_bus.sns.list_subscriptions_by_topic(TopicArn=TOPIC_ARN)["Subscriptions"]
+    assert sorted(one["Endpoint"].rpartition(":")[2] for one in found) == [
+        "forum-monolith",
+        "forum-users",
+    ]
