@@ -49,12 +49,12 @@ def left_of(project: str) -> list[str]:
     ]
 
 
-def status_of(url: str) -> int:
+def status_of(url: str, headers: Mapping[str, str] | None = None) -> int:
     """Return the status of a GET request; 0 without a response."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port or 80, timeout=2)
     try:
-        connection.request("GET", f"{parts.path}?{parts.query}")
+        connection.request("GET", f"{parts.path}?{parts.query}", headers=headers or {})
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return 0
