@@ -78,6 +78,7 @@ def test_item_renewed_after_it_was_read_stays(database: Database, dynamo: Dynamo
     client.meta.events.register("before-call.dynamodb.DeleteItem", change)
     with dynamo.counted() as calls:
         delete_all(ExpiredItems(client, database.prefix, (COUNTERS,), lambda: NOW))
+    client.close()
     assert calls["DeleteItem"] == 3
     assert ids(database, COUNTERS) == {"a"}
 
