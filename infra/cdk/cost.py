@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cdk import components
+from infra.cdk.constructs import alarms
 from infra.cdk.options import PRODUCTION, DeploymentOptions
 from infra.cdk.synth import synthesise
 
@@ -132,7 +133,9 @@ def _paid(
         stats = [m for m in properties.get("Metrics", ()) if "MetricStat" in m]
         yield "alarm-metric", len(stats) or 1
     elif kind == "AWS::Logs::MetricFilter" and awake:
-        yield "own-metric", 1
+        (made,) = properties["MetricTransformations"]
+        # A metric is paid for in hours with data; that of clocks has none while they agree.
+        yield "own-metric", 0 if made["MetricName"].endswith(alarms.SKEW) else 1
     elif kind == "AWS::ECS::Cluster":
         yield "container-insights", 1 if awake else 0
     elif kind in _EACH:

@@ -12,6 +12,7 @@ from chassis import deadline, errors
 from chassis import headers as headers_of
 from chassis.client import responses, retry_budget
 from chassis.client.circuit_breaker import CallBreaker
+from chassis.client.clock_skew import ClockSkew
 from chassis.client.connection_pool import ConnectionPool, HttpResponse, NoResponseError
 from chassis.client.responses import ServiceResponse, is_cutover
 from chassis.concurrency import Precondition
@@ -30,7 +31,8 @@ _TRANSIENT = {503, 504}
 class ServiceClient:
     """HTTP client of one other component.
 
-    `name` is the name shown to people; `observer` is called with each successful response.
+    `name` is the name shown to people; `observer` is called with each successful response. `now`
+    is the wall clock, in seconds since the epoch.
     """
 
     def __init__(
@@ -41,8 +43,11 @@ class ServiceClient:
         connections: int = 32,
         read_timeout: float | None = None,
         observer: Callable[[ServiceResponse], None] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
+        self._now = now
+        self._clock_skew = ClockSkew(name, now)
         self._observer = observer
         self._seconds = read_timeout or READ_TIMEOUT
         self._connections = ConnectionPool(url, connections)
@@ -56,6 +61,11 @@ class ServiceClient:
         An open breaker closes once a call succeeds.
         """
         return self._breaker.state
+
+    @property
+    def clock_skew_seconds(self) -> float:
+        """Return how far the peer's clock is at least ahead, negative if it is behind."""
+        return self._clock_skew.seconds
 
     def request(
         self,
@@ -132,8 +142,10 @@ class ServiceClient:
         until = {headers_of.DEADLINE: deadline.header_value(seconds)}
         patient = seconds >= min(MIN_FAIR_SECONDS, self._seconds)
         well: bool | None = None
+        sent = self._now()
         try:
             answer = self._connections.send(method, target, data, headers | until, seconds)
+            self._clock_skew.record(answer.headers.get("Date"), sent, self._now())
             well = answer.status < 500 or is_cutover(answer) or (False if patient else None)
         except NoResponseError as error:
             well = (

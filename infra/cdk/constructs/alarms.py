@@ -7,6 +7,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from chassis.clock import CLOCK_SKEW
 from chassis.messaging import subscriptions
 from infra.cdk import names
 from infra.cdk.options import DeploymentOptions
@@ -14,7 +15,7 @@ from infra.domains import SERVICES
 
 MINUTE = Duration.minutes(1)
 LATENCY_SECONDS, LAG_SECONDS = 1.0, 60
-OUTBOX = "OutboxSeconds"
+OUTBOX, SKEW = "OutboxSeconds", "ClockSkewSeconds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,21 +92,7 @@ class WorkerAlarms(Construct):
         alarm = _AlarmFactory(self, options, f"{component}-worker")
         own = subscriptions.Subscription(component, ())
         # The worker logs it every minute (chassis.messaging.worker).
-        logs.MetricFilter(
-            self,
-            "OutboxFilter",
-            log_group=log,
-            filter_pattern=logs.FilterPattern.literal("{ $.outbox_age_seconds = * }"),
-            metric_namespace=names.metrics(options),
-            metric_name=f"{component}-{OUTBOX}",
-            metric_value="$.outbox_age_seconds",
-        )
-        self.outbox = cloudwatch.Metric(
-            namespace=names.metrics(options),
-            metric_name=f"{component}-{OUTBOX}",
-            statistic="Maximum",
-            period=MINUTE,
-        )
+        outbox = _log_metric(self, options, log, f"{component}-{OUTBOX}", "outbox_age_seconds")
         self.all = [
             alarm(
                 "DeadLetters",
@@ -119,7 +106,7 @@ class WorkerAlarms(Construct):
             alarm(
                 "Outbox",
                 f"lets events wait for more than {LAG_SECONDS} s, or is silent",
-                self.outbox,
+                outbox,
                 threshold=LAG_SECONDS,
                 of=(5, 5),
                 # A lab without data points is idle.
@@ -130,6 +117,30 @@ class WorkerAlarms(Construct):
                 ),
             ),
         ]
+
+
+class ClockAlarm(Construct):
+    """Alarm for clocks of components that a component calls, which differ too much from its own."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        options: DeploymentOptions,
+        component: str,
+        log: logs.ILogGroup,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        # Logged only beyond the limit (chassis.client.clock_skew), so no data is good news. One
+        # line is proof, and the next one follows with a later call: five minutes bridge the gap.
+        _AlarmFactory(self, options, component)(
+            "ClockSkew",
+            f"calls a component whose clock differs by more than {CLOCK_SKEW:g} s",
+            _log_metric(self, options, log, f"{component}-{SKEW}", "clock_skew_seconds"),
+            threshold=CLOCK_SKEW,
+            of=(1, 5),
+        )
 
 
 class TableAlarms(Construct):
@@ -192,6 +203,28 @@ class _AlarmFactory:
             evaluation_periods=of[1],
             treat_missing_data=missing,
         )
+
+
+def _log_metric(
+    scope: Construct,
+    options: DeploymentOptions,
+    log: logs.ILogGroup,
+    name: str,
+    field: str,
+) -> cloudwatch.Metric:
+    """Create a metric from a numeric field of JSON log lines; return its maximum per minute."""
+    logs.MetricFilter(
+        scope,
+        "Filter",
+        log_group=log,
+        filter_pattern=logs.FilterPattern.literal(f"{{ $.{field} = * }}"),
+        metric_namespace=names.metrics(options),
+        metric_name=name,
+        metric_value=f"$.{field}",
+    )
+    return cloudwatch.Metric(
+        namespace=names.metrics(options), metric_name=name, statistic="Maximum", period=MINUTE
+    )
 
 
 def queue_metric(queue: str, name: str) -> cloudwatch.Metric:

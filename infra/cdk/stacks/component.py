@@ -103,6 +103,10 @@ class ComponentStack(Stack):
             target_group=group.attr_target_group_full_name,
         )
         watched = alarms.WebAlarms(self, "Alarms", options=options, name=self.name, seen=seen)
+        if components.called(options, self.name):
+            alarms.ClockAlarm(
+                self, "ClockAlarm", options=options, component=self.name, log=task.log
+            )
         made = fargate_service(
             self,
             "Service",

@@ -84,6 +84,15 @@ def test_unknown_price_is_left_blank(tmp_path: Path) -> None:
     assert "Not known, so not in the sum: b." in written
 
 
+def test_metric_of_clocks_is_free_while_they_agree_and_its_alarms_are_not() -> None:
+    assert count()["own-metric"] == 4  # the outboxes
+    # Three for the web and two for the worker of each component, three for clocks; the tables of
+    # each service have two metrics a table.
+    tables = len(list(templates().all("AWS::DynamoDB::Table")))
+    assert count()["alarm-metric"] == 4 * (3 + 2) + 3 + 2 * tables
+    assert count(extracted="")["alarm-metric"] == 3
+
+
 @pytest.mark.parametrize("environment", ["lab", "production"])
 def test_endpoints_are_paid_for_in_production_only(environment: str) -> None:
     paid = count(environment=environment)["interface-endpoint"]

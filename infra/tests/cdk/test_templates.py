@@ -6,7 +6,7 @@ import pytest
 
 from infra import stages
 from infra.cdk import components
-from infra.cdk.constructs import alarms, deployment_strategy, scaling
+from infra.cdk.constructs import deployment_strategy, scaling
 from infra.cdk.options import OptionsError, read_options
 from infra.runner.config import worker_name
 from infra.tests.cdk.templates import CERTIFICATE, Templates, settings, templates, texts
@@ -202,10 +202,68 @@ def test_alarms_cover_every_component_and_are_on_the_dashboard() -> None:
     board = texts(LAB.one("AWS::CloudWatch::Dashboard")["DashboardBody"])
     for alarm in found:
         assert f':alarm:{alarm}"' in board, alarm
-    for log_filter in LAB.all("AWS::Logs::MetricFilter"):
-        assert log_filter["FilterPattern"] == "{ $.outbox_age_seconds = * }"
-        (metric,) = log_filter["MetricTransformations"]
-        assert metric["MetricName"].endswith(alarms.OUTBOX)
+
+
+CALLERS = ("monolith", "threads", "posts")
+"""The components that call others, and so can compare clocks."""
+
+
+def log_metrics(made: Templates) -> set[tuple[str, str, str]]:
+    """Return the metrics from logs: the program whose log it is, the pattern and the name."""
+    found = set()
+    for stack in made.stacks.values():
+        resources = stack.get("Resources", {})
+        for resource in resources.values():
+            if resource["Type"] != "AWS::Logs::MetricFilter":
+                continue
+            properties = resource["Properties"]
+            log = resources[properties["LogGroupName"]["Ref"]]["Properties"]["LogGroupName"]
+            (metric,) = properties["MetricTransformations"]
+            field = properties["FilterPattern"].removeprefix("{ ").removesuffix(" = * }")
+            # Without a default value: lines that lack the field are no data.
+            assert metric == {
+                "MetricNamespace": "Forum",
+                "MetricName": metric["MetricName"],
+                "MetricValue": field,
+            }
+            found.add((log.removeprefix("/forum/"), field, metric["MetricName"]))
+    return found
+
+
+def test_metrics_are_made_from_two_fields_of_the_logs() -> None:
+    assert log_metrics(LAB) == {
+        *(
+            (f"{name}-worker", "$.outbox_age_seconds", f"{name}-OutboxSeconds")
+            for name in stages.COMPONENTS
+        ),
+        *((name, "$.clock_skew_seconds", f"{name}-ClockSkewSeconds") for name in CALLERS),
+    }
+    assert log_metrics(templates(extracted="")) == set()
+
+
+@pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
+def test_one_line_about_clocks_raises_an_alarm_and_silence_none(made: Templates) -> None:
+    found = {
+        each["AlarmName"]: each
+        for each in made.all("AWS::CloudWatch::Alarm")
+        if each["AlarmName"].endswith("-clockskew")
+    }
+    assert set(found) == {f"forum-{name}-clockskew" for name in CALLERS}
+    for name in CALLERS:
+        alarm = found[f"forum-{name}-clockskew"]
+        assert {key: value for key, value in alarm.items() if key != "Tags"} == {
+            "AlarmName": f"forum-{name}-clockskew",
+            "AlarmDescription": f"{name} calls a component whose clock differs by more than 2 s",
+            "Namespace": "Forum",
+            "MetricName": f"{name}-ClockSkewSeconds",
+            "Statistic": "Maximum",
+            "Period": 60,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Threshold": 2,
+            "DatapointsToAlarm": 1,
+            "EvaluationPeriods": 5,
+            "TreatMissingData": "notBreaching",
+        }
 
 
 def test_sleeping_lab_runs_nothing() -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Thread
 
 import pytest
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from chassis.clock import utc_now
 from chassis.messaging.dynamodb_outbox import Heartbeat
@@ -79,9 +79,25 @@ def test_component_without_event_status_is_named():
     assert sentence_shown == "posts did not report its event status."
 
 
+@pytest.mark.parametrize(
+    ("skew", "sentences"),
+    [
+        (0, []),
+        (2, []),
+        (-2, []),
+        (5.7, ["The clock of posts is at least 5 seconds ahead of the monolith's."]),
+        (-130, ["The clock of posts is at least 2 minutes behind the monolith's."]),
+    ],
+)
+def test_clock_that_differs_is_one_sentence(skew, sentences):
+    component = ComponentHealth("posts", ("posts",), events=WELL, clock_skew_seconds=skew)
+    shown = describe_problems([component])
+    assert [one.partition(" An operator")[0] for one in shown] == sentences
+
+
 @contextmanager
-def answering(answers, delay=0.0):
-    """Run a component with these responses, by path; yield its URL."""
+def answering(answers, delay=0.0, ahead=0.0):
+    """Run a component with these responses, by path, and a clock that is ahead; yield its URL."""
 
     def component(environ, start_response):
         time.sleep(delay)
@@ -91,7 +107,11 @@ def answering(answers, delay=0.0):
         start_response(status, headers)
         return [json.dumps(content or {}).encode()]
 
-    server = make_server("127.0.0.1", 0, component, threaded=True)
+    class Handler(WSGIRequestHandler):
+        def date_time_string(self, timestamp=None):
+            return super().date_time_string(time.time() + ahead)
+
+    server = make_server("127.0.0.1", 0, component, threaded=True, request_handler=Handler)
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -142,6 +162,12 @@ def test_component_without_event_status_is_still_healthy(status, events):
         page = status("users,posts", users_url=url, posts_url=url)
     assert "posts did not report its event status." in page
     assert "posts service is unreachable" not in page
+
+
+def test_component_whose_clock_is_ahead_is_named(status):
+    with answering(READY | {"/eventz": WELL}, ahead=3600) as url:
+        page = status("users,posts", users_url=DOWN, posts_url=url)
+    assert "The clock of posts is at least 59 minutes ahead of the monolith&#39;s." in page
 
 
 def test_hanging_components_are_probed_in_parallel(status, monkeypatch):

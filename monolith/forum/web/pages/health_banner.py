@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chassis.clock import CLOCK_SKEW
+
 WORKER_SECONDS = 15
 """Age of a heartbeat after which a worker counts as down; it sends one every 2 seconds."""
 EVENT_SECONDS = 30
@@ -30,6 +32,8 @@ class ComponentHealth:
     """A component's health: `detail` is the cause of an outage, `events` the result of `/eventz`.
 
     `events` is None without events, and empty if the component did not report them.
+    `clock_skew_seconds` is how far its clock is at least ahead of the monolith's, negative if it is
+    behind.
     """
 
     name: str
@@ -37,6 +41,7 @@ class ComponentHealth:
     served_by: str = ""
     detail: str = ""
     events: Mapping[str, Any] | None = None
+    clock_skew_seconds: float = 0.0
 
     @property
     def state(self) -> str:
@@ -62,6 +67,7 @@ def describe_problems(components: Sequence[ComponentHealth]) -> list[str]:
         )
     for component in components:
         found += _event_problems(component)
+        found += _clock_problems(component)
     return found
 
 
@@ -89,6 +95,16 @@ def _event_problems(component: ComponentHealth) -> Iterator[str]:
         yield (
             f"{dead} {events_are} in the dead-letter queue of {name} because processing failed."
             " An operator has to inspect the queue."
+        )
+
+
+def _clock_problems(component: ComponentHealth) -> Iterator[str]:
+    skew = component.clock_skew_seconds
+    if abs(skew) > CLOCK_SKEW:
+        side = "ahead of" if skew > 0 else "behind"
+        yield (
+            f"The clock of {component.name} is at least {_time(abs(skew))} {side} the monolith's."
+            " An operator has to synchronize the clocks."
         )
 
 

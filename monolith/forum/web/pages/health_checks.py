@@ -102,7 +102,13 @@ class HealthChecks:
         except Failure as failure:
             return ComponentHealth(domain, (domain,), detail=failure.detail)
         served_by = ready.headers.get(SERVED_BY, "")
-        return ComponentHealth(domain, (domain,), served_by, events=_event_status(client))
+        return ComponentHealth(
+            domain,
+            (domain,),
+            served_by,
+            events=_event_status(client),
+            clock_skew_seconds=client.clock_skew_seconds,
+        )
 
 
 def _event_status(client: ServiceClient) -> Mapping[str, Any]:
