@@ -1,5 +1,7 @@
 """Names that templates, settings and operators share."""
 
+from aws_cdk import Aws
+
 from infra.cdk.options import DeploymentOptions
 
 
@@ -21,6 +23,11 @@ def service(program: str) -> str:
 def family(options: DeploymentOptions, program: str) -> str:
     """Return the family of a program's task definitions."""
     return f"{options.name}-{program}"
+
+
+def role(options: DeploymentOptions, component: str) -> str:
+    """Return the name of the role of a component's tasks; roles of all regions share an account."""
+    return f"{options.name}-{component}-{Aws.REGION}"
 
 
 def log_group(options: DeploymentOptions, program: str) -> str:

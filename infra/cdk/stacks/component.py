@@ -10,7 +10,7 @@ from constructs import Construct
 
 from chassis.messaging import subscriptions
 from infra import stages
-from infra.cdk import components
+from infra.cdk import components, names
 from infra.cdk import iam as grants
 from infra.cdk.constructs import alarms, deployment_strategy, listener_rules, scaling
 from infra.cdk.constructs.fargate_service import Task, fargate_service
@@ -46,6 +46,7 @@ class ComponentStack(Stack):
         self.role = iam.Role(
             self,
             "Role",
+            role_name=names.role(options, name),
             assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
             description=f"What tasks of {name} may do",
         )

@@ -91,6 +91,8 @@ class Data(Stack):
         topic = sns.Topic(
             self, "Events", topic_name=subscriptions.topic_name(prefix), enforce_ssl=True
         )
+        for statement in _topic_policy(self.options, topic.topic_arn):
+            topic.add_to_resource_policy(statement)
         for taken in wanted(self.options):
             name = taken.component.capitalize()
             dead = sqs.Queue(
@@ -117,6 +119,9 @@ class Data(Stack):
                 "Statement"
             ]:
                 queue.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
+            role = role_arn(self.options, taken.component)
+            queue.add_to_resource_policy(_only_sender(queue, role, topic.topic_arn))
+            dead.add_to_resource_policy(_only_sender(dead, role))
             sns.CfnSubscription(
                 self,
                 f"{name}Subscription",
@@ -137,6 +142,61 @@ class Data(Stack):
             secret_string_value=SecretValue.unsafe_plain_text(json.dumps({})),
             removal_policy=self.removal,
         )
+
+
+def role_arn(options: DeploymentOptions, component: str) -> str:
+    """Return the ARN of the role of a component's tasks."""
+    return f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{names.role(options, component)}"
+
+
+def _only_sender(queue: sqs.IQueue, role: str, topic: str = "") -> iam.PolicyStatement:
+    """Refuse messages to a queue of anybody but its component, which redrives, and the topic."""
+    conditions = {"StringNotEquals": {"aws:PrincipalArn": role}}
+    if topic:
+        conditions["ArnNotEquals"] = {"aws:SourceArn": topic}
+    return iam.PolicyStatement(
+        sid="OnlyOwnSenders",
+        effect=iam.Effect.DENY,
+        principals=[iam.AnyPrincipal()],
+        actions=["sqs:SendMessage"],
+        resources=[queue.queue_arn],
+        conditions=conditions,
+    )
+
+
+def _topic_policy(options: DeploymentOptions, topic: str) -> Iterator[iam.PolicyStatement]:
+    """Yield what the topic refuses, whatever the permissions of the caller.
+
+    Roles and queues are those of every stage, by name: a deployment of another stage must not
+    depend on the order in which it changes this policy, roles and subscriptions.
+    """
+
+    def refuse(sid: str, action: str, key: str, allowed: list[str]) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            sid=sid,
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=[action],
+            resources=[topic],
+            conditions={"StringNotEquals": {key: allowed}},
+        )
+
+    yield refuse(
+        "OnlyComponentsPublish",
+        "sns:Publish",
+        "aws:PrincipalArn",
+        [role_arn(options, each) for each in stages.COMPONENTS],
+    )
+    queues = [subscriptions.Subscription(each, ()) for each in stages.COMPONENTS]
+    yield refuse(
+        "OnlyQueuesOfComponentsSubscribe",
+        "sns:Subscribe",
+        "sns:Endpoint",
+        [
+            f"arn:{Aws.PARTITION}:sqs:{Aws.REGION}:{Aws.ACCOUNT_ID}:{queue.queue_name(options.prefix)}"
+            for queue in queues
+        ],
+    )
 
 
 def table_arns(options: DeploymentOptions, service: str) -> list[str]:

@@ -95,6 +95,77 @@ def test_tasks_may_do_what_their_program_calls_and_no_more(component: str) -> No
     assert [(effect, actions, sorted(resources)) for effect, actions, resources in found] == wanted
 
 
+@pytest.mark.parametrize("extracted", ["users", "users,threads,posts"])
+def test_topic_refuses_all_but_components_at_every_stage(extracted: str) -> None:
+    made = templates(extracted=extracted)
+    (policy,) = made.all("AWS::SNS::TopicPolicy")
+    resources = made.stack("data")["Resources"]
+    (reference,) = policy["Topics"]
+    assert resources[reference["Ref"]]["Properties"]["TopicName"] == "forum-events"
+    account = "arn:AWS::Partition:iam::AWS::AccountId:role/"
+    queues = "arn:AWS::Partition:sqs:AWS::Region:AWS::AccountId:"
+    names = ("monolith", "users", "threads", "posts")
+    wanted = [
+        ("sns:Publish", "Bool", "aws:SecureTransport", ["false"]),
+        (
+            *("sns:Publish", "StringNotEquals", "aws:PrincipalArn"),
+            sorted(f"{account}forum-{name}-AWS::Region" for name in names),
+        ),
+        (
+            *("sns:Subscribe", "StringNotEquals", "sns:Endpoint"),
+            sorted(f"{queues}forum-{name}" for name in names),
+        ),
+    ]
+    found = []
+    for statement in policy["PolicyDocument"]["Statement"]:
+        assert statement["Effect"] == "Deny"
+        assert statement["Principal"] in ("*", {"AWS": "*"})
+        assert statement["Resource"] == reference
+        ((operator, condition),) = statement["Condition"].items()
+        ((key, values),) = condition.items()
+        allowed = sorted(texts(value) for value in _listed(values))
+        found.append((statement["Action"], operator, key, allowed))
+    assert found == wanted
+    # These are the names of the roles and queues.
+    roles = {texts(role["RoleName"]) for role in made.all("AWS::IAM::Role") if "RoleName" in role}
+    present = {"monolith", *extracted.split(",")}
+    assert roles == {f"forum-{name}-AWS::Region" for name in present}
+    subscribed = {
+        resources[each["Endpoint"]["Fn::GetAtt"][0]]["Properties"]["QueueName"]
+        for each in made.all("AWS::SNS::Subscription")
+    }
+    assert subscribed == {f"forum-{name}" for name in present}
+
+
+def test_queues_refuse_messages_of_all_but_their_component_and_the_topic() -> None:
+    resources = LAB.stack("data")["Resources"]
+    found = {}
+    for policy in LAB.all("AWS::SQS::QueuePolicy"):
+        (queue,) = policy["Queues"]
+        name = resources[queue["Ref"]]["Properties"]["QueueName"]
+        found[name] = [
+            (statement["Effect"], statement["Action"], statement["Condition"])
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+    topic = next(key for key, each in resources.items() if each["Type"] == "AWS::SNS::Topic")
+    source = {"aws:SourceArn": {"Ref": topic}}
+    plain = ("Deny", "sqs:*", {"Bool": {"aws:SecureTransport": "false"}})
+    for component in stages.COMPONENTS:
+        role = f"arn:AWS::Partition:iam::AWS::AccountId:role/forum-{component}-AWS::Region"
+        for name, more in (
+            (f"forum-{component}", {"ArnNotEquals": source}),
+            (f"forum-{component}-dead-letters", {}),
+        ):
+            refused, *others = [each for each in found.pop(name) if each != plain][::-1]
+            ours = {"aws:PrincipalArn": texts(refused[2]["StringNotEquals"]["aws:PrincipalArn"])}
+            assert ours == {"aws:PrincipalArn": role}
+            assert refused[:2] == ("Deny", "sqs:SendMessage")
+            assert refused[2] == {"StringNotEquals": refused[2]["StringNotEquals"], **more}
+            allowed = [("Allow", "sqs:SendMessage", {"ArnEquals": source})] if more else []
+            assert others == allowed
+    assert not found
+
+
 @pytest.mark.parametrize("component", stages.COMPONENTS)
 @pytest.mark.parametrize("task", ["Web", "WorkerTask"])
 def test_a_task_starts_with_its_image_its_log_and_its_secrets_only(
