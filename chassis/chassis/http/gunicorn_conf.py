@@ -24,6 +24,9 @@ graceful_timeout = 8
 # Longer than a load balancer keeps an idle connection (60 s), so that this side never closes one
 # while a request is on its way.
 keepalive = 75
+# Connections of a process; beyond them, the oldest idle ones are closed. With its files and the
+# connections to others, a process stays below the usual limit of 1024 descriptors.
+worker_connections = 512
 # The load balancer in front bounds lines and headers; a second, smaller bound here would only
 # make the two disagree.
 limit_request_line = 0

@@ -148,6 +148,33 @@ class BufferingThreadWorker(ThreadWorker):
             _respond(receiving.conn.sock, 408, "The request took too long to arrive.")
         receiving.conn.close()
 
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Close idle connections whose time is over, and the oldest ones at the limit.
+
+        The oldest is the one that has been without a complete request for the longest time.
+
+        At its limit of connections, gunicorn accepts no further ones until idle ones expire. The
+        main loop calls this when no event is left whose connection could be closed here.
+        """
+        super().murder_keepalived(force)  # type: ignore[call-arg]  # missing in the stubs
+        while self.nr_conns >= self.worker_connections:
+            if self._receiving and not self._idle_is_older():
+                self._give_up(self._receiving[0])
+            elif self.keepalived_conns:
+                conn = self.keepalived_conns.popleft()
+                self.poller.unregister(conn.sock)
+                self.nr_conns -= 1
+                conn.close()
+            else:
+                break  # threads are working for all of them
+
+    def _idle_is_older(self) -> bool:
+        """Return whether a connection is idle for longer than the first request has arrived for."""
+        if not self.keepalived_conns:
+            return False
+        idle_since = self.keepalived_conns[0].timeout - self.cfg.keepalive
+        return bool(idle_since <= self._receiving[0].ends_at - RECEIVE_SECONDS)
+
     def murder_pending(self) -> None:
         """Give up requests that take too long to arrive; the main loop calls this each second."""
         now = time.monotonic()

@@ -220,6 +220,34 @@ def test_oldest_incomplete_request_makes_room_for_others(tmp_path):
             assert reply(connection).status == 201
 
 
+@pytest.mark.parametrize(
+    ("sent", "last_words"), [(b"", b""), (HEAD[:30], b"HTTP/1.1 408 Request Timeout\r\n")]
+)
+def test_oldest_connections_make_room_beyond_the_limit(tmp_path, sent, last_words):
+    limit, opened = 20, 60
+    settings = {"NOTES_FILE": str(tmp_path / "notes"), "WEB_CONCURRENCY": "1"}
+    options = ("--worker-connections", str(limit))
+    with ExitStack() as stack:
+        notes = stack.enter_context(instance("tests.support.sample_app:app", settings, *options))
+        connections = []
+        for _ in range(opened):
+            connection = HTTPConnection("127.0.0.1", notes.port, timeout=20)
+            connections.append(stack.enter_context(closing(connection)))
+            connection.connect()
+            connection.sock.sendall(sent)
+        # One below the limit is left, so that the next client is accepted.
+        for connection in connections[: opened - limit + 1]:
+            with connection.sock.makefile("rb") as stream:
+                assert stream.readline() == last_words
+        assert notes.get("/healthz") == 200
+        # Fewer than the limit, because other connections were open for a moment.
+        for connection in connections[opened - limit // 2 :]:
+            connection.sock.sendall(
+                (WHOLE if sent else b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n")[len(sent) :]
+            )
+            assert reply(connection).status == (201 if sent else 200)
+
+
 def test_idle_connections_do_not_delay_shutdown(notes, connect):
     for _ in range(10 * THREADS):
         connect()
