@@ -10,7 +10,7 @@ import pytest
 from chassis.dynamodb import database
 from infra import domains, stages
 from infra.cdk.components import PORT
-from infra.tests.cdk.templates import Templates, templates, texts
+from infra.tests.cdk.templates import Templates, settings, templates, texts
 
 LAB = templates()
 IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
@@ -164,6 +164,26 @@ def test_queues_refuse_messages_of_all_but_their_component_and_the_topic() -> No
             allowed = [("Allow", "sqs:SendMessage", {"ArnEquals": source})] if more else []
             assert others == allowed
     assert not found
+
+
+@pytest.mark.parametrize("component", stages.COMPONENTS)
+def test_tasks_are_configured_with_the_queues_and_the_topic_that_they_may_use(
+    component: str,
+) -> None:
+    queue = f"https://sqs.AWS::Region.AWS::URLSuffix/AWS::AccountId/forum-{component}"
+    for program in (component, f"{component}-worker"):
+        variables = settings(LAB.container(program))
+        assert {name: texts(variables[name]) for name in variables if "EVENTS" in name} == {
+            "EVENTS_TOPIC_ARN": "arn:AWS::Partition:sns:AWS::Region:AWS::AccountId:forum-events",
+            "EVENTS_QUEUE_URL": queue,
+            "EVENTS_DEAD_LETTER_QUEUE_URL": f"{queue}-dead-letters",
+        }
+
+
+def test_monolith_alone_may_use_no_bus_and_knows_none() -> None:
+    alone = templates(extracted="")
+    assert granted(alone, stages.MONOLITH, "Role[0-9A-F]{8}") == []
+    assert not [name for name in settings(alone.container(stages.MONOLITH)) if "EVENTS" in name]
 
 
 @pytest.mark.parametrize("component", stages.COMPONENTS)

@@ -86,12 +86,11 @@ def test_peers_are_found_where_their_domain_is_owned() -> None:
     assert settings(FULL.container(stages.MONOLITH))["EXTRACTED"] == "users,threads,posts"
 
 
-def test_monolith_alone_has_no_topic_queue_or_event_settings() -> None:
+def test_monolith_alone_has_no_topic_and_no_queue() -> None:
     alone = templates(extracted="")
     assert {s["ServiceName"] for s in alone.all("AWS::ECS::Service")} == {stages.MONOLITH}
     assert not list(alone.all("AWS::SNS::Topic"))
     assert not list(alone.all("AWS::SQS::Queue"))
-    assert not [name for name in settings(alone.container("monolith")) if "EVENTS" in name]
 
 
 def test_tables_are_the_services_own() -> None:
