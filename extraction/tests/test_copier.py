@@ -160,3 +160,142 @@ def test_record_that_users_change_again_and_again_is_no_difference() -> None:
     report = copier.verify(lambda _: None, repair=False)
     assert (report.differences, copy.records) == ([], owner.records)
     assert not owner.edits
+
+
+def deleted(one: str, version: int = 2) -> Record:
+    return {"id": one, "version": version, "deleted": True}
+
+
+def is_deleted(record: Record) -> bool:
+    return "deleted" in record
+
+
+class Recording(Kept):
+    """A record store that remembers what is written to it."""
+
+    def __init__(self, *records: Record) -> None:
+        super().__init__(*records)
+        self.written: list[tuple[list[str], bool]] = []
+
+    def write(self, records: Sequence[Record], *, force: bool = False) -> None:
+        super().write(records, force=force)
+        self.written.append(([one["id"] for one in records], force))
+
+
+def test_pages_are_copied_one_by_one_with_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copiers, "PAGE_SIZE", 3)
+    owner, copy = Kept(*map(post, "abcde")), Recording()
+    seen = list[int]()
+    copier = Copier(owner, copy)
+    assert copier.copy("", seen.append) == "c"
+    assert copier.copy("c", seen.append) is None
+    assert (copy.records, seen) == (owner.records, [3, 2])
+    assert copy.written == [(["a", "b", "c"], False), (["d", "e"], False)]
+
+
+def test_only_differing_records_of_a_page_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copiers, "READ_BATCH", 2)
+    gone: Record = {"id": "c", "version": 2, TOMBSTONE: True}
+    owner, copy = Kept(post("a"), post("b"), gone, post("d", 2)), Recording(post("a"), post("d"))
+    seen = list[int]()
+    assert Copier(owner, copy).copy_differing("", seen.append) is None
+    assert copy.written == [(["b"], False), (["d"], False)]
+    assert seen == [4]
+
+
+def test_records_of_all_pages_are_verified_with_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copiers, "PAGE_SIZE", 3)
+    monkeypatch.setattr(copiers, "READ_BATCH", 2)
+    owner, copy = Kept(*map(post, "abcde")), Kept(*map(post, "bd"), *map(post, "xyz"))
+    seen = list[int]()
+    copier = Copier(owner, copy)
+    report = copier.verify(seen.append, repair=False)
+    assert (report.totals, report.behind, report.differences, seen) == ((5, 5), 3, [], [3, 2])
+    assert copy.records == owner.records | Kept(*map(post, "xyz")).records
+    copier.find_copy_only(report, seen.append)
+    assert (report.copy_only, seen) == (["x", "y", "z"], [3, 2, 3, 3, 2])
+
+
+def test_changed_record_of_the_same_version_replaces_its_copy_but_no_newer_one() -> None:
+    owner = Kept(post("a", body="changed"), post("b"), post("c"), post("d", 2))
+    copy = Recording(post("a"), post("b", 2, "by an event"), post("c"), post("d"))
+    report = VerificationReport()
+    Copier(owner, copy, target_learns=True).copy_changed(["a", "b", "c", "d"], report)
+    assert copy.written == [(["b", "d"], False), (["a"], True)]
+    assert copy.records == owner.records | {"b": post("b", 2, "by an event")}
+    assert (report.totals, report.differences) == ((4, 5), [])
+
+
+def test_changed_records_that_are_equal_are_not_replaced() -> None:
+    copy = Recording(post("a"))
+    Copier(Kept(post("a")), copy).copy_changed(["a"])
+    assert copy.written == [([], False)]
+
+
+def test_changed_record_whose_copy_stays_different_is_reported() -> None:
+    report = VerificationReport()
+    Copier(Kept(post("a", 2)), Refusing(post("a"))).copy_changed(["a"], report)
+    assert [str(one) for one in report.differences] == ["a: version"]
+
+
+def test_newer_copy_is_a_difference_unless_events_update_it() -> None:
+    report = Copier(Kept(post("a")), Kept(post("a", 2))).verify(lambda _: None, repair=False)
+    assert report.differences == [Difference("a", ["version"])]
+    learning = Copier(Kept(post("a")), Kept(post("a", 2)), target_learns=True)
+    assert learning.verify(lambda _: None, repair=False).differences == []
+
+
+def test_damaged_copy_is_replaced_by_a_repair() -> None:
+    owner, copy = Kept(post("a")), Kept(post("a", body="damaged"))
+    report = Copier(owner, copy).verify(lambda _: None, repair=True)
+    assert report.differences == [Difference("a", ["body"])]
+    assert copy.records == owner.records
+
+
+def test_copy_that_an_event_updated_in_part_is_completed() -> None:
+    owner, copy = Kept(post("a")), Kept({"id": "a", "version": 1})
+    copier = Copier(owner, copy, changed=lambda: ["a"])
+    report = copier.verify(lambda _: None, repair=False)
+    assert (report.differences, report.behind, copy.records) == ([], 1, owner.records)
+
+
+def test_record_that_the_copy_may_lack_is_neither_missing_nor_copied() -> None:
+    owner, copy = Kept(deleted("a"), post("b")), Kept()
+    copier = Copier(owner, copy, may_lack=is_deleted)
+    report = copier.verify(lambda _: None, repair=False)
+    assert (report.behind, report.differences, copier.lacking) == (1, [], {"a"})
+    assert copy.records == {"b": post("b")}
+
+
+def test_record_that_the_copy_may_lack_and_has_is_compared() -> None:
+    owner = Kept(deleted("a"), deleted("b"))
+    copy = Kept(post("a"), {**deleted("b"), "body": "left"})
+    copier = Copier(owner, copy, may_lack=is_deleted)
+    report = copier.verify(lambda _: None, repair=False)
+    assert (report.behind, report.differences) == (1, [Difference("b", ["body"])])
+    assert (copy.records["a"], copier.lacking) == (deleted("a"), set())
+
+
+def test_record_that_the_copy_loses_during_its_comparison_is_no_difference() -> None:
+    class Losing(Kept):
+        """A record store in which an event deletes a record after its second reading."""
+
+        reads = 0
+
+        def read_many(self, ids: Sequence[str]) -> dict[str, Record]:
+            self.reads += 1
+            if self.reads > 2:
+                self.records.clear()
+            return super().read_many(ids)
+
+    copy = Losing({**deleted("a"), "body": "left"})
+    copier = Copier(Kept(deleted("a")), copy, may_lack=is_deleted)
+    report = copier.verify(lambda _: None, repair=True)
+    assert (report.differences, report.behind, copy.records) == ([], 0, {})
+
+
+def test_deleted_record_that_only_the_copy_has_is_not_reported() -> None:
+    report = VerificationReport()
+    copier = Copier(Kept(), Kept(deleted("a"), post("b")), may_lack=is_deleted)
+    copier.find_copy_only(report, lambda _: None)
+    assert report.copy_only == ["b"]
