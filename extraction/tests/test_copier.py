@@ -267,6 +267,12 @@ def test_record_that_the_copy_may_lack_is_neither_missing_nor_copied() -> None:
     assert copy.records == {"b": post("b")}
 
 
+def test_changed_record_that_the_copy_lacked_is_remembered() -> None:
+    copier = Copier(Kept(deleted("a"), post("b")), Kept(), may_lack=is_deleted)
+    copier.copy_changed(["a", "b"])
+    assert copier.lacking == {"a"}
+
+
 def test_record_that_the_copy_may_lack_and_has_is_compared() -> None:
     owner = Kept(deleted("a"), deleted("b"))
     copy = Kept(post("a"), {**deleted("b"), "body": "left"})
