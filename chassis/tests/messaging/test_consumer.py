@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from threading import Event as Flag
 from threading import Lock, Thread
-from time import monotonic
+from time import monotonic, sleep
+from typing import ClassVar
 
 import pytest
 
@@ -153,9 +155,10 @@ def test_event_whose_acknowledgement_failed_is_redelivered(bus, places, queue, m
     assert notes.applied.total() > 3
 
 
-def test_unhandled_event_types_are_ignored(bus, places, queue, make, notes):
+def test_unhandled_event_types_are_ignored(bus, places, queue, make, notes, logged):
     publish(bus, places, 1, "note.unknown")
     assert make().consume_batch()
+    assert [line["message"] for line in logged()[0]] == ["ignored"]
     assert queue.depth() == QueueDepth(0, 0, 0)
     assert not notes.applied
 
@@ -165,9 +168,12 @@ def test_empty_queue_is_a_success(make):
 
 
 @pytest.mark.parametrize("body", ["nonsense", "{}", '{"specversion": "1.0", "id": "e1"}'])
-def test_malformed_message_is_dead_lettered_at_once(bus, places, queue, make, body):
+def test_malformed_message_is_dead_lettered_at_once(bus, places, queue, make, logged, body):
     bus.send(places, body)
     assert make().consume_batch()
+    (line,), _ = logged()
+    assert line["level"] == "ERROR"
+    assert "goes to the dead letters: malformed: " in line["message"]
     assert queue.depth() == QueueDepth(0, 0, 1)
     ((reason, dead),) = bus.take_dead_letters(places)
     assert reason.startswith("malformed: ")
@@ -249,12 +255,49 @@ def test_move_never_leads_to_dead_letters(bus, places, queue, make, notes):
     assert notes.applied == events
 
 
-def test_deliveries_during_an_outage_are_not_counted_as_failures(bus, places, queue, make, notes):
+def test_failures_before_a_success_are_forgotten(bus, places, queue, make, notes):
+    class UnacknowledgedQueue(ImmediateRetryQueue):
+        """A queue that redelivers what it should delete."""
+
+        def delete(self, messages):
+            if messages:
+                self.change_visibility(messages, 0)
+                raise DOWN
+
+    publish(bus, places)
+    consumer = make(UnacknowledgedQueue)
+    notes.failure = LookupError("x")
+    for _ in range(MAX_ATTEMPTS - 1):
+        consumer.consume_batch()
+    notes.failure = None
+    with pytest.raises(Unavailable):
+        consumer.consume_batch()
+    notes.failure = LookupError("x")
+    consumer.consume_batch()
+    assert queue.depth() == QueueDepth(1, 0, 0)
+
+
+def test_only_some_failing_events_are_remembered(bus, places, queue, make, notes, monkeypatch):
+    monkeypatch.setattr(consumers, "_MAX_TRACKED_FAILURES", 1)
+    publish(bus, places, 3)
+    notes.failure = LookupError("x")
+    consumer = make(ImmediateRetryQueue)
+    for _ in range(MAX_ATTEMPTS):
+        consumer.consume_batch()
+    assert queue.depth() == QueueDepth(3, 0, 0), "none was counted up to the limit"
+
+
+def test_deliveries_during_an_outage_are_not_counted_as_failures(
+    bus, places, queue, make, notes, logged
+):
     publish(bus, places)
     consumer = make(ImmediateRetryQueue)
     notes.failure = DOWN
     for _ in range(MAX_ATTEMPTS):
         consumer.consume_batch()
+    (line, *others), _ = logged()
+    assert line["message"].endswith(f" waits: {DOWN.detail}")
+    assert len(others) == MAX_ATTEMPTS - 1
     notes.failure = LookupError("once")
     consumer.consume_batch()
     assert queue.depth() == QueueDepth(1, 0, 0)
@@ -271,6 +314,42 @@ def test_failing_event_is_dead_lettered_before_sqs_moves_it(bus, places, make, n
             ImmediateRetryQueue
         ).consume_batch()  # each time another process, which knows of no failure
     assert [reason for reason, _ in bus.take_dead_letters(places)] == ["LookupError: x"]
+
+
+def test_pauses_grow_while_something_is_down(make, monkeypatch, logged):
+    pauses = []
+    monkeypatch.setattr(consumers.random, "uniform", lambda *bounds: pauses.append(bounds) or 0.01)
+    results = [*[DOWN] * 7, [], DOWN]
+    checked = Counter()
+
+    class ScriptedQueue(Queue):
+        """A queue with given results."""
+
+        def receive(self, *arguments):
+            result = results.pop(0)
+            if isinstance(result, Unavailable):
+                raise result
+            return result
+
+    class EndingFlag(Flag):
+        """A flag that is set after the last result, and remembers the waits."""
+
+        waits: ClassVar[list[float]] = []
+
+        def is_set(self):
+            return not results
+
+        def wait(self, seconds):
+            self.waits.append(seconds)
+            super().wait(seconds)
+
+    make(ScriptedQueue, lambda: checked.update(["checks"])).run(EndingFlag())
+    assert len(EndingFlag.waits) >= 7
+    assert all(0 < seconds <= 0.01 for seconds in EndingFlag.waits)
+    assert pauses == [(high / 2, high) for high in (0.5, 1, 2, 4, 8, 10, 10, 0.5)]
+    assert checked == {"checks": 7}, "once after each failure"
+    waiting = f"events wait in the queue: {DOWN.detail}"
+    assert [line["message"] for line in logged()[0]] == [waiting] * 8
 
 
 def test_nothing_is_received_while_a_dependency_is_down(
@@ -306,14 +385,24 @@ def test_message_stays_when_dead_lettering_fails(bus, places, queue, make):
 
 
 def test_fast_events_do_not_wait_for_slow_ones(bus, places, queue, make, notes):
+    waits = set()
+
+    class RecordingQueue(Queue):
+        """A queue that remembers for how long it was asked."""
+
+        def receive(self, wait_seconds, *arguments):
+            waits.add(wait_seconds)
+            return super().receive(wait_seconds, *arguments)
+
     publish(bus, places, 1, "note.slow")
     events = publish(bus, places, 9)
-    with running(make(wait_seconds=20), notes):
+    with running(make(RecordingQueue, wait_seconds=20), notes):
         wait_until(lambda: queue.depth() == QueueDepth(0, 1, 0), timeout=5)
         assert notes.applied == events
         events += publish(bus, places, 30)
         wait_until(lambda: queue.depth() == QueueDepth(0, 1, 0), timeout=5)
         assert notes.applied == events
+    assert waits == {20, 0}
 
 
 def test_consumer_receives_no_more_than_it_can_process(bus, places, queue, make, notes):
@@ -416,6 +505,35 @@ def test_idle_consumer_stops_after_its_wait(make, notes):
     assert monotonic() - start < 2.5
 
 
+def test_failed_acknowledgement_during_a_pause_ends_nothing(
+    bus, places, make, notes, monkeypatch, logged
+):
+    monkeypatch.setattr(consumers.random, "uniform", lambda *_: 60)
+    paused, refused = Flag(), Flag()
+
+    class UnreachableQueue(Queue):
+        """A queue that is unreachable once it has delivered an event."""
+
+        def receive(self, *arguments):
+            if notes.began.is_set():
+                paused.set()
+                raise DOWN
+            return super().receive(*arguments)
+
+        def delete(self, messages):
+            if messages:
+                refused.set()
+                raise DOWN
+
+    publish(bus, places, 1, "note.slow")
+    with running(make(UnreachableQueue), notes):
+        assert paused.wait(5)
+        notes.resume.set()
+        assert refused.wait(5)
+    messages = [line["message"] for line in logged()[0]]
+    assert f"events could not be acknowledged: {DOWN.detail}" in messages
+
+
 def test_consumer_survives_an_outage_of_its_queue(bus, places, queue, make, notes, monkeypatch):
     monkeypatch.setattr(consumers, "_MAX_BACKOFF", 0.01)
 
@@ -471,6 +589,23 @@ def test_applied_event_is_logged_with_its_lag(bus, places, make, notes, logged):
         "version": 1,
     }
     assert 0 < consumer.lag_seconds < 5
+
+
+@pytest.mark.parametrize(("seconds", "lag"), [(2.5, 2.5), (0.25, 0.25), (-3, 0)])
+def test_lag_is_an_events_age_and_never_negative(bus, places, queue, logged, seconds, lag):
+    event = make_event()
+    bus.publish(places, event)
+    consumer = Consumer(
+        queue,
+        {"note.created": lambda _: sleep(0.02)},
+        lambda: None,
+        lambda: event.time + timedelta(seconds=seconds),
+        0,
+    )
+    consumer.consume_batch()
+    (line,), _ = logged()
+    assert (consumer.lag_seconds, line["event_lag_ms"]) == (lag, lag * 1000)
+    assert line["duration_ms"] >= 20
 
 
 def test_failure_is_logged_with_its_traceback(bus, places, make, notes, logged):

@@ -101,7 +101,43 @@ def test_backlog_is_published_without_a_pause(bus, places, relay, record, monkey
     assert set(texts(found)) <= set(recorded)
 
 
-def test_rejected_event_waits_and_delays_no_other(bus, places, outbox, record):
+def test_pauses_grow_while_nothing_is_published(monkeypatch):
+    monkeypatch.setattr(relays.random, "uniform", lambda *bounds: bounds)
+    down = Unavailable("The bus is temporarily unavailable.")
+    idle, outage, busy = [0] * 8, [down] * 6, [relays.BATCH, relays.BATCH + 1]
+    results = [*idle, 1, 0, *outage, relays.BATCH - 1, *busy, 0, *busy, down]
+
+    class ScriptedRelay(Relay):
+        """A relay with given results."""
+
+        def publish_pending(self):
+            result = results.pop(0)
+            if isinstance(result, Unavailable):
+                raise result
+            return result
+
+    class RecordingFlag(Flag):
+        """A flag that is set after the last result, and remembers the waits."""
+
+        def __init__(self):
+            super().__init__()
+            self.waits = []
+
+        def is_set(self):
+            return not results
+
+        def wait(self, bounds):
+            self.waits.append(bounds)
+
+    stop = RecordingFlag()
+    ScriptedRelay(None, Topic(None, "")).run(stop)
+    pauses = [high for _, high in stop.waits]
+    assert [low for low, _ in stop.waits] == [pause / 2 for pause in pauses]
+    growing = [0.15, 0.225, 0.3375, 0.50625, 0.759375, 1, 1, 1]
+    assert pauses == pytest.approx([*growing, 0.1, 0.15, 1, 2, 4, 8, 10, 10, 0.1, 0.15, 1])
+
+
+def test_rejected_event_waits_and_delays_no_other(bus, places, outbox, record, logged):
     class RejectingTopic(Topic):
         """A topic that rejects some events."""
 
@@ -112,9 +148,12 @@ def test_rejected_event_waits_and_delays_no_other(bus, places, outbox, record):
     relay = Relay(outbox, RejectingTopic(bus.sns, places.topic_arn))
     assert relay.publish_pending() == 2
     assert texts(outbox.load_unpublished(10)) == ["b"]
+    assert [line["message"] for line in logged()[0]] == ["1 events were not taken and wait"]
     record("d")
     assert relay.publish_pending() == 1
+    logged()
     assert Relay(outbox, bus.topic(places)).publish_pending() == 1
+    assert logged()[0] == []
     assert texts(bus.take_events(places)) == ["a", "b", "c", "d"]
 
 
