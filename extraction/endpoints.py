@@ -8,11 +8,10 @@ import boto3
 from botocore.config import Config
 
 from chassis.clock import utc_now, uuid7
-from chassis.domain import WriteRecords
 from chassis.dynamodb.database import Database
 from chassis.messaging.dynamodb_outbox import outbox_table
 from chassis.messaging.outbox import Outbox
-from chassis.ownership.records import ChangeFeed, RecordStore, delete_all_items
+from chassis.ownership.records import ChangeFeed, RecordStore, Replica, delete_all_items
 from chassis.ownership.state import OwnershipStore
 from forum.database import Database as SqlDatabase
 from forum.domains import DOMAINS
@@ -58,10 +57,9 @@ class Endpoints:
         """The services' side of each domain."""
         return {name: domain.record_store(self.dynamo) for name, domain in SERVICES.items()}
 
-    def replica_writers(self, domain: str) -> dict[str, WriteRecords]:
-        """Return the writers of a service's replicas of other domains, by domain."""
-        writers = SERVICES[domain].replica_writers
-        return {name: build(self.dynamo) for name, build in writers.items()}
+    def replicas(self, domain: str) -> dict[str, Replica]:
+        """Return a service's replicas of other domains, by domain."""
+        return {name: build(self.dynamo) for name, build in SERVICES[domain].replicas.items()}
 
     def ownership(self, domain: str) -> OwnershipStore:
         """Return the ownership of a domain, in its service's table."""

@@ -7,7 +7,7 @@ transaction in the forum's database, and possible only during a write freeze.
 import time
 from functools import partial
 
-from chassis.domain import WriteRecords
+from chassis.ownership.records import Replica
 from chassis.ownership.state import OwnershipState, State
 from extraction.copier import Copier, VerificationReport
 from extraction.extraction import (
@@ -68,14 +68,14 @@ class Extract:
         move.copy_pages(
             self._domain, total, lambda after: self._copier.copy(after, move.console.advance)
         )
-        for other, write in self._endpoints.replica_writers(self._domain).items():
-            page = partial(self._copy_replica_page, rows[other], write)
+        for other, replica in self._endpoints.replicas(self._domain).items():
+            page = partial(self._copy_replica_page, rows[other], replica)
             move.copy_pages(f"{REPLICA_OF}{other}", rows[other].totals()[0], page)
         move.copy_auxiliary(rows[self._domain], self._endpoints.service_records[self._domain])
 
     def catch_up(self) -> None:
         """Copy the changes made during the backfill."""
-        if SERVICES[self._domain].replica_writers:
+        if SERVICES[self._domain].replicas:
             # The worker keeps the replicas up to date; without any, it starts at the cutover.
             self._move.deployment.start_worker(self._domain)
         count = self._copy_changes(None)
@@ -166,10 +166,10 @@ class Extract:
         self._move.console.say(f"The extraction of {self._domain} is cancelled.")
 
     def _copy_replica_page(
-        self, source: MonolithRecordStore, write: WriteRecords, after: str
+        self, source: MonolithRecordStore, replica: Replica, after: str
     ) -> str | None:
         records, following = source.read_page(after, CHANGE_BATCH)
-        write(records)
+        replica.write_records(records)
         self._move.console.advance(len(records))
         return following
 

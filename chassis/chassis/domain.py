@@ -1,6 +1,6 @@
 """The definition of a domain: the single source for services, routes and infrastructure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from chassis.clock import Clock, NewId
@@ -8,10 +8,8 @@ from chassis.dynamodb.database import Database
 from chassis.dynamodb.tables import Table
 from chassis.messaging.dynamodb_outbox import DynamoOutbox, outbox_table
 from chassis.messaging.subscriptions import Subscription
-from chassis.ownership.records import Record, RecordStore
+from chassis.ownership.records import RecordStore, Replica
 from chassis.ownership.state import OwnershipStore
-
-WriteRecords = Callable[[Sequence[Record]], None]
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,8 @@ class Domain:
     acknowledged_event_types: tuple[str, ...] = ()
     """Events with which the service confirms events of other domains."""
 
-    replica_writers: Mapping[str, Callable[[Database], WriteRecords]] = field(default_factory=dict)
-    """Writers of records into the service's replicas, by domain."""
+    replicas: Mapping[str, Callable[[Database], Replica]] = field(default_factory=dict)
+    """Builds the service's replica of another domain, by the domain's name."""
 
     peers: tuple[str, ...] = ()
     """The domains whose APIs the service calls."""

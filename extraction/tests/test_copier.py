@@ -29,6 +29,12 @@ class Kept:
             if force or known is None or known["version"] < record["version"]:
                 self.records[record["id"]] = record
 
+    def raise_version(self, record: Record, version: int) -> bool:
+        if self.records[record["id"]]["version"] != record["version"]:
+            return False
+        self.records[record["id"]] = self.records[record["id"]] | {"version": version}
+        return True
+
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         yield []
 

@@ -45,7 +45,7 @@ def test_each_event_belongs_to_one_domain() -> None:
 def test_replica_is_fed_by_every_event_of_its_domain(name: str) -> None:
     service = SERVICES[name]
     consumed = set(service.consumed_event_types)
-    for owner in service.replica_writers:
+    for owner in service.replicas:
         assert consumed >= OWNED[owner], "an extraction copies what this queue would miss"
     assert consumed <= set(chain(*OWNED.values())) | CONFIRMATIONS
 

@@ -1,6 +1,6 @@
 """The one SQL database: SQLite by default, PostgreSQL by its URL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Lock
@@ -18,6 +18,7 @@ from sqlalchemy import (
     event,
     make_url,
     text,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -133,6 +134,19 @@ def insert_into(session: Session, model: type[Base]) -> "postgresql.Insert | sql
     """Build an INSERT that supports ON CONFLICT."""
     on_postgresql = session.get_bind().dialect.name == "postgresql"
     return postgresql.insert(model) if on_postgresql else sqlite.insert(model)
+
+
+def update_version(
+    session: Session, model: type[Base], record: Mapping[str, Any], changed: Mapping[str, Any]
+) -> bool:
+    """Change the row of a record that was read, if it still has the record's version.
+
+    Return whether it was changed.
+    """
+    row: Any = model
+    unchanged = (row.id == record["id"], row.version == record["version"])
+    changing = update(model).where(*unchanged).values(changed).returning(row.id)
+    return session.execute(changing).first() is not None
 
 
 def make_engine(url: str) -> Engine:

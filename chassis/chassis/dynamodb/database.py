@@ -273,6 +273,17 @@ class Database:
             raise
         return True
 
+    def update_item_if(
+        self, table: str, key: Mapping[str, str], changed: Item, version: int
+    ) -> bool:
+        """Change attributes of an item if it has this version; return whether it was changed."""
+        action = self.update_fields(table, key, changed, "version = :known", known=version)
+        try:
+            self.transact([action])
+        except TransactionCanceled:
+            return False
+        return True
+
     def put(self, table: str, item: Item, condition: str = "", **values: Any) -> Action:
         """Build the transaction action that writes an item.
 

@@ -1,5 +1,8 @@
 """Items of a replica: each is only replaced by newer versions, whatever their order of arrival."""
 
+import json
+from collections.abc import Iterable
+
 from chassis.dynamodb.database import Action, Database, Item
 
 NEWER = "attribute_not_exists(id) OR version < :version"
@@ -20,6 +23,15 @@ class VersionedItems:
     def get(self, item_id: str) -> Item | None:
         """Read an item; strongly consistent."""
         return self._db.get(*self.key(item_id))
+
+    def read_many(self, ids: Iterable[str]) -> dict[str, Item]:
+        """Read up to 100 items by id; return those that exist."""
+        return self._db.get_by_partition(self.table, "id", ids)
+
+    def read_page(self, after: str, limit: int) -> tuple[list[Item], str | None]:
+        """Read a page of all items, and the start of the next page; `after` is empty at first."""
+        found, last = self._db.scan(self.table, json.loads(after) if after else None, limit=limit)
+        return found, json.dumps(last) if last else None
 
     def put(self, item: Item) -> Action:
         """Build the action that writes an item; its condition fails if the stored one is as new."""

@@ -36,6 +36,9 @@ class RecordStore(Protocol):
     def write(self, records: Sequence[Record], *, force: bool = False) -> None:
         """Store records, each unless the stored version is as new; with `force` always."""
 
+    def raise_version(self, record: Record, version: int) -> bool:
+        """Give a record that was read a later version; return False if it changed meanwhile."""
+
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Return the domain's auxiliary records written since then.
 
@@ -44,6 +47,22 @@ class RecordStore(Protocol):
 
     def write_auxiliary(self, records: Sequence[Record]) -> None:
         """Store auxiliary records."""
+
+
+class Replica(Protocol):
+    """A component's copy of what it needs of another domain's records."""
+
+    def project(self, record: Record) -> Record:
+        """Return the copy that the replica should have of the owner's record."""
+
+    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+        """Read a page of copies, and the start of the next page; `after` is empty at first."""
+
+    def read_copies(self, records: Sequence[Record]) -> dict[str, Record]:
+        """Read the copies of up to 100 records, by id; return those that exist."""
+
+    def write_records(self, records: Sequence[Record]) -> None:
+        """Store copies of the owner's records, each unless the stored version is as new."""
 
 
 def record_hash(record: Record) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import lazyload
 from chassis import codec
 from chassis.clock import Clock
 from chassis.ownership.records import TOMBSTONE, Record
-from forum.database import Database
+from forum.database import Database, update_version
 from forum.idempotency import IdempotencyRecords
 from forum.posts.events import event_data
 from forum.posts.extracted.replica import PostReplica
@@ -75,6 +75,33 @@ class PostRecords:
                     session.execute(mine.values(version=0))
             state = codec.from_json(PostState, record)
             self.replica.store(record["id"], record["version"], state)
+
+    def raise_version(self, record: Record, version: int) -> bool:
+        """Give a post a later version, unless it changed meanwhile."""
+        with self.database.writing() as session:
+            return update_version(session, PostRow, record, {"version": version})
+
+    def recount(self, thread_ids: Sequence[str], *, repair: bool) -> dict[str, str]:
+        """Compare the counts of threads with their posts; return what differs, by thread.
+
+        `repair` corrects the counts, unless they change meanwhile.
+        """
+        counted = func.count(PostRow.id)
+        query = (
+            select(ThreadRow.id, ThreadRow.post_count, counted)
+            .outerjoin(PostRow, and_(PostRow.thread_id == ThreadRow.id, PostRow.deleted.is_(False)))
+            .where(ThreadRow.id.in_(thread_ids), ThreadRow.deleted.is_(False))
+            .group_by(ThreadRow.id, ThreadRow.post_count)
+            .having(ThreadRow.post_count != counted)
+        )
+        with self.database.reading() as session:
+            wrong = session.execute(query).all()
+        if repair:
+            for thread_id, seen, right in wrong:
+                with self.database.writing() as session:
+                    mine = ThreadRow.id == thread_id, ThreadRow.post_count == seen
+                    session.execute(update(ThreadRow).where(*mine).values(post_count=right))
+        return {one: f"post_count is {seen}, not {right}" for one, seen, right in wrong}
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import lazyload
 from chassis import codec
 from chassis.clock import Clock
 from chassis.ownership.records import Record
-from forum.database import Database
+from forum.database import Database, update_version
 from forum.idempotency import IdempotencyRecords
 from forum.threads.events import event_data
 from forum.threads.models import ThreadRow
@@ -75,6 +75,11 @@ class ThreadRecords:
                 content = codec.from_json(ThreadState, record)
                 insert_placeholder(session, content.author_id, content.created_at, FORMER_MEMBER)
                 upsert(session, thread_id, version, content, self.clock())
+
+    def raise_version(self, record: Record, version: int) -> bool:
+        """Give a thread a later version, unless it changed meanwhile."""
+        with self.database.writing() as session:
+            return update_version(session, ThreadRow, record, {"version": version})
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys."""

@@ -13,7 +13,7 @@ from chassis import codec
 from chassis.clock import Clock, format_timestamp, parse_timestamp, uuid7
 from chassis.messaging.events import Event
 from chassis.ownership.records import Record
-from forum.database import Database, insert_into
+from forum.database import Database, insert_into, update_version
 from forum.idempotency import IdempotencyRecords
 from forum.outbox import outbox_row
 from forum.ownership.state import MONOLITH
@@ -76,6 +76,20 @@ class UserRecords:
                 if force:
                     self._make_older(session, record)
                 self._put(session, record)
+
+    def raise_version(self, record: Record, version: int) -> bool:
+        """Give a user who was read a later version, unless they changed meanwhile.
+
+        The record may say which sessions have ended, since a restored one may not know.
+        """
+        changed = {"version": version}
+        with self.database.writing() as session:
+            if record["erased"]:
+                mine = update(ErasureRow).where(ErasureRow.user_id == record["id"])
+                session.execute(mine.values(version=version))
+            else:
+                changed["sessions_valid_from"] = record["sessions_valid_from"]
+            return update_version(session, UserRow, record, changed)
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys, and erasures unfinished or finished since then."""

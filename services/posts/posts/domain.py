@@ -23,9 +23,6 @@ DOMAIN = Domain(
         *(events.THREAD_CREATED, events.THREAD_UPDATED, events.THREAD_DELETED),
     ),
     record_store=PostRecords,
-    replica_writers={
-        "users": lambda database: UserReplica(database).write_records,
-        "threads": lambda database: ThreadReplica(database).write_records,
-    },
+    replicas={"users": UserReplica, "threads": ThreadReplica},
     peers=("threads",),
 )

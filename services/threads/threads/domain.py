@@ -24,9 +24,9 @@ DOMAIN = Domain(
         *(events.POST_CREATED, events.POST_UPDATED, events.POST_DELETED),
     ),
     record_store=lambda database: ThreadRecords(database, utc_now),
-    replica_writers={
-        "users": lambda database: UserReplica(database).write_records,
-        "posts": lambda database: PostCounter(database, utc_now).write_records,
+    replicas={
+        "users": UserReplica,
+        "posts": lambda database: PostCounter(database, utc_now),
     },
     peers=("posts",),
 )

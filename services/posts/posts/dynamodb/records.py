@@ -45,6 +45,11 @@ class PostRecords:
         shown = [record for record in records if TOMBSTONE not in record]
         write_in_batches(self._db, [(self._put(one, force), 2 * item_size(one)) for one in shown])
 
+    def raise_version(self, record: Record, version: int) -> bool:
+        """Give a post a later version, unless it changed meanwhile."""
+        key = {"thread_id": record["thread_id"], "id": record["id"]}
+        return self._db.update_item_if(POSTS, key, {"version": version}, record["version"])
+
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys."""
         yield from self._responses.read_since(since)

@@ -1,6 +1,6 @@
 """Replica of threads, fed by events, and by requests for threads without an event so far."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from chassis import codec
@@ -55,8 +55,21 @@ class ThreadReplica:
         at = format_timestamp(created_at)
         return self._db.update(*self.key(thread_id), change, condition, at=at, no=False)
 
-    def write_records(self, records: Iterable[Record]) -> None:
+    def project(self, record: Record) -> Record:
+        """Return what events change in the item of a thread, from its owner's record."""
+        # The record of a deleted thread has no title.
+        full = {"title": "", "locked": False} | record
+        return {name: full[name] for name in ("id", "version", "title", "locked", "deleted")}
+
+    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+        """Read a page of the replica's items."""
+        return self._items.read_page(after, limit)
+
+    def read_copies(self, records: Sequence[Record]) -> dict[str, Record]:
+        """Read the items of up to 100 threads."""
+        return self._items.read_many(record["id"] for record in records)
+
+    def write_records(self, records: Sequence[Record]) -> None:
         """Store threads from their owner's records, unless a newer version is known."""
         for record in records:
-            # The record of a deleted thread has no title.
-            self.store(codec.from_json(Thread, {"title": "", "locked": False} | record))
+            self.store(codec.from_json(Thread, self.project(record)))

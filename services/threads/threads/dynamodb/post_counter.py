@@ -4,7 +4,9 @@ The tally stores the counted version of each post. Counts and the latest activit
 a thread's item that users don't edit, so neither write overwrites the other.
 """
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -12,7 +14,7 @@ from operator import itemgetter
 from chassis.clock import Clock, clamp_to_present, format_timestamp, parse_timestamp
 from chassis.concurrency import retry_on_conflict
 from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
-from chassis.ownership.records import TOMBSTONE, Record
+from chassis.ownership.records import TOMBSTONE, Record, id_batches
 from threads.dynamodb import items, tables
 
 THREADS = tables.THREADS.name
@@ -51,6 +53,10 @@ class CountedPost:
         return {"version": self.version, "deleted": self.deleted} | origin
 
 
+def _is_closed(thread: Item | None) -> bool:
+    return thread is not None and items.is_deleted(thread)
+
+
 class PostCounter:
     """Updates the tally and the counters."""
 
@@ -65,6 +71,73 @@ class PostCounter:
             UnknownThread: the thread does not exist and never did.
         """
         retry_on_conflict(lambda: self._try_to_count(thread_id, posts), ConcurrentCount)
+
+    def project(self, record: Record) -> Record:
+        """Return what is counted of a post, from its owner's record."""
+        return {name: record[name] for name in ("id", "version", "deleted")}
+
+    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+        """Read a page of counted posts; those of deleted threads are tombstones."""
+        found, last = self._db.scan(TALLY, json.loads(after) if after else None, limit=limit)
+        return self._copies(found), json.dumps(last) if last else None
+
+    def read_copies(self, records: Sequence[Record]) -> dict[str, Record]:
+        """Read what is counted of up to 100 posts."""
+        keys = ({"thread_id": one["thread_id"], "post_id": one["id"]} for one in records)
+        found = self._db.get_items(*((TALLY, key) for key in keys))
+        return {copy["id"]: copy for copy in self._copies([item for item in found if item])}
+
+    def recount(self, thread_ids: Sequence[str], *, repair: bool) -> dict[str, str]:
+        """Compare the counts of threads with their tallies; return what differs, by thread.
+
+        `repair` corrects the counts, unless they change meanwhile.
+        """
+        wrong = dict[str, str]()
+        for thread in self._db.get_by_partition(THREADS, "id", thread_ids).values():
+            if items.is_deleted(thread):
+                continue
+            counted, after = 0, ""
+            while tallied := self._db.query(
+                TALLY,
+                "thread_id = :thread AND post_id > :after",
+                limit=1000,
+                ascending=True,
+                thread=thread["id"],
+                after=after,
+            ):
+                counted += sum(not item["deleted"] for item in tallied)
+                after = tallied[-1]["post_id"]
+            seen = thread["post_count"]
+            if counted == seen:
+                continue
+            again = self._db.get(THREADS, {"id": thread["id"]})
+            if again is None or again.get("post_count") != seen:
+                continue  # a post was counted in the meantime
+            wrong[thread["id"]] = f"post_count is {seen}, not {counted}"
+            if repair:
+                change, condition = "SET post_count = :right", "post_count = :seen"
+                values = {"right": counted, "seen": seen}
+                correction = self._db.update(
+                    THREADS, {"id": thread["id"]}, change, condition, **values
+                )
+                with suppress(TransactionCanceled):
+                    self._db.transact([correction])
+        return wrong
+
+    def _copies(self, found: Sequence[Item]) -> list[Record]:
+        threads = dict[str, Item]()
+        for ids in id_batches(list({item["thread_id"]: None for item in found})):
+            threads |= self._db.get_by_partition(THREADS, "id", ids)
+        return [
+            {
+                "id": item["post_id"],
+                "thread_id": item["thread_id"],
+                "version": item["version"],
+                "deleted": item["deleted"],
+            }
+            | ({TOMBSTONE: True} if _is_closed(threads.get(item["thread_id"])) else {})
+            for item in found
+        ]
 
     def write_records(self, records: Sequence[Record]) -> None:
         """Count posts from their owner's records."""

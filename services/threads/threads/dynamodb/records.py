@@ -48,6 +48,11 @@ class ThreadRecords:
                 [(self._put(one, known.get(one["id"]), force), item_size(one)) for one in portion],
             )
 
+    def raise_version(self, record: Record, version: int) -> bool:
+        """Give a thread a later version, unless it changed meanwhile."""
+        key, changed = {"id": record["id"]}, {"version": version}
+        return self._db.update_item_if(THREADS, key, changed, record["version"])
+
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys."""
         yield from self._responses.read_since(since)

@@ -4,7 +4,7 @@ A session token describes its owner at the time of its issue. A later version in
 precedence: another name, another role, a suspension, an erasure, the end of the session.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from chassis.auth.tokens import Identity
 from chassis.dynamodb.database import Action, Database, Item
@@ -25,6 +25,9 @@ ERASED = {
     "sessions_valid_from": 0,
     "erased": True,
 }
+
+_DEFAULTS: Item = {"sessions_valid_from": 0}
+"""What items of earlier revisions lack."""
 
 
 class UserReplica:
@@ -78,11 +81,25 @@ class UserReplica:
         """
         return self._items.put(_of_event(event) | ERASED)
 
-    def write_records(self, records: Iterable[Record]) -> None:
+    def project(self, record: Record) -> Record:
+        """Return the item of a user, from their owner's record."""
+        state = ERASED if record["erased"] else {name: record[name] for name in ERASED}
+        return {"id": record["id"], "version": record["version"]} | state
+
+    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
+        """Read a page of the replica's items."""
+        found, following = self._items.read_page(after, limit)
+        return [_DEFAULTS | item for item in found], following
+
+    def read_copies(self, records: Sequence[Record]) -> dict[str, Record]:
+        """Read the items of up to 100 users."""
+        found = self._items.read_many(record["id"] for record in records)
+        return {user_id: _DEFAULTS | item for user_id, item in found.items()}
+
+    def write_records(self, records: Sequence[Record]) -> None:
         """Store users from their owner's records, unless a newer version is known."""
         for record in records:
-            state = ERASED if record["erased"] else {name: record[name] for name in ERASED}
-            self._items.store({"id": record["id"], "version": record["version"]} | state)
+            self._items.store(self.project(record))
 
 
 def _of_event(event: Event) -> Item:

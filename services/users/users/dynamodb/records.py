@@ -59,6 +59,18 @@ class UserRecords:
         live = [self._put(one, force=force) for one in records if not one["erased"]]
         write_in_batches(self._db, live)
 
+    def raise_version(self, record: Record, version: int) -> bool:
+        """Give a user who was read a later version, unless they changed meanwhile.
+
+        The record may say which sessions have ended, since a restored one may not know.
+        """
+        key = {"id": record["id"]}
+        if record["erased"]:
+            return self._db.update_item_if(ERASURES, key, {"version": version}, record["version"])
+        ended = record["sessions_valid_from"]
+        changed = {"version": version, "sessions_valid_from": ended}
+        return self._db.update_item_if(USERS, key, changed, record["version"])
+
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys, and erasures unfinished or finished since then.
 

@@ -1,0 +1,187 @@
+"""Copies that differ from their owner's records are found, named and repaired, at any stage."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chassis.dynamodb.database import Item
+from chassis.ownership.records import TOMBSTONE, Record, delete_all_items
+from extraction.tests.conftest import MakeForum
+from extraction.tests.support.history import History
+from extraction.tests.support.live_forum import MONOLITH, LiveForum
+from infra import stages
+from infra.domains import SERVICES
+from recovery.holders import find_holders
+from recovery.reconcile import RESTORED, Reconciliation, Report, raise_versions
+
+STAGES = [stage for stage in stages.all_stages() if stage]
+BEGINNING = (*["register_user"] * 3, *["start_thread"] * 3, *["write_post"] * 8, "edit_post")
+LATER = (
+    *("rename_user", "edit_post", "edit_post", "write_post", "write_post", "delete_post"),
+    *("rename_thread", "start_thread", "write_post", "lock_thread"),
+)
+
+
+def begin(forum: LiveForum, *operations: str) -> History:
+    history = History(forum)
+    for number, operation in enumerate(operations or BEGINNING):
+        history.write(operation, number, number)
+    forum.settle()
+    return history
+
+
+def reconcile(forum: LiveForum, *, repair: bool) -> Report:
+    return Reconciliation(
+        forum.endpoints, forum.extracted, repair=repair, pause=forum.time.sleep
+    ).run()
+
+
+@pytest.fixture(params=STAGES, ids=stages.stage_name)
+def forum(make_forum: MakeForum, request: pytest.FixtureRequest) -> Iterator[LiveForum]:
+    made = make_forum(request.param)
+    yield made
+    made.close()
+
+
+def test_equal_copies_do_not_differ(forum: LiveForum) -> None:
+    history = begin(forum, *BEGINNING, *LATER, "erase_user", "delete_thread")
+    report = reconcile(forum, repair=True)
+    assert report.differences == []
+    assert report.compared["users"] == len(history.records["users"])
+    history.check_settled()
+
+
+def test_change_on_its_way_is_no_difference(forum: LiveForum) -> None:
+    history = begin(forum)
+    for number, operation in enumerate(LATER):
+        history.write(operation, number, number)
+    assert reconcile(forum, repair=True).differences == []
+    forum.settle()
+    history.check_settled()
+
+
+def test_lost_events_are_made_up_for(forum: LiveForum) -> None:
+    history = begin(forum)
+    for number, operation in enumerate((*LATER, "erase_user", "delete_thread")):
+        history.write(operation, number, number)
+    for component in forum.components:
+        lose_events(forum, component)
+    found = reconcile(forum, repair=False).differences
+    assert found
+    assert {one.domain for one in found} <= {"users", "threads", "posts"}
+    assert reconcile(forum, repair=False).differences == found, "reading repairs nothing"
+    assert set(map(str, reconcile(forum, repair=True).differences)) >= set(map(str, found))
+    forum.settle()
+    assert reconcile(forum, repair=False).differences == []
+    history.check_settled()
+
+
+def test_copy_with_another_content_is_replaced(forum: LiveForum) -> None:
+    begin(forum)
+    damaged = damage_copies(forum)
+    found = reconcile(forum, repair=True).differences
+    assert {(one.domain, one.component) for one in found} == damaged
+    forum.settle()
+    assert reconcile(forum, repair=False).differences == []
+
+
+def test_wrong_count_is_corrected(forum: LiveForum) -> None:
+    history = begin(forum)
+    thread = next(iter(history.records["threads"]))
+    if "threads" in forum.extracted:
+        database = forum.endpoints.dynamo
+        key = {"id": thread}
+        database.transact([database.update_fields("threads", key, {"post_count": 99})])
+    else:
+        with forum.endpoints.sql.engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE threads SET post_count = 99 WHERE id = '{thread}'")
+    [found] = reconcile(forum, repair=True).differences
+    assert found.problem.startswith("post_count is 99, not ")
+    history.check_settled()
+
+
+@pytest.mark.parametrize("domain", stages.DOMAINS)
+def test_service_is_restored(make_forum: MakeForum, domain: str) -> None:
+    forum = make_forum(frozenset(stages.DOMAINS))
+    history = begin(forum)
+    backup = dump(forum, domain)
+    for number, operation in enumerate((*LATER, "erase_user", "delete_thread", *LATER)):
+        history.write(operation, number, number)
+    forum.settle()
+    seen = everything(forum, domain)
+    erased = {one for one, record in everything(forum, "users").items() if record["erased"]}
+
+    put_back(forum, domain, backup)
+    raise_versions(forum.endpoints.service_records[domain])
+    assert reconcile(forum, repair=True).differences
+    forum.settle()
+
+    assert reconcile(forum, repair=True).differences == []
+    now = everything(forum, domain)
+    kept = {record["id"] for record in backup[SERVICES[domain].tables[0].name]}
+    for one, record in now.items():
+        gone = TOMBSTONE in record or record.get("deleted") or record.get("erased")
+        if one in kept and not gone:
+            assert record["version"] > max(seen[one]["version"], RESTORED)
+    for holder in find_holders(forum.endpoints, "users", forum.extracted):
+        copies = holder.read_copies([{"id": one} for one in erased])
+        assert {copy["erased"] for copy in copies.values()} == {True}
+    assert {everything(forum, "users")[one]["erased"] for one in erased} == {True}
+    forum.close()
+
+
+def lose_events(forum: LiveForum, component: str) -> None:
+    outbox = forum.outbox(component)
+    while events := list(outbox.load_unpublished(50)):
+        outbox.mark_published(events)
+
+
+def damage_copies(forum: LiveForum) -> set[tuple[str, str]]:
+    """Change one copy in each replica, and leave its version; return the domains and holders."""
+    changed = {"users": ("display_name", "Mallory"), "threads": ("title", "Wrong")}
+    damaged = set()
+    for domain, (field, value) in changed.items():
+        if domain in forum.extracted:
+            with forum.endpoints.sql.engine.begin() as connection:
+                first = f"SELECT min(id) FROM {domain} WHERE version > 0"
+                connection.exec_driver_sql(
+                    f"UPDATE {domain} SET {field} = '{value}' WHERE id = ({first})"
+                )
+            damaged.add((domain, MONOLITH))
+    tables = {("users", "threads"): "threads-people", ("users", "posts"): "posts-people"}
+    tables[("threads", "posts")] = "posts-threads"
+    for (domain, component), table in tables.items():
+        if component in forum.extracted:
+            database = forum.endpoints.dynamo
+            item = min(database.scan(table, None)[0], key=lambda one: one["id"])
+            field, value = changed[domain]
+            action = database.update_fields(table, {"id": item["id"]}, {field: value})
+            database.transact([action])
+            damaged.add((domain, component))
+    return damaged
+
+
+def everything(forum: LiveForum, domain: str) -> dict[str, Record]:
+    store: Any = forum.endpoints.monolith_records[domain]
+    if domain in forum.extracted:
+        store = forum.endpoints.service_records[domain]
+    found: dict[str, Record] = {}
+    after: str | None = ""
+    while after is not None:
+        records, after = store.read_page(after, 100)
+        found |= {record["id"]: record for record in records}
+    return found
+
+
+def dump(forum: LiveForum, domain: str) -> dict[str, list[Item]]:
+    database = forum.endpoints.dynamo
+    return {table.name: database.scan(table.name, None)[0] for table in SERVICES[domain].tables}
+
+
+def put_back(forum: LiveForum, domain: str, backup: dict[str, list[Item]]) -> None:
+    database = forum.endpoints.dynamo
+    delete_all_items(database, SERVICES[domain].tables)
+    for name, items in backup.items():
+        for item in items:
+            database.put_item_if(name, item, "")
