@@ -17,7 +17,7 @@ $(foreach pair,$(RENAMED),$(if $(filter-out undefined,$(origin $(call former,$(p
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants bench audit check fmt lock clean
+.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -65,6 +65,9 @@ reintegrate: $(VENV)/run.stamp ## move it back: make reintegrate DOMAIN=posts (D
 
 return:
 	$(error `make return` was renamed to `make reintegrate`)
+
+reconcile: $(VENV)/run.stamp ## compare every copy with its owner's record, while people write (REPAIR=on)
+	@$(BIN)/python -m recovery reconcile $(if $(filter on,$(REPAIR)),--repair)
 
 status: $(VENV)/run.stamp ## show the owner and the progress of each domain
 	@$(MOVE) status

@@ -12,19 +12,16 @@ from collections.abc import Callable, Sequence
 
 from chassis.errors import Unavailable
 from extraction.console import Console
-from extraction.deployment import compose, compose_agent, compose_project
-from extraction.deployment.compose import ComposeDeployment
+from extraction.deployment import compose, compose_agent
 from extraction.deployment.compose_project import ComposeProject
-from extraction.deployment.local import LocalDeployment
-from extraction.deployment.port import Deployment, DeploymentError
+from extraction.deployment.find import find_deployment
+from extraction.deployment.port import DeploymentError
 from extraction.dry_run import dry_run
 from extraction.extract import Extract
 from extraction.extraction import SOAK_SECONDS, Extraction, ExtractionStopped
 from extraction.reintegrate import Reintegrate
 from extraction.status import show_status
 from infra import stages
-from infra.runner.config import var_folder
-from infra.runner.lock import Lock
 
 EXTRACT, REINTEGRATE, STATUS = "extract", "reintegrate", "status"
 PHASES = ("prepare", "backfill", "catch-up", "verify", "cutover", "soak")
@@ -45,10 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = _console()
     try:
-        deployment = _find_deployment()
+        deployment = find_deployment()
         if isinstance(deployment, ComposeProject):
             passed = sys.argv[1:] if arguments is None else arguments
-            return compose_agent.run_in_container(deployment, passed)
+            return compose_agent.run_in_container(deployment, "extraction", passed)
         if options.command == STATUS:
             show_status(deployment, console)
             return 0
@@ -69,29 +66,6 @@ def _console() -> Console:
     if compose.is_inside_container():
         return Console(sys.stderr, bars="PROGRESS" in os.environ)
     return Console()
-
-
-def _find_deployment() -> Deployment | ComposeProject:
-    """Find the forum of `make run` or the one in containers; DEPLOYMENT selects one of both."""
-    if compose.is_inside_container():
-        return ComposeDeployment()
-    wanted = os.environ.get("DEPLOYMENT")
-    if wanted not in {None, "", "local", "compose"}:
-        msg = f"DEPLOYMENT must be local or compose, not {wanted!r}."
-        raise DeploymentError(msg)
-    if wanted == "local" or (wanted != "compose" and Lock(var_folder(os.environ)).holder()):
-        return LocalDeployment(os.environ)
-    if found := compose_project.find_project(os.environ):
-        return found
-    containers = "`EXTRACTED= docker compose up`"
-    if wanted == "compose":
-        msg = f"No forum is running in containers from this folder; start one with {containers}."
-    else:
-        msg = (
-            "No forum is running from this folder; start one with `make run EXTRACTED=` or"
-            f" {containers}."
-        )
-    raise DeploymentError(msg)
 
 
 def _run(deployment: Deployment, options: argparse.Namespace, console: Console) -> int:

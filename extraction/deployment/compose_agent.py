@@ -14,14 +14,14 @@ from extraction.deployment.compose_project import ComposeProject
 from extraction.deployment.port import DeploymentError
 
 
-def run_in_container(forum: ComposeProject, arguments: Sequence[str]) -> int:
-    """Run the command line in the extraction's container; return its exit code."""
+def run_in_container(forum: ComposeProject, module: str, arguments: Sequence[str]) -> int:
+    """Run a module's command line in the extraction's container; return its exit code."""
     options = ["--rm", "--no-TTY", "--no-deps"]
     if sys.stdout.isatty():
         size = shutil.get_terminal_size()
         for variable in ("PROGRESS=on", f"COLUMNS={size.columns}", f"LINES={size.lines}"):
             options += ["-e", variable]
-    command = forum.command("run", *options, "mover", "python", "-m", "extraction", *arguments)
+    command = forum.command("run", *options, "mover", "python", "-m", module, *arguments)
     # Its standard error is the output for people; the other two streams carry requests.
     with subprocess.Popen(
         command,
