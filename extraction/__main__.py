@@ -15,7 +15,7 @@ from extraction.console import Console
 from extraction.deployment import compose, compose_agent
 from extraction.deployment.compose_project import ComposeProject
 from extraction.deployment.find import find_deployment
-from extraction.deployment.port import DeploymentError
+from extraction.deployment.port import Deployment, DeploymentError
 from extraction.dry_run import dry_run
 from extraction.extract import Extract
 from extraction.extraction import SOAK_SECONDS, Extraction, ExtractionStopped

@@ -22,9 +22,13 @@ _SECRET = frozenset({"password_hash", "requested_at"})
 class Holder(Protocol):
     """A component's copies of one domain."""
 
-    component: str
-    may_lack_deleted: bool
-    """Whether a deleted record that the component never knew may be missing."""
+    @property
+    def component(self) -> str:
+        """The component's name."""
+
+    @property
+    def may_lack_deleted(self) -> bool:
+        """Whether a deleted record that the component never knew may be missing."""
 
     def project(self, record: Record) -> Record:
         """Return the copy that the component should have of the owner's record."""
@@ -158,12 +162,10 @@ def describe(domain: str, record: Record) -> tuple[str, dict[str, Any]]:
     return f"{thing}.{changed}", data
 
 
-def find_holders(
-    endpoints: Endpoints, domain: str, extracted: frozenset[str]
-) -> list[MonolithHolder | ServiceHolder]:
+def find_holders(endpoints: Endpoints, domain: str, extracted: frozenset[str]) -> list[Holder]:
     """Return the components that hold copies of a domain at a stage."""
     owner = domain if domain in extracted else MONOLITH
-    holders: list[MonolithHolder | ServiceHolder] = []
+    holders: list[Holder] = []
     if owner != MONOLITH:
         holders.append(MonolithHolder(endpoints, domain, endpoints.monolith_records[domain]))
     for component in sorted(extracted - {domain}):

@@ -20,11 +20,12 @@ from extraction.endpoints import Endpoints
 from forum.posts.records import PostRecords
 from infra import stages
 from infra.stages import MONOLITH
-from recovery.holders import MonolithHolder, ServiceHolder, deleted, find_holders
+from recovery.holders import Holder, deleted, find_holders
 from threads.dynamodb.post_counter import PostCounter
 
-SETTLE_SECONDS = 5.0
-"""Seconds that the event of a change may need to arrive everywhere."""
+SETTLE_SECONDS, SETTLE_ROUNDS = 5.0, 4
+"""How often, and after how many seconds each time, a copy is read again before it counts as wrong:
+the event of a change may still be on its way."""
 ATTEMPTS = 10
 PAGE_SIZE = 100
 RESTORED = 1_000_000
@@ -102,9 +103,15 @@ class Reconciliation:
                     for copy in copies
                     if TOMBSTONE not in copy and _is_ahead(copy, known.get(copy["id"]))
                 }
-        if not suspects:
-            return
-        self.pause(SETTLE_SECONDS)
+        for _ in range(SETTLE_ROUNDS):
+            if not suspects:
+                return
+            self.pause(SETTLE_SECONDS)
+            suspects = {
+                one: suspect
+                for one, suspect in suspects.items()
+                if _read(domain, owner, holders, suspect)[2]
+            }
         for suspect in suspects.values():
             self._examine(domain, owner, holders, suspect, report)
 
@@ -112,20 +119,14 @@ class Reconciliation:
         self,
         domain: str,
         owner: RecordStore,
-        holders: Sequence[MonolithHolder | ServiceHolder],
+        holders: Sequence[Holder],
         suspect: Record,
         report: Report,
     ) -> None:
         one = suspect["id"]
         found: list[Difference] = []
         for attempt in range(ATTEMPTS):
-            copies = {
-                holder.component: copy
-                for holder in holders
-                if (copy := holder.read_copies([suspect]).get(one)) and TOMBSTONE not in copy
-            }
-            record = owner.read_many([one]).get(one)
-            wrong = _problems(domain, one, record, copies, holders)
+            record, copies, wrong = _read(domain, owner, holders, suspect)
             found = found or wrong
             if not wrong or not self.repair:
                 break
@@ -165,7 +166,7 @@ class Reconciliation:
         self,
         domain: str,
         owner: RecordStore,
-        holders: Sequence[MonolithHolder | ServiceHolder],
+        holders: Sequence[Holder],
         copies: dict[str, Record],
     ) -> None:
         """Delete the copies of a record that its owner has lost."""
@@ -257,9 +258,7 @@ def _pages(store: Any) -> Iterator[list[Record]]:
         yield records
 
 
-def _differing(
-    holder: MonolithHolder | ServiceHolder, records: Sequence[Record]
-) -> dict[str, Record]:
+def _differing(holder: Holder, records: Sequence[Record]) -> dict[str, Record]:
     shown = [record for record in records if TOMBSTONE not in record]
     copies = holder.read_copies(shown)
     return {
@@ -269,12 +268,27 @@ def _differing(
     }
 
 
+def _read(
+    domain: str, owner: RecordStore, holders: Sequence[Holder], suspect: Record
+) -> tuple[Record | None, dict[str, Record], list[Difference]]:
+    """Read a record with its copies, by component, and what is wrong with them."""
+    one = suspect["id"]
+    # In this order: a copy that is read before its record is never newer than the record.
+    copies = {
+        holder.component: copy
+        for holder in holders
+        if (copy := holder.read_copies([suspect]).get(one)) and TOMBSTONE not in copy
+    }
+    record = owner.read_many([one]).get(one)
+    return record, copies, _problems(domain, one, record, copies, holders)
+
+
 def _problems(
     domain: str,
     one: str,
     record: Record | None,
     copies: dict[str, Record],
-    holders: Sequence[MonolithHolder | ServiceHolder],
+    holders: Sequence[Holder],
 ) -> list[Difference]:
     if record is not None and TOMBSTONE in record:
         return []
@@ -292,14 +306,16 @@ def _problems(
     return found
 
 
-def _problem(holder: MonolithHolder | ServiceHolder, record: Record, copy: Record | None) -> str:
+def _problem(holder: Holder, record: Record, copy: Record | None) -> str:
     """Return what is wrong with a copy; empty if nothing is."""
     if copy is None:
         return "" if holder.may_lack_deleted and _is_gone(record) else "missing"
     if TOMBSTONE in copy or (_is_gone(record) and _is_gone(copy)):
         return ""
     if fields := _fields(holder.project(record), copy):
-        return f"version {copy['version']}, not {record['version']}: {', '.join(fields)}"
+        if copy["version"] == record["version"]:
+            return f"differs in {', '.join(fields)}"
+        return f"has version {copy['version']} instead of {record['version']}"
     return ""
 
 

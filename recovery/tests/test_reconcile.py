@@ -82,6 +82,7 @@ def test_copy_with_another_content_is_replaced(forum: LiveForum) -> None:
     damaged = damage_copies(forum)
     found = reconcile(forum, repair=True).differences
     assert {(one.domain, one.component) for one in found} == damaged
+    assert {one.problem for one in found} <= {"differs in display_name", "differs in title"}
     forum.settle()
     assert reconcile(forum, repair=False).differences == []
 
