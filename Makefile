@@ -17,7 +17,7 @@ $(foreach pair,$(RENAMED),$(if $(filter-out undefined,$(origin $(call former,$(p
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants bench audit check fmt lock clean
+.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants bench audit check fmt lock clean
 # Neither may put other code in front of the forum's.
 unexport PYTHONPATH PYTHONHOME
 
@@ -65,6 +65,12 @@ reintegrate: $(VENV)/run.stamp ## move it back: make reintegrate DOMAIN=posts (D
 
 return:
 	$(error `make return` was renamed to `make reintegrate`)
+
+backup: $(VENV)/run.stamp ## copy the data of the forum, also while people write, to var/backups
+	@$(BIN)/python -m recovery backup
+
+restore: $(VENV)/run.stamp ## put a backup back: make restore FROM=var/backups/<name> (DOMAIN=posts for one service)
+	@$(BIN)/python -m recovery restore "$${FROM:?set FROM to a folder that make backup named}" $${DOMAIN:+--domain "$$DOMAIN"}
 
 reconcile: $(VENV)/run.stamp ## compare every copy with its owner's record, while people write (REPAIR=on)
 	@$(BIN)/python -m recovery reconcile $(if $(filter on,$(REPAIR)),--repair)
@@ -144,7 +150,7 @@ define set_up
 @$(PYTHON) -m infra.setup $(1) --venv $(VENV) $(if $(filter $(NEED_DYNOXIDE),$(MAKECMDGOALS)),--services)
 @touch $@
 endef
-NEED_DYNOXIDE := run test test-faults test-extract bench
+NEED_DYNOXIDE := run restore test test-faults test-extract bench
 
 PROJECTS := $(EDITABLE:%=%/pyproject.toml)
 

@@ -216,14 +216,16 @@ class Database:
 
     def delete_items(self, table: str, keys: Sequence[Item]) -> None:
         """Delete items by their keys, 25 in a call, without a condition."""
+        self._write_batches(table, [{"DeleteRequest": {"Key": self.serialize(k)}} for k in keys])
+
+    def put_items(self, table: str, items: Sequence[Item]) -> None:
+        """Write items, 25 in a call, without a condition."""
+        self._write_batches(table, [{"PutRequest": {"Item": self.serialize(i)}} for i in items])
+
+    def _write_batches(self, table: str, requests: Sequence[Any]) -> None:
         name = self.prefix + table
-        for first in range(0, len(keys), 25):
-            left: Any = {
-                name: [
-                    {"DeleteRequest": {"Key": self.serialize(key)}}
-                    for key in keys[first : first + 25]
-                ]
-            }
+        for first in range(0, len(requests), 25):
+            left: Any = {name: requests[first : first + 25]}
             for attempt in range(_MAX_ATTEMPTS):
                 if attempt:
                     _back_off(attempt)
