@@ -107,11 +107,7 @@ class Reconciliation:
             if not suspects:
                 return
             self.pause(SETTLE_SECONDS)
-            suspects = {
-                one: suspect
-                for one, suspect in suspects.items()
-                if _read(domain, owner, holders, suspect)[2]
-            }
+            suspects = _still_wrong(domain, owner, holders, list(suspects.values()))
         for suspect in suspects.values():
             self._examine(domain, owner, holders, suspect, report)
 
@@ -266,6 +262,27 @@ def _differing(holder: Holder, records: Sequence[Record]) -> dict[str, Record]:
         for record in shown
         if _problem(holder, record, copies.get(record["id"]))
     }
+
+
+def _still_wrong(
+    domain: str, owner: RecordStore, holders: Sequence[Holder], suspects: Sequence[Record]
+) -> dict[str, Record]:
+    """Read records and their copies again; return those of which a copy is wrong."""
+    wrong = dict[str, Record]()
+    for first in range(0, len(suspects), PAGE_SIZE):
+        portion = suspects[first : first + PAGE_SIZE]
+        found = {holder.component: holder.read_copies(portion) for holder in holders}
+        known = owner.read_many([suspect["id"] for suspect in portion])
+        for suspect in portion:
+            one = suspect["id"]
+            copies = {
+                component: copies[one]
+                for component, copies in found.items()
+                if one in copies and TOMBSTONE not in copies[one]
+            }
+            if _problems(domain, one, known.get(one), copies, holders):
+                wrong[one] = suspect
+    return wrong
 
 
 def _read(
