@@ -11,7 +11,6 @@ It also deletes expired items, which no other process does in local runs.
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -142,7 +141,8 @@ def build_expired_items(stage: CurrentStage, tables: DynamoDatabase) -> ExpiredI
 
 def run(read_stage: Callable[[], CurrentStage], database_url: str, checkpoint: Path) -> None:
     """Recover the bus of a forum's current stage, and delete expired items, until SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # At once: SystemExit is lost if the signal arrives while an object is collected.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     logs.configure("bus-recovery")
     tables = DynamoDatabase(connect(), PREFIX)
     stage: CurrentStage | None = None
