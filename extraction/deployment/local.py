@@ -29,7 +29,6 @@ from infra.runner.lock import Lock
 from infra.runner.stage_processes import is_ready
 
 PATIENCE = 60  # seconds until a process responds
-LAUNCHER_LOOKS = 1.2  # seconds until the launcher has read a new stage file
 
 
 class LocalDeployment:
@@ -105,7 +104,6 @@ class LocalDeployment:
             self._local, moving=self._local.moving - {domain}, initial_stage=self._local.data_stage
         )
         self._note(after)
-        time.sleep(LAUNCHER_LOOKS)
         # The service is stopped last: if it does not run, this was done before.
         if after.services or self._infos()[BUS]["pid"]:
             provisioning.drop_subscription(domain)

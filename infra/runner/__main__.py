@@ -9,6 +9,7 @@ The environment chooses the stage (EXTRACTED), the ports (PORT, USERS_PORT, ...)
 import os
 import sys
 import time
+from functools import partial
 
 from infra import dynoxide, session_keys, stages
 from infra.gateway import process, routes
@@ -119,10 +120,7 @@ def _run(config: RunConfig, lock: Lock, signals: Signals, began: float) -> int:
             console.say(console.startup_summary(config, time.monotonic() - began))
             while True:
                 signals.pause(CHECK_SECONDS)
-                if (fresh := with_current_stage(config)) != config:
-                    config = fresh
-                    stage.adopt(config, console.say)
-                stage.check(console.say)
+                config = stage.check(partial(with_current_stage, config), console.say)
         except StopRequested:
             console.say("Stopping ...")
             code = 0

@@ -64,25 +64,22 @@ class StageProcesses:
             self._until_done(DEMO)
             marker.touch()
 
-    def adopt(self, config: RunConfig, say: Callable[[str], None]) -> None:
-        """Switch to another stage's processes, which were started or are about to stop."""
-        self._up &= set(config.processes)
-        if config.extracted != self._config.extracted:
-            say(f"The forum is now at stage {stages.stage_name(config.extracted)}.")
-        self._config = config
+    def check(self, read_stage: Callable[[], RunConfig], say: Callable[[str], None]) -> RunConfig:
+        """Follow the current stage, and restart a process that died, with RESTART=on.
 
-    def check(self, say: Callable[[str], None]) -> None:
-        """Restart a process that died, with RESTART=on.
+        Return the configuration at the current stage: a move starts and stops processes.
 
         Raises:
             ProcessFailedError: a process died that is not restarted.
         """
         states = self._read_states()
+        # Only now: a move records the stage before it stops a process, which has not died then.
+        self._adopt(read_stage(), say)
         # A move starts some processes only after it has recorded the stage.
         self._up.update(name for name in self._config.processes if states[name].running)
         if not self._config.restart:
             self._raise_if_down(states)
-            return
+            return self._config
         for name in self._supervisor.reap_replaced(states.values()):
             say(f"{name} was restarted.")
         for name in self._config.processes:
@@ -90,6 +87,13 @@ class StageProcesses:
                 log = self._supervisor.log(name)
                 say(f"{name} keeps failing ({log}); trying again.")
                 self._supervisor.start(name)
+        return self._config
+
+    def _adopt(self, config: RunConfig, say: Callable[[str], None]) -> None:
+        self._up &= set(config.processes)
+        if config.extracted != self._config.extracted:
+            say(f"The forum is now at stage {stages.stage_name(config.extracted)}.")
+        self._config = config
 
     def _raise_if_down(self, states: Mapping[str, ProcessState]) -> None:
         for name in sorted(self._up):
