@@ -57,6 +57,10 @@ class Endpoints:
         """The services' side of each domain."""
         return {name: domain.record_store(self.dynamo) for name, domain in SERVICES.items()}
 
+    def owner_records(self, domain: str, extracted: frozenset[str]) -> RecordStore:
+        """Return the owner's side of a domain, at the stage with these extracted domains."""
+        return (self.service_records if domain in extracted else self.monolith_records)[domain]
+
     def replicas(self, domain: str) -> dict[str, Replica]:
         """Return a service's replicas of other domains, by domain."""
         return {name: build(self.dynamo) for name, build in SERVICES[domain].replicas.items()}

@@ -100,7 +100,8 @@ def restore(config: RunConfig, folder: Path) -> int:
             url = running.enter_context(_dynoxide(restored.folder / DYNAMODB))
             os.environ[ENDPOINT] = url
         endpoints = _endpoints(restored)
-        return sum(_raise(endpoints, restored, domain) for domain in stages.DOMAINS)
+        owners = [endpoints.owner_records(one, restored.extracted) for one in stages.DOMAINS]
+        return sum(map(raise_versions, owners))
 
 
 def restore_service(config: RunConfig, folder: Path, domain: str) -> int:
@@ -132,13 +133,7 @@ def restore_service(config: RunConfig, folder: Path, domain: str) -> int:
                 if after is None:
                     break
         os.environ[ENDPOINT] = url
-        return _raise(_endpoints(config), config, domain)
-
-
-def _raise(endpoints: Endpoints, config: RunConfig, domain: str) -> int:
-    if domain in config.extracted:
-        return raise_versions(endpoints.service_records[domain])
-    return raise_versions(endpoints.monolith_records[domain])
+        return raise_versions(_endpoints(config).service_records[domain])
 
 
 def _endpoints(config: RunConfig) -> Endpoints:

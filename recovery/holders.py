@@ -46,7 +46,7 @@ class Holder(Protocol):
         """Treat a copy as deleted, whose record the owner does not know."""
 
     def confirm_erasure(self, user_id: str, version: int) -> None:
-        """Tell the owner of users again that the component forgot a user."""
+        """Repeat the confirmation to the owner of users that the component forgot a user."""
 
 
 @dataclass(frozen=True)

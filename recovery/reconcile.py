@@ -23,9 +23,9 @@ from infra.stages import MONOLITH
 from recovery.holders import Holder, deleted, find_holders
 from threads.dynamodb.post_counter import PostCounter
 
-SETTLE_SECONDS, SETTLE_ROUNDS = 5.0, 4
-"""How often, and after how many seconds each time, a copy is read again before it counts as wrong:
-the event of a change may still be on its way."""
+SETTLE_ROUNDS = 4
+"""Number of times that a wrong copy is read again: the event of a change may be on its way."""
+SETTLE_SECONDS = 5.0  # before each of them
 ATTEMPTS = 10
 PAGE_SIZE = 100
 RESTORED = 1_000_000
@@ -48,9 +48,19 @@ class Difference:
         return f"{self.domain} {self.id} at {self.component}: {self.problem}"
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """A record with its copies, by component, and how they differ; None is an unknown record."""
+
+    suspect: Record
+    record: Record | None
+    copies: dict[str, Record]
+    differences: list[Difference]
+
+
 @dataclass
 class Report:
-    """What was compared, by domain, and what differed."""
+    """The differences that were found; `compared` is the number of records, by domain."""
 
     compared: dict[str, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
@@ -107,7 +117,8 @@ class Reconciliation:
             if not suspects:
                 return
             self.pause(SETTLE_SECONDS)
-            suspects = _still_wrong(domain, owner, holders, list(suspects.values()))
+            wrong = _read_again(domain, owner, holders, list(suspects.values()))
+            suspects = {one.suspect["id"]: one.suspect for one in wrong}
         for suspect in suspects.values():
             self._examine(domain, owner, holders, suspect, report)
 
@@ -122,9 +133,12 @@ class Reconciliation:
         one = suspect["id"]
         found: list[Difference] = []
         for attempt in range(ATTEMPTS):
-            record, copies, wrong = _read(domain, owner, holders, suspect)
-            found = found or wrong
-            if not wrong or not self.repair:
+            compared = next(_read_again(domain, owner, holders, [suspect]), None)
+            if compared is None:
+                break
+            found = found or compared.differences
+            record, copies = compared.record, compared.copies
+            if not self.repair:
                 break
             if record is None:
                 self._forget(domain, owner, holders, copies)
@@ -141,7 +155,7 @@ class Reconciliation:
     def _make_newest(
         self, domain: str, owner: RecordStore, record: Record, copies: dict[str, Record]
     ) -> bool:
-        """Give a record a later version than all its copies, so that they accept it.
+        """Raise a record's version above those of its copies, so that they accept it.
 
         Return False if it changed since it was read.
         """
@@ -189,41 +203,36 @@ class Reconciliation:
 
     def _compare_erasures(self, report: Report) -> None:
         """Find erasures that wait for a component which has forgotten the user."""
-        waiting = [
-            erasure
-            for records in self._owner("users").read_auxiliary(utc_now())
-            for erasure in records
-            if erasure["kind"] == "erasure" and not erasure["finished_at"]
-        ]
+        waiting = self._unfinished_erasures()
         if not waiting:
             return
         self.pause(SETTLE_SECONDS)
-        for holder in find_holders(self.endpoints, "users", self.extracted):
-            for erasure in waiting:
-                ids = [erasure["id"]]
-                copy = holder.read_copies([{"id": erasure["id"]}]).get(erasure["id"])
-                if copy is None or not copy["erased"] or holder.component not in self._awaited(ids):
-                    continue
-                problem = "it has forgotten the user, but the owner does not know"
-                report.differences.append(
-                    Difference("users", erasure["id"], holder.component, problem)
-                )
-                if self.repair:
-                    holder.confirm_erasure(erasure["id"], erasure["version"])
+        forgotten = [
+            (holder, one)
+            for holder in find_holders(self.endpoints, "users", self.extracted)
+            for one in waiting
+            if (copy := holder.read_copies([{"id": one}]).get(one)) and copy["erased"]
+        ]
+        # In this order: a confirmation may have arrived while the copies were read.
+        waiting = self._unfinished_erasures()
+        for holder, one in forgotten:
+            if one not in waiting or holder.component not in waiting[one]["waiting_for"]:
+                continue
+            problem = "it has forgotten the user, but the owner does not know"
+            report.differences.append(Difference("users", one, holder.component, problem))
+            if self.repair:
+                holder.confirm_erasure(one, waiting[one]["version"])
 
-    def _awaited(self, ids: Sequence[str]) -> set[str]:
+    def _unfinished_erasures(self) -> dict[str, Record]:
         return {
-            component
+            record["id"]: record
             for records in self._owner("users").read_auxiliary(utc_now())
-            for erasure in records
-            if erasure["kind"] == "erasure" and erasure["id"] in ids
-            for component in erasure["waiting_for"]
+            for record in records
+            if record["kind"] == "erasure" and not record["finished_at"]
         }
 
     def _owner(self, domain: str) -> RecordStore:
-        if domain in self.extracted:
-            return self.endpoints.service_records[domain]
-        return self.endpoints.monolith_records[domain]
+        return self.endpoints.owner_records(domain, self.extracted)
 
 
 def raise_versions(owner: RecordStore) -> int:
@@ -264,13 +273,13 @@ def _differing(holder: Holder, records: Sequence[Record]) -> dict[str, Record]:
     }
 
 
-def _still_wrong(
+def _read_again(
     domain: str, owner: RecordStore, holders: Sequence[Holder], suspects: Sequence[Record]
-) -> dict[str, Record]:
-    """Read records and their copies again; return those of which a copy is wrong."""
-    wrong = dict[str, Record]()
+) -> Iterator[_Compared]:
+    """Read records with their copies, and yield those of which a copy is wrong."""
     for first in range(0, len(suspects), PAGE_SIZE):
         portion = suspects[first : first + PAGE_SIZE]
+        # In this order: a copy that is read before its record is never newer than the record.
         found = {holder.component: holder.read_copies(portion) for holder in holders}
         known = owner.read_many([suspect["id"] for suspect in portion])
         for suspect in portion:
@@ -280,24 +289,9 @@ def _still_wrong(
                 for component, copies in found.items()
                 if one in copies and TOMBSTONE not in copies[one]
             }
-            if _problems(domain, one, known.get(one), copies, holders):
-                wrong[one] = suspect
-    return wrong
-
-
-def _read(
-    domain: str, owner: RecordStore, holders: Sequence[Holder], suspect: Record
-) -> tuple[Record | None, dict[str, Record], list[Difference]]:
-    """Read a record with its copies, by component, and what is wrong with them."""
-    one = suspect["id"]
-    # In this order: a copy that is read before its record is never newer than the record.
-    copies = {
-        holder.component: copy
-        for holder in holders
-        if (copy := holder.read_copies([suspect]).get(one)) and TOMBSTONE not in copy
-    }
-    record = owner.read_many([one]).get(one)
-    return record, copies, _problems(domain, one, record, copies, holders)
+            record = known.get(one)
+            if wrong := _problems(domain, one, record, copies, holders):
+                yield _Compared(suspect, record, copies, wrong)
 
 
 def _problems(

@@ -124,7 +124,7 @@ def load_private_key(pem: str) -> RSAPrivateKey:
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
     """Return the RFC 7638 thumbprint of an RSA key."""
-    # In this order.
+    # RFC 7638 requires this order.
     members = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
     digest = hashlib.sha256(members.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -37,7 +37,7 @@ class RecordStore(Protocol):
         """Store records, each unless the stored version is as new; with `force` always."""
 
     def raise_version(self, record: Record, version: int) -> bool:
-        """Give a record that was read a later version; return False if it changed meanwhile."""
+        """Raise the version of a record; return False if it changed since it was read."""
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Return the domain's auxiliary records written since then.

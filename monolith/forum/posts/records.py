@@ -77,7 +77,7 @@ class PostRecords:
             self.replica.store(record["id"], record["version"], state)
 
     def raise_version(self, record: Record, version: int) -> bool:
-        """Give a post a later version, unless it changed meanwhile."""
+        """Raise the version of a post, unless it changed since it was read."""
         with self.database.writing() as session:
             return update_version(session, PostRow, record, {"version": version})
 

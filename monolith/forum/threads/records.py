@@ -77,7 +77,7 @@ class ThreadRecords:
                 upsert(session, thread_id, version, content, self.clock())
 
     def raise_version(self, record: Record, version: int) -> bool:
-        """Give a thread a later version, unless it changed meanwhile."""
+        """Raise the version of a thread, unless it changed since it was read."""
         with self.database.writing() as session:
             return update_version(session, ThreadRow, record, {"version": version})
 

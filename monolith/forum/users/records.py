@@ -78,7 +78,7 @@ class UserRecords:
                 self._put(session, record)
 
     def raise_version(self, record: Record, version: int) -> bool:
-        """Give a user who was read a later version, unless they changed meanwhile.
+        """Raise the version of a user, unless they changed since they were read.
 
         The record may say which sessions have ended, since a restored one may not know.
         """

@@ -46,7 +46,7 @@ class PostRecords:
         write_in_batches(self._db, [(self._put(one, force), 2 * item_size(one)) for one in shown])
 
     def raise_version(self, record: Record, version: int) -> bool:
-        """Give a post a later version, unless it changed meanwhile."""
+        """Raise the version of a post, unless it changed since it was read."""
         key = {"thread_id": record["thread_id"], "id": record["id"]}
         return self._db.update_item_if(POSTS, key, {"version": version}, record["version"])
 

@@ -25,6 +25,7 @@ class ThreadReplica:
         self._db = database
         self._items = VersionedItems(database, tables.THREADS.name)
         self.key = self._items.key
+        self.read_page, self.read_copies = self._items.read_page, self._items.read_copies
 
     def parse(self, item: Item | None) -> Thread | None:
         """Return the thread of an item; None for a thread that is not known."""
@@ -60,14 +61,6 @@ class ThreadReplica:
         # The record of a deleted thread has no title.
         full = {"title": "", "locked": False} | record
         return {name: full[name] for name in ("id", "version", "title", "locked", "deleted")}
-
-    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
-        """Read a page of the replica's items."""
-        return self._items.read_page(after, limit)
-
-    def read_copies(self, records: Sequence[Record]) -> dict[str, Record]:
-        """Read the items of up to 100 threads."""
-        return self._items.read_many(record["id"] for record in records)
 
     def write_records(self, records: Sequence[Record]) -> None:
         """Store threads from their owner's records, unless a newer version is known."""

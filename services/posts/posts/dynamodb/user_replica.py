@@ -26,9 +26,6 @@ ERASED = {
     "erased": True,
 }
 
-_DEFAULTS: Item = {"sessions_valid_from": 0}
-"""What items of earlier revisions lack."""
-
 
 class UserReplica:
     """The replica in one of the service's own tables.
@@ -39,8 +36,9 @@ class UserReplica:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._items = VersionedItems(database, tables.USERS.name)
+        self._items = VersionedItems(database, tables.USERS.name, {"sessions_valid_from": 0})
         self.key = self._items.key
+        self.read_page, self.read_copies = self._items.read_page, self._items.read_copies
 
     def authorize(self, identity: Identity[SessionClaims], known: Item | None) -> Actor:
         """Return the user of a session who may write; `known` is the item that was just read.
@@ -85,16 +83,6 @@ class UserReplica:
         """Return the item of a user, from their owner's record."""
         state = ERASED if record["erased"] else {name: record[name] for name in ERASED}
         return {"id": record["id"], "version": record["version"]} | state
-
-    def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
-        """Read a page of the replica's items."""
-        found, following = self._items.read_page(after, limit)
-        return [_DEFAULTS | item for item in found], following
-
-    def read_copies(self, records: Sequence[Record]) -> dict[str, Record]:
-        """Read the items of up to 100 users."""
-        found = self._items.read_many(record["id"] for record in records)
-        return {user_id: _DEFAULTS | item for user_id, item in found.items()}
 
     def write_records(self, records: Sequence[Record]) -> None:
         """Store users from their owner's records, unless a newer version is known."""

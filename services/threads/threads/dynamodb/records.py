@@ -49,7 +49,7 @@ class ThreadRecords:
             )
 
     def raise_version(self, record: Record, version: int) -> bool:
-        """Give a thread a later version, unless it changed meanwhile."""
+        """Raise the version of a thread, unless it changed since it was read."""
         key, changed = {"id": record["id"]}, {"version": version}
         return self._db.update_item_if(THREADS, key, changed, record["version"])
 

@@ -60,7 +60,7 @@ class UserRecords:
         write_in_batches(self._db, live)
 
     def raise_version(self, record: Record, version: int) -> bool:
-        """Give a user who was read a later version, unless they changed meanwhile.
+        """Raise the version of a user, unless they changed since they were read.
 
         The record may say which sessions have ended, since a restored one may not know.
         """
