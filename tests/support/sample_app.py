@@ -15,6 +15,8 @@ from chassis.http import app as web
 NOTES = Path(os.environ["NOTES_FILE"])
 # As long as this exists, the component is not ready.
 BROKEN = NOTES.with_name(NOTES.name + ".broken")
+# As long as this exists, nobody is signed in.
+HELD = NOTES.with_name(NOTES.name + ".held")
 
 
 def _check() -> None:
@@ -41,3 +43,11 @@ def write():
     with NOTES.open("a") as file:
         file.write(f"{request.get_json()['id']} {os.getpid()}\n")
     return jsonify(pid=os.getpid()), 201
+
+
+@app.post("/sign-in")
+def sign_in():
+    """Respond when sign-ins are not held."""
+    while HELD.exists():
+        time.sleep(0.02)
+    return jsonify(pid=os.getpid())

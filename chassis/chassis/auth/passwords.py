@@ -20,6 +20,7 @@ from chassis.errors import RateLimited, Unavailable
 
 MAX_REQUESTS = 4
 """Requests that may be hashing or waiting in one process; half of its threads (WORKER_THREADS)."""
+TOO_MANY_HASHES = "Too many people are signing in or registering. Try again in a few seconds."
 
 _RESULT = TypeVar("_RESULT")
 
@@ -67,8 +68,7 @@ os.register_at_fork(after_in_child=_hashing.cache_clear)
 def _run(work: Callable[[], _RESULT]) -> _RESULT:
     hashing = _hashing()
     if not hashing.places.acquire(blocking=False):
-        detail = "Too many people are signing in or registering. Try again in a few seconds."
-        raise RateLimited(detail, retry_after=2)
+        raise RateLimited(TOO_MANY_HASHES, retry_after=2)
     try:
         pending = hashing.thread.submit(work)
         try:

@@ -5,19 +5,25 @@ rest of the request as long as the client takes. Load balancers open connections
 pass on the bodies of slow senders as they come: a few dozen of either occupy all threads. Here, the
 main loop receives requests, within a time and a total size, and threads get them when they are
 complete.
+
+Requests that hash a password without a session have threads of their own, so that a flood of them
+waits apart from readers.
 """
 
 import json
+import re
 import selectors
 import socket
 import time
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from chassis.auth.passwords import TOO_MANY_HASHES
 from chassis.deadline import MAX_SECONDS
 from chassis.http import graceful_shutdown
 from chassis.http.reason_phrases import reason_phrase
@@ -27,7 +33,14 @@ RECEIVE_SECONDS = MAX_SECONDS
 """Seconds from a request's first byte to its last, as long as it may take afterwards."""
 MAX_RECEIVING_BYTES = 16 * 1024 * 1024
 """Size of all incomplete requests of a process; beyond it, the oldest is given up."""
+HASHING_THREADS = 2
+"""Threads of a process for sign-ins and registrations: one request is hashed, one is prepared."""
+MAX_HASHING_REQUESTS = 32
+"""Sign-ins and registrations at a process, waiting ones included; more are refused. So many take
+some two seconds."""
 _READ_SIZE = 64 * 1024
+HASHES_PASSWORD = re.compile(rb"POST /(?:api/users(?:/sessions)?|sign-in|register)[ ?]")
+"""Matches a request that hashes a password, of a client that needs no session."""
 
 
 class _Receiving:
@@ -50,6 +63,17 @@ class BufferingThreadWorker(ThreadWorker):
         # In the order of their ends.
         self._receiving: deque[_Receiving] = deque()
         self._receiving_bytes = 0
+        self._hashing_requests = 0
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Create the threads; the worker calls this once, after its fork."""
+        self._hashing_pool = ThreadPoolExecutor(HASHING_THREADS, "hashing")
+        return super().get_thread_pool()
+
+    def run(self) -> None:
+        """Run the main loop until the worker is stopped."""
+        super().run()
+        self._hashing_pool.shutdown(wait=False, cancel_futures=True)
 
     def init_signals(self) -> None:
         """Install the worker's handlers, then accept the signals held back since its fork."""
@@ -129,7 +153,22 @@ class BufferingThreadWorker(ThreadWorker):
         conn = receiving.conn
         conn.init()
         _unreader(conn).unread(bytes(receiving.buffer.data))
-        super().enqueue_req(conn)
+        if not HASHES_PASSWORD.match(receiving.buffer.data):
+            super().enqueue_req(conn)
+        elif self._hashing_requests < MAX_HASHING_REQUESTS:
+            self._hashing_requests += 1
+            future = self._hashing_pool.submit(self.handle, conn)
+            future.add_done_callback(
+                lambda done: self.method_queue.defer(self._finish_hashing, conn, done)
+            )
+        else:
+            self.nr_conns -= 1
+            _respond(conn.sock, 429, TOO_MANY_HASHES, "Retry-After: 2")
+            conn.close()
+
+    def _finish_hashing(self, conn: TConn, future: Future[Any]) -> None:
+        self._hashing_requests -= 1
+        self.finish_request(conn, future)
 
     def _remove(self, receiving: _Receiving) -> None:
         self._receiving.remove(receiving)
@@ -187,7 +226,7 @@ def _unreader(conn: TConn) -> Any:
     return parser.unreader
 
 
-def _respond(sock: socket.socket, status: int, detail: str) -> None:
+def _respond(sock: socket.socket, status: int, detail: str, *more_headers: str) -> None:
     """Send a response that no application makes, and end the sending side of the connection."""
     title = reason_phrase(status)
     problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
@@ -197,6 +236,7 @@ def _respond(sock: socket.socket, status: int, detail: str) -> None:
         "Connection: close",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
+        *more_headers,
     )
     _send(sock, "\r\n".join([*headers, "", body]).encode())
     with suppress(OSError):

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import pytest
 
+from chassis.http.gunicorn_worker import HASHES_PASSWORD, MAX_HASHING_REQUESTS
 from tests.support.instances import Instance, instance
 
 THREADS = 2
@@ -246,6 +247,64 @@ def test_oldest_connections_make_room_beyond_the_limit(tmp_path, sent, last_word
                 (WHOLE if sent else b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n")[len(sent) :]
             )
             assert reply(connection).status == (201 if sent else 200)
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A file as long as which exists sign-ins get no response."""
+    file = tmp_path / "notes.held"
+    file.touch()
+    yield file
+    file.unlink(missing_ok=True)
+
+
+SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: notes\r\nContent-Length: 0\r\n\r\n"
+
+
+def test_flood_of_sign_ins_waits_apart_from_readers(notes, connect, held):
+    waiting = [connect() for _ in range(MAX_HASHING_REQUESTS)]
+    for connection in waiting:
+        connection.sock.sendall(SIGN_IN)
+    quick(notes)
+    refused = connect()
+    end = time.monotonic() + WAIT
+    refused.sock.sendall(SIGN_IN)
+    response = reply(refused)
+    assert (response.status, response.getheader("Retry-After")) == (429, "2")
+    assert time.monotonic() < end
+    held.unlink()
+    assert [reply(connection).status for connection in waiting] == [200] * len(waiting)
+    # Whoever waited has made room, on connections that stay open.
+    for connection in waiting:
+        connection.sock.sendall(SIGN_IN)
+        assert reply(connection).status == 200
+
+
+def test_waiting_sign_ins_do_not_delay_shutdown(notes, connect, held):
+    for _ in range(MAX_HASHING_REQUESTS):
+        connect().sock.sendall(SIGN_IN)
+    quick(notes)
+    notes.process.send_signal(signal.SIGTERM)
+    held.unlink()
+    assert notes.process.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "hashes"),
+    [
+        (b"POST /api/users HTTP/1.1", True),
+        (b"POST /api/users/sessions HTTP/1.1", True),
+        (b"POST /sign-in?next=/ HTTP/1.1", True),
+        (b"POST /register HTTP/1.1", True),
+        (b"GET /sign-in HTTP/1.1", False),
+        (b"DELETE /api/users/sessions HTTP/1.1", False),
+        (b"POST /api/userscript HTTP/1.1", False),
+        (b"POST /api/users/sessions/x HTTP/1.1", False),
+        (b"GET /?q=POST /register HTTP/1.1", False),
+    ],
+)
+def test_requests_that_hash_without_a_session_are_known(line, hashes):
+    assert bool(HASHES_PASSWORD.match(line)) is hashes
 
 
 def test_idle_connections_do_not_delay_shutdown(notes, connect):
