@@ -36,13 +36,23 @@ def log_group(options: DeploymentOptions, program: str) -> str:
 
 
 def shared_secret(options: DeploymentOptions) -> str:
-    """Return the name of the components' common secret: `secret_key` and `session_public_keys`."""
+    """Return the name of the components' common secret: `secret_key` and all public keys."""
     return f"{options.name}/shared"
 
 
 def signing_secret(options: DeploymentOptions) -> str:
-    """Return the name of the secret with `session_private_key`, for the owner of users only."""
+    """Return the name of the secret with the private keys, for the owner of users only."""
     return f"{options.name}/signing"
+
+
+def public_keys(owner: str) -> str:
+    """Return the field of the common secret that verifies the sessions of an owner of users."""
+    return f"{owner}_session_public_keys"
+
+
+def private_key(owner: str) -> str:
+    """Return the field of the signing secret that signs the sessions of an owner of users."""
+    return f"{owner}_session_private_key"
 
 
 def database_secret(options: DeploymentOptions) -> str:

@@ -2,9 +2,10 @@
 
 Run it after the data stack is deployed.
 
-A key pair signs and verifies sessions, another key signs cursors. Existing keys are kept, so the
-program can be repeated. boto3 finds the account by its own variables; `NAME` is the deployment's
-name.
+A key pair signs and verifies the sessions of each component that can own users: a stage whose users
+moved without their data has other accounts, and refuses the sessions of the former ones. Another
+key signs cursors. Existing keys are kept, so the program can be repeated. boto3 finds the account
+by its own variables; `NAME` is the deployment's name.
 """
 
 import json
@@ -17,6 +18,7 @@ import boto3
 
 from infra.cdk import names
 from infra.cdk.options import DeploymentOptions
+from infra.domains import SESSION_SIGNERS
 from infra.keypair import generate_keypair
 
 if TYPE_CHECKING:
@@ -32,14 +34,21 @@ def main() -> int:
 
 
 def fill_secrets(client: "SecretsManagerClient", options: DeploymentOptions) -> bool:
-    """Create the keys unless they exist; return whether they were created."""
-    shared, signing = names.shared_secret(options), names.signing_secret(options)
-    if _read(client, shared) and _read(client, signing):
+    """Create the keys that do not exist; return whether any was created."""
+    shared_name, signing_name = names.shared_secret(options), names.signing_secret(options)
+    before = shared, signing = _read(client, shared_name), _read(client, signing_name)
+    for owner in SESSION_SIGNERS:
+        public, private = names.public_keys(owner), names.private_key(owner)
+        if public not in shared or private not in signing:
+            pair = generate_keypair()
+            signing = signing | {private: pair[0]}
+            shared = shared | {public: pair[1]}
+    shared = {"secret_key": secrets.token_urlsafe(48)} | shared
+    if (shared, signing) == before:
         return False
-    private, public = generate_keypair()
-    # The private key first: after an interruption in between, both are created again.
-    _write(client, signing, session_private_key=private)
-    _write(client, shared, secret_key=secrets.token_urlsafe(48), session_public_keys=public)
+    # The private keys first: after an interruption in between, both are created again.
+    _write(client, signing_name, signing)
+    _write(client, shared_name, shared)
     return True
 
 
@@ -48,7 +57,7 @@ def _read(client: "SecretsManagerClient", name: str) -> dict[str, str]:
     return found
 
 
-def _write(client: "SecretsManagerClient", name: str, **values: str) -> None:
+def _write(client: "SecretsManagerClient", name: str, values: dict[str, str]) -> None:
     client.put_secret_value(SecretId=name, SecretString=json.dumps(values))
 
 

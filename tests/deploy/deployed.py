@@ -118,14 +118,16 @@ class Deployed:
         """Copy the keys to the launcher's folder."""
         self.config.secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         client = self.place.client("secretsmanager")
-        for name in (
-            cloud_names.shared_secret(self.options),
-            cloud_names.signing_secret(self.options),
+        signer = self.options.owner("users")
+        shared = cloud_names.shared_secret(self.options)
+        signing = cloud_names.signing_secret(self.options)
+        for key, name, field in (
+            (session_keys.PRIVATE, signing, cloud_names.private_key(signer)),
+            (session_keys.PUBLIC, shared, cloud_names.public_keys(signer)),
+            (session_keys.SECRET, shared, "secret_key"),
         ):
             found = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
-            for key in (session_keys.PRIVATE, session_keys.PUBLIC, session_keys.SECRET):
-                if key in found:
-                    (self.config.secrets_folder / key).write_text(found[key], encoding="utf-8")
+            (self.config.secrets_folder / key).write_text(found[field], encoding="utf-8")
 
     def _remember(self) -> None:
         sys.stderr.write(f"{self.output_text()}\n{containers.tail_log(self.place, 'emulator')}\n")

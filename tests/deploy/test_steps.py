@@ -38,6 +38,28 @@ def test_monolith_alone_serves_every_path(forum: Deployed) -> None:
     assert not forum.tasks("monolith-worker")
 
 
+@pytest.fixture(scope="module")
+def monolith_session(forum: Deployed) -> dict[str, str]:
+    """Return the headers of a session of the monolith's accounts."""
+    ada = {"username": "ada", "password": "correct horse battery staple"}
+    created = requests.post(f"{forum.base_url}/api/users", json=ada, timeout=30)
+    assert created.status_code == 201, created.text
+    session = requests.post(f"{forum.base_url}/api/users/sessions", json=ada, timeout=30)
+    return {"Authorization": f"Bearer {session.json()['token']}"}
+
+
+def write_thread(forum: Deployed, session: dict[str, str]) -> int:
+    """Try to create a thread without a title; return the status, which is 400 with a session."""
+    answer = requests.post(f"{forum.base_url}/api/threads", json={}, headers=session, timeout=30)
+    return answer.status_code
+
+
+def test_session_is_valid_with_its_accounts(
+    forum: Deployed, monolith_session: dict[str, str]
+) -> None:
+    assert write_thread(forum, monolith_session) == 400
+
+
 def test_two_domains_are_extracted_with_one_owner_per_path(
     forum: Deployed,
 ) -> None:
@@ -51,6 +73,13 @@ def test_two_domains_are_extracted_with_one_owner_per_path(
     assert component(forum, USERS) == "users"
     assert forum.tasks("users-worker")
     assert forum.tasks("monolith-worker")
+
+
+def test_session_of_other_accounts_is_refused(
+    forum: Deployed, monolith_session: dict[str, str]
+) -> None:
+    assert component(forum, THREADS) == "monolith"
+    assert write_thread(forum, monolith_session) == 401
 
 
 def test_components_find_each_other_by_dns_name(forum: Deployed) -> None:
@@ -107,12 +136,15 @@ def test_broken_image_leaves_the_old_revision_serving(forum: Deployed) -> None:
     assert readers.servers(POSTS) == ["posts/second"]
 
 
-def test_reintegration_removes_paths_and_data_of_the_service(forum: Deployed) -> None:
+def test_reintegration_removes_paths_and_data_of_the_service(
+    forum: Deployed, monolith_session: dict[str, str]
+) -> None:
     with Readers(forum.base_url, PATHS) as readers:
         forum.deploy(extracted=frozenset({"posts"}), revision="fourth")
     assert not readers.failed
     assert component(forum, USERS) == "monolith"
     assert component(forum, POSTS) == "posts"
+    assert write_thread(forum, monolith_session) == 400, "the monolith's accounts are back"
     assert not forum.tasks("users"), "its stack is deleted after its tasks"
     tables = forum.place.client("dynamodb").list_tables()["TableNames"]
     assert tables

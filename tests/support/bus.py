@@ -36,8 +36,9 @@ def make_event(
 class MiniStack:
     """A MiniStack process in its own folder; its content is lost when it stops."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: str = "sns,sqs") -> None:
         self.port = free_port()
+        self.services = services
         self.process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="ministack-")
 
@@ -72,7 +73,7 @@ class MiniStack:
                     "BIND_HOST": "127.0.0.1",
                     "MINISTACK_HOST": "127.0.0.1",
                     "MINISTACK_REGION": "eu-central-1",
-                    "SERVICES": "sns,sqs",
+                    "SERVICES": self.services,
                     "SFTP_ENABLED": "0",
                     "IOT_MTLS_ENABLED": "0",
                 },

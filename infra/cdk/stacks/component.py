@@ -73,12 +73,13 @@ class ComponentStack(Stack):
         def field(secret: secretsmanager.ISecret, key: str) -> ecs.Secret:
             return ecs.Secret.from_secrets_manager(secret, key)
 
+        signer = self.options.owner("users")
         found = {
             "SECRET_KEY": field(self.data.shared, "secret_key"),
-            "SESSION_PUBLIC_KEYS": field(self.data.shared, "session_public_keys"),
+            "SESSION_PUBLIC_KEYS": field(self.data.shared, names.public_keys(signer)),
         }
         if components.signs_sessions(self.options, self.name):
-            found["SESSION_PRIVATE_KEY"] = field(self.data.signing, "session_private_key")
+            found["SESSION_PRIVATE_KEY"] = field(self.data.signing, names.private_key(signer))
         if self.name == stages.MONOLITH:
             found["PGPASSWORD"] = field(self.data.database.secret, "password")
         return found

@@ -50,9 +50,9 @@ class Data(Stack):
         if options.extracted:
             self._bus()
         self.shared = self._secret(
-            "Shared", names.shared_secret(options), "secret_key, session_public_keys"
+            "Shared", names.shared_secret(options), "secret_key and public keys"
         )
-        self.signing = self._secret("Signing", names.signing_secret(options), "session_private_key")
+        self.signing = self._secret("Signing", names.signing_secret(options), "private keys")
         self.database = Postgres(
             self,
             "Database",

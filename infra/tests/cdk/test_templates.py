@@ -61,6 +61,16 @@ def test_monolith_has_the_signing_key_while_it_owns_users() -> None:
     assert "SESSION_PRIVATE_KEY" in {each["Name"] for each in alone["Secrets"]}
 
 
+@pytest.mark.parametrize(("extracted", "signer"), [("threads", "monolith"), ("users", "users")])
+def test_sessions_belong_to_the_owner_of_the_accounts(extracted: str, signer: str) -> None:
+    made = templates(extracted=extracted)
+    for component in (stages.MONOLITH, extracted):
+        secrets = {s["Name"]: texts(s["ValueFrom"]) for s in made.container(component)["Secrets"]}
+        assert f":{signer}_session_public_keys::" in secrets["SESSION_PUBLIC_KEYS"]
+        if component == signer:
+            assert f":{signer}_session_private_key::" in secrets["SESSION_PRIVATE_KEY"]
+
+
 @pytest.mark.parametrize("name", stages.COMPONENTS)
 def test_component_has_permissions_for_its_own_resources_only(name: str) -> None:
     by_sid = {each["Sid"]: each for each in statements(LAB, name) if "Sid" in each}
