@@ -72,6 +72,11 @@ def app(session_keys: Keys, health: Health) -> Flask:
     def mine():
         return {"subject": sessions.require().subject}
 
+    @bp.delete("/mine")
+    def clear():
+        sessions.require()
+        return {}
+
     @bp.post("/crash")
     def crash(body: NewNote):
         raise RuntimeError("the engine room is on fire")

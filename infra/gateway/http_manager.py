@@ -108,6 +108,11 @@ def _limits() -> dict[str, Any]:
         "request_headers_timeout": "10s",
         "request_timeout": "30s",
         "stream_idle_timeout": "60s",
+        # For simple programs; a request may lack the Host header.
+        "http_protocol_options": {
+            "accept_http_10": True,
+            "default_host_for_http_10": "localhost",
+        },
         "common_http_protocol_options": {
             "idle_timeout": "75s",
             "max_headers_count": 100,

@@ -16,7 +16,6 @@ _DETAILS = {
     404: "This address does not exist.",
     408: "The request was not received in time.",
     413: "The request is too large.",
-    426: "Use HTTP/1.1 or newer.",
     431: "The request's headers are too large.",
     500: "An unexpected error occurred.",
     501: "This kind of request is not supported.",

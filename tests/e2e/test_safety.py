@@ -39,7 +39,10 @@ def _check_page(response: requests.Response) -> None:
     assert directives["form-action"] == "'self'"
     assert directives["base-uri"] == "'none'"
     assert directives["frame-ancestors"] == "'none'"
+    assert "swagger-ui" in response.text or (directives["require-trusted-types-for"] == "'script'")
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in response.headers["Permissions-Policy"]
     assert response.headers["Referrer-Policy"]
     assert response.headers["Cache-Control"] in {"no-cache", "no-store", "private, no-cache"}
     assert "Cookie" in response.headers["Vary"]

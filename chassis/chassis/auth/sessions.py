@@ -5,9 +5,12 @@ from typing import Generic
 
 from flask import Response, request
 
+from chassis.auth.fetch_metadata import is_cross_site
 from chassis.auth.tokens import CLAIMS, Identity, Verifier
 from chassis.cookies import SESSION, cookie_name
-from chassis.errors import Unauthenticated
+from chassis.errors import Forbidden, Unauthenticated
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def set_session_cookie(response: Response, token: str, expires_at: datetime) -> None:
@@ -41,6 +44,7 @@ class Sessions(Generic[CLAIMS]):
 
         Raises:
             Unauthenticated: the request carries no valid session.
+            Forbidden: another site made a browser send its session.
         """
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme:
@@ -52,6 +56,9 @@ class Sessions(Generic[CLAIMS]):
         if not cookie:
             detail = "Sign in first."
             raise Unauthenticated(detail)
+        if request.method not in _SAFE_METHODS and is_cross_site():
+            detail = "This request was sent from another site and was rejected."
+            raise Forbidden(detail)
         return self._verifier.verify(cookie)
 
     def from_token(self, token: str) -> Identity[CLAIMS]:

@@ -78,6 +78,8 @@ def create_app(
         response.headers[headers.REQUEST_ID] = g.get("request_id", "")
         response.headers[headers.SERVED_BY] = served_by
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        # No other site embeds what a component serves.
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         if request.is_secure:
             # A browser that came by HTTPS once does not come by HTTP again for a year.
             response.headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -111,10 +111,15 @@ def http_error_response(error: HTTPException) -> BaseResponse:
     if status < 400:
         return error.get_response()
     made = problem_response(status, DETAILS.get(status) or error.description or "")
+    copy_headers(error, made)
+    return made
+
+
+def copy_headers(error: HTTPException, response: BaseResponse) -> None:
+    """Add the headers that belong to an error, such as `Allow`, to its response."""
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
-            made.headers[name] = value
-    return made
+            response.headers[name] = value
 
 
 def crash_response(error: Exception) -> Response:

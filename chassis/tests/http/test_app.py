@@ -69,3 +69,30 @@ def test_session_comes_as_a_bearer_token_or_as_a_cookie(client, sign_in):
     assert client.get("/api/notes/mine", headers=ann.headers).get_json() == {"subject": ann.id}
     broken = {"Authorization": "Bearer broken"}
     assert client.get("/api/notes/mine", headers=broken).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://8080.example"}, 200),
+        ({"Origin": "http://localhost"}, 200),
+        ({}, 200),
+    ],
+)
+def test_write_with_a_cookie_is_refused_from_other_sites(client, sign_in, headers, status):
+    ann = sign_in()
+    client.set_cookie(SESSION_COOKIE, ann.token)
+    assert client.delete("/api/notes/mine", headers=headers).status_code == status
+    assert client.get("/api/notes/mine", headers=headers).status_code == 200
+    # Scripts of other sites have no token to send.
+    assert client.delete("/api/notes/mine", headers=headers | ann.headers).status_code == 200
+
+
+def test_no_other_site_embeds_a_response(client):
+    response = client.get("/api/notes")
+    assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Access-Control-Allow-Origin" not in response.headers

@@ -65,6 +65,19 @@ def assert_problem(response: HTTPResponse, body: bytes, status: int, title: str)
     assert "Server" not in response.headers
 
 
+@pytest.mark.parametrize("host", [b"", b"Host: forum\r\n"])
+def test_http_1_0_is_served(tmp_path: Path, host: bytes) -> None:
+    with (
+        setting(tmp_path, lambda _upstream, _number: "answer") as (gateway, _),
+        socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection,
+    ):
+        connection.sendall(b"GET /api/users HTTP/1.0\r\n%b\r\n" % host)
+        response = HTTPResponse(connection)
+        response.begin()
+        assert response.status == 200
+        assert response.read()
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_read_is_tried_three_times(tmp_path: Path, method: str) -> None:
     with setting(tmp_path, first(2, "drop")) as (gateway, users):

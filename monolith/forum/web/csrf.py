@@ -6,14 +6,16 @@ from urllib.parse import urlsplit
 
 from flask import Response, g, request
 
+from chassis.auth.fetch_metadata import is_cross_site
 from chassis.errors import Forbidden
 from forum.users.port import Identity
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-
+_NO_FEATURES = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 # These forms need a password, and their pages are the same for everybody.
 ANONYMOUS_FORMS = ("/register", "/sign-in")
@@ -66,20 +68,6 @@ def reject_forged_form(secret: str, identity: Identity | None) -> None:
         raise Forbidden(detail)
 
 
-def is_cross_site() -> bool:
-    """Return whether the browser reports another site as the origin of this form."""
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    return site not in (None, "same-origin") or not (origin is None or _is_own_origin(origin))
-
-
-def _is_own_origin(origin: str) -> bool:
-    try:
-        return urlsplit(origin).netloc == request.host
-    except ValueError:
-        return False
-
-
 def local_path(target: str) -> str:
     """Return a target if it is a path on this site; "/" for anything else."""
     # Browsers read a backslash as a slash and drop tabs and line breaks.
@@ -99,6 +87,7 @@ def add_security_headers(response: Response) -> Response:
     headers.setdefault("Content-Security-Policy", POLICY)
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", _NO_FEATURES)
     headers.setdefault("Cache-Control", "private, no-cache" if g.get("identity") else "no-cache")
     headers.add("Vary", "Cookie")
     return response

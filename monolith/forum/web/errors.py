@@ -65,9 +65,11 @@ def install(app: OpenAPI) -> None:
             detail = "Your session has expired, or you are not signed in."
         after = failure.retry_after if isinstance(failure, RateLimited | Unavailable) else None
         response = page(failure.status, detail, after)
-        if isinstance(failure, Unauthenticated) and cookie_name(SESSION) in request.cookies:
-            # Otherwise the next page would show a user who is no longer signed in.
-            clear_session_cookie(response)
+        if isinstance(failure, Unauthenticated):
+            response.headers["WWW-Authenticate"] = "Bearer"
+            if cookie_name(SESSION) in request.cookies:
+                # Otherwise the next page would show a user who is no longer signed in.
+                clear_session_cookie(response)
         return response
 
     @app.errorhandler(HTTPException)
@@ -75,7 +77,9 @@ def install(app: OpenAPI) -> None:
         if not for_page() or (error.code or 500) < 400:
             return problems.http_error_response(error)
         status = error.code or 500
-        return page(status, DETAILS.get(status) or error.description or "")
+        response = page(status, DETAILS.get(status) or error.description or "")
+        problems.copy_headers(error, response)
+        return response
 
     @app.errorhandler(Exception)
     def crashed(error: Exception) -> Response:

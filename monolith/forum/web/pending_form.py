@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from flask import request
 
-from forum.web.csrf import ANONYMOUS_FORMS, is_cross_site, local_path
+from chassis.auth.fetch_metadata import is_cross_site
+from forum.web.csrf import ANONYMOUS_FORMS, local_path
 
 # Fields typed by people; other fields are generated, or secret.
 TYPED = {"title": "Title", "body": "Text", "bio": "About you", "display_name": "Display name"}

@@ -55,7 +55,10 @@ def install(app: OpenAPI, context: PageContext) -> None:
 
     @app.after_request
     def _protect(response: Response) -> Response:
-        if page_cache.is_from_cache() or not _is_page():
+        if page_cache.is_from_cache():
+            return response
+        # Below /static/, only errors are pages.
+        if not _is_page() and (is_api_request() or response.status_code < 400):
             return response
         return http_caching.finish_response(csrf.add_security_headers(response))
 

@@ -37,6 +37,7 @@ def test_other_targets_lead_to_the_front_page(target):
 
 SENT_BY_OTHERS = [
     {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
     {"Sec-Fetch-Site": "same-site"},
     {"Origin": "https://evil.example"},
     {"Origin": "null"},
@@ -56,7 +57,15 @@ def test_another_site_can_neither_register_nor_sign_in(client, register, headers
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}]
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://localhost"},
+        # Behind a proxy that forwards a port.
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://8080.example"},
+    ],
 )
 def test_sign_in_form_of_this_site_is_accepted(client, register, headers):
     person = register()

@@ -243,3 +243,17 @@ def _hidden(page, after=""):
     form = page[page.index(after) :].partition("</form>")[0]
     fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
     return dict(fields)
+
+
+def test_error_page_has_the_headers_of_its_error(client):
+    refused = client.put("/sign-in")
+    assert (refused.status_code, refused.mimetype) == (405, "text/html")
+    assert set(refused.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+    private = client.post("/threads/new")
+    assert (private.status_code, private.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+def test_error_below_static_is_protected_like_a_page(client):
+    missing = client.get("/static/0/nothing.css")
+    assert missing.status_code == 404
+    assert missing.headers["Content-Security-Policy"].startswith("default-src 'none'")

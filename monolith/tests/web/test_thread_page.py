@@ -180,7 +180,7 @@ def test_preview_refuses_what_a_post_refuses(browser, ada, client, thread, token
         assert "<em>long</em>" not in page.text
     page = mine.post("/preview", data=fields)
     assert (page.status_code, page.text) == (400, "Use at most 16000 characters.")
-    assert page.mimetype == "text/plain"
+    assert page.mimetype == "text/html"
 
 
 @pytest.mark.parametrize(("column", "status"), [("suspended", 403), ("erased", 401)])

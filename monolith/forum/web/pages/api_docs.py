@@ -17,9 +17,9 @@ from forum.web.rendering import render_page
 FOLDER = Path(str(files("flask_swagger_ui"))) / "dist"
 """Swagger UI as a package from PyPI carries it; that package's own page has an inline script."""
 FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js")
-# Swagger UI's stylesheet holds its icons as data: URLs. Scripts and styles are files of this site
-# on this page, too.
-POLICY = csrf.POLICY.replace("img-src 'self'", "img-src 'self' data:")
+# Swagger UI's stylesheet holds its icons as data: URLs, and its script writes HTML. Scripts and
+# styles are files of this site on this page, too.
+POLICY = csrf.POLICY.replace("img-src 'self'", "img-src 'self' data:").partition("; require-")[0]
 
 
 class ApiDocs:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, Response, redirect, url_for
+from markupsafe import escape
 from werkzeug.wrappers import Response as AnyResponse
 
 from chassis.errors import Failure, Forbidden, PreconditionFailed
@@ -20,7 +21,6 @@ from forum.web.rendering import render_page
 THREADS = "/api/threads"
 POSTS = "/api/posts"
 HTML = "text/html; charset=utf-8"
-PLAIN_TEXT = "text/plain; charset=utf-8"
 # They tell the next page that a form was accepted, so that the browser's draft can be removed.
 POSTED, STARTED, REWRITTEN = "posted", "started", "rewritten"
 
@@ -151,7 +151,7 @@ class PostForms:
         self._context.require_writer(identity)
         html = _render_body(form)
         if "body" in form.errors:
-            return Response(form.errors["body"], form.status, content_type=PLAIN_TEXT)
+            return Response(escape(form.errors["body"]), form.status, content_type=HTML)
         return Response(html, content_type=HTML)
 
     def _preview(self, form: Form) -> str | None:

@@ -101,12 +101,10 @@ function preview(form) {
     event.preventDefault();
     const body = new URLSearchParams({ body: form.elements.body.value, csrf_token: form.elements.csrf_token.value });
     try {
-      const answer = await fetch("/preview", { method: "POST", body });
-      if (!answer.ok && answer.status !== 400) throw new Error(answer.statusText);
-      const result = await answer.text() || "Nothing to preview yet.";
-      // The server lets only inert HTML through, as it does for posts.
-      if (answer.ok) region.innerHTML = result;
-      else region.textContent = result;
+      const { status, page } = await load("POST", "/preview", body);
+      if (status !== 200 && status !== 400) throw new Error(status);
+      const result = [...page.body.childNodes];
+      region.replaceChildren(...(result.length ? result : ["Nothing to preview yet."]));
       region.hidden = false;
     } catch {
       region.textContent = "The preview is temporarily unavailable. Your text is still here.";
@@ -144,8 +142,24 @@ function selected(article) {
 }
 
 async function quoted(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(answer.statusText);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const { status, page } = await load("GET", address);
+  if (status !== 200) throw new Error(status);
   return page.querySelector("form[data-draft] textarea").value;
+}
+
+// A response as a document in which nothing runs. The page's policy allows no other way from text to
+// HTML.
+function load(method, address, body) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open(method, address);
+    request.responseType = "document";
+    request.addEventListener("load", () => {
+      const page = request.response;
+      if (page) resolve({ status: request.status, page });
+      else reject(new Error("The response is not HTML."));
+    });
+    request.addEventListener("error", reject);
+    request.send(body);
+  });
 }
