@@ -12,6 +12,7 @@ application, in the same process, accepts what AWS clients send and pages can't 
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ministack import app
@@ -19,47 +20,62 @@ from ministack import app
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 READY_PATH = "/_ministack/ready"
-ADMINISTRATION = ("/_ministack", "/_localstack")
+ADMINISTRATION = ("/_ministack", "/_localstack", "/_aws")
 REFUSAL = b"This emulator serves AWS clients only: no web pages, and no administration.\n"
-_HOSTS = frozenset({"127.0.0.1", "localhost", os.environ.get("MINISTACK_HOST", "localhost")})
+HOSTS = frozenset({"127.0.0.1", "localhost", os.environ.get("MINISTACK_HOST", "localhost")})
 
 
-def is_allowed(method: str, path: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a request comes from an AWS client or from a readiness check."""
-    if "origin" in headers or headers.get("host", "").partition(":")[0] not in _HOSTS:
-        return False
-    if path.startswith(ADMINISTRATION):
-        return (method, path) == ("GET", READY_PATH)
-    return headers.get("authorization", "").startswith("AWS4-")
+@dataclass(frozen=True)
+class Guard:
+    """The requests that an emulator accepts: its host names, and its access key if there is one."""
 
+    hosts: frozenset[str] = HOSTS
+    access_key: str = ""
 
-def guard(
-    application: Application, is_exempt: Callable[[str], bool] = lambda _: False
-) -> Application:
-    """Return an application that refuses what is not allowed, except for exempt hosts."""
+    def allows(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
+        """Return whether a request comes from an AWS client or from a readiness check."""
+        if "origin" in headers or host_name(headers) not in self.hosts:
+            return False
+        if path.startswith(ADMINISTRATION):
+            return (method, path) == ("GET", READY_PATH)
+        algorithm, _, signature = headers.get("authorization", "").partition(" ")
+        key = f"Credential={self.access_key}/" if self.access_key else ""
+        return algorithm.startswith("AWS4-") and signature.startswith(key)
 
-    async def guarded(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            await application(scope, receive, send)
-        elif scope["type"] != "http":
-            # No client of ours opens a WebSocket; closed before it is accepted, it is a 403.
-            await send({"type": "websocket.close"})
-        else:
-            headers = {
-                name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-            }
-            if is_exempt(headers.get("host", "")) or is_allowed(
-                scope["method"], scope["path"], headers
-            ):
+    def protect(self, application: Application) -> Application:
+        """Return an application that refuses what is not allowed."""
+
+        async def guarded(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "lifespan":
                 await application(scope, receive, send)
-                return
-            plain = [(b"content-type", b"text/plain; charset=utf-8")]
-            await send({"type": "http.response.start", "status": 403, "headers": plain})
-            await send({"type": "http.response.body", "body": REFUSAL})
+            elif scope["type"] != "http":
+                # No client of ours opens a WebSocket; closed before it is accepted, it is a 403.
+                await send({"type": "websocket.close"})
+            elif self.allows(scope["method"], scope["path"], read_headers(scope)):
+                await application(scope, receive, send)
+            else:
+                await refuse(send)
 
-    return guarded
+        return guarded
+
+
+def read_headers(scope: Any) -> dict[str, str]:
+    """Return a request's headers; names are in lower case."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def host_name(headers: Mapping[str, str]) -> str:
+    """Return the host that a request names, without its port."""
+    return headers.get("host", "").partition(":")[0]
+
+
+async def refuse(send: Any) -> None:
+    """Respond with 403 and the reason."""
+    plain = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 403, "headers": plain})
+    await send({"type": "http.response.body", "body": REFUSAL})
 
 
 if __name__ == "__main__":
-    app.app = guard(app.app)
+    app.app = Guard().protect(app.app)
     app.main()

@@ -16,7 +16,8 @@ from ministack.core import responses
 from ministack.services import alb, ecs, servicediscovery
 from ministack.services.cloudformation import provisioners, stacks
 
-from infra.local_cloud import health
+from infra.local_cloud import emulator_guard, fargate_limits, health
+from infra.local_cloud.emulated import ACCESS_KEY
 
 NAMES = "-names"
 """Suffix of the network on which tasks find each other."""
@@ -30,7 +31,7 @@ TOLD = {
     for name, value in os.environ.items()
     if name.startswith("TASK_")
 }
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": "local"}
 
 # The original functions.
 _attach = ecs._attach_started_container
@@ -40,8 +41,24 @@ _run = ecs._run_docker_container
 _own_thread = stacks._runs_on_worker_thread
 _look = ecs._maybe_mark_stopped
 _definitions = provisioners._normalize_container_defs
+_register = ecs._register_task_definition
+_define = provisioners._RESOURCE_HANDLERS["AWS::ECS::TaskDefinition"]["create"]
 _service = provisioners._RESOURCE_HANDLERS["AWS::ECS::Service"]
 _created, _updated = _service["create"], _service["update"]
+
+
+def register_definition(request: dict[str, Any]) -> Any:
+    """Reject a task definition that Fargate would reject, above all host folders and privileges."""
+    if violation := fargate_limits.find_violation(request):
+        return responses.error_response_json("ClientException", violation, 400)
+    return _register(request)
+
+
+def define(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+    """Reject such a definition in a template, too."""
+    if violation := fargate_limits.find_violation(props):
+        raise ValueError(violation)
+    return _define(logical_id, props, stack)
 
 
 def definitions(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -276,6 +293,12 @@ def _camel(entry: dict[str, Any]) -> dict[str, Any]:
 
 def install() -> None:
     """Install all patches."""
+    emulator_guard.install()
+    ecs._register_task_definition = register_definition
+    ecs._ACTION_MAP["RegisterTaskDefinition"] = register_definition
+    # An update calls the function by its name.
+    provisioners._ecs_task_def_create = define
+    provisioners._RESOURCE_HANDLERS["AWS::ECS::TaskDefinition"]["create"] = define
     provisioners._normalize_container_defs = definitions
     stacks._runs_on_worker_thread = own_thread
     _service["create"], _service["update"] = created, updated

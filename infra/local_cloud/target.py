@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from infra.local_cloud.emulated import ACCESS_KEY
 from infra.ministack import ACCOUNT, REGION
 from infra.runner.config import HOST, ROOT
 
@@ -60,7 +61,7 @@ class DeploymentTarget:
             service,  # type: ignore[call-overload]
             endpoint_url=self.endpoint,
             region_name=REGION,
-            aws_access_key_id="local",
+            aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key="local",  # noqa: S106
             # Cloud Map's client would prefix the host with `data-`.
             config=Config(inject_host_prefix=False, retries={"total_max_attempts": 3}),

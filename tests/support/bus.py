@@ -6,9 +6,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import pytest
@@ -36,9 +36,14 @@ def make_event(
 class MiniStack:
     """A MiniStack process in its own folder; its content is lost when it stops."""
 
-    def __init__(self, services: str = "sns,sqs") -> None:
+    def __init__(
+        self,
+        command: Sequence[str] = ministack.command(),
+        settings: Mapping[str, str] = MappingProxyType({"SERVICES": "sns,sqs"}),
+    ) -> None:
+        """Create a process of a command; `settings` are MiniStack's own."""
         self.port = free_port()
-        self.services = services
+        self._command, self._settings = command, settings
         self.process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="ministack-")
 
@@ -63,7 +68,7 @@ class MiniStack:
         log = Path(self._folder.name) / "log"
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                ministack.command(),
+                self._command,
                 cwd=ROOT,
                 env={
                     "PATH": os.environ.get("PATH", ""),
@@ -73,9 +78,11 @@ class MiniStack:
                     "BIND_HOST": "127.0.0.1",
                     "MINISTACK_HOST": "127.0.0.1",
                     "MINISTACK_REGION": "eu-central-1",
-                    "SERVICES": self.services,
                     "SFTP_ENABLED": "0",
                     "IOT_MTLS_ENABLED": "0",
+                    # Never the engine of this machine.
+                    "DOCKER_HOST": "unix:///nonexistent",
+                    **self._settings,
                 },
                 stdout=output,
                 stderr=subprocess.STDOUT,

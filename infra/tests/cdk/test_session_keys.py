@@ -19,7 +19,7 @@ SHARED, SIGNING = names.shared_secret(OPTIONS), names.signing_secret(OPTIONS)
 @pytest.fixture
 def client() -> Any:
     """A client of a Secrets Manager that has the secrets as CloudFormation creates them."""
-    with MiniStack("secretsmanager") as running:
+    with MiniStack(settings={"SERVICES": "secretsmanager"}) as running:
         made = boto3.client(
             "secretsmanager",
             endpoint_url=running.url,

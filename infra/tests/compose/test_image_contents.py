@@ -16,7 +16,7 @@ PROGRAMS = {
     "gateway": ("infra.compose.gateway",),
     "dynamodb": ("infra.compose.dynamodb",),
     "bus": ("chassis.healthcheck",),
-    "emulator": ("infra.local_cloud.health", "chassis.healthcheck"),
+    "emulator": ("infra.local_cloud.ministack_patches", "chassis.healthcheck"),
     "tools": (
         *("infra.compose.bus_recovery", "infra.compose.demo", "infra.compose.provision"),
         *("infra.compose.secrets_setup", "extraction.deployment.compose", "forum.commands.migrate"),

@@ -1,0 +1,33 @@
+"""The part of AWS that the emulator of the offline deployment offers."""
+
+ACCESS_KEY = "local"
+"""The access key of `make deploy-local` and of the tasks."""
+SERVICES = frozenset(
+    {
+        *("cloudformation", "dynamodb", "ecs", "elasticloadbalancing", "logs", "rds", "s3"),
+        *("secretsmanager", "servicediscovery", "sns", "sqs", "ssm"),
+    }
+)
+"""Services whose API can be called."""
+_RESOURCES = {
+    "CloudWatch": ("Alarm", "Dashboard"),
+    "DynamoDB": ("Table",),
+    "EC2": (
+        *("InternetGateway", "Route", "RouteTable", "SecurityGroup", "Subnet", "VPC"),
+        *("SubnetRouteTableAssociation", "VPCEndpoint", "VPCGatewayAttachment"),
+    ),
+    "ECS": ("Cluster", "Service", "TaskDefinition"),
+    "ElasticLoadBalancingV2": ("Listener", "ListenerRule", "LoadBalancer", "TargetGroup"),
+    "IAM": ("Policy", "Role"),
+    "Logs": ("LogGroup", "MetricFilter"),
+    "RDS": ("DBInstance", "DBParameterGroup", "DBSubnetGroup"),
+    "S3": ("Bucket", "BucketPolicy"),
+    "SNS": ("Subscription", "Topic", "TopicPolicy"),
+    "SQS": ("Queue", "QueuePolicy"),
+    "SecretsManager": ("Secret", "SecretTargetAttachment"),
+    "ServiceDiscovery": ("PrivateDnsNamespace", "Service"),
+}
+RESOURCE_TYPES = frozenset(
+    f"AWS::{service}::{name}" for service, names in _RESOURCES.items() for name in names
+)
+"""Resources that a template may have: those of the templates in `infra/cdk`."""
