@@ -5,10 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from extraction.deployment.port import DeploymentError
 from infra import stages
@@ -59,6 +59,45 @@ class ComposeProject:
         if names:
             self._run("rm", "--stop", "--force", *names)
 
+    def running(self) -> set[str]:
+        """Return the services whose containers run."""
+        return set(self._run("ps", "--services", "--status", "running").split())
+
+    def stop(self, names: Iterable[str]) -> None:
+        """Stop containers without removing them; raise DeploymentError."""
+        if wanted := sorted(names):
+            self._run("stop", *wanted)
+
+    def up_and_wait(self, names: Sequence[str]) -> None:
+        """Start containers after those they depend on, and wait until all are healthy.
+
+        Raises:
+            DeploymentError: one is not.
+        """
+        self._build_what_is_missing(names)
+        self._run("up", "--detach", "--no-recreate", "--wait", *names)
+
+    def execute(
+        self, *arguments: str, source: IO[bytes] | None = None, target: IO[bytes] | None = None
+    ) -> None:
+        """Run a command of Compose with files as its standard input and output.
+
+        Raises:
+            DeploymentError: it failed.
+        """
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.environment(),
+            stdin=source or subprocess.DEVNULL,
+            stdout=target or subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip()[-_SAID:]
+            msg = f"docker compose {' '.join(arguments[:8])} failed:\n{said}"
+            raise DeploymentError(msg)
+
     def _build_what_is_missing(self, names: Sequence[str]) -> None:
         services = json.loads(self._run("config", "--format", "json"))["services"]
         missing = [
@@ -86,8 +125,10 @@ class ComposeProject:
         return done.stdout
 
 
-def find_project(environ: Mapping[str, str]) -> ComposeProject | None:
+def find_project(environ: Mapping[str, str], *, stopped: bool = False) -> ComposeProject | None:
     """Find the running project of this folder, or the one in COMPOSE_PROJECT_NAME, by its gateway.
+
+    With `stopped`, its containers may also be stopped.
 
     Raises:
         DeploymentError: there are several.
@@ -97,7 +138,10 @@ def find_project(environ: Mapping[str, str]) -> ComposeProject | None:
     name = environ.get("COMPOSE_PROJECT_NAME")
     label = f"project={name}" if name else f"project.working_dir={ROOT}"
     filters = [f"label={_COMPOSE}.{text}" for text in (label, "service=gateway")]
-    found = _engine_output("ps", "--quiet", *(f"--filter={text}" for text in filters)).split()
+    states = ("--all",) if stopped else ()
+    found = _engine_output(
+        "ps", "--quiet", *states, *(f"--filter={text}" for text in filters)
+    ).split()
     containers = json.loads(_engine_output("inspect", *found) or "[]") if found else []
     projects = [_project(container) for container in containers]
     if len(projects) > 1:

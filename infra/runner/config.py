@@ -33,6 +33,10 @@ class SettingsError(Exception):
     """The environment is invalid; the message has one line per problem."""
 
 
+SQLITE_FILE, DYNAMODB_FILE = "forum.sqlite", "dynamodb.sqlite"
+"""The data of the monolith and of the services, in the folder of their stage."""
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """One local run: its stage, ports and folder.

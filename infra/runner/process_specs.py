@@ -13,9 +13,11 @@ from infra.runner.config import (
     BUS,
     BUS_RECOVERY,
     DATASTORE,
+    DYNAMODB_FILE,
     GATEWAY,
     HOST,
     ROOT,
+    SQLITE_FILE,
     RunConfig,
     worker_name,
 )
@@ -110,7 +112,7 @@ def component_environment(config: RunConfig, component: str) -> dict[str, str]:
     }
     given |= _aws(config) | ministack.bus_environment(config, component)
     if component == stages.MONOLITH:
-        given["DATABASE_URL"] = f"sqlite:///{config.folder / 'forum.sqlite'}"
+        given["DATABASE_URL"] = f"sqlite:///{config.folder / SQLITE_FILE}"
         given["EXTRACTED"] = stages.as_setting(config.extracted)
         given |= {f"{domain.upper()}_URL": config.internal_url(domain) for domain in stages.DOMAINS}
     else:
@@ -146,7 +148,7 @@ def _worker(config: RunConfig, component: str) -> ProcessSpec:
 
 
 def _datastores(config: RunConfig, dynoxide: Path) -> list[ProcessSpec]:
-    port, file = str(config.ports[DATASTORE]), str(config.folder / "dynamodb.sqlite")
+    port, file = str(config.ports[DATASTORE]), str(config.folder / DYNAMODB_FILE)
     serve = (str(dynoxide), "serve", "--host", HOST, "--port", port, "--db-path", file)
     settings = ministack.ministack_environment(config)
     return [

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from infra.runner import supervisor_rpc
-from infra.runner.config import BUS_RECOVERY, GATEWAY, HOST, PORTS, ROOT, RunConfig
+from infra.runner.config import BUS_RECOVERY, GATEWAY, HOST, PORTS, ROOT, SQLITE_FILE, RunConfig
 from infra.runner.free_port import free_port
 from infra.runner.stage_processes import is_ready
 
@@ -85,7 +85,7 @@ class RunnerStack:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Read from the monolith's database."""
-        file = self.config.folder / "forum.sqlite"
+        file = self.config.folder / SQLITE_FILE
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
             return database.execute(sql).fetchall()
 

@@ -7,13 +7,16 @@ import pytest
 
 from chassis.dynamodb.database import Item
 from chassis.ownership.records import TOMBSTONE, Record, delete_all_items
+from chassis.ownership.state import ownership_table
 from extraction.tests.conftest import MakeForum
 from extraction.tests.support.history import History
 from extraction.tests.support.live_forum import MONOLITH, LiveForum
 from infra import stages
 from infra.domains import SERVICES
+from recovery.__main__ import main as command
 from recovery.holders import find_holders
 from recovery.reconcile import RESTORED, Reconciliation, Report, raise_versions
+from tests.support.dynamo import Dynamo
 
 STAGES = [stage for stage in stages.all_stages() if stage]
 BEGINNING = (*["register_user"] * 3, *["start_thread"] * 3, *["write_post"] * 8, "edit_post")
@@ -122,14 +125,70 @@ def test_service_is_restored(make_forum: MakeForum, domain: str) -> None:
     now = everything(forum, domain)
     kept = {record["id"] for record in backup[SERVICES[domain].tables[0].name]}
     for one, record in now.items():
-        gone = TOMBSTONE in record or record.get("deleted") or record.get("erased")
-        if one in kept and not gone:
+        if one in kept and not is_gone(record):
             assert record["version"] > max(seen[one]["version"], RESTORED)
     for holder in find_holders(forum.endpoints, "users", forum.extracted):
         copies = holder.read_copies([{"id": one} for one in erased])
         assert {copy["erased"] for copy in copies.values()} == {True}
     assert {everything(forum, "users")[one]["erased"] for one in erased} == {True}
     forum.close()
+
+
+@pytest.mark.parametrize("domain", stages.DOMAINS)
+def test_service_is_restored_from_side_tables(
+    make_forum: MakeForum, dynamo: Dynamo, domain: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forum = make_forum(frozenset(stages.DOMAINS))
+    history = begin(forum)
+    side = dynamo.provision(SERVICES[domain].tables)
+    backup = dump(forum, domain)
+    for name, items in backup.items():
+        dynamo.fill(side + name, items)
+    for number, operation in enumerate((*LATER, "erase_user", "delete_thread", *LATER)):
+        history.write(operation, number, number)
+    forum.settle()
+    seen, others = everything(forum, domain), dump_others(forum, domain)
+    ownership = forum.endpoints.dynamo.scan(ownership_table(domain).name, None)[0]
+
+    prefix = forum.endpoints.table_prefix
+    prefixes = ("--source-prefix", side, "--prefix", prefix)
+    assert command(["restore-tables", domain, *prefixes]) == 0
+
+    now = everything(forum, domain)
+    live = {one for one, record in now.items() if not is_gone(record)}
+    assert now.keys() == {record["id"] for record in backup[SERVICES[domain].tables[0].name]}
+    assert f"{len(live)} records have a later version" in capsys.readouterr().out
+    for one in live & seen.keys():
+        assert now[one]["version"] > max(seen[one]["version"], RESTORED)
+    assert dump_others(forum, domain) == others
+    assert forum.endpoints.dynamo.scan(ownership_table(domain).name, None)[0] == ownership
+    assert reconcile(forum, repair=True).differences
+    forum.settle()
+    assert reconcile(forum, repair=True).differences == []
+    forum.close()
+
+
+def test_incomplete_side_tables_delete_nothing(make_forum: MakeForum, dynamo: Dynamo) -> None:
+    forum = make_forum(frozenset(stages.DOMAINS))
+    begin(forum)
+    before = dump(forum, "posts")
+    side = dynamo.provision(SERVICES["posts"].tables[:1])
+    prefixes = ("--source-prefix", side, "--prefix", forum.endpoints.table_prefix)
+    assert command(["restore-tables", "posts", *prefixes]) == 1
+    assert dump(forum, "posts") == before
+    forum.close()
+
+
+def is_gone(record: Record) -> bool:
+    return bool(TOMBSTONE in record or record.get("deleted") or record.get("erased"))
+
+
+def dump_others(forum: LiveForum, domain: str) -> dict[str, list[Item]]:
+    """Return the items of the other services."""
+    found: dict[str, list[Item]] = {}
+    for other in forum.extracted - {domain}:
+        found |= dump(forum, other)
+    return found
 
 
 def lose_events(forum: LiveForum, component: str) -> None:

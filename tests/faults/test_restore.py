@@ -1,132 +1,23 @@
 """Restore drills: a backup of a running forum is put back, and every copy is right again."""
 
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 from infra import stages
-from infra.runner.config import ROOT
-from recovery.reconcile import RESTORED
 from tests.faults.conftest import GENEROUS
 from tests.support.harness import Stack
-from tests.support.waits import wait_until
-
-PASSWORD = "a password of the restore drill"
-PATIENCE = 60  # seconds until events have arrived
-
-
-class Forum:
-    """A full split, its people and what they write."""
-
-    def __init__(self, folder: Path) -> None:
-        self.stack = Stack(frozenset(stages.DOMAINS), folder, GENEROUS)
-        self._http = requests.Session()
-        self._http.trust_env = False
-
-    def ask(self, method: str, path: str, token: str = "", **given: Any) -> requests.Response:
-        headers = given.pop("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
-        url = self.stack.base_url + path
-        return self._http.request(method, url, headers=headers, timeout=20, **given)
-
-    def create(self, path: str, token: str = "", **content: Any) -> dict[str, Any]:
-        answer = self.ask("POST", path, token, json=content)
-        assert answer.status_code == 201, answer.text
-        created: dict[str, Any] = answer.json()
-        return created
-
-    def register(self, name: str) -> tuple[str, str]:
-        """Register a user; return their id and their session's token."""
-        user = self.create("/api/users", username=name, display_name=name, password=PASSWORD)
-        return str(user["id"]), self.sign_in(name)
-
-    def sign_in(self, name: str) -> str:
-        token = self.create("/api/users/sessions", username=name, password=PASSWORD)["token"]
-        return str(token)
-
-    def count(self, thread: str) -> int:
-        count: int = self.ask("GET", f"/api/threads/{thread}").json()["post_count"]
-        return count
-
-    def run(self, *command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=ROOT,
-            env=self.stack.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-
-@pytest.fixture
-def forum(tmp_path: Path) -> Iterator[Forum]:
-    made = Forum(tmp_path)
-    with made.stack:
-        yield made
+from tests.support.restore_drill import Forum, run_drill
 
 
 @pytest.mark.parametrize("domain", ["", "posts"], ids=["everything", "posts"])
-def test_forum_is_right_again_after_a_restore(forum: Forum, domain: str) -> None:
-    ada, ada_token = forum.register("ada")
-    bob, bob_token = forum.register("bob")
-    thread = forum.create("/api/threads", ada_token, title="Kept")["id"]
-    kept = forum.create("/api/posts", ada_token, thread_id=thread, body="kept")["id"]
-    forum.create("/api/posts", bob_token, thread_id=thread, body="by bob")
-    wait_until(lambda: forum.count(thread) == 2, PATIENCE)
-    folder = forum.run("recovery", "backup").rsplit(" ", 1)[1].strip().removesuffix(".")
-    backed_up = time.monotonic()
+def test_forum_is_right_again_after_a_restore(tmp_path: Path, domain: str) -> None:
+    with Stack(frozenset(stages.DOMAINS), tmp_path, GENEROUS) as stack:
+        forum = Forum(stack.base_url, stack.environment)
 
-    edited = forum.ask("PATCH", f"/api/posts/{kept}", ada_token, json={"body": "edited"})
-    assert edited.headers["ETag"] == '"2"'
-    other = forum.create("/api/threads", ada_token, title="Written later")["id"]
-    for number in range(3):
-        body = f"written later {number}"
-        forum.create("/api/posts", ada_token, thread_id=thread, body=body)
-    erased = forum.ask("DELETE", f"/api/users/{bob}", bob_token, json={"password": PASSWORD})
-    assert erased.status_code < 300, erased.text
-    wait_until(lambda: forum.count(thread) == 5, PATIENCE)
-    wait_until(lambda: not names(forum, thread) & {"bob"}, PATIENCE)
+        def restore(*command: str) -> None:
+            stack.stop()
+            forum.recover(*command)
+            stack.start()
 
-    lost = time.monotonic()
-    forum.stack.stop()
-    forum.run("recovery", "restore", folder, *(["--domain", domain] if domain else []))
-    forum.stack.start()
-    forum.run("recovery", "reconcile", "--repair")
-    recovered = time.monotonic()
-    wait_until(lambda: "No difference" in forum.run("recovery", "reconcile"), PATIENCE)
-    sys.stdout.write(
-        f"restore of {domain or 'everything'}: RPO {lost - backed_up:.1f} s since the backup,"
-        f" RTO {recovered - lost:.1f} s\n"
-    )
-
-    token = forum.sign_in("ada")
-    listed = forum.ask("GET", f"/api/posts/in-thread/{thread}").json()["items"]
-    live = [post for post in listed if not post["deleted"]]
-    assert forum.count(thread) == len(live) == (2 if domain in {"", "posts"} else 5)
-    found = forum.ask("GET", f"/api/posts/{kept}")
-    restored = domain in {"", "posts"}
-    assert found.json()["body"] == ("kept" if restored else "edited")
-    assert int(found.headers["ETag"].strip('"')) >= (RESTORED if restored else 2)
-    gone = forum.ask("GET", f"/api/threads/{other}").status_code
-    assert gone == (404 if domain in {"", "threads"} else 200)
-    if domain:
-        # The erasure came after the backup, and no service forgets it.
-        assert "bob" not in names(forum, thread)
-        assert forum.ask("GET", f"/api/users/{bob}").status_code == 404
-    assert forum.ask("GET", f"/api/users/{ada}").json()["display_name"] == "ada"
-    forum.create("/api/posts", token, thread_id=thread, body="after the restore")
-    wait_until(lambda: forum.count(thread) == len(live) + 1, PATIENCE)
-
-
-def names(forum: Forum, thread: str) -> set[str]:
-    listed = forum.ask("GET", f"/api/posts/in-thread/{thread}").json()["items"]
-    return {post["author"]["display_name"] for post in listed}
+        run_drill(forum, restore, domain)

@@ -14,7 +14,7 @@ from infra.runner.config import ROOT
 
 PROGRAMS = {
     "gateway": ("infra.compose.gateway",),
-    "dynamodb": ("infra.compose.dynamodb",),
+    "dynamodb": ("infra.compose.dynamodb", "infra.compose.data_file"),
     "bus": ("chassis.healthcheck",),
     "emulator": ("infra.local_cloud.ministack_patches", "chassis.healthcheck"),
     "tools": (
