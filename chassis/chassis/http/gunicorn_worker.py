@@ -11,6 +11,7 @@ waits apart from readers.
 """
 
 import json
+import os
 import re
 import selectors
 import socket
@@ -38,6 +39,8 @@ HASHING_THREADS = 2
 MAX_HASHING_REQUESTS = 32
 """Sign-ins and registrations at a process, waiting ones included; more are refused. So many take
 some two seconds."""
+LINGER_SECONDS = 2.0
+"""Seconds for which a connection is still read after its last response."""
 _READ_SIZE = 64 * 1024
 HASHES_PASSWORD = re.compile(rb"POST /(?:api/users(?:/sessions)?|sign-in|register)[ ?]")
 """Matches a request that hashes a password, of a client that needs no session."""
@@ -63,6 +66,8 @@ class BufferingThreadWorker(ThreadWorker):
         # In the order of their ends.
         self._receiving: deque[_Receiving] = deque()
         self._receiving_bytes = 0
+        # In the order of their ends.
+        self._lingering: dict[TConn, float] = {}
         self._hashing_requests = 0
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
@@ -79,6 +84,16 @@ class BufferingThreadWorker(ThreadWorker):
         """Install the worker's handlers, then accept the signals held back since its fork."""
         super().init_signals()
         graceful_shutdown.deliver_signals()
+
+    def handle_quit(self, _sig: int, _frame: Any) -> None:
+        """Stop at once, whatever the main loop is doing.
+
+        gunicorn's own handler shuts the thread pool down and raises SystemExit. If the signal
+        interrupts the passing of a request to the pool, the former waits for a lock that this
+        thread holds, and the latter can leave one held that the pool's threads wait for; both
+        last until the master kills the process.
+        """
+        os._exit(0)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Receive a connection's next request; its first byte may have arrived or not."""
@@ -162,9 +177,8 @@ class BufferingThreadWorker(ThreadWorker):
                 lambda done: self.method_queue.defer(self._finish_hashing, conn, done)
             )
         else:
-            self.nr_conns -= 1
             _respond(conn.sock, 429, TOO_MANY_HASHES, "Retry-After: 2")
-            conn.close()
+            self._linger(conn)
 
     def _finish_hashing(self, conn: TConn, future: Future[Any]) -> None:
         self._hashing_requests -= 1
@@ -187,6 +201,46 @@ class BufferingThreadWorker(ThreadWorker):
             _respond(receiving.conn.sock, 408, "The request took too long to arrive.")
         receiving.conn.close()
 
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        """Keep a connection for its next request, or close it without delaying others.
+
+        gunicorn's own close waits in the main loop for up to two seconds, until the client closes
+        its side.
+        """
+        if fs.cancelled() or fs.exception() or fs.result():
+            super().finish_request(conn, fs)
+        else:
+            self._linger(conn)
+
+    def _linger(self, conn: TConn) -> None:
+        """End the sending side, and read until the client closes its side or the time is over.
+
+        Closing a connection with unread bytes resets it, and the reset can overtake the response.
+        """
+        self._lingering[conn] = time.monotonic() + LINGER_SECONDS
+        conn.sock.setblocking(False)
+        with suppress(OSError):  # the client has gone, and the socket is readable
+            conn.sock.shutdown(socket.SHUT_WR)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
+
+    def _discard(self, conn: TConn, _: Any) -> None:
+        if conn not in self._lingering:
+            return  # closed for another connection whose event came in the same moment
+        try:
+            over = not conn.sock.recv(_READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            over = True
+        if over:
+            self._close_lingering(conn)
+
+    def _close_lingering(self, conn: TConn) -> None:
+        del self._lingering[conn]
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
     def murder_keepalived(self, force: bool = False) -> None:
         """Close idle connections whose time is over, and the oldest ones at the limit.
 
@@ -197,7 +251,9 @@ class BufferingThreadWorker(ThreadWorker):
         """
         super().murder_keepalived(force)  # type: ignore[call-arg]  # missing in the stubs
         while self.nr_conns >= self.worker_connections:
-            if self._receiving and not self._idle_is_older():
+            if self._lingering:
+                self._close_lingering(next(iter(self._lingering)))
+            elif self._receiving and not self._idle_is_older():
                 self._give_up(self._receiving[0])
             elif self.keepalived_conns:
                 conn = self.keepalived_conns.popleft()
@@ -215,8 +271,13 @@ class BufferingThreadWorker(ThreadWorker):
         return bool(idle_since <= self._receiving[0].ends_at - RECEIVE_SECONDS)
 
     def murder_pending(self) -> None:
-        """Give up requests that take too long to arrive; the main loop calls this each second."""
+        """Give up requests that take too long to arrive, and clients that do not close.
+
+        The main loop calls this each second.
+        """
         now = time.monotonic()
+        for conn in [conn for conn, ends_at in self._lingering.items() if ends_at <= now]:
+            self._close_lingering(conn)
         while self._receiving and self._receiving[0].ends_at <= now:
             self._give_up(self._receiving[0])
 

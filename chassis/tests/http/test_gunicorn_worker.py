@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import pytest
 
-from chassis.http.gunicorn_worker import HASHES_PASSWORD, MAX_HASHING_REQUESTS
+from chassis.http.gunicorn_worker import HASHES_PASSWORD, LINGER_SECONDS, MAX_HASHING_REQUESTS
 from tests.support.instances import Instance, instance
 
 THREADS = 2
@@ -305,6 +305,84 @@ def test_waiting_sign_ins_do_not_delay_shutdown(notes, connect, held):
 )
 def test_requests_that_hash_without_a_session_are_known(line, hashes):
     assert bool(HASHES_PASSWORD.match(line)) is hashes
+
+
+LAST = b"GET /healthz HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n"
+
+
+def test_clients_that_do_not_close_after_a_response_delay_no_others(notes, connect):
+    left = [connect() for _ in range(3)]
+    for connection in left:
+        connection.sock.sendall(LAST)
+    quick(notes)
+    for connection in left:
+        response = reply(connection)
+        assert (response.status, response.headers["Connection"]) == (200, "close")
+        assert connection.sock.recv(1) == b""
+    # After a while, both sides are closed: what is sent is refused.
+    end = time.monotonic() + 2 * WAIT
+    while not is_refused(left[0]):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    quick(notes)
+
+
+def is_refused(connection: HTTPConnection) -> bool:
+    try:
+        connection.sock.sendall(b"x")
+    except ConnectionError:
+        return True
+    return False
+
+
+def test_bytes_after_the_last_request_do_not_reset_its_response(connect):
+    for _ in range(20):
+        connection = connect()
+        connection.sock.sendall(LAST + b"x" * 200_000)
+        assert reply(connection).status == 200
+        assert connection.sock.recv(1) == b""
+
+
+def test_clients_that_do_not_close_after_a_response_make_room(tmp_path):
+    limit = 20
+    settings = {"NOTES_FILE": str(tmp_path / "notes"), "WEB_CONCURRENCY": "1"}
+    options = ("--worker-connections", str(limit))
+    with ExitStack() as stack:
+        notes = stack.enter_context(instance("tests.support.sample_app:app", settings, *options))
+        start = time.monotonic()
+        for _ in range(5 * limit):
+            connection = HTTPConnection("127.0.0.1", notes.port, timeout=20)
+            stack.enter_context(closing(connection))
+            connection.connect()
+            connection.sock.sendall(LAST)
+            assert reply(connection).status == 200
+        # Four times as long, if each had to wait until others' time is over.
+        assert time.monotonic() - start < 2 * LINGER_SECONDS
+
+
+def test_quit_signal_while_a_request_is_passed_to_a_thread_stops(tmp_path):
+    marker = tmp_path / "quit"
+    interrupted = tmp_path / "interrupted_conf.py"
+    interrupted.write_text(
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from chassis.http.gunicorn_conf import *\n"
+        "def post_worker_init(worker):\n"
+        "    start_thread = worker.tpool._adjust_thread_count\n"
+        "    def interrupted():\n"
+        f"        if Path({str(marker)!r}).exists():\n"
+        "            os.kill(os.getpid(), signal.SIGQUIT)\n"
+        "        start_thread()\n"
+        "    worker.tpool._adjust_thread_count = interrupted\n"
+    )
+    settings = {"NOTES_FILE": str(tmp_path / "notes"), "WEB_CONCURRENCY": "1"}
+    with instance("tests.support.sample_app:app", settings, "-c", str(interrupted)) as notes:
+        marker.touch()
+        assert notes.get("/healthz") == 0
+        marker.unlink()
+        start = time.monotonic()
+        notes.wait_until("/healthz", 200)
+        assert time.monotonic() - start < WAIT
 
 
 def test_idle_connections_do_not_delay_shutdown(notes, connect):
