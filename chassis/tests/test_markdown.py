@@ -73,11 +73,11 @@ PARTS = (
     [
         ("one\ntwo\n\nthree", "<p>one<br>\ntwo</p>\n<p>three</p>\n"),
         ("**a** *b* ~~c~~ `d`", "<p><strong>a</strong> <em>b</em> <s>c</s> <code>d</code></p>\n"),
-        ("# Title", "<h3>Title</h3>\n"),
-        ("Deep\n-\n\n##### Deeper", "<h4>Deep</h4>\n<h6>Deeper</h6>\n"),
+        ("# Title", "<h2>Title</h2>\n"),
+        ("Deep\n-\n\n##### Deeper", "<h3>Deep</h3>\n<h6>Deeper</h6>\n"),
         ("3. x\n4. y", '<ol start="3">\n<li>x</li>\n<li>y</li>\n</ol>\n'),
         ("> x", "<blockquote>\n<p>x</p>\n</blockquote>\n"),
-        ("```python\na < b\n```", "<pre><code>a &lt; b\n</code></pre>\n"),
+        ("```python\na < b\n```", '<pre><code class="language-python">a &lt; b\n</code></pre>\n'),
         ("a < b & c > d", "<p>a &lt; b &amp; c &gt; d</p>\n"),
         (
             "[x](https://x.example 'y')",
@@ -97,12 +97,40 @@ def test_markdown_is_rendered(text, html):
 def test_table_is_rendered():
     html = render("| a | b |\n|---|--:|\n| 1 | 2 |")
     assert "<table>" in html
-    assert "<td>2</td>" in html
+    assert "<td>1</td>" in html
+    assert '<td class="align-right">2</td>' in html
     assert not faults(html)
 
 
-def test_image_is_rendered_as_a_link():
-    assert "<img" not in render("![x](https://x.example/x.png)")
+A = '<a href="{}" rel="nofollow noopener ugc">{}</a>'
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("![a *b*](https://x.example/1)", A.format("https://x.example/1", "a *b*")),
+        ("![](https://x.example/1)", A.format("https://x.example/1", "https://x.example/1")),
+        ("[![x](/1)](/2)", A.format("/2", "x")),
+        ("[![](/1)](/2)", A.format("/2", "")),
+        ("[](/1)", A.format("/1", "/1")),
+        ("![x](data:image/png;base64,x)", "![x](data:image/png;base64,x)"),
+        ("![x](tel:1)", "![x](tel:1)"),
+        ("[x](tel:1)", "[x](tel:1)"),
+        ("<tel:1>", "&lt;tel:1&gt;"),
+        ("[x](HTTPS://x.example)", A.format("HTTPS://x.example", "x")),
+        ("[x](a:b)", "[x](a:b)"),
+        ("[x](./a:b)", A.format("./a:b", "x")),
+    ],
+)
+def test_link_has_an_address_and_a_text(text, html):
+    assert render(text) == f"<p>{html}</p>\n"
+
+
+def test_class_of_code_is_the_language_alone():
+    assert "<code>" in render("```\na\n```")
+    assert '<code class="language-c++">' in render("```c++ highlighted\na\n```")
+    assert "<code>" in render('```a"b\na\n```')
+    assert "<code>" in render(f"```{'a' * 50}\na\n```")
 
 
 @pytest.mark.parametrize("vector", VECTORS)

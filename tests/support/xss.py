@@ -8,6 +8,11 @@ _TAGS = {
     "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 _ATTRIBUTES = {("a", "href"), ("a", "title"), ("a", "rel"), ("ol", "start")}
+_CLASSES = {
+    "code": re.compile(r"language-[\w+#.-]+"),
+    "td": re.compile(r"align-(left|center|right)"),
+    "th": re.compile(r"align-(left|center|right)"),
+}
 _SCHEMES = {"http", "https", "mailto"}
 
 VECTORS = (
@@ -201,7 +206,10 @@ class _Judge(HTMLParser):
         if tag not in _TAGS:
             self.faults.append(f"<{tag}>")
         for name, value in attributes:
-            if (tag, name) not in _ATTRIBUTES:
+            if name == "class" and tag in _CLASSES:
+                if not _CLASSES[tag].fullmatch(value or ""):
+                    self.faults.append(f"<{tag} {name}={value!r}>")
+            elif (tag, name) not in _ATTRIBUTES:
                 self.faults.append(f"<{tag} {name}>")
             if name == "href" and not _harmless(value or ""):
                 self.faults.append(f"<{tag} {name}={value!r}>")

@@ -47,7 +47,7 @@ HARMLESS = {
     "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li",
     "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
-ATTRIBUTES = re.compile(r'(\s(href|title|rel|start)="[^"<>]*")*\s*')
+ATTRIBUTES = re.compile(r'(\s(href|title|rel|start|class)="[^"<>]*")*\s*')
 
 
 def test_dangerous_markup_is_neutralized(ada: Person, anyone: Client) -> None:
