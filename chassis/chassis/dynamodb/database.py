@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,6 @@ CONNECT_TIMEOUT = 0.5  # seconds
 READ_TIMEOUT = 1.0  # seconds
 
 _MAX_ATTEMPTS = 8
-# Another transaction holds the item, or an earlier attempt of this one is still running.
 _CONCURRENT_TRANSACTION = {"TransactionConflictException", "TransactionInProgressException"}
 _RETRYABLE_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
@@ -43,6 +43,10 @@ class Action:
     def labelled(self, label: str) -> Action:
         """Return the action with a label."""
         return replace(self, label=label)
+
+
+class _Busy(Unavailable):
+    """Another transaction holds the item, or an earlier attempt of this one is still running."""
 
 
 class TransactionCanceled(Exception):
@@ -265,14 +269,19 @@ class Database:
         return self.deserialize(answer["Attributes"])
 
     def put_item_if(self, table: str, item: Item, condition: str, **values: Any) -> bool:
-        """Write one item if the condition holds; return whether it was written."""
-        body: dict[str, Any] = {"TableName": self.prefix + table, "Item": self.serialize(item)}
+        """Write one item if the condition holds; return whether it was written.
+
+        With a condition, in a transaction for its token: if the response to a plain write is lost
+        and the client repeats it, the condition fails because of the write itself.
+        """
+        action = self.put(table, item, condition, **values)
+        if not condition:
+            self._call("put_item", **action.request["Put"])
+            return True
         try:
-            self._call("put_item", **self._conditional(body, condition, values))
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                return False
-            raise
+            self._apply([action])
+        except TransactionCanceled:
+            return False
         return True
 
     def update_item_if(
@@ -379,9 +388,21 @@ class Database:
             TransactionCanceled: a condition did not hold.
             Unavailable: the items stayed busy.
         """
+        self._apply(actions)
+
+    def _apply(self, actions: Sequence[Action]) -> None:
+        request = {
+            "TransactItems": [one.request for one in actions],
+            # One for all attempts. The response to an earlier one may have been lost after the
+            # commit: with a token of its own, the next attempt would fail by the conditions that
+            # the transaction itself has made false. DynamoDB remembers a token for ten minutes.
+            "ClientRequestToken": str(uuid.uuid4()),
+        }
         for attempt in range(_MAX_ATTEMPTS):
             try:
-                self._call("transact_write_items", TransactItems=[one.request for one in actions])
+                self._call("transact_write_items", **request)
+            except _Busy:
+                _back_off(attempt)
             except ClientError as error:
                 if error.response["Error"]["Code"] != "TransactionCanceledException":
                     raise
@@ -456,5 +477,5 @@ def _back_off(attempt: int) -> None:
     time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
 
 
-def _busy() -> Unavailable:
-    return Unavailable("The database is busy.", retry_after=1)
+def _busy() -> _Busy:
+    return _Busy("The database is busy.", retry_after=1)

@@ -40,9 +40,11 @@ class Script(Server):
         super().__init__(self._answer)
         self.answers: list[tuple[int, dict]] = []
         self.asked: list[str] = []
+        self.bodies: list[dict] = []
 
-    def _answer(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
+    def _answer(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         self.asked.append(request.headers["X-Amz-Target"].partition(".")[2])
+        self.bodies.append(json.loads(body))
         status, content = self.answers.pop(0) if self.answers else (200, {})
         reply(request, status, json.dumps(content).encode())
 
@@ -147,6 +149,16 @@ def test_busy_item_is_retried(scripted_database, scripted, reason):
         [scripted_database.put("notes", {"id": "n1"}), scripted_database.put("notes", {"id": "n2"})]
     )
     assert scripted.asked == ["TransactWriteItems"] * 3
+    first, second, third = scripted.bodies
+    assert first == second == third, "DynamoDB refuses another content with the same token"
+    assert first["ClientRequestToken"]
+
+
+def test_each_transaction_has_a_token_of_its_own(scripted_database, scripted):
+    for _ in range(2):
+        scripted_database.transact([scripted_database.put("notes", {"id": "n1"})])
+    first, second = (body["ClientRequestToken"] for body in scripted.bodies)
+    assert first != second
 
 
 def test_item_that_stays_busy_is_unavailable(scripted_database, scripted, monkeypatch):

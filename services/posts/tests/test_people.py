@@ -127,7 +127,7 @@ def test_rename_is_one_write_and_shows_everywhere(client, write, ada, bob, threa
     write("Bob's", bob)
     with dynamo.counted() as calls:
         tell(user_event(ada, 2, name="Ada L."))
-    assert calls == {"PutItem": 1}
+    assert calls == {"TransactWriteItems": 1}
     assert names(client) == {"Ada L.", "Bob"}
     for path in (f"{PATH}/in-thread/{thread}", f"{PATH}/by-user/{ada.id}"):
         shown = {

@@ -120,7 +120,7 @@ def test_rename_is_one_write_and_shows_everywhere(client, begin, ada, bob, dynam
     threads = [begin(f"Number {number}") for number in range(30)] + [begin("Bob's", bob)]
     with dynamo.counted() as calls:
         tell(user_event(ada, 2, name="Ada L."))
-    assert calls == {"PutItem": 1}
+    assert calls == {"TransactWriteItems": 1}
     assert names(client) == {"Ada L.", "Bob"}
     found = walk(client, PATH, q="number")
     assert {thread["author"]["display_name"] for thread in found} == {"Ada L."}
