@@ -1,6 +1,7 @@
 """Responses to idempotency keys, stored in the transaction of the write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -67,13 +68,24 @@ def store_response(
         raise DuplicateIdempotencyKey from error
 
 
+def _users(values: dict[str, Any]) -> set[str]:
+    """Return the ids that may be the user's of a response: its owner, or whom it has created."""
+    return {values["scope"].rsplit(" ", 2)[0], values["response"].get("id", "")}
+
+
 @dataclass(frozen=True)
 class IdempotencyRecords:
-    """Responses to idempotency keys on one path, for a move of its domain."""
+    """Responses to idempotency keys on one path, for a move of its domain.
+
+    `lock_erased` returns which of some users were erased, and lets none be erased until the end of
+    the transaction. A service may learn of an erasure later than the forum, and still have
+    responses that the forum has already deleted.
+    """
 
     database: Database
     path: str
     clock: Clock
+    lock_erased: Callable[[Session, Collection[str]], AbstractSet[str]]
 
     def read_since(self, since: datetime | None) -> Iterator[list[dict[str, Any]]]:
         """Read the unexpired responses since then, in pages."""
@@ -108,7 +120,7 @@ class IdempotencyRecords:
             after = rows[-1].scope
 
     def write(self, records: Sequence[dict[str, Any]]) -> None:
-        """Store responses."""
+        """Store responses, but none that an erased user received."""
         kept = [
             {
                 "scope": record["scope"],
@@ -120,7 +132,10 @@ class IdempotencyRecords:
             if record["kind"] == "answer"
         ]
         with self.database.writing() as session:
+            erased = self.lock_erased(session, {one for values in kept for one in _users(values)})
             for values in kept:
+                if not erased.isdisjoint(_users(values)):
+                    continue
                 # By attribute: a string here is a column's name, which differs for the response.
                 update = {getattr(StoredResponse, name): value for name, value in values.items()}
                 session.execute(

@@ -8,10 +8,11 @@ from chassis.clock import utc_now
 from chassis.idempotency.keys import IdempotencyKey
 from forum.idempotency import IdempotencyRecords, StoredResponse, store_response
 from forum.users.models import SignInAttempts
+from forum.users.persistence import anonymise, lock_erased
 
 
 def test_response_is_replaced_when_it_is_copied_again(database):
-    records = IdempotencyRecords(database, "/api/posts", utc_now)
+    records = IdempotencyRecords(database, "/api/posts", utc_now, lock_erased)
     expires = int((utc_now() + timedelta(hours=1)).timestamp())
     record = {
         "kind": "answer",
@@ -19,10 +20,29 @@ def test_response_is_replaced_when_it_is_copied_again(database):
         "fingerprint": "f",
         "expires": expires,
     }
-    records.write([record | {"answer": '{"status": 201}'}])
-    records.write([record | {"answer": '{"status": 200}'}])
+    records.write([record | {"answer": {"id": "p1"}}])
+    records.write([record | {"answer": {"id": "p2"}}])
     [[copied]] = records.read_since(None)
-    assert copied == record | {"answer": '{"status": 200}'}
+    assert copied == record | {"answer": {"id": "p2"}}
+
+
+def test_responses_of_erased_users_are_not_stored(database):
+    records = IdempotencyRecords(database, "/api/users", utc_now, lock_erased)
+    ann, bob = "019abf2e-5f40-7c31-9d1e-0a4b7c2d9e01", "019abf2e-5f40-7c31-9d1e-0a4b7c2d9e02"
+    with database.writing() as session:
+        anonymise(session, ann, 2, utc_now())
+    expires = int((utc_now() + timedelta(hours=1)).timestamp())
+    head = {"kind": "answer", "fingerprint": "f", "expires": expires}
+    records.write(
+        [
+            head | {"scope": f"{ann} /api/users k1", "answer": {"id": "p1", "author": "Ann"}},
+            head | {"scope": "newcomer ann /api/users k2", "answer": {"id": ann}},
+            head | {"scope": f"{bob} /api/users k3", "answer": {"id": "p2"}},
+            head | {"scope": "newcomer bob /api/users k4", "answer": {"id": bob}},
+        ]
+    )
+    [stored] = records.read_since(None)
+    assert [one["scope"].rsplit(" ")[-1] for one in stored] == ["k3", "k4"]
 
 
 def test_next_write_deletes_expired_responses(database):

@@ -6,7 +6,8 @@ at least `id` and `version`. The target stores it unless it has the same or a ne
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -132,11 +133,18 @@ def delete_all_items(database: Database, tables: Iterable[Table]) -> int:
 
 
 class IdempotencyRecords:
-    """Records of idempotency responses, in a table of `chassis.idempotency.store`."""
+    """Records of idempotency responses, in a table of `chassis.idempotency.store`.
 
-    def __init__(self, database: Database, table: Table) -> None:
+    `permission` builds the check that a record may be stored. The other side may learn later than
+    this one that the owner of a key was erased, so it may still have their responses.
+    """
+
+    def __init__(
+        self, database: Database, table: Table, permission: Callable[[Record], Action]
+    ) -> None:
         self._db = database
         self._table = table.name
+        self._permission = permission
 
     def read_since(self, since: datetime | None) -> Iterator[list[Record]]:
         """Yield the responses stored since then."""
@@ -153,16 +161,42 @@ class IdempotencyRecords:
                 return
 
     def write(self, records: Iterable[Record]) -> None:
-        """Store responses."""
-        items = [
-            _item_key(record["scope"])
-            | {name: record[name] for name in ("fingerprint", "answer", "expires")}
-            for record in records
-            if record["kind"] == "answer"
-        ]
-        write_in_batches(
-            self._db, (([self._db.put(self._table, item)], item_size(item)) for item in items)
-        )
+        """Store responses, as far as it is permitted."""
+        by_check = dict[str, tuple[Action, list[Item]]]()
+        for record in records:
+            if record["kind"] == "answer":
+                item = _item_key(record["scope"]) | {
+                    name: record[name] for name in ("fingerprint", "answer", "expires")
+                }
+                check = self._permission(record)
+                # A transaction has only one action on each item, so one check for all of an owner.
+                name = json.dumps(check.request, sort_keys=True)
+                by_check.setdefault(name, (check, []))[1].append(item)
+        for check, items in by_check.values():
+            sized = ((item, item_size(item)) for item in items)
+            for portion in batched(sized, MAX_ACTIONS - 1, MAX_BYTES):
+                puts = [self._db.put(self._table, item) for item, _ in portion]
+                with suppress(TransactionCanceled):
+                    self._db.transact([*puts, check])
+
+    def delete_about(self, ids: Collection[str]) -> None:
+        """Delete the responses that tell of some things, whoever their owners are."""
+        if not ids:
+            return
+        after: Item | None = None
+        while True:
+            items, after = self._db.scan(self._table, after)
+            found = [item for item in items if item["answer"].get("id") in ids]
+            keys = [{name: one[name] for name in ("owner_id", "request_key")} for one in found]
+            self._db.delete_items(self._table, keys)
+            if after is None:
+                return
+
+
+def scope_owner(record: Record) -> str:
+    """Return the owner of the idempotency key of a response's record."""
+    owner: str = record["scope"].rsplit(" ", 2)[0]
+    return owner
 
 
 def _item_key(scope: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from forum.posts.state import PostState
 from forum.threads.admission import MovedThreadAdmission
 from forum.threads.models import ThreadRow
 from forum.users.actors import ReplicaActors
+from forum.users.persistence import lock_erased
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,14 @@ class PostRecords:
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys."""
-        yield from IdempotencyRecords(self.database, "/api/posts", self.clock).read_since(since)
+        yield from self._responses().read_since(since)
 
     def write_auxiliary(self, records: Sequence[Record]) -> None:
         """Store responses to idempotency keys."""
-        IdempotencyRecords(self.database, "/api/posts", self.clock).write(records)
+        self._responses().write(records)
+
+    def _responses(self) -> IdempotencyRecords:
+        return IdempotencyRecords(self.database, "/api/posts", self.clock, lock_erased)
 
 
 def _known() -> Select[PostRow, bool]:

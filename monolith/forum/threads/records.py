@@ -16,7 +16,7 @@ from forum.threads.events import event_data
 from forum.threads.models import ThreadRow
 from forum.threads.persistence import mark_deleted, upsert
 from forum.threads.state import DeletedThreadState, ThreadState
-from forum.users.persistence import insert_placeholder
+from forum.users.persistence import insert_placeholder, lock_erased
 from forum.users.rules import FORMER_MEMBER
 
 
@@ -83,11 +83,14 @@ class ThreadRecords:
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys."""
-        yield from IdempotencyRecords(self.database, "/api/threads", self.clock).read_since(since)
+        yield from self._responses().read_since(since)
 
     def write_auxiliary(self, records: Sequence[Record]) -> None:
         """Store responses to idempotency keys."""
-        IdempotencyRecords(self.database, "/api/threads", self.clock).write(records)
+        self._responses().write(records)
+
+    def _responses(self) -> IdempotencyRecords:
+        return IdempotencyRecords(self.database, "/api/threads", self.clock, lock_erased)
 
 
 def _known() -> Select[ThreadRow]:

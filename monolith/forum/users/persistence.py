@@ -1,9 +1,10 @@
 """Rows of users in the replica, written by version."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis import codec
@@ -87,6 +88,15 @@ def anonymise(session: Session, user_id: str, version: int, now: datetime) -> bo
     session.execute(delete(Credential).where(Credential.user_id == user_id))
     forget_responses(session, user_id)
     return done is not None
+
+
+def lock_erased(session: Session, user_ids: Collection[str]) -> frozenset[str]:
+    """Return which of some users were erased; none is erased until the end of the transaction."""
+    mine = UserRow.id.in_(sorted(user_ids))
+    found = session.execute(
+        select(UserRow.id, UserRow.erased).where(mine).order_by(UserRow.id).with_for_update()
+    )
+    return frozenset(user_id for user_id, erased in found if erased)
 
 
 def forget_responses(session: Session, user_id: str) -> None:

@@ -19,7 +19,7 @@ from forum.outbox import outbox_row
 from forum.ownership.state import MONOLITH
 from forum.users.events import FORGOTTEN, event_data
 from forum.users.models import Credential, ErasureRow, UserRow
-from forum.users.persistence import anonymise, upsert
+from forum.users.persistence import anonymise, lock_erased, upsert
 from forum.users.rules import username_key
 from forum.users.state import UserState
 
@@ -93,7 +93,7 @@ class UserRecords:
 
     def read_auxiliary(self, since: datetime | None) -> Iterator[list[Record]]:
         """Read responses to idempotency keys, and erasures unfinished or finished since then."""
-        yield from IdempotencyRecords(self.database, "/api/users", self.clock).read_since(since)
+        yield from self._responses().read_since(since)
         recent = [ErasureRow.finished_at >= since] if since else []
         query = select(ErasureRow).where(or_(ErasureRow.finished_at.is_(None), *recent))
         with self.database.reading() as session:
@@ -114,7 +114,7 @@ class UserRecords:
 
         The forum itself has already removed the users.
         """
-        IdempotencyRecords(self.database, "/api/users", self.clock).write(records)
+        self._responses().write(records)
         with self.database.writing() as session:
             for record in (one for one in records if one["kind"] == "erasure"):
                 left = sorted(set(record["waiting_for"]) - {MONOLITH})
@@ -124,6 +124,9 @@ class UserRecords:
                     .where(ErasureRow.user_id == record["id"])
                     .values(waiting_for=left, finished_at=None if left else finished)
                 )
+
+    def _responses(self) -> IdempotencyRecords:
+        return IdempotencyRecords(self.database, "/api/users", self.clock, lock_erased)
 
     def _make_older(self, session: Session, record: Record) -> None:
         """Let a record replace the stored user, whatever the versions are."""

@@ -5,11 +5,14 @@ from itertools import permutations
 
 import pytest
 
+from chassis.clock import utc_now
 from chassis.messaging.events import MalformedEvent
 from tests.support import schemas
 from tests.support.event_factory import user_event
 from tests.support.service import walk
 from threads import events
+from threads.dynamodb.records import ThreadRecords
+from threads.dynamodb.user_replica import UserReplica
 
 PATH = "/api/threads"
 PERSON = (events.USER_REGISTERED, events.USER_UPDATED, events.USER_SUSPENDED)
@@ -171,6 +174,32 @@ def test_erased_user_leaves_no_stored_response(client, ada, bob, tell, database)
     tell(user_event(ada, 2, "user.erased"))
     stored, _ = database.scan("threads-responses", None)
     assert [item["owner_id"] for item in stored] == [bob.id]
+
+
+def test_move_brings_no_response_of_an_erased_user(ada, bob, tell, database):
+    records = ThreadRecords(database, utc_now)
+    tell(user_event(ada, 2, "user.erased"))
+    head = {"kind": "answer", "fingerprint": "f", "expires": 2**31, "answer": {"id": "x"}}
+    keys = [(one.id, f"k{number}") for number in (1, 2) for one in (ada, bob)]
+    records.write_auxiliary([head | {"scope": f"{one} /api/threads {key}"} for one, key in keys])
+    stored, _ = database.scan("threads-responses", None)
+    assert {item["owner_id"] for item in stored} == {bob.id}
+    assert len(stored) == 2
+
+
+def test_response_that_a_move_brings_during_an_erasure_is_deleted(ada, tell, database, monkeypatch):
+    records, tombstone = ThreadRecords(database, utc_now), UserReplica.tombstone
+    scope = f"{ada.id} /api/threads k1"
+    head = {"kind": "answer", "fingerprint": "f", "expires": 2**31, "answer": {"id": "x"}}
+
+    def move_meanwhile(self, event):
+        records.write_auxiliary([head | {"scope": scope}])
+        assert database.scan("threads-responses", None)[0]
+        return tombstone(self, event)
+
+    monkeypatch.setattr(UserReplica, "tombstone", move_meanwhile)
+    tell(user_event(ada, 2, "user.erased"))
+    assert database.scan("threads-responses", None) == ([], None)
 
 
 def test_forgotten_event_is_published_exactly_once(ada, tell, recorded):

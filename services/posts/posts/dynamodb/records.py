@@ -12,9 +12,11 @@ from chassis.ownership.records import (
     IdempotencyRecords,
     Record,
     item_size,
+    scope_owner,
     write_in_batches,
 )
 from posts.dynamodb import items, tables
+from posts.dynamodb.user_replica import UserReplica
 
 POSTS, LOCATIONS, THREADS = tables.POSTS.name, tables.LOCATIONS.name, tables.THREADS.name
 
@@ -24,7 +26,10 @@ class PostRecords:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._responses = IdempotencyRecords(database, tables.IDEMPOTENCY)
+        users = UserReplica(database)
+        self._responses = IdempotencyRecords(
+            database, tables.IDEMPOTENCY, lambda record: users.require_present(scope_owner(record))
+        )
 
     def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
         """Read a page of posts; those of deleted threads are tombstones."""

@@ -12,8 +12,15 @@ from typing import Any
 from chassis.clock import Clock
 from chassis.dynamodb.database import Action, Database, Item
 from chassis.dynamodb.versioned_items import NEWER
-from chassis.ownership.records import IdempotencyRecords, Record, item_size, write_in_batches
+from chassis.ownership.records import (
+    IdempotencyRecords,
+    Record,
+    item_size,
+    scope_owner,
+    write_in_batches,
+)
 from threads.dynamodb import items, tables
+from threads.dynamodb.user_replica import UserReplica
 from threads.model import title_words
 
 THREADS, WORDS = tables.THREADS.name, tables.WORDS.name
@@ -26,7 +33,10 @@ class ThreadRecords:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._db = database
         self._clock = clock
-        self._responses = IdempotencyRecords(database, tables.IDEMPOTENCY)
+        users = UserReplica(database)
+        self._responses = IdempotencyRecords(
+            database, tables.IDEMPOTENCY, lambda record: users.require_present(scope_owner(record))
+        )
 
     def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
         """Read a page of threads, deleted ones too."""

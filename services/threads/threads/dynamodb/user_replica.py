@@ -79,6 +79,11 @@ class UserReplica:
         """
         return self._items.put(_of_event(event) | ERASED)
 
+    def require_present(self, user_id: str) -> Action:
+        """Build the check that a user was not erased, as far as it is known here."""
+        present = "attribute_not_exists(id) OR erased = :no"
+        return self._db.condition_check(*self.key(user_id), present, no=False)
+
     def project(self, record: Record) -> Record:
         """Return the item of a user, from their owner's record."""
         state = ERASED if record["erased"] else {name: record[name] for name in ERASED}

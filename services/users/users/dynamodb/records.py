@@ -26,7 +26,7 @@ class UserRecords:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._responses = IdempotencyRecords(database, tables.IDEMPOTENCY)
+        self._responses = IdempotencyRecords(database, tables.IDEMPOTENCY, self._require_present)
 
     def read_page(self, after: str, limit: int) -> tuple[list[Record], str | None]:
         """Read a page: first of users, then of erased ones."""
@@ -56,6 +56,8 @@ class UserRecords:
             self._free_names(before.values())
             wanted = (record for record in erased if record["id"] in portion)
             write_in_batches(self._db, [([one], 0) for each in wanted for one in self._erase(each)])
+        # Their registration's response may have been copied before; from now on, none is.
+        self._responses.delete_about({record["id"] for record in erased})
         live = [self._put(one, force=force) for one in records if not one["erased"]]
         write_in_batches(self._db, live)
 
@@ -96,6 +98,11 @@ class UserRecords:
             if record["kind"] == "erasure":
                 item = {name: value for name, value in record.items() if name != "kind"}
                 self._db.put_item_if(ERASURES, item, "")
+
+    def _require_present(self, record: Record) -> Action:
+        """Build the check that the user of a registration's response was not erased."""
+        key = {"id": record["answer"]["id"]}
+        return self._db.condition_check(ERASURES, key, "attribute_not_exists(id)")
 
     def _put(self, record: Record, *, force: bool) -> tuple[list[Action], int]:
         item = items.from_record(record)
