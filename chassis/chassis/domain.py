@@ -8,6 +8,7 @@ from chassis.dynamodb.database import Database
 from chassis.dynamodb.tables import Table
 from chassis.messaging.dynamodb_outbox import DynamoOutbox, outbox_table
 from chassis.messaging.subscriptions import Subscription
+from chassis.ownership.index_check import IndexCheck
 from chassis.ownership.records import RecordStore, Replica
 from chassis.ownership.state import OwnershipStore
 
@@ -41,6 +42,9 @@ class Domain:
 
     record_store: Callable[[Database], RecordStore]
     """Builds the store of the domain's records for a move."""
+
+    index_check: Callable[[Database], IndexCheck]
+    """Builds the comparison of the entries that are derived from the records."""
 
     acknowledged_event_types: tuple[str, ...] = ()
     """Events with which the service confirms events of other domains."""

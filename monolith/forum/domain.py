@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.clock import Clock
+from chassis.ownership.index_check import IndexCheck
 from forum.database import Database
 from forum.ownership.records import MonolithRecordStore
 
@@ -21,6 +22,12 @@ class Domain:
 
     record_store: Callable[[Database, Clock], MonolithRecordStore]
     """Builds the store of the domain's rows for a move."""
+
+    index_check: Callable[[Database], IndexCheck] | None = None
+    """Builds the comparison of the entries that are derived from the rows, if there are any."""
+
+    replica_has_index: bool = False
+    """Whether the rows have these entries also while they are a replica."""
 
     may_lack_deleted: bool = False
     """Whether the monolith's replica may lack a record deleted before its events arrived."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chassis.dynamodb.database import Item
+from chassis.dynamodb.database import Database, Item
 from chassis.ownership.records import TOMBSTONE, Record, delete_all_items
 from chassis.ownership.state import ownership_table
 from extraction.tests.conftest import MakeForum
@@ -17,6 +17,7 @@ from recovery.__main__ import main as command
 from recovery.holders import find_holders
 from recovery.reconcile import RESTORED, Reconciliation, Report, raise_versions
 from tests.support.dynamo import Dynamo
+from threads.model import title_words
 
 STAGES = [stage for stage in stages.all_stages() if stage]
 BEGINNING = (*["register_user"] * 3, *["start_thread"] * 3, *["write_post"] * 8, "edit_post")
@@ -103,6 +104,68 @@ def test_wrong_count_is_corrected(forum: LiveForum) -> None:
     [found] = reconcile(forum, repair=True).differences
     assert found.problem.startswith("post_count is 99, not ")
     history.check_settled()
+
+
+def test_damaged_entries_are_named_and_repaired(forum: LiveForum) -> None:
+    history = begin(forum, *BEGINNING, *LATER, "erase_user", "delete_thread")
+    damaged = damage_entries(forum, history)
+    for repair in (False, True):
+        found = reconcile(forum, repair=repair).differences
+        for domain, one, component, problem in damaged:
+            said = [
+                difference.problem
+                for difference in found
+                if (difference.domain, difference.id, difference.component)
+                == (domain, one, component)
+            ]
+            assert problem in "; ".join(said)
+    forum.settle()
+    assert reconcile(forum, repair=False).differences == []
+    history.check_settled()
+
+
+@pytest.mark.parametrize("repair", [False, True], ids=["compared", "repaired"])
+def test_record_that_changes_meanwhile_is_compared_again(
+    make_forum: MakeForum, monkeypatch: pytest.MonkeyPatch, repair: bool
+) -> None:
+    forum = make_forum(frozenset(stages.DOMAINS))
+    history = begin(forum)
+    # Between a record and its entry: each write changes both.
+    changes = {
+        "users-names": ["erase_user"],
+        "threads-words": ["rename_thread"],
+        "posts-places": ["delete_thread"],
+    }
+    read = Database.get_items
+
+    def change_first(self: Database, *wanted: Any, **options: Any) -> Any:
+        if self is forum.endpoints.dynamo and wanted and changes.get(wanted[0][0]):
+            history.write(changes[wanted[0][0]].pop(), 0, 0)
+            forum.settle()
+        return read(self, *wanted, **options)
+
+    monkeypatch.setattr(Database, "get_items", change_first)
+    assert reconcile(forum, repair=repair).differences == []
+    assert changes == {"users-names": [], "threads-words": [], "posts-places": []}
+    forum.settle()
+    history.check_settled()
+    forum.close()
+
+
+def test_username_of_two_users_is_named_and_left_alone(make_forum: MakeForum) -> None:
+    forum = make_forum(frozenset(stages.DOMAINS))
+    history = begin(forum)
+    database = forum.endpoints.dynamo
+    first, second = [
+        one for one, user in history.records["users"].items() if user["username"] != "mona"
+    ][:2]
+    name = history.records["users"][first]["username"]
+    database.transact([database.update_fields("users", {"id": second}, {"username": name})])
+    found = [one for one in reconcile(forum, repair=True).differences if one.component == "users"]
+    assert any(f"username {name!r} is also that of {first}" in str(one) for one in found)
+    claim = database.get("users-names", {"name": name})
+    assert claim == {"name": name, "id": first}
+    forum.close()
 
 
 @pytest.mark.parametrize("domain", stages.DOMAINS)
@@ -245,3 +308,88 @@ def put_back(forum: LiveForum, domain: str, backup: dict[str, list[Item]]) -> No
     for name, items in backup.items():
         for item in items:
             database.put_item_if(name, item, "")
+
+
+Damage = tuple[str, str, str, str]
+"""A domain, the id of a record, a component, and a part of what reconciliation should say."""
+
+
+def damage_entries(forum: LiveForum, history: History) -> list[Damage]:
+    """Damage an entry of each kind at its component; return what was done."""
+    done = list[Damage]()
+    for domain, damage in (
+        ("users", _damage_users),
+        ("threads", _damage_threads),
+        ("posts", _damage_posts),
+    ):
+        live = [
+            (one, record)
+            for one, record in sorted(everything(forum, domain).items())
+            if TOMBSTONE not in record and not record.get("erased") and not record.get("deleted")
+        ]
+        if domain in forum.extracted:
+            done += damage(forum.endpoints.dynamo, live)
+    with forum.endpoints.sql.engine.begin() as connection:
+        run = connection.exec_driver_sql
+        if "users" not in forum.extracted:
+            [(one, name)] = run("SELECT id, username_key FROM users WHERE username_key = 'mona'")
+            run("UPDATE users SET username_key = NULL WHERE id = ?", (one,))
+            done.append(("users", one, MONOLITH, f"username {name!r} is not claimed"))
+            [(gone,)] = run("SELECT id FROM users WHERE erased")
+            run("UPDATE users SET username_key = 'gone' WHERE id = ?", (gone,))
+            done.append(("users", gone, MONOLITH, "username 'gone' is claimed, but not the user's"))
+        (one, word) = run("SELECT thread_id, word FROM thread_words ORDER BY 1, 2").all()[0]
+        run("DELETE FROM thread_words WHERE thread_id = ? AND word = ?", (one, word))
+        done.append(("threads", one, MONOLITH, f"not found by {word}"))
+        [(gone,)] = run("SELECT id FROM threads WHERE deleted AND version > 0 LIMIT 1")
+        run("INSERT INTO thread_words (word, thread_id) VALUES ('stray', ?)", (gone,))
+        done.append(("threads", gone, MONOLITH, "found by stray"))
+    return done
+
+
+def _damage_users(database: Database, live: list[tuple[str, Record]]) -> list[Damage]:
+    (first, ann), (second, bob), *_ = live
+    database.delete_items("users-names", [{"name": ann["username"]}])
+    database.put_items("users-names", [{"name": bob["username"], "id": "nobody"}])
+    database.put_items("users-names", [{"name": "stray", "id": "nowhere"}])
+    shard = {"list_shard": "9"}
+    database.transact([database.update_fields("users", {"id": first}, shard)])
+    return [
+        ("users", first, "users", "index key differs: list_shard"),
+        ("users", first, "users", f"username {ann['username']!r} is not claimed"),
+        ("users", second, "users", f"username {bob['username']!r} is claimed by nobody"),
+        ("users", "nowhere", "users", "username 'stray' is claimed, but not the user's"),
+    ]
+
+
+def _damage_threads(database: Database, live: list[tuple[str, Record]]) -> list[Damage]:
+    (first, one), (second, _), *_ = live
+    [word, *_] = sorted(title_words(one["title"]))
+    database.delete_items("threads-words", [{"word": word, "thread_id": first}])
+    strays = [{"word": "stray", "thread_id": second}, {"word": "lost", "thread_id": "nowhere"}]
+    database.put_items("threads-words", strays)
+    key = {"activity_key": "9999#wrong"}
+    database.transact([database.update_fields("threads", {"id": first}, key)])
+    return [
+        ("threads", first, "threads", f"not found by {word}"),
+        ("threads", first, "threads", "index key differs: activity_key"),
+        ("threads", second, "threads", "found by stray"),
+        ("threads", "nowhere", "threads", "found by lost"),
+    ]
+
+
+def _damage_posts(database: Database, live: list[tuple[str, Record]]) -> list[Damage]:
+    (first, _), (second, other), (third, _), *_ = live
+    database.delete_items("posts-places", [{"id": first}])
+    database.put_items("posts-places", [{"id": second, "thread_id": "elsewhere"}])
+    database.put_items("posts-places", [{"id": "nowhere", "thread_id": other["thread_id"]}])
+    for post, record in live:
+        if post == third:
+            key = {"thread_id": record["thread_id"], "id": third}
+            database.transact([database.update_fields("posts", key, {"author_id": "somebody"})])
+    return [
+        ("posts", first, "posts", "not located"),
+        ("posts", second, "posts", "located in thread elsewhere"),
+        ("posts", third, "posts", "index key differs: author_id"),
+        ("posts", "nowhere", "posts", f"located in thread {other['thread_id']}, but not there"),
+    ]

@@ -2,6 +2,7 @@
 
 from forum.domain import Domain
 from forum.threads import events
+from forum.threads.index_check import ThreadIndexCheck
 from forum.threads.records import ThreadRecords
 
 DOMAIN = Domain(
@@ -9,5 +10,7 @@ DOMAIN = Domain(
     label="threads",
     event_types=events.ALL,
     record_store=ThreadRecords,
+    index_check=ThreadIndexCheck,
+    replica_has_index=True,
     may_lack_deleted=True,
 )

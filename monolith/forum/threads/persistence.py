@@ -26,7 +26,7 @@ def require_thread(session: Session, thread_id: str, *, locked: bool = False) ->
     Raises:
         NotFound: there is no such thread.
     """
-    row = _locked(session, thread_id) if locked else session.get(ThreadRow, thread_id)
+    row = lock_thread(session, thread_id) if locked else session.get(ThreadRow, thread_id)
     if row is None or row.deleted:
         raise no_such_thread()
     return row
@@ -72,7 +72,7 @@ def index_title(session: Session, thread_id: str, title: str) -> None:
     )
 
 
-def _locked(session: Session, thread_id: str) -> ThreadRow | None:
+def lock_thread(session: Session, thread_id: str) -> ThreadRow | None:
     """Lock a thread's row and return its current state."""
     # Without its author: PostgreSQL, after waiting for the row, would look up the new row's author
     # among the old row's, and find none if a placeholder was replaced in the meantime.
@@ -110,7 +110,7 @@ def _put(
     added = insert_into(session, ThreadRow).values(new).on_conflict_do_nothing()
     if session.execute(added.returning(ThreadRow.id)).first():
         return True
-    row = _locked(session, thread_id)
+    row = lock_thread(session, thread_id)
     if row is None or row.version >= version:
         return False
     for name, value in state.items():

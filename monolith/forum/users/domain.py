@@ -2,6 +2,7 @@
 
 from forum.domain import Domain
 from forum.users import events
+from forum.users.index_check import UserIndexCheck
 from forum.users.records import UserRecords
 
 DOMAIN = Domain(
@@ -9,5 +10,6 @@ DOMAIN = Domain(
     label="accounts",
     event_types=events.ALL,
     record_store=UserRecords,
+    index_check=UserIndexCheck,
     acknowledgement_types=(events.FORGOTTEN,),
 )

@@ -3,6 +3,7 @@
 from chassis.domain import Domain
 from posts import events
 from posts.dynamodb import tables
+from posts.dynamodb.index_check import PostIndexCheck
 from posts.dynamodb.records import PostRecords
 from posts.dynamodb.thread_replica import ThreadReplica
 from posts.dynamodb.user_replica import UserReplica
@@ -23,6 +24,7 @@ DOMAIN = Domain(
         *(events.THREAD_CREATED, events.THREAD_UPDATED, events.THREAD_DELETED),
     ),
     record_store=PostRecords,
+    index_check=PostIndexCheck,
     replicas={"users": UserReplica, "threads": ThreadReplica},
     peers=("threads",),
 )

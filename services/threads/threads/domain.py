@@ -4,6 +4,7 @@ from chassis.clock import utc_now
 from chassis.domain import Domain
 from threads import events
 from threads.dynamodb import tables
+from threads.dynamodb.index_check import ThreadIndexCheck
 from threads.dynamodb.post_counter import PostCounter
 from threads.dynamodb.records import ThreadRecords
 from threads.dynamodb.user_replica import UserReplica
@@ -24,6 +25,7 @@ DOMAIN = Domain(
         *(events.POST_CREATED, events.POST_UPDATED, events.POST_DELETED),
     ),
     record_store=lambda database: ThreadRecords(database, utc_now),
+    index_check=ThreadIndexCheck,
     replicas={
         "users": UserReplica,
         "posts": lambda database: PostCounter(database, utc_now),

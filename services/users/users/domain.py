@@ -3,6 +3,7 @@
 from chassis.domain import Domain
 from users import events
 from users.dynamodb import tables
+from users.dynamodb.index_check import UserIndexCheck
 from users.dynamodb.records import UserRecords
 
 DOMAIN = Domain(
@@ -14,5 +15,6 @@ DOMAIN = Domain(
     event_types=(events.REGISTERED, events.UPDATED, events.SUSPENDED, events.ERASED),
     consumed_event_types=(events.FORGOTTEN,),
     record_store=UserRecords,
+    index_check=UserIndexCheck,
     signs_sessions=True,
 )
