@@ -40,7 +40,11 @@ class LocalDeployment:
             msg = "The forum is not running; start it with `make run EXTRACTED=`."
             raise DeploymentError(msg)
         initial = stages.parse(holder["extracted"])
-        self._local = with_current_stage(RunConfig(initial, holder["ports"], var_folder(environ)))
+        config = RunConfig(initial, holder["ports"], var_folder(environ))
+        # A forum that an earlier revision started does not describe them.
+        self._local = with_current_stage(
+            replace(config, proxied_ports=holder.get("proxied_ports", {}))
+        )
         self._gateway = GatewayProbe(self._local.url(GATEWAY))
         # The extraction is one of the forum's programs and gets the same environment.
         settings = process_specs.component_environment(self._local, stages.MONOLITH)

@@ -40,7 +40,7 @@ def main() -> int:
     try:
         config = read_config(os.environ)
         lock = Lock(config.var)
-        _take(lock, config)
+        take_lock(lock, config)
         try:
             if problems := port_check.find_conflicts(config, config.servers):
                 raise SettingsError("\n".join(problems))
@@ -52,8 +52,17 @@ def main() -> int:
         return 1
 
 
-def _take(lock: Lock, config: RunConfig) -> None:
-    description = {"extracted": stages.as_setting(config.data_stage), "ports": dict(config.ports)}
+def take_lock(lock: Lock, config: RunConfig) -> None:
+    """Take the lock of a run's folder, and describe the run to other programs.
+
+    Raises:
+        SettingsError: another forum runs from there.
+    """
+    description = {
+        "extracted": stages.as_setting(config.data_stage),
+        "ports": dict(config.ports),
+        "proxied_ports": dict(config.proxied_ports),
+    }
     holder = lock.holder() or {}
     if holder and not _exists(holder["pid"]):
         console.say("Waiting for the previous run to stop ...")
