@@ -136,6 +136,21 @@ def test_relays_marking_the_same_events_do_not_block_each_other(outbox, record, 
     assert outbox.load_unpublished(10) == []
 
 
+def test_relays_deleting_the_same_events_do_not_block_each_other(outbox, record, database, now):
+    record(3)
+    expired = outbox.load_unpublished(10)
+    outbox.mark_published(expired)
+    now.now += RETENTION + timedelta(seconds=1)
+    with database.reading() as other:
+        # Another relay is about to delete the first one.
+        other.scalars(
+            select(OutboxRow).where(OutboxRow.id == expired[0].id).with_for_update()
+        ).one()
+        outbox.mark_published([])
+    with database.reading() as session:
+        assert session.scalars(select(OutboxRow.id)).all() in ([], [expired[0].id])
+
+
 def test_latest_heartbeat_is_kept(outbox):
     assert outbox.last_heartbeat() is None
     for number in range(2):

@@ -45,6 +45,13 @@ def test_threads_are_found_by_all_their_words_newest_first(client, q, titles):
     assert found(client, q, sort="newest", limit=1) == titles
 
 
+@pytest.mark.parametrize(("q", "count"), [("monolith", 3), ("the monolith", 3), ("wide", 1)])
+@pytest.mark.usefixtures("library")
+def test_full_last_page_of_a_search_has_no_next_one(client, q, count):
+    answer = client.get(PATH, query_string={"q": q, "limit": count})
+    assert (len(answer.json["items"]), answer.json["next"]) == (count, None)
+
+
 @pytest.mark.usefixtures("library")
 def test_empty_search_lists_everything(client):
     assert len(found(client, "")) == 6
