@@ -154,7 +154,7 @@ class ComposeData:
             print(message)
         wanted = required_services(stage.services)
         self.project.down(sorted(set(required_services(stages.DOMAINS)) - set(wanted)))
-        self.project.up_and_wait([GATEWAY, stages.MONOLITH, *wanted])
+        self.project.up_and_wait([GATEWAY, stages.MONOLITH, *wanted], stage.services)
 
     def _with_data(self, action: str, source: IO[bytes] | None = None) -> None:
         """Run an action on the services' data while Dynoxide does not run."""

@@ -44,10 +44,10 @@ class ComposeProject:
         where = ("-p", self.name, "--project-directory", str(self.folder))
         return ["docker", "compose", *where, *files, *env_files, "--progress", "quiet", *arguments]
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, profiles: str = _PROFILES) -> dict[str, str]:
         """Return the environment of that command: the same forum, with all services enabled."""
         setting = stages.as_setting(self.extracted)
-        return os.environ | {"EXTRACTED": setting, "COMPOSE_PROFILES": _PROFILES}
+        return os.environ | {"EXTRACTED": setting, "COMPOSE_PROFILES": profiles}
 
     def up(self, names: Sequence[str]) -> None:
         """Start containers that do not run, without touching others; raise DeploymentError."""
@@ -68,14 +68,17 @@ class ComposeProject:
         if wanted := sorted(names):
             self._run("stop", *wanted)
 
-    def up_and_wait(self, names: Sequence[str]) -> None:
+    def up_and_wait(self, names: Sequence[str], services: Iterable[str] = ()) -> None:
         """Start containers after those they depend on, and wait until all are healthy.
 
+        The gateway depends on each of the forum's services that is enabled: these `services` are.
+
         Raises:
-            DeploymentError: one is not.
+            DeploymentError: one is not healthy.
         """
         self._build_what_is_missing(names)
-        self._run("up", "--detach", "--no-recreate", "--wait", *names)
+        started = ("up", "--detach", "--no-recreate", "--wait", *names)
+        self._run(*started, profiles=",".join(services))
 
     def execute(
         self, *arguments: str, source: IO[bytes] | None = None, target: IO[bytes] | None = None
@@ -110,10 +113,10 @@ class ComposeProject:
             sys.stdout.flush()
             self._run("build", "--quiet", *missing)
 
-    def _run(self, *arguments: str) -> str:
+    def _run(self, *arguments: str, profiles: str = _PROFILES) -> str:
         done = subprocess.run(
             self.command(*arguments),
-            env=self.environment(),
+            env=self.environment(profiles),
             capture_output=True,
             text=True,
             check=False,

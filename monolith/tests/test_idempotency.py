@@ -61,7 +61,7 @@ def test_unexpired_responses_of_a_path_are_read_in_pages(database, monkeypatch, 
             key = IdempotencyKey("019abf2e", "/api/posts", f"key-{number}", "f")
             store_response(session, key, {"number": number}, NOW)
         store_response(session, IdempotencyKey("u", "/api/threads", "key", "f"), {}, NOW)
-    records = IdempotencyRecords(database, "/api/posts", lambda: NOW)
+    records = IdempotencyRecords(database, "/api/posts", lambda: NOW, lock_erased)
     pages = list(records.read_since(None))
     assert [record["answer"] for page in pages for record in page] == [
         {"number": number} for number in range(count)
@@ -76,7 +76,7 @@ def test_responses_are_read_from_a_time_on_and_while_they_last(database):
             store_response(session, key, {}, NOW + timedelta(seconds=seconds))
 
     def read(at, since):
-        records = IdempotencyRecords(database, "/api/posts", lambda: at)
+        records = IdempotencyRecords(database, "/api/posts", lambda: at, lock_erased)
         return [
             record["scope"].split()[-1] for page in records.read_since(since) for record in page
         ]

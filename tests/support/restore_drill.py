@@ -49,6 +49,10 @@ class Forum:
         count: int = self.ask("GET", f"/api/threads/{thread}").json()["post_count"]
         return count
 
+    def back_up(self) -> str:
+        """Back up the forum; return the folder."""
+        return self.recover("backup").rsplit(" ", 1)[1].strip().removesuffix(".")
+
     def recover(self, *command: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "recovery", *command],
@@ -74,7 +78,7 @@ def run_drill(forum: Forum, restore: Callable[..., Any], domain: str = "") -> No
     kept = forum.create("/api/posts", ada_token, thread_id=thread, body="kept")["id"]
     forum.create("/api/posts", bob_token, thread_id=thread, body="by bob")
     wait_until(lambda: forum.count(thread) == 2, PATIENCE)
-    folder = forum.recover("backup").rsplit(" ", 1)[1].strip().removesuffix(".")
+    folder = forum.back_up()
     backed_up = time.monotonic()
 
     edited = forum.ask("PATCH", f"/api/posts/{kept}", ada_token, json={"body": "edited"})
