@@ -107,7 +107,9 @@ class MovingForum:
         assert code == 0, f"seed {self.seed}:\n{output}"
         return self._note(what, domain, at, time.monotonic() - began, writes, output, 0)
 
-    def move_under_kills(self, what: str, domain: str, killed: Sequence[str]) -> Moved:
+    def move_under_kills(
+        self, what: str, domain: str, killed: Sequence[str], most_kills: int = MOST_KILLS
+    ) -> Moved:
         """Move a domain while the extraction and components are killed repeatedly."""
         at, writes, told, kills = time.monotonic(), self.ledger.writes, "", 0
         while True:
@@ -116,9 +118,9 @@ class MovingForum:
             end = time.monotonic() + self.rng.uniform(0.3, 14)
             while process.poll() is None and time.monotonic() < end:
                 time.sleep(0.02)
-                if kills < MOST_KILLS and self.rng.random() < 0.004:
+                if kills < most_kills and self.rng.random() < 0.004:
                     kills += self._kill(self.rng.choice([*killed, domain]))
-            if process.poll() is None and kills < MOST_KILLS:
+            if process.poll() is None and kills < most_kills:
                 process.kill()
                 kills += 1
             told += self._rest(process)
@@ -135,10 +137,13 @@ class MovingForum:
         with self.crowd.running(think):
             yield
 
-    def prove(self) -> None:
-        """Assert that all acknowledged writes are visible, and all sessions valid."""
+    def prove(self, settle_seconds: float = 60) -> None:
+        """Assert that all acknowledged writes are visible, and all sessions valid.
+
+        Events may take `settle_seconds` until they are processed.
+        """
         if self.stack.config.services:
-            settle(self.stack)
+            settle(self.stack, settle_seconds)
         wrong = Truth(self.stack, self.ledger).wrong()
         assert not wrong, f"seed {self.seed}:\n" + "\n".join(wrong[:20])
         assert not self.crowd.stale, f"seed {self.seed}: older data:\n" + "\n".join(

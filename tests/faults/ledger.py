@@ -3,6 +3,8 @@
 import threading
 from dataclasses import dataclass, field
 
+FORMER_MEMBER = "former member"
+
 
 @dataclass
 class WrittenPost:
@@ -33,7 +35,12 @@ class Ledger:
     threads: dict[str, WrittenThread] = field(default_factory=dict)
     posts: dict[str, WrittenPost] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    """The display name of each person, by id."""
+    """The display name of each person, by id; an erased one has that of all former members."""
+
+    earlier_names: dict[str, set[str]] = field(default_factory=dict)
+    """All names that each person ever had, by id."""
+
+    erased: set[str] = field(default_factory=set)
 
     writes: int = 0
     touched: set[str] = field(default_factory=set)
@@ -45,6 +52,14 @@ class Ledger:
         """Record a person's name."""
         with self._lock:
             self.names[person_id] = name
+            self.earlier_names.setdefault(person_id, set()).add(name)
+            self.writes += 1
+
+    def erasure(self, person_id: str) -> None:
+        """Record that a person was erased."""
+        with self._lock:
+            self.names[person_id] = FORMER_MEMBER
+            self.erased.add(person_id)
             self.writes += 1
 
     def thread(self, thread: WrittenThread) -> None:

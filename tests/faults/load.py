@@ -1,4 +1,6 @@
-"""A steady mixed load: people who read, write, edit, delete, rename themselves and register."""
+"""A steady mixed load: people read, write, edit, delete, rename themselves, come and go."""
+
+from __future__ import annotations
 
 import random
 import threading
@@ -49,6 +51,7 @@ class Member:
             (3, self.rename),
             (2, self.delete_thread),
             (1, self.register_another),
+            (1, self.erase_another),
         ]
 
     def read(self) -> None:
@@ -113,13 +116,24 @@ class Member:
         self._change(f"/api/users/{self.client.id}", "display_name", name)
         self.ledger.person(self.client.id, name)
 
-    def register_another(self) -> None:
+    def register_another(self) -> Member:
         """Register a new user, who writes one post."""
         newcomer = Client(self.client.url, self.client.records, self.client.stop, self.rng)
         other = Member(newcomer, self.ledger)
         name = newcomer.register()
         self.ledger.person(newcomer.id, name)
         other.reply()
+        return other
+
+    def erase_another(self) -> None:
+        """Register a new user, who writes, changes the name and erases the account."""
+        other = self.register_another()
+        other.open_thread()
+        other.rename()
+        other.reply()
+        other.edit()
+        other.client.erase()
+        self.ledger.erasure(other.client.id)
 
     def _thread(self) -> WrittenThread:
         title = f"Thread {self.rng.getrandbits(48):x}"
@@ -175,7 +189,7 @@ class Load:
             member.start()
 
     @contextmanager
-    def running(self, think: float = THINK_SECONDS) -> Iterator["Load"]:
+    def running(self, think: float = THINK_SECONDS) -> Iterator[Load]:
         """Run the load during the block; at its end, raise the errors of members."""
         self.stop.clear()
         threads = [

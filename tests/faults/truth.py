@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import requests
 
+from forum import bootstrap
+from forum.database import Base
 from infra import stages
 from tests.faults.ledger import Ledger, WrittenThread
 from tests.support.harness import Stack
 
+assert bootstrap, "importing it defines all tables of the monolith"
 PAGE = {"limit": "100"}
+LISTS = ("/", "/?sort=newest")
+THREAD_PAGES = 50
 
 
 class Truth:
@@ -34,6 +40,7 @@ class Truth:
         for thread in self._ledger.take_touched():
             found += self._thread(thread)
         found += self._names()
+        found += self._erased()
         if "posts" in self._stack.config.extracted:
             found += self._copies()
         return found
@@ -89,6 +96,51 @@ class Truth:
                         f" its author is {names[author['id']]!r}"
                     )
 
+    def _erased(self) -> Iterator[str]:
+        """Look for people who were erased: by id, in lists, on pages, and in every table."""
+        listed = {user["id"] for user in self._walk(self._page("/api/users", PAGE))}
+        shown = [one for one, thread in self._threads.items() if thread][:THREAD_PAGES]
+        paths = (*LISTS, *(f"/threads/{one}" for one in shown))
+        texts = {
+            f"page {path}": self._http.get(self._url + path, timeout=20).text for path in paths
+        }
+        texts |= self._tables()
+        for person in sorted(self._ledger.erased):
+            answer = self._http.get(f"{self._url}/api/users/{person}", timeout=20)
+            erasure = self._http.get(f"{self._url}/api/users/{person}/erasure", timeout=20)
+            if answer.status_code != 404 or person in listed:
+                yield f"user {person} was erased, and answers {answer.status_code}"
+            if erasure.status_code != 200 or erasure.json()["status"] != "erased":
+                yield f"the erasure of user {person} is not finished: {erasure.text[:200]}"
+            for name in self._ledger.earlier_names[person]:
+                yield from (
+                    f"{where} has {name!r}, the name of erased user {person}"
+                    for where, text in texts.items()
+                    if name in text
+                )
+
+    def _tables(self) -> dict[str, str]:
+        """Return the content of every table but the outboxes and the counters, which expire.
+
+        Counters of sign-ins have names that were entered, whoever has them.
+        """
+        query = self._stack.query
+        names = [table.name for table in Base.metadata.sorted_tables]
+        texts = {
+            f"the monolith's table {name}": str(query(f'SELECT * FROM "{name}"'))
+            for name in names
+            if name not in {"outbox", "sign_in_attempts"}
+        }
+        if self._stack.config.extracted:
+            dynamo = dynamo_client(self._stack)
+            for table in dynamo.list_tables()["TableNames"]:
+                domain = table.split("-")[1]
+                expiring = table.endswith(("-outbox", "-sign-ins"))
+                if domain in self._stack.config.extracted and not expiring:
+                    pages = dynamo.get_paginator("scan").paginate(TableName=table)
+                    texts[f"table {table}"] = str([page["Items"] for page in pages])
+        return texts
+
     def _copies(self) -> Iterator[str]:
         """Compare the monolith's replicas with the content at the owners."""
         query = self._stack.query
@@ -128,6 +180,12 @@ class Truth:
             seen.add(page["next"])
             path = urlsplit(answer.url).path
             answer = self._page(path, {**PAGE, "cursor": page["next"]})
+
+
+def dynamo_client(stack: Stack) -> Any:
+    """Connect to a stage's Dynoxide, past any proxy."""
+    session = boto3.Session("local", "local", region_name="eu-central-1")
+    return session.client("dynamodb", endpoint_url=stack.config.url("dynamodb"))
 
 
 def settle(stack: Stack, seconds: float = 60) -> float:

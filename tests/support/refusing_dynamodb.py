@@ -100,7 +100,11 @@ class RefusingDynamoDB(Server):
         if not operation:
             self._control(request, body)
             return
-        content = json.loads(body)
+        try:
+            content = json.loads(body)
+        except ValueError:  # its sender was killed in the middle of it
+            request.close_connection = True
+            return
         kind = self._choose(operation, content, body)
         match kind:
             case _ if kind in {CONFLICT, IN_PROGRESS, THROTTLED}:
