@@ -142,9 +142,10 @@ def judge(
         return 2
     limit = timeout or TIMEOUT_FACTOR * (time.monotonic() - began) + TIMEOUT_SECONDS
     found = list(mutants(source))
-    survivors, unexplained = 0, 0
+    survivors, unexplained, timed_out = 0, 0, 0
     for each in found:
         code = run_tests(file, each.source, config["tests"], limit)
+        timed_out += code == TIMED_OUT
         if code in FOUND:
             continue
         survivors += 1
@@ -154,7 +155,8 @@ def judge(
             _print(f"  {file}:{each.line}{remark}\n    - {each.before}\n    + {each.after}")
     score = 100 * (len(found) - survivors) // max(1, len(found))
     _print(
-        f"{name}: {score} %, {len(found) - survivors} of {len(found)} mutants found,"
+        f"{name}: {score} %, {len(found) - survivors} of {len(found)} mutants found"
+        f" ({timed_out} because the tests did not end),"
         f" {survivors - unexplained} survivors explained, {unexplained} not,"
         f" {time.monotonic() - began:.0f} s"
     )

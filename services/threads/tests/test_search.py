@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.service import pages, walk
+from threads.dynamodb import store
 
 PATH = "/api/threads"
 
@@ -50,6 +51,14 @@ def test_threads_are_found_by_all_their_words_newest_first(client, q, titles):
 def test_full_last_page_of_a_search_has_no_next_one(client, q, count):
     answer = client.get(PATH, query_string={"q": q, "limit": count})
     assert (len(answer.json["items"]), answer.json["next"]) == (count, None)
+
+
+def test_page_that_needs_several_rounds_repeats_no_thread(client, begin, monkeypatch):
+    monkeypatch.setattr(store, "BATCH", 2)
+    titles = [f"red blue {number}" for number in range(9)]
+    for title in titles:
+        begin(title)
+    assert found(client, "red blue") == titles[::-1]
 
 
 @pytest.mark.usefixtures("library")
