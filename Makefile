@@ -54,7 +54,7 @@ replay: $(VENV)/run.stamp ## republish events: make replay SINCE=10m, or redrive
 	@$(BIN)/python -m infra.runner.control replay "QUEUE=$${QUEUE-}" "SINCE=$${SINCE-}"
 
 MOVE = $(BIN)/python -m extraction
-HOW = "$${DOMAIN:?set DOMAIN to users, threads or posts}" $${PHASE:+--phase "$$PHASE"} \
+HOW = "$${DOMAIN-}" $${PHASE:+--phase "$$PHASE"} \
   $${SOAK:+--soak "$$SOAK"} $(if $(filter on,$(DRY_RUN)),--dry-run) $(if $(filter on,$(REPAIR)),--repair)
 
 extract: $(VENV)/run.stamp ## move a domain of the running forum to its service: make extract DOMAIN=posts

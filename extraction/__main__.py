@@ -40,6 +40,9 @@ _DESCRIPTIONS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     options = _parser().parse_args(arguments)
+    if options.command != STATUS and options.domain not in stages.DOMAINS:
+        sys.stderr.write(f"Set DOMAIN to {', '.join(stages.DOMAINS)}; not to {options.domain!r}.\n")
+        return 2
     console = _console()
     try:
         deployment = find_deployment()
@@ -156,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in (EXTRACT, REINTEGRATE):
         command = commands.add_parser(name)
-        command.add_argument("domain", choices=stages.DOMAINS)
+        command.add_argument("domain", help=", ".join(stages.DOMAINS))
         command.add_argument("--phase", choices=PHASES, help="run only this phase again")
         command.add_argument(
             "--dry-run", action="store_true", help="read everything, write nothing"

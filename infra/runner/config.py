@@ -167,19 +167,24 @@ def read_config(environ: Mapping[str, str]) -> RunConfig:
     var = var_folder(environ)
     if odd := _UNSUPPORTED_IN_PATHS.search(str(var)):
         problems.append(f"VAR_DIR must not contain {odd[0]!r}: {var}")
-    if (restart := environ.get("RESTART") or "off") not in _SWITCH:
-        problems.append(f"RESTART must be on or off, not {restart!r}")
+    switches = {
+        name: environ.get(name) or default for name, default in (("DEMO", "on"), ("RESTART", "off"))
+    }
+    problems += [
+        f"{name} must be on or off, not {value!r}"
+        for name, value in switches.items()
+        if value not in _SWITCH
+    ]
     proxied_ports = _parse_ports(environ, "PROXY_PORTS", problems)
     extra_instances = _parse_ports(environ, "EXTRA_INSTANCES", problems)
     if problems:
         raise SettingsError("\n".join(problems))
-    demo = environ.get("DEMO", "on") != "off"
     config = RunConfig(
         extracted,
         ports,
         var,
-        demo=demo,
-        restart=_SWITCH[restart],
+        demo=_SWITCH[switches["DEMO"]],
+        restart=_SWITCH[switches["RESTART"]],
         proxied_ports=proxied_ports,
         extra_instances=extra_instances,
     )

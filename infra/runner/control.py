@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from chassis.clock import utc_now
+from chassis.messaging.replay import UsageError, parse_since
 from infra import stages
 from infra.domains import package
 from infra.runner import process_specs
@@ -81,6 +83,8 @@ def replay(lock: Lock) -> int:
     problem = None
     if len(wanted) != 1 or not wanted.keys() <= {"QUEUE", "SINCE"}:
         problem = "Set either QUEUE=<component>, for its dead letters, or SINCE=<10m|2h|a time>."
+    elif "SINCE" in wanted and (wrong := _time_problem(wanted["SINCE"])):
+        problem = f"SINCE: {wrong}. Set an age, such as 10m or 2h, or a time."
     elif config is None:
         problem = "The forum is not running; start it with `make run`."
     elif not config.services:
@@ -94,6 +98,14 @@ def replay(lock: Lock) -> int:
     if "QUEUE" in wanted:
         return _replay(config, [wanted["QUEUE"]], ["dead-letters"])
     return _replay(config, config.components, ["since", wanted["SINCE"]])
+
+
+def _time_problem(when: str) -> str:
+    try:
+        parse_since(when, utc_now())
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _replay(config: RunConfig, components: Iterable[str], arguments: list[str]) -> int:

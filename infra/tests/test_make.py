@@ -122,6 +122,35 @@ def test_help_names_every_target() -> None:
     assert "RESTART=on" in shown
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("extract",), "Set DOMAIN to users, threads, posts; not to ''."),
+        (("reintegrate", "DOMAIN=x"), "Set DOMAIN to users, threads, posts; not to 'x'."),
+        (
+            ("replay", "SINCE=foo"),
+            "SINCE: 'foo' is not a valid time. Set an age, such as 10m or 2h, or a time.",
+        ),
+        (("run", "DEMO=maybe"), "The forum did not start: DEMO must be on or off, not 'maybe'"),
+    ],
+)
+def test_wrong_variable_is_named_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = subprocess.run(
+        [*MAKE, *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "OPEN_PORTS": "on"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    lines = (done.stdout + done.stderr).splitlines()
+    assert [line for line in lines if not line.startswith("make: ")] == [said]
+
+
 def test_old_python_is_refused(tmp_path: Path) -> None:
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")

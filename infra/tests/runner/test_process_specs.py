@@ -224,9 +224,16 @@ def test_keys_follow_the_data_to_another_stage(tmp_path: Path) -> None:
 
 
 def test_all_problems_of_the_environment_are_reported_together() -> None:
+    wrong = {"EXTRACTED": "x", "PORT": "y", "USERS_PORT": "65536", "RESTART": "yes", "DEMO": "no"}
     with pytest.raises(SettingsError) as caught:
-        read_config({"EXTRACTED": "x", "PORT": "y", "USERS_PORT": "65536", "RESTART": "yes"})
-    assert len(str(caught.value).splitlines()) == 4
+        read_config(wrong)
+    assert len(str(caught.value).splitlines()) == len(wrong)
+    assert "DEMO must be on or off, not 'no'" in str(caught.value)
+
+
+@pytest.mark.parametrize(("value", "loaded"), [("on", True), ("", True), ("off", False)])
+def test_demo_content_is_a_switch(value: str, loaded: bool) -> None:
+    assert read_config({"DEMO": value}).demo is loaded
 
 
 def test_stage_is_read_in_any_notation(tmp_path: Path) -> None:
