@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.support.dynamo",
     "tests.support.exchange",
     "tests.support.logged",
+    "tests.support.plugins.measurements",
     "tests.support.plugins.timeouts",
     "tests.support.people",
     "tests.support.plugins.xdist_scheduling",

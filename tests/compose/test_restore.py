@@ -1,6 +1,6 @@
 """Restore drills in containers, which the command itself stops and starts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from infra import stages
 from tests.compose.movable import ALONE, SHARED, Movable
 from tests.compose.stack import Composed
 from tests.faults.conftest import GENEROUS
+from tests.support.plugins.measurements import MEASURED
 from tests.support.restore_drill import Forum, run_drill
 
 
@@ -26,9 +27,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
 
 
 @pytest.mark.parametrize("domain", ["posts", ""], ids=["posts", "everything"])
-def test_forum_is_right_again_after_a_restore(stack: Composed, domain: str) -> None:
+def test_forum_is_right_again_after_a_restore(
+    stack: Composed, domain: str, record_property: Callable[[str, object], None]
+) -> None:
     forum = Forum(stack.base_url, stack.environment)
-    run_drill(forum, forum.recover, domain)
+    record_property(MEASURED, f"in containers: {run_drill(forum, forum.recover, domain)}")
 
 
 def test_stage_of_the_backup_is_back(tmp_path: Path) -> None:

@@ -15,8 +15,6 @@ GENEROUS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1
 BEHIND = (stages.MONOLITH, *stages.DOMAINS, "dynamodb", "bus")
 """The upstreams behind the fault proxy."""
 RUNS: list[Run] = []
-SUMMARIES: list[str] = []
-"""A line for each run of random kills."""
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +49,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"{total} acknowledged writes, {failed} requests failed on the way;"
             f" SEED={made.seed} repeats the choices."
         )
-    for summary in SUMMARIES:
-        terminalreporter.section("random kills")
-        terminalreporter.write_line(summary)

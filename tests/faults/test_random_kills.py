@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -19,8 +19,9 @@ from infra import stages
 from infra.runner.config import DATASTORE, ROOT
 from infra.runner.free_port import free_port
 from tests.extraction.forum import MovingForum
-from tests.faults.conftest import GENEROUS, SUMMARIES
+from tests.faults.conftest import GENEROUS
 from tests.support.harness import Stack
+from tests.support.plugins.measurements import MEASURED
 from tests.support.refusing_dynamodb import KINDS, RATES, RefusingProcess, running
 
 WRITES = 10_000 if os.environ.get("FULL") else 2_000
@@ -59,7 +60,9 @@ def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
             yield Storm(forum, proxy)
 
 
-def test_writes_survive_random_kills_and_moves(storm: Storm) -> None:
+def test_writes_survive_random_kills_and_moves(
+    storm: Storm, record_property: Callable[[str, object], None]
+) -> None:
     forum, proxy = storm.forum, storm.proxy
     began, start = time.monotonic(), forum.ledger.writes
     proxy.set_rates(RATES)
@@ -71,7 +74,8 @@ def test_writes_survive_random_kills_and_moves(storm: Storm) -> None:
         if not forum.stack.config.extracted:
             _move(forum)
     finally:
-        SUMMARIES.append(f"{summary(storm, start)}, {time.monotonic() - began:.0f} s")
+        seconds = time.monotonic() - began
+        record_property(MEASURED, f"random kills: {summary(storm, start)}, {seconds:.0f} s")
     struck = proxy.struck()
     proxy.set_rates({})
 

@@ -67,9 +67,10 @@ class Forum:
         return done.stdout
 
 
-def run_drill(forum: Forum, restore: Callable[..., Any], domain: str = "") -> None:
+def run_drill(forum: Forum, restore: Callable[..., Any], domain: str = "") -> str:
     """Restore a forum, or one of its services, and assert that everything is right again.
 
+    Return a line with the time since the backup (RPO) and the time to the last repair (RTO).
     `restore` runs a command of recovery, and starts the forum if that is left to its operator.
     """
     ada, ada_token = forum.register(f"ada{domain}")
@@ -97,9 +98,9 @@ def run_drill(forum: Forum, restore: Callable[..., Any], domain: str = "") -> No
     forum.recover("reconcile", "--repair")
     recovered = time.monotonic()
     wait_until(lambda: "No difference" in forum.recover("reconcile"), PATIENCE)
-    sys.stdout.write(
+    measured = (
         f"restore of {domain or 'everything'}: RPO {lost - backed_up:.1f} s since the backup,"
-        f" RTO {recovered - lost:.1f} s\n"
+        f" RTO {recovered - lost:.1f} s"
     )
 
     token = forum.sign_in(f"ada{domain}")
@@ -119,6 +120,7 @@ def run_drill(forum: Forum, restore: Callable[..., Any], domain: str = "") -> No
     assert forum.ask("GET", f"/api/users/{ada}").json()["display_name"] == f"ada{domain}"
     forum.create("/api/posts", token, thread_id=thread, body="after the restore")
     wait_until(lambda: forum.count(thread) == len(live) + 1, PATIENCE)
+    return measured
 
 
 def names(forum: Forum, thread: str) -> set[str]:
