@@ -74,6 +74,17 @@ def test_changes_are_recorded_for_the_mover_while_a_domain_moves(
     assert moves.uncopied_changes("threads", 10) == []
 
 
+def test_changes_of_one_domain_are_discarded(client, ada, moves, begin):
+    begin("threads")
+    begin("posts")
+    made = new_thread(client, ada).json["id"]
+    body = {"thread_id": made, "body": "x"}
+    post = client.post("/api/posts", json=body, headers=ada.headers).json["id"]
+    moves.discard_changes("threads")
+    assert moves.uncopied_changes("threads", 10) == []
+    assert [subject for _, subject in moves.uncopied_changes("posts", 10)] == [post]
+
+
 def test_new_password_is_recorded_for_the_mover(client, ada, moves, begin):
     begin("users")
     body = {"current": "correct horse", "new": "another horse"}
