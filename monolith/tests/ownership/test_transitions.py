@@ -4,14 +4,14 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from chassis.clock import CLOCK_SKEW, utc_now
 from chassis.errors import CutoverInProgress
 from forum.app import create_app
 from forum.domains import NAMES
 from forum.outbox import OutboxRow
-from forum.ownership.state import FROZEN, MOVING, Ownership, OwnershipRegistry
+from forum.ownership.state import FROZEN, MOVING, DomainOwnership, Ownership, OwnershipRegistry
 from forum.ownership.transitions import OwnershipTransitions
 
 NOBODY = "http://127.0.0.1:9"
@@ -138,6 +138,54 @@ def test_freeze_of_a_dead_mover_ends_by_itself(client, ada, moves, begin):
     assert new_thread(client, ada).status_code == 201
     assert not moves.change_owner("threads", "threads", MOVING, "watch")
     assert new_thread(client, ada).status_code == 201
+
+
+@pytest.fixture
+def open_transaction(database):
+    """Run a function in a transaction that is open for half a second; return its end."""
+    threads = []
+
+    def hold(act):
+        begun, ended = threading.Event(), []
+
+        def run():
+            with database.writing() as session:
+                act(session)
+                begun.set()
+                time.sleep(0.5)
+                ended.append(time.time())
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        assert begun.wait(10)
+        return ended
+
+    yield hold
+    for thread in threads:
+        thread.join(10)
+
+
+def test_freeze_is_counted_from_the_end_of_earlier_writes(moves, begin, database, open_transaction):
+    begin("threads")
+    mine = select(DomainOwnership).where(DomainOwnership.domain == "threads")
+    # As a write of the domain does.
+    ended = open_transaction(lambda session: session.execute(mine.with_for_update(read=True)))
+    moves.freeze_writes("threads", 60)
+    with database.reading() as session:
+        until = session.scalars(mine).one().frozen_until
+    assert until / 1000 > ended[0] + 59.9
+
+
+def test_owner_does_not_change_while_a_freeze_is_being_ended(moves, begin, open_transaction):
+    begin("threads")
+    moves.freeze_writes("threads", 60)
+
+    def end(session):
+        mine = update(DomainOwnership).where(DomainOwnership.domain == "threads")
+        session.execute(mine.values(state=MOVING, frozen_until=0))
+
+    open_transaction(end)
+    assert not moves.change_owner("threads", "threads", MOVING, "soak")
 
 
 @pytest.mark.parametrize(("seconds", "accepts"), [(-1, False), (CLOCK_SKEW, False), (2.1, True)])
