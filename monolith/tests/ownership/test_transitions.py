@@ -4,14 +4,21 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from chassis.clock import CLOCK_SKEW, utc_now
 from chassis.errors import CutoverInProgress
 from forum.app import create_app
 from forum.domains import NAMES
 from forum.outbox import OutboxRow
-from forum.ownership.state import FROZEN, MOVING, DomainOwnership, Ownership, OwnershipRegistry
+from forum.ownership.state import (
+    FROZEN,
+    MOVING,
+    SETTLED,
+    DomainOwnership,
+    Ownership,
+    OwnershipRegistry,
+)
 from forum.ownership.transitions import OwnershipTransitions
 
 NOBODY = "http://127.0.0.1:9"
@@ -174,6 +181,24 @@ def test_freeze_is_counted_from_the_end_of_earlier_writes(moves, begin, database
     with database.reading() as session:
         until = session.scalars(mine).one().frozen_until
     assert until / 1000 > ended[0] + 59.9
+
+
+@pytest.mark.parametrize("domain", NAMES)
+def test_move_waits_for_writes_that_began_before_it(moves, open_transaction, domain):
+    # Even one that has changed nothing so far.
+    ended = open_transaction(lambda session: session.execute(text(f"DELETE FROM {domain}")))
+    moves.wait_for_open_transactions()
+    assert ended
+
+
+def test_progress_of_a_move_is_stored(moves, begin):
+    begin("threads")
+    moves.record_progress("threads", "backfill", {"after": "x"})
+    status = moves.load_all()["threads"]
+    assert (status.phase, status.progress, status.state) == ("backfill", {"after": "x"}, MOVING)
+    moves.finish_move("threads")
+    status = moves.load_all()["threads"]
+    assert (status.phase, status.progress, status.state) == ("", {}, SETTLED)
 
 
 def test_owner_does_not_change_while_a_freeze_is_being_ended(moves, begin, open_transaction):
