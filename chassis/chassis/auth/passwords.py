@@ -7,8 +7,10 @@ try again.
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TypeVar
 
@@ -20,9 +22,10 @@ from chassis.errors import RateLimited, Unavailable
 
 MAX_REQUESTS = 4
 """Requests that may be hashing or waiting in one process; half of its threads (WORKER_THREADS)."""
-TOO_MANY_HASHES = "Too many people are signing in or registering. Try again in a few seconds."
 
 _RESULT = TypeVar("_RESULT")
+
+_refused = ContextVar("_refused", default=False)
 
 # OWASP's smallest recommended memory.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -65,10 +68,27 @@ _hashing = cache(_Hashing)
 os.register_at_fork(after_in_child=_hashing.cache_clear)
 
 
+@contextmanager
+def hashes_refused() -> Iterator[None]:
+    """Refuse to hash within the block, for a request that has already waited for too long."""
+    token = _refused.set(True)
+    try:
+        yield
+    finally:
+        _refused.reset(token)
+
+
+def _too_many_hashes() -> RateLimited:
+    detail = "Too many people are signing in or registering. Try again in a few seconds."
+    return RateLimited(detail, retry_after=2)
+
+
 def _run(work: Callable[[], _RESULT]) -> _RESULT:
+    if _refused.get():
+        raise _too_many_hashes()
     hashing = _hashing()
     if not hashing.places.acquire(blocking=False):
-        raise RateLimited(TOO_MANY_HASHES, retry_after=2)
+        raise _too_many_hashes()
     try:
         pending = hashing.thread.submit(work)
         try:

@@ -24,7 +24,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from chassis.auth.passwords import TOO_MANY_HASHES
+from chassis.auth.passwords import hashes_refused
 from chassis.deadline import MAX_SECONDS
 from chassis.http import graceful_shutdown
 from chassis.http.reason_phrases import reason_phrase
@@ -36,9 +36,9 @@ MAX_RECEIVING_BYTES = 16 * 1024 * 1024
 """Size of all incomplete requests of a process; beyond it, the oldest is given up."""
 HASHING_THREADS = 2
 """Threads of a process for sign-ins and registrations: one request is hashed, one is prepared."""
-MAX_HASHING_REQUESTS = 32
-"""Sign-ins and registrations at a process, waiting ones included; more are refused. So many take
-some two seconds."""
+MAX_HASHING_WAIT = 1.0
+"""Seconds that a sign-in or registration waits for these threads; then its hash is refused. Another
+component that calls this one waits for two seconds or more."""
 LINGER_SECONDS = 2.0
 """Seconds for which a connection is still read after its last response."""
 _READ_SIZE = 64 * 1024
@@ -68,7 +68,6 @@ class BufferingThreadWorker(ThreadWorker):
         self._receiving_bytes = 0
         # In the order of their ends.
         self._lingering: dict[TConn, float] = {}
-        self._hashing_requests = 0
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
         """Create the threads; the worker calls this once, after its fork."""
@@ -170,19 +169,17 @@ class BufferingThreadWorker(ThreadWorker):
         _unreader(conn).unread(bytes(receiving.buffer.data))
         if not HASHES_PASSWORD.match(receiving.buffer.data):
             super().enqueue_req(conn)
-        elif self._hashing_requests < MAX_HASHING_REQUESTS:
-            self._hashing_requests += 1
-            future = self._hashing_pool.submit(self.handle, conn)
-            future.add_done_callback(
-                lambda done: self.method_queue.defer(self._finish_hashing, conn, done)
-            )
-        else:
-            _respond(conn.sock, 429, TOO_MANY_HASHES, "Retry-After: 2")
-            self._linger(conn)
+            return
+        future = self._hashing_pool.submit(self._handle_hashing, conn, time.monotonic())
+        future.add_done_callback(
+            lambda done: self.method_queue.defer(self.finish_request, conn, done)
+        )
 
-    def _finish_hashing(self, conn: TConn, future: Future[Any]) -> None:
-        self._hashing_requests -= 1
-        self.finish_request(conn, future)
+    def _handle_hashing(self, conn: TConn, since: float) -> Any:
+        if time.monotonic() - since < MAX_HASHING_WAIT:
+            return self.handle(conn)
+        with hashes_refused():
+            return self.handle(conn)
 
     def _remove(self, receiving: _Receiving) -> None:
         self._receiving.remove(receiving)
@@ -287,7 +284,7 @@ def _unreader(conn: TConn) -> Any:
     return parser.unreader
 
 
-def _respond(sock: socket.socket, status: int, detail: str, *more_headers: str) -> None:
+def _respond(sock: socket.socket, status: int, detail: str) -> None:
     """Send a response that no application makes, and end the sending side of the connection."""
     title = reason_phrase(status)
     problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
@@ -297,7 +294,6 @@ def _respond(sock: socket.socket, status: int, detail: str, *more_headers: str) 
         "Connection: close",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
-        *more_headers,
     )
     _send(sock, "\r\n".join([*headers, "", body]).encode())
     with suppress(OSError):

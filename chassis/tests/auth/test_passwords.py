@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chassis.auth import passwords
-from chassis.auth.passwords import hash_password, verify_password
+from chassis.auth.passwords import hash_password, hashes_refused, verify_password
 from chassis.deadline import limit
 from chassis.errors import RateLimited, Unavailable
 
@@ -76,6 +76,15 @@ def test_few_requests_wait_for_one_hash_at_a_time(slow_hashes):
         assert [one.result(LONG) for one in pending] == [f"hash of {n}" for n in range(waiting)]
     assert slow_hashes.most == 1
     assert hash_password("later") == "hash of later"
+
+
+def test_request_that_waited_too_long_is_refused(slow_hashes):
+    with hashes_refused(), pytest.raises(RateLimited) as refused:
+        hash_password("late")
+    assert refused.value.retry_after > 0
+    slow_hashes.released.set()
+    assert hash_password("next") == "hash of next"
+    assert slow_hashes.begun == ["next"]
 
 
 def test_request_past_its_deadline_is_not_hashed(slow_hashes):

@@ -11,7 +11,12 @@ from typing import BinaryIO
 
 import pytest
 
-from chassis.http.gunicorn_worker import HASHES_PASSWORD, LINGER_SECONDS, MAX_HASHING_REQUESTS
+from chassis.http.gunicorn_worker import (
+    HASHES_PASSWORD,
+    HASHING_THREADS,
+    LINGER_SECONDS,
+    MAX_HASHING_WAIT,
+)
 from tests.support.instances import Instance, instance
 
 THREADS = 2
@@ -263,26 +268,23 @@ SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: notes\r\nContent-Length: 0\r\n\r\n"
 
 
 def test_flood_of_sign_ins_waits_apart_from_readers(notes, connect, held):
-    waiting = [connect() for _ in range(MAX_HASHING_REQUESTS)]
+    waiting = [connect() for _ in range(20 * THREADS)]
     for connection in waiting:
         connection.sock.sendall(SIGN_IN)
     quick(notes)
-    refused = connect()
-    end = time.monotonic() + WAIT
-    refused.sock.sendall(SIGN_IN)
-    response = reply(refused)
-    assert (response.status, response.getheader("Retry-After")) == (429, "2")
-    assert time.monotonic() < end
+    time.sleep(MAX_HASHING_WAIT)
     held.unlink()
-    assert [reply(connection).status for connection in waiting] == [200] * len(waiting)
-    # Whoever waited has made room, on connections that stay open.
+    statuses = [reply(connection).status for connection in waiting]
+    # Those that had a thread, in time; for the others, it became too late to hash.
+    assert sorted(statuses) == [200] * HASHING_THREADS + [429] * (len(waiting) - HASHING_THREADS)
+    # Nothing is left behind, and the connections stay open.
     for connection in waiting:
         connection.sock.sendall(SIGN_IN)
         assert reply(connection).status == 200
 
 
 def test_waiting_sign_ins_do_not_delay_shutdown(notes, connect, held):
-    for _ in range(MAX_HASHING_REQUESTS):
+    for _ in range(20 * THREADS):
         connect().sock.sendall(SIGN_IN)
     quick(notes)
     notes.process.send_signal(signal.SIGTERM)
