@@ -272,7 +272,7 @@ def test_flood_of_sign_ins_waits_apart_from_readers(notes, connect, held):
     for connection in waiting:
         connection.sock.sendall(SIGN_IN)
     quick(notes)
-    time.sleep(MAX_HASHING_WAIT)
+    time.sleep(MAX_HASHING_WAIT + 0.5)
     held.unlink()
     statuses = [reply(connection).status for connection in waiting]
     # Those that had a thread, in time; for the others, it became too late to hash.
