@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis.clock import Clock
 from chassis.idempotency.keys import RETENTION, DuplicateIdempotencyKey, IdempotencyKey
+from chassis.ownership.records import scope_owner
 from forum.database import Base, Database, UtcDateTime, insert_into
 
 PAGE = 500
@@ -69,8 +70,8 @@ def store_response(
 
 
 def _users(values: dict[str, Any]) -> set[str]:
-    """Return the ids that may be the user's of a response: its owner, or whom it has created."""
-    return {values["scope"].rsplit(" ", 2)[0], values["response"].get("id", "")}
+    """Return the ids of the users that a response may be about: its key's owner, and its record."""
+    return {scope_owner(values), values["response"].get("id", "")}
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class Truth:
     def _tables(self) -> dict[str, str]:
         """Return the content of every table but the outboxes and the counters, which expire.
 
-        Counters of sign-ins have names that were entered, whoever has them.
+        Sign-in counters contain the usernames that were entered, also those of erased users.
         """
         query = self._stack.query
         names = [table.name for table in Base.metadata.sorted_tables]

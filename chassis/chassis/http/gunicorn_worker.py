@@ -268,7 +268,7 @@ class BufferingThreadWorker(ThreadWorker):
         return bool(idle_since <= self._receiving[0].ends_at - RECEIVE_SECONDS)
 
     def murder_pending(self) -> None:
-        """Give up requests that take too long to arrive, and clients that do not close.
+        """Close connections whose request is too slow to arrive or whose client does not close.
 
         The main loop calls this each second.
         """

@@ -180,7 +180,7 @@ class IdempotencyRecords:
                     self._db.transact([*puts, check])
 
     def delete_about(self, ids: Collection[str]) -> None:
-        """Delete the responses that tell of some things, whoever their owners are."""
+        """Delete the responses about the records with these ids, regardless of the keys' owners."""
         if not ids:
             return
         after: Item | None = None

@@ -6,7 +6,6 @@ a thread's item that users don't edit, so neither write overwrites the other.
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -14,6 +13,7 @@ from operator import itemgetter
 from chassis.clock import Clock, clamp_to_present, format_timestamp, parse_timestamp
 from chassis.concurrency import retry_on_conflict
 from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
+from chassis.ownership.index_check import apply_repair
 from chassis.ownership.records import TOMBSTONE, Record, id_batches
 from threads.dynamodb import items, tables
 
@@ -120,8 +120,7 @@ class PostCounter:
                 correction = self._db.update(
                     THREADS, {"id": thread["id"]}, change, condition, **values
                 )
-                with suppress(TransactionCanceled):
-                    self._db.transact([correction])
+                apply_repair(self._db, [correction])
         return wrong
 
     def _copies(self, found: Sequence[Item]) -> list[Record]:
