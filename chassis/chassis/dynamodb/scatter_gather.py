@@ -23,7 +23,7 @@ def merge_newest(
     """Return the `limit` items with the greatest `sort` below `before`, over all shards.
 
     Each shard is first queried for two thirds of a page. With four shards and a page of 20, one
-    shard in ten thousand holds more than that; it is queried once more.
+    page in 3,700 has a shard with more than that; it is queried once more.
     """
     share = limit if limit <= _SMALL else limit * 2 // 3
     names = [str(shard) for shard in range(shards)]

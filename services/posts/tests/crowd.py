@@ -12,7 +12,7 @@ from posts.dynamodb import items
 from posts.dynamodb.tables import LOCATIONS, POSTS, THREADS, USERS
 from posts.model import Post
 from posts.service import public_view
-from tests.support.dynamo import Dynamo
+from tests.support.dynamo import Dynamo, evenly_sharded_id
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BODY = "What the *load balancer* sees is a path, and what the path says is `/api/posts`. " * 4
@@ -44,7 +44,7 @@ def fill(
     html = render(BODY)
     posts = [
         Post(
-            id=uuid7(),
+            id=evenly_sharded_id(number),
             thread_id=thread_id,
             author_id=authors[number % 7].id,
             author_name=authors[number % 7].display_name,

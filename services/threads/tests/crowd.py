@@ -8,7 +8,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from chassis.clock import uuid7
-from tests.support.dynamo import Dynamo
+from tests.support.dynamo import Dynamo, evenly_sharded_id
 from threads.dynamodb import items
 from threads.dynamodb.tables import THREADS, USERS, WORDS
 from threads.model import Thread, title_words
@@ -57,7 +57,7 @@ def _thread(number: int, count: int, author: Author) -> Thread:
     # Some old threads are active again, and some moments saw two.
     active = number * 7919 % count // 2
     return Thread(
-        id=uuid7(),
+        id=evenly_sharded_id(number),
         title=" ".join(word for word, there in words.items() if there),
         author_id=author.id,
         author_name=author.display_name,

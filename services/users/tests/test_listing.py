@@ -8,6 +8,7 @@ import pytest
 
 from chassis.clock import uuid7
 from services.users.tests.conftest import PASSWORD
+from tests.support.dynamo import evenly_sharded_id
 from tests.support.people import SECRET_KEY
 from tests.support.service import pages, walk
 from users.bootstrap import UsersService
@@ -43,7 +44,8 @@ def crowds(dynamo, session_keys):
             table_prefix=dynamo.provision(TABLES),
         )
         people = [
-            replace(SOMEBODY, id=uuid7(), username=f"person-{number}") for number in range(count)
+            replace(SOMEBODY, id=evenly_sharded_id(number), username=f"person-{number}")
+            for number in range(count)
         ]
         dynamo.fill(
             settings.table_prefix + USERS.name,
