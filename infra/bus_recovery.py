@@ -143,16 +143,17 @@ def run(read_stage: Callable[[], CurrentStage], database_url: str, checkpoint: P
     """Recover the bus of a forum's current stage, and delete expired items, until SIGTERM."""
     # At once: SystemExit is lost if the signal arrives while an object is collected.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    logs.configure("bus-recovery")
+    logs.configure("bus-recovery", "text" if os.environ.get("LOG_FORMAT") == "text" else "json")
     tables = DynamoDatabase(connect(), PREFIX)
     stage: CurrentStage | None = None
     recorded = next_pass = 0.0
+    waiting: dict[str, str] = {}
     while True:
         if (current := read_stage()) != stage:
             stage = current
             recovery = build_recovery(stage, tables, database_url, checkpoint)
             expired = build_expired_items(stage, tables)
-        with _retried("bus recovery"):
+        with _retried("bus recovery", waiting):
             if not recovery.is_complete():
                 if read_stage() != stage:
                     continue  # a move has just dropped the subscription of a domain
@@ -164,20 +165,28 @@ def run(read_stage: Callable[[], CurrentStage], database_url: str, checkpoint: P
                 recovery.record_checkpoint(utc_now())
                 recorded = time.monotonic()
             healthcheck.record_heartbeat()
-        with _retried("deletion of expired items"):
+        with _retried("deletion of expired items", waiting):
             if time.monotonic() > next_pass and expired.delete_page():
                 next_pass = time.monotonic() + PAUSE_SECONDS
         time.sleep(CHECK_SECONDS)
 
 
 @contextmanager
-def _retried(task: str) -> Iterator[None]:
-    """Log failures of a task that is retried after the next check."""
+def _retried(task: str, waiting: dict[str, str]) -> Iterator[None]:
+    """Log failures of a task that is retried after each check, once for each error.
+
+    `waiting` maps tasks to the error that they wait for.
+    """
     try:
         yield
     # OSError: there may be no room for the checkpoint.
     except (Unavailable, BotoCoreError, ClientError, OSError) as error:
-        _LOG.warning("%s is waiting: %s", task, error)
+        if waiting.get(task) != str(error):
+            _LOG.warning("%s is waiting: %s", task, error)
+            waiting[task] = str(error)
+    else:
+        if waiting.pop(task, None):
+            _LOG.info("%s goes on", task)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
 
     def run_worker(self) -> int:
         """Publish the service's events and apply those of others, until a signal arrives."""
-        logs.configure(self.domain.name)
+        logs.configure(self.domain.name, self.settings.log_format)
         handlers = self.event_handlers()
         return worker.main(self.settings, self.outbox, handlers, self.check, self.clock)
 
@@ -140,8 +140,9 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
 
 def wsgi_app(service: type[ServiceRuntime[SETTINGS, CLAIMS]]) -> Flask:
     """Build the application that gunicorn serves, from the environment."""
-    logs.configure(service.domain.name)
-    return service.from_environment().create_app()
+    composed = service.from_environment()
+    logs.configure(service.domain.name, composed.settings.log_format)
+    return composed.create_app()
 
 
 def service_commands(service: type[ServiceRuntime[SETTINGS, CLAIMS]]) -> dict[str, Command]:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import jwt
 from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
@@ -39,6 +39,9 @@ class Settings(RenamedSettings):
 
     revision: Annotated[str, Field(pattern=r"^[\w.+-]{1,64}$")] = "dev"
     """The revision that responses name in `X-Served-By`; images set it."""
+
+    log_format: Literal["json", "text"] = "json"
+    """The format of log lines: `json`, or `text` for people. Compose uses text."""
 
     secret_key: Annotated[SecretStr, Field(min_length=32)]
     """Signs cursors and the fingerprints of requests. The same in all components, so that cursors

@@ -1,10 +1,12 @@
-"""Logs are JSON, one object per line, without secrets."""
+"""Logs are a line each, JSON or text, without secrets."""
 
 import logging
+import re
 
 from tests.support.people import SESSION_COOKIE
 
 PASSWORD = "correct-horse-battery"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def test_request_is_one_line_with_all_its_fields(client, logged):
@@ -12,7 +14,7 @@ def test_request_is_one_line_with_all_its_fields(client, logged):
     (line,), _ = logged()
     milliseconds = line.pop("duration_ms")
     assert 0 <= milliseconds < 1000
-    assert line.pop("time")
+    assert TIME.fullmatch(line.pop("time"))
     assert line == {
         "level": "INFO",
         "logger": "access",
@@ -71,3 +73,30 @@ def test_line_break_in_a_message_adds_no_line(logged):
     logging.getLogger("probe").warning("first\nsecond")
     (line,), _ = logged()
     assert line["message"] == "first\nsecond"
+
+
+def test_request_as_text_is_one_line_with_all_its_fields(client, logged_text):
+    client.get("/api/notes/some-id?x=1", headers={"X-Request-Id": "trace-1"})
+    time, _, rest = logged_text().partition(" ")
+    assert TIME.fullmatch(time)
+    assert re.fullmatch(
+        r"INFO access: request method=GET route=/api/notes/<id:note_id> status=200"
+        r" duration_ms=\d+\.\d request_id=trace-1\n",
+        rest,
+    )
+
+
+def test_value_in_a_text_line_cannot_imitate_a_field_or_a_line(logged_text):
+    logger = logging.getLogger("probe")
+    logger.warning("first\nsecond", extra={"one": "a b=c", "two": 'd"\n', "three": None})
+    _, _, rest = logged_text().partition(" ")
+    assert rest == 'WARNING probe: first\\nsecond one="a b=c" two="d\\"\\n"\n'
+
+
+def test_traceback_follows_its_text_line(client, logged_text):
+    client.post("/api/notes/crash", json={"text": "a"}, headers={"X-Request-Id": "trace-2"})
+    crash, *traceback, request = logged_text().splitlines()
+    assert "ERROR" in crash
+    assert crash.endswith("request_id=trace-2")
+    assert traceback[0] == "Traceback (most recent call last):"
+    assert "status=500" in request

@@ -4,6 +4,9 @@
 each stage, which has its own data, the keys of its sessions. Each component finds its share in its
 own volume, here `/shares/<component>`, together with its settings that depend on the stage. Domains
 may move, so every service has a share at every stage.
+
+If domains of a forum were moved, CURRENT_SERVICES lists its services. If the data of that forum was
+deleted since, a new one starts with these services.
 """
 
 import os
@@ -14,13 +17,22 @@ from pathlib import Path
 
 from infra import session_keys, stages
 from infra.atomic_file import write_atomically
-from infra.compose.stage_file import FOLDER, database_name, has_moved_domains, initial_stage
+from infra.compose.stage_file import (
+    FOLDER,
+    current_stage,
+    database_name,
+    has_moved_domains,
+    initial_stage,
+    save_stage,
+)
+from infra.current_stage import CurrentStage
 from infra.domains import SESSION_SIGNERS
 from infra.runner.config import BUS_RECOVERY
 
 KEYS, SHARES = Path("/keys"), Path("/shares")
+OVERRIDE = "compose.override.yaml"
 PASSWORD = "database_password"  # noqa: S105
-BEGAN, FORMERLY_BEGAN = "INITIAL_STAGE", "FORUM_BEGAN_AS"
+CURRENT_SERVICES, FORMER_SETTINGS = "CURRENT_SERVICES", ("INITIAL_STAGE", "FORUM_BEGAN_AS")
 POSTGRES = "postgres"
 # PostgreSQL runs as a user of its own image; only its container mounts that volume.
 _MODES = {POSTGRES: 0o444}
@@ -33,27 +45,29 @@ def main() -> int:
     except stages.UnknownDomainError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if FORMERLY_BEGAN in os.environ:
-        message = f"In compose.override.yaml, {FORMERLY_BEGAN} was renamed to {BEGAN}.\n"
-        sys.stderr.write(message)
-        return 1
-    if problem := stale_override_problem(os.environ.get(BEGAN)):
+    if problem := former_override_problem(os.environ):
         sys.stderr.write(f"{problem}\n")
         return 1
+    if CURRENT_SERVICES in os.environ and not has_moved_domains(FOLDER):
+        services = stages.parse(os.environ[CURRENT_SERVICES])
+        save_stage(CurrentStage(services), FOLDER)
+        sys.stdout.write(f"A new forum starts with the services in {OVERRIDE}.\n")
     keys = KEYS / stages.stage_name(stage)
     session_keys.ensure_keys(keys)
     _ensure_password(KEYS / PASSWORD)
     made = {
         file.name: file.read_text(encoding="utf-8") for file in (*keys.iterdir(), KEYS / PASSWORD)
     }
-    given = component_secrets(stage, made)
+    given = component_secrets(stage, made, current_stage(FOLDER).extracted)
     for folder in SHARES.iterdir():
         _fill(folder, given.get(folder.name, {}))
     return 0
 
 
-def component_secrets(stage: frozenset[str], made: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return the files of each container's volume."""
+def component_secrets(
+    stage: frozenset[str], made: Mapping[str, str], extracted: frozenset[str]
+) -> dict[str, dict[str, str]]:
+    """Return the files of each container's volume, for an initial stage and the current one."""
     given = {
         name: {each: made[each] for each in (session_keys.SECRET, session_keys.PUBLIC)}
         for name in stages.COMPONENTS
@@ -62,31 +76,24 @@ def component_secrets(stage: frozenset[str], made: Mapping[str, str]) -> dict[st
         given[signer][session_keys.PRIVATE] = made[session_keys.PRIVATE]
     # After a move, the users service knows the current holders of replicas.
     given["users"]["replica_holders"] = ",".join(
-        (stages.MONOLITH, *stages.in_canonical_order(stage - {"users"}))
+        (stages.MONOLITH, *stages.in_canonical_order(extracted - {"users"}))
     )
     password = made[PASSWORD]
     url = f"postgresql+psycopg://forum:{password}@{POSTGRES}:5432/{database_name(stage)}"
-    given[stages.MONOLITH]["database_url"] = url
+    given[stages.MONOLITH] |= {"database_url": url, "extracted": stages.as_setting(extracted)}
     given[BUS_RECOVERY] = {"database_url": url}
     given[POSTGRES] = {PASSWORD: password}
     return given
 
 
-def stale_override_problem(began: str | None, folder: Path = FOLDER) -> str:
-    """Return an error message if the override file belongs to another forum.
-
-    `began` is the initial stage in the file; None if no domain was moved.
-    """
-    if began is None:
-        return ""
-    file = "compose.override.yaml, written by `make extract`,"
-    way = "Move that file away, or start with: docker compose -f compose.yaml up"
-    if stages.parse(began) != initial_stage():
-        return (
-            f"{file} belongs to the forum that started with EXTRACTED={began}, not this one. {way}"
-        )
-    if not has_moved_domains(folder):
-        return f"{file} belongs to a forum whose data was deleted. {way}"
+def former_override_problem(environ: Mapping[str, str]) -> str:
+    """Return an error message if an earlier revision wrote the override file."""
+    for name in FORMER_SETTINGS:
+        if name in environ:
+            return (
+                f"An earlier revision wrote {OVERRIDE}. Delete the file, and start with"
+                f" EXTRACTED={environ[name]} and COMPOSE_PROFILES=<the services after the moves>."
+            )
     return ""
 
 

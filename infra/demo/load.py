@@ -127,8 +127,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show("")
     counts = f"{len(names)} people, {len(content.threads)} threads, {len(content.posts)} posts"
     print(f"Demo content: {counts}, loaded in {time.monotonic() - start:.1f} s.")
-    print(f"Sign in as {names[0]} with the password {PASSWORD} (or as {', '.join(names[1:])}).")
+    print(sign_in_hint(content))
     return 0
+
+
+def sign_in_hint(content: Content | None = None) -> str:
+    """Return how to sign in as one of the demo people."""
+    names = [person.username for person in (content or read()).people]
+    return f"Sign in as {names[0]} with the password {PASSWORD} (or as {', '.join(names[1:])})."
 
 
 def _on_one_line(text: str) -> None:

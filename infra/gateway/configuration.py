@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.gateway.http_manager import ROUTES, TYPES, connection_manager, route_configuration, typed
-from infra.gateway.local_replies import APPLICATION_LOG
+from infra.gateway.local_replies import application_log
 from infra.gateway.routes import Routes
 
 CONNECT_TIMEOUT = "1s"
@@ -44,6 +44,7 @@ class GatewayConfig:
     revision: str = "dev"
     admin_port: int | None = None
     routes_file: Path | None = None
+    log_format: str = "json"
 
 
 def render(gateway: GatewayConfig) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def render(gateway: GatewayConfig) -> dict[str, Any]:
             "listeners": [_listener(gateway)],
             "clusters": [_cluster(name, gateway.addresses[name]) for name in used],
         },
-        "application_log_config": {"log_format": {"json_format": APPLICATION_LOG}},
+        "application_log_config": {"log_format": application_log(gateway.log_format)},
         "overload_manager": {
             "resource_monitors": [
                 typed(
@@ -92,7 +93,9 @@ def _listener(gateway: GatewayConfig) -> dict[str, Any]:
         # A second gateway on the same port must fail instead of sharing the requests.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": 32 * 1024,
-        "filter_chains": [{"filters": [connection_manager(*_route_source(gateway))]}],
+        "filter_chains": [
+            {"filters": [connection_manager(*_route_source(gateway), gateway.log_format)]}
+        ],
     }
 
 

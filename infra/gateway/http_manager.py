@@ -22,7 +22,7 @@ def typed(name: str, kind: str, **fields: Any) -> dict[str, Any]:
     return {"name": name, "typed_config": {"@type": TYPES + kind, **fields}}
 
 
-def connection_manager(routes: dict[str, Any], revision: str) -> dict[str, Any]:
+def connection_manager(routes: dict[str, Any], revision: str, log_format: str) -> dict[str, Any]:
     """Return the filter that parses requests and routes them.
 
     `routes` is the source of the routes: `route_config` or `rds`.
@@ -43,7 +43,7 @@ def connection_manager(routes: dict[str, Any], revision: str) -> dict[str, Any]:
         server_header_transformation="PASS_THROUGH",
         **_request_id(),
         **_limits(),
-        access_log=[access_log()],
+        access_log=[access_log(log_format)],
         local_reply_config=local_replies(revision),
         http_filters=[
             _replace_invalid_request_id(),

@@ -74,8 +74,31 @@ def _header(name: str, matching: dict[str, Any], *, inverted: bool = False) -> d
     return {"header_filter": {"header": header}}
 
 
-def access_log() -> dict[str, Any]:
-    """Log each request as a JSON line on stdout, without query string, cookies or credentials."""
+_ACCESS = {
+    "time": "%START_TIME%",
+    "level": "INFO",
+    "logger": "access",
+    "message": "request",
+    "component": "gateway",
+    "request_id": f"%COALESCE({json.dumps(_REQUEST_ID)})%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+    "route": "%ROUTE_NAME%",
+    "cluster": "%UPSTREAM_CLUSTER%",
+    "status": "%RESPONSE_CODE%",
+    "duration_ms": "%DURATION%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "flags": "%RESPONSE_FLAGS%",
+}
+
+
+def access_log(log_format: str) -> dict[str, Any]:
+    """Log each request as a line on stdout, without query string, cookies or credentials.
+
+    The lines have the form of those of the components, JSON or text (`chassis.logs`).
+    """
     return {
         "name": "envoy.access_loggers.stdout",
         # Requested every few seconds by health checks.
@@ -84,25 +107,22 @@ def access_log() -> dict[str, Any]:
         ),
         "typed_config": {
             "@type": STDOUT_LOG,
-            "log_format": {
-                "json_format": {
-                    "time": "%START_TIME%",
-                    "component": "gateway",
-                    "request_id": f"%COALESCE({json.dumps(_REQUEST_ID)})%",
-                    "method": "%REQ(:METHOD)%",
-                    "path": "%PATH(NQ:ORIG_OR_PATH)%",
-                    "route": "%ROUTE_NAME%",
-                    "cluster": "%UPSTREAM_CLUSTER%",
-                    "status": "%RESPONSE_CODE%",
-                    "duration_ms": "%DURATION%",
-                    "bytes_received": "%BYTES_RECEIVED%",
-                    "bytes_sent": "%BYTES_SENT%",
-                    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-                    "flags": "%RESPONSE_FLAGS%",
-                },
-            },
+            "log_format": _text_access() if log_format == "text" else {"json_format": _ACCESS},
         },
     }
+
+
+def _text_access() -> dict[str, Any]:
+    shown = ("request_id", "method", "path", "route", "cluster", "status", "duration_ms")
+    fields = " ".join(f"{name}={_ACCESS[name]}" for name in (*shown, "attempts", "flags"))
+    line = f"%START_TIME% INFO access: request {fields}\n"
+    return {"text_format_source": {"inline_string": line}}
+
+
+def application_log(log_format: str) -> dict[str, Any]:
+    """Return the form of Envoy's own messages."""
+    text = "%Y-%m-%dT%H:%M:%S.%e%z %l %n: %v"
+    return {"text_format": text} if log_format == "text" else {"json_format": APPLICATION_LOG}
 
 
 _FROM_BROWSER = (

@@ -90,6 +90,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--revision", default=read("REVISION", "dev"))
     parser.add_argument("--address", action="append", default=[], metavar="COMPONENT=HOST:PORT")
     parser.add_argument("--routes-file", type=Path)
+    parser.add_argument(
+        "--log-format", choices=("json", "text"), default=read("LOG_FORMAT", "json")
+    )
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--run", action="store_true")
     chosen = parser.parse_args(arguments)
@@ -104,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
             revision=chosen.revision,
             admin_port=chosen.admin_port,
             routes_file=chosen.routes_file,
+            log_format=chosen.log_format,
         )
         write_configuration(gateway, chosen.output)
         validate(chosen.output)

@@ -18,7 +18,7 @@ from chassis.messaging.replay import MARGIN
 from chassis.messaging.subscriptions import BusEndpoints, Subscription
 from forum.commands.migrate import upgrade
 from infra import provisioning
-from infra.bus_recovery import COMPLETE, BusRecovery
+from infra.bus_recovery import CHECK_SECONDS, COMPLETE, BusRecovery
 from infra.current_stage import CurrentStage
 from infra.domains import SERVICES
 from infra.ministack import PREFIX, TOPIC_ARN
@@ -267,6 +267,15 @@ def test_process_deletes_expired_items_of_all_tables_repeatedly(
             ]
             dynamo.fill(PREFIX + table.name, items)
         wait_until(lambda: left() == {"live"}, PATIENCE)
+
+
+def test_process_logs_a_failure_once_and_its_end(process: Path, dynamo: Dynamo) -> None:
+    failure = "deletion of expired items is waiting"
+    wait_until(lambda: failure in process.read_text(), PATIENCE)
+    time.sleep(3 * CHECK_SECONDS)
+    assert process.read_text().count(failure) == 1
+    create_tables(dynamo.client, PREFIX, SERVICES["users"].tables)
+    wait_until(lambda: "deletion of expired items goes on" in process.read_text(), PATIENCE)
 
 
 def test_process_repairs_a_bus_that_lost_only_its_topic(

@@ -5,5 +5,6 @@ from forum.app import create_app
 from forum.bootstrap import COMPONENT
 from forum.settings import ForumSettings
 
-logs.configure(COMPONENT)
-app = create_app(settings.load_settings(ForumSettings))
+configured = settings.load_settings(ForumSettings)
+logs.configure(COMPONENT, configured.log_format)
+app = create_app(configured)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from extraction.deployment import compose_override
 from infra import stages
 from infra.runner.config import ROOT
 from tests.compose import engine
@@ -22,12 +23,12 @@ IMAGES = ("services", "monolith", "tools", "gateway", "bus")
 AARCH64 = ("--python-platform", "aarch64-manylinux_2_40", "--python-version", "3.13")
 
 
-def read(extracted: str | None) -> dict[str, Any]:
+def read(extracted: str | None, *options: str) -> dict[str, Any]:
     """Return Compose's resolved configuration for a value of EXTRACTED; None leaves it unset."""
     environment = {name: value for name, value in os.environ.items() if name != "EXTRACTED"}
     if extracted is not None:
         environment["EXTRACTED"] = extracted
-    done = engine.run("compose", "config", "--format", "json", environment=environment)
+    done = engine.run("compose", *options, "config", "--format", "json", environment=environment)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -43,8 +44,6 @@ def test_stage_has_only_its_own_containers(extracted: frozenset[str]) -> None:
 
 def test_environment_of_a_component_is_the_same_at_every_stage() -> None:
     alone, split = read("")["services"]["monolith"], read(None)["services"]["monolith"]
-    assert alone["environment"].pop("EXTRACTED") == ""
-    assert split["environment"].pop("EXTRACTED") == "users,threads,posts"
     assert alone == split
     assert split["environment"]["LIVE_EXTRACTION"] == "true"
 
@@ -59,6 +58,36 @@ def test_services_reach_each_other_through_the_gateway() -> None:
 
 def test_default_stage_extracts_everything() -> None:
     assert read(None)["services"].keys() == read("users,threads,posts")["services"].keys()
+
+
+def test_every_reader_of_extracted_is_in_the_override() -> None:
+    configured = read(None, "--profile", "*")["services"]
+    readers = {
+        name for name, one in configured.items() if "EXTRACTED" in one.get("environment", ())
+    }
+    assert readers == set(compose_override.STAGE_READERS)
+
+
+@pytest.mark.parametrize("extracted", [None, "", "threads", "users,threads,posts"])
+def test_override_has_precedence_over_extracted(extracted: str | None, tmp_path: Path) -> None:
+    override = tmp_path / "override.yaml"
+    stage, services = frozenset({"users", "threads"}), ("threads", "posts")
+    override.write_text(compose_override.override_text(stage, services), encoding="utf-8")
+    merged = read(extracted, "-f", "compose.yaml", "-f", str(override))["services"]
+    assert merged.keys() & set(stages.DOMAINS) == set(services)
+    assert merged.keys() & {"users-worker", "posts-worker"} == {"posts-worker"}
+    assert merged.keys() >= SPLIT
+    for name in merged.keys() & set(compose_override.STAGE_READERS):
+        assert merged[name]["environment"]["EXTRACTED"] == "users,threads"
+
+
+def test_missing_env_file_is_named() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "EXTRACTED"}
+    done = engine.run(
+        *("compose", "--env-file", os.devnull, "config", "--quiet"), environment=environment
+    )
+    assert done.returncode != 0
+    assert "EXTRACTED is missing a value: is the file .env missing from this folder?" in done.stderr
 
 
 @pytest.mark.parametrize("name", sorted(read(None)["services"].keys() - {"ready"}))
@@ -94,7 +123,8 @@ def test_secrets_are_mounted_read_only_where_needed() -> None:
                 seen.setdefault(volume["source"], set()).add(name)
                 assert volume["read_only"] is True
             assert volume["source"] != "keys" or name == "setup"
-            assert volume["source"] != "stage" or volume["read_only"] is True
+            writes_stage = volume["source"] == "stage" and not volume.get("read_only")
+            assert not writes_stage or name == "setup"
     for owner in stages.DOMAINS:
         assert seen[f"secrets-{owner}"] == {owner, f"{owner}-worker"}
     assert seen["secrets-monolith"] == {"monolith", "monolith-worker", "migrate"}

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from extraction.deployment.compose_project import OVERRIDE
-from tests.compose import engine
 from tests.compose.movable import ALONE, SHARED, Movable
 from tests.faults.conftest import RUNS
 from tests.faults.mesh import Mesh
@@ -88,11 +88,23 @@ def test_posts_are_reintegrated(run: Run, record_property: Any) -> None:
     assert run.stack.running() == ALONE | SHARED | {"users", "users-worker"}
 
 
+def test_up_with_another_value_of_extracted_changes_nothing(run: Run) -> None:
+    assert isinstance(run.stack, Movable)
+    parts = ("gateway", "monolith", "postgres", "users", "users-worker", "bus-recovery")
+    before = {name: run.stack.pid(name) for name in parts}
+    run.stack.environment["EXTRACTED"] = "users,threads,posts"
+    run.stack.insist("up", "--wait", "--no-build")
+    assert {name: run.stack.pid(name) for name in parts} == before
+    assert run.stack.owners() == {"users": "users", "threads": "monolith", "posts": "monolith"}
+
+
 def test_down_and_up_keeps_the_stage(run: Run) -> None:
     assert isinstance(run.stack, Movable)
     began, writes = time.monotonic(), run.ledger.writes
     run.stack.compose("down")
     assert run.stack.running() == set(), "plain `down` finds all of it"
+    # Not the value that the forum began with.
+    run.stack.environment["EXTRACTED"] = "threads"
     run.stack.insist("up", "--wait", "--no-build")
     provisioned = {"provision"}
     assert run.stack.running() == ALONE | SHARED | provisioned | {"users", "users-worker"}
@@ -100,26 +112,23 @@ def test_down_and_up_keeps_the_stage(run: Run) -> None:
     run.check("down and up", began, writes, 0)
 
 
-def test_setup_refuses_another_forum_with_these_services(run: Run) -> None:
-    assert isinstance(run.stack, Movable)
-    before = dict(run.stack.environment)
-    run.stack.environment["EXTRACTED"] = "threads"
-    try:
-        files = (str(run.stack.folder / name) for name in ("compose.yaml", OVERRIDE))
-        done = engine.run(
-            *("compose", "-p", run.stack.project, "--project-directory", str(run.stack.folder)),
-            *(part for file in files for part in ("-f", file)),
-            *("run", "--rm", "--no-deps", "-T", "setup"),
-            environment=run.stack.environment,
-        )
-    finally:
-        run.stack.environment = before
-    assert done.returncode == 1
-    assert "started with EXTRACTED=, not this one" in done.stdout + done.stderr
-
-
 def test_last_reintegration_leaves_the_monolith_alone(run: Run, record_property: Any) -> None:
     assert isinstance(run.stack, Movable)
+    run.stack.environment["EXTRACTED"] = ""
     move(run, "reintegrate", "users", set(), record_property)
+    assert run.stack.running() == ALONE
+    assert not (run.stack.folder / OVERRIDE).exists()
+
+
+def test_deleted_data_of_a_moved_forum_leaves_a_new_one(run: Run) -> None:
+    assert isinstance(run.stack, Movable)
+    run.stack.make("extract", "posts", "--soak", "0")
+    run.stack.insist("down", "--volumes")
+    run.stack.insist("up", "--wait", "--no-build")
+    assert run.stack.owners() == {"users": "monolith", "threads": "monolith", "posts": "posts"}
+    answer = requests.get(f"{run.stack.base_url}/api/posts", timeout=20)
+    assert (answer.status_code, answer.json()["items"]) == (200, [])
+    # It moves on like any other.
+    run.stack.make("reintegrate", "posts", "--soak", "0")
     assert run.stack.running() == ALONE
     assert not (run.stack.folder / OVERRIDE).exists()

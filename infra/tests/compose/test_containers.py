@@ -34,7 +34,7 @@ URL = "postgresql+psycopg://forum:pw@postgres:5432/"
 def test_only_possible_owners_of_users_get_the_signing_key(
     extracted: frozenset[str],
 ) -> None:
-    shares = secrets_setup.component_secrets(extracted, MADE)
+    shares = secrets_setup.component_secrets(extracted, MADE, extracted)
     components = {stages.MONOLITH, *stages.DOMAINS}
     assert {name for name, share in shares.items() if session_keys.PRIVATE in share} == set(
         SESSION_SIGNERS
@@ -49,7 +49,8 @@ def test_only_possible_owners_of_users_get_the_signing_key(
 def test_users_service_has_the_replica_holders_of_its_stage(
     extracted: frozenset[str],
 ) -> None:
-    replica_holders = secrets_setup.component_secrets(extracted, MADE)["users"]["replica_holders"]
+    shares = secrets_setup.component_secrets(frozenset(), MADE, extracted)
+    replica_holders = shares["users"]["replica_holders"]
     assert set(replica_holders.split(",")) == {stages.MONOLITH, *extracted} - {"users"}
 
 
@@ -60,6 +61,7 @@ def test_keys_belong_to_the_data_of_one_stage(
     share.mkdir(parents=True)
     monkeypatch.setattr(secrets_setup, "KEYS", tmp_path / "keys")
     monkeypatch.setattr(secrets_setup, "SHARES", tmp_path / "shares")
+    monkeypatch.setattr(secrets_setup, "FOLDER", tmp_path)
 
     def start(extracted: str) -> dict[str, str]:
         monkeypatch.setenv("EXTRACTED", extracted)
@@ -75,7 +77,8 @@ def test_keys_belong_to_the_data_of_one_stage(
 def test_each_stage_has_its_own_database() -> None:
     names = {stage_file.database_name(extracted) for extracted in stages.all_stages()}
     assert len(names) == 8
-    shares = secrets_setup.component_secrets(frozenset({"users", "posts"}), MADE)
+    stage = frozenset({"users", "posts"})
+    shares = secrets_setup.component_secrets(stage, MADE, stage)
     assert shares[stages.MONOLITH]["database_url"] == URL + "users_posts"
     assert shares[BUS_RECOVERY] == {"database_url": URL + "users_posts"}
 
@@ -106,34 +109,49 @@ def test_saved_stage_applies_to_its_own_forum_only(
     assert not stage_file.has_moved_domains(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("began", "moved", "said"),
-    [
-        (None, False, ""),
-        (None, True, ""),
-        ("", True, ""),
-        ("", False, "whose data was deleted"),
-        ("posts", True, "started with EXTRACTED=posts, not this one"),
-    ],
-)
-@pytest.mark.usefixtures("started_as_monolith")
-def test_setup_refuses_the_services_of_another_forum(
-    tmp_path: Path, began: str | None, moved: bool, said: str
+@pytest.fixture
+def setup_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Provide the folder of stage files of a `setup` that has no share to fill but one."""
+    (tmp_path / "shares" / stages.MONOLITH).mkdir(parents=True)
+    for name, folder in (("KEYS", "keys"), ("SHARES", "shares"), ("FOLDER", "")):
+        monkeypatch.setattr(secrets_setup, name, tmp_path / folder)
+    return tmp_path
+
+
+def test_new_forum_after_a_move_starts_with_the_current_services(
+    setup_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if moved:
-        stage_file.save_stage(CurrentStage(frozenset({"users"})), tmp_path)
-    problem = secrets_setup.stale_override_problem(began, tmp_path)
-    assert said in problem
-    assert bool(said) == bool(problem)
+    monkeypatch.setenv("EXTRACTED", "users,threads,posts")
+    monkeypatch.setenv("CURRENT_SERVICES", "threads,posts")
+    assert secrets_setup.main() == 0
+    assert stage_file.current_stage(setup_folder) == CurrentStage(frozenset({"threads", "posts"}))
+    share = setup_folder / "shares" / stages.MONOLITH
+    assert (share / "extracted").read_text() == "threads,posts"
 
 
-def test_setup_refuses_a_former_name_in_the_override_file(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_setup_leaves_the_stage_of_a_moved_forum_unchanged(
+    setup_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EXTRACTED", "")
-    monkeypatch.setenv("FORUM_BEGAN_AS", "")
+    # Its move was interrupted: the service runs, but owns nothing yet.
+    monkeypatch.setenv("CURRENT_SERVICES", "users")
+    moving = CurrentStage(frozenset(), frozenset({"users"}))
+    stage_file.save_stage(moving, setup_folder)
+    assert secrets_setup.main() == 0
+    assert stage_file.current_stage(setup_folder) == moving
+    assert (setup_folder / "shares" / stages.MONOLITH / "extracted").read_text() == ""
+
+
+@pytest.mark.parametrize("name", ["INITIAL_STAGE", "FORUM_BEGAN_AS"])
+def test_setup_refuses_the_override_file_of_an_earlier_revision(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EXTRACTED", "")
+    monkeypatch.setenv(name, "posts")
     assert secrets_setup.main() == 1
-    assert "FORUM_BEGAN_AS was renamed to INITIAL_STAGE" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("An earlier revision wrote compose.override.yaml. Delete the file")
+    assert "EXTRACTED=posts" in said
 
 
 def test_forum_without_moves_needs_no_override() -> None:
@@ -145,11 +163,14 @@ def test_override_enables_new_and_disables_returned_services() -> None:
     text = compose_override.override_text(
         frozenset({"users", "threads"}), frozenset({"threads", "posts"})
     )
-    assert 'INITIAL_STAGE: "users,threads"' in text
-    for name in ("threads", "posts-worker", "dynamodb", "bus-recovery", "monolith-worker"):
+    assert 'EXTRACTED: "users,threads", CURRENT_SERVICES: "threads,posts"' in text
+    for name in ("threads", "posts-worker", "bus", "monolith-worker"):
         assert f"  {name}: {{ profiles: !reset [] }}\n" in text
     for name in ("users", "users-worker"):
         assert f"  {name}: {{ profiles: !override [returned] }}\n" in text
+    started = '{ environment: { EXTRACTED: "users,threads" }, profiles: !reset [] }'
+    for name in ("dynamodb", "bus-recovery", "provision"):
+        assert f"  {name}: {started}\n" in text
 
 
 def project(folder: Path, *files: str) -> ComposeProject:

@@ -1,6 +1,7 @@
 """The gateway beyond routing: retries, its own responses, request ids, logs."""
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +25,14 @@ LOCAL = Address("127.0.0.1", 1)
 
 
 @contextmanager
-def setting(folder: Path, behaviour: Behaviour) -> Iterator[tuple[Running, Upstream]]:
+def setting(
+    folder: Path, behaviour: Behaviour, log_format: str = "json"
+) -> Iterator[tuple[Running, Upstream]]:
     """Run a gateway in front of a users service that behaves that way."""
     with ExitStack() as stack:
         users = stack.enter_context(serving(Upstream("users", behaviour)))
         ports = {"monolith": free_port(), "users": users.port}
-        yield stack.enter_context(running(USERS, ports, folder)), users
+        yield stack.enter_context(running(USERS, ports, folder, log_format=log_format)), users
 
 
 @contextmanager
@@ -333,6 +336,20 @@ def test_access_log_is_json_without_anything_secret(tmp_path: Path) -> None:
     assert (down["route"], down["status"], down["attempts"]) == ("monolith-write", 503, 1)
     assert (refused["cluster"], refused["status"]) == (None, 400)
     assert refused["request_id"]
+
+
+def test_access_log_as_text_has_the_form_of_the_components(tmp_path: Path) -> None:
+    with setting(tmp_path, first(0, "answer"), "text") as (gateway, _):
+        gateway.ask("/api/users/1?token=s3cret", headers={"X-Request-Id": "one"})
+        gateway.ask("/elsewhere", headers={"X-Request-Id": "two"})
+        served, down = gateway.log_lines(2)
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO access: request request_id=one method=GET"
+        r" path=/api/users/1 route=users-read cluster=users status=200 duration_ms=\d+"
+        r" attempts=1 flags=-",
+        served,
+    )
+    assert " status=503 " in down
 
 
 def test_command_line_writes_valid_configuration(tmp_path: Path) -> None:

@@ -107,12 +107,16 @@ class Running:
             connection.close()
 
     def logged(self, count: int) -> list[dict[str, Any]]:
+        """Wait for that many lines of the access log in JSON, and parse them."""
+        return [json.loads(line) for line in self.log_lines(count)]
+
+    def log_lines(self, count: int) -> list[str]:
         """Wait for that many lines of the access log."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             lines = self.log.read_text().splitlines()
             if len(lines) >= count:
-                return [json.loads(line) for line in lines]
+                return lines
             time.sleep(0.05)
         msg = f"fewer than {count} lines in the access log"
         raise AssertionError(msg)
@@ -124,6 +128,7 @@ def running(
     ports: Mapping[str, int | Sequence[int]],
     folder: Path,
     revision: str = "test",
+    log_format: str = "json",
 ) -> Iterator[Running]:
     """Run the real Envoy for a stage in front of the given ports, one or several a component."""
     each = {name: [given] if isinstance(given, int) else given for name, given in ports.items()}
@@ -138,6 +143,7 @@ def running(
             },
             listen=Address("127.0.0.1", port),
             revision=revision,
+            log_format=log_format,
         ),
         file,
     )

@@ -18,6 +18,6 @@ def main(_arguments: Sequence[str] = ()) -> int:
         return USAGE_ERROR
     # Only now: without extracted domains, no bus has to be configured.
     parts = Bootstrap(settings.load_settings(ForumSettings, needed=settings.BUS_SETTINGS))
-    logs.configure(COMPONENT)
+    logs.configure(COMPONENT, configured.log_format)
     check = parts.database.check
     return worker.main(parts.settings, parts.outbox, parts.event_handlers(), check, parts.clock)
