@@ -99,9 +99,18 @@ def test_container_has_minimal_rights(name: str) -> None:
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
     assert service["restart"] == ("no" if name in ONCE else "unless-stopped")
     assert service["stop_grace_period"] == "15s"
+    assert service["mem_limit"] == service["memswap_limit"] == str(512 * 2**20)
+    assert (service["cpus"], service["pids_limit"]) == (1, 256)
     assert "privileged" not in service
     mounted = [each for each in service.get("volumes", ()) if each["type"] != "volume"]
     assert not mounted, "nothing of the machine is mounted"
+
+
+def test_gateway_shares_no_network_with_a_datastore() -> None:
+    networks = {name: one["networks"].keys() for name, one in read(None)["services"].items()}
+    assert networks["gateway"] == {"front"}
+    for name in ("postgres", "dynamodb", "bus"):
+        assert networks[name] == {"back"}
 
 
 def test_only_the_gateway_is_published_and_only_on_loopback() -> None:
