@@ -30,7 +30,7 @@ def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
 def served(forum: Composed) -> list[int]:
     """Count the requests for lists of posts that each instance has logged."""
     return [
-        engine.docker("logs", container).count('"route": "/api/posts"')
+        engine.docker("logs", container).count(" route=/api/posts ")
         for container in sorted(forum.containers("posts"))
     ]
 

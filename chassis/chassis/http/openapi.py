@@ -7,6 +7,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models import APISpec
 from flask_openapi3.models.components import Components
 from flask_openapi3.models.info import Info
+from flask_openapi3.models.server import Server
 from pydantic import BaseModel
 
 from chassis.cookies import SESSION, cookie_name
@@ -87,6 +88,7 @@ def build_document(blueprint: APIBlueprint, title: str, *models: type[BaseModel]
     spec = APISpec(
         openapi="3.1.0",
         info=Info(title=title, version="1"),
+        servers=[Server(url="/")],
         paths=dict(sorted(blueprint.paths.items())),
         components=Components(schemas=schemas),
     )
@@ -94,6 +96,8 @@ def build_document(blueprint: APIBlueprint, title: str, *models: type[BaseModel]
     for path in document["paths"].values():
         for operation in path.values():
             _add_headers(operation)
+            # Without it, it is unclear whether a session is optional or was forgotten.
+            operation.setdefault("security", [])
     parts = document["components"]["schemas"]
     answered: tuple[type[BaseModel], ...] = (Problem, *models)
     for model in answered:

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Flask, Response, json
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
@@ -73,12 +74,17 @@ def problem_response(
 def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
     """Return every field that pydantic refused, without echoing the input."""
     return tuple(
-        FieldError(
-            ".".join(str(part) for part in entry["loc"]),
-            entry["msg"].removeprefix("Value error, "),
-        )
-        for entry in error.errors(include_url=False, include_input=False, include_context=False)
+        FieldError(".".join(str(part) for part in entry["loc"]), _message(entry))
+        for entry in error.errors(include_url=False, include_input=False)
     )
+
+
+def _message(entry: ErrorDetails) -> str:
+    """Return pydantic's message, or one for people instead of a regular expression."""
+    if entry["type"] == "string_pattern_mismatch":
+        is_blank = entry["ctx"]["pattern"] == r"\S"
+        return "must not be empty" if is_blank else "does not have the documented form"
+    return entry["msg"].removeprefix("Value error, ")
 
 
 def failure_response(failure: Failure) -> Response:

@@ -1,10 +1,13 @@
 """JSON responses of an API."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Response, current_app
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""A time in a response, in UTC."""
 
 
 def json_response(

@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 from pydantic_core import SchemaValidator, core_schema
 
 
-def _matcher(pattern: str) -> Callable[[str], bool]:
+def matcher(pattern: str) -> Callable[[str], bool]:
     """Return a test for a pattern of Unicode properties.
 
     The standard library does not know them, and pydantic's engine does.
@@ -28,14 +28,14 @@ _JOINED = "".join(rf"\p{{scx={script}}}" for script in _SCRIPTS)
 # Malayalam ends words with a joiner: virama, then U+200D.
 _LETTER = rf"(?:\u0d4d\u200d|[[{_JOINED}]&&[\p{{L}}\p{{M}}]--[{_INVISIBLE}]])"
 _EMOJI = r"\p{Extended_Pictographic}(?:[\ufe0e\ufe0f]|\p{Emoji_Modifier})?"
-_is_visible = _matcher(
+_is_visible = matcher(
     rf"^(?:[^{_INVISIBLE}]|{_LETTER}+(?:{_JOINERS}{_LETTER}+)*"
     rf"|{_EMOJI}(?:\u200d{_EMOJI})*|[0-9#*]\ufe0f\u20e3)*$"
 )
 _LETTERS = rf"[\p{{L}}\p{{N}}--[{_INVISIBLE}]]"
 _MARKS = rf"[\p{{Mn}}\p{{Mc}}--[{_INVISIBLE}]]"
-_is_name = _matcher(rf"^{_LETTERS}(?:{_LETTERS}|{_MARKS}|[_.-])*$")
-_has_many_marks = _matcher(r"\p{Mn}{5}")
+_is_name = matcher(rf"^{_LETTERS}(?:{_LETTERS}|{_MARKS}|[_.-])*$")
+_has_many_marks = matcher(r"\p{Mn}{5}")
 
 
 def is_identifier(text: str) -> bool:

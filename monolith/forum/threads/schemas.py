@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from chassis.http.requests import PageParameters, PatchBody, RequestBody
+from chassis.http.responses import Timestamp
 from chassis.http.text_fields import SINGLE_LINE
 
 ID = r"[0-9A-Za-z-]{1,64}"
@@ -51,8 +52,8 @@ class ThreadOut(BaseModel):
     id: str
     title: str
     author: AuthorOut
-    created_at: str
-    last_activity_at: str
+    created_at: Timestamp
+    last_activity_at: Timestamp
     post_count: int
     locked: bool
 

@@ -5,22 +5,32 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from chassis.http.requests import PageParameters, PatchBody, RequestBody
+from chassis.http.responses import Timestamp
 from chassis.http.text_fields import (
     MULTI_LINE,
     SINGLE_LINE,
     comparison_form,
     is_identifier,
+    matcher,
 )
 from forum.users.rules import FORMER_MEMBER, normalize_username
 
-USERNAME = r"^[^\W_][\w.-]{2,29}$"
+# Letters, marks and digits of all scripts, `_`, `.` and `-`, as pydantic's engine reads `\w`.
+_has_username_form = matcher(r"^[^\W_][\w.-]{2,29}$")
+# What means the same to every engine: `\w` has ASCII letters only in ECMA-262. The rules for other
+# characters no pattern can express.
+_USERNAME_PATTERN = r"^[^\x00-/:-@\[-`{-\x7f][^\x00-,/:-@\[-^`{-\x7f]*$"
 ID = r"[0-9A-Za-z-]{1,64}"
 
 
 def _check_username(value: str) -> str:
     normalized = normalize_username(value)
-    if not (3 <= len(normalized) <= 30 and is_identifier(normalized)):
-        message = "must be 3 to 30 letters, digits, dots, dashes or underscores when normalized"
+    well_formed = _has_username_form(value) and is_identifier(normalized)
+    if not (well_formed and 3 <= len(normalized) <= 30):
+        message = (
+            "must be 3 to 30 letters, digits, dots, dashes or underscores,"
+            " beginning with a letter or digit"
+        )
         raise ValueError(message)
     return value
 
@@ -32,7 +42,14 @@ def _check_not_reserved(value: str) -> str:
     return value
 
 
-Username = Annotated[str, Field(pattern=USERNAME), AfterValidator(_check_username)]
+Username = Annotated[
+    str,
+    Field(
+        json_schema_extra={"pattern": _USERNAME_PATTERN, "minLength": 3, "maxLength": 30},
+        description="Letters and digits of any script, dots, dashes and underscores.",
+    ),
+    AfterValidator(_check_username),
+]
 Password = Annotated[str, Field(min_length=8, max_length=128), MULTI_LINE]
 CurrentPassword = Annotated[str, Field(min_length=1, max_length=128), MULTI_LINE]
 DisplayName = Annotated[
@@ -114,7 +131,7 @@ class UserOut(BaseModel):
     display_name: str
     bio: str
     role: Role
-    created_at: str
+    created_at: Timestamp
 
 
 class UsersOut(BaseModel):
@@ -128,7 +145,7 @@ class SessionOut(BaseModel):
     """A session that was just opened; `token` goes into `Authorization: Bearer`."""
 
     token: str
-    expires_at: str
+    expires_at: Timestamp
     user: UserOut
 
 
@@ -144,5 +161,5 @@ class ErasureOut(BaseModel):
 
     id: str
     status: Literal["erasing", "erased"]
-    requested_at: str
-    finished_at: str | None
+    requested_at: Timestamp
+    finished_at: Timestamp | None

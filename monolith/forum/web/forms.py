@@ -21,13 +21,13 @@ MODEL = TypeVar("MODEL", bound=BaseModel)
 
 # Messages of the API, rephrased for people; others are clear already.
 _PLAINLY = (
-    (re.compile(r"Field required|String should match pattern '\\S'"), "Fill in this field."),
+    (re.compile(r"Field required|must not be empty"), "Fill in this field."),
     (
         re.compile(r"String should have at (least|most) (\d+) characters?"),
         r"Use at \1 \2 characters.",
     ),
     (
-        re.compile(r"String should match pattern .*"),
+        re.compile(r"must be 3 to 30 letters, .*"),
         "Use 3 to 30 letters, digits, dots, dashes or underscores; start with a letter or digit.",
     ),
     (

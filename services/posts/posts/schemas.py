@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from chassis.http.requests import PageParameters, PatchBody, RequestBody
+from chassis.http.responses import Timestamp
 from chassis.http.text_fields import MULTI_LINE
 
 ID = r"[0-9A-Za-z-]{1,64}"
@@ -69,8 +70,8 @@ class PostOut(BaseModel):
     author: AuthorOut
     body: str
     html: str
-    created_at: str
-    edited_at: str | None
+    created_at: Timestamp
+    edited_at: Timestamp | None
     deleted: bool
 
 

@@ -83,6 +83,68 @@ def test_operations_that_need_a_session_document_it(domain: str, anyone: Client)
             )
 
 
+def test_public_operations_need_no_session_explicitly(domain: str, anyone: Client) -> None:
+    for path in _document(anyone, domain)["paths"].values():
+        for operation in path.values():
+            assert "security" in operation
+    assert _document(anyone, "users")["paths"]["/api/users"]["post"]["security"] == []
+
+
+def test_server_is_the_one_with_the_document(domain: str, anyone: Client) -> None:
+    assert _document(anyone, domain)["servers"] == [{"url": "/"}]
+
+
+def test_times_have_their_format(domain: str, anyone: Client) -> None:
+    times = [
+        (name, schema)
+        for part in _document(anyone, domain)["components"]["schemas"].values()
+        for name, schema in part.get("properties", {}).items()
+        if name.endswith("_at")
+    ]
+    assert times
+    for name, schema in times:
+        assert "date-time" in {one.get("format") for one in (schema, *schema.get("anyOf", ()))}, (
+            name
+        )
+
+
+def test_patterns_mean_the_same_to_every_engine(domain: str, anyone: Client) -> None:
+    # In ECMA-262 these match ASCII only, or other characters than in Python.
+    engine_specific = re.compile(r"\\[wWdDbBpP]")
+
+    def patterns(value: object) -> list[str]:
+        if isinstance(value, dict):
+            here = [value["pattern"]] if isinstance(value.get("pattern"), str) else []
+            return here + [found for part in value.values() for found in patterns(part)]
+        if isinstance(value, list):
+            return [found for part in value for found in patterns(part)]
+        return []
+
+    found = patterns(_document(anyone, domain))
+    assert found
+    assert not [pattern for pattern in found if engine_specific.search(pattern)]
+
+
+@pytest.mark.parametrize("username", ["ab", "-ab", "a b", "a@b", "a/b", "x" * 31, "a[b]", "a`b"])
+def test_document_refuses_usernames_that_the_forum_refuses(username: str, anyone: Client) -> None:
+    assert not _fits_username(username, anyone)
+    new = {"username": username, "password": "long enough"}
+    problem = anyone.post("/api/users", new).refused(400, "about:blank", "username")
+    assert "pattern" not in problem["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("username", ["älice1", "名前です", "ab1", "a_.-b", "a" * 30])
+def test_document_accepts_usernames_that_the_forum_accepts(username: str, anyone: Client) -> None:
+    assert _fits_username(username, anyone)
+
+
+def _fits_username(username: str, client: Client) -> bool:
+    new_user = _document(client, "users")["components"]["schemas"]["NewUser"]
+    schema = new_user["properties"]["username"]
+    length = schema["minLength"] <= len(username) <= schema["maxLength"]
+    return length and re.search(schema["pattern"], username) is not None
+
+
 def test_document_may_be_kept_for_a_while(domain: str, anyone: Client) -> None:
     answer = anyone.get(f"/api/{domain}/openapi.json")
     assert answer.headers["Cache-Control"] == "public, max-age=300"

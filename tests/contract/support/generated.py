@@ -70,8 +70,8 @@ class Generated:
         """Return the checks that don't apply to this case.
 
         No schema can say that a cursor has to be one that the forum gave out, that ids exclude
-        paging, or how many words are in a search; and which characters are no text is said in
-        words only.
+        paging, or how many words are in a search. Which characters are no text, and which letters
+        beyond ASCII a username may have, is said in words only.
         """
         names = set(NOT_CHECKED)
         query = self.case.query or {}
@@ -80,6 +80,7 @@ class Generated:
             or {"ids", "limit"} <= query.keys()
             or {"q", "sort"} <= query.keys()
             or not all(map(_is_plain, _strings(self.case.body)))
+            or not _username(self.case.body).isascii()
         ):
             names.add("positive_data_acceptance")
         load_all_checks()
@@ -132,6 +133,12 @@ def _fits(generated: Generated) -> bool:
     valid = case.meta is not None and case.meta.generation.mode.is_positive
     named = "{" in case.operation.path or _names_a_thread(case.body)
     return valid and named
+
+
+def _username(body: object) -> str:
+    """Return the username in a body; empty without one."""
+    named = body.get("username", "") if isinstance(body, dict) else ""
+    return named if isinstance(named, str) else ""
 
 
 def _names_a_thread(body: object) -> bool:
