@@ -4,6 +4,7 @@ import pytest
 
 from chassis.clock import uuid7
 from services.users.tests.conftest import PASSWORD
+from users.bootstrap import UsersService
 
 PATH = "/api/users"
 SESSIONS = f"{PATH}/sessions"
@@ -200,6 +201,12 @@ def test_only_the_user_can_erase_their_account(client, ada, bob, moderator):
             == 403
         )
     assert client.get(ada.path).status_code == 200
+
+
+def test_service_is_ready_once_its_tables_are_there(client, settings):
+    assert client.get("/readyz").status_code == 200
+    elsewhere = settings.model_copy(update={"table_prefix": "nowhere-"})
+    assert UsersService(elsewhere).create_app().test_client().get("/readyz").status_code == 503
 
 
 def test_document_names_the_operations(client):

@@ -70,6 +70,7 @@ def test_cost_of_a_page_is_independent_of_the_number_of_users(crowds, dynamo, co
         first = client.get(PATH, query_string={"limit": limit})
     assert len(first.json["items"]) == limit
     assert calls == {"Query": 4}
+    assert (first.json["next"] is None) == (count == limit)
     if first.json["next"]:
         with dynamo.counted() as calls:
             client.get(PATH, query_string={"limit": limit, "cursor": first.json["next"]})

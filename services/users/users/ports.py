@@ -47,8 +47,7 @@ class Store(Protocol):
         """Add an account and claim its username.
 
         Raises:
-            UsernameTaken: another account has the username.
-            DuplicateIdempotencyKey: another request with the key came first.
+            UsernameTaken: an account has the username, perhaps from an earlier such request.
         """
 
     def replace(self, before: User, after: User, password_hash: str | None = None) -> None:

@@ -20,11 +20,7 @@ from chassis.errors import (
     Unauthenticated,
     session_ended,
 )
-from chassis.idempotency.keys import (
-    DuplicateIdempotencyKey,
-    IdempotencyKey,
-    require_stored_response,
-)
+from chassis.idempotency.keys import IdempotencyKey
 from chassis.pagination import Key, Page
 from users.model import (
     MEMBER,
@@ -130,8 +126,6 @@ class Users:
         account = Account(user, hash_password(new.password))
         try:
             self._store.add(account, username_key(username), key, public_view(user))
-        except DuplicateIdempotencyKey:
-            return require_stored_response(self._store.find_response(key))
         except UsernameTaken as error:
             # The same request may have won the race for both the name and the key.
             if response := self._store.find_response(key):

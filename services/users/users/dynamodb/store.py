@@ -9,8 +9,7 @@ from typing import Any
 
 from chassis import codec
 from chassis.dynamodb.database import Action, Database, TransactionCanceled
-from chassis.idempotency import store as idempotency
-from chassis.idempotency.keys import DuplicateIdempotencyKey, IdempotencyKey
+from chassis.idempotency.keys import IdempotencyKey
 from chassis.idempotency.store import IdempotencyStore
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.pagination import Key, Page
@@ -78,8 +77,7 @@ class DynamoStore:
         try:
             self._db.transact(actions)
         except TransactionCanceled as canceled:
-            if canceled.failed(idempotency.LABEL):
-                raise DuplicateIdempotencyKey from canceled
+            # Only the name decides: a key belongs to a name, and an erasure deletes both.
             raise UsernameTaken from canceled
 
     def replace(self, before: User, after: User, password_hash: str | None = None) -> None:
