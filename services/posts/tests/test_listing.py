@@ -4,6 +4,7 @@ import pytest
 
 from chassis.clock import uuid7
 from chassis.pagination import Cursors
+from posts.model import MAX_PAGE_SIZE
 from tests.support.people import SECRET_KEY
 from tests.support.service import pages, walk
 
@@ -119,6 +120,18 @@ def test_cost_of_a_page_is_independent_of_the_number_of_posts(
         assert counted == calls
 
 
+@pytest.mark.parametrize("name", LISTS)
+def test_long_posts_make_a_page_shorter(client, lists, write, name):
+    made = [write("x" * 16_000) for _ in range(20)]
+    path, query = lists[name]
+    first, second = pages(client, path, limit=100, **query)
+    assert ids(first + second) == (made if name == "thread" else made[::-1])
+    length, following = (
+        sum(len(post["body"] + post["html"]) for post in some) for some in (first, second[:1])
+    )
+    assert length <= MAX_PAGE_SIZE < length + following
+
+
 def test_page_makes_no_call_to_another_component(client, threads, thread, write):
     write()
     threads.asked.clear()
@@ -172,10 +185,15 @@ def test_empty_later_page_makes_no_call(client, threads, thread, write):
     assert threads.asked == []
 
 
-def test_page_by_a_hundred_authors_names_them_all(client, sign_in, thread, write):
-    people = [sign_in(f"Person {number}") for number in range(100)]
+@pytest.mark.parametrize(("count", "batches"), [(99, 1), (100, 2)])
+def test_page_by_a_hundred_authors_names_them_all(
+    client, sign_in, thread, write, dynamo, count, batches
+):
+    people = [sign_in(f"Person {number}") for number in range(count)]
     posts = [write("Me too", person) for person in people]
-    page = client.get(f"{PATH}/in-thread/{thread}", query_string={"limit": 100}).json
+    with dynamo.counted() as counted:
+        page = client.get(f"{PATH}/in-thread/{thread}", query_string={"limit": 100}).json
+    assert counted == {"Query": 1, "BatchGetItem": batches}
     shown = [(post["id"], post["author"]["display_name"]) for post in page["items"]]
     assert shown == [(post, person.name) for post, person in zip(posts, people, strict=True)]
 

@@ -163,13 +163,14 @@ class DynamoStore:
 
         In one call, or two if a hundred users wrote a hundred posts.
         """
-        authors = list(dict.fromkeys(item["written_by"] for item in found))
-        keys = [self._users.key(author) for author in authors]
+        authors = dict.fromkeys(item["written_by"] for item in found)
+        keys = [self._threads.key(thread_id), *map(self._users.key, authors)]
         only = {tables.USERS.name: NAME}
-        first = self._threads.key(thread_id), *keys[: BATCH - 1]
-        thread, *users = self._db.get_items(*first, only=only)
-        if len(keys) >= BATCH:
-            users += self._db.get_items(*keys[BATCH - 1 :], only=only)
+        thread, *users = [
+            item
+            for batch in (keys[:BATCH], keys[BATCH:])
+            for item in self._db.get_items(*batch, only=only)
+        ]
         names = {user["id"]: user["display_name"] for user in users if user}
         posts = [
             items.to_post(item, names.get(item["written_by"], FORMER_MEMBER)) for item in found
