@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -22,6 +23,9 @@ MAX_STEPS = 30_000
 Rules are tried once per line and depth, column or bracket, so a text of 16,000 characters can be
 made to need millions of steps. A long text in prose, with lists, links and tables, needs half."""
 STEPS_PER_TOKEN = 4
+CHARACTERS_PER_STEP = 50
+"""Characters that the rule for addresses reads in about the time of a step. At each `://`, it reads
+the text before it and all that may be the address."""
 
 _TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li",
@@ -30,14 +34,19 @@ _TAGS = {
 _ATTRIBUTES = {
     "a": {"href", "title"},
     "code": {"class"},
+    "li": {"class"},
     "ol": {"start"},
     "td": {"class"},
     "th": {"class"},
 }
 _SCHEMES = {"http", "https", "mailto"}
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_NO_HOST = re.compile(r"https?://(?:[/?#]|$)", re.IGNORECASE)
+_SPACE = re.compile(r"\s")
 _CELL_CLASS = "align-"
-_CLASSES = re.compile(r"language-[\w+#.-]{1,40}|align-(?:left|center|right)")
+_TASK_CLASS = "task"
+_CLASSES = re.compile(rf"language-[\w+#.-]{{1,40}}|align-(?:left|center|right)|{_TASK_CLASS}")
+_TASK = re.compile(r"\[([ xX])\](?=\s)")
 
 
 class _TooMuchWork(Exception):
@@ -67,12 +76,26 @@ def _counted(rule: Callable[..., Any]) -> Callable[..., Any]:
     return counted
 
 
+def _count_address(state: StateInline, silent: bool, *, rule: Callable[..., bool]) -> bool:
+    if not state.src.startswith("://", state.pos):
+        return False
+    end = _SPACE.search(state.src, state.pos)
+    read = len(state.pending) + (end.start() if end else len(state.src)) - state.pos
+    state.env["steps"] += read // CHARACTERS_PER_STEP
+    return rule(state, silent)
+
+
 class _Parser(MarkdownIt):
-    """Parser that makes no link of an address whose scheme is not allowed."""
+    """Parser that makes no link of an address without a host or with another scheme."""
 
     def validateLink(self, url: str) -> bool:  # noqa: N802
         scheme = _SCHEME.match(url)
-        return scheme is None or scheme[1].lower() in _SCHEMES
+        # Normalization drops a host of more than 255 characters.
+        return scheme is None or (scheme[1].lower() in _SCHEMES and not _NO_HOST.match(url))
+
+    def normalizeLinkText(self, link: str) -> str:  # noqa: N802
+        """Return an address as it was typed, so that nothing of the text is lost."""
+        return link
 
 
 class _InlineParser(ParserInline):
@@ -86,11 +109,16 @@ class _InlineParser(ParserInline):
 def _build_parser() -> MarkdownIt:
     parser = _Parser()
     parser.inline = _InlineParser()
-    parser.configure("commonmark", {"html": False, "breaks": True})
+    parser.configure("commonmark", {"html": False, "breaks": True, "linkify": True})
     parser.enable(["table", "strikethrough"])
+    # Addresses with a scheme only. The rule of the same name for the whole text would find names of
+    # files, such as setup.py, to be hosts.
+    parser.inline.ruler.enable("linkify")
     for ruler in (parser.block.ruler, parser.inline.ruler, parser.inline.ruler2):
         for rule in ruler.__rules__:
             rule.fn = _counted(rule.fn)
+            if rule.name == "linkify":
+                rule.fn = partial(_count_address, rule=rule.fn)
     parser.core.ruler.after("block", "count_tokens", _count_tokens)
     parser.inline.ruler2.push("count_tokens", _count_tokens)
     parser.core.ruler.push("adapt", _adapt)
@@ -99,6 +127,11 @@ def _build_parser() -> MarkdownIt:
 
 def _adapt(state: StateCore) -> None:
     """Adapt the tokens of a text to the pages that show it."""
+    for item, paragraph, text in zip(
+        state.tokens, state.tokens[1:], state.tokens[2:], strict=False
+    ):
+        if item.type == "list_item_open" and paragraph.type == "paragraph_open":
+            _adapt_task(item, text)
     for token in state.tokens:
         if token.type in {"heading_open", "heading_close"}:
             # The page's title is above the text.
@@ -108,6 +141,14 @@ def _adapt(state: StateCore) -> None:
             token.attrs["class"] = _CELL_CLASS + str(style).removeprefix("text-align:")
         elif token.type == "inline":
             token.children = _adapt_links(token.children or ())
+
+
+def _adapt_task(item: Token, text: Token) -> None:
+    """Show whether an item of a list is done, by a character that needs no form control."""
+    first = text.children[0] if text.children else None
+    if first and first.type == "text" and (found := _TASK.match(first.content)):
+        item.attrs["class"] = _TASK_CLASS
+        first.content = ("☐" if found[1] == " " else "☑") + first.content[found.end() :]
 
 
 def _adapt_links(tokens: Iterable[Token]) -> list[Token]:

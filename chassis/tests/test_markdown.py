@@ -34,6 +34,7 @@ HARD = {
     "lazy quotes, opened again": (">" * 19 + "a\n" + "a\n" * 19) * 271,
     "lists": "- " * 7999 + "a",
     "items": "- a\n" * 4000,
+    "tasks": "- [ ] a\n" * 2000,
     "empty items": "-\n" * 8000,
     "items in quotes": ">- a\n" * 3200,
     "items of lazy lines": ">- " * 10 + "a\n" + "b\n" * 7980,
@@ -48,6 +49,13 @@ HARD = {
     "code on lines": "`a\n`\n" * 3200,
     "angles": "<" * LONGEST,
     "addresses": "<http://a> " * 1454,
+    "bare addresses": "https://a " * 1600,
+    "bare addresses that end early": "http://a/(" * 1600,
+    "bare addresses without a host": "x" * 8000 + "a://" * 2000,
+    "bare addresses of many hosts": ("http://" + "a." * 30 + "_ ") * 230,
+    "bare addresses of long hosts": ("http://" + "a-" * 120 + "_") * 64,
+    "bare addresses in many scripts": ("http://" + "é" * 60 + ".é ") * 230,
+    "brackets in bare addresses": ("http://a/" + "['(\"{") * 1140,
     "comments": "<!--" * 4000,
     "tags on lines": "<div>\n" * 2666,
     "entities": "&#0;" * 4000,
@@ -65,6 +73,7 @@ PARTS = (
     "a", "b ", "é", "\t", "\n", "\n\n", "> ", ">", "- ", "* ", "1. ", "  ", "    ", "*", "**", "_",
     "~~", "`", "```\n", "[", "]", "](b)", "[a]: b\n", "![", "<", ">", "<a@b.c>", "<!--", "&",
     "&amp;", "\\", "|", "-|", "|-|-|\n", "# ", "---\n", "=\n",
+    "://", "https://a/", "(", "[ ] ",
 )  # fmt: skip
 
 
@@ -124,6 +133,66 @@ A = '<a href="{}" rel="nofollow noopener ugc">{}</a>'
 )
 def test_link_has_an_address_and_a_text(text, html):
     assert render(text) == f"<p>{html}</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        (
+            "see https://x.example/a_b_c*d*.",
+            f"see {A.format(*2 * ['https://x.example/a_b_c*d'])}*.",
+        ),
+        ("(http://x.example/y_(z))", f"({A.format(*2 * ['http://x.example/y_(z)'])})"),
+        (
+            "**HTTPS://x.example**",
+            f"<strong>{A.format(*2 * ['HTTPS://x.example'])}</strong>",
+        ),
+        (
+            "看https://例え.example/路",
+            "看" + A.format("https://xn--r8jz45g.example/%E8%B7%AF", "https://例え.example/路"),
+        ),
+        ("https://x.example/%41", A.format(*2 * ["https://x.example/%41"])),
+        ("`https://x.example`", "<code>https://x.example</code>"),
+        ("[https://x.example](/1)", A.format("/1", "https://x.example")),
+        ("setup.py www.x.example ann@x.example", "setup.py www.x.example ann@x.example"),
+        ("ftp://x.example tel://1 javascript://x", "ftp://x.example tel://1 javascript://x"),
+        ("http://", "http://"),
+        (f"http://{'a' * 300}/x", f"http://{'a' * 300}/x"),
+        (f"[x](http://{'a.' * 200})", f"[x](http://{'a.' * 200})"),
+    ],
+)
+def test_bare_address_becomes_a_link(text, html):
+    assert render(text) == f"<p>{html}</p>\n"
+
+
+@pytest.mark.parametrize("name", ["bare addresses that end early", "bare addresses without a host"])
+def test_addresses_that_need_long_reading_are_left_unrendered(name):
+    text = HARD[name]
+    assert render(f"{text}\n\n*x*") == f"<p>{text}<br>\n<br>\n*x*</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("- [ ] a\n- [x] *b*", '<li class="task">☐ a</li>\n<li class="task">☑ <em>b</em></li>'),
+        ("- [X] a", '<li class="task">☑ a</li>'),
+        (
+            "- [ ] https://x.example",
+            f'<li class="task">☐ {A.format(*2 * ["https://x.example"])}</li>',
+        ),
+        ("- [x](/1) a", f"<li>{A.format('/1', 'x')} a</li>"),
+        ("- [ ]a\n- [y] b", "<li>[ ]a</li>\n<li>[y] b</li>"),
+        ("- a\n- [ ]", "<li>a</li>\n<li>[ ]</li>"),
+        ("- `[ ] a`", "<li><code>[ ] a</code></li>"),
+    ],
+)
+def test_item_with_a_box_is_a_task(text, html):
+    assert render(text) == f"<ul>\n{html}\n</ul>\n"
+
+
+def test_box_outside_a_list_is_text():
+    assert render("[ ] a") == "<p>[ ] a</p>\n"
+    assert render("- a\n\n  [ ] b") == "<ul>\n<li>\n<p>a</p>\n<p>[ ] b</p>\n</li>\n</ul>\n"
 
 
 def test_class_of_code_is_the_language_alone():

@@ -42,6 +42,8 @@ def fill(stack: Stack) -> Content:
     _make(
         api, "/api/posts", thread_id=odd, body=f"{LONG_WORD * 3}\n\n    {LONG_WORD * 3}\n\n{table}"
     )
+    tasks = "- [ ] open, with a text that needs more than one line on a narrow page\n- [x] *done*"
+    _make(api, "/api/posts", thread_id=odd, body=f"{tasks}\n\nhttps://x.example/{LONG_WORD * 2}")
     other = Visitor(stack.base_url)
     other.register(moderator, display_name=LONG_WORD[:50])
     stack.moderator(moderator)
