@@ -77,7 +77,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
             ownership=parts.ownership.snapshot,
             probes=_probes(settings),
             event_status=lambda: status.read_status(parts.outbox, queue, clock),
-            has_ended=parts.has_ended,
+            current_name=parts.current_name,
             titles=stored_threads.titles,
             handles=UserQueries(parts.database).handles,
             require_writer=parts.require_writer,

@@ -163,10 +163,10 @@ class Bootstrap:
         with self.database.writing() as session:
             self.actors.current().authorize_writer(session, identity)
 
-    def has_ended(self, identity: Identity) -> bool:
-        """Return whether a session has ended before its token expires."""
+    def current_name(self, identity: Identity) -> str | None:
+        """Return the display name of a session's owner; None if the session has ended."""
         with self.database.reading() as session:
-            return self.actors.current().has_ended(session, identity)
+            return self.actors.current().current_name(session, identity)
 
     @cached_property
     def thread_admission(self) -> OwnerRoute[ThreadAdmission]:

@@ -43,12 +43,16 @@ def test_thread_is_read_and_replied_to_by_keyboard(browser: Browser, before: Sta
         _tab_to(page, "Sign in")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-        for label, text in (("Username", name), ("Password", PASSWORD)):
-            _tab_to(page, label)
-            page.keyboard.type(text)
+        expect(page.get_by_label("Username")).to_be_focused()
+        page.keyboard.type(name)
+        _tab_to(page, "Password")
+        page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="A thread for fingers")).to_be_visible()
+        # Where they wanted to reply.
+        _tab_to(page, "Your reply")
 
+        page.goto(author.path.partition("?")[0])
         _tab_to(page, "Quote " + name)
         page.keyboard.press("Enter")
         expect(page.get_by_label("Your reply")).to_be_focused()
@@ -56,3 +60,16 @@ def test_thread_is_read_and_replied_to_by_keyboard(browser: Browser, before: Sta
         _tab_to(page, "Post reply")
         page.keyboard.press("Enter")
         expect(page.get_by_role("article").nth(1)).to_contain_text("I agree.")
+
+        question = page.get_by_role("article").nth(1).locator("details.confirm")
+        question.locator("summary").focus()
+        page.keyboard.press("Enter")
+        expect(question).to_have_attribute("open", "")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Escape")
+        expect(question).not_to_have_attribute("open", "")
+        expect(question.locator("summary")).to_be_focused()
+
+        page.get_by_label("Your reply").fill("Sent by its keys.")
+        page.keyboard.press("Control+Enter")
+        expect(page.get_by_role("article").nth(2)).to_contain_text("Sent by its keys.")

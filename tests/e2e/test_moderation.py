@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.conftest import NewVisitor, Settle, new_name
 from tests.e2e.support.html import Page
 from tests.e2e.support.visitor import PASSWORD, Visitor
+from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
 CHANGING = re.compile(r"(just now|\d+ \w+ ago)")
@@ -36,6 +37,12 @@ def test_moderation_of_a_profile_reads_the_same_before_and_after(
 ) -> None:
     name, moderator_name = new_name("watched"), new_name("watcher")
     seen = []
+    notices = {
+        ("suspended", "true"): "User suspended.",
+        ("suspended", "false"): "Suspension lifted.",
+        ("role", "moderator"): "User updated.",
+        ("role", "member"): "User updated.",
+    }
     for stack in (before, after):
         texts = []
         person = Visitor(stack.base_url)
@@ -43,16 +50,13 @@ def test_moderation_of_a_profile_reads_the_same_before_and_after(
         path = _person(person)
         moderator = _moderator(stack, moderator_name)
         texts.append(moderator.open(path).text)
-        for field, value in (
-            ("suspended", "true"),
-            ("suspended", "false"),
-            ("role", "moderator"),
-            ("role", "member"),
-        ):
+        for (field, value), notice in notices.items():
+            EventSettling(stack).wait()
+            moderator.open(path)
             form = moderator.page.form(f"{path}/moderate", **{field: value})
             confirmed = {"password": PASSWORD} if field == "role" else {}
             texts.append(moderator.submit(form, **confirmed).text)
-            assert "User updated." in moderator.page.text
+            assert notice in moderator.page.text
             texts.append(Visitor(stack.base_url).open(path).text)
         seen.append([CHANGING.sub("(a time)", text) for text in texts])
     assert seen[0] == seen[1]

@@ -111,7 +111,7 @@ def test_threads_are_listed_to_the_end(stack: Stack, writer: Visitor, thread: st
         found: list[str] = []
         page = writer.open(start)
         for _ in itertools.repeat(None, 20):
-            found += re.findall(r'<h2><a href="/threads/([0-9a-f-]+)">', page.source)
+            found += re.findall(r'<h2[^>]*><a href="/threads/([0-9a-f-]+)">', page.source)
             if "More threads" not in page.links:
                 break
             page = writer.open(page.links["More threads"])

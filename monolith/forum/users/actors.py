@@ -39,8 +39,11 @@ class Actors(Protocol):
             Forbidden: the account is suspended.
         """
 
-    def has_ended(self, session: Session, identity: Identity) -> bool:
-        """Return whether a session has ended before its token expires."""
+    def current_name(self, session: Session, identity: Identity) -> str | None:
+        """Return the display name of a session's owner, which may be newer than the session.
+
+        None if the session has ended before its token expires.
+        """
 
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
@@ -55,10 +58,10 @@ class OwnedActors:
         """Return the user of a session, according to the table."""
         return _permitted(session.get(UserRow, identity.subject), identity)
 
-    def has_ended(self, session: Session, identity: Identity) -> bool:
-        """Return whether a session has ended, according to the table."""
+    def current_name(self, session: Session, identity: Identity) -> str | None:
+        """Return the display name according to the table; None if the session has ended."""
         row = session.get(UserRow, identity.subject)
-        return row is None or row.erased or row.has_ended(identity.claims)
+        return None if row is None or _is_over(row, identity) else row.display_name
 
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
@@ -80,16 +83,24 @@ class ReplicaActors:
             row = session.get_one(UserRow, identity.subject, populate_existing=True)
         return _permitted(row, identity)
 
-    def has_ended(self, session: Session, identity: Identity) -> bool:
-        """Return whether a session has ended, as far as known; its user may be unknown yet."""
+    def current_name(self, session: Session, identity: Identity) -> str | None:
+        """Return the display name as far as known, or the session's; None if that has ended."""
         row = session.get(UserRow, identity.subject)
-        return row is not None and (row.erased or row.has_ended(identity.claims))
+        if row is not None and _is_over(row, identity):
+            return None
+        if row is None or row.version < identity.claims.ver:
+            return identity.claims.name
+        return row.display_name
 
     def ensure_user(
         self, session: Session, user_id: str, at: datetime, name: str = FORMER_MEMBER
     ) -> None:
         """Insert a placeholder until an event of the user arrives."""
         insert_placeholder(session, user_id, at, name)
+
+
+def _is_over(row: UserRow, identity: Identity) -> bool:
+    return row.erased or row.has_ended(identity.claims)
 
 
 def _permitted(row: UserRow | None, identity: Identity) -> Actor:

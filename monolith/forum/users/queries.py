@@ -11,10 +11,15 @@ from forum.users.models import UserRow
 
 @dataclass(frozen=True)
 class Handle:
-    """The username and role, which distinguish users with the same display name."""
+    """The username and role, which distinguish users with the same display name.
+
+    `suspended` is as of version `version` of the account, which a replica learns later.
+    """
 
     username: str
     role: str
+    suspended: bool
+    version: int
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,11 @@ class UserQueries:
 
     def handles(self, user_ids: Collection[str]) -> Mapping[str, Handle]:
         """Return the handles of the users who are known here and not erased, by id."""
-        query = select(UserRow.id, UserRow.username, UserRow.role).where(
+        query = select(UserRow).where(
             UserRow.id.in_(set(user_ids)), UserRow.erased.is_(False), UserRow.version > 0
         )
         with self.database.reading() as session:
-            return {row.id: Handle(row.username, row.role) for row in session.execute(query)}
+            return {
+                row.id: Handle(row.username, row.role, row.suspended, row.version)
+                for row in session.scalars(query)
+            }

@@ -39,8 +39,8 @@ class PageContext:
     event_status: Callable[[], dict[str, Any]]
     """Returns the status of the monolith's own events."""
 
-    has_ended: Callable[[Identity], bool]
-    """Returns whether a session has ended before its token expires."""
+    current_name: Callable[[Identity], str | None]
+    """Returns the display name of a session's owner; None if the session has ended."""
 
     titles: Callable[[Collection[str]], Mapping[str, str]]
     """Returns the titles of threads that the monolith itself knows, by id."""

@@ -1,6 +1,6 @@
 """Errors as pages; the API's stay problem+json."""
 
-from flask import Response, g, request
+from flask import Response, current_app, g, redirect, request
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
@@ -12,6 +12,7 @@ from chassis.http import problems
 from chassis.http.app import is_api_request
 from chassis.http.problems import DETAILS
 from forum.web.forms import retry_message
+from forum.web.pages.api_docs import API_DOCS
 from forum.web.pending_form import from_request
 from forum.web.rendering import render_page
 
@@ -49,6 +50,26 @@ def page(status: int, detail: str, retry_after: int | None = None) -> Response:
     return response
 
 
+def _without_slash() -> str:
+    """Return the address of the page that somebody asked for with a slash at its end; "" if none.
+
+    The API stays strict, as it is at the services.
+    """
+    path = request.path.rstrip("/")
+    if (
+        request.url_rule is not None
+        or request.method not in {"GET", "HEAD"}
+        or path == request.path
+    ):
+        return ""
+    if path.startswith("//") or (is_api_request() and path != API_DOCS):
+        return ""
+    if not current_app.url_map.bind("").test(path, "GET"):
+        return ""
+    query = request.query_string.decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
 def install(app: OpenAPI) -> None:
     """Register handlers that show errors as pages."""
 
@@ -74,6 +95,8 @@ def install(app: OpenAPI) -> None:
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> BaseResponse:
+        if target := _without_slash():
+            return redirect(target, 308)
         if not for_page() or (error.code or 500) < 400:
             return problems.http_error_response(error)
         status = error.code or 500

@@ -11,6 +11,7 @@ from chassis.errors import (
     Failure,
     IdempotencyKeyReused,
     Invalid,
+    PreconditionFailed,
     RateLimited,
     Unauthenticated,
     Unavailable,
@@ -72,6 +73,15 @@ class Form:
                 self.errors.setdefault(wrong.field, humanize(wrong.message))
             self.status = 400
             return None
+
+    def add_conflict(self, failure: PreconditionFailed, version: int) -> None:
+        """Record that somebody else was faster; sent again, the form replaces `version`."""
+        self.add_failure(failure)
+        self.errors[""] = (
+            "This has changed since you opened the form. Nothing is saved yet: compare both"
+            " versions, and change yours if needed. Saving replaces the current version."
+        )
+        self.values["etag"] = str(version)
 
     def add_failure(self, failure: Failure, fields: frozenset[str] = frozenset()) -> None:
         """Record a use case's failure; errors of fields not in `fields` apply to the whole form.

@@ -77,7 +77,7 @@ def install(app: Flask, context: PageContext) -> None:
         viewer = {
             "id": identity.subject,
             "username": identity.claims.username,
-            "display_name": identity.claims.name,
+            "display_name": g.get("viewer_name") or identity.claims.name,
             "role": identity.claims.role,
             "suspended": identity.claims.suspended,
         }

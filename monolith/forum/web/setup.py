@@ -6,10 +6,12 @@ from flask_openapi3.openapi import OpenAPI
 from chassis.http.app import is_api_request
 from forum.web import csrf, errors, http_caching, notices, page_cache, rendering
 from forum.web.context import PageContext
+from forum.web.pages import site_files
 from forum.web.pages.account import AccountPages
 from forum.web.pages.api_docs import ApiDocs
 from forum.web.pages.erasure_status import ErasureStatusPage
 from forum.web.pages.post_forms import PostForms
+from forum.web.pages.site_files import SiteFiles
 from forum.web.pages.status import StatusPage
 from forum.web.pages.theme import ThemeSwitch
 from forum.web.pages.thread import ThreadPage
@@ -18,7 +20,7 @@ from forum.web.pages.thread_list import ThreadList
 from forum.web.pages.users import UserPages
 
 MAX_FORM = 256 * 1024  # bytes
-_NO_PAGES = ("/static/", *errors.FOR_MACHINES)
+_NO_PAGES = ("/static/", *site_files.PATHS, *errors.FOR_MACHINES)
 
 # A page can be told to show one of these texts, and no other.
 _NOTICES = {
@@ -30,6 +32,8 @@ _NOTICES = {
     "deleted": (notices.INFO, "Thread deleted."),
     "titled": (notices.INFO, "Title saved."),
     "moderated": (notices.INFO, "User updated."),
+    "suspended": (notices.INFO, "User suspended."),
+    "reinstated": (notices.INFO, "Suspension lifted."),
 }
 
 
@@ -46,7 +50,8 @@ def install(app: OpenAPI, context: PageContext) -> None:
         # A form encodes a letter in up to twelve characters, so the largest post needs more.
         request.max_content_length = request.max_form_memory_size = MAX_FORM
         identity = context.sessions.from_cookie()
-        g.identity = None if identity and context.has_ended(identity) else identity
+        g.viewer_name = context.current_name(identity) if identity else None
+        g.identity = identity if g.viewer_name is not None else None
         g.notices = []
         if notice := _NOTICES.get(request.args.get("done", "")):
             notices.add(*notice)
@@ -72,6 +77,7 @@ def install(app: OpenAPI, context: PageContext) -> None:
         UserPages(context),
         StatusPage(context),
         ThemeSwitch(),
+        SiteFiles(),
         ApiDocs(app),
     ):
         app.register_blueprint(pages.blueprint())

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from forum.bootstrap import Bootstrap
+from forum.users.queries import Handle, UserQueries
 from tests.support.people import SESSION_COOKIE
 
 PUBLIC = ["/", "/?sort=newest", "/?q=words", "/register", "/sign-in", "/status", "/nowhere"]
@@ -132,6 +133,7 @@ def test_edit_of_an_outdated_version_shows_both_texts(browser, ada, client, thre
     assert page.status_code == 412
     assert "Mine" in page.text
     assert "Theirs" in page.text
+    assert "Saving replaces the current version." in page.text
     again = _hidden(page.text, "<form class") | {"body": "Mine"}
     assert mine.post(f"/posts/{post}/edit", data=again).status_code == 303
     assert client.get(f"/api/posts/{post}").json["body"] == "Mine"
@@ -195,6 +197,103 @@ def test_new_password_signs_other_browsers_out_and_keeps_open_forms(browser, ada
     assert this.post("/me", data=profile).status_code == 412
     profile.pop("etag")
     assert this.post("/me", data=profile).headers["Location"] == "/me?done=profile"
+
+
+def test_conflict_on_the_account_page_shows_both_versions(browser, ada, client):
+    mine = browser(ada)
+    form = _hidden(mine.get("/me").text, "profile-title") | {
+        "display_name": "Mine",
+        "bio": "My bio",
+    }
+    theirs = {"display_name": "Theirs", "bio": "Their bio"}
+    client.patch(f"/api/users/{ada.id}", json=theirs, headers=ada.headers)
+    page = mine.post("/me", data=form)
+    assert page.status_code == 412
+    for text in ("Mine", "My bio", "<bdi>Theirs</bdi>", "Their bio", "Saving replaces"):
+        assert text in page.text
+    again = _hidden(page.text, "profile-title") | {"display_name": "Mine", "bio": "My bio"}
+    assert mine.post("/me", data=again).headers["Location"] == "/me?done=profile"
+    assert client.get(f"/api/users/{ada.id}").json["display_name"] == "Mine"
+
+
+def test_header_shows_the_newest_name(browser, ada, bob, client):
+    mine = browser(ada)
+    client.patch(f"/api/users/{ada.id}", json={"display_name": "Ada L."}, headers=ada.headers)
+    for path in ("/", "/me", "/threads/new"):
+        assert "</span><bdi>Ada L.</bdi></a>" in mine.get(path).text
+    # Somebody else who signs in here has their own name.
+    form = {"username": bob.username, "password": "correct horse"}
+    pending = {"resume": "/threads/new", "body": "Words"}
+    assert "</span><bdi>bob</bdi></a>" in mine.post("/sign-in", data=form | pending).text
+
+
+def test_moderator_is_offered_what_can_be_changed(browser, ada, register, parts, client):
+    mona = register("mona")
+    parts.sql_users.make_moderator("mona")
+    window = browser(mona)
+    window.post("/sign-in", data={"username": "mona", "password": "correct horse"})
+    path = f"/users/{ada.id}"
+    offered = ("Suspend user", "Lift suspension")
+    for value, shown in (("true", offered[1]), ("false", offered[0])):
+        form = _hidden(window.get(path).text, 'class="panel care"') | {"suspended": value}
+        window.post(f"{path}/moderate", data=form)
+        page = window.get(path).text
+        assert [text for text in offered if text in page] == [shown]
+    assert "Suspend" not in client.get(path).text
+
+
+@pytest.mark.parametrize(
+    ("done", "shown"),
+    [
+        ("suspended", ["Lift suspension"]),
+        ("reinstated", ["Suspend user"]),
+        ("", ["Suspend user", "Lift suspension"]),
+    ],
+)
+def test_page_of_a_user_knows_what_a_lagging_replica_does_not(monkeypatch, request, done, shown):
+    # Before the application is made, which binds the method.
+    monkeypatch.setattr(
+        UserQueries,
+        "handles",
+        lambda _, ids: dict.fromkeys(ids, Handle("ada", "member", suspended=False, version=0)),
+    )
+    browser, ada, register, parts = map(
+        request.getfixturevalue, ("browser", "ada", "register", "parts")
+    )
+    mona = register("mona")
+    parts.sql_users.make_moderator("mona")
+    window = browser(mona)
+    window.post("/sign-in", data={"username": "mona", "password": "correct horse"})
+    page = window.get(f"/users/{ada.id}?done={done}").text
+    assert [text for text in ("Suspend user", "Lift suspension") if text in page] == shown
+
+
+def test_first_field_has_the_focus(client, browser, ada):
+    assert re.search(r'<input id="username"[^>]* autofocus', client.get("/sign-in").text)
+    mine = browser(ada).get("/threads/new").text
+    assert re.search(r'<input id="title"[^>]* autofocus', mine)
+    assert mine.count(" autofocus") == 1
+
+
+def test_further_pages_of_a_list_say_so(client, ada):
+    titles = [f"Thread {number}" for number in range(21)]
+    for title in titles:
+        made = client.post("/api/threads", json={"title": title}, headers=ada.headers).json
+        body = {"thread_id": made["id"], "body": title}
+        client.post("/api/posts", json=body, headers=ada.headers)
+    for path, before, after in (
+        ("/", "Threads", "Older threads"),
+        ("/?sort=newest", "Threads", "Older threads"),
+        ("/?q=thread", "Search titles", "Older results"),
+        (f"/users/{ada.id}", "Posts", "Older posts"),
+    ):
+        first = client.get(path).text
+        older = client.get(
+            re.search(r'href="([^"]+)" rel="next"', first)[1].replace("&amp;", "&")
+        ).text
+        assert re.search(rf"<h[12]>{before}</h[12]>", first), path
+        assert re.search(rf"<h[12]>{after}</h[12]>", older), path
+        assert len({re.search("<title>(.*)</title>", page)[1] for page in (first, older)}) == 2
 
 
 def test_signing_out_everywhere_ends_each_session(browser, ada):

@@ -14,7 +14,7 @@ def empty_url(tmp_path):
 def test_chosen_theme_stays_and_can_be_reset(client):
     headers = {"Referer": "http://localhost/?sort=newest"}
     chosen = client.post("/theme", data={"theme": "dark"}, headers=headers)
-    assert (chosen.status_code, chosen.headers["Location"]) == (303, "/?sort=newest")
+    assert (chosen.status_code, chosen.headers["Location"]) == (303, "/?sort=newest#theme")
     page = client.get("/")
     assert '<html lang="en" data-theme="dark">' in page.text
     assert "Set-Cookie" not in page.headers

@@ -161,6 +161,31 @@ def test_preview_shows_the_text_and_keeps_it(browser, ada, client, thread, token
     assert len(client.get(f"/api/posts/in-thread/{thread}").json["items"]) == 1
 
 
+def test_page_with_a_preview_opens_at_it(browser, ada, client, thread, token_of):
+    mine = browser(ada)
+    post = _post(client, ada, thread, "A post")
+    fields = {"csrf_token": token_of(mine), "preview": "on", "title": "A title"}
+    for path in (f"/threads/{thread}", "/threads/new", f"/posts/{post}/edit"):
+        page = mine.post(path, data=fields | {"body": "*Seen*"}).text
+        assert f'name="preview" value="on" formaction="{path}#preview"' in page
+        assert 'class="preview prose" id="preview"' in page
+        # Without the target, browsers scroll to the field with `autofocus`.
+        page = mine.post(path, data=fields | {"body": " "}).text
+        assert 'id="preview"' not in page
+        assert "Nothing to preview yet." in page
+        assert re.search(r'<textarea id="body"[^>]* autofocus>', page)
+
+
+def test_anonymous_reply_leads_to_sign_in_and_back(client, ada, thread):
+    page = client.get(f"/threads/{thread}").text
+    assert f'<a class="button primary" href="/sign-in?next=/threads/{thread}%23reply">Reply' in page
+    form = {"username": "ada", "password": "correct horse", "next": f"/threads/{thread}#reply"}
+    assert client.post("/sign-in", data=form).headers["Location"] == f"/threads/{thread}#reply"
+    assert (
+        '<a class="button primary" href="#reply">Reply</a>' in client.get(f"/threads/{thread}").text
+    )
+
+
 def test_script_gets_the_preview_alone(browser, ada, client, token_of):
     mine = browser(ada)
     sent = {"csrf_token": token_of(mine), "body": "*Seen*"}
@@ -204,10 +229,11 @@ def test_author_changes_the_title_of_a_thread(browser, ada, bob, client, thread,
     assert mine.post(path, data=form | {"title": ""}).status_code == 400
     done = mine.post(path, data=form | {"title": "Another title"})
     assert done.status_code == 303
-    assert "<h1>Another title</h1>" in client.get(f"/threads/{thread}").text
+    assert '<h1 dir="auto">Another title</h1>' in client.get(f"/threads/{thread}").text
     stale = mine.post(path, data=form | {"title": "A third"})
     assert stale.status_code == 412
-    assert "Another title" in stale.text
+    assert "The current title is “Another title”." in stale.text
+    assert "Saving replaces the current version." in stale.text
     assert 'value="A third"' in stale.text
     other = browser(bob)
     assert other.get(path).status_code == 403

@@ -51,7 +51,7 @@ class Page(HTMLParser):
     @property
     def heading(self) -> str:
         """The main heading."""
-        start = self.source.index("<h1>") + len("<h1>")
+        start = self.source.index(">", self.source.index("<h1")) + 1
         return Page(self.source[start : self.source.index("</h1>")]).text
 
     def form(self, action: str, /, **fields: str) -> Form:

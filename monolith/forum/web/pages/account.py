@@ -4,7 +4,13 @@ from flask import Blueprint, g, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from chassis.auth.sessions import clear_session_cookie, set_session_cookie
-from chassis.errors import Conflict, Failure, RateLimited, Unauthenticated
+from chassis.errors import (
+    Conflict,
+    Failure,
+    PreconditionFailed,
+    RateLimited,
+    Unauthenticated,
+)
 from chassis.http.routing import add_routes, get, post
 from forum.users.port import Registration
 from forum.users.schemas import (
@@ -39,6 +45,7 @@ class AccountPages:
 
     def _enter(self, username: str, password: str, form: Form) -> Response:
         session = self._context.users.sign_in(username, password, request.remote_addr or "")
+        g.viewer_name = session.user.display_name
         response = make_response(redirect(local_path(form.values.get("next", "/")), 303))
         if waiting := pending_form.from_values(form.values.get(pending_form.PATH, ""), form.values):
             # The session had ended while they wrote: the text is still here, to be sent.
@@ -115,12 +122,16 @@ class AccountPages:
         """End the session in this browser."""
         return _signed_out(url_for("thread_list.index"))
 
-    def _account_page(self, user: User, form: Form | None = None) -> Response:
+    def _account_page(
+        self, user: User, form: Form | None = None, *, conflict: bool = False
+    ) -> Response:
         form = form or Form()
+        # At its owner, the name is as new as the change that was just made.
+        g.viewer_name = user.display_name
         form.values.setdefault("display_name", user.display_name)
         form.values.setdefault("bio", user.bio)
         form.values.setdefault("etag", str(user.version))
-        return render_page("me.html", form.status, form=form)
+        return render_page("me.html", form.status, form=form, current=user if conflict else None)
 
     @get("/me")
     def me(self) -> Response:
@@ -171,10 +182,12 @@ class AccountPages:
             ):
                 self._context.users.erase(identity, identity.subject, given.password, None)
                 return _signed_out(url_for("erasure_status.progress", user_id=identity.subject))
+        except PreconditionFailed as failure:
+            user = self._context.users.me(identity)
+            form.add_conflict(failure, user.version)
+            return self._account_page(user, form, conflict=True)
         except Failure as failure:
             form.add_failure(failure, frozenset({"display_name", "bio", "current", "new"}))
-            # The form shows the version it tried to replace; sending it again is intended.
-            form.values.pop("etag", None)
         return self._account_page(self._context.users.me(identity), form)
 
 

@@ -14,6 +14,7 @@ from forum.web import csrf, http_caching
 from forum.web.assets import Assets
 from forum.web.rendering import render_page
 
+API_DOCS = "/api/docs"
 FOLDER = Path(str(files("flask_swagger_ui"))) / "dist"
 """Swagger UI as a package from PyPI carries it; that package's own page has an inline script."""
 FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js")
@@ -35,7 +36,7 @@ class ApiDocs:
         add_routes(blueprint, self)
         return blueprint
 
-    @get("/api/docs")
+    @get(API_DOCS)
     def show(self) -> Response:
         """Show the page, the same for everybody."""
         page = render_page("api_docs.html", domains=DOMAINS, swagger_ui=self._swagger_ui.address)

@@ -122,9 +122,8 @@ class PostForms:
                 post = self._context.posts.change(identity, post_id, change.body, expected)
                 return redirect(post_url(post.thread_id, post.id, REWRITTEN), 303)
             except PreconditionFailed as failure:
-                form.add_failure(failure)
                 current = self._context.posts.get(post_id)
-                form.values["etag"] = str(current.version)
+                form.add_conflict(failure, current.version)
             except Failure as failure:
                 form.add_failure(failure, frozenset({"body"}))
         return render_page(
@@ -166,6 +165,8 @@ class PostForms:
         except Failure as failure:
             form.add_failure(failure)
             return ""
+        if not form.values.get("body", "").strip():
+            form.errors["body"] = "Nothing to preview yet."
         return _render_body(form)
 
 

@@ -35,7 +35,8 @@ class ThemeSwitch:
         # Only pages of this site can send this form (see `csrf`), and browsers report which one.
         back = urlsplit(request.referrer or "/")
         target = back.path + (f"?{back.query}" if back.query else "")
-        response = make_response(redirect(local_path(target), 303))
+        # At the switch, where the reader was.
+        response = make_response(redirect(f"{local_path(target)}#{THEME}", 303))
         theme = request.form.get("theme", "")
         if theme in CHOICES[1:]:
             # Not HttpOnly: the switch works without a request where scripts run.

@@ -49,12 +49,9 @@ class ThreadAdmin:
                 self._context.threads.change(identity, thread_id, {"title": new.title}, expected)
                 return redirect(url_for("thread.page", thread_id=thread_id, done="titled"), 303)
             except PreconditionFailed as failure:
-                form.add_failure(failure)
                 thread = self._context.threads.get(thread_id)
-                form.errors["title"] = (
-                    f"The title has changed to “{thread.title}” since you opened this form."
-                )
-                form.values["etag"] = str(thread.version)
+                form.add_conflict(failure, thread.version)
+                form.errors["title"] = f"The current title is “{thread.title}”."
             except Failure as failure:
                 form.add_failure(failure, frozenset({"title"}))
         thread = thread or self._context.threads.get(thread_id)

@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response
 from chassis.errors import Failure, FieldError, Invalid, Unavailable
 from chassis.http.routing import add_routes, get, post
 from forum.users.schemas import PasswordConfirmation
+from forum.users.state import User
 from forum.web.context import PageContext
-from forum.web.current_user import require_user
+from forum.web.current_user import current_user, require_user
 from forum.web.forms import Form
 from forum.web.rendering import next_url, render_page
 
@@ -21,6 +22,8 @@ _MODERATION: dict[tuple[str, str], dict[str, Any]] = {
     ("role", "moderator"): {"role": "moderator"},
     ("role", "member"): {"role": "member"},
 }
+
+_DONE_SUSPENDED = {"suspended": True, "reinstated": False}
 
 
 class UserPages:
@@ -53,11 +56,25 @@ class UserPages:
             form.status,
             form=form,
             user=person,
+            suspended=self._suspended(person),
             posts=page.items if page else None,
             titles=self._context.titles([post.thread_id for post in page.items]) if page else {},
             next_url=next_url(page, ".user", user_id=user_id),
             first_url=url_for(".user", user_id=user_id) if cursor else None,
         )
+
+    def _suspended(self, user: User) -> bool | None:
+        """Return whether a user is suspended, as far as moderators are told; None if unknown.
+
+        The forum's own rows may be a replica that lags, also behind what a moderator just did.
+        """
+        viewer = current_user()
+        if viewer is None or viewer.claims.role != "moderator":
+            return None
+        known = self._context.handles([user.id]).get(user.id)
+        if known and known.version >= user.version:
+            return known.suspended
+        return _DONE_SUSPENDED.get(request.args.get("done", ""))
 
     @post("/users/<id:user_id>/moderate")
     def moderate(self, user_id: str) -> Response:
@@ -78,4 +95,7 @@ class UserPages:
             except Failure as failure:
                 form.add_failure(failure)
                 return self._user_page(user_id, form)
-        return redirect(url_for(".user", user_id=user_id, done="moderated"), 303)
+        done = "moderated"
+        if "suspended" in changes:
+            done = "suspended" if changes["suspended"] else "reinstated"
+        return redirect(url_for(".user", user_id=user_id, done=done), 303)

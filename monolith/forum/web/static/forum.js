@@ -48,6 +48,20 @@ document.querySelector("form.theme")?.addEventListener("submit", (event) => {
   }
 });
 
+// A question that is open closes with Escape, and a text is sent with Ctrl and Enter.
+document.addEventListener("keydown", (event) => {
+  const { target } = event;
+  if (event.key === "Escape") {
+    const question = target.closest("details.confirm[open]") ?? document.querySelector("details.confirm[open]");
+    if (!question) return;
+    question.open = false;
+    question.querySelector("summary").focus();
+  } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && target.localName === "textarea") {
+    event.preventDefault();
+    target.form?.requestSubmit();
+  }
+});
+
 // The page says once that a form was taken. Then its draft goes, and so does the word of it, lest
 // the same address takes a later draft away.
 const here = new URL(location.href);
