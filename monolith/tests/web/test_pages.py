@@ -275,6 +275,50 @@ def test_first_field_has_the_focus(client, browser, ada):
     assert mine.count(" autofocus") == 1
 
 
+def test_refused_sign_in_marks_both_fields(client, ada):
+    fine = client.get("/sign-in").text
+    assert "aria-invalid" not in fine
+    form = {"username": ada.username, "password": "wrong password"}
+    refused = client.post("/sign-in", data=form).text
+    marked = re.findall(
+        r'<input id="(\w+)"[^>]+ aria-invalid="true" aria-describedby="form-error"', refused
+    )
+    assert marked == ["username", "password"]
+    assert 'id="form-error" role="alert">The username or password is incorrect.' in refused
+
+
+def test_page_describes_itself(client, ada, thread):
+    def described(path):
+        return re.findall(r'<meta name="description" content="([^"]*)">', client.get(path).text)
+
+    assert described("/") == ["A forum about splitting a monolith into services."]
+    by_ada = f"A &lt;title&gt;: 1 post, started by {ada.username}."
+    assert described(f"/threads/{thread}") == [by_ada]
+    assert described(f"/users/{ada.id}") == [f"Profile and posts of {ada.username}."]
+
+
+def test_title_of_a_refused_reply_begins_with_error(browser, ada, thread):
+    mine = browser(ada)
+    page = mine.get(f"/threads/{thread}").text
+    refused = mine.post(f"/threads/{thread}", data=_hidden(page, 'id="reply"') | {"body": " "})
+    assert "<title>Error: A &lt;title&gt; · Seams</title>" in refused.text
+
+
+def test_further_page_of_a_thread_says_so_in_its_title(client, ada, thread):
+    for number in range(20):
+        reply = {"thread_id": thread, "body": f"Reply {number}"}
+        client.post("/api/posts", json=reply, headers=ada.headers)
+    first = client.get(f"/threads/{thread}").text
+    onward = re.search(r'href="([^"]+)" rel="next"', first)[1].replace("&amp;", "&")
+    assert "<title>A &lt;title&gt; · Seams</title>" in first
+    assert "<title>A &lt;title&gt;, continued · Seams</title>" in client.get(onward).text
+
+
+def test_search_says_how_many_titles_match(client, thread):
+    assert '<span role="status">1 title on this page matches “' in client.get("/?q=title").text
+    assert '<span role="status">Titles that match “' in client.get("/?q=nothing").text
+
+
 def test_further_pages_of_a_list_say_so(client, ada):
     titles = [f"Thread {number}" for number in range(21)]
     for title in titles:
