@@ -1,5 +1,10 @@
 """Fixtures for the tests of all components; unused fixtures cost nothing."""
 
+from infra import local_environment
+
+# Before anything builds a client, or starts a program that inherits the environment.
+local_environment.isolate()
+
 pytest_plugins = [
     "tests.support.bus",
     "tests.support.dynamo",

@@ -22,7 +22,7 @@ from bench.data.content import Content, Size
 from bench.reporting import report
 from bench.scenarios import Scenarios
 from bench.side import MONOLITH, SPLIT, Side
-from infra import session_keys
+from infra import local_environment, session_keys
 from infra.runner.config import var_folder
 
 WORKERS = 2  # gunicorn's, of each component
@@ -160,4 +160,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    local_environment.isolate()
     sys.exit(main())

@@ -14,6 +14,7 @@ import boto3
 from infra import dynoxide
 from infra.runner.free_port import free_port
 
+ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
 _START_SECONDS = 20
 
 
@@ -82,28 +83,22 @@ class Metered:
 def running() -> Iterator[str]:
     """Run an in-memory DynamoDB, set in boto3's environment variables; yield its URL."""
     port = free_port()
-    settings = {
-        "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-    }
-    before = {name: os.environ.get(name) for name in settings}
+    url = f"http://127.0.0.1:{port}"
+    before = os.environ.get(ENDPOINT)
     process = subprocess.Popen(
         [dynoxide.ensure_installed(), "serve", "--port", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    os.environ.update(settings)
+    os.environ[ENDPOINT] = url
     try:
         _wait_for(port, process)
-        yield settings["AWS_ENDPOINT_URL_DYNAMODB"]
+        yield url
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        if before is None:
+            del os.environ[ENDPOINT]
+        else:
+            os.environ[ENDPOINT] = before
         process.terminate()
         process.wait(10)
 

@@ -3,10 +3,11 @@
 import sys
 
 from chassis.messaging.subscriptions import Subscription, topic_name
+from infra.local_environment import AWS
 from infra.runner.config import BUS, HOST, RunConfig
 
 PREFIX = "forum-"
-REGION, ACCOUNT = "eu-central-1", "000000000000"
+REGION, ACCOUNT = AWS["AWS_DEFAULT_REGION"], "000000000000"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic_name(PREFIX)}"
 READY_PATH = "/_ministack/ready"
 # Bounds a worker's stop, which waits for its long poll.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extraction.endpoints import Endpoints
-from infra import dynoxide, ministack, stages
+from infra import dynoxide, stages
 from infra.runner.config import (
     DATASTORE,
     DYNAMODB_FILE,
@@ -29,13 +29,6 @@ from recovery.service_tables import open_tables, restore_tables
 
 ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
 PATIENCE = 30  # seconds until Dynoxide answers
-
-
-_CREDENTIALS = {
-    "AWS_DEFAULT_REGION": ministack.REGION,
-    "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",
-}
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,6 @@ def _dynoxide(file: Path) -> Iterator[str]:
     """Run Dynoxide on a file within the block; yield its URL."""
     port = free_port()
     command = [str(dynoxide.ensure_installed()), "serve", "--host", HOST, "--port", str(port)]
-    os.environ.update(_CREDENTIALS)
     process = subprocess.Popen(
         [*command, "--db-path", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

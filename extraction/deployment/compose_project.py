@@ -1,7 +1,6 @@
 """The Compose project of a forum whose containers run from this folder."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import IO, Any
 
 from extraction.deployment.port import DeploymentError
 from infra import stages
+from infra.local_environment import caller_environment
 from infra.runner.config import ROOT
 
 OVERRIDE = "compose.override.yaml"
@@ -47,7 +47,7 @@ class ComposeProject:
     def environment(self, profiles: str = _PROFILES) -> dict[str, str]:
         """Return the environment of that command: the same forum, with all services enabled."""
         setting = stages.as_setting(self.extracted)
-        return os.environ | {"EXTRACTED": setting, "COMPOSE_PROFILES": profiles}
+        return caller_environment() | {"EXTRACTED": setting, "COMPOSE_PROFILES": profiles}
 
     def up(self, names: Sequence[str]) -> None:
         """Start containers that do not run, without touching others; raise DeploymentError."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from infra import stages
+from infra import local_environment, stages
 from infra.cdk import names, session_keys
 from infra.cdk import options as choices
 from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
@@ -157,4 +157,5 @@ def _options(environ: Mapping[str, str]) -> DeploymentOptions:
 
 
 if __name__ == "__main__":
+    local_environment.isolate()
     sys.exit(main())

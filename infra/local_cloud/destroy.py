@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import stages
+from infra import local_environment, stages
 from infra.cdk import names
 from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
 from infra.cdk.options import DeploymentOptions
@@ -83,4 +83,5 @@ def _resources(place: DeploymentTarget) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    local_environment.isolate()
     sys.exit(main())

@@ -1,6 +1,5 @@
 """The target of an offline deployment: its name, port, containers and networks."""
 
-import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ import boto3
 from botocore.config import Config
 
 from infra.local_cloud.emulated import ACCESS_KEY
+from infra.local_environment import caller_environment
 from infra.ministack import ACCOUNT, REGION
 from infra.runner.config import HOST, ROOT
 
@@ -87,7 +87,7 @@ def docker(*arguments: str, secrets: Mapping[str, str] | None = None) -> str:
     Raises:
         EngineError: it failed.
     """
-    environment = {**os.environ, **(secrets or {})}
+    environment = {**caller_environment(), **(secrets or {})}
     try:
         done = subprocess.run(  # noqa: S603
             ["docker", *arguments],  # noqa: S607

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra import ministack, session_keys, stages
+from infra import local_environment, ministack, session_keys, stages
 from infra.domains import package, peers
 from infra.gateway import process
 from infra.runner.config import (
@@ -101,7 +101,9 @@ def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment of every program."""
     passed = {name: environ[name] for name in _INHERITED_VARIABLES if name in environ}
     # No drain time, because no load balancer has to notice a stop. And the badges show the split.
-    return {"DRAIN_SECONDS": "0", "SPLIT_BADGE": "on"} | passed | {"PYTHONUNBUFFERED": "1"}
+    own = {"DRAIN_SECONDS": "0", "SPLIT_BADGE": "on", **passed, "PYTHONUNBUFFERED": "1"}
+    # UTF-8, so that names of folders work under any LC_ALL.
+    return {**own, "PYTHONUTF8": "1", **local_environment.DIRECT}
 
 
 def component_environment(config: RunConfig, component: str) -> dict[str, str]:
@@ -177,13 +179,4 @@ def _dynamodb(config: RunConfig) -> dict[str, str]:
 
 
 def _aws(config: RunConfig) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": config.internal_url(BUS),
-        "AWS_DEFAULT_REGION": ministack.REGION,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        # Not the user's own profile, credentials or instance role.
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    return {**local_environment.AWS, "AWS_ENDPOINT_URL": config.internal_url(BUS)}

