@@ -122,9 +122,9 @@ def pages(content: Content) -> list[Page]:
 
 
 def grown(costs: Sequence[Cost]) -> list[str]:
-    """Return the pages whose cost grows with the forum or with the depth."""
+    """Return the pages whose cost grows with the forum or with the depth; none without costs."""
     wrong = []
-    smallest = min(cost.posts for cost in costs)
+    smallest = min((cost.posts for cost in costs), default=0)
     by = {(cost.page, cost.posts, cost.deepest): cost for cost in costs}
     for cost in costs:
         where = f"{cost.page}, {'deepest' if cost.deepest else 'first'} page, {cost.posts:,} posts"

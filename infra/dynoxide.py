@@ -30,7 +30,8 @@ def ensure_installed(environ: Mapping[str, str] = os.environ) -> Path:
         return Path(named).absolute()
     pins = tomllib.loads(PINS.read_text(encoding="utf-8"))
     binary = BIN / f"dynoxide-{pins['version']}"
-    if not binary.exists():
+    # A power loss can leave an empty file.
+    if not binary.exists() or not binary.stat().st_size:
         _install(pins, binary)
     return binary
 
@@ -59,7 +60,10 @@ def _install(pins: Mapping[str, object], binary: Path) -> None:
         raise DynoxideError(str(error)) from error
     with tempfile.TemporaryDirectory(dir=BIN) as folder:
         unpacked = Path(folder) / binary.name
-        unpacked.write_bytes(program)
+        with unpacked.open("wb") as file:
+            file.write(program)
+            file.flush()
+            os.fsync(file.fileno())
         unpacked.chmod(0o755)
         # Atomically: another process may look for it at the same time.
         unpacked.replace(binary)

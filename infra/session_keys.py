@@ -4,8 +4,10 @@ Each stage has its own data and its own keys, so a session of one is invalid in 
 takes the data to another stage together with its keys.
 """
 
+import json
 import secrets
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from infra import stages
@@ -14,15 +16,47 @@ from infra.domains import SESSION_SIGNERS
 from infra.runner.config import RunConfig
 
 PRIVATE, PUBLIC, SECRET = "session_private_key", "session_public_keys", "secret_key"
+_SECRET_BYTES = 48
+_SHORTEST_SECRET = 32  # characters; components refuse shorter ones
 
 
-def ensure_keys(folder: Path) -> None:
-    """Create missing keys; existing ones are kept, so sessions remain valid."""
+def ensure_keys(folder: Path) -> list[str]:
+    """Create missing keys, and replace damaged ones; return the names of the latter.
+
+    Other keys are kept, so sessions remain valid. A power loss can leave an empty file.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not (folder / SECRET).exists():
-        _write(folder / SECRET, secrets.token_urlsafe(48))
-    if not (folder / PRIVATE).exists() or not (folder / PUBLIC).exists():
+    damaged = [name for name, is_whole in _WHOLE.items() if not _is_whole(folder / name, is_whole)]
+    existed = [name for name in damaged if (folder / name).exists()]
+    if SECRET in damaged:
+        _write(folder / SECRET, secrets.token_urlsafe(_SECRET_BYTES))
+    if PRIVATE in damaged:
         _make_pair(folder)
+    elif PUBLIC in damaged:
+        from chassis.auth.tokens import key_set  # noqa: PLC0415  (as in _make_pair)
+
+        pem = (folder / PRIVATE).read_text(encoding="utf-8")
+        _write(folder / PUBLIC, json.dumps(key_set(pem)))
+    return existed
+
+
+def _is_whole(file: Path, is_whole: Callable[[str], bool]) -> bool:
+    try:
+        return is_whole(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _is_key_set(text: str) -> bool:
+    return bool(json.loads(text)["keys"]) if text else False
+
+
+_WHOLE: Mapping[str, Callable[[str], bool]] = {
+    SECRET: lambda text: len(text.strip()) >= _SHORTEST_SECRET,
+    PRIVATE: lambda text: text.rstrip().endswith("-----END PRIVATE KEY-----"),
+    PUBLIC: _is_key_set,
+}
+"""Checks of whether each file has its whole text."""
 
 
 def distribute_keys(config: RunConfig) -> None:

@@ -2,7 +2,7 @@
 
 `reconcile` compares all copies with their owners' records, `backup` copies the data of a forum, and
 `restore` puts it back. `restore-tables` replaces one service's tables by others, such as those of a
-point-in-time recovery; the AWS settings are those of the environment.
+point-in-time recovery; it alone uses the AWS settings of the environment.
 """
 
 import argparse
@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chassis.clock import utc_now
 from chassis.errors import Unavailable
@@ -20,9 +22,15 @@ from extraction.deployment.compose_project import ComposeProject
 from extraction.deployment.find import find_deployment
 from extraction.deployment.port import DeploymentError
 from extraction.endpoints import Endpoints
-from infra import stages
+from infra import local_environment, stages
 from infra.ministack import PREFIX
-from infra.runner.config import RunConfig, read_config, var_folder, with_current_stage
+from infra.runner.config import (
+    RunConfig,
+    SettingsError,
+    read_config,
+    var_folder,
+    with_current_stage,
+)
 from infra.runner.lock import Lock
 from recovery.backup import (
     COMPOSE,
@@ -40,6 +48,7 @@ from recovery.reconcile import Reconciliation, Report, raise_versions
 from recovery.service_tables import open_tables, restore_tables
 
 SHOWN = 20
+RESTORE_TABLES = "restore-tables"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,14 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _back_up()
         elif options.command == "restore":
             _restore(options.folder, options.domain)
-        elif options.command == "restore-tables":
+        elif options.command == RESTORE_TABLES:
             source = open_tables(options.source_url, options.source_prefix)
             endpoints = Endpoints("", options.prefix)
             console.say(tell_raised(restore_tables(source, endpoints, options.domain)))
         else:
             _raise_versions(console)
-    except DeploymentError as error:
+    except (DeploymentError, SettingsError) as error:
         console.say(f"Stopped: {error}")
+    except (BotoCoreError, ClientError) as error:
+        console.say(f"Stopped: {error}. Run this again.")
     except Unavailable as failure:
         console.say(f"Stopped: {failure.detail} Run this again.")
     except RestoreError as error:
@@ -178,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("restore")
     command.add_argument("folder", type=Path, help="the folder that `backup` named")
     command.add_argument("--domain", choices=stages.DOMAINS, help="only this service's tables")
-    command = commands.add_parser("restore-tables", help="replace one service's tables")
+    command = commands.add_parser(RESTORE_TABLES, help="replace one service's tables")
     command.add_argument("domain", choices=stages.DOMAINS)
     command.add_argument("--source-url", help="the endpoint of the source, if it is another")
     command.add_argument(
@@ -192,4 +203,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # In a container, the environment is the forum's own.
+    if not is_inside_container() and RESTORE_TABLES not in sys.argv[1:2]:
+        local_environment.isolate()
     sys.exit(main())

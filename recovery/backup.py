@@ -1,6 +1,7 @@
 """Backup and restore of a forum's data: the part that is the same in every deployment."""
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Protocol
 
 from chassis.clock import format_timestamp
 from infra import stages
+from infra.atomic_file import write_atomically
 
 MANIFEST = "backup.json"
 SECRETS = "secrets"
@@ -69,7 +71,9 @@ def back_up(forum: ForumData, backups: Path, now: datetime) -> Path:
         "data_stage": sorted(forum.data_stage),
         "time": format_timestamp(now),
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    # On disk only after all the rest is.
+    os.sync()
+    write_atomically(folder / MANIFEST, json.dumps(manifest))
     return folder
 
 
@@ -81,11 +85,11 @@ def read_manifest(folder: Path) -> Manifest:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        # Backups of the first revision are of `make run`.
+        return Manifest(manifest.get("deployment", LOCAL), frozenset(manifest["data_stage"]))
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, AttributeError):
         msg = f"There is no complete backup in {folder}."
         raise RestoreError(msg) from None
-    # Backups of the first revision are of `make run`.
-    return Manifest(manifest.get("deployment", LOCAL), frozenset(manifest["data_stage"]))
 
 
 def tell_raised(count: int) -> str:

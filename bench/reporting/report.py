@@ -8,6 +8,7 @@ from typing import Any
 from bench.reporting import plot, tables
 from bench.reporting.tables import Results
 from bench.targets import targets
+from infra.atomic_file import write_atomically
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "performance.md"
@@ -19,7 +20,7 @@ def write(results: Results, folder: Path) -> list[Path]:
     """Write `results.json`, `results.md` and pictures into a folder; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "results.json", folder / "results.md"]
-    files[0].write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_atomically(files[0], json.dumps(results, indent=1) + "\n")
     files[1].write_text(markdown(results), encoding="utf-8")
     return files + _draw(results, folder)
 
@@ -38,7 +39,10 @@ def record(results: Results) -> list[Path]:
 def read(folder: Path, parts: Iterable[str]) -> dict[str, Any]:
     """Read the parts of the last results in the folder; missing parts are omitted."""
     file = folder / "results.json"
-    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none yet, or cut short
+        kept = {}
     empty: dict[str, Any] = {part: [] for part in parts}
     return {"about": {}, "titles": {}, "memory_mib": {}, **empty, **kept}
 

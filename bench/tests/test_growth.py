@@ -22,6 +22,10 @@ def test_page_cost_is_independent_of_forum_size_and_page_depth(
     assert len(costs) == len(SIZES) * 14
 
 
+def test_nothing_has_grown_where_nothing_was_measured() -> None:
+    assert grown([]) == []
+
+
 def test_page_of_posts_is_two_calls_and_one_statement(costs: list[Cost]) -> None:
     for cost in costs:
         if cost.page == "a thread's posts":

@@ -53,8 +53,11 @@ def main() -> int:
         save_stage(CurrentStage(services), FOLDER)
         sys.stdout.write(f"A new forum starts with the services in {OVERRIDE}.\n")
     keys = KEYS / stages.stage_name(stage)
-    session_keys.ensure_keys(keys)
-    _ensure_password(KEYS / PASSWORD)
+    for name in session_keys.ensure_keys(keys):
+        sys.stderr.write(f"{keys / name} was damaged and was made again.\n")
+    if not _ensure_password(KEYS / PASSWORD):
+        sys.stderr.write(f"{KEYS / PASSWORD} is empty, and the database has the lost password.\n")
+        return 1
     made = {
         file.name: file.read_text(encoding="utf-8") for file in (*keys.iterdir(), KEYS / PASSWORD)
     }
@@ -97,9 +100,11 @@ def former_override_problem(environ: Mapping[str, str]) -> str:
     return ""
 
 
-def _ensure_password(file: Path) -> None:
+def _ensure_password(file: Path) -> bool:
+    """Create the password if there is none; return False if it was lost."""
     if not file.exists():
         write_atomically(file, secrets.token_urlsafe(32), mode=0o600)
+    return file.stat().st_size > 0
 
 
 def _fill(folder: Path, given: Mapping[str, str]) -> None:

@@ -55,8 +55,7 @@ class Lock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            written = os.read(descriptor, 10_000)
-            return dict(json.loads(written)) if written else {}
+            return _described(os.read(descriptor, 10_000))
         else:
             return None
         finally:
@@ -70,6 +69,14 @@ class Lock:
                 return False
             time.sleep(0.05)
         return True
+
+
+def _described(written: bytes) -> dict[str, Any]:
+    """Return the description; empty while it is being written, or if it could not be."""
+    try:
+        return dict(json.loads(written))
+    except (ValueError, TypeError):
+        return {}
 
 
 def _locked(descriptor: int) -> bool:
