@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from chassis.errors import Unavailable
 from extraction.console import Console
 from extraction.deployment import compose, compose_agent
@@ -21,7 +23,7 @@ from extraction.extract import Extract
 from extraction.extraction import SOAK_SECONDS, Extraction, ExtractionStopped
 from extraction.reintegrate import Reintegrate
 from extraction.status import show_status
-from infra import stages
+from infra import local_environment, stages
 
 EXTRACT, REINTEGRATE, STATUS = "extract", "reintegrate", "status"
 PHASES = ("prepare", "backfill", "catch-up", "verify", "cutover", "soak")
@@ -57,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ExtractionStopped, DeploymentError) as error:
         console.say(f"Stopped: {error}")
         return 1
+    except (BotoCoreError, ClientError) as error:
+        console.say(f"Stopped: {error}. Run this again to resume.")
+        return 1
     except Unavailable as failure:
         console.say(f"Stopped: {failure.detail} Run this again to resume.")
         return 1
@@ -87,6 +92,9 @@ def _run(deployment: Deployment, options: argparse.Namespace, console: Console) 
     if direction and direction != options.command:
         return _cancel(move, str(direction), status.phase if status else "")
     if not moving and is_out == (options.command == EXTRACT):
+        if options.domain in deployment.moving:
+            _direction(move, REINTEGRATE if is_out else EXTRACT).cancel_before_begin()
+            return 0
         owner = "by its service" if is_out else "by the monolith"
         console.say(f"{options.domain} is already owned {owner}.")
         return 0
@@ -171,4 +179,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    if not compose.is_inside_container():
+        local_environment.isolate()
     sys.exit(main())

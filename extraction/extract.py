@@ -165,6 +165,11 @@ class Extract:
         self._move.stop_service()
         self._move.console.say(f"The extraction of {self._domain} is cancelled.")
 
+    def cancel_before_begin(self) -> None:
+        """Stop the service of an extraction that was interrupted before it began."""
+        self._move.deployment.stop_service(self._domain)
+        self._move.console.say(f"The extraction of {self._domain} is cancelled.")
+
     def _copy_replica_page(
         self, source: MonolithRecordStore, replica: Replica, after: str
     ) -> str | None:

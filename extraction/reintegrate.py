@@ -171,6 +171,10 @@ class Reintegrate:
         self._transitions.finish_move(self._domain)
         self._move.console.say(f"The reintegration of {self._domain} is cancelled.")
 
+    def cancel_before_begin(self) -> None:
+        """Let the service continue after a reintegration that was interrupted before it began."""
+        self.cancel()
+
     def _verify_frozen(self) -> None:
         """Prove during the write freeze that the monolith has the same records as the service."""
         report = VerificationReport()

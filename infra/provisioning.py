@@ -7,6 +7,7 @@ were moved, the file in STAGE_FILE contains the current services.
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,9 @@ def drop_subscription(domain: str) -> None:
         if of_ours and subscription["Endpoint"].endswith(f":{name}"):
             sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     sqs: Any = boto3.client("sqs")
-    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+    # A move that was interrupted may not have created it.
+    with suppress(sqs.exceptions.QueueDoesNotExist):
+        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
 if __name__ == "__main__":

@@ -52,6 +52,11 @@ class ComposeDeployment:
         """The domains that services own, according to the routes."""
         return self._now.extracted
 
+    @property
+    def moving(self) -> frozenset[str]:
+        """The domains whose services were started for a move that has not finished."""
+        return self._now.moving
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Exclude other moves in this forum during the block."""
         return exclusive(FOLDER)

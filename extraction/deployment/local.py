@@ -2,11 +2,15 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
+from http.client import HTTPException
 from typing import Any
+from xmlrpc.client import Fault
+
+from supervisor.xmlrpc import Faults
 
 from extraction.deployment.port import DeploymentError, exclusive
 from extraction.endpoints import Endpoints
@@ -20,6 +24,7 @@ from infra.runner.config import (
     DATASTORE,
     GATEWAY,
     RunConfig,
+    SettingsError,
     save_stage,
     var_folder,
     with_current_stage,
@@ -29,6 +34,8 @@ from infra.runner.lock import Lock
 from infra.runner.stage_processes import is_ready
 
 PATIENCE = 60  # seconds until a process responds
+_STOPPED = "The forum has stopped. Start it again with `make run`; then run this again to resume."
+_DONE_BEFORE = {Faults.ALREADY_STARTED, Faults.NOT_RUNNING}
 
 
 class LocalDeployment:
@@ -42,9 +49,12 @@ class LocalDeployment:
         initial = stages.parse(holder["extracted"])
         config = RunConfig(initial, holder["ports"], var_folder(environ))
         # A forum that an earlier revision started does not describe them.
-        self._local = with_current_stage(
-            replace(config, proxied_ports=holder.get("proxied_ports", {}))
-        )
+        try:
+            self._local = with_current_stage(
+                replace(config, proxied_ports=holder.get("proxied_ports", {}))
+            )
+        except SettingsError as error:
+            raise DeploymentError(str(error)) from error
         self._gateway = GatewayProbe(self._local.url(GATEWAY))
         # The extraction is one of the forum's programs and gets the same environment.
         settings = process_specs.component_environment(self._local, stages.MONOLITH)
@@ -64,6 +74,13 @@ class LocalDeployment:
         """The domains that services own, according to the routes."""
         return self._local.extracted
 
+    @property
+    def moving(self) -> frozenset[str]:
+        """The domains whose services were started for a move that has not finished."""
+        infos = self._infos()
+        idle = {one for one in stages.DOMAINS if infos[one]["pid"]} - self.extracted
+        return self._local.moving | idle
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Exclude other moves in this forum during the block."""
         return exclusive(self._local.folder)
@@ -75,6 +92,8 @@ class LocalDeployment:
         )
         self._check_ports(after)
         dynoxide.ensure_installed()
+        # First: what a mover that dies leaves running can be found.
+        self._note(after)
         for part in (DATASTORE, BUS):
             self._start(part)
         for _ in provisioning.provision_tables([domain]):
@@ -82,7 +101,6 @@ class LocalDeployment:
         provisioning.provision_queues(after.extracted, after.moving)
         self._start(worker_name(stages.MONOLITH))
         self._start(domain)
-        self._note(after)
         self._start(BUS_RECOVERY)
 
     def start_worker(self, domain: str) -> None:
@@ -108,16 +126,18 @@ class LocalDeployment:
             self._local, moving=self._local.moving - {domain}, initial_stage=self._local.data_stage
         )
         self._note(after)
-        # The service is stopped last: if it does not run, this was done before.
+        # If the bus does not run, this was done before.
         if after.services or self._infos()[BUS]["pid"]:
+            self._start(BUS)  # which waits until it is ready
             provisioning.drop_subscription(domain)
-        for part in (worker_name(domain), domain):
-            self._stop(part)
+        self._stop(worker_name(domain))
         if not after.services:
             for part in (BUS_RECOVERY, worker_name(stages.MONOLITH), DATASTORE, BUS):
                 self._stop(part)
         else:
             provisioning.provision_queues(after.extracted, after.moving)
+        # Last: while it runs, an interrupted stop is known to be incomplete.
+        self._stop(domain)
 
     def keep_service(self, domain: str) -> None:
         """Record that a domain stays at its service."""
@@ -146,8 +166,7 @@ class LocalDeployment:
     def _start(self, part: str) -> None:
         info = self._infos()[part]
         if not info["pid"]:
-            with supervisor_rpc.configured_proxy(self._local.run_folder) as server:
-                server.supervisor.startProcess(f"{info['group']}:{part}", False)
+            self._call(lambda api: api.startProcess(f"{info['group']}:{part}", False))
         deadline = time.monotonic() + PATIENCE
         ports = self._local.ports
         while not (is_ready(ports[part], part) if part in ports else self._infos()[part]["pid"]):
@@ -161,10 +180,28 @@ class LocalDeployment:
     def _stop(self, part: str) -> None:
         info = self._infos()[part]
         if info["pid"]:
-            with supervisor_rpc.configured_proxy(self._local.run_folder) as server:
-                server.supervisor.stopProcess(f"{info['group']}:{part}", True)
+            self._call(lambda api: api.stopProcess(f"{info['group']}:{part}", True))
 
     def _infos(self) -> dict[str, Any]:
-        with supervisor_rpc.configured_proxy(self._local.run_folder) as server:
-            found: Any = server.supervisor.getAllProcessInfo()
+        found = self._call(lambda api: api.getAllProcessInfo())
         return {info["name"]: info for info in found}
+
+    def _call(self, call: Callable[[Any], Any]) -> Any:
+        """Call supervisord.
+
+        Raises:
+            DeploymentError: the forum is stopping, or has stopped.
+        """
+        try:
+            with supervisor_rpc.configured_proxy(self._local.run_folder) as server:
+                return call(server.supervisor)
+        except Fault as fault:
+            # Another program, such as the launcher, may have done so already.
+            if fault.faultCode in _DONE_BEFORE:
+                return None
+            if fault.faultCode != Faults.SHUTDOWN_STATE:
+                msg = f"supervisord refused: {fault.faultString}. Run this again to resume."
+                raise DeploymentError(msg) from fault
+            raise DeploymentError(_STOPPED) from fault
+        except (OSError, HTTPException) as error:
+            raise DeploymentError(_STOPPED) from error

@@ -25,6 +25,10 @@ class Deployment(Protocol):
     def extracted(self) -> frozenset[str]:
         """The domains that services own, according to the routes."""
 
+    @property
+    def moving(self) -> frozenset[str]:
+        """The domains whose services were started for a move that has not finished."""
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Exclude other moves in this forum during the block; raise DeploymentError if one runs."""
 

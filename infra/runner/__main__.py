@@ -11,10 +11,10 @@ import sys
 import time
 from functools import partial
 
-from infra import dynoxide, session_keys, stages
+from infra import dynoxide, local_environment, session_keys, stages
 from infra.gateway import process, routes
 from infra.gateway.configuration import Address, GatewayConfig
-from infra.runner import console, port_check, process_specs
+from infra.runner import console, open_files, port_check, process_specs
 from infra.runner.config import (
     GATEWAY,
     HOST,
@@ -38,6 +38,8 @@ def main() -> int:
     signals = Signals()
     began = time.monotonic()
     try:
+        if problem := open_files.raise_limit():
+            raise SettingsError(problem)
         config = read_config(os.environ)
         lock = Lock(config.var)
         take_lock(lock, config)
@@ -64,15 +66,18 @@ def take_lock(lock: Lock, config: RunConfig) -> None:
         "proxied_ports": dict(config.proxied_ports),
     }
     holder = lock.holder() or {}
-    if holder and not _exists(holder["pid"]):
+    if holder and "pid" in holder and not _exists(holder["pid"]):
         console.say("Waiting for the previous run to stop ...")
         lock.wait_until_free(LAST_RUN_SECONDS)
     try:
         lock.take(description)
     except AlreadyRunningError:
+        running = lock.holder() or {}
+        port = running.get("ports", {}).get(GATEWAY)
+        where = f" at http://{HOST}:{port}" if port else ""
         msg = (
-            f"it is already running from this folder ({config.var}) as process"
-            f" {holder.get('pid')}; stop it with `make stop`"
+            f"it is already running from this folder{where} as process {running.get('pid')};"
+            " stop it with `make stop`"
         )
         raise SettingsError(msg) from None
 
@@ -92,7 +97,8 @@ def _prepare(config: RunConfig) -> Supervisor:
     config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for folder in (config.run_folder, config.log_folder, process_specs.routes_file(config).parent):
         folder.mkdir(parents=True, exist_ok=True)
-    session_keys.ensure_keys(config.secrets_folder)
+    for name in session_keys.ensure_keys(config.secrets_folder):
+        console.say(f"{config.secrets_folder / name} was damaged and was made again.")
     session_keys.distribute_keys(config)
     active = routes.load().at(config.extracted)
     places = {name: _instances(config, name) for name in stages.COMPONENTS}
@@ -114,11 +120,6 @@ def _instances(config: RunConfig, component: str) -> list[Address]:
 def _run(config: RunConfig, lock: Lock, signals: Signals, began: float) -> int:
     supervisor = _prepare(config)
     console.say(f"Starting the forum, stage {stages.stage_name(config.extracted)} ...")
-    if config.initial_stage is not None:
-        console.say(
-            f"Its data was created at stage {stages.stage_name(config.initial_stage)};"
-            " domains have moved since."
-        )
     stage = StageProcesses(config, supervisor, signals.pause)
     with ParentWatchdog(lock.descriptor) as watchdog:
         try:
@@ -143,4 +144,5 @@ def _run(config: RunConfig, lock: Lock, signals: Signals, began: float) -> int:
 
 
 if __name__ == "__main__":
+    local_environment.isolate()
     sys.exit(main())

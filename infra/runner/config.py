@@ -1,12 +1,19 @@
 """Configuration of a local run, from its environment, and the derived folders."""
 
 import re
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from infra import domains, stages
-from infra.current_stage import CurrentStage, read_current_stage, write_current_stage
+from infra.current_stage import (
+    CurrentStage,
+    DamagedStageError,
+    read_current_stage,
+    write_current_stage,
+)
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
@@ -97,7 +104,7 @@ class RunConfig:
     @property
     def folder(self) -> Path:
         """The folder of the data, named after its initial stage."""
-        return self.var / "stages" / stages.stage_name(self.data_stage)
+        return stage_folder(self.var, self.data_stage)
 
     @property
     def stage_file(self) -> Path:
@@ -140,6 +147,11 @@ def worker_name(component: str) -> str:
 def var_folder(environ: Mapping[str, str]) -> Path:
     """Return the folder of all files of a run."""
     return Path(environ.get("VAR_DIR") or ROOT / "var").absolute()
+
+
+def stage_folder(var: Path, data_stage: frozenset[str]) -> Path:
+    """Return the folder of the data that began at a stage."""
+    return var / "stages" / stages.stage_name(data_stage)
 
 
 def read_config(environ: Mapping[str, str]) -> RunConfig:
@@ -193,8 +205,16 @@ def read_config(environ: Mapping[str, str]) -> RunConfig:
 
 
 def with_current_stage(config: RunConfig) -> RunConfig:
-    """Return the configuration at the current stage: domains may have moved."""
-    if (current := read_current_stage(config.stage_file)) is None:
+    """Return the configuration at the current stage: domains may have moved.
+
+    Raises:
+        SettingsError: the stage file is damaged, and there is no database to restore it from.
+    """
+    try:
+        current = read_current_stage(config.stage_file)
+    except DamagedStageError as error:
+        current = _restore_stage(config, error)
+    if current is None:
         return config
     return replace(
         config,
@@ -202,6 +222,26 @@ def with_current_stage(config: RunConfig) -> RunConfig:
         extracted=current.extracted,
         moving=current.moving,
     )
+
+
+def _restore_stage(config: RunConfig, damaged: DamagedStageError) -> CurrentStage:
+    """Write a stage file again; the monolith's database has the owner of each moved domain."""
+    file = config.folder / SQLITE_FILE
+    try:
+        # Not read-only: after a power loss, SQLite may have to recover first.
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
+            rows = database.execute("SELECT domain, owner, state FROM domains").fetchall()
+    except sqlite3.Error as error:
+        msg = f"{damaged}, and {file} cannot be read ({error}); restore a backup"
+        raise SettingsError(msg) from damaged
+    extracted, moving = set(config.data_stage), set[str]()
+    for domain, owner, state in rows:
+        (extracted.add if owner == domain else extracted.discard)(domain)
+        if state != "settled":
+            moving.add(domain)
+    stage = CurrentStage(frozenset(extracted), frozenset(moving))
+    write_current_stage(stage, config.stage_file)
+    return stage
 
 
 def save_stage(config: RunConfig) -> None:

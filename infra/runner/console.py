@@ -26,6 +26,7 @@ def startup_summary(config: RunConfig, seconds: float) -> str:
     active = routes.load().at(config.extracted)
     tasks = {route.component: route.prefix for route in active.routes}
     apis = [route.prefix for route in routes.load().routes if route not in active.routes]
+    tasks |= dict.fromkeys(config.moving - config.extracted, "its data is being moved here")
     tasks[stages.MONOLITH] = " ".join(["pages", *apis])
     tasks[GATEWAY] = "routes each path to its owner"
     tasks[DATASTORE] = "tables of the services"
@@ -44,9 +45,32 @@ def startup_summary(config: RunConfig, seconds: float) -> str:
             f"Logs: {_short(config.log_folder)} (to follow them, run make logs)",
             "To stop the forum, press Ctrl-C, or run make stop in another terminal.",
             *(["Processes that die are restarted."] if config.restart else []),
+            *_moved_notice(config),
             "",
         ]
     )
+
+
+def _moved_notice(config: RunConfig) -> list[str]:
+    """Return how to come back, if the stage is not the one that EXTRACTED names."""
+    asked = stages.as_setting(config.data_stage)
+    if config.extracted == config.data_stage:
+        return []
+    commands = [
+        f"make {command} DOMAIN={domain}"
+        for command, domains in (
+            ("reintegrate", config.extracted - config.data_stage),
+            ("extract", config.data_stage - config.extracted),
+        )
+        for domain in stages.in_canonical_order(domains)
+    ]
+    return [
+        "",
+        f"This is stage {stages.stage_name(config.extracted)}, not"
+        f" {stages.stage_name(config.data_stage)}: domains of this forum have moved.",
+        f"To move back: {', then '.join(commands)}.",
+        f"To start over without its data: make stop, then make reset EXTRACTED={asked}.",
+    ]
 
 
 def failure(failed: ProcessFailedError, log: Path) -> str:

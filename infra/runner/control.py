@@ -10,13 +10,14 @@ from typing import Any
 
 from chassis.clock import utc_now
 from chassis.messaging.replay import UsageError, parse_since
-from infra import stages
+from infra import local_environment, stages
 from infra.domains import package
 from infra.runner import process_specs
 from infra.runner.config import (
     RunConfig,
     SettingsError,
     read_config,
+    stage_folder,
     var_folder,
     with_current_stage,
 )
@@ -44,11 +45,13 @@ def stop(lock: Lock) -> int:
 
 
 def reset(lock: Lock) -> int:
-    """Delete the data, logs and keys of every stage."""
+    """Delete the data, logs and keys of the stage that EXTRACTED names, or else of every stage."""
     if lock.holder() is not None:
         print("The forum is running; stop it with `make stop`.", file=sys.stderr)
         return 1
     folder = var_folder(os.environ)
+    if (extracted := os.environ.get("EXTRACTED")) is not None:
+        folder = stage_folder(folder, stages.parse(extracted))
     if folder.exists():
         shutil.rmtree(folder)
     print(f"Deleted {folder}.")
@@ -132,7 +135,8 @@ def _environment(config: RunConfig, component: str) -> dict[str, str]:
 
 def _running(lock: Lock) -> RunConfig | None:
     holder = lock.holder()
-    return None if holder is None else _described(holder)
+    # Without a description, it is only just starting.
+    return _described(holder) if holder else None
 
 
 def _described(holder: Mapping[str, Any]) -> RunConfig:
@@ -149,10 +153,11 @@ def main() -> int:
     """Run the command in the first argument."""
     try:
         return COMMANDS[sys.argv[1]](Lock(var_folder(os.environ)))
-    except SettingsError as error:
+    except (SettingsError, stages.UnknownDomainError) as error:
         print(error, file=sys.stderr)
         return 1
 
 
 if __name__ == "__main__":
+    local_environment.isolate()
     sys.exit(main())

@@ -157,7 +157,7 @@ class RunnerStack:
         self.kill_group(part, signal.SIGCONT)
 
     def stop_process(self, part: str) -> None:
-        """Stop a process gracefully and keep it down; without `restart` this ends the stage."""
+        """Stop a process gracefully and keep it down."""
         with self._supervisor() as api:
             api.stopProcess(_full_name(api, part), False)
             self._until(lambda: int(_info(api, part)["pid"]) == 0, f"{part} stops")

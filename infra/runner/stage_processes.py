@@ -96,6 +96,8 @@ class StageProcesses:
         self._config = config
 
     def _raise_if_down(self, states: Mapping[str, ProcessState]) -> None:
+        # A move stops a worker, and records the new stage only after it has emptied its tables.
+        self._up -= {name for name in self._up if states[name].stopped}
         for name in sorted(self._up):
             if not states[name].running:
                 raise ProcessFailedError(name, states[name].failure or "ended")

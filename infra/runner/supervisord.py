@@ -4,9 +4,12 @@ import shlex
 from collections.abc import Collection
 from pathlib import Path
 
+from infra.runner.open_files import current_limit
 from infra.runner.process_specs import GROUPS, ProcessSpec
 
 _RETRIES = 3
+_DESCRIPTORS = 1024
+"""supervisord's default; it does not start with a lower limit than it is told."""
 
 
 def log_file(logs: Path, name: str) -> Path:
@@ -26,6 +29,7 @@ def configuration(folder: Path, socket: Path, logs: Path, programs: Collection[P
         # Its log goes to its standard output, like its messages before the log exists.
         "logfile=/dev/null",
         "logfile_maxbytes=0",
+        f"minfds={min(_DESCRIPTORS, current_limit())}",
         f"pidfile={folder / 'supervisord.pid'}",
         f"childlogdir={logs}",
     ]

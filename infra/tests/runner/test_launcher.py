@@ -6,12 +6,14 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from infra import stages
-from infra.runner.config import PORTS
+from infra.runner import console
+from infra.runner.config import PORTS, RunConfig
 from tests.support.harness import Stack, kill, listens
 
 MONOLITH_ONLY: frozenset[str] = frozenset()
@@ -86,7 +88,9 @@ def test_folder_runs_one_forum_only(stack: Stack) -> None:
         second = Stack(USERS, stack.config.var)
         second.output = stack.config.var / "second.log"
         assert second.spawn().wait(20) == 1
-        assert "is already running from this folder" in second.output_text()
+        said = f"is already running from this folder at {stack.base_url} as process"
+        assert said in second.output_text()
+        assert len(second.output_text().splitlines()) == 1
         assert stack.process is not None
         assert str(stack.process.pid) in second.output_text()
         assert listens(stack.config.ports["gateway"])
@@ -179,8 +183,38 @@ def test_stop_and_reset_from_elsewhere(stack: Stack) -> None:
         assert "has stopped" in stack.control("stop").stdout
         assert stack.process is not None
         assert stack.process.wait(1) == 0
+    del stack.environment["EXTRACTED"]
     assert stack.control("reset").returncode == 0
     assert not stack.config.var.exists()
+
+
+def test_reset_deletes_one_stage_or_all(tmp_path: Path) -> None:
+    stack = Stack(USERS, tmp_path / "var")
+    for stage in ("monolith", "users"):
+        (tmp_path / "var" / "stages" / stage).mkdir(parents=True)
+    assert stack.control("reset").returncode == 0  # EXTRACTED=users
+    assert [one.name for one in (tmp_path / "var" / "stages").iterdir()] == ["monolith"]
+    stack.environment["EXTRACTED"] = "cats"
+    assert "'cats'" in stack.control("reset").stderr
+    del stack.environment["EXTRACTED"]
+    assert stack.control("reset").returncode == 0
+    assert not (tmp_path / "var").exists()
+
+
+def test_summary_ends_with_the_way_back_after_moves(tmp_path: Path) -> None:
+    config = RunConfig(frozenset({"users"}), dict.fromkeys(PORTS, 1), tmp_path)
+    assert "have moved" not in console.startup_summary(config, 1)
+    moved = replace(config, extracted=frozenset({"posts"}), initial_stage=config.extracted)
+    assert console.startup_summary(moved, 1).rstrip().splitlines()[-3:] == [
+        "This is stage posts, not users: domains of this forum have moved.",
+        "To move back: make reintegrate DOMAIN=posts, then make extract DOMAIN=users.",
+        "To start over without its data: make stop, then make reset EXTRACTED=users.",
+    ]
+
+
+def test_summary_has_a_line_for_a_service_without_its_domain(tmp_path: Path) -> None:
+    config = RunConfig(frozenset(), dict.fromkeys(PORTS, 1), tmp_path, moving=frozenset({"users"}))
+    assert "its data is being moved here" in console.startup_summary(config, 1)
 
 
 def test_folder_name_may_contain_spaces_and_parentheses(tmp_path: Path) -> None:

@@ -15,16 +15,27 @@ USERS = frozenset({"users"})
 
 
 class Supervisor:
-    """A supervisor whose processes run, except for those that were stopped."""
+    """A supervisor whose processes run, except for those that died or were stopped."""
 
     def __init__(self) -> None:
+        self.dead = set[str]()
         self.stopped = set[str]()
         self.meanwhile: Callable[[], None] = lambda: None
 
     def states(self) -> dict[str, ProcessState]:
         self.meanwhile()
         names = RunConfig(USERS, {}, Path()).processes
-        return {name: ProcessState(name, name not in self.stopped, 1, 0, "") for name in names}
+        return {
+            name: ProcessState(
+                name,
+                running=name not in self.dead | self.stopped,
+                pid=1,
+                exit_code=0,
+                error="",
+                stopped=name in self.stopped,
+            )
+            for name in names
+        }
 
     def is_alive(self) -> bool:
         return True
@@ -44,7 +55,7 @@ def test_process_that_a_move_stops_has_not_died() -> None:
 
     def move() -> None:
         recorded.append(replace(config, extracted=frozenset()))
-        supervisor.stopped = {"users", "users-worker"}
+        supervisor.dead = {"users", "users-worker"}
 
     supervisor.meanwhile = move
     said: list[str] = []
@@ -52,9 +63,21 @@ def test_process_that_a_move_stops_has_not_died() -> None:
     assert said == ["The forum is now at stage monolith."]
 
 
-def test_process_of_the_stage_that_stops_has_died() -> None:
+def test_worker_stopped_before_the_stage_is_recorded_has_not_died() -> None:
     supervisor = Supervisor()
     processes, config = started(supervisor)
-    supervisor.stopped = {"users"}
+    supervisor.stopped = {"users-worker"}
+    assert processes.check(lambda: config, print) == config
+    supervisor.stopped = set()
+    processes.check(lambda: config, print)
+    supervisor.dead = {"users-worker"}
+    with pytest.raises(ProcessFailedError, match="users-worker"):
+        processes.check(lambda: config, print)
+
+
+def test_process_of_the_stage_that_ends_has_died() -> None:
+    supervisor = Supervisor()
+    processes, config = started(supervisor)
+    supervisor.dead = {"users"}
     with pytest.raises(ProcessFailedError, match="users"):
         processes.check(lambda: config, print)
