@@ -18,15 +18,63 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants bench audit check fmt lock clean
-# Neither may put other code in front of the forum's.
-unexport PYTHONPATH PYTHONHOME
+# Python's own variables may put other code in front of the forum's (PYTHONPATH), hide it
+# (PYTHONSAFEPATH), or change how it runs. With UTF-8, names of folders work under any LC_ALL.
+PYTHON_KEPT := PYTHON PYTHON_KEPT PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED
+unexport $(filter-out $(PYTHON_KEPT),$(filter PYTHON%,$(.VARIABLES)))
+export PYTHONUTF8 := 1
+
+# A virtual environment contains absolute paths and is bound to one Python. A copied or moved folder
+# would run the original's code, or none: without the stamps, infra.setup looks, and rebuilds it.
+ifneq ($(wildcard $(VENV)/home),)
+ifneq ($(shell $(VENV)/bin/python -V 2>/dev/null; cd $(VENV) && pwd -P),$(shell cat $(VENV)/home))
+$(shell rm -f $(VENV)/*.stamp)
+endif
+endif
 
 help: ## list the make targets
 	@printf 'Usage: make <target> [EXTRACTED=users,threads,posts] [PORT=8080]\n\n'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nEXTRACTED lists the domains that run as services: users, threads, posts, separated\n'
-	@printf 'by commas. Empty runs the monolith alone; the default is all three.\n'
-	@printf 'RESTART=on restarts processes that die instead of stopping the forum.\n'
+	@printf '\nVariables, as in make run PORT=8090; the defaults are in brackets:\n\n'
+	@sed -n 's/^#= /  /p' $(firstword $(MAKEFILE_LIST))
+
+#= run          EXTRACTED    domains that run as services, separated by commas
+#=                           [users,threads,posts]; empty for the monolith alone
+#=              PORT         the address of the forum is http://127.0.0.1:<PORT> [8080]
+#=              MONOLITH_PORT, USERS_PORT, THREADS_PORT, POSTS_PORT, DYNAMODB_PORT, BUS_PORT
+#=              VAR_DIR      folder of data, logs and keys [var]
+#=              DEMO         off: without demo content [on]
+#=              RESTART      on: restart processes that die, instead of stopping the forum [off]
+#=              SPLIT_BADGE  off: without badges of the components on pages [on]
+#=              REVISION, DYNOXIDE, PROXY_PORTS, OPEN_PORTS, EXTRA_INSTANCES,
+#=              WEB_CONCURRENCY, WORKER_THREADS, DRAIN_SECONDS, SIGN_IN_LIMIT_PER_NAME,
+#=              SIGN_IN_LIMIT_PER_ADDRESS, SIGN_IN_WINDOW_SECONDS: see CONTRIBUTING.md
+#= reset        EXTRACTED    delete the data that began at this stage only
+#= logs         EXTRACTED    the stage, if no forum runs
+#= moderator    NAME         a username
+#= replay       SINCE        republish events since 10m, 2h or a time
+#=              QUEUE        redrive the dead letters of monolith, users, threads or posts
+#= extract      DOMAIN       users, threads or posts
+#= reintegrate  PHASE        repeat prepare, backfill, catch-up, verify, cutover or soak only
+#=              SOAK         seconds of the last phase [10]
+#=              DRY_RUN      on: read everything, write nothing
+#=              REPAIR       on: replace copies that differ; also for reconcile
+#=              DEPLOYMENT   local or compose, if a forum runs in both; also for status,
+#=                           reconcile, backup
+#= restore      FROM         a folder that make backup named
+#=              DOMAIN       one service only
+#= synth        EXTRACTED, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, IDLE: docs/deploy.md
+#= deploy-local EXTRACTED, PORT, PROJECT, REVISION; destroy-local PORT, PROJECT
+#= test         ARGS         arguments for pytest; also for the other suites
+#=              PYTEST_WORKERS  processes [2]
+#=              CHROMIUM     path of another browser
+#=              FULL, SEED   for test-faults and test-extract: 1 for long runs; repeat choices
+#= bench        QUICK        1: under three minutes
+#=              RECORD       1: update docs/performance.md
+#=              PARTS        loads, availability, growth, capacity, separated by commas
+#=              CONNECTIONS, SECONDS, ROUNDS, ONLY: shape of the load
+#= lock         UPGRADE      1: newer versions
+#= any          PYTHON       the Python for .venv [python3]
 
 setup: $(VENV)/dev.stamp $(VENV)/cdk.stamp ## install everything that running, tests and templates need
 	@$(BIN)/python -m infra.setup.prerequisites
@@ -41,7 +89,7 @@ run: $(VENV)/run.stamp ## start the forum in the foreground; stop it with Ctrl-C
 stop: $(VENV)/run.stamp ## stop the forum that runs from this folder
 	@$(BIN)/python -m infra.runner.control stop
 
-reset: $(VENV)/run.stamp ## delete the data of every stage (stop the forum first)
+reset: $(VENV)/run.stamp ## delete the data of every stage, or of one: make reset EXTRACTED=users
 	@$(BIN)/python -m infra.runner.control reset
 
 logs: $(VENV)/run.stamp ## follow the logs of the running forum

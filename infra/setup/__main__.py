@@ -15,10 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.setup import platforms
+from infra.setup.pip import pip_environment
 from infra.tools.lock import EVERYTHING
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "requirements"
+HOME = "home"
+"""The file in a virtual environment that says for which Python and folder it was made."""
 NO_VENV = (
     "Python could not create a virtual environment; on Debian and Ubuntu: apt install python3-venv"
 )
@@ -53,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def install(lock: str, venv: Path) -> None:
     """Install what `lock` pins, and the forum's own packages with `run`."""
     log = venv / f"install-{lock}.log"
-    if not (venv / "pyvenv.cfg").exists():
+    if venv.exists() and (problem := find_problem(venv)):
+        print(f"Rebuilding {_shown(venv)}: {problem}", flush=True)
+        shutil.rmtree(venv)
+    if not venv.exists():
         _create(venv)
     python = venv / "bin" / "python"
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
@@ -65,6 +71,28 @@ def install(lock: str, venv: Path) -> None:
         print(f"Installing the forum's {len(EVERYTHING)} packages", flush=True)
         own = [argument for folder in EVERYTHING for argument in ("-e", str(ROOT / folder))]
         _run([*pip, "--no-deps", "--no-build-isolation", *own], log)
+
+
+def find_problem(venv: Path) -> str:
+    """Return why an existing virtual environment can't be used; empty if it can.
+
+    It contains absolute paths, of itself and of the forum's code, and is bound to one Python.
+    """
+    python = venv / "bin" / "python"
+    try:
+        done = subprocess.run([str(python), "-V"], capture_output=True, text=True, check=False)
+        version = done.stdout.strip()
+    except OSError:
+        return "its Python is gone"
+    home = venv / HOME
+    if not home.exists():
+        # Earlier revisions did not write this file; pip is what is installed first.
+        is_finished = any(venv.glob("*.stamp")) and any((venv / "bin").glob("pip3*"))
+        return "" if is_finished else "its creation was interrupted"
+    made_with, _, made_at = home.read_text(encoding="utf-8").rstrip("\n").partition("\n")
+    if Path(made_at) != venv.resolve():
+        return f"it was made for {made_at}"
+    return "" if version == made_with else f"it was made with {made_with}, and now has {version}"
 
 
 def count_packages(lock: str) -> int:
@@ -82,18 +110,30 @@ def _pins(lock: str) -> set[str]:
 def _create(venv: Path) -> None:
     print(f"Creating {_shown(venv)} with Python {platform.python_version()}", flush=True)
     done = subprocess.run(
-        [sys.executable, "-m", "venv", str(venv)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "venv", str(venv)],
+        env=pip_environment(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         shutil.rmtree(venv, ignore_errors=True)
         msg = f"{done.stdout}{done.stderr}{NO_VENV}"
         raise SetupError(msg)
+    # Last, so that a creation that is interrupted is noticed. The Makefile compares this file.
+    made = f"Python {platform.python_version()}\n{venv.resolve()}\n"
+    (venv / HOME).write_text(made, encoding="utf-8")
 
 
 def _run(command: Sequence[str], log: Path) -> None:
     with log.open("a", encoding="utf-8") as output:
         done = subprocess.run(
-            command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False
+            command,
+            cwd=ROOT,
+            env=pip_environment(os.environ),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
     if done.returncode:
         sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))

@@ -14,7 +14,8 @@ def virtual_environment(folder: Path, script: str) -> Path:
     venv = folder / "venv"
     python = venv / "bin" / "python"
     python.parent.mkdir(parents=True)
-    (venv / "pyvenv.cfg").touch()
+    (venv / "run.stamp").touch()
+    (python.parent / "pip3").touch()
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     return venv
