@@ -10,8 +10,6 @@ from http.client import HTTPException
 from typing import Any
 from xmlrpc.client import Fault
 
-from supervisor.xmlrpc import Faults
-
 from extraction.deployment.port import DeploymentError, exclusive
 from extraction.endpoints import Endpoints
 from extraction.gateway_probe import GatewayProbe
@@ -35,7 +33,7 @@ from infra.runner.stage_processes import is_ready
 
 PATIENCE = 60  # seconds until a process responds
 _STOPPED = "The forum has stopped. Start it again with `make run`; then run this again to resume."
-_DONE_BEFORE = {Faults.ALREADY_STARTED, Faults.NOT_RUNNING}
+_DONE_BEFORE = {supervisor_rpc.ALREADY_STARTED, supervisor_rpc.NOT_RUNNING}
 
 
 class LocalDeployment:
@@ -199,7 +197,7 @@ class LocalDeployment:
             # Another program, such as the launcher, may have done so already.
             if fault.faultCode in _DONE_BEFORE:
                 return None
-            if fault.faultCode != Faults.SHUTDOWN_STATE:
+            if fault.faultCode != supervisor_rpc.SHUTDOWN_STATE:
                 msg = f"supervisord refused: {fault.faultString}. Run this again to resume."
                 raise DeploymentError(msg) from fault
             raise DeploymentError(_STOPPED) from fault

@@ -9,6 +9,9 @@ from xmlrpc.client import ServerProxy, Transport
 SECONDS = 5
 CONFIGURATION = "supervisord.conf"
 
+# As in supervisor.xmlrpc.Faults. Containers have no supervisord, but import what reads its faults.
+SHUTDOWN_STATE, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
+
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
