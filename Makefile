@@ -19,10 +19,15 @@ endif
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants bench audit check fmt lock clean
 # Python's own variables may put other code in front of the forum's (PYTHONPATH), hide it
-# (PYTHONSAFEPATH), or change how it runs. With UTF-8, names of folders work under any LC_ALL.
+# (PYTHONSAFEPATH), or change how it runs.
 PYTHON_KEPT := PYTHON PYTHON_KEPT PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED
 unexport $(filter-out $(PYTHON_KEPT),$(filter PYTHON%,$(.VARIABLES)))
+# With UTF-8, names of folders work under any LC_ALL. Python 3.11 and 3.12 read the files that name
+# the forum's packages in the encoding of the locale, whatever PYTHONUTF8 says.
 export PYTHONUTF8 := 1
+ifeq ($(filter %.UTF-8 %.utf8 %.utf-8 %.UTF8 UTF-8,$(firstword $(LC_ALL) $(LC_CTYPE) $(LANG))),)
+export LC_ALL := C.UTF-8
+endif
 
 # A virtual environment contains absolute paths and is bound to one Python. A copied or moved folder
 # would run the original's code, or none: without the stamps, infra.setup looks, and rebuilds it.

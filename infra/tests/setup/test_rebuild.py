@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from infra.runner.config import ROOT
 from infra.setup import __main__ as setup
 from infra.setup.pip import pip_environment
+from infra.tools.lock import EVERYTHING
 
 
 @pytest.fixture
@@ -108,6 +110,22 @@ def test_make_sets_up_again_what_was_moved(venv: Path) -> None:
 def test_make_sets_up_again_after_a_change_of_python(venv: Path) -> None:
     (venv / "bin" / "python").unlink()
     assert f"infra.setup run --venv {venv}" in plan(venv)
+
+
+def test_packages_in_a_folder_that_is_not_ascii_are_found(venv: Path, tmp_path: Path) -> None:
+    packages = [ROOT / folder for folder in EVERYTHING]
+    folders = [sysconfig.get_path("purelib"), *map(str, packages), f"{tmp_path}/Bücher"]
+    [site] = venv.glob("lib/python3*/site-packages")
+    (site / "forum.pth").write_text("\n".join(folders), encoding="utf-8")
+    done = subprocess.run(
+        ["make", "stop", f"VENV={venv}"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "VAR_DIR": str(tmp_path / "var")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["The forum is not running."], done.stderr
 
 
 def test_pip_installs_as_pinned_whatever_the_caller_has_set(tmp_path: Path) -> None:
