@@ -1,5 +1,7 @@
 """Writing with scripts: drafts, preview, quotations, and concurrent replies."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -167,14 +169,17 @@ def test_preview_and_quotations_keep_the_written_text(
         session.type(Your_reply="Before.")
         page.get_by_role("link", name="Quote").click()
         area = page.get_by_label("Your reply")
-        name = page.locator("article .author").first.inner_text().replace("-", r"\-")
-        expect(area).to_have_value(f"Before.\n\n> {name} wrote:\n>\n> Its *first* post\n\n")
+        name = page.locator("article .author").first.inner_text()
+        source = page.locator("article .permalink").first.get_attribute("href")
+        whose = f"> [{name} wrote]({source}):\n>\n"
+        expect(area).to_have_value(f"Before.\n\n{whose}> Its *first* post\n\n")
         expect(area).to_be_focused()
         page.locator("article em").dblclick()
         page.get_by_role("link", name="Quote").click()
-        assert area.input_value().endswith("\n\n> first\n\n")
+        expect(area).to_have_value(re.compile(re.escape(f"\n\n{whose}> first\n\n") + "$"))
         session.press("Preview")
-        expect(page.locator(".preview blockquote").last).to_have_text("first")
+        expect(page.locator(".preview blockquote p").last).to_have_text("first")
+        expect(page.locator(".preview a").last).to_have_text(f"{name} wrote")
         expect(page.locator(".preview")).to_be_focused()
         area.fill("*a*" + "x" * 16_000)
         session.press("Preview")

@@ -1,6 +1,7 @@
 """A thread's page: post window, navigation, quoting, preview and renaming."""
 
 import re
+from html import escape
 
 import pytest
 from sqlalchemy import update
@@ -111,7 +112,9 @@ def test_invalid_position_is_ignored(client, thread, posts, name, odd):
 def test_quotation_begins_a_reply(browser, ada, client, thread):
     post = _post(client, ada, thread, "One line\n\nand *another*")
     page = browser(ada).get(f"/threads/{thread}?at={post}&quote={post}")
-    assert "&gt; ada wrote:\n&gt;\n&gt; One line\n&gt;\n&gt; and *another*\n\n" in page.text
+    source = f"/threads/{thread}?at={post}#post-{post}"
+    quoted = f"> [ada wrote]({source}):\n>\n> One line\n>\n> and *another*\n\n"
+    assert escape(quoted) in page.text
     assert "wrote:" not in client.get(f"/threads/{thread}?quote={post}").text
     nothing = browser(ada).get(f"/threads/{thread}?quote=nothing")
     assert (nothing.status_code, "wrote:" in nothing.text) == (200, False)
@@ -122,7 +125,7 @@ def test_name_in_a_quotation_is_escaped(browser, ada, client, thread):
     client.patch(f"/api/users/{ada.id}", json=name, headers=ada.headers)
     post = _post(client, ada, thread, "Words")
     page = browser(ada).get(f"/threads/{thread}?quote={post}").text
-    assert r"&gt; \*\_\[Ada\]\(x\) wrote:" in page
+    assert r"&gt; [\*\_\[Ada\](x) wrote](/threads/" in page
 
 
 def test_posts_show_who_of_one_name_is_who(browser, ada, bob, client, thread, database):

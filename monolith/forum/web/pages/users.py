@@ -72,9 +72,10 @@ class UserPages:
         if viewer is None or viewer.claims.role != "moderator":
             return None
         known = self._context.handles([user.id]).get(user.id)
-        if known and known.version >= user.version:
-            return known.suspended
-        return _DONE_SUSPENDED.get(request.args.get("done", ""))
+        done = _DONE_SUSPENDED.get(request.args.get("done", ""))
+        if done is not None and (known is None or known.version < user.version):
+            return done
+        return known.suspended if known else None
 
     @post("/users/<id:user_id>/moderate")
     def moderate(self, user_id: str) -> Response:

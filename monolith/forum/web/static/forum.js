@@ -92,3 +92,13 @@ export function drafts() {
   } catch { /* Without storage there are no drafts. */ }
   return found;
 }
+
+// Code and tables that scroll can be reached with the keyboard, also in browsers that need an
+// attribute for it; others are no stop on the way.
+const sizes = new ResizeObserver((entries) => {
+  for (const { target } of entries) for (const block of target.querySelectorAll("pre, table")) {
+    if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
+    else block.removeAttribute("tabindex");
+  }
+});
+for (const text of document.querySelectorAll(".prose")) sizes.observe(text);

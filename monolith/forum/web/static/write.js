@@ -120,9 +120,11 @@ function quote(form) {
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
     const chosen = selected(link.closest("article"));
-    let words = chosen && `${chosen.replace(/^/gm, "> ")}\n\n`;
+    let words;
     try {
-      words ||= await quoted(link.href);
+      words = await quoted(link.href);
+      // The first line says whose words they are.
+      if (chosen) words = `${words.split("\n", 1)[0]}\n>\n${chosen.replace(/^/gm, "> ")}\n\n`;
     } catch {
       location.href = link.href;
       return;
