@@ -7,6 +7,7 @@ try again.
 
 import os
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,24 +34,41 @@ _DUMMY = _hasher.hash("a name that nobody has takes as long as one that somebody
 
 
 def hash_password(password: str) -> str:
-    """Hash a password for storage.
+    """Hash a password for storage, in its normalized form.
 
     Raises:
         RateLimited: too many passwords are being hashed.
         Unavailable: the request's deadline is over.
     """
-    return _run(lambda: _hasher.hash(password))
+    return _run(lambda: _hasher.hash(_normalize(password)))
 
 
 def verify_password(kept: str | None, password: str) -> bool:
     """Return whether a password matches the hash; takes as long when there is no hash.
 
+    A password that is not in its normalized form is also tried as it was given, because hashes of
+    earlier revisions were made of that.
+
     Raises:
         RateLimited: too many passwords are being hashed.
         Unavailable: the request's deadline is over.
     """
+    forms = dict.fromkeys((_normalize(password), password))
+    found = _run(lambda: any(_matches(kept or _DUMMY, form) for form in forms))
+    return found and kept is not None
+
+
+def _normalize(password: str) -> str:
+    """Return the form in which a password is the same from every keyboard: NFC, as RFC 8265 says.
+
+    Not NFKC: it would make different characters equal, such as the digits 2 and ².
+    """
+    return unicodedata.normalize("NFC", password)
+
+
+def _matches(kept: str, password: str) -> bool:
     try:
-        return _run(lambda: _hasher.verify(kept or _DUMMY, password)) and kept is not None
+        return _hasher.verify(kept, password)
     except (VerificationError, InvalidHashError):
         return False
 

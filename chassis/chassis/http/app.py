@@ -19,7 +19,9 @@ from chassis.errors import Failure, FieldError, Invalid
 from chassis.http import graceful_shutdown, problems
 from chassis.http.problems import problem_response
 
-MAX_BODY = 64 * 1024
+MAX_BODY = 256 * 1024
+"""Maximum bytes of a request's body. Escaped, as many JSON libraries do, each of 16,000 characters
+takes up to 12 bytes."""
 MAX_DISCARDED = 1024 * 1024
 MAX_DEPTH = 20  # of a JSON body
 # Lets Envoy still send requests here while no other instance is ready.

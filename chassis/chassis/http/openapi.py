@@ -23,7 +23,7 @@ _DESCRIPTIONS = {
     404: "Not found",
     409: "Conflicts with the current state",
     412: "The version in If-Match is outdated",
-    413: "The body is over 64 KiB",
+    413: "The body is over 256 KiB",
     415: "The body is not application/json",
     422: "The idempotency key was already used for a different request",
     429: "Rate limit exceeded",

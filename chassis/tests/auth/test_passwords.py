@@ -25,6 +25,26 @@ def test_password_verifies_against_its_own_hash_only():
     assert hash_password("correct horse") != kept
 
 
+def test_password_is_the_same_from_every_keyboard():
+    composed, decomposed = "caf\u00e9 \u1ec7 \uac00", "cafe\u0301 e\u0323\u0302 \u1100\u1161"
+    for stored in (composed, decomposed):
+        kept = hash_password(stored)
+        assert verify_password(kept, composed)
+        assert verify_password(kept, decomposed)
+        assert not verify_password(kept, "cafe e \u1100")
+
+
+def test_characters_that_only_look_alike_differ():
+    assert not verify_password(hash_password("horse 2"), "horse \u00b2")
+
+
+def test_hash_of_a_password_that_was_not_normalized_still_verifies():
+    decomposed = "cafe\u0301 horse"
+    earlier = passwords._hasher.hash(decomposed)
+    assert verify_password(earlier, decomposed)
+    assert not verify_password(earlier, "cafe\u0301 house")
+
+
 def test_missing_or_invalid_hash_verifies_nothing():
     assert not verify_password(None, "correct horse")
     assert not verify_password(

@@ -67,15 +67,15 @@ def test_json_may_be_named_in_other_ways(client, content_type):
     assert post(client, b'{"text": "a"}', content_type).status_code == 201
 
 
-def test_body_over_64_kib_is_413(client):
-    assert post(client, b'{"text": "a"}'.ljust(64 * 1024)).status_code == 201
-    is_problem(post(client, b'{"text": "a"}'.ljust(64 * 1024 + 1)), 413)
+def test_body_over_256_kib_is_413(client):
+    assert post(client, b'{"text": "a"}'.ljust(256 * 1024)).status_code == 201
+    is_problem(post(client, b'{"text": "a"}'.ljust(256 * 1024 + 1)), 413)
 
 
-def test_body_over_64_kib_of_unknown_length_is_413(client):
+def test_body_over_256_kib_of_unknown_length_is_413(client):
     response = client.post(
         "/api/notes",
-        input_stream=io.BytesIO(b'{"text": "a"}'.ljust(64 * 1024 + 1)),
+        input_stream=io.BytesIO(b'{"text": "a"}'.ljust(256 * 1024 + 1)),
         content_type="application/json",
         environ_overrides={"wsgi.input_terminated": True},
     )

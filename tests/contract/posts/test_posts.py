@@ -1,5 +1,7 @@
 """`/api/posts`: writing, reading, changing and deleting posts."""
 
+import json
+
 from tests.contract.support.client import Answer, Client
 from tests.contract.support.forum import Settle
 from tests.contract.support.people import Person
@@ -61,12 +63,19 @@ def test_body_may_be_as_long_as_the_limit_in_any_script(ada: Person, anyone: Cli
 
 
 def test_sixteen_thousand_characters_fit_in_any_bytes(ada: Person) -> None:
-    """Four bytes each in UTF-8 are just within 64 KiB; escaped they are not."""
+    """Up to four bytes each in UTF-8, and up to twelve where they are escaped."""
     thread = open_thread(ada, "Wide")
-    body = f'{{"thread_id":"{thread["id"]}","body":"{"😀" * 16_000}"}}'.encode()
     headers = {"Content-Type": "application/json"}
-    answer = ada.client.send("POST", POSTS, body=body, headers=headers)
-    assert answer.expect(201)["body"] == "😀" * 16_000
+    for text in ("😀" * 16_000, "字" * 16_000):
+        for escaped in (False, True):
+            new = {"thread_id": thread["id"], "body": text}
+            body = json.dumps(new, ensure_ascii=escaped).encode()
+            post = ada.client.send("POST", POSTS, body=body, headers=headers).expect(201)
+            assert post["body"] == text
+            change = json.dumps({"body": text[:-1] + "."}, ensure_ascii=escaped).encode()
+            path = f"{POSTS}/{post['id']}"
+            changed = ada.client.send("PATCH", path, body=change, headers=headers).expect(200)
+            assert changed["body"] == text[:-1] + "."
 
 
 def test_invalid_post_is_refused_and_changes_nothing(ada: Person, anyone: Client) -> None:

@@ -127,14 +127,14 @@ def test_content_type_parameter_is_accepted(writes: list[Write]) -> None:
 
 def test_large_body_is_refused(writes: list[Write]) -> None:
     for write in writes:
-        write.send(b'{"a":"' + b"x" * 65_536 + b'"}', JSON).refused(413)
-        write.send(b" " * 65_537, JSON).refused(413)
-        write.send(b"x" * 200_000, {"Content-Type": "text/plain"}).refused(413)
+        write.send(b'{"a":"' + b"x" * 262_144 + b'"}', JSON).refused(413)
+        write.send(b" " * 262_145, JSON).refused(413)
+        write.send(b"x" * 400_000, {"Content-Type": "text/plain"}).refused(413)
 
 
 def test_chunked_body_is_treated_as_any_other(writes: list[Write]) -> None:
     for write in writes:
-        write.in_chunks(65_536).refused(413)
+        write.in_chunks(262_144).refused(413)
         write.in_chunks(100).refused(400)
 
 

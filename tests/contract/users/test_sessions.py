@@ -46,6 +46,15 @@ def test_signing_in_opens_a_session_for_twelve_hours(anyone: Client, ada: Person
     assert "Location" not in answer.headers
 
 
+def test_password_is_the_same_from_every_keyboard(anyone: Client, ada: Person) -> None:
+    composed, decomposed = "caf\u00e9 \u1ec7 horse", "cafe\u0301 e\u0323\u0302 horse"
+    change = {"current": PASSWORD, "new": decomposed}
+    ada.client.put(f"{ME}/password", change).expect(200)
+    for password in (composed, decomposed):
+        _sign_in(anyone, ada.username, password).expect(201)
+    _sign_in(anyone, ada.username, "cafe e horse").refused(401, WRONG)
+
+
 def test_session_cookie_is_httponly_and_same_site(anyone: Client, ada: Person) -> None:
     answer = _sign_in(anyone, ada.username)
     morsel = _cookie(answer)
