@@ -86,7 +86,7 @@ class InFlightMessages:
         return all(outcome is not Outcome.DEFERRED for _, outcome in outcomes)
 
     def _delay(self, message: Message, outcome: Outcome) -> None:
-        seconds = min(VISIBILITY_SECONDS, 2 ** min(message.receive_count, 5))
+        seconds = min(VISIBILITY_SECONDS, 2**message.receive_count)
         # SQS moves a message to the dead letters after too many deliveries; waiting must not.
         if outcome in _WAITING and message.receive_count >= RECEIVE_LIMIT:
             self._queue.requeue(message, seconds)
