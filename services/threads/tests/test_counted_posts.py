@@ -7,7 +7,7 @@ import pytest
 from chassis.clock import format_timestamp, utc_now, uuid7
 from chassis.dynamodb.database import Database
 from chassis.ownership.records import TOMBSTONE
-from threads.dynamodb.post_counter import MAX_POSTS, TALLY, THREADS, PostCounter
+from threads.dynamodb.post_counter import MAX_POSTS, TALLY, THREADS, CountedPost, PostCounter
 
 PATH = "/api/threads"
 NOW = format_timestamp(utc_now())
@@ -47,15 +47,25 @@ def test_records_of_a_move_are_counted_once(counter, client, begin):
         assert (count_of(client, one), count_of(client, two)) == (2, 1)
 
 
+def test_new_records_are_counted_after_a_known_one(counter, client, begin):
+    thread = begin("One more")
+    known, new = post(thread), post(thread)
+    counter.write_records([known])
+    counter.write_records([known, new])
+    assert count_of(client, thread) == 2
+
+
 def test_more_records_than_a_transaction_has_room_for_are_counted(counter, client, begin):
     thread = begin("Long")
     counter.write_records([post(thread) for _ in range(2 * MAX_POSTS + 1)])
     assert count_of(client, thread) == 2 * MAX_POSTS + 1
 
 
-def test_records_of_an_unknown_thread_are_left_to_events(counter, client, begin, database):
+def test_records_of_an_unknown_thread_are_left_to_events(counter, client, begin, database, dynamo):
     unknown, thread = "00000000-0000-7000-8000-000000000000", begin("Known")
-    counter.write_records([post(unknown) for _ in range(MAX_POSTS + 1)] + [post(thread)])
+    with dynamo.counted() as calls:
+        counter.write_records([post(unknown) for _ in range(MAX_POSTS + 1)] + [post(thread)])
+    assert calls == {"BatchGetItem": 2, "TransactWriteItems": 1}, "the thread is looked for once"
     assert count_of(client, thread) == 1
     assert len(database.scan(TALLY, None)[0]) == 1
 
@@ -74,6 +84,18 @@ def test_counted_posts_are_read_in_pages(counter, client, begin, ada):
         counted(one) | ({TOMBSTONE: True} if one["thread_id"] == gone else {}) for one in records
     ]
     assert sorted(chain.from_iterable(pages), key=str) == sorted(expected, key=str)
+
+
+def test_event_of_a_counted_version_is_noted(counter, begin, database):
+    thread = begin("Traced")
+    moved, told = (
+        post(thread),
+        CountedPost(uuid7(), 2, deleted=False, created_at=NOW, event_id="event-1"),
+    )
+    counter.write_records([moved])
+    counter.count(thread, [told])
+    found = {item["post_id"]: item.get("event_id") for item in database.scan(TALLY, None)[0]}
+    assert found == {moved["id"]: None, told.id: "event-1"}
 
 
 def test_copies_are_found_by_their_posts(counter, begin):
@@ -161,7 +183,10 @@ def test_count_that_changes_meanwhile_stays(begin, database, client, read):
 def test_thread_that_is_deleted_meanwhile_is_not_named(begin, database, client, ada):
     thread = begin("Ends")
     set_count(database, thread, 7)
+    wrong = begin("Stays")
+    set_count(database, wrong, 3)
     end = Between(
         database, lambda: client.delete(f"{PATH}/{thread}", headers=ada.headers), read=True
     )
-    assert PostCounter(end, utc_now).recount([thread], repair=True) == {}
+    found = PostCounter(end, utc_now).recount([thread, wrong], repair=True)
+    assert found == {wrong: "post_count is 3, not 0"}
