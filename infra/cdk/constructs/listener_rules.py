@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from constructs import Construct
 
-from infra.gateway.routes import Routes, load
+from infra.gateway.routes import load
 
 STEP = 10
 # After all routes. No host name ends in .invalid (RFC 2606), and no client has an address in a
@@ -31,9 +31,9 @@ class Rule:
     component: str
 
 
-def rules(routes: Routes | None = None) -> Iterator[Rule]:
+def rules() -> Iterator[Rule]:
     """Yield the rules of all routes, with priorities that are the same at every stage."""
-    for place, route in enumerate((routes or load()).routes, start=1):
+    for place, route in enumerate(load().routes, start=1):
         yield Rule(place * STEP, (route.prefix, f"{route.prefix}/*"), route.component)
 
 
@@ -78,16 +78,16 @@ def weighted_rule(
         ValueError: the component has several routes, and ECS could shift only one.
     """
     mine = [rule for rule in rules() if rule.component == component]
-    mine = mine or [Rule(CATCH_ALL, ("/*",), component)]
-    if len(mine) > 1:
+    only, *others = mine or [Rule(CATCH_ALL, ("/*",), component)]
+    if others:
         msg = f"{component} has {len(mine)} routes; a strategy with weights takes one"
         raise ValueError(msg)
     return elb.ApplicationListenerRule(
         scope,
-        f"Route{mine[0].priority}",
+        f"Route{only.priority}",
         listener=listener,
-        priority=mine[0].priority,
-        conditions=[elb.ListenerCondition.path_patterns(list(mine[0].patterns))],
+        priority=only.priority,
+        conditions=[elb.ListenerCondition.path_patterns(list(only.patterns))],
         action=elb.ListenerAction.weighted_forward(
             [
                 elb.WeightedTargetGroup(target_group=blue, weight=100),
