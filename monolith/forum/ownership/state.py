@@ -39,11 +39,11 @@ class DomainOwnership(Base):
     domain: Mapped[str] = mapped_column(String(16), primary_key=True)
     owner: Mapped[str] = mapped_column(String(16))
     state: Mapped[str] = mapped_column(String(16))
-    frozen_until: Mapped[int] = mapped_column("held_until", BigInteger, default=0)
+    frozen_until: Mapped[int] = mapped_column("held_until", BigInteger)
     """In milliseconds (Unix time); 0 for a write freeze without a deadline."""
 
-    phase: Mapped[str] = mapped_column(String(16), default="")
-    progress: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    phase: Mapped[str] = mapped_column(String(16))
+    progress: Mapped[dict[str, Any]] = mapped_column(JSON)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -172,15 +172,14 @@ class OwnershipRegistry:
         if domain not in self.current().moving:
             return False
         query = (
-            select(DomainOwnership)
+            select(DomainOwnership.owner, DomainOwnership.state, DomainOwnership.frozen_until)
             .where(DomainOwnership.domain == domain)
             .with_for_update(read=True)
         )
-        row = session.scalars(query.execution_options(populate_existing=True)).one()
-        known = Ownership(row.owner, row.state, row.frozen_until)
+        known = Ownership(*session.execute(query).one())
         if not known.is_own or not known.accepts_writes(time.time()):
             raise cutover_in_progress()
-        return row.state != SETTLED
+        return known.state != SETTLED
 
     def retry_after_cutover(self, domain: str, operation: Callable[[], RESULT]) -> RESULT:
         """Call an operation; if it fails in a write freeze, call it again after its end."""

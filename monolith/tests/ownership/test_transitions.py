@@ -2,12 +2,15 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, text, update
 
 from chassis.clock import CLOCK_SKEW, utc_now
 from chassis.errors import CutoverInProgress
+from chassis.ownership.bounded_wait import BoundedWait
+from chassis.ownership.state import cutover_in_progress
 from forum.app import create_app
 from forum.domains import NAMES
 from forum.outbox import OutboxRow
@@ -213,7 +216,7 @@ def test_owner_does_not_change_while_a_freeze_is_being_ended(moves, begin, open_
     assert not moves.change_owner("threads", "threads", MOVING, "soak")
 
 
-@pytest.mark.parametrize(("seconds", "accepts"), [(-1, False), (CLOCK_SKEW, False), (2.1, True)])
+@pytest.mark.parametrize(("seconds", "accepts"), [(-1, False), (CLOCK_SKEW, False), (2.001, True)])
 def test_freeze_lasts_until_its_deadline_and_the_clock_skew(seconds, accepts):
     frozen = Ownership("monolith", FROZEN, frozen_until=1_005_000)
     assert frozen.accepts_writes(1005 + seconds) == accepts
@@ -257,6 +260,45 @@ def test_no_write_passes_a_freeze(app, register, moves, begin, database):
     for writer in writers:
         writer.join()
     assert made.count(201) >= held > 0
+
+
+def test_ownership_is_cached_for_its_time(database, monkeypatch):
+    now = 4.0
+    monkeypatch.setattr("forum.ownership.state.CACHE_TTL", 0.5)
+    monkeypatch.setattr("forum.ownership.state.time", SimpleNamespace(monotonic=lambda: now))
+    stages = OwnershipRegistry(database, NAMES, frozenset(), live_extraction=True)
+    first = stages.current()
+    now = 4.25
+    assert stages.current() is first
+    now = 4.5
+    assert stages.current() is not first
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_writes_of_a_moving_domain_do_not_wait_for_another(database, begin, open_transaction):
+    """SQLite has a single writer."""
+    stages = OwnershipRegistry(database, NAMES, frozenset(), live_extraction=True)
+    begin("threads")
+    ended = open_transaction(lambda session: stages.fence_write(session, "threads"))
+    with database.writing() as session:
+        assert stages.fence_write(session, "threads")
+        assert not ended
+
+
+def test_operation_is_not_called_again_in_a_freeze(database, moves, begin, monkeypatch):
+    monkeypatch.setattr("forum.ownership.state.BoundedWait", lambda: BoundedWait(seconds=0.1))
+    stages = OwnershipRegistry(database, NAMES, frozenset(), live_extraction=True)
+    begin("users")
+    moves.freeze_writes("users", 60)
+    calls = []
+
+    def operation():
+        calls.append("called")
+        raise cutover_in_progress()
+
+    with pytest.raises(CutoverInProgress):
+        stages.retry_after_cutover("users", operation)
+    assert calls == ["called"]
 
 
 def test_ownership_table_is_not_read_without_live_extraction(make_settings, database):
