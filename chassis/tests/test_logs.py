@@ -3,6 +3,7 @@
 import logging
 import re
 
+from chassis.http.app import MAX_BODY
 from tests.support.people import SESSION_COOKIE
 
 PASSWORD = "correct-horse-battery"
@@ -32,7 +33,7 @@ def test_every_kind_of_response_is_logged(client, logged):
     client.put("/api/notes")
     client.post("/api/notes", data="x")
     client.post("/api/notes", json={})
-    client.post("/api/notes", data=b"x" * 70_000, content_type="application/json")
+    client.post("/api/notes", data=b"x" * (MAX_BODY + 1), content_type="application/json")
     client.get("/api/notes/mine")
     client.get("/readyz")
     lines, _ = logged()

@@ -24,6 +24,7 @@ STAGE_READERS = (GATEWAY, DATASTORE, BUS_RECOVERY, SETUP, PROVISION, "demo", "mo
 
 def override_text(extracted: Collection[str], services: Collection[str]) -> str:
     """Return the file's text for an initial stage and the current services; empty if they agree."""
+    services = stages.in_canonical_order(services)
     now = required_services(services)
     if set(required_services(extracted)) == set(now):
         return ""

@@ -63,7 +63,7 @@ def test_name_is_the_same_everywhere(name: str) -> None:
     assert known["Properties"]["Name"] == name
     assert FULL.one("AWS::ServiceDiscovery::PrivateDnsNamespace")["Name"] == components.DOMAIN
     service = COMPOSE["services"][name]
-    assert f"{name}.{components.DOMAIN}" in service["networks"]["default"]["aliases"]
+    assert f"{name}.{components.DOMAIN}" in service["networks"]["front"]["aliases"]
     assert name in {entry["component"] for entry in _routes()} | {stages.MONOLITH}
 
 
