@@ -64,6 +64,8 @@ class Interruption:
 
 
 if __name__ == "__main__":
+    # As in a terminal, also where a shell in the background has these tests ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     local_environment.isolate()
     Interruption(int(sys.argv[1]), getattr(signal, sys.argv[2])).install()
     sys.exit(main(sys.argv[3:]))
