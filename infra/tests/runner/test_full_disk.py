@@ -1,5 +1,6 @@
 """A full disk: /dev/full refuses every write as one does."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -18,14 +19,14 @@ TALKS = "while True: print('a line', flush=True)"
 def test_supervisord_survives_logs_that_cannot_be_written(tmp_path: Path) -> None:
     program = ProcessSpec("talker", "setup", (sys.executable, "-c", TALKS))
     log_file(tmp_path, "talker").symlink_to("/dev/full")
-    socket, file = tmp_path / "socket", tmp_path / supervisor_rpc.CONFIGURATION
-    file.write_text(configuration(tmp_path, socket, tmp_path, [program]))
+    path, file = tmp_path / "socket", tmp_path / supervisor_rpc.CONFIGURATION
+    file.write_text(configuration(tmp_path, path, tmp_path, [program]))
     command = [sys.executable, "-m", "infra.runner.supervisord_process", "-n", "-c", str(file)]
     with Path("/dev/full").open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_until(socket.exists)
-        with supervisor_rpc.proxy(socket) as server:
+        wait_until(lambda: _listens(path))
+        with supervisor_rpc.proxy(path) as server:
             server.supervisor.startProcess("setup:talker", False)
             time.sleep(1)
             info: Any = server.supervisor.getProcessInfo("setup:talker")
@@ -34,3 +35,9 @@ def test_supervisord_survives_logs_that_cannot_be_written(tmp_path: Path) -> Non
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _listens(path: Path) -> bool:
+    """Return whether a socket accepts connections, which it does later than it exists."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
