@@ -25,7 +25,7 @@ AWS = MappingProxyType(
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 )
-"""What AWS clients read instead of the caller's variables."""
+"""Variables of AWS clients, in place of the caller's."""
 # macOS and Windows keep proxies outside the environment, too.
 DIRECT = MappingProxyType({"NO_PROXY": "*"})
 _NEUTRAL = {**AWS, **DIRECT}

@@ -9,7 +9,7 @@ from infra.runner.process_specs import GROUPS, ProcessSpec
 
 _RETRIES = 3
 _DESCRIPTORS = 1024
-"""supervisord's default; it does not start with a lower limit than it is told."""
+"""The limit that supervisord needs by default; it does not start with a lower one."""
 
 
 def log_file(logs: Path, name: str) -> Path:

@@ -42,6 +42,16 @@ def _document(client: Client, domain: str) -> dict[str, Any]:
     return document
 
 
+def _texts(value: object, key: str) -> list[str]:
+    """Return the texts under a key, at any depth of a document."""
+    if isinstance(value, dict):
+        here = [value[key]] if isinstance(value.get(key), str) else []
+        return here + [text for part in value.values() for text in _texts(part, key)]
+    if isinstance(value, list):
+        return [text for part in value for text in _texts(part, key)]
+    return []
+
+
 def test_document_is_valid_openapi(domain: str, anyone: Client) -> None:
     document = _document(anyone, domain)
     assert document["openapi"].startswith("3.1.")
@@ -112,15 +122,7 @@ def test_patterns_mean_the_same_to_every_engine(domain: str, anyone: Client) -> 
     # In ECMA-262 these match ASCII only, or other characters than in Python.
     engine_specific = re.compile(r"\\[wWdDbBpP]")
 
-    def patterns(value: object) -> list[str]:
-        if isinstance(value, dict):
-            here = [value["pattern"]] if isinstance(value.get("pattern"), str) else []
-            return here + [found for part in value.values() for found in patterns(part)]
-        if isinstance(value, list):
-            return [found for part in value for found in patterns(part)]
-        return []
-
-    found = patterns(_document(anyone, domain))
+    found = _texts(_document(anyone, domain), "pattern")
     assert found
     assert not [pattern for pattern in found if engine_specific.search(pattern)]
 
@@ -153,15 +155,7 @@ def test_document_may_be_kept_for_a_while(domain: str, anyone: Client) -> None:
 def test_local_references_resolve(domain: str, anyone: Client) -> None:
     document = _document(anyone, domain)
 
-    def references(value: object) -> list[str]:
-        if isinstance(value, dict):
-            here = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
-            return here + [ref for part in value.values() for ref in references(part)]
-        if isinstance(value, list):
-            return [ref for part in value for ref in references(part)]
-        return []
-
-    for reference in references(document):
+    for reference in _texts(document, "$ref"):
         at: Any = document
         for step in reference.removeprefix("#/").split("/"):
             at = at[step]
