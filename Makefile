@@ -69,7 +69,7 @@ help: ## list the make targets
 #= restore      FROM         a folder that make backup named
 #=              DOMAIN       one service only
 #= synth        EXTRACTED, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, IDLE: docs/deploy.md
-#= deploy-local EXTRACTED, PORT, PROJECT, REVISION; destroy-local PORT, PROJECT
+#= deploy-local EXTRACTED, PORT, DEMO, PROJECT, REVISION; destroy-local PORT, PROJECT
 #= test         ARGS         arguments for pytest; also for the other suites
 #=              PYTEST_WORKERS  processes [2]
 #=              CHROMIUM     path of another browser
@@ -128,7 +128,7 @@ restore: $(VENV)/run.stamp ## put a backup back: make restore FROM=var/backups/<
 reconcile: $(VENV)/run.stamp ## compare every copy with its owner's record, while people write (REPAIR=on)
 	@$(BIN)/python -m recovery reconcile $(if $(filter on,$(REPAIR)),--repair)
 
-status: $(VENV)/run.stamp ## show the owner and the progress of each domain
+status: $(VENV)/run.stamp ## show who owns each domain, and the progress of a move
 	@$(MOVE) status
 
 # What `make synth` passes on to the CDK app, each only if it is set.

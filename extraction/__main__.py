@@ -22,7 +22,7 @@ from extraction.dry_run import dry_run
 from extraction.extract import Extract
 from extraction.extraction import SOAK_SECONDS, Extraction, ExtractionStopped
 from extraction.reintegrate import Reintegrate
-from extraction.status import show_status
+from extraction.status import show_offline_deployments, show_status
 from infra import local_environment, stages
 
 EXTRACT, REINTEGRATE, STATUS = "extract", "reintegrate", "status"
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     console = _console()
     try:
-        deployment = find_deployment()
+        deployment = _find_deployment(options.command, console)
+        if deployment is None:
+            return 0
         if isinstance(deployment, ComposeProject):
             passed = sys.argv[1:] if arguments is None else arguments
             return compose_agent.run_in_container(deployment, "extraction", passed)
@@ -68,6 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.say("Stopped. Run this again to resume.")
         return 130
+
+
+def _find_deployment(command: str, console: Console) -> Deployment | ComposeProject | None:
+    """Find the forum; None if a status is that of the deployments of `make deploy-local` alone."""
+    if command != STATUS or compose.is_inside_container() or os.environ.get("DEPLOYMENT"):
+        return find_deployment()
+    count = show_offline_deployments(console)
+    try:
+        return find_deployment()
+    except DeploymentError:
+        if not count:
+            raise
+        return None
 
 
 def _console() -> Console:

@@ -8,6 +8,7 @@ from extraction.deployment.port import Deployment
 from extraction.extraction import REPLICA_OF
 from forum.ownership.transitions import DomainStatus
 from infra import stages
+from infra.local_cloud.status import describe, running_deployments
 
 
 def show_status(deployment: Deployment, console: Console) -> None:
@@ -22,6 +23,15 @@ def show_status(deployment: Deployment, console: Console) -> None:
         if status and status.state != "settled":
             line += f"; {_progress(deployment, status)}"
         console.say(line)
+
+
+def show_offline_deployments(console: Console) -> int:
+    """Print the status of the deployments of `make deploy-local`; return their number."""
+    found = running_deployments()
+    for place in found:
+        for line in describe(place):
+            console.say(line)
+    return len(found)
 
 
 def _progress(deployment: Deployment, status: DomainStatus) -> str:

@@ -7,6 +7,7 @@ from extraction.deployment.compose import ComposeDeployment
 from extraction.deployment.compose_project import ComposeProject
 from extraction.deployment.local import LocalDeployment
 from extraction.deployment.port import Deployment, DeploymentError
+from infra.local_cloud.status import running_deployments
 from infra.runner.config import var_folder
 from infra.runner.lock import Lock
 
@@ -34,5 +35,10 @@ def find_deployment() -> Deployment | ComposeProject:
         msg = (
             "No forum is running from this folder; start one with `make run EXTRACTED=` or"
             f" {containers}."
+        )
+    if offline := running_deployments():
+        msg += (
+            f" The forum at {offline[0].address} is of `make deploy-local`, which moves no data:"
+            " deploy it with another EXTRACTED."
         )
     raise DeploymentError(msg)

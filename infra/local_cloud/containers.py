@@ -12,6 +12,7 @@ from infra.local_cloud.target import (
     EMULATOR,
     EMULATOR_IMAGE,
     EMULATOR_PORT,
+    LABEL,
     POSTGRES_IMAGE,
     DeploymentTarget,
     EngineError,
@@ -19,7 +20,6 @@ from infra.local_cloud.target import (
 )
 
 SOCKET = "/var/run/docker.sock"
-LABEL = "forum.project"
 TASKS_ARE_TOLD = "TASK_"
 SECONDS = 90.0
 

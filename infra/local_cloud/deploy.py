@@ -17,14 +17,22 @@ from infra.cdk import options as choices
 from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
 from infra.cdk.options import DeploymentOptions, OptionsError
 from infra.cdk.synth import synthesise
-from infra.local_cloud import containers, images
+from infra.demo.load import DemoError
+from infra.local_cloud import containers, demo, images
 from infra.local_cloud import target as places
 from infra.local_cloud.stacks import StackError, Stacks
+from infra.local_cloud.status import running_deployments
 from infra.local_cloud.target import DeploymentTarget, EngineError
 from infra.local_cloud.template_filter import REASONS, Template, remove_unsupported
+from infra.runner.config import SettingsError, read_switch
+from infra.runner.port_check import describe_conflict
 
 Say = Callable[[str], None]
 _VARIABLES = ("EXTRACTED", "REVISION")
+_SOCKET_NOTICE = (
+    "The emulator controls the container engine by its socket, so it is as powerful as you are on"
+    " this machine (docs/deploy.md)."
+)
 
 
 def main() -> int:
@@ -32,15 +40,26 @@ def main() -> int:
     try:
         place = places.read_target(os.environ)
         options = _options(os.environ)
-        address = deploy(place, options, say=lambda line: print(line, flush=True))
-    except (ValueError, OptionsError, EngineError, StackError) as error:
+        with_demo = read_switch(os.environ, "DEMO", default="on")
+        address = deploy(place, options, say=_say)
+        hint = demo.load_missing(place, options, say=_say) if with_demo else ""
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. Run this again to go on, or make destroy-local.\n")
+        return 130
+    except (ValueError, SettingsError, OptionsError, EngineError, StackError, DemoError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     print(f"\nThe forum is at {address}")
-    print("Browsers and curl resolve this name; other programs may need it in /etc/hosts.")
+    if hint:
+        print(hint)
+    print("To see what runs, run make status.")
     print("To change the stage, deploy again with another EXTRACTED.")
     print("To remove everything, run make destroy-local.")
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def deploy(
@@ -55,23 +74,53 @@ def deploy(
     `environment` is added to the environment in the containers' definitions.
 
     Raises:
-        EngineError: there is no container engine, or an image can't be built.
+        EngineError: there is no container engine, the port can't be used, or an image can't be
+            built.
         StackError: a stack failed, and was rolled back.
     """
     began = time.monotonic()
+    _check_port(place)
     with tempfile.TemporaryDirectory() as folder:
         assembly = Path(folder)
         templates = _templates(options, assembly)
         wanted = {names.stack(options, name) for name in options.components}
-        say(f"{len(templates)} templates; building images ...")
-        images.build_emulator()
-        built = [asset.build() for asset in images.assets(assembly, sorted(wanted))]
-        say(f"{sum(built)} of {len(built)} images built")
+        say(f"{len(templates)} templates")
+        say(_SOCKET_NOTICE)
+        _build_images(assembly, wanted, say)
         containers.start_emulator(place, environment or {})
         Rollout(place, options, templates, say).run()
-    outputs = Stacks(place).outputs(names.stack(options, EDGE))
     say(f"deployed in {time.monotonic() - began:.0f} s")
-    return place.address(outputs["BalancerName"])
+    return place.address
+
+
+def _check_port(place: DeploymentTarget) -> None:
+    """Raise EngineError if another program has the port, or this deployment has another one."""
+    port = {each.project: each.port for each in running_deployments()}.get(place.project)
+    if port is None:
+        if reason := describe_conflict(place.port):
+            msg = (
+                f"port {place.port} {reason}; choose another, as in"
+                f" `make deploy-local PORT={place.port + 1000}`"
+            )
+            raise EngineError(msg)
+    elif port != place.port:
+        msg = (
+            f"{place.project} runs at port {port}: deploy with PORT={port}, run"
+            f" `make destroy-local PORT={port}` first, or choose another PROJECT"
+        )
+        raise EngineError(msg)
+
+
+def _build_images(assembly: Path, wanted: set[str], say: Say) -> None:
+    """Build what is missing, and say so image by image: the first time takes minutes."""
+    say("  image of the emulator ...")
+    images.build_emulator()
+    for asset in images.assets(assembly, sorted(wanted)):
+        if images.exists(asset.name):
+            say(f"  image of {asset.stack}: unchanged")
+            continue
+        say(f"  image of {asset.stack} ...")
+        asset.build()
 
 
 class Rollout:

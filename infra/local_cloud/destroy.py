@@ -18,7 +18,13 @@ from infra.cdk.options import DeploymentOptions
 from infra.local_cloud import containers
 from infra.local_cloud import target as places
 from infra.local_cloud.stacks import StackError, Stacks
-from infra.local_cloud.target import EMULATOR, DeploymentTarget, EngineError
+from infra.local_cloud.target import (
+    EMULATOR,
+    EMULATOR_IMAGE,
+    DeploymentTarget,
+    EngineError,
+    registry,
+)
 
 Say = Callable[[str], None]
 
@@ -48,6 +54,9 @@ def destroy(place: DeploymentTarget, options: DeploymentOptions, *, say: Say) ->
     remaining += containers.remaining(place)
     if not remaining:
         say("removed all stacks, containers, networks and tables")
+        say("Images stay, so that the next start is faster; remove them with:")
+        mine = f"--filter reference='{registry()}/*' --filter reference={EMULATOR_IMAGE}"
+        say(f"  docker image rm --force $(docker image ls --quiet {mine})")
     return remaining
 
 

@@ -11,22 +11,20 @@ from infra.ministack import ACCOUNT, REGION
 
 @dataclass(frozen=True)
 class Asset:
-    """An image in the CDK's assembly: its build context and its name."""
+    """An image in the CDK's assembly: its build context, its name, and the stack that runs it."""
 
+    stack: str
     name: str
     directory: Path
     dockerfile: str
     build_arguments: Mapping[str, str]
 
-    def build(self) -> bool:
-        """Build the image unless it exists; return whether it was built."""
-        if exists(self.name):
-            return False
+    def build(self) -> None:
+        """Build the image; raise EngineError if it can't be built."""
         file = str(self.directory / self.dockerfile)
         arguments = [f"--build-arg={name}={value}" for name, value in self.build_arguments.items()]
         options = ("--quiet", "--tag", self.name, "--file", file, *arguments)
         docker("build", *options, str(self.directory))
-        return True
 
 
 def assets(assembly: Path, stacks: Iterable[str]) -> Iterator[Asset]:
@@ -39,6 +37,7 @@ def assets(assembly: Path, stacks: Iterable[str]) -> Iterator[Asset]:
             (destination,) = image["destinations"].values()
             tag = _filled(f"{destination['repositoryName']}:{destination['imageTag']}")
             yield Asset(
+                stack,
                 f"{registry()}/{tag}",
                 assembly / source["directory"],
                 source["dockerFile"],

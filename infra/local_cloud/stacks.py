@@ -77,11 +77,6 @@ class Stacks:
         for name in wanted:
             self._settled(name, "DELETE_COMPLETE")
 
-    def outputs(self, name: str) -> dict[str, str]:
-        """Return a stack's outputs."""
-        (stack,) = self._client.describe_stacks(StackName=name)["Stacks"]
-        return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
-
     def _settled(self, name: str, wanted: str) -> None:
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:

@@ -18,6 +18,7 @@ EMULATOR, DATABASE = "emulator", "database"
 EMULATOR_IMAGE = "forum-emulator"
 POSTGRES_IMAGE = "postgres:17"
 EMULATOR_PORT = 4566
+LABEL = "forum.project"
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -51,9 +52,10 @@ class DeploymentTarget:
         """Return the name of an infrastructure container."""
         return f"{self.project}-{part}"
 
-    def address(self, balancer: str) -> str:
-        """Return the forum's address; the emulator selects the load balancer by the host."""
-        return f"http://{balancer}.alb.localhost:{self.port}"
+    @property
+    def address(self) -> str:
+        """The forum's address: by this host, the emulator selects its only load balancer."""
+        return f"http://localhost:{self.port}"
 
     def client(self, service: str) -> Any:
         """Build a client of an AWS service at the emulator, with dummy credentials."""

@@ -154,6 +154,15 @@ def stage_folder(var: Path, data_stage: frozenset[str]) -> Path:
     return var / "stages" / stages.stage_name(data_stage)
 
 
+def read_switch(environ: Mapping[str, str], name: str, *, default: str) -> bool:
+    """Read a variable that is `on` or `off`; raise a SettingsError for anything else."""
+    value = environ.get(name) or default
+    if value not in _SWITCH:
+        msg = f"{name} must be on or off, not {value!r}"
+        raise SettingsError(msg)
+    return _SWITCH[value]
+
+
 def read_config(environ: Mapping[str, str]) -> RunConfig:
     """Read the environment; raise a SettingsError that lists every problem."""
     problems = []
@@ -179,14 +188,12 @@ def read_config(environ: Mapping[str, str]) -> RunConfig:
     var = var_folder(environ)
     if odd := _UNSUPPORTED_IN_PATHS.search(str(var)):
         problems.append(f"VAR_DIR must not contain {odd[0]!r}: {var}")
-    switches = {
-        name: environ.get(name) or default for name, default in (("DEMO", "on"), ("RESTART", "off"))
-    }
-    problems += [
-        f"{name} must be on or off, not {value!r}"
-        for name, value in switches.items()
-        if value not in _SWITCH
-    ]
+    switches = {}
+    for name, value in (("DEMO", "on"), ("RESTART", "off")):
+        try:
+            switches[name] = read_switch(environ, name, default=value)
+        except SettingsError as error:
+            problems.append(str(error))
     proxied_ports = _parse_ports(environ, "PROXY_PORTS", problems)
     extra_instances = _parse_ports(environ, "EXTRA_INSTANCES", problems)
     if problems:
@@ -195,8 +202,8 @@ def read_config(environ: Mapping[str, str]) -> RunConfig:
         extracted,
         ports,
         var,
-        demo=_SWITCH[switches["DEMO"]],
-        restart=_SWITCH[switches["RESTART"]],
+        demo=switches["DEMO"],
+        restart=switches["RESTART"],
         proxied_ports=proxied_ports,
         extra_instances=extra_instances,
     )

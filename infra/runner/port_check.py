@@ -12,7 +12,7 @@ def find_conflicts(config: RunConfig, parts: Iterable[str]) -> list[str]:
     found = []
     for part in parts:
         port, variable = config.ports[part], PORTS[part][0]
-        if reason := _conflict(port):
+        if reason := describe_conflict(port):
             found.append(
                 f"port {port} for {part} {reason};"
                 f" choose another with {variable}=<port>, as in `make run {variable}={port + 1000}`"
@@ -20,7 +20,8 @@ def find_conflicts(config: RunConfig, parts: Iterable[str]) -> list[str]:
     return found
 
 
-def _conflict(port: int) -> str | None:
+def describe_conflict(port: int) -> str | None:
+    """Return why a port can't be used, or None if it can."""
     with socket.socket() as probe:
         # Some systems allow binding an address that another program covers with a wildcard.
         probe.settimeout(0.5)

@@ -19,7 +19,6 @@ from infra.local_cloud.destroy import destroy
 from infra.local_cloud.target import DeploymentTarget, docker
 from infra.runner.config import PORTS, RunConfig
 from infra.runner.free_port import free_port
-from tests.deploy import names
 
 LEAVING_SECONDS = 60
 
@@ -38,7 +37,6 @@ class Deployed:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """Create a stage; `environment` is added to the components' environment in the template."""
-        names.install()
         ports = dict.fromkeys(PORTS, 0)
         self.config = RunConfig(extracted, ports, directory, demo=False, restart=True)
         self.place = DeploymentTarget(f"forum-test-{secrets.token_hex(4)}", free_port())

@@ -1,12 +1,18 @@
 """One deployment, step by step: extraction, new revision, failure, reintegration, destruction."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import requests
 
+from infra.demo.content import read
+from infra.demo.load import PASSWORD
+from infra.local_cloud import demo
+from infra.local_cloud.deploy import deploy
 from infra.local_cloud.stacks import StackError
-from infra.local_cloud.target import docker
+from infra.local_cloud.status import describe, running_deployments
+from infra.local_cloud.target import EngineError, docker
 from tests.deploy.deployed import Deployed
 from tests.deploy.watching import Readers
 
@@ -17,6 +23,7 @@ USERS, THREADS, POSTS = (
     "/api/threads/openapi.json",
     "/api/posts/openapi.json",
 )
+CONTENT = read()
 PATHS = ("/sign-in", USERS, THREADS, POSTS)
 
 
@@ -36,6 +43,31 @@ def component(forum: Deployed, path: str) -> str:
 def test_monolith_alone_serves_every_path(forum: Deployed) -> None:
     assert {component(forum, path) for path in PATHS} == {"monolith"}
     assert not forum.tasks("monolith-worker")
+
+
+def test_demo_content_is_loaded_once(forum: Deployed) -> None:
+    for _ in range(2):
+        hint = demo.load_missing(forum.place, forum.options, say=forum.printed.append)
+        assert hint.startswith("Sign in as ")
+        counts = [row["post_count"] for row in threads(forum)]
+        assert len(counts) == len(CONTENT.threads)
+        assert sum(counts) == len(CONTENT.posts)
+
+
+def threads(forum: Deployed) -> list[dict[str, int]]:
+    items: list[dict[str, int]] = requests.get(f"{forum.base_url}/api/threads", timeout=30).json()[
+        "items"
+    ]
+    return items
+
+
+def test_port_of_the_deployment_is_busy_for_another(forum: Deployed) -> None:
+    other = replace(forum.place, project="forum-other")
+    with pytest.raises(EngineError, match=f"port {other.port} is in use; choose another"):
+        deploy(other, forum.options, say=forum.printed.append)
+    moved = replace(forum.place, port=other.port + 1)
+    with pytest.raises(EngineError, match=f"runs at port {other.port}"):
+        deploy(moved, forum.options, say=forum.printed.append)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +106,27 @@ def test_two_domains_are_extracted_with_one_owner_per_path(
     assert component(forum, USERS) == "users"
     assert forum.tasks("users-worker")
     assert forum.tasks("monolith-worker")
+
+
+def test_demo_people_exist_at_every_owner(forum: Deployed) -> None:
+    demo.load_missing(forum.place, forum.options, say=forum.printed.append)
+    ada = {"username": CONTENT.people[0].username, "password": PASSWORD}
+    session = requests.post(f"{forum.base_url}/api/users/sessions", json=ada, timeout=30)
+    assert session.status_code == 201, session.text
+    assert component(forum, USERS) == "users"
+
+
+def test_status_tells_owners_and_tasks(forum: Deployed) -> None:
+    assert forum.place in running_deployments()
+    lines = list(describe(forum.place))
+    assert lines[:4] == [
+        f"{forum.place.project} (make deploy-local) at {forum.base_url}",
+        "users    owned by users",
+        "threads  owned by monolith",
+        "posts    owned by posts",
+    ]
+    assert f"{'users':16} 1 of 1 tasks run" in lines[4:]
+    assert not any(line.startswith("threads ") for line in lines[4:])
 
 
 def test_session_of_other_accounts_is_refused(

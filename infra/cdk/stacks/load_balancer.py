@@ -53,7 +53,6 @@ class LoadBalancer(Stack):
         scheme = "https" if options.certificate else "http"
         self.url = f"{scheme}://{self.balancer.load_balancer_dns_name}"
         CfnOutput(self, "Url", value=self.url, description="The forum")
-        CfnOutput(self, "Balancer name", key="BalancerName", value=options.name)
         CfnOutput(
             self,
             "Next",

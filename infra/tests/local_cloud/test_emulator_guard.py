@@ -106,6 +106,7 @@ def emulator() -> Iterator[Emulator]:
         ("POST", "/_ministack/reset", SIGNED),
         ("GET", "/_aws/sqs/messages", SIGNED),
         ("GET", "/_alb/forum/", {}),
+        ("POST", "/", {"Host": "localhost.example.org"}),
         # There is no such load balancer.
         ("POST", "/", {"Host": "other.alb.localhost"}),
     ],
@@ -118,6 +119,7 @@ def test_request_that_no_aws_client_sends_is_refused(
     assert "no web pages" in body
 
 
+@pytest.mark.parametrize("host", [FORUM, "localhost"])
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -133,12 +135,17 @@ def test_request_that_no_aws_client_sends_is_refused(
     ],
 )
 def test_load_balancers_host_reaches_the_forum_alone(
-    emulator: Emulator, method: str, path: str
+    emulator: Emulator, method: str, path: str, host: str
 ) -> None:
-    headers = {"Host": f"{FORUM}:{emulator.port}", "Origin": "https://example.org"}
+    headers = {"Host": f"{host}:{emulator.port}", "Origin": "https://example.org"}
     body = "text=1" if method == "POST" else ""
     expected = f"{method} {path} https://example.org {body}"
     assert emulator.send(method, path, headers, body) == (200, "forum", expected)
+
+
+def test_signed_request_for_localhost_reaches_the_forum_alone(emulator: Emulator) -> None:
+    status, source, _ = emulator.send("GET", LIST, SIGNED | {"Host": "localhost"})
+    assert (status, source) == (200, "forum")
 
 
 def test_aws_clients_and_the_readiness_check_are_served(emulator: Emulator) -> None:

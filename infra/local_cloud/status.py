@@ -1,0 +1,37 @@
+"""The offline deployments on this machine: who owns each domain, and how many tasks run."""
+
+import re
+from collections.abc import Iterator
+
+from infra import stages
+from infra.local_cloud.target import EMULATOR, LABEL, DeploymentTarget, EngineError, docker
+
+_LISTED = f'{{{{.Label "{LABEL}"}}}} {{{{.Ports}}}}'
+_PUBLISHED = re.compile(r"(\S+) \S*:(\d+)->")
+
+
+def running_deployments() -> list[DeploymentTarget]:
+    """Return the deployments whose emulator runs; none without a container engine."""
+    mine = ("--filter", f"label={LABEL}", "--filter", f"name=-{EMULATOR}$")
+    try:
+        listed = docker("ps", *mine, "--format", _LISTED)
+    except EngineError:
+        return []
+    found = _PUBLISHED.findall(listed)
+    return sorted((DeploymentTarget(name, int(port)) for name, port in found), key=repr)
+
+
+def describe(place: DeploymentTarget) -> Iterator[str]:
+    """Yield the lines that describe a deployment."""
+    yield f"{place.project} (make deploy-local) at {place.address}"
+    ecs = place.client("ecs")
+    for cluster in ecs.list_clusters()["clusterArns"]:
+        arns = ecs.list_services(cluster=cluster)["serviceArns"]
+        found = ecs.describe_services(cluster=cluster, services=arns)["services"] if arns else []
+        services = {str(each["serviceName"]): each for each in found}
+        for domain in stages.DOMAINS:
+            owner = domain if domain in services else stages.MONOLITH
+            yield f"{domain:8} owned by {owner}"
+        for name, service in sorted(services.items()):
+            running, desired = service["runningCount"], service["desiredCount"]
+            yield f"{name:16} {running} of {desired} tasks run"
