@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.e2e.support.content import Content, fill
 from tests.e2e.support.visitor import PASSWORD
+from tests.e2e.support.window import sign_in
 from tests.support.harness import Stack
 
 FIRST, LATER = 60_000, 15_000  # bytes, headers included
@@ -78,11 +79,7 @@ def page(
     if request.param:
         with browser.new_context(base_url=stack.base_url) as context:
             page = context.new_page()
-            page.goto("/sign-in")
-            page.get_by_label("Username").fill(content.moderator)
-            page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Sign in").click()
-            page.wait_for_url("**/")
+            sign_in(page, content.moderator, PASSWORD)
             cookies = context.cookies()
     with browser.new_context(base_url=stack.base_url) as context:
         context.add_cookies(cookies)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from tests.e2e.support.content import Content, fill
 from tests.e2e.support.degraded import without
 from tests.e2e.support.looks import look
 from tests.e2e.support.visitor import PASSWORD
+from tests.e2e.support.window import sign_in
 from tests.support.eventually import EventSettling
 from tests.support.harness import Stack
 
@@ -33,14 +34,6 @@ def page(browser: Browser, stack: Stack, content: Content) -> Iterator[Page]:
     """Open a window without a session."""
     with browser.new_context(base_url=stack.base_url, reduced_motion="reduce") as context:
         yield context.new_page()
-
-
-def _enter(page: Page, name: str) -> None:
-    page.goto("/sign-in")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/")
 
 
 def _looked(page: Page, pages: dict[str, str], folder: str = FOLDER) -> list[str]:
@@ -71,7 +64,7 @@ def test_public_pages_look_right(page: Page, content: Content) -> None:
 
 
 def test_pages_of_a_member_look_right(page: Page, content: Content) -> None:
-    _enter(page, content.member)
+    sign_in(page, content.member, PASSWORD)
     pages = {
         "member-list": "/",
         "member-thread": f"{content.thread}?at=newest&quote={content.post}",
@@ -111,7 +104,7 @@ def test_pages_of_a_member_look_right(page: Page, content: Content) -> None:
 
 
 def test_pages_of_a_moderator_look_right(page: Page, content: Content) -> None:
-    _enter(page, content.moderator)
+    sign_in(page, content.moderator, PASSWORD)
     pages = {"moderator-thread": content.odd, "moderator-person": content.person}
     wrong = _looked(page, pages)
     page.goto(content.odd)
@@ -135,7 +128,7 @@ def test_degraded_pages_look_right(
     content = fill(after)
     with browser.new_context(base_url=after.base_url, reduced_motion="reduce") as context:
         page = context.new_page()
-        _enter(page, content.member)
+        sign_in(page, content.member, PASSWORD)
         wrong = []
         with without(after, "posts"):
             wrong += _looked(

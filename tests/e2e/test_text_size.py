@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, StorageState
 
 from tests.e2e.support.content import Content, fill
 from tests.e2e.support.visitor import PASSWORD
+from tests.e2e.support.window import sign_in
 from tests.support.harness import Stack
 
 # What WCAG 1.4.12 lets readers set.
@@ -59,11 +60,7 @@ def session(browser: Browser, before: Stack, content: Content) -> StorageState:
     """Return the cookies of a moderator, whose name is long."""
     with browser.new_context(base_url=before.base_url) as context:
         page = context.new_page()
-        page.goto("/sign-in")
-        page.get_by_label("Username").fill(content.moderator)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/")
+        sign_in(page, content.moderator, PASSWORD)
         return context.storage_state()
 
 

@@ -15,6 +15,15 @@ PATH = re.compile(r"/(threads|posts|users)/[0-9a-f-]{36}")
 _REFUSED = re.compile(r"the server responded with a status of 4\d\d")
 
 
+def sign_in(page: Page, username: str, password: str) -> None:
+    """Sign in by the form, and wait for the first page."""
+    page.goto("/sign-in")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/")
+
+
 class Session:
     """A person with a browser; records the visible text."""
 
