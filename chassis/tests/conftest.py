@@ -85,6 +85,10 @@ def app(session_keys: Keys, health: Health) -> Flask:
     def get(path: NotePath):
         return {"id": path.note_id, "versions": sorted(read_precondition() or ())}
 
+    @bp.get("/<id:note_id>/text")
+    def text(path: NotePath):
+        return json_response(NewNote(text=path.note_id), version=3)
+
     app.register_api(bp)
     return app
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from tests.support.etags import version_of
 from tests.support.service import RACERS, race, walk
 
 
@@ -74,7 +75,7 @@ def test_fifty_changes_of_an_account_lose_none(app, client, ada):
     assert {a.status_code for a in answers} == {200}
     assert len({a.headers["ETag"] for a in answers}) == RACERS
     after = client.get(path, headers=ada.headers)
-    assert int(after.headers["ETag"].strip('"')) == int(before.strip('"')) + RACERS
+    assert version_of(after.headers["ETag"]) == version_of(before) + RACERS
     [last] = [a for a in answers if a.headers["ETag"] == after.headers["ETag"]]
     assert last.json["bio"] == after.json["bio"]
 

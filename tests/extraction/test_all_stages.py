@@ -13,6 +13,7 @@ from chassis.clock import uuid7
 from extraction.extraction import FREEZE_SECONDS
 from infra import stages
 from tests.extraction.forum import MovingForum
+from tests.support.etags import version_of
 
 OUT = [("extract", "users"), ("extract", "threads"), ("extract", "posts")]
 BACK = [("reintegrate", "posts"), ("reintegrate", "threads"), ("reintegrate", "users")]
@@ -140,7 +141,7 @@ class ClientState:
         ).status_code
 
     def _account_version(self) -> int:
-        return int(self._get("/api/users/me").headers["ETag"].strip('"'))
+        return version_of(self._get("/api/users/me").headers["ETag"])
 
     def _get(self, path: str) -> requests.Response:
         return requests.get(self._url + path, headers=self._sent, timeout=20)

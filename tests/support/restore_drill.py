@@ -10,6 +10,7 @@ import requests
 
 from infra.runner.config import ROOT
 from recovery.reconcile import RESTORED
+from tests.support.etags import version_of
 from tests.support.waits import wait_until
 
 PASSWORD = "a password of the restore drill"
@@ -83,7 +84,7 @@ def run_drill(forum: Forum, restore: Callable[..., Any], domain: str = "") -> st
     backed_up = time.monotonic()
 
     edited = forum.ask("PATCH", f"/api/posts/{kept}", ada_token, json={"body": "edited"})
-    assert edited.headers["ETag"] == '"2"'
+    assert version_of(edited.headers["ETag"]) == 2
     other = forum.create("/api/threads", ada_token, title="Written later")["id"]
     for number in range(3):
         body = f"written later {number}"
@@ -110,7 +111,7 @@ def run_drill(forum: Forum, restore: Callable[..., Any], domain: str = "") -> st
     found = forum.ask("GET", f"/api/posts/{kept}")
     restored = domain in {"", "posts"}
     assert found.json()["body"] == ("kept" if restored else "edited")
-    assert int(found.headers["ETag"].strip('"')) >= (RESTORED if restored else 2)
+    assert version_of(found.headers["ETag"]) >= (RESTORED if restored else 2)
     gone = forum.ask("GET", f"/api/threads/{other}").status_code
     assert gone == (404 if domain in {"", "threads"} else 200)
     if domain:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from json import loads
 from typing import Any, TypeVar
 
-from chassis import errors
+from chassis import errors, etags
 from chassis.client.connection_pool import HttpResponse
 from chassis.headers import CUTOVER
 
@@ -26,9 +26,13 @@ class ServiceResponse:
         """The version in the ETag.
 
         Raises:
-            ValueError: the response has no ETag.
+            ValueError: the response has no ETag with a version.
         """
-        return int(self.headers.get("ETag", "").strip('"'))
+        version = etags.read_version(self.headers.get("ETag", ""))
+        if version is None:
+            msg = "no version in the ETag"
+            raise ValueError(msg)
+        return version
 
     def parse(self, parse: Callable[["ServiceResponse"], T]) -> T:
         """Parse the response.

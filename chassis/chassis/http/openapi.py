@@ -11,6 +11,7 @@ from flask_openapi3.models.server import Server
 from pydantic import BaseModel
 
 from chassis.cookies import SESSION, cookie_name
+from chassis.etags import PATTERN
 from chassis.headers import IDEMPOTENCY_KEY
 from chassis.http.problems import Problem
 from chassis.http.responses import public_json_response
@@ -35,12 +36,22 @@ SECURITY_SCHEMES = {
     "cookie": {"type": "apiKey", "in": "cookie"},
 }
 
+_ETAG = {
+    "description": "The version of what users can edit, if any, and a digest of the representation",
+    "schema": {"type": "string", "pattern": PATTERN},
+}
 # A request header implies the response that it can lead to.
 _HEADERS = {
+    "304": (
+        "If-None-Match",
+        "ETags of representations that the client has; a match gets a 304 without a body.",
+        {"type": "string", "examples": ['"1-2a8af5d1f9e9d2a4a3c0e4b7"']},
+    ),
     "412": (
         "If-Match",
-        "ETag of the version to replace; without it, any version is replaced.",
-        {"type": "string", "examples": ['"1"']},
+        "ETags of the versions to replace; without it, any version is replaced. Only the version in"
+        " a tag counts, so changed counters and names do not refuse an edit.",
+        {"type": "string", "examples": ['"1-2a8af5d1f9e9d2a4a3c0e4b7"']},
     ),
     "422": (
         IDEMPOTENCY_KEY,
@@ -67,7 +78,10 @@ def describe_responses(
         if content:
             entry["content"] = content
         if headers:
-            entry["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
+            entry["headers"] = {
+                name: _ETAG if name == "ETag" else {"schema": {"type": "string"}}
+                for name in headers
+            }
         described[success] = entry
     else:
         described[success] = model
@@ -94,7 +108,9 @@ def build_document(blueprint: APIBlueprint, title: str, *models: type[BaseModel]
     )
     document = spec.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
     for path in document["paths"].values():
-        for operation in path.values():
+        for method, operation in path.items():
+            if method == "get":
+                _describe_conditional_read(operation)
             _add_headers(operation)
             # Without it, it is unclear whether a session is optional or was forgotten.
             operation.setdefault("security", [])
@@ -120,6 +136,13 @@ def document_response(document: dict[str, Any]) -> Response:
     cookie = schemes["cookie"] | {"name": cookie_name(SESSION)}
     named = components | {"securitySchemes": schemes | {"cookie": cookie}}
     return public_json_response(document | {"components": named})
+
+
+def _describe_conditional_read(operation: dict[str, Any]) -> None:
+    """Add what `json_response` does with every read: an ETag, and 304."""
+    read = {"headers": {"ETag": _ETAG}}
+    operation["responses"]["200"] |= read
+    operation["responses"]["304"] = {"description": "Not modified", **read}
 
 
 def _add_headers(operation: dict[str, Any]) -> None:

@@ -9,11 +9,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from chassis.concurrency import Precondition
 from chassis.errors import FieldError, Invalid
+from chassis.etags import read_version, split_tags
 from chassis.headers import IDEMPOTENCY_KEY
 from chassis.idempotency.keys import IdempotencyKey, IdempotencyKeys
 
 DEFAULT_LIMIT = 20
-_ETAG = re.compile(r'"([1-9][0-9]{0,17})"')
 
 
 class RequestBody(BaseModel):
@@ -91,11 +91,12 @@ def read_idempotency_key(
 def read_precondition() -> Precondition:
     """Read `If-Match`: the versions that the caller means to replace.
 
-    A weak or unknown tag matches nothing (RFC 9110 compares strongly here).
+    A weak or unknown tag matches nothing (RFC 9110 compares strongly here). The digest in a tag
+    does not count: an edit overwrites neither counters nor names, so they may have changed.
     """
     header = request.headers.get("If-Match")
     if header is None or header.strip() == "*":
         return None
     # Not Werkzeug's parser, which accepts tags without quotes and fails on empty ones.
-    tags = (_ETAG.fullmatch(tag.strip()) for tag in header.split(","))
-    return frozenset(int(tag[1]) for tag in tags if tag)
+    versions = (read_version(tag) for tag in split_tags(header))
+    return frozenset(version for version in versions if version is not None)

@@ -338,8 +338,10 @@ def test_unparsable_response_is_unavailable(server, peer, body):
     assert peer.circuit_state == "closed"
 
 
-def test_response_is_parsed(server, peer):
-    server.answers = [Answer(200, {"n": 3}, [("ETag", '"4"')])]
+@pytest.mark.parametrize("etag", ['"4"', f'"4-{"0" * 24}"'])
+def test_response_is_parsed(server, peer, etag):
+    # Of an earlier revision, which runs for a while beside this one, and of this one.
+    server.answers = [Answer(200, {"n": 3}, [("ETag", etag)])]
     assert (
         peer.request("GET", "/api/notes").parse(lambda reply: reply.body["n"] + reply.version) == 7
     )

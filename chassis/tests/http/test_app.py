@@ -1,5 +1,7 @@
 """Behaviour of every component's application: request ids, health, ETags, sessions."""
 
+import re
+
 import pytest
 
 from tests.support.people import SESSION_COOKIE
@@ -44,6 +46,11 @@ def test_component_is_ready_when_its_checks_pass(client, health):
     [
         ('"3"', [3]),
         ('"3", "4"', [3, 4]),
+        (f'"3-{"0" * 24}", "4"', [3, 4]),
+        (f'W/"3-{"0" * 24}"', []),
+        (f'"{"0" * 24}"', []),
+        ('"3-"', []),
+        ('"3-x"', []),
         ('W/"3"', []),
         ("3", []),
         ('"0"', []),
@@ -58,6 +65,32 @@ def test_component_is_ready_when_its_checks_pass(client, health):
 def test_if_match_takes_strong_tags_of_versions(client, tag, versions):
     response = client.get("/api/notes/n1", headers={"If-Match": tag})
     assert response.get_json()["versions"] == versions
+
+
+def test_read_has_a_tag_of_its_version_and_content(client):
+    tags = [client.get(f"/api/notes/{note}/text").headers["ETag"] for note in ("n1", "n1", "n2")]
+    assert tags[0] == tags[1] != tags[2]
+    assert all(re.fullmatch('"3-[0-9a-f]{24}"', tag) for tag in tags)
+
+
+def test_read_of_a_known_representation_is_304(client):
+    path = "/api/notes/n1/text"
+    read = client.get(path)
+    for method in (client.get, client.head):
+        again = method(path, headers={"If-None-Match": f'W/{read.headers["ETag"]}, "x"'})
+        assert (again.status_code, again.data) == (304, b"")
+        assert (again.headers["ETag"], again.headers["Cache-Control"]) == (
+            read.headers["ETag"],
+            "no-cache",
+        )
+        assert "Content-Type" not in again.headers
+    other = client.get(path, headers={"If-None-Match": '"3"'})
+    assert (other.status_code, other.data) == (200, read.data)
+
+
+def test_write_ignores_if_none_match(client):
+    made = client.post("/api/notes", json={"text": "x"}, headers={"If-None-Match": "*"})
+    assert (made.status_code, "ETag" in made.headers) == (201, False)
 
 
 def test_session_comes_as_a_bearer_token_or_as_a_cookie(client, sign_in):

@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from flask import Flask, request
+from flask import Flask, Response, request
 from werkzeug.serving import make_server
 
 from chassis.clock import CLOCK_SKEW
@@ -209,7 +209,9 @@ def test_requests_of_a_moved_domain_are_forwarded(ownership: OwnershipStore) -> 
     elsewhere = Flask("elsewhere")
 
     @elsewhere.route("/api/notes", methods=["GET", "POST"])
-    def notes() -> dict[str, str]:
+    def notes() -> Response | dict[str, str]:
+        if "If-None-Match" in request.headers:
+            return Response(status=304, headers={"ETag": '"1"'})
         return {
             "query": request.query_string.decode(),
             "body": request.get_data(as_text=True),
@@ -225,6 +227,9 @@ def test_requests_of_a_moved_domain_are_forwarded(ownership: OwnershipStore) -> 
         ownership.save(OwnershipState(State.CLOSED))
         answer = client.post("/api/notes?a=%C3%BC", data="ü", headers={"Authorization": "Bearer x"})
         assert answer.json == {"query": "a=%C3%BC", "body": "ü", "who": "Bearer x", "once": "true"}
+        known = client.get("/api/notes", headers={"If-None-Match": '"1"'})
+        assert (known.status_code, known.data, known.headers["ETag"]) == (304, b"", '"1"')
+        assert "Content-Type" not in known.headers
         again = client.get("/api/notes", headers={CUTOVER_FORWARDED: "true"})
         assert (again.status_code, again.headers["X-Cutover-In-Progress"]) == (503, "true")
         assert client.get("/readyz").text == "ready"

@@ -97,7 +97,7 @@ class PostsApi:
     @get(
         "/<id:post_id>",
         operation_id="getPost",
-        responses=describe_responses(200, PostOut, 404, 503, headers=("ETag",)),
+        responses=describe_responses(200, PostOut, 404, 503),
     )
     def get_post(self, path: PostPath) -> Response:
         """Read a post."""

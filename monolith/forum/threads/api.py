@@ -79,7 +79,7 @@ class ThreadsApi:
     @get(
         "/<id:thread_id>",
         operation_id="getThread",
-        responses=describe_responses(200, ThreadOut, 404, 503, headers=("ETag",)),
+        responses=describe_responses(200, ThreadOut, 404, 503),
     )
     def get_thread(self, path: ThreadPath) -> Response:
         """Read a thread."""

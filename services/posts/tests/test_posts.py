@@ -6,6 +6,7 @@ import pytest
 
 from chassis.clock import uuid7
 from posts.bootstrap import PostsService
+from tests.support.etags import version_of
 from tests.support.event_factory import thread_event
 from tests.support.service import walk
 
@@ -18,7 +19,7 @@ def test_new_post_is_returned_and_readable_by_anyone(client, ada, thread):
     new = {"thread_id": thread, "body": " Hello, **world** \n"}
     made = client.post(PATH, json=new, headers=ada.headers)
     assert made.status_code == 201
-    assert made.headers["ETag"] == '"1"'
+    assert version_of(made.headers["ETag"]) == 1
     assert made.headers["Location"] == f"{PATH}/{made.json['id']}"
     assert made.json == {
         "id": made.json["id"],
@@ -33,7 +34,7 @@ def test_new_post_is_returned_and_readable_by_anyone(client, ada, thread):
     read = client.get(made.headers["Location"])
     assert read.status_code == 200
     assert read.json == made.json
-    assert read.headers["ETag"] == '"1"'
+    assert version_of(read.headers["ETag"]) == 1
     assert read.headers["Cache-Control"] == "no-cache"
 
 
@@ -194,7 +195,7 @@ def test_author_edits_a_post(client, ada, write):
     before = client.get(path).json
     changed = client.patch(path, json={"body": "Hello, *you*"}, headers=ada.headers)
     assert changed.status_code == 200
-    assert changed.headers["ETag"] == '"2"'
+    assert version_of(changed.headers["ETag"]) == 2
     assert changed.json == before | {
         "body": "Hello, *you*",
         "html": "<p>Hello, <em>you</em></p>\n",
@@ -205,7 +206,7 @@ def test_author_edits_a_post(client, ada, write):
     )
     assert edited >= created
     read = client.get(path)
-    assert (read.json, read.headers["ETag"]) == (changed.json, '"2"')
+    assert (read.json, version_of(read.headers["ETag"])) == (changed.json, 2)
 
 
 def test_post_in_a_locked_thread_can_be_edited_and_deleted(client, ada, threads, thread, write):
@@ -238,7 +239,7 @@ def test_invalid_change_is_refused(client, ada, write, change):
     path = f"{PATH}/{write()}"
     assert client.patch(path, json=change, headers=ada.headers).status_code == 400
     read = client.get(path)
-    assert (read.json["body"], read.headers["ETag"]) == ("Hello", '"1"')
+    assert (read.json["body"], version_of(read.headers["ETag"])) == ("Hello", 1)
 
 
 @pytest.mark.parametrize("by", ["ada", "moderator"])
@@ -253,7 +254,7 @@ def test_deleted_post_stays_in_the_thread_without_its_text(
     left = client.get(f"{PATH}/{second}")
     empty = {"body": "", "html": "", "edited_at": None, "deleted": True}
     assert left.json == before | empty
-    assert left.headers["ETag"] == '"3"'
+    assert version_of(left.headers["ETag"]) == 3
     listed = walk(client, f"{PATH}/in-thread/{thread}")
     assert [post["id"] for post in listed] == [first, second, third]
     assert listed[1] == left.json
@@ -270,7 +271,7 @@ def test_deleting_twice_changes_nothing_more(client, ada, write):
     path = f"{PATH}/{write()}"
     for headers in ({}, {}, {"If-Match": '"1"'}):
         assert client.delete(path, headers=ada.headers | headers).status_code == 204
-    assert client.get(path).headers["ETag"] == '"2"'
+    assert version_of(client.get(path).headers["ETag"]) == 2
 
 
 def test_deleted_post_cannot_be_edited(client, ada, write):

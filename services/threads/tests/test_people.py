@@ -8,6 +8,7 @@ import pytest
 from chassis.clock import utc_now
 from chassis.messaging.events import MalformedEvent
 from tests.support import schemas
+from tests.support.etags import version_of
 from tests.support.event_factory import user_event
 from tests.support.service import walk
 from threads import events
@@ -109,7 +110,7 @@ def test_former_moderator_cannot_moderate(client, begin, moderator, tell):
     for body in ({"locked": True}, {"title": "Mine now"}):
         assert client.patch(path, json=body, headers=moderator.headers).status_code == 403
     assert client.delete(path, headers=moderator.headers).status_code == 403
-    assert client.get(path).headers["ETag"] == '"1"'
+    assert version_of(client.get(path).headers["ETag"]) == 1
 
 
 def test_new_moderator_needs_no_new_session(client, begin, bob, tell):

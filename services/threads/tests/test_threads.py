@@ -3,6 +3,7 @@
 import pytest
 
 from chassis.clock import uuid7
+from tests.support.etags import version_of
 from threads.bootstrap import ThreadsService
 
 PATH = "/api/threads"
@@ -11,7 +12,7 @@ PATH = "/api/threads"
 def test_new_thread_is_returned_and_readable_by_anyone(client, ada):
     made = client.post(PATH, json={"title": "  First steps "}, headers=ada.headers)
     assert made.status_code == 201
-    assert made.headers["ETag"] == '"1"'
+    assert version_of(made.headers["ETag"]) == 1
     assert made.headers["Location"] == f"{PATH}/{made.json['id']}"
     assert made.json == {
         "id": made.json["id"],
@@ -25,7 +26,7 @@ def test_new_thread_is_returned_and_readable_by_anyone(client, ada):
     read = client.get(made.headers["Location"])
     assert read.status_code == 200
     assert read.json == made.json
-    assert read.headers["ETag"] == '"1"'
+    assert version_of(read.headers["ETag"]) == 1
     assert read.headers["Cache-Control"] == "no-cache"
 
 
@@ -98,7 +99,7 @@ def test_only_the_author_and_a_moderator_rename_a_thread(client, ada, bob, moder
     renamed = client.patch(path, json={"title": "New"}, headers=ada.headers)
     assert renamed.status_code == 200
     assert renamed.json["title"] == "New"
-    assert renamed.headers["ETag"] == '"2"'
+    assert version_of(renamed.headers["ETag"]) == 2
     assert client.patch(path, json={"title": "Bob's"}, headers=bob.headers).status_code == 403
     moderated = client.patch(path, json={"title": "Tidy"}, headers=moderator.headers)
     assert moderated.json["author"]["display_name"] == "Ada"
@@ -118,7 +119,7 @@ def test_only_a_moderator_locks_a_thread(client, ada, moderator, begin):
 def test_invalid_change_is_refused(client, moderator, begin, body):
     path = f"{PATH}/{begin('As it was')}"
     assert client.patch(path, json=body, headers=moderator.headers).status_code == 400
-    assert client.get(path).headers["ETag"] == '"1"'
+    assert version_of(client.get(path).headers["ETag"]) == 1
 
 
 @pytest.mark.parametrize("tag", ['"1"', 'W/"2"', '"x"', "2", '""'])

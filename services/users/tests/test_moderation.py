@@ -3,6 +3,7 @@
 import pytest
 
 from services.users.tests.conftest import PASSWORD
+from tests.support.etags import version_of
 from users import moderator as command
 
 PATH = "/api/users"
@@ -43,7 +44,7 @@ def test_member_can_neither_suspend_nor_change_roles(client, ada, bob, body):
 )
 def test_invalid_change_is_refused(client, moderator, ada, body):
     assert client.patch(ada.path, json=body, headers=moderator.headers).status_code == 400
-    assert client.get(ada.path).headers["ETag"] == '"1"'
+    assert version_of(client.get(ada.path).headers["ETag"]) == 1
 
 
 def test_moderator_cannot_edit_the_profile_with_a_suspension(client, moderator, ada):
@@ -86,7 +87,7 @@ def test_role_needs_the_moderators_own_password(client, moderator, ada, dynamo):
     body = {"role": "moderator", "password": "not the password"}
     answer = client.patch(ada.path, json=body, headers=moderator.headers)
     assert (answer.status_code, answer.json["type"]) == (403, "urn:problem:wrong-password")
-    assert client.get(ada.path).headers["ETag"] == '"1"'
+    assert version_of(client.get(ada.path).headers["ETag"]) == 1
     with dynamo.counted() as calls:
         client.patch(ada.path, json={"suspended": True}, headers=moderator.headers)
     assert calls == {"GetItem": 2, "TransactWriteItems": 1}, "a suspension needs none"

@@ -125,7 +125,7 @@ class UsersApi:
         "/me",
         operation_id="getMe",
         security=SECURITY,
-        responses=describe_responses(200, UserOut, 401, 503, headers=("ETag",)),
+        responses=describe_responses(200, UserOut, 401, 503),
     )
     def get_me(self) -> Response:
         """Read one's own account."""
@@ -171,7 +171,7 @@ class UsersApi:
     @get(
         "/<id:user_id>",
         operation_id="getUser",
-        responses=describe_responses(200, UserOut, 404, 503, headers=("ETag",)),
+        responses=describe_responses(200, UserOut, 404, 503),
     )
     def get_user(self, path: UserPath) -> Response:
         """Read a person."""

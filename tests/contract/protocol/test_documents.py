@@ -152,6 +152,15 @@ def test_document_may_be_kept_for_a_while(domain: str, anyone: Client) -> None:
     assert answer.headers["Cache-Control"] == "public, max-age=300"
 
 
+def test_every_read_documents_its_etag_and_304(domain: str, anyone: Client) -> None:
+    for path in _document(anyone, domain)["paths"].values():
+        if read := path.get("get"):
+            names = {parameter["name"] for parameter in read["parameters"]}
+            assert "If-None-Match" in names
+            assert "ETag" in read["responses"]["200"]["headers"]
+            assert read["responses"]["304"].keys() == {"description", "headers"}
+
+
 def test_local_references_resolve(domain: str, anyone: Client) -> None:
     document = _document(anyone, domain)
 

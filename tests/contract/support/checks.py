@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from chassis.etags import make_etag
 from chassis.http.reason_phrases import reason_phrase
 from infra.gateway import routes
 from tests.contract.support.forum import Forum
@@ -33,8 +34,10 @@ def check(response: requests.Response, target: str, forum: Forum) -> None:
         _check_problem(response)
     if response.status_code in {200, 201} and target.startswith("/api") and response.content:
         assert headers["Content-Type"] == "application/json"
-    if response.status_code == 204:
+        _check_etag(response)
+    if response.status_code in {204, 304}:
         assert response.content == b""
+        assert "Content-Type" not in headers
 
 
 def owner(forum: Forum, target: str) -> str:
@@ -44,6 +47,15 @@ def owner(forum: Forum, target: str) -> str:
         if path == route.prefix or path.startswith(route.prefix + "/"):
             return route.component
     return _ROUTES.default
+
+
+def _check_etag(response: requests.Response) -> None:
+    """Check that the tag is exact: its digest is that of these very bytes."""
+    etag = response.headers.get("ETag")
+    if etag is None:
+        assert response.request.method != "GET"
+        return
+    assert f'"{etag.strip(chr(34)).rpartition("-")[2]}"' == make_etag(response.content)
 
 
 def _check_problem(response: requests.Response) -> None:

@@ -8,6 +8,7 @@ from chassis.clock import utc_now, uuid7
 from tests.contract.support.client import Answer, Client
 from tests.contract.support.forum import Forum
 from tests.contract.support.transcript import Transcript
+from tests.support.etags import version_of
 from users.model import SessionClaims
 
 PASSWORD = "correct horse battery"
@@ -80,7 +81,7 @@ class People:
             shown,
             role="moderator" if moderator else "member",
             suspended=False,
-            ver=int(etag.strip('"')),
+            ver=version_of(etag),
         )
         client.token, _ = self.forum.issuer.issue(
             user["id"], uuid7(), codec.to_json(claims), utc_now()

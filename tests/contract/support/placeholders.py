@@ -12,6 +12,7 @@ _CHANGING = re.compile(
     r"(?P<token>eyJ[\w-]+\.[\w-]+\.[\w-]*)"
     r"|(?P<id>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)"
     r"|(?P<time>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"
+    r"|(?P<digest>\b[0-9a-f]{24}\b)"
     r"|(?P<date>\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)"
     r"|(?<=[?&]cursor=)(?P<cursor>[^&\"]+)"
 )
@@ -47,7 +48,7 @@ class Placeholders:
         return self._name(kind, match.group())
 
     def _name(self, kind: str, value: str) -> str:
-        if kind in {"date", "token"}:
+        if kind in {"date", "digest", "token"}:
             return f"<{kind}>"
         if value not in self._seen:
             self._counts[kind] += 1

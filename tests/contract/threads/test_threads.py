@@ -6,6 +6,7 @@ from tests.contract.support.paging import walk
 from tests.contract.support.people import CONFIRMED, Person
 from tests.contract.support.racing import RACERS, race
 from tests.contract.support.writing import ODD_IDS, ODD_LINES, open_thread, reply
+from tests.support.etags import version_of
 
 THREADS = "/api/threads"
 NOT_ALONE = "urn:problem:not-alone"
@@ -24,7 +25,7 @@ def test_member_opens_a_thread(ada: Person, anyone: Client) -> None:
     assert thread["post_count"] == 0
     assert thread["locked"] is False
     assert answer.headers["Location"] == f"{THREADS}/{thread['id']}"
-    assert answer.etag == '"1"'
+    assert version_of(answer.etag) == 1
     read = anyone.get(answer.headers["Location"])
     assert read.expect() == thread
     assert read.etag == answer.etag
@@ -145,7 +146,7 @@ def test_outdated_edit_is_refused(ada: Person, mod: Person, anyone: Client) -> N
     anyone.get(path).refused(404)
 
 
-def test_reply_does_not_change_the_version(
+def test_reply_changes_the_etag_but_not_the_version(
     ada: Person, ben: Person, anyone: Client, settle: Settle
 ) -> None:
     thread = open_thread(ada, "Lively")
@@ -155,8 +156,12 @@ def test_reply_does_not_change_the_version(
     settle("posts", "threads")
     after = anyone.get(path)
     assert after.expect()["post_count"] == 1
-    assert after.etag == tag
+    assert version_of(after.etag) == version_of(tag)
+    assert after.etag != tag
+    assert anyone.get(path, headers={"If-None-Match": tag}).content == after.content
+    anyone.get(path, headers={"If-None-Match": after.etag}).expect_status(304)
     ada.client.patch(path, {"title": "Still mine"}, if_match=tag).expect()
+    ada.client.patch(path, {"title": "Too late"}, if_match=after.etag).refused(412, STALE)
 
 
 def test_one_of_fifty_racing_edits_wins(ada: Person, anyone: Client) -> None:
