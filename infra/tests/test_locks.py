@@ -1,11 +1,13 @@
 """The lock files pin everything that is declared, with hashes, and say nothing of where from."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from infra.setup.judges import LOCKED
 from infra.tools.lock import COMPONENTS, EVERYTHING, FOLDER, ROOT
 
 LOCKS = sorted(FOLDER.glob("*.txt"), key=lambda file: file.name)
@@ -71,3 +73,15 @@ def test_locks_agree_on_every_version() -> None:
             # The only one that is installed beside `dev.txt`, with packages of its own.
             names = pinned.keys() & everything.keys() if lock.stem == "mutants" else pinned.keys()
             assert all(everything.get(name) == pinned[name] for name in names)
+
+
+def test_judges_are_pinned_with_hashes_and_without_addresses() -> None:
+    declared = json.loads((LOCKED / "package.json").read_text())["dependencies"]
+    locked = json.loads((LOCKED / "package-lock.json").read_text())["packages"]
+    root = locked.pop("")
+    assert root["dependencies"] == declared
+    for name, version in declared.items():
+        assert locked[f"node_modules/{name}"]["version"] == version
+    for package in locked.values():
+        assert package["integrity"].startswith("sha512-")
+        assert "resolved" not in package

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from infra.setup.judges import LOCKED
+from infra.setup.npm import npm_command
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "requirements"
 COMPONENTS = {
@@ -43,7 +46,16 @@ def main() -> int:
         compile_lock(name, _components(*folders), bounded=True)
     tools = [*_components(*COMPONENTS["monolith"]), *_groups("tools")]
     compile_lock("tools", tools, bounded=True)
+    lock_judges()
     return 0
+
+
+def lock_judges() -> None:
+    """Pin the judges' packages of npm, whose own versions are exact in `package.json`."""
+    options = ("--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved")
+    command = [*npm_command(), "install", *options, "--no-audit", "--no-fund", "--silent"]
+    subprocess.run(command, check=True, cwd=LOCKED)  # noqa: S603
+    sys.stdout.write(f"{(LOCKED / 'package-lock.json').relative_to(ROOT)}\n")
 
 
 def compile_lock(name: str, requirements: list[str], *, bounded: bool = False) -> None:

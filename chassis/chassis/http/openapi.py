@@ -6,8 +6,11 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models import APISpec
 from flask_openapi3.models.components import Components
+from flask_openapi3.models.contact import Contact
 from flask_openapi3.models.info import Info
+from flask_openapi3.models.license import License
 from flask_openapi3.models.server import Server
+from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from chassis.cookies import SESSION, cookie_name
@@ -15,6 +18,7 @@ from chassis.etags import PATTERN
 from chassis.headers import IDEMPOTENCY_KEY
 from chassis.http.problems import Problem
 from chassis.http.responses import public_json_response
+from chassis.product import NAME
 
 PROBLEM = "#/components/schemas/Problem"
 _DESCRIPTIONS = {
@@ -93,22 +97,37 @@ def describe_responses(
     return described
 
 
-def build_document(blueprint: APIBlueprint, title: str, *models: type[BaseModel]) -> dict[str, Any]:
+def build_document(
+    blueprint: APIBlueprint, title: str, description: str, *models: type[BaseModel]
+) -> dict[str, Any]:
     """Build the document of the operations on `blueprint`.
 
-    `models` are those that only responses use, and those with keywords that flask-openapi3 drops.
+    An operation's summary is the first line of its handler's docstring, and its description the
+    rest. `models` are those that only responses use, and those with keywords that flask-openapi3
+    drops.
     """
     schemas = dict(blueprint.components_schemas)
     spec = APISpec(
         openapi="3.1.0",
-        info=Info(title=title, version="1"),
+        info=Info(
+            title=title,
+            version="1",
+            description=description,
+            contact=Contact(name=f"The {NAME}'s contributors"),
+            license=License(name="MIT", identifier="MIT"),
+        ),
         servers=[Server(url="/")],
+        tags=[Tag(name=title, description=description)],
         paths=dict(sorted(blueprint.paths.items())),
         components=Components(schemas=schemas),
     )
     document = spec.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
     for path in document["paths"].values():
         for method, operation in path.items():
+            operation["tags"] = [title]
+            # flask-openapi3 writes each end of a line as HTML.
+            text = operation.get("description", "")
+            operation["description"] = text.replace("<br/>", " ").strip()
             if method == "get":
                 _describe_conditional_read(operation)
             _add_headers(operation)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.setup import npm
+from infra.setup import judges, npm
 from infra.setup.npm import NpmError
 
 MEMBER = "package/program"
@@ -57,3 +57,44 @@ def test_failure_of_npm_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     fake_npm(tmp_path, "echo 'no such package' >&2; exit 1", monkeypatch)
     with pytest.raises(NpmError, match=r"could not fetch made@1:\nno such package"):
         npm.fetch_package("made@1", integrity(b""))
+
+
+def locked(folder: Path) -> Path:
+    project = folder / "project"
+    project.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        (project / name).write_text("{}")
+    return project
+
+
+def test_locked_packages_run_no_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = 'mkdir node_modules; echo "$@" > node_modules/asked; ls >> node_modules/asked'
+    fake_npm(tmp_path, script, monkeypatch)
+    made = tmp_path / "judges" / "made"
+    npm.install_locked(locked(tmp_path), made)
+    asked, *listed = (made / "node_modules" / "asked").read_text().splitlines()
+    assert asked.split()[:2] == ["ci", "--ignore-scripts"]
+    assert listed == ["node_modules", "package-lock.json", "package.json"]
+    npm.install_locked(tmp_path / "project", made)  # another process was faster
+
+
+def test_failed_installation_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_npm(tmp_path, "mkdir node_modules; echo 'no network' >&2; exit 1", monkeypatch)
+    with pytest.raises(NpmError, match=r"could not install project:\nno network"):
+        npm.install_locked(locked(tmp_path), tmp_path / "judges" / "made")
+    assert not list((tmp_path / "judges").iterdir())
+
+
+def test_judges_are_installed_once_per_lock_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_npm(tmp_path, f"mkdir node_modules; echo x >> {tmp_path}/runs", monkeypatch)
+    monkeypatch.setattr(judges, "FOLDER", tmp_path / "judges")
+    monkeypatch.setattr(judges, "LOCKED", project := locked(tmp_path))
+    first = judges.ensure_installed()
+    assert judges.ensure_installed() == first
+    (project / "package-lock.json").write_text('{"newer": true}')
+    assert judges.ensure_installed() != first
+    assert (tmp_path / "runs").read_text() == "x\n" * 2

@@ -27,6 +27,8 @@ from forum.posts.state import Post
 from forum.posts.store import SqlPosts
 from forum.users.port import SessionClaims
 
+DESCRIPTION = "Posts in threads, written in Markdown."
+
 
 class PostsApi:
     """The handlers of `/api/posts`."""
@@ -46,7 +48,7 @@ class PostsApi:
         """Build the blueprint, with its OpenAPI document."""
         blueprint = APIBlueprint("posts", __name__, url_prefix="/api/posts")
         add_routes(blueprint, self)
-        self._document = build_document(blueprint, "Posts", PostOut, PostsOut)
+        self._document = build_document(blueprint, "Posts", DESCRIPTION, PostOut, PostsOut)
         return blueprint
 
     @post(
@@ -58,7 +60,10 @@ class PostsApi:
         ),
     )
     def create_post(self, body: NewPost) -> Response:
-        """Write a post in a thread."""
+        """Write a post in a thread.
+
+        The thread must exist and be open.
+        """
         identity = self._sessions.require()
         key = read_idempotency_key(self._idempotency_keys, identity.subject, body.model_dump())
         view = self._posts.create(identity, body.thread_id, body.body, key)
@@ -66,7 +71,10 @@ class PostsApi:
 
     @get("", operation_id="listPosts", responses=describe_responses(200, PostsOut, 400, 503))
     def list_posts(self, query: PostsQuery) -> Response:
-        """List posts over all threads, newest first."""
+        """List posts over all threads, newest first.
+
+        Follow `next` until it is null; deleted posts are left out.
+        """
         return _page_response(self._posts.newest(query.limit, query.cursor))
 
     @get(
@@ -75,7 +83,10 @@ class PostsApi:
         responses=describe_responses(200, PostsOut, 400, 404, 503),
     )
     def list_posts_in_thread(self, path: ThreadPath, query: InThreadQuery) -> Response:
-        """List a thread's posts, deleted ones too, oldest first or newest first."""
+        """List a thread's posts, deleted ones too, oldest first or newest first.
+
+        Follow `next` until it is null; a cursor belongs to one order.
+        """
         return _page_response(
             self._posts.in_thread(path.thread_id, query.order, query.limit, query.cursor)
         )
@@ -86,7 +97,10 @@ class PostsApi:
         responses=describe_responses(200, PostsOut, 400, 404, 503),
     )
     def list_posts_by_user(self, path: UserPath, query: PostsQuery) -> Response:
-        """List a person's posts, newest first."""
+        """List a person's posts, newest first.
+
+        Follow `next` until it is null; deleted posts are left out.
+        """
         return _page_response(self._posts.by_user(path.user_id, query.limit, query.cursor))
 
     @get("/openapi.json", doc_ui=False)
@@ -100,7 +114,10 @@ class PostsApi:
         responses=describe_responses(200, PostOut, 404, 503),
     )
     def get_post(self, path: PostPath) -> Response:
-        """Read a post."""
+        """Read a post.
+
+        A deleted one has neither a text nor HTML.
+        """
         post = self._posts.get(path.post_id)
         return _post_response(PostOut(**post.public_view()), post.version)
 
@@ -113,7 +130,10 @@ class PostsApi:
         ),
     )
     def change_post(self, path: PostPath, body: PostChange) -> Response:
-        """Edit one's own post."""
+        """Edit one's own post.
+
+        `html` is rendered from the new text, and `edited_at` set.
+        """
         identity = self._sessions.require()
         changes = changed_fields(body)
         post = self._posts.change(identity, path.post_id, changes["body"], read_precondition())
@@ -126,7 +146,10 @@ class PostsApi:
         responses=describe_responses(204, None, 401, 403, 404, 409, 412, 503),
     )
     def delete_post(self, path: PostPath) -> Response:
-        """Remove a post's text, as its author or a moderator; a placeholder remains."""
+        """Remove a post's text, as its author or a moderator; a placeholder remains.
+
+        A second deletion changes nothing.
+        """
         self._posts.delete(self._sessions.require(), path.post_id, read_precondition())
         return json_response(None, 204)
 

@@ -25,6 +25,8 @@ from forum.threads.state import Thread
 from forum.threads.store import SqlThreads
 from forum.users.port import SessionClaims
 
+DESCRIPTION = "Threads: their titles, authors, counts and locks."
+
 
 class ThreadsApi:
     """The handlers of `/api/threads`."""
@@ -44,7 +46,7 @@ class ThreadsApi:
         """Build the blueprint, with its OpenAPI document."""
         blueprint = APIBlueprint("threads", __name__, url_prefix="/api/threads")
         add_routes(blueprint, self)
-        self._document = build_document(blueprint, "Threads", ThreadOut, ThreadsOut)
+        self._document = build_document(blueprint, "Threads", DESCRIPTION, ThreadOut, ThreadsOut)
         return blueprint
 
     @post(
@@ -56,7 +58,10 @@ class ThreadsApi:
         ),
     )
     def create_thread(self, body: NewThread) -> Response:
-        """Start a thread."""
+        """Start a thread.
+
+        It has no posts yet; the author writes the first one in a second request.
+        """
         identity = self._sessions.require()
         key = read_idempotency_key(self._idempotency_keys, identity.subject, body.model_dump())
         view = self._threads.create(identity, body.title, key)
@@ -64,7 +69,11 @@ class ThreadsApi:
 
     @get("", operation_id="listThreads", responses=describe_responses(200, ThreadsOut, 400, 503))
     def list_threads(self, query: ThreadsQuery) -> Response:
-        """List threads, or find those with all the words of `q` in their titles."""
+        """List threads, or find those with all the words of `q` in their titles.
+
+        Follow `next` until it is null; a cursor belongs to the list and order that it came
+        from.
+        """
         if not query.q:
             return _page_response(self._threads.newest(query.sort, query.limit, query.cursor))
         if "sort" in query.model_fields_set and query.sort == "activity":
@@ -82,7 +91,10 @@ class ThreadsApi:
         responses=describe_responses(200, ThreadOut, 404, 503),
     )
     def get_thread(self, path: ThreadPath) -> Response:
-        """Read a thread."""
+        """Read a thread.
+
+        The number of posts and the author's name follow writes within seconds.
+        """
         thread = self._threads.get(path.thread_id)
         return _thread_response(ThreadOut(**thread.public_view()), thread.version)
 
@@ -95,7 +107,10 @@ class ThreadsApi:
         ),
     )
     def change_thread(self, path: ThreadPath, body: ThreadChange) -> Response:
-        """Change a thread: the title by its author or a moderator, the lock by a moderator."""
+        """Change a thread: the title by its author or a moderator, the lock by a moderator.
+
+        Fields that the body does not name stay unchanged.
+        """
         identity = self._sessions.require()
         thread = self._threads.change(
             identity, path.thread_id, changed_fields(body), read_precondition()
@@ -109,7 +124,10 @@ class ThreadsApi:
         responses=describe_responses(204, None, 401, 403, 404, 409, 412, 503),
     )
     def delete_thread(self, path: ThreadPath) -> Response:
-        """Delete a thread: its author while alone in it, or a moderator."""
+        """Delete a thread: its author while alone in it, or a moderator.
+
+        Its posts are deleted with it.
+        """
         self._threads.delete(self._sessions.require(), path.thread_id, read_precondition())
         return json_response(None, 204)
 

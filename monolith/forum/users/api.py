@@ -33,6 +33,8 @@ from forum.users.schemas import (
 from forum.users.state import User
 from forum.users.store import SqlUsers
 
+DESCRIPTION = "Accounts, sessions and profiles."
+
 
 class UsersApi:
     """The handlers of `/api/users`."""
@@ -55,7 +57,15 @@ class UsersApi:
         blueprint = APIBlueprint("users", __name__, url_prefix="/api/users")
         add_routes(blueprint, self)
         self._document = build_document(
-            blueprint, "Users", UserChange, UserOut, UsersOut, SessionOut, ErasingOut, ErasureOut
+            blueprint,
+            "Users",
+            DESCRIPTION,
+            UserChange,
+            UserOut,
+            UsersOut,
+            SessionOut,
+            ErasingOut,
+            ErasureOut,
         )
         return blueprint
 
@@ -67,7 +77,11 @@ class UsersApi:
         ),
     )
     def register(self, body: NewUser) -> Response:
-        """Open an account."""
+        """Open an account.
+
+        No session is opened; sign in with the new username and password. A username is
+        taken if another account has it in any case or form.
+        """
         new = Registration(body.username, body.display_name, body.password)
         owner = newcomer(username_key(body.username))
         key = read_idempotency_key(self._idempotency_keys, owner, body.model_dump())
@@ -76,7 +90,10 @@ class UsersApi:
 
     @get("", operation_id="listUsers", responses=describe_responses(200, UsersOut, 400, 503))
     def list_users(self, query: UsersQuery) -> Response:
-        """List people, newest first, or those with the given ids."""
+        """List people, newest first, or those with the given ids.
+
+        With `ids`, unknown ones are left out, and there is no further page.
+        """
         if query.ids:
             if query.model_fields_set - {"ids"}:
                 raise Invalid(FieldError("ids", "cannot be combined with limit or cursor"))
@@ -94,7 +111,11 @@ class UsersApi:
         ),
     )
     def sign_in(self, body: Credentials) -> Response:
-        """Open a session: a token for 12 hours, also set as a cookie."""
+        """Open a session: a token for 12 hours, also set as a cookie.
+
+        Send the token as `Authorization: Bearer`. Only a limited number of attempts per
+        username and address is possible in a while.
+        """
         session = self._users.sign_in(body.username, body.password, request.remote_addr or "")
         return _session_response(session, status=201)
 
@@ -105,7 +126,10 @@ class UsersApi:
         responses=describe_responses(204, None, 401, headers=("Set-Cookie",)),
     )
     def sign_out(self) -> Response:
-        """Remove the session's cookie."""
+        """Remove the session's cookie.
+
+        The token itself stays valid until it expires; end all sessions to revoke it.
+        """
         self._sessions.require()
         answer = json_response(None, 204, private=True)
         clear_session_cookie(answer)
@@ -118,7 +142,10 @@ class UsersApi:
         responses=describe_responses(200, UserOut, 401, 503),
     )
     def get_me(self) -> Response:
-        """Read one's own account."""
+        """Read one's own account.
+
+        The same content as in the public profile.
+        """
         user = self._users.me(self._sessions.require())
         return json_response(UserOut(**user.public_view()), version=user.version, private=True)
 
@@ -131,7 +158,10 @@ class UsersApi:
         ),
     )
     def change_password(self, body: NewPassword) -> Response:
-        """Replace one's password; all sessions end, and this one continues with a new token."""
+        """Replace one's password; all sessions end, and this one continues with a new token.
+
+        Use the new token from then on; other devices have to sign in again.
+        """
         identity = self._sessions.require()
         return _session_response(self._users.change_password(identity, body.current, body.new))
 
@@ -142,7 +172,10 @@ class UsersApi:
         responses=describe_responses(204, None, 401, 503, headers=("Set-Cookie",)),
     )
     def sign_out_everywhere(self) -> Response:
-        """End all of one's sessions, this one too."""
+        """End all of one's sessions, this one too.
+
+        Their tokens are refused from then on, by each part of the forum within seconds.
+        """
         self._users.sign_out_everywhere(self._sessions.require())
         answer = json_response(None, 204, private=True)
         clear_session_cookie(answer)
@@ -164,7 +197,10 @@ class UsersApi:
         responses=describe_responses(200, UserOut, 404, 503),
     )
     def get_user(self, path: UserPath) -> Response:
-        """Read a person."""
+        """Read a person.
+
+        Anybody may read a profile.
+        """
         user = self._users.get(path.user_id)
         return _user_response(UserOut(**user.public_view()), user.version)
 
@@ -195,7 +231,11 @@ class UsersApi:
         ),
     )
     def erase_user(self, path: UserPath, body: PasswordConfirmation) -> Response:
-        """Erase one's own account, confirmed with the password, and free its username."""
+        """Erase one's own account, confirmed with the password, and free its username.
+
+        It takes a while until the name is gone everywhere; `Location` is where to read the
+        progress. Posts stay, without the author's name.
+        """
         identity = self._sessions.require()
         self._users.erase(identity, path.user_id, body.password, read_precondition())
         return json_response(
@@ -211,7 +251,10 @@ class UsersApi:
         responses=describe_responses(200, ErasureOut, 404, 503),
     )
     def get_erasure(self, path: UserPath) -> Response:
-        """Read the progress of an account's erasure."""
+        """Read the progress of an account's erasure.
+
+        Anybody who knows the id may ask, since nobody can sign in to the account any more.
+        """
         return json_response(ErasureOut(**self._users.erasure(path.user_id).public_view()))
 
 

@@ -27,6 +27,7 @@ from posts.schemas import (
 from posts.service import Posts, public_view
 
 LISTING = "posts"
+DESCRIPTION = "Posts in threads, written in Markdown."
 
 
 class PostsApi:
@@ -49,7 +50,7 @@ class PostsApi:
         """Build the blueprint, with its OpenAPI document."""
         blueprint = APIBlueprint("posts", __name__, url_prefix="/api/posts")
         add_routes(blueprint, self)
-        self._document = build_document(blueprint, "Posts", PostOut, PostsOut)
+        self._document = build_document(blueprint, "Posts", DESCRIPTION, PostOut, PostsOut)
         return blueprint
 
     @post(
@@ -61,7 +62,10 @@ class PostsApi:
         ),
     )
     def create_post(self, body: NewPost) -> Response:
-        """Write a post in a thread."""
+        """Write a post in a thread.
+
+        The thread must exist and be open.
+        """
         identity = self._sessions.require()
         key = read_idempotency_key(self._idempotency_keys, identity.subject, body.model_dump())
         view = self._posts.create(identity, body.thread_id, body.body, key)
@@ -69,7 +73,10 @@ class PostsApi:
 
     @get("", operation_id="listPosts", responses=describe_responses(200, PostsOut, 400, 503))
     def list_posts(self, query: PostsQuery) -> Response:
-        """List posts over all threads, newest first."""
+        """List posts over all threads, newest first.
+
+        Follow `next` until it is null; deleted posts are left out.
+        """
         after = self._cursors.decode(LISTING, query.cursor)
         return self._page_response(LISTING, self._posts.list_newest(query.limit, after))
 
@@ -79,7 +86,10 @@ class PostsApi:
         responses=describe_responses(200, PostsOut, 400, 404, 503),
     )
     def list_posts_in_thread(self, path: ThreadPath, query: InThreadQuery) -> Response:
-        """List a thread's posts, deleted ones too, oldest first or newest first."""
+        """List a thread's posts, deleted ones too, oldest first or newest first.
+
+        Follow `next` until it is null; a cursor belongs to one order.
+        """
         listing = f"{LISTING}:in-thread:{path.thread_id}:{query.order}"
         after = self._cursors.decode(listing, query.cursor)
         page = self._posts.list_in_thread(
@@ -93,7 +103,10 @@ class PostsApi:
         responses=describe_responses(200, PostsOut, 400, 404, 503),
     )
     def list_posts_by_user(self, path: UserPath, query: PostsQuery) -> Response:
-        """List a person's posts, newest first."""
+        """List a person's posts, newest first.
+
+        Follow `next` until it is null; deleted posts are left out.
+        """
         listing = f"{LISTING}:by-user:{path.user_id}"
         after = self._cursors.decode(listing, query.cursor)
         page = self._posts.list_by_author(path.user_id, query.limit, after)
@@ -110,7 +123,10 @@ class PostsApi:
         responses=describe_responses(200, PostOut, 404, 503),
     )
     def get_post(self, path: PostPath) -> Response:
-        """Read a post."""
+        """Read a post.
+
+        A deleted one has neither a text nor HTML.
+        """
         found = self._posts.get(path.post_id)
         return _post_response(PostOut(**public_view(found)), found.version)
 
@@ -123,7 +139,10 @@ class PostsApi:
         ),
     )
     def change_post(self, path: PostPath, body: PostChange) -> Response:
-        """Edit one's own post."""
+        """Edit one's own post.
+
+        `html` is rendered from the new text, and `edited_at` set.
+        """
         identity = self._sessions.require()
         text = changed_fields(body)["body"]
         changed = self._posts.change(identity, path.post_id, text, read_precondition())
@@ -136,7 +155,10 @@ class PostsApi:
         responses=describe_responses(204, None, 401, 403, 404, 409, 412, 503),
     )
     def delete_post(self, path: PostPath) -> Response:
-        """Remove a post's text, as its author or a moderator; a placeholder remains."""
+        """Remove a post's text, as its author or a moderator; a placeholder remains.
+
+        A second deletion changes nothing.
+        """
         self._posts.delete(self._sessions.require(), path.post_id, read_precondition())
         return json_response(None, 204)
 

@@ -19,6 +19,7 @@ from threads.service import Threads, public_view, reject_search_by_activity, sea
 BY_ACTIVITY = "threads:activity"
 BY_AGE = "threads:newest"
 SEARCH = "threads:search:"
+DESCRIPTION = "Threads: their titles, authors, counts and locks."
 
 
 class ThreadsApi:
@@ -41,7 +42,7 @@ class ThreadsApi:
         """Build the blueprint, with its OpenAPI document."""
         blueprint = APIBlueprint("threads", __name__, url_prefix="/api/threads")
         add_routes(blueprint, self)
-        self._document = build_document(blueprint, "Threads", ThreadOut, ThreadsOut)
+        self._document = build_document(blueprint, "Threads", DESCRIPTION, ThreadOut, ThreadsOut)
         return blueprint
 
     @post(
@@ -53,7 +54,10 @@ class ThreadsApi:
         ),
     )
     def create_thread(self, body: NewThread) -> Response:
-        """Start a thread."""
+        """Start a thread.
+
+        It has no posts yet; the author writes the first one in a second request.
+        """
         identity = self._sessions.require()
         key = read_idempotency_key(self._idempotency_keys, identity.subject, body.model_dump())
         view = self._threads.create(identity, body.title, key)
@@ -61,7 +65,11 @@ class ThreadsApi:
 
     @get("", operation_id="listThreads", responses=describe_responses(200, ThreadsOut, 400, 503))
     def list_threads(self, query: ThreadsQuery) -> Response:
-        """List threads, or find those with all the words of `q` in their titles."""
+        """List threads, or find those with all the words of `q` in their titles.
+
+        Follow `next` until it is null; a cursor belongs to the list and order that it came
+        from.
+        """
         if query.q:
             reject_search_by_activity("sort" in query.model_fields_set and query.sort == "activity")
             words = search_words(query.q)
@@ -85,7 +93,10 @@ class ThreadsApi:
         responses=describe_responses(200, ThreadOut, 404, 503),
     )
     def get_thread(self, path: ThreadPath) -> Response:
-        """Read a thread."""
+        """Read a thread.
+
+        The number of posts and the author's name follow writes within seconds.
+        """
         thread = self._threads.get(path.thread_id)
         return _thread_response(ThreadOut(**public_view(thread)), thread.version)
 
@@ -98,7 +109,10 @@ class ThreadsApi:
         ),
     )
     def change_thread(self, path: ThreadPath, body: ThreadChange) -> Response:
-        """Change a thread: the title by its author or a moderator, the lock by a moderator."""
+        """Change a thread: the title by its author or a moderator, the lock by a moderator.
+
+        Fields that the body does not name stay unchanged.
+        """
         identity = self._sessions.require()
         changes = changed_fields(body)
         thread = self._threads.change(identity, path.thread_id, changes, read_precondition())
@@ -111,7 +125,10 @@ class ThreadsApi:
         responses=describe_responses(204, None, 401, 403, 404, 409, 412, 503),
     )
     def delete_thread(self, path: ThreadPath) -> Response:
-        """Delete a thread: its author while alone in it, or a moderator."""
+        """Delete a thread: its author while alone in it, or a moderator.
+
+        Its posts are deleted with it.
+        """
         self._threads.delete(self._sessions.require(), path.thread_id, read_precondition())
         return json_response(None, 204)
 

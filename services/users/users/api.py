@@ -39,6 +39,7 @@ from users.service import (
 )
 
 LISTING = "users"
+DESCRIPTION = "Accounts, sessions and profiles."
 
 
 class UsersApi:
@@ -64,7 +65,15 @@ class UsersApi:
         blueprint = APIBlueprint("users", __name__, url_prefix="/api/users")
         add_routes(blueprint, self)
         self._document = build_document(
-            blueprint, "Users", UserChange, UserOut, UsersOut, SessionOut, ErasingOut, ErasureOut
+            blueprint,
+            "Users",
+            DESCRIPTION,
+            UserChange,
+            UserOut,
+            UsersOut,
+            SessionOut,
+            ErasingOut,
+            ErasureOut,
         )
         return blueprint
 
@@ -76,7 +85,11 @@ class UsersApi:
         ),
     )
     def register(self, body: NewUser) -> Response:
-        """Open an account."""
+        """Open an account.
+
+        No session is opened; sign in with the new username and password. A username is
+        taken if another account has it in any case or form.
+        """
         new = Registration(body.username, body.display_name, body.password)
         owner = newcomer(username_key(body.username))
         key = read_idempotency_key(self._idempotency_keys, owner, body.model_dump())
@@ -85,7 +98,10 @@ class UsersApi:
 
     @get("", operation_id="listUsers", responses=describe_responses(200, UsersOut, 400, 503))
     def list_users(self, query: UsersQuery) -> Response:
-        """List people, newest first, or those with the given ids."""
+        """List people, newest first, or those with the given ids.
+
+        With `ids`, unknown ones are left out, and there is no further page.
+        """
         if query.ids:
             reject_ids_with_paging(bool(query.model_fields_set - {"ids"}))
             return json_response(
@@ -104,7 +120,11 @@ class UsersApi:
         ),
     )
     def sign_in(self, body: Credentials) -> Response:
-        """Open a session: a token for 12 hours, also set as a cookie."""
+        """Open a session: a token for 12 hours, also set as a cookie.
+
+        Send the token as `Authorization: Bearer`. Only a limited number of attempts per
+        username and address is possible in a while.
+        """
         session = self._users.sign_in(body.username, body.password, request.remote_addr or "")
         return _session_response(session, status=201)
 
@@ -115,7 +135,10 @@ class UsersApi:
         responses=describe_responses(204, None, 401, headers=("Set-Cookie",)),
     )
     def sign_out(self) -> Response:
-        """Remove the session's cookie."""
+        """Remove the session's cookie.
+
+        The token itself stays valid until it expires; end all sessions to revoke it.
+        """
         self._sessions.require()
         answer = json_response(None, 204, private=True)
         clear_session_cookie(answer)
@@ -128,7 +151,10 @@ class UsersApi:
         responses=describe_responses(200, UserOut, 401, 503),
     )
     def get_me(self) -> Response:
-        """Read one's own account."""
+        """Read one's own account.
+
+        The same content as in the public profile.
+        """
         user = self._users.me(self._sessions.require())
         return json_response(UserOut(**public_view(user)), version=user.version, private=True)
 
@@ -141,7 +167,10 @@ class UsersApi:
         ),
     )
     def change_password(self, body: NewPassword) -> Response:
-        """Replace one's password; all sessions end, and this one continues with a new token."""
+        """Replace one's password; all sessions end, and this one continues with a new token.
+
+        Use the new token from then on; other devices have to sign in again.
+        """
         identity = self._sessions.require()
         return _session_response(self._users.change_password(identity, body.current, body.new))
 
@@ -152,7 +181,10 @@ class UsersApi:
         responses=describe_responses(204, None, 401, 503, headers=("Set-Cookie",)),
     )
     def sign_out_everywhere(self) -> Response:
-        """End all of one's sessions, this one too."""
+        """End all of one's sessions, this one too.
+
+        Their tokens are refused from then on, by each part of the forum within seconds.
+        """
         self._users.sign_out_everywhere(self._sessions.require())
         answer = json_response(None, 204, private=True)
         clear_session_cookie(answer)
@@ -174,7 +206,10 @@ class UsersApi:
         responses=describe_responses(200, UserOut, 404, 503),
     )
     def get_user(self, path: UserPath) -> Response:
-        """Read a person."""
+        """Read a person.
+
+        Anybody may read a profile.
+        """
         user = self._users.get(path.user_id)
         return _user_response(UserOut(**public_view(user)), user.version)
 
@@ -205,7 +240,11 @@ class UsersApi:
         ),
     )
     def erase_user(self, path: UserPath, body: PasswordConfirmation) -> Response:
-        """Erase one's own account, confirmed with the password, and free its username."""
+        """Erase one's own account, confirmed with the password, and free its username.
+
+        It takes a while until the name is gone everywhere; `Location` is where to read the
+        progress. Posts stay, without the author's name.
+        """
         identity = self._sessions.require()
         self._users.erase(identity, path.user_id, body.password, read_precondition())
         return json_response(
@@ -221,7 +260,10 @@ class UsersApi:
         responses=describe_responses(200, ErasureOut, 404, 503),
     )
     def get_erasure(self, path: UserPath) -> Response:
-        """Read the progress of an account's erasure."""
+        """Read the progress of an account's erasure.
+
+        Anybody who knows the id may ask, since nobody can sign in to the account any more.
+        """
         return json_response(ErasureOut(**erasure_view(self._users.erasure(path.user_id))))
 
 
