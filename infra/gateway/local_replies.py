@@ -37,7 +37,7 @@ APPLICATION_LOG = {
 }
 
 # No stylesheet and no script: the page needs nothing that may be down.
-_PAGE = """<!doctype html>
+PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -179,7 +179,7 @@ def _body(title: str, detail: str) -> dict[str, Any]:
 def _page() -> dict[str, Any]:
     """Return the error page, the only page that the monolith does not render."""
     return {
-        "text_format_source": {"inline_string": _PAGE},
+        "text_format_source": {"inline_string": PAGE},
         "content_type": "text/html; charset=utf-8",
     }
 
