@@ -2,7 +2,8 @@
 
 `reconcile` compares all copies with their owners' records, `backup` copies the data of a forum, and
 `restore` puts it back. `restore-tables` replaces one service's tables by others, such as those of a
-point-in-time recovery; it alone uses the AWS settings of the environment.
+point-in-time recovery, and `reindex` derives the entries by which one service finds its records
+again; these two use the AWS settings of the environment.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from extraction.deployment.find import find_deployment
 from extraction.deployment.port import DeploymentError
 from extraction.endpoints import Endpoints
 from infra import local_environment, stages
+from infra.domains import SERVICES
 from infra.ministack import PREFIX
 from infra.runner.config import (
     RunConfig,
@@ -45,10 +47,12 @@ from recovery.backup import (
 from recovery.compose_data import ComposeData
 from recovery.local_data import LocalData
 from recovery.reconcile import Reconciliation, Report, raise_versions
+from recovery.reindex import reindex
 from recovery.service_tables import open_tables, restore_tables
 
 SHOWN = 20
 RESTORE_TABLES = "restore-tables"
+REINDEX = "reindex"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,6 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             source = open_tables(options.source_url, options.source_prefix)
             endpoints = Endpoints("", options.prefix)
             console.say(tell_raised(restore_tables(source, endpoints, options.domain)))
+        elif options.command == REINDEX:
+            endpoints = Endpoints("", options.prefix)
+            entries = SERVICES[options.domain].index_check(endpoints.dynamo)
+            count = reindex(endpoints.service_records[options.domain], entries)
+            console.say(f"Indexed {count} {'record' if count == 1 else 'records'} again.")
         else:
             _raise_versions(console)
     except (DeploymentError, SettingsError) as error:
@@ -196,6 +205,9 @@ def _parser() -> argparse.ArgumentParser:
         "--source-prefix", default=PREFIX, help="what the source's names begin with"
     )
     command.add_argument("--prefix", default=PREFIX, help="what the names of the tables begin with")
+    command = commands.add_parser(REINDEX, help="derive the entries of one service's indexes again")
+    command.add_argument("domain", choices=stages.DOMAINS)
+    command.add_argument("--prefix", default=PREFIX, help="what the names of the tables begin with")
     commands.add_parser("raise-versions", help="of all records, in the forum's containers")
     command = commands.add_parser("reconcile")
     command.add_argument("--repair", action="store_true", help="repair the copies that differ")
@@ -204,6 +216,6 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     # In a container, the environment is the forum's own.
-    if not is_inside_container() and RESTORE_TABLES not in sys.argv[1:2]:
+    if not is_inside_container() and not {RESTORE_TABLES, REINDEX} & set(sys.argv[1:2]):
         local_environment.isolate()
     sys.exit(main())

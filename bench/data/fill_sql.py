@@ -8,10 +8,10 @@ from sqlalchemy import Engine, insert
 
 from bench.data.content import Content, Person, Text, Topic
 from chassis.auth.passwords import hash_password
+from chassis.words import beginnings
 from forum.database import Base
 from forum.posts.models import PostRow
 from forum.threads.models import ThreadRow, ThreadWord
-from forum.threads.title_words import INDEXED_WORDS, words
 from forum.users.models import Credential, UserRow
 from forum.users.rules import username_key
 
@@ -81,8 +81,8 @@ def _thread(topic: Topic) -> Row:
 
 def _words(content: Content) -> Iterator[Row]:
     for topic in content.topics:
-        for word in words(topic.title)[:INDEXED_WORDS]:
-            yield {"word": word, "thread_id": topic.id}
+        for beginning in beginnings(topic.title):
+            yield {"word": beginning, "thread_id": topic.id}
 
 
 def _post(text: Text) -> Row:

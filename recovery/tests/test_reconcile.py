@@ -17,7 +17,7 @@ from recovery.__main__ import main as command
 from recovery.holders import find_holders
 from recovery.reconcile import RESTORED, Reconciliation, Report, raise_versions
 from tests.support.dynamo import Dynamo
-from threads.model import title_words
+from threads.dynamodb.postings import title_keys
 
 STAGES = [stage for stage in stages.all_stages() if stage]
 BEGINNING = (*["register_user"] * 3, *["start_thread"] * 3, *["write_post"] * 8, "edit_post")
@@ -364,7 +364,7 @@ def _damage_users(database: Database, live: list[tuple[str, Record]]) -> list[Da
 
 def _damage_threads(database: Database, live: list[tuple[str, Record]]) -> list[Damage]:
     (first, one), (second, _), *_ = live
-    [word, *_] = sorted(title_words(one["title"]))
+    [word, *_] = sorted(title_keys(one["title"]))
     database.delete_items("threads-words", [{"word": word, "thread_id": first}])
     strays = [{"word": "stray", "thread_id": second}, {"word": "lost", "thread_id": "nowhere"}]
     database.put_items("threads-words", strays)

@@ -69,7 +69,7 @@ class ThreadsApi:
 
     @get("", operation_id="listThreads", responses=describe_responses(200, ThreadsOut, 400, 503))
     def list_threads(self, query: ThreadsQuery) -> Response:
-        """List threads, or find those with all the words of `q` in their titles.
+        """List threads, or find those whose titles have all the terms of `q`.
 
         Follow `next` until it is null; a cursor belongs to the list and order that it came
         from.

@@ -7,10 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, lazyload
 
 from chassis.ownership.records import Record
+from chassis.words import beginnings
 from forum.database import Database
 from forum.threads.models import ThreadRow, ThreadWord
 from forum.threads.persistence import index_title, lock_thread
-from forum.threads.title_words import INDEXED_WORDS, words
 
 
 @dataclass(frozen=True)
@@ -63,5 +63,5 @@ def _difference(session: Session, row: ThreadRow) -> tuple[frozenset[str], froze
     """Return the words by which a thread should be found but is not, and the other way round."""
     query = select(ThreadWord.word).where(ThreadWord.thread_id == row.id)
     stored = frozenset(session.scalars(query))
-    wanted = frozenset() if row.deleted else frozenset(words(row.title)[:INDEXED_WORDS])
+    wanted = frozenset() if row.deleted else frozenset(beginnings(row.title))
     return wanted - stored, stored - wanted

@@ -10,6 +10,9 @@ from forum.database import Base, Id, UtcDateTime
 from forum.threads.state import Thread, ThreadContent
 from forum.users.models import UserRow
 
+# Compared byte by byte, so that a range holds all words with the same first characters.
+_Word = String(65).with_variant(String(65, collation="C"), "postgresql")
+
 
 class ThreadRow(Base):
     """A thread; a deleted one remains for the posts that refer to it."""
@@ -43,11 +46,11 @@ class ThreadRow(Base):
 
 
 class ThreadWord(Base):
-    """A word of a thread's title, for the search."""
+    """A thread's title from a place at which a word can begin, for the search."""
 
     __tablename__ = "thread_words"
 
-    word: Mapped[str] = mapped_column(String(65), primary_key=True)
+    word: Mapped[str] = mapped_column(_Word, primary_key=True)
     thread_id: Mapped[str] = mapped_column(
         Id, ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True, index=True
     )

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session, lazyload
 from chassis import codec
 from chassis.clock import clamp_to_present
 from chassis.errors import NotFound
+from chassis.words import beginnings
 from forum.database import insert_into
 from forum.threads.models import ThreadRow, ThreadWord
 from forum.threads.state import DeletedThreadState, ThreadState
-from forum.threads.title_words import INDEXED_WORDS, words
 
 
 def no_such_thread() -> NotFound:
@@ -65,11 +65,9 @@ def mark_deleted(
 
 
 def index_title(session: Session, thread_id: str, title: str) -> None:
-    """Index a thread by the words of its title."""
+    """Index a thread by each place of its title at which a word can begin."""
     session.execute(delete(ThreadWord).where(ThreadWord.thread_id == thread_id))
-    session.add_all(
-        ThreadWord(word=word, thread_id=thread_id) for word in words(title)[:INDEXED_WORDS]
-    )
+    session.add_all(ThreadWord(word=one, thread_id=thread_id) for one in beginnings(title))
 
 
 def lock_thread(session: Session, thread_id: str) -> ThreadRow | None:

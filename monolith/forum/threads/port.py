@@ -23,8 +23,8 @@ class Threads(Protocol):
     def newest(self, sort: str, limit: int, cursor: str) -> Listing[Thread]:
         """List threads: by `activity`, or `newest` first."""
 
-    def search(self, words: str, limit: int, cursor: str) -> Listing[Thread]:
-        """List the threads whose titles hold all words, newest first."""
+    def search(self, q: str, limit: int, cursor: str) -> Listing[Thread]:
+        """List the threads whose titles have all terms of `q`, newest first."""
 
     def change(
         self, identity: Identity, thread_id: str, changes: dict[str, Any], expected: Precondition

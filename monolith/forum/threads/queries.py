@@ -3,16 +3,20 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_
 
 from chassis.clock import format_timestamp, parse_timestamp
+from chassis.errors import FieldError, Invalid
 from chassis.pagination import Cursors, Key
+from chassis.words import is_whole, terms
 from forum.database import Database
 from forum.pagination import Listing, paginate
 from forum.threads.models import ThreadRow, ThreadWord
 from forum.threads.persistence import require_thread
 from forum.threads.state import Thread
-from forum.threads.title_words import search_words
+
+MAX_SEARCH_WORDS = 8
+_LAST = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -59,23 +63,24 @@ class ThreadQueries:
             query = query.where(activity < (parse_timestamp(at), thread_id))
         return self._page(listing, query, limit, _activity)
 
-    def search(self, words: str, limit: int, cursor: str) -> Listing[Thread]:
-        """List the threads whose titles hold all words, newest first.
+    def search(self, q: str, limit: int, cursor: str) -> Listing[Thread]:
+        """List the threads whose titles have all terms of `q`, newest first.
 
         Raises:
             Invalid: there are too many words.
         """
-        wanted = search_words(words)
+        wanted = terms(q)
+        if len(wanted) > MAX_SEARCH_WORDS:
+            raise Invalid(FieldError("q", f"must have at most {MAX_SEARCH_WORDS} words"))
         listing = f"threads:search:{' '.join(wanted)}"
         after = self.cursors.decode(listing, cursor)
         if not wanted:
             return Listing([], None)
         query = _by_age(select(ThreadRow).where(ThreadRow.deleted.is_(False)), after)
-        for word in wanted:
-            holding = select(ThreadWord.thread_id).where(
-                ThreadWord.word == word, ThreadWord.thread_id == ThreadRow.id
+        for term in wanted:
+            query = query.where(
+                ThreadRow.id.in_(select(ThreadWord.thread_id).where(_is_found(term)))
             )
-            query = query.where(holding.exists())
         return self._page(listing, query, limit, _age)
 
     def _page(
@@ -84,6 +89,13 @@ class ThreadQueries:
         with self.database.reading() as session:
             threads = [row.to_thread() for row in session.scalars(query.limit(limit + 1))]
         return paginate(threads, limit, self.cursors, listing, key)
+
+
+def _is_found(term: str) -> ColumnElement[bool]:
+    """Compare the beginnings of words with a term; a range of the index, unlike most LIKEs."""
+    if is_whole(term):
+        return ThreadWord.word == term
+    return and_(ThreadWord.word >= term, ThreadWord.word < term + _LAST)
 
 
 def _by_age(query: Select[ThreadRow], after: Key | None) -> Select[ThreadRow]:

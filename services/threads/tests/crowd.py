@@ -10,8 +10,9 @@ from flask.testing import FlaskClient
 from chassis.clock import uuid7
 from tests.support.dynamo import Dynamo, evenly_sharded_id
 from threads.dynamodb import items
+from threads.dynamodb.postings import title_keys
 from threads.dynamodb.tables import THREADS, USERS, WORDS
-from threads.model import Thread, title_words
+from threads.model import Thread
 from threads.service import public_view
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,5 +76,5 @@ def _person(author: Author) -> dict[str, Any]:
 
 def _postings(threads: list[Thread]) -> Iterator[dict[str, str]]:
     for thread in threads:
-        for word in title_words(thread.title):
-            yield {"word": word, "thread_id": thread.id}
+        for key in title_keys(thread.title):
+            yield {"word": key, "thread_id": thread.id}

@@ -11,8 +11,6 @@ from threads.model import (
     may_lock,
     may_rename,
     must_be_sole_author,
-    title_words,
-    words,
 )
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -45,34 +43,3 @@ def test_permissions_follow_actor_and_role(actor, role, rename, lock, delete, al
     assert may_lock(role) is lock
     assert may_delete(actor, role, thread) is delete
     assert must_be_sole_author(role) is alone
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Splitting a monolith", ("splitting", "a", "monolith")),
-        ("again, AGAIN; (Again)", ("again",)),
-        ("Straße STRASSE", ("strasse",)),
-        ("ＷＩＤＥ ﬁne ½", ("wide", "fine", "1", "2")),
-        ("snake_case kebab-case", ("snake_case", "kebab", "case")),
-        ("e\u0301te\u0301 \u00e9t\u00e9", ("été",)),
-        ("日本語 のスレッド", ("日本語", "のスレッド")),
-        ("!!! … 🎉", ()),
-        ("", ()),
-    ],
-)
-def test_words_are_compared_in_a_normal_form(text, expected):
-    assert words(text) == expected
-
-
-def test_very_long_word_is_indexed_by_its_hash():
-    short, long, other = words(f"{'x' * 64} {'x' * 65} {'x' * 66}")
-    assert short == "x" * 64
-    assert long != other
-    assert {len(long), len(other)} == {65}
-    assert words("\u3316" * 120) == words("キロメートル" * 120)
-
-
-def test_only_the_first_forty_words_of_a_title_are_indexed():
-    title = " ".join(f"w{number}" for number in range(60))
-    assert title_words(title) == {f"w{number}" for number in range(40)}

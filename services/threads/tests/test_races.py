@@ -37,15 +37,15 @@ def test_exactly_one_edit_of_a_version_wins(app, client, ada, begin):
     headers = ada.headers | {"If-Match": '"1"'}
 
     def edit(racer, number):
-        return racer.patch(path, json={"title": f"By racer{number}"}, headers=headers)
+        return racer.patch(path, json={"title": f"By racer{number:02}"}, headers=headers)
 
     answers = race(app, edit)
     assert Counter(answer.status_code for answer in answers) == {200: 1, 412: RACERS - 1}
     [won] = [answer.json for answer in answers if answer.status_code == 200]
     read = client.get(path)
     assert (read.json, version_of(read.headers["ETag"])) == (won, 2)
-    found = [number for number in range(RACERS) if walk(client, PATH, q=f"racer{number}")]
-    assert [f"By racer{number}" for number in found] == [won["title"]]
+    found = [number for number in range(RACERS) if walk(client, PATH, q=f"racer{number:02}")]
+    assert [f"By racer{number:02}" for number in found] == [won["title"]]
 
 
 def test_racing_edits_without_a_version_lose_nothing_silently(app, client, moderator, begin):

@@ -14,7 +14,7 @@ from chassis.idempotency.keys import IdempotencyKeys
 from chassis.pagination import Cursors, Page
 from threads.model import SessionClaims, Thread
 from threads.schemas import NewThread, ThreadChange, ThreadOut, ThreadPath, ThreadsOut, ThreadsQuery
-from threads.service import Threads, public_view, reject_search_by_activity, search_words
+from threads.service import Threads, public_view, reject_search_by_activity, search_terms
 
 BY_ACTIVITY = "threads:activity"
 BY_AGE = "threads:newest"
@@ -65,17 +65,17 @@ class ThreadsApi:
 
     @get("", operation_id="listThreads", responses=describe_responses(200, ThreadsOut, 400, 503))
     def list_threads(self, query: ThreadsQuery) -> Response:
-        """List threads, or find those with all the words of `q` in their titles.
+        """List threads, or find those whose titles have all the terms of `q`.
 
         Follow `next` until it is null; a cursor belongs to the list and order that it came
         from.
         """
         if query.q:
             reject_search_by_activity("sort" in query.model_fields_set and query.sort == "activity")
-            words = search_words(query.q)
-            listing = SEARCH + " ".join(words)
+            terms = search_terms(query.q)
+            listing = SEARCH + " ".join(terms)
             after = self._cursors.decode(listing, query.cursor)
-            return self._page_response(listing, self._threads.search(words, query.limit, after))
+            return self._page_response(listing, self._threads.search(terms, query.limit, after))
         if query.sort == "newest":
             after = self._cursors.decode(BY_AGE, query.cursor)
             return self._page_response(BY_AGE, self._threads.list_newest(query.limit, after))

@@ -1,18 +1,11 @@
 """Threads and the rules about them; the standard library only."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 MODERATOR = "moderator"
 FORMER_MEMBER = "former member"
 """Shown in place of an author whose account was erased, or is not known yet."""
-MAX_INDEXED_WORDS = 40
-"""Maximum number of distinct indexed words of a title, limited by one transaction."""
-
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,22 +47,6 @@ class Actor:
     id: str
     display_name: str
     role: str
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Return the distinct words of a text in their order, normalized for comparison.
-
-    One character can expand to many (NFKC), so a very long word is replaced by its hash.
-    """
-    found = dict.fromkeys(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
-    return tuple(
-        word if len(word) <= 64 else f"#{sha256(word.encode()).hexdigest()}" for word in found
-    )
-
-
-def title_words(title: str) -> frozenset[str]:
-    """Return the words by which a title is found."""
-    return frozenset(words(title)[:MAX_INDEXED_WORDS])
 
 
 def may_rename(actor_id: str, actor_role: str, thread: Thread) -> bool:

@@ -25,8 +25,8 @@ class Store(Protocol):
     def list_newest(self, limit: int, after: Key | None) -> Page[Thread]:
         """List threads, newest first; may lag behind."""
 
-    def search(self, words: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
-        """List threads with all these words in their titles, newest first; strongly consistent.
+    def search(self, terms: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
+        """List threads with all these terms in their titles, newest first; strongly consistent.
 
         A page may hold fewer than `limit` threads although more follow.
         """

@@ -12,6 +12,12 @@ ID = r"[0-9A-Za-z-]{1,64}"
 
 Title = Annotated[str, Field(max_length=120, pattern=r"\S"), SINGLE_LINE]
 
+SEARCH = (
+    "Up to 8 terms. A term of three or more letters finds the words of a title that begin with it,"
+    " a shorter one only itself. In scripts without spaces between words, such as Chinese, Japanese"
+    " and Thai, it is found anywhere. Case, width and accents are ignored."
+)
+
 
 class NewThread(RequestBody):
     """A thread to start."""
@@ -33,10 +39,10 @@ class ThreadPath(BaseModel):
 
 
 class ThreadsQuery(PageParameters):
-    """A page of threads, or of those with all the words of `q` in their titles, newest first."""
+    """A page of threads, or of those whose titles have all the terms of `q`, newest first."""
 
     sort: Literal["activity", "newest"] = Field(default_factory=lambda: "activity")
-    q: Annotated[str, Field(max_length=120)] = Field(default_factory=str)
+    q: Annotated[str, Field(max_length=120, description=SEARCH)] = Field(default_factory=str)
 
 
 class AuthorOut(BaseModel):

@@ -15,6 +15,7 @@ from chassis.idempotency.keys import (
     require_stored_response,
 )
 from chassis.pagination import Key, Page
+from chassis.words import terms
 from threads.model import (
     SessionClaims,
     Thread,
@@ -22,7 +23,6 @@ from threads.model import (
     may_lock,
     may_rename,
     must_be_sole_author,
-    words,
 )
 from threads.ports import ConcurrentModification, Posts, Store
 
@@ -89,7 +89,7 @@ class Threads:
         return self._store.list_newest(limit, after)
 
     def search(self, wanted: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
-        """List threads with all the wanted words in their titles, newest first."""
+        """List threads with all the wanted terms in their titles, newest first."""
         return self._store.search(wanted, limit, after) if wanted else Page([], None)
 
     def change(
@@ -156,13 +156,13 @@ def public_view(thread: Thread) -> dict[str, Any]:
     return view | {"author": author}
 
 
-def search_words(q: str) -> tuple[str, ...]:
-    """Return the words to search for.
+def search_terms(q: str) -> Sequence[str]:
+    """Return the terms to search for.
 
     Raises:
         Invalid: there are too many.
     """
-    wanted = words(q)
+    wanted = terms(q)
     if len(wanted) > MAX_SEARCH_WORDS:
         raise Invalid(FieldError("q", f"must have at most {MAX_SEARCH_WORDS} words"))
     return wanted

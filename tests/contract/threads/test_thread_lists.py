@@ -133,11 +133,11 @@ def test_deleted_thread_is_in_no_list(ada: Person, anyone: Client) -> None:
         assert thread["id"] not in _ids(items)
 
 
-def test_titles_are_searched_by_whole_words_newest_first(ada: Person, anyone: Client) -> None:
+def test_titles_are_searched_by_beginnings_newest_first(ada: Person, anyone: Client) -> None:
     word = anyone.transcript.mark
     first = open_thread(ada, f"Splitting {word}: the Strangler fig")
-    second = open_thread(ada, f"the fig and {word}")
-    open_thread(ada, f"{word}s are other words, and so are xx{word}")
+    second = open_thread(ada, f"the fig and {word}s")
+    open_thread(ada, f"xx{word} is another word")
 
     def found(q: str) -> list[str]:
         return _ids(anyone.get(THREADS, q=q).expect()["items"])
@@ -147,7 +147,10 @@ def test_titles_are_searched_by_whole_words_newest_first(ada: Person, anyone: Cl
     assert found(f"  {word}, fig!  ") == _ids([second, first])
     assert found(f"strangler {word}") == _ids([first])
     assert found(f"{word} {word} FIG strangler") == _ids([first])
-    assert found(f"strang {word}") == []
+    assert found(f"strang {word}") == _ids([first])
+    assert found(f"{word}s") == _ids([second])
+    assert found(f"{word} an") == []
+    assert found(f"rangler {word}") == []
     assert found(f"{word} nowhere") == []
 
 
@@ -159,8 +162,26 @@ def test_search_covers_other_scripts_and_normal_forms(ada: Person, anyone: Clien
         assert _ids(items) == [thread["id"]], query
 
 
+def test_search_finds_words_of_each_script(ada: Person, anyone: Client) -> None:
+    word = anyone.transcript.mark
+    for title, queries, others in (
+        ("如何设计分布式系统", ("分布式", "系统 设计", "何"), ("布分",)),
+        ("新しいスレッドを立てる猫", ("ｽﾚｯﾄﾞ", "猫", "立てる"), ("レス", "る")),
+        ("เรียนภาษาไทย", ("ภาษา", "ไทย"), ("จีน", "ย")),
+        ("Café İstanbul Ångström Straße", ("cafe", "istanb", "ANGS", "strass"), ("ca", "tan")),
+        ("مُحَمَّد हिन्दी Ёлка", ("محمد", "हिन्", "елка"), ("दी",)),
+        ("AI技術2026年 🎉", ("技術", "🎉 ai", "年 2026"), ("026年",)),
+    ):
+        thread = open_thread(ada, f"{title} {word}")
+        for query in queries:
+            items = anyone.get(THREADS, q=f"{word} {query}").expect()["items"]
+            assert _ids(items) == [thread["id"]], query
+        for query in others:
+            assert anyone.get(THREADS, q=f"{word} {query}").expect()["items"] == [], query
+
+
 def test_search_without_words_finds_nothing(anyone: Client) -> None:
-    for query in ("!", "…", "- -", "%22%22"):
+    for query in ("!", "…", "- -", "%22%22", "🎉👩🏽\u200d💻", "❤\ufe0f", "\u0301"):
         assert anyone.get(THREADS, q=query).expect() == {"items": [], "next": None}
 
 

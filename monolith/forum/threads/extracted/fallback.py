@@ -46,12 +46,12 @@ class RemoteThreadsWithFallback(RemoteThreads):
             self._on_stale()
             return page
 
-    def search(self, words: str, limit: int, cursor: str) -> Listing[Thread]:
-        """List the threads whose titles hold all words, newest first."""
+    def search(self, q: str, limit: int, cursor: str) -> Listing[Thread]:
+        """List the threads whose titles have all terms of `q`, newest first."""
         try:
-            return super().search(words, limit, cursor)
+            return super().search(q, limit, cursor)
         except CutoverInProgress:
             raise
         except Unavailable:
             self._on_stale()
-            return self._replica.search(words, limit, cursor)
+            return self._replica.search(q, limit, cursor)

@@ -42,9 +42,9 @@ class RemoteThreads:
         """List threads: by `activity`, or `newest` first."""
         return self._list({"sort": sort, "limit": limit}, cursor)
 
-    def search(self, words: str, limit: int, cursor: str) -> Listing[Thread]:
-        """List the threads whose titles hold all words, newest first."""
-        return self._list({"q": words, "limit": limit}, cursor)
+    def search(self, q: str, limit: int, cursor: str) -> Listing[Thread]:
+        """List the threads whose titles have all terms of `q`, newest first."""
+        return self._list({"q": q, "limit": limit}, cursor)
 
     def change(
         self, identity: Identity, thread_id: str, changes: dict[str, Any], expected: Precondition

@@ -31,9 +31,9 @@ class ThreadsRouter:
         """List threads: by `activity`, or `newest` first."""
         return self._route.call(lambda threads: threads.newest(sort, limit, cursor))
 
-    def search(self, words: str, limit: int, cursor: str) -> Listing[Thread]:
-        """List the threads whose titles hold all words, newest first."""
-        return self._route.call(lambda threads: threads.search(words, limit, cursor))
+    def search(self, q: str, limit: int, cursor: str) -> Listing[Thread]:
+        """List the threads whose titles have all terms of `q`, newest first."""
+        return self._route.call(lambda threads: threads.search(q, limit, cursor))
 
     def change(
         self, identity: Identity, thread_id: str, changes: dict[str, Any], expected: Precondition

@@ -1,4 +1,4 @@
-"""Comparison of the postings of titles' words, and of the lists' keys, with the threads."""
+"""Comparison of the postings of titles, and of the lists' keys, with the threads."""
 
 import json
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from chassis.dynamodb.database import Database, Item, list_shard
 from chassis.ownership.index_check import ATTEMPTS, apply_repair, differing_keys
 from chassis.ownership.records import Record, id_batches
 from threads.dynamodb import items, tables
-from threads.model import title_words
+from threads.dynamodb.postings import title_keys
 
 THREADS, WORDS = tables.THREADS.name, tables.WORDS.name
-_KEYS = ("list_shard", "activity_key")
+_LIST_KEYS = ("list_shard", "activity_key")
 
 
 class ThreadIndexCheck:
@@ -20,7 +20,7 @@ class ThreadIndexCheck:
         self._db = database
 
     def check_records(self, records: Sequence[Record], *, repair: bool) -> dict[str, str]:
-        """Find threads without a posting for a word of their title, or missing in a list."""
+        """Find threads without a posting for a key of their title, or missing in a list."""
         wrong = dict[str, str]()
         suspects = [record["id"] for record in records]
         for _ in range(ATTEMPTS):
@@ -31,7 +31,7 @@ class ThreadIndexCheck:
                 [
                     {"word": word, "thread_id": one}
                     for one, thread in threads.items()
-                    for word in _words(thread)
+                    for word in _keys(thread)
                 ]
             )
             again = self._db.get_by_partition(THREADS, "id", suspects)
@@ -40,7 +40,7 @@ class ThreadIndexCheck:
                 if again.get(one) != thread:
                     suspects.append(one)
                     continue
-                missing = sorted(word for word in _words(thread) if (word, one) not in postings)
+                missing = sorted(word for word in _keys(thread) if (word, one) not in postings)
                 if problem := self._check(thread, missing, repair=repair):
                     wrong[one] = problem
         return wrong
@@ -48,7 +48,7 @@ class ThreadIndexCheck:
     def check_entries(
         self, after: str, limit: int, *, repair: bool
     ) -> tuple[dict[str, str], str | None]:
-        """Find postings for words that their thread's title does not have."""
+        """Find postings for keys that their thread's title does not have."""
         found, last = self._db.scan(WORDS, json.loads(after) if after else None, limit=limit)
         suspects = [(one["word"], one["thread_id"]) for one in self._stray(found)]
         # The title may have changed since the postings were read.
@@ -88,7 +88,7 @@ class ThreadIndexCheck:
             at = thread["last_activity_at"]
             wanted["list_shard"] = list_shard(thread["id"], tables.SHARDS)
             wanted["activity_key"] = tables.activity_key(at, thread["id"])
-        have = {name: thread[name] for name in _KEYS if name in thread}
+        have = {name: thread[name] for name in _LIST_KEYS if name in thread}
         if fields := differing_keys(have, wanted):
             problems.append(f"index key differs: {', '.join(fields)}")
             if repair and wanted:
@@ -116,19 +116,19 @@ class ThreadIndexCheck:
         return {(item["word"], item["thread_id"]) for item in found if item}
 
     def _stray(self, postings: Sequence[Item]) -> list[Item]:
-        """Return the postings whose thread lacks the word, with the thread's version."""
+        """Return the postings whose thread lacks the key, with the thread's version."""
         threads = dict[str, Item]()
         for ids in id_batches(list({one["thread_id"]: None for one in postings})):
             threads |= self._db.get_by_partition(THREADS, "id", ids)
         return [
             one | {"known": threads.get(one["thread_id"], {}).get("version", 0)}
             for one in postings
-            if one["word"] not in _words(threads.get(one["thread_id"]))
+            if one["word"] not in _keys(threads.get(one["thread_id"]))
         ]
 
 
-def _words(thread: Item | None) -> frozenset[str]:
-    """Return the words by which a thread should be found."""
+def _keys(thread: Item | None) -> frozenset[str]:
+    """Return the keys by which a thread should be found."""
     return (
-        frozenset() if thread is None or items.is_deleted(thread) else title_words(thread["title"])
+        frozenset() if thread is None or items.is_deleted(thread) else title_keys(thread["title"])
     )

@@ -20,10 +20,10 @@ from chassis.ownership.records import (
     write_in_batches,
 )
 from threads.dynamodb import items, tables
+from threads.dynamodb.postings import Postings, title_keys
 from threads.dynamodb.user_replica import UserReplica
-from threads.model import title_words
 
-THREADS, WORDS = tables.THREADS.name, tables.WORDS.name
+THREADS = tables.THREADS.name
 NEW = "attribute_not_exists(id)"
 
 
@@ -33,6 +33,7 @@ class ThreadRecords:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._db = database
         self._clock = clock
+        self._postings = Postings(database)
         users = UserReplica(database)
         self._responses = IdempotencyRecords(
             database, tables.IDEMPOTENCY, lambda record: users.require_present(scope_owner(record))
@@ -53,10 +54,14 @@ class ThreadRecords:
         for first in range(0, len(records), 100):
             portion = records[first : first + 100]
             known = self._db.get_by_partition(THREADS, "id", [record["id"] for record in portion])
-            write_in_batches(
-                self._db,
-                [(self._put(one, known.get(one["id"]), force), item_size(one)) for one in portion],
-            )
+            rests = dict[str, frozenset[str]]()
+            changes = list[tuple[list[Action], int]]()
+            for one in portion:
+                actions, rests[one["id"]] = self._put(one, known.get(one["id"]), force)
+                changes.append((actions, item_size(one)))
+            write_in_batches(self._db, changes)
+            for thread_id, rest in rests.items():
+                self._postings.remove_rest(thread_id, rest)
 
     def raise_version(self, record: Record, version: int) -> bool:
         """Raise the version of a thread, unless it changed since it was read."""
@@ -71,9 +76,12 @@ class ThreadRecords:
         """Store responses to idempotency keys."""
         self._responses.write(records)
 
-    def _put(self, record: Record, known: Item | None, force: bool) -> list[Action]:
+    def _put(
+        self, record: Record, known: Item | None, force: bool
+    ) -> tuple[list[Action], frozenset[str]]:
+        """Build the actions that store a thread; also return the keys that are left to remove."""
         key, version = {"id": record["id"]}, record["version"]
-        old = title_words(known["title"]) if known and "title" in known else frozenset[str]()
+        old = title_keys(known["title"]) if known and "title" in known else frozenset[str]()
         values: dict[str, Any] = {}
         condition = NEW if known is None else NEWER
         if force:
@@ -88,12 +96,10 @@ class ThreadRecords:
         elif known is None or items.is_deleted(known):
             item = items.from_record(record, self._clock())
             head = self._db.put(THREADS, item, condition, **values)
-            new = title_words(record["title"])
+            new = title_keys(record["title"])
         else:
             # The counters stay.
             head = self._db.update_fields(THREADS, key, items.state_of(record), condition, **values)
-            new = title_words(record["title"])
-        posting = {"thread_id": record["id"]}
-        added = [self._db.put(WORDS, {"word": word} | posting) for word in new - old]
-        removed = [self._db.delete(WORDS, {"word": word} | posting) for word in old - new]
-        return [head, *added, *removed]
+            new = title_keys(record["title"])
+        postings, rest = self._postings.change(record["id"], old, new)
+        return [head, *postings], rest

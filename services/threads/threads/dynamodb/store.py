@@ -5,6 +5,7 @@ elsewhere (`threads.dynamodb.post_counter`), so neither write overwrites the oth
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -12,22 +13,24 @@ from cachetools import LRUCache
 
 from chassis.auth.tokens import Identity
 from chassis.dynamodb.database import Action, Database, Item, TransactionCanceled
+from chassis.errors import Unavailable
 from chassis.idempotency.keys import DuplicateIdempotencyKey, IdempotencyKey
 from chassis.idempotency.store import IdempotencyStore
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.pagination import Key, Page
+from chassis.words import finds
 from threads import events
 from threads.dynamodb import items, tables
+from threads.dynamodb.postings import Postings, lookup_keys, title_keys
 from threads.dynamodb.user_replica import NAME, UserReplica
-from threads.model import FORMER_MEMBER, Actor, SessionClaims, Thread, title_words
+from threads.model import FORMER_MEMBER, Actor, SessionClaims, Thread
 from threads.ports import ConcurrentModification
 
 THREADS = tables.THREADS.name
-WORDS = tables.WORDS.name
 UNCHANGED = "version = :expected"
 
 SEARCH_ROUNDS = 3
-"""Rounds of reads per search page; with 8 words these are 10 queries and 4 batches."""
+"""Rounds of reads per search page; with 8 keys these are 10 queries and 4 batches."""
 
 BATCH = 100  # DynamoDB's maximum of items per batch read
 
@@ -45,6 +48,7 @@ class DynamoStore:
         self._outbox = outbox
         self._responses = responses
         self._users = UserReplica(database)
+        self._postings = Postings(database)
         # A thread never changes its author, so no entry becomes stale.
         self._author_ids: LRUCache[str, str] = LRUCache(MAX_CACHED_AUTHORS)
         self._author_ids_lock = Lock()
@@ -77,30 +81,31 @@ class DynamoStore:
         """List threads, newest first, in a query per shard and one batch; may lag behind."""
         return self._list("by-age", "id", limit, after)
 
-    def search(self, words: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
-        """List threads with all these words in their titles, newest first; strongly consistent.
+    def search(self, terms: Sequence[str], limit: int, after: Key | None) -> Page[Thread]:
+        """List threads whose titles have all these terms, newest first; strongly consistent.
 
-        Reads a page of postings for each word, then only those of the rarest word, and compares
-        the titles if the postings don't decide. So a page costs a bounded number of calls, however
-        many threads share the words; the next page continues where the calls end.
+        Reads a page of postings for each key of the terms, then only those of the rarest key, and
+        compares the titles. So a page costs a bounded number of calls, however many threads share
+        the keys; the next page continues where the calls end.
         """
-        wanted = frozenset(words)
-        size = BATCH if len(wanted) > 1 else min(limit + 1, BATCH)
+        keys = lookup_keys(terms)
+        size = BATCH if len(keys) > 1 else min(limit + 1, BATCH)
         before = after[0] if after else None
-        pages = {word: self._postings(word, before, size) for word in wanted}
-        rarest = min(wanted, key=lambda word: (_reach(pages[word], size), len(pages[word])))
+        pages = {key: self._postings.read(key, before, size) for key in keys}
+        rarest = min(keys, key=lambda key: (_reach(pages[key], size), len(pages[key])))
         found: list[Item] = []
         for rounds_left in reversed(range(SEARCH_ROUNDS)):
             page = pages[rarest]
-            found += self._with_words(
-                wanted, [one for one in page if _may_be_in_all(one, pages.values(), size)]
+            found += self._with_terms(
+                terms, [one for one in page if _may_be_in_all(one, pages.values(), size)]
             )
             if len(found) > limit:
                 return Page(self._with_author_names(found[:limit]), (found[limit - 1]["id"],))
             if len(page) < size:
                 return Page(self._with_author_names(found), None)
             if rounds_left:
-                pages[rarest] = self._postings(rarest, page[-1], size)
+                size = BATCH
+                pages[rarest] = self._postings.read(rarest, page[-1], size)
         return Page(self._with_author_names(found), (page[-1],))
 
     def authorize(self, identity: Identity[SessionClaims]) -> Actor:
@@ -115,7 +120,7 @@ class DynamoStore:
             self._outbox.record(
                 events.CREATED, thread.id, thread.version, events.event_data(thread)
             ),
-            *self._add_postings(thread, title_words(thread.title)),
+            *self._postings.add(thread.id, title_keys(thread.title)),
         ]
         if key:
             actions.append(self._responses.store_response(key, response))
@@ -125,8 +130,13 @@ class DynamoStore:
             raise DuplicateIdempotencyKey from canceled
 
     def replace(self, thread: Thread, old: Thread) -> None:
-        """Replace a thread's state and the postings of its title in one transaction."""
-        words, old_words = title_words(thread.title), title_words(old.title)
+        """Replace a thread's state and the postings of its title in one transaction.
+
+        If both titles are long, some postings of the old one are removed after it.
+        """
+        postings, rest = self._postings.change(
+            thread.id, title_keys(old.title), title_keys(thread.title)
+        )
         self._apply(
             self._db.replace_item(
                 THREADS,
@@ -139,9 +149,11 @@ class DynamoStore:
             self._outbox.record(
                 events.UPDATED, thread.id, thread.version, events.event_data(thread)
             ),
-            *self._add_postings(thread, words - old_words),
-            *self._remove_postings(thread, old_words - words),
+            *postings,
         )
+        # The title decides what is found, so after an outage the rest only takes space.
+        with suppress(Unavailable):
+            self._postings.remove_rest(thread.id, rest)
 
     def delete(self, thread: Thread) -> None:
         """Replace a thread by a tombstone and remove its postings, in one transaction.
@@ -155,7 +167,7 @@ class DynamoStore:
             self._outbox.record(
                 events.DELETED, thread.id, version, events.deleted_event_data(thread)
             ),
-            *self._remove_postings(thread, title_words(thread.title)),
+            *self._postings.remove(thread.id, title_keys(thread.title)),
         )
 
     def find_response(self, key: IdempotencyKey | None) -> dict[str, Any] | None:
@@ -174,13 +186,13 @@ class DynamoStore:
         threads = self._with_author_names(found[:limit])
         return Page(threads, (found[limit - 1][sort],) if len(found) > limit else None)
 
-    def _with_words(self, wanted: frozenset[str], thread_ids: Sequence[str]) -> list[Item]:
-        """Read up to 100 threads; return those that have these words in their current titles."""
+    def _with_terms(self, terms: Sequence[str], thread_ids: Sequence[str]) -> list[Item]:
+        """Read up to 100 threads; return those that have these terms in their current titles."""
         found = self._db.get_by_partition(THREADS, "id", thread_ids)
         live = [
             found[one] for one in thread_ids if one in found if not items.is_deleted(found[one])
         ]
-        return [item for item in live if wanted <= title_words(item["title"])]
+        return [item for item in live if finds(terms, item["title"])]
 
     def _with_author_names(self, found: Sequence[Item]) -> list[Thread]:
         """Return threads with their authors' current names, in one call."""
@@ -188,21 +200,6 @@ class DynamoStore:
         return [
             items.to_thread(item, names.get(item["author_id"], FORMER_MEMBER)) for item in found
         ]
-
-    def _postings(self, word: str, before: str | None, size: int) -> list[str]:
-        """Read the ids of a page of threads with a word in their titles, newest first."""
-        condition, values = "word = :word", {"word": word}
-        if before is not None:
-            condition += " AND thread_id < :before"
-            values["before"] = before
-        found = self._db.query(WORDS, condition, limit=size, ascending=False, **values)
-        return [item["thread_id"] for item in found]
-
-    def _add_postings(self, thread: Thread, words: Iterable[str]) -> list[Action]:
-        return [self._db.put(WORDS, {"word": word, "thread_id": thread.id}) for word in words]
-
-    def _remove_postings(self, thread: Thread, words: Iterable[str]) -> list[Action]:
-        return [self._db.delete(WORDS, {"word": word, "thread_id": thread.id}) for word in words]
 
     def _apply(self, *actions: Action) -> None:
         try:

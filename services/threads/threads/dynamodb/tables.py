@@ -8,8 +8,8 @@ transaction costs two):
   `by-activity` and `by-age` spread the two global lists over `SHARDS` partitions and may lag
   behind: up to 4,000 new or changed threads a second. A deleted thread keeps its item, without
   the keys of the indexes.
-- `threads-words`: a partition per word of titles, with a posting for each thread that has it:
-  up to 500 threads a second whose titles share a word. Reads are strongly consistent.
+- `threads-words`: a partition per key of titles (`chassis.words`), with a posting for each thread
+  that has it: up to 500 threads a second whose titles share a key. Reads are strongly consistent.
 - `threads-posts`: the tally, a partition per thread with an item per post (200 bytes: the counted
   version, and whether it was deleted), so that each post counts once in any order of events. Only
   the worker reads it.
