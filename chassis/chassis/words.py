@@ -74,8 +74,6 @@ def beginnings(text: str) -> list[str]:
                 break
             kept.append(at)
         found |= dict.fromkeys(word[at:end][:MAX_LENGTH] for at in kept)
-        if room < 0:
-            break
     return list(found)
 
 
