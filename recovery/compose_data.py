@@ -25,6 +25,8 @@ STAGE_FILE = "stage.json"
 TOOLS = "mover"
 """The service whose container runs commands like this one."""
 _SIGNED_IN = 'export PGPASSWORD="$(cat /secrets/database_password)"'
+# With the image of the running forum: `run` alone would build it from the code of this folder.
+_ALONE = ("--rm", "--no-TTY", "--no-deps", "--pull", "never")
 _DUMP = f'{_SIGNED_IN}; exec pg_dump -U forum -Fc "$0"'
 # The database is replaced once the backup has been read without an error.
 _RESTORE = f"""set -e; {_SIGNED_IN}
@@ -86,7 +88,7 @@ class ComposeData:
             archive.seek(0)
             self._in_tool("setup", "sh", "-c", _REPLACE_KEYS, self._keys, source=archive)
         # It distributes the keys.
-        self.project.execute("run", "--rm", "--no-TTY", "--no-deps", "setup")
+        self.project.execute("run", *_ALONE, "setup")
         if after.services:
             self.project.up_and_wait([DATASTORE])
         self._recover("raise-versions")
@@ -173,7 +175,7 @@ class ComposeData:
         target: IO[bytes] | None = None,
     ) -> None:
         """Run a command in a new container of a service, with its volumes."""
-        alone = ("--rm", "--no-TTY", "--no-deps", *options)
+        alone = (*_ALONE, *options)
         self.project.execute("run", *alone, service, *command, source=source, target=target)
 
     def _recover(self, *arguments: str) -> None:

@@ -52,7 +52,7 @@ class ComposeProject:
     def up(self, names: Sequence[str]) -> None:
         """Start containers that do not run, without touching others; raise DeploymentError."""
         self._build_what_is_missing(names)
-        self._run("up", "--detach", "--no-deps", "--no-recreate", *names)
+        self._run("up", "--detach", "--no-deps", "--no-recreate", "--no-build", *names)
 
     def down(self, names: Sequence[str]) -> None:
         """Stop and remove containers; raise DeploymentError."""
@@ -77,7 +77,7 @@ class ComposeProject:
             DeploymentError: one is not healthy.
         """
         self._build_what_is_missing(names)
-        started = ("up", "--detach", "--no-recreate", "--wait", *names)
+        started = ("up", "--detach", "--no-recreate", "--no-build", "--wait", *names)
         self._run(*started, profiles=",".join(services))
 
     def execute(
@@ -102,16 +102,21 @@ class ComposeProject:
             raise DeploymentError(msg)
 
     def _build_what_is_missing(self, names: Sequence[str]) -> None:
+        """Build only images that are missing, unlike `up`: a move does not change code."""
         services = json.loads(self._run("config", "--format", "json"))["services"]
-        missing = [
-            name
-            for name in names
-            if not _engine_output("image", "inspect", services[name]["image"])
+        missing = {
+            image
+            for image in {services[name]["image"] for name in names}
+            if not _engine_output("image", "inspect", image)
+        }
+        # One service builds an image that several have.
+        builders = [
+            name for name, each in services.items() if "build" in each and each["image"] in missing
         ]
-        if missing:
-            sys.stdout.write(f"Building missing images: {', '.join(missing)} ...\n")
+        if builders:
+            sys.stdout.write(f"Building missing images: {', '.join(builders)} ...\n")
             sys.stdout.flush()
-            self._run("build", "--quiet", *missing)
+            self._run("build", "--quiet", *builders)
 
     def _run(self, *arguments: str, profiles: str = _PROFILES) -> str:
         done = subprocess.run(

@@ -1,12 +1,15 @@
 """The images of the templates, built locally under their names on AWS."""
 
 import json
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from infra.local_cloud.target import EMULATOR_IMAGE, EngineError, docker, registry
 from infra.ministack import ACCOUNT, REGION
+from infra.runner.config import ROOT
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,12 @@ class Asset:
 
     def build(self) -> None:
         """Build the image; raise EngineError if it can't be built."""
-        file = str(self.directory / self.dockerfile)
-        arguments = [f"--build-arg={name}={value}" for name, value in self.build_arguments.items()]
-        options = ("--quiet", "--tag", self.name, "--file", file, *arguments)
-        docker("build", *options, str(self.directory))
+        _build(
+            self.name,
+            context=str(self.directory),
+            dockerfile=self.dockerfile,
+            args=dict(self.build_arguments),
+        )
 
 
 def assets(assembly: Path, stacks: Iterable[str]) -> Iterator[Asset]:
@@ -47,8 +52,7 @@ def assets(assembly: Path, stacks: Iterable[str]) -> Iterator[Asset]:
 
 def build_emulator() -> None:
     """Build the emulator's own image."""
-    file = ("--file", "infra/Dockerfile", "--target", "emulator")
-    docker("build", "--quiet", "--tag", EMULATOR_IMAGE, *file, ".")
+    _build(EMULATOR_IMAGE, context=str(ROOT), dockerfile="infra/Dockerfile", target="emulator")
 
 
 def exists(image: str) -> bool:
@@ -58,6 +62,16 @@ def exists(image: str) -> bool:
     except EngineError:
         return False
     return True
+
+
+def _build(image: str, **build: Any) -> None:
+    """Build an image by Compose, which brings BuildKit; `docker build` needs a plugin for it."""
+    described = {"services": {"image": {"image": image, "build": build}}}
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        # Compose replaces variables.
+        file.write(json.dumps(described).replace("$", "$$"))
+        file.flush()
+        docker("compose", "--project-name", "images", "--file", file.name, "build", "--quiet")
 
 
 def _filled(text: str) -> str:
