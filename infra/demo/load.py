@@ -73,13 +73,17 @@ class Client:
             raise DemoError(f"{what} did not return a JSON object. Is {self._url} a forum?")
         return found
 
+    def authorize(self, token: str) -> None:
+        """Send a session's token with the following requests."""
+        self._headers["Authorization"] = f"Bearer {token}"
+
     def register_and_sign_in(self, person: Person) -> None:
         """Register the person, or sign in if registered already, and set the profile."""
         credentials = {"username": person.username, "password": PASSWORD}
         user = credentials | {"display_name": person.display_name}
         self.send("POST", "/api/users", user, 201, 409)
         session = self.send("POST", "/api/users/sessions", credentials, 201)
-        self._headers["Authorization"] = f"Bearer {session['token']}"
+        self.authorize(session["token"])
         self.send("PATCH", f"/api/users/{session['user']['id']}", {"bio": person.bio}, 200)
 
 

@@ -44,6 +44,8 @@ def main() -> int:
         compile_lock(image, _groups(image), bounded=True)
     for name, folders in COMPONENTS.items():
         compile_lock(name, _components(*folders), bounded=True)
+    everything = [*_components(*EVERYTHING), *_groups("compose-dev")]
+    compile_lock("compose-dev", everything, bounded=True)
     tools = [*_components(*COMPONENTS["monolith"]), *_groups("tools")]
     compile_lock("tools", tools, bounded=True)
     lock_judges()

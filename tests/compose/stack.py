@@ -44,7 +44,7 @@ class Composed:
         ports = {part: free_port() for part in PORTS}
         self.config = RunConfig(extracted, ports, directory, demo=False, restart=restart)
         self.project = f"forum-test-{secrets.token_hex(4)}"
-        self._files = files
+        self.files = files
         self.environment = {
             **os.environ,
             "EXTRACTED": stages.as_setting(extracted),
@@ -68,7 +68,7 @@ class Composed:
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run `docker compose` for this project; return its output."""
         done = engine.run(
-            "compose", "-p", self.project, *self._files, *arguments, environment=self.environment
+            "compose", "-p", self.project, *self.files, *arguments, environment=self.environment
         )
         assert done.returncode == 0 or not check, f"{arguments}:\n{done.stdout}{done.stderr}"
         return done.stdout

@@ -15,7 +15,7 @@ from infra import stages
 from infra.runner.config import ROOT
 from tests.compose import engine
 
-ONCE = {"setup", "migrate", "provision", "demo"}
+ONCE = {"setup", "migrate", "provision", "demo", "load", "mover"}
 ALWAYS = {"gateway", "monolith", "postgres", "setup", "migrate", "demo", "ready"}
 SPLIT = {"monolith-worker", "dynamodb", "bus", "bus-recovery", "provision"}
 DOCKERFILES = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("*/**/Dockerfile"))
@@ -90,9 +90,11 @@ def test_missing_env_file_is_named() -> None:
     assert "EXTRACTED is missing a value: is the file .env missing from this folder?" in done.stderr
 
 
-@pytest.mark.parametrize("name", sorted(read(None)["services"].keys() - {"ready"}))
+@pytest.mark.parametrize(
+    "name", sorted(read(None, "--profile", "*")["services"].keys() - {"ready"})
+)
 def test_container_has_minimal_rights(name: str) -> None:
-    service = read(None)["services"][name]
+    service = read(None, "--profile", "*")["services"][name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -107,10 +109,14 @@ def test_container_has_minimal_rights(name: str) -> None:
 
 
 def test_gateway_shares_no_network_with_a_datastore() -> None:
-    networks = {name: one["networks"].keys() for name, one in read(None)["services"].items()}
+    services = read(None, "--profile", "*")["services"]
+    networks = {name: one["networks"].keys() for name, one in services.items()}
     assert networks["gateway"] == {"front"}
-    for name in ("postgres", "dynamodb", "bus"):
-        assert networks[name] == {"back"}
+    assert networks["bus"] == {"back"}
+    for name in ("postgres", "dynamodb"):
+        assert networks[name] == {"back", "inspect"}
+    inspect = {name for name, joined in networks.items() if "inspect" in joined}
+    assert inspect == {"postgres", "dynamodb", "adminer", "dynamodb-admin"}
 
 
 def test_only_the_gateway_is_published_and_only_on_loopback() -> None:

@@ -16,6 +16,7 @@ PROGRAMS = {
     "gateway": ("infra.compose.gateway",),
     "dynamodb": ("infra.compose.dynamodb", "infra.compose.data_file"),
     "bus": ("chassis.healthcheck",),
+    "load": ("bench.demo_load",),
     "emulator": ("infra.local_cloud.ministack_patches", "chassis.healthcheck"),
     "tools": (
         *("infra.compose.bus_recovery", "infra.compose.demo", "infra.compose.provision"),

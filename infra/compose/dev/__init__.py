@@ -1,0 +1,1 @@
+"""Settings for development in containers (compose.dev.yaml)."""
