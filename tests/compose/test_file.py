@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from extraction.deployment import compose_override
 from infra import stages
@@ -117,6 +118,60 @@ def test_gateway_shares_no_network_with_a_datastore() -> None:
         assert networks[name] == {"back", "inspect"}
     inspect = {name for name, joined in networks.items() if "inspect" in joined}
     assert inspect == {"postgres", "dynamodb", "adminer", "dynamodb-admin"}
+
+
+def test_every_network_and_volume_is_used() -> None:
+    configured = read(None, "--profile", "*")
+    services = configured["services"].values()
+    assert configured["networks"].keys() == {"front", "back", "inspect"}
+    assert configured["networks"].keys() == {name for one in services for name in one["networks"]}
+    assert configured["volumes"].keys() == {
+        volume["source"] for one in services for volume in one.get("volumes", ())
+    }
+
+
+def test_only_programs_that_use_aws_get_its_settings() -> None:
+    without = {"gateway", "setup", "demo", "postgres", "dynamodb", "bus", "ready"}
+    without |= {"load", "adminer"}
+    services = read(None, "--profile", "*")["services"]
+    for name, one in services.items():
+        has = any(variable.startswith("AWS_") for variable in one.get("environment", ()))
+        assert has == (name not in without), name
+
+
+def fields(node: yaml.Node) -> dict[str, yaml.Node]:
+    """Return what a mapping itself says, without what it merges; the latter under `<<`."""
+    assert isinstance(node, yaml.MappingNode)
+    return {key.value: value for key, value in node.value}
+
+
+def merged(node: yaml.Node) -> list[yaml.Node]:
+    """Return the mappings that a mapping merges."""
+    found = fields(node).get("<<")
+    return found.value if isinstance(found, yaml.SequenceNode) else [found] if found else []
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.dev.yaml"])
+def test_services_merge_no_other_service(file: str) -> None:
+    composed = yaml.compose((ROOT / file).read_text(encoding="utf-8"), yaml.BaseLoader)
+    top = fields(composed)
+    shared = {name: node for name, node in top.items() if name.startswith("x-")}
+    for name, node in shared.items():
+        assert not isinstance(node, yaml.MappingNode) or not merged(node), f"{name} is nested"
+    container = shared.get("x-container", shared.get("x-dev"))
+    for name, node in fields(top["services"]).items():
+        assert all(each is container for each in merged(node)), name
+        for key, value in fields(node).items():
+            if isinstance(value, yaml.MappingNode):
+                assert all(each in shared.values() for each in merged(value)), f"{name}.{key}"
+
+
+def test_every_service_says_what_it_runs() -> None:
+    composed = yaml.compose((ROOT / "compose.yaml").read_text(encoding="utf-8"), yaml.BaseLoader)
+    for name, node in fields(fields(composed)["services"]).items():
+        said = fields(node).keys()
+        assert said >= {"image", "networks"}, name
+        assert said & {"command", "entrypoint"} or name == "ready", name
 
 
 def test_only_the_gateway_is_published_and_only_on_loopback() -> None:
