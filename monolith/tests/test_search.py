@@ -1,20 +1,24 @@
 """The search in titles: in both kinds of database, and equal to that of the service."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, event, insert, select, text
+from sqlalchemy.orm import Session
 
 from chassis import words
 from chassis.clock import utc_now, uuid7
 from forum.commands.migrate import MIGRATIONS, upgrade
 from forum.database import make_engine
 from forum.threads.models import ThreadRow, ThreadWord
+from forum.threads.persistence import index_title, lock_thread
 from forum.users.models import UserRow
 from tests.support.people import SECRET_KEY
 from tests.support.service import walk
+from tests.support.waits import wait_until
 from threads.bootstrap import ThreadsService
 from threads.dynamodb.tables import TABLES
 from threads.settings import ThreadsSettings
@@ -169,3 +173,35 @@ def test_upgrade_finds_existing_titles_by_the_new_rules(url):
         found = {(row.thread_id, row.word) for row in connection.execute(select(ThreadWord))}
     engine.dispose()
     assert found == {(row["id"], one) for row in rows for one in words.beginnings(row["title"])}
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_upgrade_and_a_rename_at_the_same_time_both_succeed(url):
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["url"] = url
+    command.downgrade(config, "0004")
+    engine = make_engine(url)
+    author, thread, now = uuid7(), uuid7(), utc_now()
+    person = {"id": author, "username": "ada", "display_name": "Ada", "bio": "", "created_at": now}
+    row = {"id": thread, "title": "Old", "author_id": author, "created_at": now}
+    with engine.begin() as connection:
+        connection.execute(insert(UserRow).values(person))
+        connection.execute(insert(ThreadRow).values(row | {"last_activity_at": now}))
+    waiting = text(
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    autonomous = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with ThreadPoolExecutor(1) as pool, autonomous.connect() as observer:
+        # The order of each change of a title: first the thread's row, then its entries.
+        with Session(engine) as session, session.begin():
+            row = lock_thread(session, thread)
+            upgrading = pool.submit(upgrade, url)
+            wait_until(lambda: observer.execute(waiting).first())
+            row.title = "New"
+            index_title(session, thread, row.title)
+        upgrading.result(60)
+        found = observer.scalars(select(ThreadWord.word)).all()
+    engine.dispose()
+    assert found == ["new"]
