@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from infra import stages
 from infra.local_cloud.target import EMULATOR, LABEL, DeploymentTarget, EngineError, docker
 
@@ -24,6 +26,13 @@ def running_deployments() -> list[DeploymentTarget]:
 def describe(place: DeploymentTarget) -> Iterator[str]:
     """Yield the lines that describe a deployment."""
     yield f"{place.project} (make deploy-local) at {place.address}"
+    try:
+        yield from _describe_services(place)
+    except (BotoCoreError, ClientError):
+        yield "the emulator is unreachable"
+
+
+def _describe_services(place: DeploymentTarget) -> Iterator[str]:
     ecs = place.client("ecs")
     for cluster in ecs.list_clusters()["clusterArns"]:
         arns = ecs.list_services(cluster=cluster)["serviceArns"]
