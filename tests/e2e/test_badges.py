@@ -9,6 +9,7 @@ from infra import stages
 from tests.e2e.conftest import WITHOUT_LIMITS
 from tests.e2e.support.content import Content, fill
 from tests.e2e.support.visitor import PASSWORD
+from tests.e2e.support.window import sign_in
 from tests.support.harness import Stack
 
 # As long as a revision of git in a deployment.
@@ -45,11 +46,7 @@ def test_badges_are_whole_at_any_width(
     viewport = {"width": width, "height": 4000}
     with browser.new_context(base_url=stack.base_url, viewport=viewport) as context:
         page = context.new_page()
-        page.goto("/sign-in")
-        page.get_by_label("Username").fill(content.moderator)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/")
+        sign_in(page, content.moderator, PASSWORD)
         for path, domains in (
             ("/me", ["users"]),
             ("/", ["threads"]),
