@@ -17,7 +17,7 @@ $(foreach pair,$(RENAMED),$(if $(filter-out undefined,$(origin $(call former,$(p
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants judge bench audit check fmt lock clean
+.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants validate bench audit check fmt lock clean
 # Python's own variables may put other code in front of the forum's (PYTHONPATH), hide it
 # (PYTHONSAFEPATH), or change how it runs.
 PYTHON_KEPT := PYTHON PYTHON_KEPT PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED
@@ -173,10 +173,10 @@ test-mutants: $(VENV)/mutants.stamp ## change code in small ways; tests must not
 	@$(BIN)/python -m infra.dynoxide
 	@$(BIN)/python -m infra.tools.mutants $(ARGS)
 
-judge: $(VENV)/dev.stamp $(VENV)/cdk.stamp ## let outside tools judge the API documents and pages (Lighthouse and others, from npm)
+validate: $(VENV)/dev.stamp $(VENV)/cdk.stamp ## validate the API documents and pages by tools from npm, such as Lighthouse
 	@$(BIN)/python -m infra.setup.prerequisites
-	@$(BIN)/python -m infra.setup.judges
-	$(BIN)/python -m pytest tests/judges $(ARGS)
+	@$(BIN)/python -m infra.setup.validators
+	$(BIN)/python -m pytest tests/validators $(ARGS)
 
 audit: $(VENV)/dev.stamp ## check pinned dependencies for known vulnerabilities
 	@$(BIN)/python -m infra.tools.audit
@@ -208,7 +208,7 @@ define set_up
 @$(PYTHON) -m infra.setup $(1) --venv $(VENV) $(if $(filter $(NEED_DYNOXIDE),$(MAKECMDGOALS)),--services)
 @touch $@
 endef
-NEED_DYNOXIDE := run restore test test-faults test-extract judge bench
+NEED_DYNOXIDE := run restore test test-faults test-extract validate bench
 
 PROJECTS := $(EDITABLE:%=%/pyproject.toml)
 

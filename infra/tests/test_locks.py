@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.setup.judges import LOCKED
+from infra.setup.validators import LOCKED
 from infra.tools.lock import COMPONENTS, EVERYTHING, FOLDER, ROOT
 
 LOCKS = sorted(FOLDER.glob("*.txt"), key=lambda file: file.name)
@@ -77,7 +77,7 @@ def test_locks_agree_on_every_version() -> None:
             assert all(everything.get(name) == pinned[name] for name in names)
 
 
-def test_judges_are_pinned_with_hashes_and_without_addresses() -> None:
+def test_validators_are_pinned_with_hashes_and_without_addresses() -> None:
     declared = json.loads((LOCKED / "package.json").read_text())["dependencies"]
     locked = json.loads((LOCKED / "package-lock.json").read_text())["packages"]
     root = locked.pop("")

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra.setup.judges import LOCKED
 from infra.setup.npm import npm_command
+from infra.setup.validators import LOCKED
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "requirements"
@@ -48,12 +48,12 @@ def main() -> int:
     compile_lock("compose-dev", everything, bounded=True)
     tools = [*_components(*COMPONENTS["monolith"]), *_groups("tools")]
     compile_lock("tools", tools, bounded=True)
-    lock_judges()
+    lock_validators()
     return 0
 
 
-def lock_judges() -> None:
-    """Pin the judges' packages of npm, whose own versions are exact in `package.json`."""
+def lock_validators() -> None:
+    """Pin the validators' packages of npm, whose own versions are exact in `package.json`."""
     options = ("--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved")
     command = [*npm_command(), "install", *options, "--no-audit", "--no-fund", "--silent"]
     subprocess.run(command, check=True, cwd=LOCKED)  # noqa: S603

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.setup import judges, npm
+from infra.setup import npm, validators
 from infra.setup.npm import NpmError
 
 MEMBER = "package/program"
@@ -70,7 +70,7 @@ def locked(folder: Path) -> Path:
 def test_locked_packages_run_no_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = 'mkdir node_modules; echo "$@" > node_modules/asked; ls >> node_modules/asked'
     fake_npm(tmp_path, script, monkeypatch)
-    made = tmp_path / "judges" / "made"
+    made = tmp_path / "validators" / "made"
     npm.install_locked(locked(tmp_path), made)
     asked, *listed = (made / "node_modules" / "asked").read_text().splitlines()
     assert asked.split()[:2] == ["ci", "--ignore-scripts"]
@@ -83,18 +83,18 @@ def test_failed_installation_leaves_nothing(
 ) -> None:
     fake_npm(tmp_path, "mkdir node_modules; echo 'no network' >&2; exit 1", monkeypatch)
     with pytest.raises(NpmError, match=r"could not install project:\nno network"):
-        npm.install_locked(locked(tmp_path), tmp_path / "judges" / "made")
-    assert not list((tmp_path / "judges").iterdir())
+        npm.install_locked(locked(tmp_path), tmp_path / "validators" / "made")
+    assert not list((tmp_path / "validators").iterdir())
 
 
-def test_judges_are_installed_once_per_lock_file(
+def test_validators_are_installed_once_per_lock_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_npm(tmp_path, f"mkdir node_modules; echo x >> {tmp_path}/runs", monkeypatch)
-    monkeypatch.setattr(judges, "FOLDER", tmp_path / "judges")
-    monkeypatch.setattr(judges, "LOCKED", project := locked(tmp_path))
-    first = judges.ensure_installed()
-    assert judges.ensure_installed() == first
+    monkeypatch.setattr(validators, "FOLDER", tmp_path / "validators")
+    monkeypatch.setattr(validators, "LOCKED", project := locked(tmp_path))
+    first = validators.ensure_installed()
+    assert validators.ensure_installed() == first
     (project / "package-lock.json").write_text('{"newer": true}')
-    assert judges.ensure_installed() != first
+    assert validators.ensure_installed() != first
     assert (tmp_path / "runs").read_text() == "x\n" * 2

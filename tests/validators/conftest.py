@@ -1,4 +1,4 @@
-"""The forum before and after the split, with content, for judges from outside the project."""
+"""The forum before and after the split, with content, for validators."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from infra import stages
-from infra.setup import chromium, judges
+from infra.setup import chromium, validators
 from tests.e2e.support.content import Content, fill
-from tests.judges.support.programs import Judges, store_documents
 from tests.support.harness import Stack
+from tests.validators.support.programs import Validators, store_documents
 
 WITHOUT_LIMITS = {"SIGN_IN_LIMIT_PER_NAME": "1000000", "SIGN_IN_LIMIT_PER_ADDRESS": "1000000"}
 
@@ -43,9 +43,9 @@ def content(after: Stack) -> Content:
 
 
 @pytest.fixture(scope="session")
-def installed() -> Judges:
-    """Install the judges."""
-    return Judges(judges.ensure_installed(), judges.node(), chromium.ensure_installed())
+def installed() -> Validators:
+    """Install the validators."""
+    return Validators(validators.ensure_installed(), validators.node(), chromium.ensure_installed())
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.judges.support.programs import Judges
 from tests.support.harness import Stack
+from tests.validators.support.programs import Validators
 
 SESSIONS = Path(__file__).with_name("sessions")
 SECONDS = 120
@@ -45,7 +45,7 @@ def test_generated_python_client_runs_a_session(
 
 
 def test_generated_typescript_client_runs_a_session(
-    stack: Stack, documents: dict[str, Path], installed: Judges, tmp_path: Path
+    stack: Stack, documents: dict[str, Path], installed: Validators, tmp_path: Path
 ) -> None:
     (tmp_path / "node_modules").symlink_to(installed.packages)
     (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")

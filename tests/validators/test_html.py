@@ -1,4 +1,4 @@
-"""The HTML of the pages, judged by html-validate."""
+"""The HTML of the pages, checked by html-validate."""
 
 import re
 from pathlib import Path
@@ -8,15 +8,15 @@ from infra.gateway.local_replies import PAGE
 from tests.e2e.conftest import new_name
 from tests.e2e.support.content import Content
 from tests.e2e.support.visitor import PASSWORD, Visitor
-from tests.judges.support.programs import Judges
 from tests.support.harness import Stack
+from tests.validators.support.programs import Validators
 
 CONFIGURATION = Path(__file__).with_name("html-validate.json")
 """All recommended rules. A page's title may be longer than their 70 characters, since it begins
 with a thread's title, which has up to 120 and is not the forum's to shorten."""
 
 
-def _judge(installed: Judges, *files: Path) -> tuple[int, str]:
+def _validate(installed: Validators, *files: Path) -> tuple[int, str]:
     done = installed.run(
         *("html-validate", "--config", CONFIGURATION, "--formatter", "text", "--max-warnings", "0"),
         *files,
@@ -42,7 +42,7 @@ class _Collection:
 
 
 def test_pages_are_valid_html(
-    after: Stack, content: Content, installed: Judges, tmp_path: Path
+    after: Stack, content: Content, installed: Validators, tmp_path: Path
 ) -> None:
     pages = _Collection(tmp_path)
     anyone, member, moderator = (Visitor(after.base_url) for _ in range(3))
@@ -84,12 +84,12 @@ def test_pages_are_valid_html(
 
     unavailable = tmp_path / "gateway.html"
     unavailable.write_text(PAGE, encoding="utf-8")
-    code, said = _judge(installed, *pages.files, unavailable)
+    code, said = _validate(installed, *pages.files, unavailable)
     assert code == 0, said
 
 
-def test_html_validate_refuses_a_small_fault(installed: Judges, tmp_path: Path) -> None:
+def test_html_validate_refuses_a_small_fault(installed: Validators, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     file.write_text("<!DOCTYPE html><html lang=en><head><title>x</title></head><button>y</button>")
-    code, said = _judge(installed, file)
+    code, said = _validate(installed, file)
     assert (code, "no-implicit-button-type" in said) == (1, True)
