@@ -27,6 +27,7 @@ from infra import local_environment, stages
 from infra.domains import SERVICES
 from infra.ministack import PREFIX
 from infra.runner.config import (
+    BACKUPS,
     RunConfig,
     SettingsError,
     read_config,
@@ -105,8 +106,9 @@ def _reconcile(
 
 
 def _back_up() -> None:
-    folder = back_up(_find_data(), var_folder(os.environ) / "backups", utc_now())
+    folder = back_up(_find_data(), var_folder(os.environ) / BACKUPS, utc_now())
     print(f"Copied the data of the forum to {folder}.")
+    print(f"To restore it: make restore FROM={folder}")
 
 
 def _find_data() -> ForumData:

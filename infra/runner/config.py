@@ -40,6 +40,8 @@ class SettingsError(Exception):
     """The environment is invalid; the message has one line per problem."""
 
 
+BACKUPS = "backups"
+"""The folder of backups, in that of all data."""
 SQLITE_FILE, DYNAMODB_FILE = "forum.sqlite", "dynamodb.sqlite"
 """The data of the monolith and of the services, in the folder of their stage."""
 

@@ -14,6 +14,7 @@ from infra import local_environment, stages
 from infra.domains import package
 from infra.runner import process_specs
 from infra.runner.config import (
+    BACKUPS,
     RunConfig,
     SettingsError,
     read_config,
@@ -45,16 +46,27 @@ def stop(lock: Lock) -> int:
 
 
 def reset(lock: Lock) -> int:
-    """Delete the data, logs and keys of the stage that EXTRACTED names, or else of every stage."""
+    """Delete the data, logs and keys of the stage that EXTRACTED names, or else of every stage.
+
+    Backups are kept.
+    """
     if lock.holder() is not None:
         print("The forum is running; stop it with `make stop`.", file=sys.stderr)
         return 1
-    folder = var_folder(os.environ)
+    var = folder = var_folder(os.environ)
     if (extracted := os.environ.get("EXTRACTED")) is not None:
-        folder = stage_folder(folder, stages.parse(extracted))
-    if folder.exists():
+        folder = stage_folder(var, stages.parse(extracted))
+    if not folder.exists():
+        print(f"There is no data in {folder}.")
+        return 0
+    if folder == var and (backups := var / BACKUPS).exists():
+        for path in var.iterdir():
+            if path != backups:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        print(f"Deleted the content of {var}, except {backups}.")
+    else:
         shutil.rmtree(folder)
-    print(f"Deleted {folder}.")
+        print(f"Deleted {folder}.")
     return 0
 
 

@@ -197,8 +197,14 @@ def test_reset_deletes_one_stage_or_all(tmp_path: Path) -> None:
     stack.environment["EXTRACTED"] = "cats"
     assert "'cats'" in stack.control("reset").stderr
     del stack.environment["EXTRACTED"]
+    (tmp_path / "var" / "backups" / "one").mkdir(parents=True)
+    assert "except " in stack.control("reset").stdout
+    assert [path.name for path in (tmp_path / "var").rglob("*")] == ["backups", "one"]
+    (tmp_path / "var" / "backups" / "one").rmdir()
+    (tmp_path / "var" / "backups").rmdir()
     assert stack.control("reset").returncode == 0
     assert not (tmp_path / "var").exists()
+    assert "There is no data" in stack.control("reset").stdout
 
 
 def test_summary_ends_with_the_way_back_after_moves(tmp_path: Path) -> None:
