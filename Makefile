@@ -15,6 +15,11 @@ ifneq ($(filter extract reintegrate status synth deploy-local destroy-local,$(MA
 $(foreach pair,$(RENAMED),$(if $(filter-out undefined,$(origin $(call former,$(pair)))),\
   $(error $(call former,$(pair)) was renamed to $(lastword $(subst :, ,$(pair))))))
 endif
+# Another value, such as DRY_RUN=1, must not move data.
+ifneq ($(filter extract reintegrate reconcile,$(MAKECMDGOALS)),)
+$(foreach name,DRY_RUN REPAIR,$(if $(filter-out on off,$($(name))),\
+  $(error $(name) must be on or off, not '$($(name))')))
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants validate bench audit check fmt lock clean
@@ -62,8 +67,8 @@ help: ## list the make targets
 #= extract      DOMAIN       users, threads or posts
 #= reintegrate  PHASE        repeat prepare, backfill, catch-up, verify, cutover or soak only
 #=              SOAK         seconds of the last phase [10]
-#=              DRY_RUN      on: read everything, write nothing
-#=              REPAIR       on: replace copies that differ; also for reconcile
+#=              DRY_RUN      on: read everything, write nothing [off]
+#=              REPAIR       on: replace copies that differ; also for reconcile [off]
 #=              DEPLOYMENT   local or compose, if a forum runs in both; also for status,
 #=                           reconcile, backup
 #= restore      FROM         a folder that make backup named
@@ -94,7 +99,7 @@ run: $(VENV)/run.stamp ## start the forum in the foreground; stop it with Ctrl-C
 stop: $(VENV)/run.stamp ## stop the forum that runs from this folder
 	@$(BIN)/python -m infra.runner.control stop
 
-reset: $(VENV)/run.stamp ## delete the data of every stage, or of one: make reset EXTRACTED=users
+reset: $(VENV)/run.stamp ## delete data, but no backups, of every stage or of one: make reset EXTRACTED=users
 	@$(BIN)/python -m infra.runner.control reset
 
 logs: $(VENV)/run.stamp ## follow the logs of the running forum

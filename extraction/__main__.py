@@ -37,13 +37,14 @@ _DESCRIPTIONS = {
     "cutover": "freeze writes for a moment and change the owner",
     "soak": "check the new owner for a while",
 }
+_WOULD_CANCEL = "This would cancel the move that is in progress. Nothing was changed."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     options = _parser().parse_args(arguments)
     if options.command != STATUS and options.domain not in stages.DOMAINS:
-        sys.stderr.write(f"Set DOMAIN to {', '.join(stages.DOMAINS)}; not to {options.domain!r}.\n")
+        sys.stderr.write(_wrong_domain(options.domain))
         return 2
     console = _console()
     try:
@@ -70,6 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.say("Stopped. Run this again to resume.")
         return 130
+
+
+def _wrong_domain(domain: str) -> str:
+    *names, last = stages.DOMAINS
+    found = f", not {domain!r}" if domain else f", as in DOMAIN={last}"
+    return f"DOMAIN must be {', '.join(names)} or {last}{found}.\n"
 
 
 def _find_deployment(command: str, console: Console) -> Deployment | ComposeProject | None:
@@ -105,9 +112,14 @@ def _run(deployment: Deployment, options: argparse.Namespace, console: Console) 
         raise ExtractionStopped(msg)
     direction = status.progress.get("direction") if status and moving else None
     if direction and direction != options.command:
-        return _cancel(move, str(direction), status.phase if status else "")
+        return _cancel(
+            move, str(direction), status.phase if status else "", dry_run=options.dry_run
+        )
     if not moving and is_out == (options.command == EXTRACT):
         if options.domain in deployment.moving:
+            if options.dry_run:
+                console.say(_WOULD_CANCEL)
+                return 0
             _direction(move, REINTEGRATE if is_out else EXTRACT).cancel_before_begin()
             return 0
         owner = "by its service" if is_out else "by the monolith"
@@ -124,13 +136,14 @@ def _run(deployment: Deployment, options: argparse.Namespace, console: Console) 
 
 def _run_phases(move: Extraction, options: argparse.Namespace, console: Console) -> None:
     first = move.phase
+    wanted = _wanted_phases(options, first)
     phases = _phases(move, options.command)
     if first != PHASES[0] and options.phase != PHASES[0]:
         console.say(f"Resuming at {options.phase or first}.")
         if first != "soak":
             # The processes started by this phase may have stopped together with the forum.
             phases[PHASES[0]]()
-    for phase in _wanted_phases(options, first):
+    for phase in wanted:
         console.phase(phase, _DESCRIPTIONS[phase])
         phases[phase]()
         if phase == move.phase and phase not in SELF_RECORDED:
@@ -166,11 +179,14 @@ def _phases(move: Extraction, direction: str) -> dict[str, Callable[[], None]]:
     }
 
 
-def _cancel(move: Extraction, direction: str, phase: str) -> int:
+def _cancel(move: Extraction, direction: str, phase: str, *, dry_run: bool) -> int:
     """Cancel a move in this direction, because the opposite one was requested."""
     if phase == "soak":
         msg = f"{move.domain} has just moved; let that move finish first."
         raise ExtractionStopped(msg)
+    if dry_run:
+        move.console.say(_WOULD_CANCEL)
+        return 0
     status = move.load_status()
     move.progress, move.phase = (status.progress, status.phase) if status else ({}, "")
     _direction(move, direction).cancel()

@@ -24,8 +24,10 @@ def dry_run(move: Extraction) -> None:
             move.console.advance(len(records))
     move.console.say(
         f"A move would compare {count} {domain} (sum of versions: {versions}, sum of hashes:"
-        f" {hashes:016x}); {tombstones} of them are in deleted threads and are not copied."
+        f" {hashes:016x})."
     )
+    if tombstones:
+        move.console.say(f"{tombstones} of them are in deleted threads and would not be copied.")
     if extracting:
         totals = endpoints.monolith_records[domain].totals()
         if totals != (count, versions):

@@ -69,7 +69,7 @@ class Extraction:
         # First: it would fill the tables again.
         self.deployment.stop_worker(self.domain)
         if count := self.deployment.endpoints.clear_service_tables(self.domain):
-            self.console.say(f"Deleted {count} items of the service.")
+            self.console.say(f"Deleted {count} items from the service's tables.")
 
     def stop_service(self) -> None:
         """Stop the service and everything that only it needs, and finish the move; idempotent."""

@@ -19,10 +19,16 @@ def show_status(deployment: Deployment, console: Console) -> None:
         status = statuses.get(domain)
         default = domain if domain in deployment.extracted else stages.MONOLITH
         owner = status.owner if status else default
-        line = f"{domain:8} owned by {owner}, served by {served_by[domain]}"
+        line = f"{domain:8} owned by {owner}, {_serving(served_by[domain])}"
         if status and status.state != "settled":
             line += f"; {_progress(deployment, status)}"
         console.say(line)
+
+
+def _serving(component: str) -> str:
+    # A gateway that responds itself has not reached the owner.
+    reached = component == stages.MONOLITH or component in stages.DOMAINS
+    return f"served by {component}" if reached else "unreachable"
 
 
 def show_offline_deployments(console: Console) -> int:

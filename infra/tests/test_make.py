@@ -150,8 +150,8 @@ def test_help_names_every_variable() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("extract",), "Set DOMAIN to users, threads, posts; not to ''."),
-        (("reintegrate", "DOMAIN=x"), "Set DOMAIN to users, threads, posts; not to 'x'."),
+        (("extract",), "DOMAIN must be users, threads or posts, as in DOMAIN=posts."),
+        (("reintegrate", "DOMAIN=x"), "DOMAIN must be users, threads or posts, not 'x'."),
         (
             ("replay", "SINCE=foo"),
             "SINCE: 'foo' is not a valid time. Set an age, such as 10m or 2h, or a time.",
@@ -174,6 +174,22 @@ def test_wrong_variable_is_named_in_one_line(
     assert done.returncode == 2
     lines = (done.stdout + done.stderr).splitlines()
     assert [line for line in lines if not line.startswith("make: ")] == [said]
+
+
+@pytest.mark.parametrize("variable", ["DRY_RUN=1", "DRY_RUN=yes", "REPAIR=true"])
+def test_unknown_value_of_a_switch_moves_nothing(tmp_path: Path, variable: str) -> None:
+    done = subprocess.run(
+        [*MAKE, "extract", "DOMAIN=posts", variable],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    name, _, value = variable.partition("=")
+    assert f"{name} must be on or off, not '{value}'" in done.stderr
 
 
 def test_old_python_is_refused(tmp_path: Path) -> None:

@@ -29,6 +29,15 @@ def test_dry_run_reads_everything_and_changes_nothing(written: MovingForum) -> N
     assert written.stack.pid("posts") == 0
 
 
+def test_dry_run_of_the_opposite_direction_cancels_nothing(written: MovingForum) -> None:
+    assert written.run("extract", "posts", "--phase", "prepare")[0] == 0
+    code, output = written.run("reintegrate", "posts", "--dry-run")
+    assert code == 0, output
+    assert "Nothing was changed." in output
+    assert "extract: backfill, " in written.run("status")[1]
+    assert written.run("reintegrate", "posts")[0] == 0
+
+
 def test_damaged_row_is_named_and_stops_the_move_until_repaired(
     written: MovingForum,
 ) -> None:
