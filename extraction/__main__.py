@@ -85,11 +85,14 @@ def _find_deployment(command: str, console: Console) -> Deployment | ComposeProj
         return find_deployment()
     count = show_offline_deployments(console)
     try:
-        return find_deployment()
+        found = find_deployment()
     except DeploymentError:
         if not count:
             raise
         return None
+    if count:
+        console.say("The forum of make run or docker compose:")
+    return found
 
 
 def _console() -> Console:

@@ -9,6 +9,7 @@ from extraction.extraction import REPLICA_OF
 from forum.ownership.transitions import DomainStatus
 from infra import stages
 from infra.local_cloud.status import describe, running_deployments
+from infra.runner.config import ROOT
 
 
 def show_status(deployment: Deployment, console: Console) -> None:
@@ -32,8 +33,8 @@ def _serving(component: str) -> str:
 
 
 def show_offline_deployments(console: Console) -> int:
-    """Print the status of the deployments of `make deploy-local`; return their number."""
-    found = running_deployments()
+    """Print the status of this folder's deployments of `make deploy-local`; return their number."""
+    found = running_deployments(ROOT)
     for place in found:
         for line in describe(place):
             console.say(line)

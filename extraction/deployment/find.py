@@ -8,7 +8,7 @@ from extraction.deployment.compose_project import ComposeProject
 from extraction.deployment.local import LocalDeployment
 from extraction.deployment.port import Deployment, DeploymentError
 from infra.local_cloud.status import running_deployments
-from infra.runner.config import var_folder
+from infra.runner.config import ROOT, var_folder
 from infra.runner.lock import Lock
 
 
@@ -36,7 +36,7 @@ def find_deployment() -> Deployment | ComposeProject:
             "No forum is running from this folder; start one with `make run EXTRACTED=` or"
             f" {containers}."
         )
-    if offline := running_deployments():
+    if offline := running_deployments(ROOT):
         msg += (
             f" The forum at {offline[0].address} is of `make deploy-local`, which moves no data:"
             " deploy it with another EXTRACTED."

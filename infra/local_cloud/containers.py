@@ -12,12 +12,14 @@ from infra.local_cloud.target import (
     EMULATOR,
     EMULATOR_IMAGE,
     EMULATOR_PORT,
+    FOLDER_LABEL,
     LABEL,
     POSTGRES_IMAGE,
     DeploymentTarget,
     EngineError,
     docker,
 )
+from infra.runner.config import ROOT
 
 SOCKET = "/var/run/docker.sock"
 TASKS_ARE_TOLD = "TASK_"
@@ -35,6 +37,7 @@ def start_emulator(place: DeploymentTarget, environment: Mapping[str, str]) -> N
             docker("network", "create", "--label", f"{LABEL}={place.project}", network)
     docker(
         *("run", "--detach", "--name", name, "--label", f"{LABEL}={place.project}"),
+        *("--label", f"{FOLDER_LABEL}={ROOT}"),
         *("--network", place.network, "--publish", f"127.0.0.1:{place.port}:{EMULATOR_PORT}"),
         # It controls the engine as root of its container, without any other capability.
         *("--user", "0", "--cap-drop", "ALL", "--volume", f"{SOCKET}:{SOCKET}"),

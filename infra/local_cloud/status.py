@@ -2,19 +2,28 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import stages
-from infra.local_cloud.target import EMULATOR, LABEL, DeploymentTarget, EngineError, docker
+from infra.local_cloud.target import (
+    EMULATOR,
+    FOLDER_LABEL,
+    LABEL,
+    DeploymentTarget,
+    EngineError,
+    docker,
+)
 
 _LISTED = f'{{{{.Label "{LABEL}"}}}} {{{{.Ports}}}}'
 _PUBLISHED = re.compile(r"(\S+) \S*:(\d+)->")
 
 
-def running_deployments() -> list[DeploymentTarget]:
-    """Return the deployments whose emulator runs; none without a container engine."""
-    mine = ("--filter", f"label={LABEL}", "--filter", f"name=-{EMULATOR}$")
+def running_deployments(folder: Path | None = None) -> list[DeploymentTarget]:
+    """Return the deployments whose emulator runs, of a folder or all; none without an engine."""
+    label = LABEL if folder is None else f"{FOLDER_LABEL}={folder}"
+    mine = ("--filter", f"label={label}", "--filter", f"name=-{EMULATOR}$")
     try:
         listed = docker("ps", *mine, "--format", _LISTED)
     except EngineError:

@@ -18,7 +18,7 @@ EMULATOR, DATABASE = "emulator", "database"
 EMULATOR_IMAGE = "forum-emulator"
 POSTGRES_IMAGE = "postgres:17"
 EMULATOR_PORT = 4566
-LABEL = "forum.project"
+LABEL, FOLDER_LABEL = "forum.project", "forum.folder"
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 

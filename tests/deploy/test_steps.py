@@ -13,6 +13,7 @@ from infra.local_cloud.deploy import deploy
 from infra.local_cloud.stacks import StackError
 from infra.local_cloud.status import describe, running_deployments
 from infra.local_cloud.target import EngineError, docker
+from infra.runner.config import ROOT
 from tests.deploy.deployed import Deployed
 from tests.deploy.watching import Readers
 
@@ -117,7 +118,8 @@ def test_demo_people_exist_at_every_owner(forum: Deployed) -> None:
 
 
 def test_status_tells_owners_and_tasks(forum: Deployed) -> None:
-    assert forum.place in running_deployments()
+    assert forum.place in running_deployments(ROOT)
+    assert forum.place not in running_deployments(ROOT.parent)
     lines = list(describe(forum.place))
     assert lines[:4] == [
         f"{forum.place.project} (make deploy-local) at {forum.base_url}",

@@ -33,7 +33,6 @@ def test_page_keeps_its_budgets(
         found = json.loads(report.read_text(encoding="utf-8"))
         assert not found.get("runtimeError"), found["runtimeError"]
         scores = {each: found["categories"][each]["score"] for each in BUDGETS}
-        print(scores)
         short = [each for each in BUDGETS if scores[each] < BUDGETS[each]]
         failed = [audit["title"] for audit in found["audits"].values() if audit["score"] == 0]
         if short != ["performance"]:
