@@ -49,7 +49,8 @@ def test_thread_is_read_and_replied_to_by_keyboard(browser: Browser, before: Sta
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="A thread for fingers")).to_be_visible()
-        # Where they wanted to reply.
+        # Where they wanted to reply. A page that still loads jumps there at its end.
+        page.wait_for_load_state()
         _tab_to(page, "Your reply")
 
         page.goto(author.path.partition("?")[0])

@@ -141,3 +141,20 @@ def test_degraded_pages_look_right(
             wrong += _looked(page, {"no-users": content.person, "no-account": "/me"}, "down")
     EventSettling(after).wait(timeout=30)
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.usefixtures("content")
+def test_links_of_a_row_are_apart(page: Page) -> None:
+    """A circle of 24 px around the middle of a title leaves out the author below (WCAG 2.5.8)."""
+    page.goto("/")
+    page.locator(".threads .meta a").first.wait_for()
+    gaps = page.evaluate(
+        """Array.from(document.querySelectorAll('.threads li'), row => {
+             const title = row.querySelector('h2 a').getClientRects()
+             const last = title[title.length - 1]
+             return row.querySelector('.meta a').getBoundingClientRect().top
+               - (last.top + last.bottom) / 2
+           })"""
+    )
+    assert gaps
+    assert min(gaps) >= 12
