@@ -52,7 +52,7 @@ class Forum:
 
     def back_up(self) -> str:
         """Back up the forum; return the folder."""
-        return self.recover("backup").rsplit(" ", 1)[1].strip().removesuffix(".")
+        return self.recover("backup").rpartition("make restore FROM=")[2].strip()
 
     def recover(self, *command: str) -> str:
         done = subprocess.run(
