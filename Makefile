@@ -22,7 +22,7 @@ $(foreach name,DRY_RUN REPAIR,$(if $(filter-out on off,$($(name))),\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants validate bench audit check fmt lock clean
+.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants validate lab bench audit check fmt lock clean
 # Python's own variables may put other code in front of the forum's (PYTHONPATH), hide it
 # (PYTHONSAFEPATH), or change how it runs.
 PYTHON_KEPT := PYTHON PYTHON_KEPT PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED
@@ -79,6 +79,7 @@ help: ## list the make targets
 #=              PYTEST_WORKERS  processes [2]
 #=              CHROMIUM     path of another browser
 #=              FULL, SEED   for test-faults and test-extract: 1 for long runs; repeat choices
+#= lab          ARGS         start N, check, hint, diff, reset, report, doctor
 #= bench        QUICK        1: under three minutes
 #=              RECORD       1: update docs/performance.md
 #=              PARTS        loads, availability, growth, capacity, separated by commas
@@ -167,6 +168,9 @@ test-extract: $(VENV)/dev.stamp ## move domains under load and kills (FULL=1 for
 test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)
 
+lab: $(VENV)/run.stamp $(VENV)/cdk.stamp ## take the monolith apart yourself: make lab, make lab ARGS='start 5'
+	@$(BIN)/python -m labs $(ARGS)
+
 bench: $(VENV)/dev.stamp ## compare performance before and after the split (QUICK=1, RECORD=1 updates docs; needs wrk)
 	@$(BIN)/python -m infra.dynoxide
 	@$(BIN)/python -m bench
@@ -213,7 +217,7 @@ define set_up
 @$(PYTHON) -m infra.setup $(1) --venv $(VENV) $(if $(filter $(NEED_DYNOXIDE),$(MAKECMDGOALS)),--services)
 @touch $@
 endef
-NEED_DYNOXIDE := run restore test test-faults test-extract validate bench
+NEED_DYNOXIDE := run lab restore test test-faults test-extract validate bench
 
 PROJECTS := $(EDITABLE:%=%/pyproject.toml)
 

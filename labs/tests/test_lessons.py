@@ -1,0 +1,66 @@
+"""Lessons fit the repository: starts fail, the solution passes, mistakes are diagnosed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labs.course import Lab, Step, read_course
+from labs.outcome import StepFailed
+from labs.tests.repositories import copy_repository, git
+from labs.workspace import Workspace
+
+COURSE = read_course()
+MISTAKES = [(step, patch) for step in COURSE.steps for patch in step.mistakes]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_repository(tmp_path_factory.mktemp("labs") / "repository")
+
+
+@pytest.fixture(scope="module")
+def workspace(repository: Path) -> Workspace:
+    return Workspace(repository.parent / "workspace", repository)
+
+
+@pytest.fixture
+def solution(repository: Path) -> Iterator[Workspace]:
+    yield Workspace(repository, repository)
+    git(repository, "checkout", "--quiet", ".")
+
+
+def diagnose(step: Step, workspace: Workspace) -> str:
+    with pytest.raises(StepFailed) as failure:
+        step.check(workspace)
+    return failure.value.diagnosis.name
+
+
+@pytest.mark.parametrize("lab", COURSE.labs, ids=lambda lab: str(lab.number))
+def test_start_state_fails_each_step(lab: Lab, workspace: Workspace) -> None:
+    assert workspace.start(lab.number, lab.removals)
+    for step in lab.steps:
+        assert diagnose(step, workspace) == step.first_failure
+
+
+@pytest.mark.parametrize("step", COURSE.steps, ids=lambda step: step.id)
+def test_solution_passes_twice(step: Step, solution: Workspace) -> None:
+    step.check(solution)
+    step.check(solution)
+
+
+@pytest.mark.parametrize(
+    ("step", "patch"), MISTAKES, ids=[f"{step.id}-{patch.stem}" for step, patch in MISTAKES]
+)
+def test_mistake_gets_its_diagnosis(step: Step, patch: Path, solution: Workspace) -> None:
+    git(solution.folder, "apply", str(patch))
+    assert diagnose(step, solution) == patch.stem
+
+
+@pytest.mark.parametrize("step", COURSE.steps, ids=lambda step: step.id)
+def test_step_is_complete(step: Step) -> None:
+    assert step.text.startswith(f"# {step.id} {step.title}\n")
+    assert len(step.hints) == len(set(step.hints)) == 3
+    assert step.reason.strip()
+    assert 5 <= step.minutes <= 60
+    assert 2 <= len(step.mistakes) <= 5
