@@ -1,0 +1,1 @@
+"""Lab 6: the users service on DynamoDB."""

@@ -1,0 +1,234 @@
+"""Checks of lab 6: accounts on DynamoDB, by what a client and the tables show."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from labs.outcome import CheckInconclusive, Diagnosis, StepFailed
+from labs.service_probe import Response, ServiceProbe, run_service
+from labs.workspace import Workspace
+
+STORE = "services/users/users/dynamodb/store.py"
+UNIQUE_PAGE = "docs/adr/0009-tables.md"
+EVENTS_PAGE = "docs/adr/0014-events.md"
+EDITS_PAGE = "docs/adr/0005-edits.md"
+KEYS_PAGE = "docs/adr/0006-idempotency.md"
+PASSWORD = "correct horse battery"
+RACERS = 8
+
+
+class _Examiner:
+    """Requests to a running users service, and diagnoses of one function of its store."""
+
+    def __init__(self, workspace: Workspace, service: ServiceProbe, function: str) -> None:
+        self._service = service
+        self._where = workspace.find_line(STORE, f"def {function}(")
+        self.function = function
+
+    def register(self, name: str, key: str = "") -> Response:
+        headers = {"Idempotency-Key": key} if key else {}
+        new = {"username": name, "password": PASSWORD}
+        return self._service.send("POST", "/api/users", new, headers)
+
+    def sign_in(self, name: str) -> dict[str, str]:
+        """Return the headers of a session; a store that can't register gets its diagnosis."""
+        made = self.register(name)
+        self.expect(made, 201, f"POST /api/users as {name}", "registration")
+        opened = self._service.send(
+            "POST", "/api/users/sessions", {"username": name, "password": PASSWORD}
+        )
+        self.expect(opened, 201, f"POST /api/users/sessions as {name}", "sign-in")
+        return {"Authorization": f"Bearer {opened.body['token']}"}
+
+    def expect(self, response: Response, status: int, asked: str, name: str) -> None:
+        """Fail unless a response has a status; an empty function gets its own diagnosis."""
+        if response.status == status:
+            return
+        if response.status == 500:
+            self.fail(
+                "unwritten",
+                asked=asked,
+                got="500: the function raised an error (NotImplementedError at the start)",
+                expected=f"{status}, from a store that implements {self.function}",
+                why="The service's log is above; the docstring says what the function does.",
+                page=UNIQUE_PAGE,
+            )
+        self.fail(
+            name,
+            asked=asked,
+            got=f"{response.status} {response.body.get('detail', '')}".strip(),
+            expected=str(status),
+            why="The contract is the same before and after the split.",
+            page=UNIQUE_PAGE,
+        )
+
+    def events(self, kind: str, subject: str) -> list[dict[str, Any]]:
+        """Return the events in the outbox about a person."""
+        stored = [
+            item["event"]["S"] for item in self._service.scan("users-outbox") if "event" in item
+        ]
+        found = [json.loads(text) for text in stored]
+        return [event for event in found if (event["type"], event["subject"]) == (kind, subject)]
+
+    def expect_event(self, kind: str, subject: str, asked: str) -> None:
+        """Fail unless there is exactly one event about a person."""
+        if len(found := self.events(kind, subject)) == 1:
+            return
+        self.fail(
+            "no-event",
+            asked=f"{asked}, then the outbox",
+            got=f"{len(found)} events {kind}",
+            expected="1, written in the same transaction",
+            why=(
+                "Other components show names and refuse suspended people by these events. An event"
+                " that is written apart from its data is lost in a crash between the two."
+            ),
+            page=EVENTS_PAGE,
+        )
+
+    def fail(self, name: str, *, asked: str, got: str, expected: str, why: str, page: str) -> None:
+        """Fail with a diagnosis."""
+        raise StepFailed(
+            Diagnosis(
+                name=name,
+                asked=asked,
+                got=got,
+                expected=expected,
+                where=self._where,
+                why=why,
+                page=page,
+            )
+        )
+
+
+def check_unique_names(workspace: Workspace) -> None:
+    """Check that a name has one account, under races, with its event and its repetition."""
+    with run_service(workspace, "users") as service:
+        examiner = _Examiner(workspace, service, "add")
+        first = examiner.register("ada")
+        examiner.expect(first, 201, "POST /api/users as ada", "registration")
+        examiner.expect(examiner.register("ada"), 409, "the same name again", "name-taken-twice")
+        responses = service.race(RACERS, lambda _: examiner.register("grace"))
+        _expect_one_winner(examiner, service, responses)
+        examiner.expect_event("user.registered", first.body["id"], "a registration")
+        again = [examiner.register("lin", key="a-key-of-lin") for _ in range(2)]
+        if [response.status for response in again] != [201, 201] or again[0].body != again[1].body:
+            examiner.fail(
+                "not-repeatable",
+                asked="the same registration twice, with one Idempotency-Key",
+                got=" and ".join(str(response.status) for response in again),
+                expected="201 twice, with the same account",
+                why=(
+                    "A client that lost the response repeats the request. The stored response must"
+                    " be part of the transaction, or the repetition finds its own name taken."
+                ),
+                page=KEYS_PAGE,
+            )
+
+
+def _expect_one_winner(
+    examiner: _Examiner, service: ServiceProbe, responses: list[Response]
+) -> None:
+    statuses = Counter(response.status for response in responses)
+    if statuses == {201: 1, 409: RACERS - 1}:
+        if service.writes.most_at_once < 2:
+            msg = "no two registrations were written at the same time"
+            raise CheckInconclusive(msg)
+        return
+    accounts = sum(item["username"]["S"] == "grace" for item in service.scan("users"))
+    examiner.fail(
+        "duplicate-accounts",
+        asked=f"{RACERS} simultaneous registrations of grace",
+        got=f"{_listed(statuses)}; {accounts} accounts",
+        expected=f"1 × 201 and {RACERS - 1} × 409; 1 account",
+        why=(
+            "Whoever reads first and writes afterwards can be overtaken in between. Only a"
+            " condition in the transaction that claims the name decides."
+        ),
+        page=UNIQUE_PAGE,
+    )
+
+
+def check_edits(workspace: Workspace) -> None:
+    """Check that of two edits of one version exactly one succeeds, with its event."""
+    with run_service(workspace, "users") as service:
+        examiner = _Examiner(workspace, service, "replace")
+        session = examiner.sign_in("ada")
+        me = service.send("GET", "/api/users/me", headers=session)
+        path, etag = f"/api/users/{me.body['id']}", me.headers["ETag"]
+
+        def edit(number: int) -> Response:
+            new = {"bio": f"Edited by window {number}"}
+            return service.send("PATCH", path, new, session | {"If-Match": etag})
+
+        alone = service.send("PATCH", path, {"bio": "Written alone"}, session)
+        examiner.expect(alone, 200, f"PATCH {path}", "edit")
+        etag = alone.headers["ETag"]
+        responses = service.race(RACERS, edit)
+        statuses = Counter(response.status for response in responses)
+        if statuses != {200: 1, 412: RACERS - 1}:
+            examiner.fail(
+                "lost-update",
+                asked=f"{RACERS} simultaneous edits of one version (If-Match: {etag})",
+                got=_listed(statuses),
+                expected=f"1 × 200 and {RACERS - 1} × 412",
+                why=(
+                    "All of them read the same version. Without a condition on the version, each"
+                    " write replaces the others', and nobody notices what was lost."
+                ),
+                page=EDITS_PAGE,
+            )
+        if service.writes.most_at_once < 2:
+            msg = "no two edits were written at the same time"
+            raise CheckInconclusive(msg)
+        if len(found := examiner.events("user.updated", me.body["id"])) != 2:
+            examiner.fail(
+                "no-event",
+                asked="two successful edits, then the outbox",
+                got=f"{len(found)} events user.updated",
+                expected="2, each written in the transaction of its edit",
+                why="Other components have a replica of the name, which follows these events.",
+                page=EVENTS_PAGE,
+            )
+
+
+def check_erasure(workspace: Workspace) -> None:
+    """Check that a deleted account is gone, its name is free, and others learn of it."""
+    with run_service(workspace, "users") as service:
+        examiner = _Examiner(workspace, service, "erase")
+        session = examiner.sign_in("ada")
+        user_id = service.send("GET", "/api/users/me", headers=session).body["id"]
+        path = f"/api/users/{user_id}"
+        gone = service.send("DELETE", path, {"password": PASSWORD}, session)
+        if gone.status not in {202, 204}:
+            examiner.expect(gone, 202, f"DELETE {path}", "erasure")
+        examiner.expect(service.send("GET", path), 404, f"GET {path} afterwards", "account-remains")
+        if any(item["id"]["S"] == user_id for item in service.scan("users-names")):
+            examiner.fail(
+                "name-remains",
+                asked=f"DELETE {path}, then the table of usernames",
+                got="the name still belongs to the deleted account",
+                expected="no item",
+                why="Nobody could ever register the name again, and it is a trace of the person.",
+                page=UNIQUE_PAGE,
+            )
+        examiner.expect(
+            examiner.register("ada"), 201, "POST /api/users as ada again", "name-remains"
+        )
+        examiner.expect_event("user.erased", user_id, "a deletion")
+        if not any(item["id"]["S"] == user_id for item in service.scan("users-erasures")):
+            examiner.fail(
+                "no-erasure",
+                asked=f"DELETE {path}, then the table of erasures",
+                got="no item",
+                expected="an item that waits for the confirmations of other components",
+                why="Only the record of an erasure tells when every component has forgotten.",
+                page=EVENTS_PAGE,
+            )
+
+
+def _listed(statuses: "Counter[int]") -> str:
+    return ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
+
+
+CHECKS = (check_unique_names, check_edits, check_erasure)

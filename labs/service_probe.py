@@ -1,0 +1,180 @@
+"""A service that runs a workspace's code on an empty DynamoDB, and requests to it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import urllib3
+
+from infra import dynoxide, local_environment, session_keys
+from infra.runner.free_port import free_port
+from labs.outcome import CheckInconclusive, CheckNotRun
+from labs.slow_writes import SlowWrites, run_proxy
+from labs.workspace import Workspace, last_lines
+
+HOST = "127.0.0.1"
+PREFIX = "labs-"
+_READY_SECONDS, _STOP_SECONDS = 15.0, 5.0
+_TIMEOUT = urllib3.Timeout(connect=2, read=15)
+# Everybody comes from one address here.
+_LIMITS = dict.fromkeys(("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS"), "100000")
+_CREATE = """
+import sys
+from importlib import import_module
+from chassis.dynamodb.database import connect
+from chassis.dynamodb.tables import create_tables
+tables = import_module(f"{sys.argv[1]}.dynamodb.tables")
+create_tables(connect(), sys.argv[2], tables.TABLES)
+"""
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response; `body` is its JSON, or empty."""
+
+    status: int
+    body: dict[str, Any]
+    headers: Mapping[str, str]
+
+
+class ServiceProbe:
+    """A running service, its tables, and the delay of its writes."""
+
+    def __init__(self, port: int, datastore: int, writes: SlowWrites) -> None:
+        self.writes = writes
+        self._url = f"http://{HOST}:{port}"
+        self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, maxsize=32)
+        self._tables = boto3.client("dynamodb", endpoint_url=f"http://{HOST}:{datastore}")
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send a request; raise CheckInconclusive if there is no response."""
+        try:
+            response = self._http.request(method, self._url + path, json=body, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            msg = f"{method} {path} got no response: {error}"
+            raise CheckInconclusive(msg) from error
+        is_json = "json" in response.headers.get("Content-Type", "")
+        return Response(response.status, response.json() if is_json else {}, response.headers)
+
+    def race(self, count: int, request: Callable[[int], Response]) -> list[Response]:
+        """Send `count` requests at the same time, with delayed writes."""
+        with self.writes.delayed(0.3), ThreadPoolExecutor(count) as pool:
+            responses = list(pool.map(request, range(count)))
+        return responses
+
+    def scan(self, table: str) -> list[dict[str, Any]]:
+        """Return all items of a table, with DynamoDB's types."""
+        items: list[dict[str, Any]] = self._tables.scan(TableName=f"{PREFIX}{table}")["Items"]
+        return items
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.clear()
+        self._tables.close()
+
+
+@contextmanager
+def run_service(workspace: Workspace, domain: str) -> Iterator[ServiceProbe]:
+    """Run a service alone during the block, on tables of its own.
+
+    Raises:
+        CheckNotRun: it does not start; the message is its own.
+        CheckInconclusive: it did not get ready in time.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        datastore, port = free_port(), free_port()
+        serve = ("serve", "--host", HOST, "--port", str(datastore))
+        command = [str(dynoxide.ensure_installed()), *serve]
+        stack.enter_context(_running(command, folder / "dynamodb.log", folder, dict(os.environ)))
+        proxy = stack.enter_context(run_proxy(datastore))
+        environment = workspace.environment() | local_environment.AWS
+        environment |= {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{proxy.port}"}
+        _create_tables(workspace, domain, environment)
+        session_keys.ensure_keys(folder / "keys")
+        environment |= {
+            "SECRETS_DIR": str(folder / "keys"),
+            "TABLE_PREFIX": PREFIX,
+            "REPLICA_HOLDERS": "",
+            # No load balancer has to notice the end.
+            "DRAIN_SECONDS": "0",
+            **_LIMITS,
+        }
+        gunicorn = str(Path(sys.executable).with_name("gunicorn"))
+        options = ("-c", "python:chassis.http.gunicorn_conf", "--bind", f"{HOST}:{port}")
+        log = folder / "service.log"
+        command = [sys.executable, gunicorn, *options, f"{domain}.wsgi:app"]
+        process = stack.enter_context(_running(command, log, workspace.folder, environment))
+        probe = ServiceProbe(port, datastore, proxy)
+        stack.callback(probe.close)
+        _wait(process, port, log)
+        yield probe
+
+
+def _create_tables(workspace: Workspace, domain: str, environment: Mapping[str, str]) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        done = subprocess.run(
+            [sys.executable, "-c", _CREATE, domain, PREFIX],
+            cwd=workspace.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return
+        if time.monotonic() > deadline or "EndpointConnectionError" not in done.stderr:
+            raise CheckNotRun(last_lines(done.stderr))
+
+
+@contextmanager
+def _running(
+    command: list[str], log: Path, folder: Path, environment: Mapping[str, str]
+) -> Iterator["subprocess.Popen[bytes]"]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+        process.kill()
+        process.wait()
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    with urllib3.PoolManager(retries=False, timeout=1) as http:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise CheckNotRun(last_lines(log.read_text(encoding="utf-8", errors="replace")))
+            with suppress(urllib3.exceptions.HTTPError):
+                if http.request("GET", f"http://{HOST}:{port}/readyz").status == 200:
+                    return
+            time.sleep(0.05)
+    msg = f"the service was not ready within {_READY_SECONDS:g} s"
+    raise CheckInconclusive(msg)
