@@ -18,7 +18,8 @@ from labs.course import Course, Lab, Step, UnknownStepError, read_course
 from labs.outcome import CheckInconclusive, CheckNotRun, StepFailed
 from labs.progress import Progress, ProgressError
 from labs.removal import RemovalError
-from labs.workspace import Workspace, WorkspaceError
+from labs.tracebacks import find_last_error
+from labs.workspace import Workspace, WorkspaceError, last_lines
 
 PASSED, FAILED, WRONG, INCONCLUSIVE, NOT_RUN = range(5)
 _WATCH_SECONDS = 0.5
@@ -117,7 +118,7 @@ class Session:
             self.console.say("This does not count. Check again.")
             return INCONCLUSIVE
         except CheckNotRun as reason:
-            self.console.say(f"The code did not run: {reason}")
+            self.console.say(f"The code did not run: {self._shorten(str(reason))}")
             self.console.say("This does not count as an attempt.")
             return NOT_RUN
         self.progress.record_pass(step.id)
@@ -125,6 +126,12 @@ class Session:
         self.console.say(f"Step {step.id} passes ({time.monotonic() - began:.1f} s).\n")
         self.console.say(step.reason.strip())
         return PASSED
+
+    def _shorten(self, output: str) -> str:
+        error = find_last_error(output, self.workspace.folder)
+        if error is None:
+            return last_lines(output)
+        return f"{error.text} ({error.where})" if error.where else error.text
 
     def watch(self, step: Step) -> int:
         """Check a step again whenever a file changes, until it passes."""

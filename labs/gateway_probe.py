@@ -15,7 +15,7 @@ from threading import Thread
 from infra.runner.free_port import free_port
 from infra.stages import MONOLITH
 from labs.outcome import CheckInconclusive, CheckNotRun
-from labs.workspace import Workspace, last_lines
+from labs.workspace import Workspace
 
 HOST = "127.0.0.1"
 _READY_SECONDS, _STOP_SECONDS = 15.0, 5.0
@@ -89,7 +89,7 @@ def _wait(process: "subprocess.Popen[str]", port: int) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise CheckNotRun(last_lines(process.stderr.read() if process.stderr else ""))
+            raise CheckNotRun(process.stderr.read() if process.stderr else "")
         connection = HTTPConnection(HOST, port, timeout=1)
         try:
             connection.request("GET", "/")

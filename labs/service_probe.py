@@ -19,7 +19,7 @@ from infra import dynoxide, local_environment, session_keys
 from infra.runner.free_port import free_port
 from labs.outcome import CheckInconclusive, CheckNotRun
 from labs.slow_writes import SlowWrites, run_proxy
-from labs.workspace import Workspace, last_lines
+from labs.workspace import Workspace
 
 HOST = "127.0.0.1"
 PREFIX = "labs-"
@@ -49,8 +49,9 @@ class Response:
 class ServiceProbe:
     """A running service, its tables, and the delay of its writes."""
 
-    def __init__(self, port: int, datastore: int, writes: SlowWrites) -> None:
+    def __init__(self, port: int, datastore: int, writes: SlowWrites, log: Path) -> None:
         self.writes = writes
+        self._log = log
         self._url = f"http://{HOST}:{port}"
         self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, maxsize=32)
         self._tables = boto3.client("dynamodb", endpoint_url=f"http://{HOST}:{datastore}")
@@ -81,6 +82,10 @@ class ServiceProbe:
         """Return all items of a table, with DynamoDB's types."""
         items: list[dict[str, Any]] = self._tables.scan(TableName=f"{PREFIX}{table}")["Items"]
         return items
+
+    def read_log(self) -> str:
+        """Return what the service has logged, as text."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
 
     def close(self) -> None:
         """Close the connections."""
@@ -113,6 +118,7 @@ def run_service(workspace: Workspace, domain: str) -> Iterator[ServiceProbe]:
             "REPLICA_HOLDERS": "",
             # No load balancer has to notice the end.
             "DRAIN_SECONDS": "0",
+            "LOG_FORMAT": "text",
             **_LIMITS,
         }
         gunicorn = str(Path(sys.executable).with_name("gunicorn"))
@@ -120,7 +126,7 @@ def run_service(workspace: Workspace, domain: str) -> Iterator[ServiceProbe]:
         log = folder / "service.log"
         command = [sys.executable, gunicorn, *options, f"{domain}.wsgi:app"]
         process = stack.enter_context(_running(command, log, workspace.folder, environment))
-        probe = ServiceProbe(port, datastore, proxy)
+        probe = ServiceProbe(port, datastore, proxy, log)
         stack.callback(probe.close)
         _wait(process, port, log)
         yield probe
@@ -140,7 +146,7 @@ def _create_tables(workspace: Workspace, domain: str, environment: Mapping[str, 
         if done.returncode == 0:
             return
         if time.monotonic() > deadline or "EndpointConnectionError" not in done.stderr:
-            raise CheckNotRun(last_lines(done.stderr))
+            raise CheckNotRun(done.stderr)
 
 
 @contextmanager
@@ -171,7 +177,7 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     with urllib3.PoolManager(retries=False, timeout=1) as http:
         while time.monotonic() < deadline:
             if process.poll() is not None:
-                raise CheckNotRun(last_lines(log.read_text(encoding="utf-8", errors="replace")))
+                raise CheckNotRun(log.read_text(encoding="utf-8", errors="replace"))
             with suppress(urllib3.exceptions.HTTPError):
                 if http.request("GET", f"http://{HOST}:{port}/readyz").status == 200:
                     return

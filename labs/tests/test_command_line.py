@@ -71,6 +71,7 @@ def test_lab_is_done_from_start_to_report(person: Person) -> None:
     code, said = person.run("check")
     assert code == 1
     assert "Got:            NotImplementedError: Lab 5.1" in said
+    assert f"Where:          {MATCH}:" in said
 
     person.write("return {")
     code, said = person.run("check")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from labs.gateway_probe import run_gateway
 from labs.outcome import CheckNotRun, Diagnosis, StepFailed
+from labs.tracebacks import find_last_error
 from labs.workspace import Workspace, last_lines
 
 GATEWAY = "infra/gateway/http_manager.py"
@@ -14,7 +15,6 @@ RULES = "infra/cdk/constructs/listener_rules.py"
 ROUTING_PAGE = "docs/adr/0002-routes.md"
 CLOUD_PAGE = "docs/adr/0020-cloud.md"
 
-_UNWRITTEN = re.compile(r"NotImplementedError: Lab (\d+\.\d+)")
 _PRINT_RULES = """
 import json
 from infra.cdk.constructs.listener_rules import rules
@@ -30,7 +30,7 @@ def check_match(workspace: Workspace) -> None:
         with run_gateway(workspace, "threads") as gateway:
             _check_paths(gateway.find_component, "threads", "the gateway", where)
     except CheckNotRun as error:
-        _raise_if_unwritten(str(error), where)
+        _raise_if_unwritten(str(error), workspace)
         raise
 
 
@@ -52,8 +52,8 @@ def check_listener_rules(workspace: Workspace) -> None:
     where = workspace.find_line(RULES, "def rules")
     done = workspace.run("-c", _PRINT_RULES)
     if done.returncode:
-        _raise_if_unwritten(done.stderr, where)
-        raise CheckNotRun(last_lines(done.stderr))
+        _raise_if_unwritten(done.stderr, workspace)
+        raise CheckNotRun(done.stderr)
     rules = [(int(each[0]), tuple(each[1]), str(each[2])) for each in json.loads(done.stdout)]
     _check_priorities([priority for priority, _, _ in rules], where)
     _check_values({component: patterns for _, patterns, component in rules}, where)
@@ -145,17 +145,18 @@ def _check_values(patterns: Mapping[str, tuple[str, ...]], where: str) -> None:
             )
 
 
-def _raise_if_unwritten(output: str, where: str) -> None:
-    if not (found := _UNWRITTEN.search(output)):
+def _raise_if_unwritten(output: str, workspace: Workspace) -> None:
+    error = find_last_error(output, workspace.folder)
+    if error is None or not error.is_unwritten:
         return
     raise StepFailed(
         Diagnosis(
             name="unwritten",
-            asked=f"the function of step {found[1]}",
-            got=f"NotImplementedError: Lab {found[1]}",
+            asked="a function whose body the lab removed",
+            got=error.text,
             expected="an implementation",
-            where=where,
-            why="The lab removed its body; the docstring says what it returns.",
+            where=error.where,
+            why="Its docstring says what it returns.",
             page=ROUTING_PAGE,
         )
     )

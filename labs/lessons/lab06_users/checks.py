@@ -6,6 +6,7 @@ from typing import Any
 
 from labs.outcome import CheckInconclusive, Diagnosis, StepFailed
 from labs.service_probe import Response, ServiceProbe, run_service
+from labs.tracebacks import find_last_error
 from labs.workspace import Workspace
 
 STORE = "services/users/users/dynamodb/store.py"
@@ -13,7 +14,7 @@ UNIQUE_PAGE = "docs/adr/0009-tables.md"
 EVENTS_PAGE = "docs/adr/0014-events.md"
 EDITS_PAGE = "docs/adr/0005-edits.md"
 KEYS_PAGE = "docs/adr/0006-idempotency.md"
-PASSWORD = "correct horse battery"
+PASSWORD = "correct horse battery"  # noqa: S105 - of an account on an empty database
 RACERS = 8
 
 
@@ -21,7 +22,7 @@ class _Examiner:
     """Requests to a running users service, and diagnoses of one function of its store."""
 
     def __init__(self, workspace: Workspace, service: ServiceProbe, function: str) -> None:
-        self._service = service
+        self._workspace, self._service = workspace, service
         self._where = workspace.find_line(STORE, f"def {function}(")
         self.function = function
 
@@ -45,20 +46,25 @@ class _Examiner:
         if response.status == status:
             return
         if response.status == 500:
-            self.fail(
-                "unwritten",
-                asked=asked,
-                got="500: the function raised an error (NotImplementedError at the start)",
-                expected=f"{status}, from a store that implements {self.function}",
-                why="The service's log is above; the docstring says what the function does.",
-                page=UNIQUE_PAGE,
-            )
+            self._fail_with_error(asked, status)
         self.fail(
             name,
             asked=asked,
             got=f"{response.status} {response.body.get('detail', '')}".strip(),
             expected=str(status),
             why="The contract is the same before and after the split.",
+            page=UNIQUE_PAGE,
+        )
+
+    def _fail_with_error(self, asked: str, status: int) -> None:
+        error = find_last_error(self._service.read_log(), self._workspace.folder)
+        self.fail(
+            "unwritten" if error and error.is_unwritten else "error",
+            asked=asked,
+            got=f"500, because of {error.text}" if error else "500",
+            expected=f"{status}, from a store that implements {self.function}",
+            where=error.where if error else "",
+            why="A request that a client may send never ends in an error of the program.",
             page=UNIQUE_PAGE,
         )
 
@@ -86,7 +92,17 @@ class _Examiner:
             page=EVENTS_PAGE,
         )
 
-    def fail(self, name: str, *, asked: str, got: str, expected: str, why: str, page: str) -> None:
+    def fail(
+        self,
+        name: str,
+        *,
+        asked: str,
+        got: str,
+        expected: str,
+        why: str,
+        page: str,
+        where: str = "",
+    ) -> None:
         """Fail with a diagnosis."""
         raise StepFailed(
             Diagnosis(
@@ -94,7 +110,7 @@ class _Examiner:
                 asked=asked,
                 got=got,
                 expected=expected,
-                where=self._where,
+                where=where or self._where,
                 why=why,
                 page=page,
             )

@@ -1,0 +1,38 @@
+"""The last error in a program's output: what was raised, and at which line of the workspace."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_FRAME = re.compile(r'^ +File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+_ERROR = re.compile(
+    r"^(?P<error>[A-Za-z_][\w.]*(?:Error|Exception|Canceled|Taken)\b.*)$", re.MULTILINE
+)
+_BEGIN = "Traceback (most recent call last):"
+
+
+@dataclass(frozen=True)
+class RaisedError:
+    """An error: its text, and `path:line` of the last of the workspace's lines in its traceback."""
+
+    text: str
+    where: str
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Return whether a body that the lab removed was called."""
+        return self.text.startswith("NotImplementedError: Lab ")
+
+
+def find_last_error(output: str, folder: Path) -> RaisedError | None:
+    """Return the last error in an output, of programs that run the code in a folder."""
+    _, begin, traceback = output.rpartition(_BEGIN)
+    if not begin:
+        return None
+    where = ""
+    for frame in _FRAME.finditer(traceback):
+        file = Path(frame["file"])
+        if file.is_relative_to(folder) and ".venv" not in file.parts:
+            where = f"{file.relative_to(folder)}:{frame['line']}"
+    found = _ERROR.search(traceback)
+    return RaisedError(found["error"] if found else "an error without a name", where)
