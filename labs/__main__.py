@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra import local_environment
-from infra.runner.config import ROOT
+from infra.runner.config import LABS, ROOT
 from labs import doctor, report
 from labs.console import Console
 from labs.course import Course, Lab, Step, UnknownStepError, read_course
@@ -28,7 +28,7 @@ _WATCH_SECONDS = 0.5
 def main(arguments: Sequence[str] | None = None, repository: Path = ROOT) -> int:
     """Run the command line for a repository; return the exit code."""
     given = _parser().parse_args(arguments)
-    folder = repository / "var" / "labs"
+    folder = repository / "var" / LABS
     try:
         workspace = Workspace(folder / "workspace", repository)
         session = Session(read_course(), workspace, Progress(folder / "progress.json"))

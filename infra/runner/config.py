@@ -42,6 +42,8 @@ class SettingsError(Exception):
 
 BACKUPS = "backups"
 """The folder of backups, in that of all data."""
+LABS = "labs"
+"""The folder of the labs: a person's work, and their progress."""
 SQLITE_FILE, DYNAMODB_FILE = "forum.sqlite", "dynamodb.sqlite"
 """The data of the monolith and of the services, in the folder of their stage."""
 

@@ -15,6 +15,7 @@ from infra.domains import package
 from infra.runner import process_specs
 from infra.runner.config import (
     BACKUPS,
+    LABS,
     RunConfig,
     SettingsError,
     read_config,
@@ -48,7 +49,7 @@ def stop(lock: Lock) -> int:
 def reset(lock: Lock) -> int:
     """Delete the data, logs and keys of the stage that EXTRACTED names, or else of every stage.
 
-    Backups are kept.
+    Backups and the labs are kept.
     """
     if lock.holder() is not None:
         print("The forum is running; stop it with `make stop`.", file=sys.stderr)
@@ -59,11 +60,12 @@ def reset(lock: Lock) -> int:
     if not folder.exists():
         print(f"There is no data in {folder}.")
         return 0
-    if folder == var and (backups := var / BACKUPS).exists():
+    kept = [path for name in (BACKUPS, LABS) if (path := var / name).exists()]
+    if folder == var and kept:
         for path in var.iterdir():
-            if path != backups:
+            if path not in kept:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        print(f"Deleted the content of {var}, except {backups}.")
+        print(f"Deleted the content of {var}, except {' and '.join(map(str, kept))}.")
     else:
         shutil.rmtree(folder)
         print(f"Deleted {folder}.")

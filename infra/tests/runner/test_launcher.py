@@ -197,11 +197,15 @@ def test_reset_deletes_one_stage_or_all(tmp_path: Path) -> None:
     stack.environment["EXTRACTED"] = "cats"
     assert "'cats'" in stack.control("reset").stderr
     del stack.environment["EXTRACTED"]
-    (tmp_path / "var" / "backups" / "one").mkdir(parents=True)
-    assert "except " in stack.control("reset").stdout
-    assert [path.name for path in (tmp_path / "var").rglob("*")] == ["backups", "one"]
-    (tmp_path / "var" / "backups" / "one").rmdir()
-    (tmp_path / "var" / "backups").rmdir()
+    kept = [tmp_path / "var" / name for name in ("backups", "labs")]
+    for folder in kept:
+        (folder / "one").mkdir(parents=True)
+    assert f"except {kept[0]} and {kept[1]}" in stack.control("reset").stdout
+    left = sorted(str(path.relative_to(tmp_path / "var")) for path in (tmp_path / "var").rglob("*"))
+    assert left == ["backups", "backups/one", "labs", "labs/one"]
+    for folder in kept:
+        (folder / "one").rmdir()
+        folder.rmdir()
     assert stack.control("reset").returncode == 0
     assert not (tmp_path / "var").exists()
     assert "There is no data" in stack.control("reset").stdout
