@@ -78,6 +78,10 @@ class Session:
 
     def chosen(self, step_id: str | None) -> Step:
         """Return the named step, or the next one; raise UnknownStepError."""
+        if not step_id and self.workspace.lab is None:
+            first = self.course.labs[0].number
+            msg = f"No lab is started yet: start {first}."
+            raise UnknownStepError(msg)
         if step_id:
             step = self.course.step(step_id)
         else:

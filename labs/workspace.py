@@ -1,6 +1,6 @@
 """The workspace: a git worktree under `var/labs`, in which a person writes the split.
 
-Each lab has a branch `labs/<number>`, whose first commit is the start state. So the main checkout
+Each lab has a branch `lab-<number>`, whose first commit is the start state. So the main checkout
 stays whole, and looking back, comparing and starting anew are plain git. Programs run with the
 main checkout's installation, and with the workspace's code in front of the main checkout's.
 """
@@ -44,8 +44,8 @@ class Workspace:
         if not self.exists:
             return None
         branch = self.git("branch", "--show-current").strip()
-        prefix, _, number = branch.partition("/")
-        return int(number) if prefix == "labs" and number.isdecimal() else None
+        prefix, _, number = branch.partition("-")
+        return int(number) if prefix == "lab" and number.isdecimal() else None
 
     def start(self, lab: int, removals: Mapping[str, Iterable[Body | Text]]) -> bool:
         """Check out a lab; return whether it is new. `removals` are those of each step's label.
@@ -56,7 +56,7 @@ class Workspace:
             WorkspaceError: git refused.
             RemovalError: the repository does not have what the lab removes.
         """
-        branch = f"labs/{lab}"
+        branch = f"lab-{lab}"
         if self.exists:
             self.save()
         is_new = not self._repository_git("branch", "--list", branch).strip()

@@ -50,6 +50,9 @@ def test_person_is_led_to_the_first_lab(person: Person) -> None:
     code, said = person.run()
     assert code == 0
     assert "Begin with make lab ARGS='start " in said
+    code, said = person.run("check")
+    assert code == 2
+    assert said.startswith("No lab is started yet: start ")
 
 
 def test_unknown_lab_and_step_list_the_known_ones(person: Person) -> None:
