@@ -5,6 +5,7 @@ command line is wrong; 3 the check could not decide; 4 the code did not run.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -36,6 +37,10 @@ def main(arguments: Sequence[str] | None = None, repository: Path = ROOT) -> int
     except (UnknownStepError, WorkspaceError, ProgressError, RemovalError) as error:
         sys.stderr.write(f"{error}\n")
         return WRONG
+    except BrokenPipeError:
+        # Somebody reads only the beginning of the output; nothing more may be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PASSED
     except KeyboardInterrupt:
         return 130
 
@@ -168,6 +173,9 @@ class Session:
                 return FAILED
             self.progress.record_surrender(step.id)
         paths = sorted({removal.path for removal in step.removals})
+        if not paths:
+            self.console.say("The repository has no counterpart of this step.")
+            return PASSED
         difference = self.workspace.compare(paths)
         self.console.say(difference or "Your files are those of the solution.")
         return PASSED
@@ -175,6 +183,9 @@ class Session:
     def reset(self, step: Step, *, confirmed: bool) -> int:
         """Put a step's files back to the start state."""
         paths = sorted({removal.path for removal in step.removals})
+        if not paths:
+            self.console.say("This step has no files to put back.")
+            return PASSED
         if not confirmed:
             self.console.say(f"This puts back: {', '.join(paths)}. Add --yes to do it.")
             return WRONG

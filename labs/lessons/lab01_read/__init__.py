@@ -1,0 +1,1 @@
+"""Lab 1: read the monolith, and find its seams."""
