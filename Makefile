@@ -22,7 +22,7 @@ $(foreach name,DRY_RUN REPAIR,$(if $(filter-out on off,$($(name))),\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-mutants validate lab bench audit check fmt lock clean
+.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-labs test-mutants validate lab bench audit check fmt lock clean
 # Python's own variables may put other code in front of the forum's (PYTHONPATH), hide it
 # (PYTHONSAFEPATH), or change how it runs.
 PYTHON_KEPT := PYTHON PYTHON_KEPT PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED
@@ -178,6 +178,10 @@ bench: $(VENV)/dev.stamp ## compare performance before and after the split (QUIC
 test-deploy: $(VENV)/dev.stamp ## deploy the templates locally and test the deployment (needs Docker)
 	@$(BIN)/python -m tests.deploy $(ARGS)
 
+test-labs: $(VENV)/dev.stamp $(VENV)/cdk.stamp ## show that the labs fit the code: starts fail, solutions pass, mistakes are named
+	@$(BIN)/python -m infra.dynoxide
+	$(BIN)/python -m pytest labs/tests -n $(PYTEST_WORKERS) $(ARGS)
+
 test-mutants: $(VENV)/mutants.stamp ## change code in small ways; tests must notice (ARGS=cursors; takes long)
 	@$(BIN)/python -m infra.dynoxide
 	@$(BIN)/python -m infra.tools.mutants $(ARGS)
@@ -217,7 +221,7 @@ define set_up
 @$(PYTHON) -m infra.setup $(1) --venv $(VENV) $(if $(filter $(NEED_DYNOXIDE),$(MAKECMDGOALS)),--services)
 @touch $@
 endef
-NEED_DYNOXIDE := run lab restore test test-faults test-extract validate bench
+NEED_DYNOXIDE := run lab restore test test-faults test-extract test-labs validate bench
 
 PROJECTS := $(EDITABLE:%=%/pyproject.toml)
 
