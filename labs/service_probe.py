@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 PREFIX = "labs-"
 _READY_SECONDS, _STOP_SECONDS = 15.0, 5.0
 _TIMEOUT = urllib3.Timeout(connect=2, read=15)
-# Everybody comes from one address here.
+# All requests come from one address here.
 _LIMITS = dict.fromkeys(("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS"), "100000")
 _CREATE = """
 import sys

@@ -13,7 +13,7 @@ FILE = "coupling.toml"
 PAGE = "docs/architecture.md"
 WHY = {
     "imports": "What is imported has to be there. After the split it is in another process.",
-    "foreign_keys": "A database checks references within itself only. After the split nobody does.",
+    "foreign_keys": "A database checks references within itself only. After the split none does.",
     "writes": "One transaction keeps both tables right. After the split there are two databases.",
 }
 

@@ -158,7 +158,7 @@ def _expect_one_winner(
         got=f"{_listed(statuses)}; {accounts} accounts",
         expected=f"1 × 201 and {RACERS - 1} × 409; 1 account",
         why=(
-            "Whoever reads first and writes afterwards can be overtaken in between. Only a"
+            "Another request can come between a read and the write that follows it. Only a"
             " condition in the transaction that claims the name decides."
         ),
         page=UNIQUE_PAGE,
@@ -190,7 +190,7 @@ def check_edits(workspace: Workspace) -> None:
                 expected=f"1 × 200 and {RACERS - 1} × 412",
                 why=(
                     "All of them read the same version. Without a condition on the version, each"
-                    " write replaces the others', and nobody notices what was lost."
+                    " write replaces the others', and the lost texts leave no trace."
                 ),
                 page=EDITS_PAGE,
             )
@@ -225,7 +225,7 @@ def check_erasure(workspace: Workspace) -> None:
                 asked=f"DELETE {path}, then the table of usernames",
                 got="the name still belongs to the deleted account",
                 expected="no item",
-                why="Nobody could ever register the name again, and it is a trace of the person.",
+                why="The name can never be registered again, and it is a trace of the person.",
                 page=UNIQUE_PAGE,
             )
         examiner.expect(

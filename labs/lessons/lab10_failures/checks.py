@@ -74,7 +74,7 @@ def check_deadline(workspace: Workspace) -> None:
             got=f"{'a response' if ok else 'a failure'} after {seconds:.1f} s",
             expected=f"a failure after about {_LIMIT} s",
             where=where,
-            why="The caller has stopped waiting. Whatever happens now is work for nobody.",
+            why="The caller has stopped waiting, so any further work is wasted.",
         )
     if found["nested"] is None or found["nested"] > _LIMIT:
         _fail(
@@ -155,7 +155,7 @@ def check_breaker(workspace: Workspace) -> None:
             got="no call",
             expected="one trial call",
             where=where,
-            why="Without a trial, nobody notices that the peer is back.",
+            why="Without a trial, the component never notices that the peer is back.",
         )
     if passed > 1:
         _fail(
