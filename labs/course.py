@@ -52,12 +52,12 @@ class Step:
 
     @property
     def text(self) -> str:
-        """What to do, in Markdown."""
+        """The step's instructions, in Markdown."""
         return (self.folder / "step.md").read_text(encoding="utf-8")
 
     @property
     def reason(self) -> str:
-        """Why it is done this way, in Markdown, for people who have passed."""
+        """The reasons for the solution, in Markdown, for people who have passed."""
         return (self.folder / "why.md").read_text(encoding="utf-8")
 
     @property
@@ -79,17 +79,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab and its steps; `minutes` is their sum."""
+    """A lab and its steps."""
 
     number: int
     title: str
-    minutes: int
     docker: bool
     steps: tuple[Step, ...]
 
     @property
+    def minutes(self) -> int:
+        """The expected time of all steps."""
+        return sum(step.minutes for step in self.steps)
+
+    @property
     def removals(self) -> dict[str, tuple[Body | Text, ...]]:
-        """What the start state lacks, by the label of each step."""
+        """The solutions that the start state lacks, by the label of each step."""
         return {f"Lab {step.id}": step.removals for step in self.steps}
 
 
@@ -139,7 +143,6 @@ def _read_lab(file: Path) -> Lab:
     return Lab(
         number,
         table["title"],
-        sum(step.minutes for step in steps),
         table.get("docker", False),
         steps,
     )

@@ -41,26 +41,17 @@ def find_problems(*, docker: bool) -> list[str]:
 def find_docker_problem() -> str:
     """Return why no container engine can be used; empty if one can."""
     try:
-        done = subprocess.run(
-            ["docker", "compose", "version"],
-            env=caller_environment(),
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-        engine = subprocess.run(
-            ["docker", "info"],
-            env=caller_environment(),
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        if not _succeeds("docker", "compose", "version"):
+            return "docker has no Compose: install its plugin"
+        return "" if _succeeds("docker", "info") else "the docker engine is unreachable"
     except FileNotFoundError:
         return "docker is not installed"
     except subprocess.TimeoutExpired:
-        return "docker did not respond within 10 seconds"
-    if done.returncode:
-        return "docker has no Compose: install its plugin"
-    return "" if engine.returncode == 0 else "the docker engine is unreachable"
+        return f"docker did not respond within {_SECONDS} seconds"
+
+
+def _succeeds(*command: str) -> bool:
+    done = subprocess.run(
+        command, env=caller_environment(), capture_output=True, timeout=_SECONDS, check=False
+    )
+    return done.returncode == 0

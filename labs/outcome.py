@@ -1,6 +1,7 @@
 """The outcomes of a check: passed, failed with a diagnosis, inconclusive, or not run."""
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +47,14 @@ class CheckInconclusive(Exception):
 
 class CheckNotRun(Exception):
     """The code does not start: a syntax error, a time-out, an emulator that is down."""
+
+
+def fail(
+    name: str, *, asked: str, got: str, expected: str, why: str, page: str, where: str = ""
+) -> NoReturn:
+    """Raise StepFailed with a diagnosis."""
+    raise StepFailed(
+        Diagnosis(
+            name=name, asked=asked, got=got, expected=expected, why=why, page=page, where=where
+        )
+    )

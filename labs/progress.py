@@ -17,7 +17,7 @@ class ProgressError(Exception):
 
 @dataclass
 class StepProgress:
-    """What happened in a step; times are ISO 8601 in UTC, empty before they happened."""
+    """Progress in a step; times are ISO 8601 in UTC, and empty for events that are to come."""
 
     began_at: str = ""
     passed_at: str = ""
@@ -25,7 +25,7 @@ class StepProgress:
     hints: int = 0
     gave_up: bool = False
     failures: dict[str, int] = field(default_factory=dict)
-    """How often each diagnosis occurred, by its name."""
+    """The number of failures, by the name of their diagnosis."""
 
     @property
     def passed(self) -> bool:

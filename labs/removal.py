@@ -14,7 +14,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class RemovalError(Exception):
-    """What a lab removes is not in its file: the repository changed, and the lab did not."""
+    """A text or function that a lab removes is missing: the repository changed, but not the lab."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def _gradescope(course: Course, progress: Progress) -> str:
     """Return Gradescope's results.json: a test for each step."""
     tests = [
         {
-            "name": f"{step.id} {step.title}",
+            "name": _name(step),
             "score": count_points(progress.step(step.id)),
             "max_score": POINTS,
             "status": "passed" if progress.step(step.id).passed else "failed",

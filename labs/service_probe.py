@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ import urllib3
 from infra import dynoxide, local_environment, session_keys
 from infra.runner.free_port import free_port
 from labs.outcome import CheckInconclusive, CheckNotRun
+from labs.program import Program, run_program
+from labs.server import HOST
 from labs.slow_writes import SlowWrites, run_proxy
 from labs.workspace import Workspace
 
-HOST = "127.0.0.1"
 PREFIX = "labs-"
-_READY_SECONDS, _STOP_SECONDS = 15.0, 5.0
+_DATASTORE_SECONDS = 15.0
 _TIMEOUT = urllib3.Timeout(connect=2, read=15)
 # All requests come from one address here.
 _LIMITS = dict.fromkeys(("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS"), "100000")
@@ -49,9 +50,9 @@ class Response:
 class ServiceProbe:
     """A running service, its tables, and the delay of its writes."""
 
-    def __init__(self, port: int, datastore: int, writes: SlowWrites, log: Path) -> None:
+    def __init__(self, program: Program, port: int, datastore: int, writes: SlowWrites) -> None:
         self.writes = writes
-        self._log = log
+        self.read_log = program.read_log
         self._url = f"http://{HOST}:{port}"
         self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, maxsize=32)
         self._tables = boto3.client("dynamodb", endpoint_url=f"http://{HOST}:{datastore}")
@@ -83,10 +84,6 @@ class ServiceProbe:
         items: list[dict[str, Any]] = self._tables.scan(TableName=f"{PREFIX}{table}")["Items"]
         return items
 
-    def read_log(self) -> str:
-        """Return what the service has logged, as text."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
-
     def close(self) -> None:
         """Close the connections."""
         self._http.clear()
@@ -106,7 +103,7 @@ def run_service(workspace: Workspace, domain: str) -> Iterator[ServiceProbe]:
         datastore, port = free_port(), free_port()
         serve = ("serve", "--host", HOST, "--port", str(datastore))
         command = [str(dynoxide.ensure_installed()), *serve]
-        stack.enter_context(_running(command, folder / "dynamodb.log", folder, dict(os.environ)))
+        stack.enter_context(run_program(command, folder / "dynamodb.log", folder, os.environ))
         proxy = stack.enter_context(run_proxy(datastore))
         environment = workspace.environment() | local_environment.AWS
         environment |= {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{proxy.port}"}
@@ -123,17 +120,17 @@ def run_service(workspace: Workspace, domain: str) -> Iterator[ServiceProbe]:
         }
         gunicorn = str(Path(sys.executable).with_name("gunicorn"))
         options = ("-c", "python:chassis.http.gunicorn_conf", "--bind", f"{HOST}:{port}")
-        log = folder / "service.log"
         command = [sys.executable, gunicorn, *options, f"{domain}.wsgi:app"]
-        process = stack.enter_context(_running(command, log, workspace.folder, environment))
-        probe = ServiceProbe(port, datastore, proxy, log)
+        log = folder / "service.log"
+        program = stack.enter_context(run_program(command, log, workspace.folder, environment))
+        program.wait_until_ready(f"http://{HOST}:{port}/readyz")
+        probe = ServiceProbe(program, port, datastore, proxy)
         stack.callback(probe.close)
-        _wait(process, port, log)
         yield probe
 
 
 def _create_tables(workspace: Workspace, domain: str, environment: Mapping[str, str]) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
+    deadline = time.monotonic() + _DATASTORE_SECONDS
     while True:
         done = subprocess.run(
             [sys.executable, "-c", _CREATE, domain, PREFIX],
@@ -147,40 +144,3 @@ def _create_tables(workspace: Workspace, domain: str, environment: Mapping[str, 
             return
         if time.monotonic() > deadline or "EndpointConnectionError" not in done.stderr:
             raise CheckNotRun(done.stderr)
-
-
-@contextmanager
-def _running(
-    command: list[str], log: Path, folder: Path, environment: Mapping[str, str]
-) -> Iterator["subprocess.Popen[bytes]"]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_SECONDS)
-        process.kill()
-        process.wait()
-
-
-def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    with urllib3.PoolManager(retries=False, timeout=1) as http:
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise CheckNotRun(log.read_text(encoding="utf-8", errors="replace"))
-            with suppress(urllib3.exceptions.HTTPError):
-                if http.request("GET", f"http://{HOST}:{port}/readyz").status == 200:
-                    return
-            time.sleep(0.05)
-    msg = f"the service was not ready within {_READY_SECONDS:g} s"
-    raise CheckInconclusive(msg)

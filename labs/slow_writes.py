@@ -3,14 +3,17 @@
 import http.client
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-HOST = "127.0.0.1"
+from labs.server import HOST, Request, serve
+
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
-_KEPT = {"content-type", "x-amz-target", "x-amz-date", "authorization", "x-amzn-requestid"}
+_PASSED_ON = {
+    *("content-type", "x-amz-target", "x-amz-date", "authorization"),
+    *("x-amzn-requestid", "x-amz-crc32"),
+}
 
 
 @dataclass
@@ -50,43 +53,24 @@ class SlowWrites:
 def run_proxy(target: int) -> Iterator[SlowWrites]:
     """Run a proxy to the DynamoDB at the port `target`, during the block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def forward(request: Request) -> None:
+        operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        if operation in _WRITES:
+            proxy.wait()
+        connection = http.client.HTTPConnection(HOST, target, timeout=10)
+        try:
+            sent = dict(_passed_on(request.headers.items()))
+            connection.request("POST", request.path, request.body, sent)
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        request.respond(response.status, content, _passed_on(response.getheaders()))
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-            if operation in _WRITES:
-                proxy.wait()
-            connection = http.client.HTTPConnection(HOST, target, timeout=10)
-            try:
-                headers = {n: v for n, v in self.headers.items() if n.lower() in _KEPT}
-                connection.request("POST", self.path, body, headers)
-                response = connection.getresponse()
-                answer = response.read()
-            finally:
-                connection.close()
-            self.send_response(response.status)
-            for name, value in response.getheaders():
-                if name.lower() in _KEPT | {"x-amz-crc32"}:
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    server = ThreadingHTTPServer((HOST, 0), Handler)
-    server.daemon_threads = True
-    proxy = SlowWrites(server.server_address[1])
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-    )
-    thread.start()
-    try:
+    with serve(forward) as port:
+        proxy = SlowWrites(port)
         yield proxy
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+
+
+def _passed_on(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() in _PASSED_ON]

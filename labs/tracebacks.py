@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from labs.outcome import fail
+
 _FRAME = re.compile(r'^ +File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _ERROR = re.compile(
     r"^(?P<error>[A-Za-z_][\w.]*(?:Error|Exception|Canceled|Taken)\b.*)$", re.MULTILINE
@@ -36,3 +38,19 @@ def find_last_error(output: str, folder: Path) -> RaisedError | None:
             where = f"{file.relative_to(folder)}:{frame['line']}"
     found = _ERROR.search(traceback)
     return RaisedError(found["error"] if found else "an error without a name", where)
+
+
+def fail_if_unwritten(output: str, folder: Path, page: str) -> None:
+    """Fail with a diagnosis if the last error is that of a body that the lab removed."""
+    error = find_last_error(output, folder)
+    if error is None or not error.is_unwritten:
+        return
+    fail(
+        "unwritten",
+        asked="a function whose body the lab removed",
+        got=error.text,
+        expected="an implementation",
+        where=error.where,
+        why="Its docstring says what it does.",
+        page=page,
+    )

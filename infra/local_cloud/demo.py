@@ -32,7 +32,7 @@ def load_missing(
     elif found[0]["Value"] == owner:
         return sign_in_hint(content)
     else:
-        say(f"Registering the demo people, whom {owner} does not know ...")
+        say(f"Registering the demo people with {owner} ...")
         missing = replace(content, threads=(), posts=())
     for _ in load(place.address, missing):
         pass

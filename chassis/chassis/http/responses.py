@@ -47,7 +47,9 @@ def _or_not_modified(response: Response) -> Response:
     """Add the ETag of a read, and return a 304 to a client that has this representation."""
     if request.method not in {"GET", "HEAD"} or response.status_code != 200:
         return response
-    etag = response.headers.setdefault("ETag", make_etag(response.get_data()))
+    etag = response.headers.get("ETag")
+    if etag is None:
+        etag = response.headers["ETag"] = make_etag(response.get_data())
     # Not Werkzeug's `make_conditional`, which accepts tags without quotes and reads If-Match too.
     if matches_weakly(request.headers.get("If-None-Match", ""), etag):
         response.status_code = 304

@@ -6,7 +6,7 @@ from functools import partial
 from typing import NoReturn
 
 from infra.stages import DOMAINS
-from labs.outcome import CheckNotRun, Diagnosis, StepFailed
+from labs.outcome import CheckNotRun, fail
 from labs.workspace import Workspace
 
 FILE = "coupling.toml"
@@ -50,16 +50,14 @@ def _read(kind: str, workspace: Workspace) -> list[str]:
 
 
 def _fail(name: str, kind: str, *, got: str, expected: str, where: str) -> NoReturn:
-    raise StepFailed(
-        Diagnosis(
-            name=name,
-            asked=f"{kind} in {FILE}",
-            got=got,
-            expected=expected,
-            where=where,
-            why=WHY[kind],
-            page=PAGE,
-        )
+    fail(
+        name,
+        asked=f"{kind} in {FILE}",
+        got=got,
+        expected=expected,
+        where=where,
+        why=WHY[kind],
+        page=PAGE,
     )
 
 

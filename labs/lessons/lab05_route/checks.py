@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from labs.gateway_probe import run_gateway
-from labs.outcome import CheckNotRun, Diagnosis, StepFailed
-from labs.tracebacks import find_last_error
+from labs.outcome import CheckNotRun, fail
+from labs.tracebacks import fail_if_unwritten
 from labs.workspace import Workspace, last_lines
 
 GATEWAY = "infra/gateway/http_manager.py"
@@ -30,7 +30,7 @@ def check_match(workspace: Workspace) -> None:
         with run_gateway(workspace, "threads") as gateway:
             _check_paths(gateway.find_component, "threads", "the gateway", where)
     except CheckNotRun as error:
-        _raise_if_unwritten(str(error), workspace)
+        fail_if_unwritten(str(error), workspace.folder, ROUTING_PAGE)
         raise
 
 
@@ -52,7 +52,7 @@ def check_listener_rules(workspace: Workspace) -> None:
     where = workspace.find_line(RULES, "def rules")
     done = workspace.run("-c", _PRINT_RULES)
     if done.returncode:
-        _raise_if_unwritten(done.stderr, workspace)
+        fail_if_unwritten(done.stderr, workspace.folder, ROUTING_PAGE)
         raise CheckNotRun(done.stderr)
     rules = [(int(each[0]), tuple(each[1]), str(each[2])) for each in json.loads(done.stdout)]
     _check_priorities([priority for priority, _, _ in rules], where)
@@ -98,17 +98,15 @@ def _expect(got: str, path: str, expected: str, router: str, where: str) -> None
     else:
         name = "not-below"
         why = f"A single user, thread or post is below the prefix: {path} belongs to it, too."
-    raise StepFailed(
-        Diagnosis(
-            name=name,
-            asked=f"{router}, at the stage with {expected if expected != 'monolith' else got}"
-            f" extracted, for {path}",
-            got=got,
-            expected=expected,
-            where=where,
-            why=why,
-            page=ROUTING_PAGE,
-        )
+    fail(
+        name,
+        asked=f"{router}, at the stage with {expected if expected != 'monolith' else got}"
+        f" extracted, for {path}",
+        got=got,
+        expected=expected,
+        where=where,
+        why=why,
+        page=ROUTING_PAGE,
     )
 
 
@@ -116,76 +114,51 @@ def _check_priorities(priorities: Iterable[int], where: str) -> None:
     given = list(priorities)
     if len(set(given)) == len(given) and all(1 <= each <= _MOST_PRIORITY for each in given):
         return
-    raise StepFailed(
-        Diagnosis(
-            name="priorities",
-            asked="the priorities of the rules",
-            got=", ".join(map(str, given)),
-            expected=f"a different one for each rule, from 1 to {_MOST_PRIORITY}",
-            where=where,
-            why="A load balancer evaluates rules by priority and refuses two with the same one.",
-            page=CLOUD_PAGE,
-        )
+    fail(
+        "priorities",
+        asked="the priorities of the rules",
+        got=", ".join(map(str, given)),
+        expected=f"a different one for each rule, from 1 to {_MOST_PRIORITY}",
+        where=where,
+        why="A load balancer evaluates rules by priority and refuses two with the same one.",
+        page=CLOUD_PAGE,
     )
 
 
 def _check_values(patterns: Mapping[str, tuple[str, ...]], where: str) -> None:
     for component, values in patterns.items():
         if not 1 <= len(values) <= _MOST_VALUES:
-            raise StepFailed(
-                Diagnosis(
-                    name="condition-values",
-                    asked=f"the patterns of {component}",
-                    got=f"{len(values)} values",
-                    expected=f"1 to {_MOST_VALUES}",
-                    where=where,
-                    why="A rule may have five condition values; CloudFormation refuses more.",
-                    page=CLOUD_PAGE,
-                )
+            fail(
+                "condition-values",
+                asked=f"the patterns of {component}",
+                got=f"{len(values)} values",
+                expected=f"1 to {_MOST_VALUES}",
+                where=where,
+                why="A rule may have five condition values; CloudFormation refuses more.",
+                page=CLOUD_PAGE,
             )
-
-
-def _raise_if_unwritten(output: str, workspace: Workspace) -> None:
-    error = find_last_error(output, workspace.folder)
-    if error is None or not error.is_unwritten:
-        return
-    raise StepFailed(
-        Diagnosis(
-            name="unwritten",
-            asked="a function whose body the lab removed",
-            got=error.text,
-            expected="an implementation",
-            where=error.where,
-            why="Its docstring says what it returns.",
-            page=ROUTING_PAGE,
-        )
-    )
 
 
 def _raise_if_no_route(output: str, where: str) -> None:
     if "can be extracted" in output:
-        raise StepFailed(
-            Diagnosis(
-                name="no-route",
-                asked="the gateway of the stage EXTRACTED=users",
-                got=last_lines(output),
-                expected="a route whose component is users",
-                where=where,
-                why="routes.toml is the only place of routes; a domain without one can't leave.",
-                page=ROUTING_PAGE,
-            )
+        fail(
+            "no-route",
+            asked="the gateway of the stage EXTRACTED=users",
+            got=last_lines(output),
+            expected="a route whose component is users",
+            where=where,
+            why="routes.toml is the only place of routes; a domain without one can't leave.",
+            page=ROUTING_PAGE,
         )
     if "starts with a slash and ends without" in output:
-        raise StepFailed(
-            Diagnosis(
-                name="prefix-form",
-                asked="the prefixes in routes.toml",
-                got=last_lines(output),
-                expected='a prefix such as "/api/users"',
-                where=where,
-                why="A prefix takes the path itself and everything below it, so it needs no slash.",
-                page=ROUTING_PAGE,
-            )
+        fail(
+            "prefix-form",
+            asked="the prefixes in routes.toml",
+            got=last_lines(output),
+            expected='a prefix such as "/api/users"',
+            where=where,
+            why="A prefix takes the path itself and everything below it, so it needs no slash.",
+            page=ROUTING_PAGE,
         )
 
 

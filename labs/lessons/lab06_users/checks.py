@@ -2,11 +2,11 @@
 
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, NoReturn
 
-from labs.outcome import CheckInconclusive, Diagnosis, StepFailed
+from labs.outcome import CheckInconclusive, fail
 from labs.service_probe import Response, ServiceProbe, run_service
-from labs.tracebacks import find_last_error
+from labs.tracebacks import fail_if_unwritten, find_last_error
 from labs.workspace import Workspace
 
 STORE = "services/users/users/dynamodb/store.py"
@@ -24,7 +24,7 @@ class _Examiner:
     def __init__(self, workspace: Workspace, service: ServiceProbe, function: str) -> None:
         self._workspace, self._service = workspace, service
         self._where = workspace.find_line(STORE, f"def {function}(")
-        self.function = function
+        self._function = function
 
     def register(self, name: str, key: str = "") -> Response:
         headers = {"Idempotency-Key": key} if key else {}
@@ -57,12 +57,14 @@ class _Examiner:
         )
 
     def _fail_with_error(self, asked: str, status: int) -> None:
-        error = find_last_error(self._service.read_log(), self._workspace.folder)
+        log, folder = self._service.read_log(), self._workspace.folder
+        fail_if_unwritten(log, folder, UNIQUE_PAGE)
+        error = find_last_error(log, folder)
         self.fail(
-            "unwritten" if error and error.is_unwritten else "error",
+            "error",
             asked=asked,
             got=f"500, because of {error.text}" if error else "500",
-            expected=f"{status}, from a store that implements {self.function}",
+            expected=f"{status}, from a store that implements {self._function}",
             where=error.where if error else "",
             why="A request that a client may send never ends in an error of the program.",
             page=UNIQUE_PAGE,
@@ -92,29 +94,9 @@ class _Examiner:
             page=EVENTS_PAGE,
         )
 
-    def fail(
-        self,
-        name: str,
-        *,
-        asked: str,
-        got: str,
-        expected: str,
-        why: str,
-        page: str,
-        where: str = "",
-    ) -> None:
-        """Fail with a diagnosis."""
-        raise StepFailed(
-            Diagnosis(
-                name=name,
-                asked=asked,
-                got=got,
-                expected=expected,
-                where=where or self._where,
-                why=why,
-                page=page,
-            )
-        )
+    def fail(self, name: str, *, where: str = "", **told: str) -> NoReturn:
+        """Fail with a diagnosis, by default at the function."""
+        fail(name, where=where or self._where, **told)
 
 
 def check_unique_names(workspace: Workspace) -> None:

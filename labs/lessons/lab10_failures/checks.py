@@ -1,11 +1,11 @@
 """Checks of lab 10: a component's client, in front of a peer that is slow, fails or recovers."""
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
-from labs.outcome import CheckInconclusive, CheckNotRun, Diagnosis, StepFailed
+from labs.outcome import CheckInconclusive, CheckNotRun, fail
 from labs.peer import Peer, run_peer
-from labs.tracebacks import find_last_error
+from labs.tracebacks import fail_if_unwritten
 from labs.workspace import Workspace
 
 DEADLINE = "chassis/chassis/deadline.py"
@@ -68,31 +68,34 @@ def check_deadline(workspace: Workspace) -> None:
     ok, seconds = found["inner"]
     # Much later than the limit: a busy machine may be late, too.
     if ok or seconds > _SLOW - _LIMIT:
-        _fail(
+        fail(
             "no-limit",
             asked=f"a call to a peer that takes {_SLOW:g} s, within limit({_LIMIT})",
             got=f"{'a response' if ok else 'a failure'} after {seconds:.1f} s",
             expected=f"a failure after about {_LIMIT} s",
             where=where,
             why="The caller has stopped waiting, so any further work is wasted.",
+            page=PAGE,
         )
     if found["nested"] is None or found["nested"] > _LIMIT:
-        _fail(
+        fail(
             "extended",
             asked=f"remaining_seconds() in limit(5) within limit({_LIMIT})",
             got=f"{found['nested']} s",
             expected="what the outer limit leaves",
             where=where,
             why="A component deep in a chain must not wait longer than the first caller does.",
+            page=PAGE,
         )
     if found["after"] is not None:
-        _fail(
+        fail(
             "leaks",
             asked="remaining_seconds() after the block",
             got=f"{found['after']:.1f} s",
             expected="None",
             where=where,
             why="A thread serves the next request afterwards, which would inherit the deadline.",
+            page=PAGE,
         )
 
 
@@ -103,18 +106,19 @@ def check_budget(workspace: Workspace) -> None:
         found = _run(workspace, _COMMON + _BUDGET, peer)
     where = workspace.find_line(BUDGET, "def spend")
     if not found["first"][0]:
-        _fail(
+        fail(
             "no-retry",
             asked="a call to a peer that fails twice and then responds",
             got="a failure",
             expected="a response, after two retries",
             where=where,
             why="Most failures are short. A retry hides them from people.",
+            page=PAGE,
         )
-    retries = len(peer.received) - (_CALLS + 1)
+    retries = peer.requests - (_CALLS + 1)
     allowed = _SAVED + _SHARE * (_CALLS + 1) + found["seconds"] + 2
     if retries > allowed:
-        _fail(
+        fail(
             "storm",
             asked=f"{_CALLS} calls to a peer that fails two times of three",
             got=f"{retries} retries",
@@ -124,6 +128,7 @@ def check_budget(workspace: Workspace) -> None:
                 "A peer that is overloaded gets three times the load from callers that retry"
                 " without a budget, and stays down."
             ),
+            page=PAGE,
         )
 
 
@@ -139,57 +144,52 @@ def check_breaker(workspace: Workspace) -> None:
         found = _run(workspace, _COMMON + _BREAKER, peer)
     where = workspace.find_line(BREAKER, "def allow_request")
     if any(ok for ok, _ in found["rejected"]):
-        _fail(
+        fail(
             "not-open",
             asked=f"{_REJECTED} calls right after {_FAILURES} failures in a row",
             got=f"{sum(ok for ok, _ in found['rejected'])} reached the peer",
             expected="failures at once, without a call",
             where=where,
             why="Callers that wait for a peer that is down hold their threads, and fall with it.",
+            page=PAGE,
         )
     passed = sum(ok for ok, _ in found["trial"])
     if passed == 0:
-        _fail(
+        fail(
             "no-trial",
             asked="5 calls at once, a second after the circuit opened",
             got="no call",
             expected="one trial call",
             where=where,
             why="Without a trial, the component never notices that the peer is back.",
+            page=PAGE,
         )
     if passed > 1:
-        _fail(
+        fail(
             "stampede",
             asked="5 calls at once, a second after the circuit opened",
             got=f"{passed} calls to the peer",
             expected="one trial call",
             where=where,
             why="A peer that is just back would get the whole load at once, and fall again.",
+            page=PAGE,
         )
     if not all(ok for ok, _ in found["recovered"]):
-        _fail(
+        fail(
             "not-closed",
             asked="two calls after a trial that succeeded",
             got="a failure",
             expected="responses",
             where=where,
             why="The peer is healthy, and people still see failures.",
+            page=PAGE,
         )
 
 
 def _run(workspace: Workspace, script: str, peer: Peer) -> dict[str, Any]:
     done = workspace.run("-c", script, peer.url)
     if done.returncode:
-        error = find_last_error(done.stderr, workspace.folder)
-        if error and error.is_unwritten:
-            _fail(
-                "unwritten",
-                asked="a function whose body the lab removed",
-                got=error.text,
-                expected="an implementation",
-                where=error.where,
-                why="Its docstring says what it does.",
-            )
+        fail_if_unwritten(done.stderr, workspace.folder, PAGE)
         raise CheckNotRun(done.stderr)
     try:
         found: dict[str, Any] = json.loads(done.stdout)
@@ -197,20 +197,6 @@ def _run(workspace: Workspace, script: str, peer: Peer) -> dict[str, Any]:
         msg = f"the program printed {done.stdout[:200]!r}"
         raise CheckInconclusive(msg) from error
     return found
-
-
-def _fail(name: str, *, asked: str, got: str, expected: str, where: str, why: str) -> NoReturn:
-    raise StepFailed(
-        Diagnosis(
-            name=name,
-            asked=asked,
-            got=got,
-            expected=expected,
-            where=where,
-            why=why,
-            page=PAGE,
-        )
-    )
 
 
 CHECKS = (check_deadline, check_budget, check_breaker)
