@@ -37,6 +37,11 @@ _INHERITED_VARIABLES = (
     *("WEB_CONCURRENCY", "WORKER_THREADS", "REVISION", "DRAIN_SECONDS", "SPLIT_BADGE"),
     *("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS", "SIGN_IN_WINDOW_SECONDS"),
 )
+# The code of this checkout, also where that of another one is installed, as in a git worktree.
+_CODE = os.pathsep.join(
+    str(ROOT / folder)
+    for folder in ("chassis", "monolith", *(f"services/{domain}" for domain in stages.DOMAINS))
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     passed = {name: environ[name] for name in _INHERITED_VARIABLES if name in environ}
     # No drain time, because no load balancer has to notice a stop. And the badges show the split.
     own = {"DRAIN_SECONDS": "0", "SPLIT_BADGE": "on", **passed, "PYTHONUNBUFFERED": "1"}
+    own["PYTHONPATH"] = _CODE
     # UTF-8, so that names of folders work under any LC_ALL.
     return {**own, "PYTHONUTF8": "1", **local_environment.DIRECT}
 

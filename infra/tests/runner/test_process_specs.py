@@ -19,6 +19,7 @@ from infra.runner import process_specs, supervisord
 from infra.runner.config import (
     BLOCKED_BY_BROWSERS,
     DATASTORE,
+    ROOT,
     RunConfig,
     SettingsError,
     read_config,
@@ -48,7 +49,11 @@ def environments(given: RunConfig) -> dict[str, Mapping[str, str]]:
 
 
 def test_only_known_variables_of_the_caller_are_passed_on() -> None:
-    passed = process_specs.base_environment(CALLER)
+    passed = process_specs.base_environment(CALLER | {"PYTHONPATH": "/of/another/project"})
+    code = passed.pop("PYTHONPATH").split(":")
+    assert [folder.removeprefix(f"{ROOT}/") for folder in code] == [
+        *("chassis", "monolith", "services/users", "services/threads", "services/posts")
+    ]
     assert passed == {
         "PATH": "/bin",
         "WEB_CONCURRENCY": "3",
