@@ -2,10 +2,11 @@
 
 A lab is a folder `labNN_name`. Its module `checks` has `CHECKS`, a function for each step, and it
 has a folder for each step with `step.md`, `why.md`, `hints.toml` (a hint of each grade) and
-`mistakes/*.patch`. Its `lab.toml` has `title`, `docker`, and a `[[step]]` each with
+`mistakes/*.patch`. `questions.toml` is its knowledge check. Its `lab.toml` has `title`, `docker`,
+`stage` (that of the contract suite at its end), and a `[[step]]` each with
 
 - `title`, and `minutes`;
-- `fails`, the name of the diagnosis at the start;
+- `fails`, the name of the diagnosis at the start; without it there is nothing to write;
 - what the start state lacks: `bodies` (`path::Class.method`), and `texts` (`path`, `text`, and
   `replacement`).
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labs.questions import Question, read_questions
 from labs.removal import Body, Text, read_body
 from labs.workspace import Workspace
 
@@ -79,11 +81,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab and its steps."""
+    """A lab and its steps; `docker` means that it needs a container engine.
+
+    `stage` names the domains that are services when the lab is done, such as `users+threads`.
+    """
 
     number: int
     title: str
     docker: bool
+    stage: str
+    questions: tuple[Question, ...]
     steps: tuple[Step, ...]
 
     @property
@@ -144,6 +151,8 @@ def _read_lab(file: Path) -> Lab:
         number,
         table["title"],
         table.get("docker", False),
+        table.get("stage", "users+threads+posts"),
+        read_questions(file.parent),
         steps,
     )
 
@@ -156,7 +165,7 @@ def _read_step(lab: int, number: int, entry: dict[str, Any], folder: Path, modul
         entry["minutes"],
         folder / f"step_{number}",
         module,
-        entry["fails"],
+        entry.get("fails", ""),
         (
             *(read_body(target) for target in entry.get("bodies", ())),
             *(Text(**target) for target in entry.get("texts", ())),

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from labs import __main__ as labs
+from labs.course import read_course
 from labs.tests.repositories import copy_repository, git
 
 MATCH = "infra/gateway/http_manager.py"
@@ -42,8 +43,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def person(repository: Path, capsys: pytest.CaptureFixture[str]) -> Person:
-    return Person(repository, capsys)
+def person(repository: Path, capfd: pytest.CaptureFixture[str]) -> Person:
+    return Person(repository, capfd)
 
 
 def test_person_is_led_to_the_first_lab(person: Person) -> None:
@@ -128,3 +129,85 @@ def test_main_checkout_stays_whole(person: Person) -> None:
     person.run("start", "5")
     assert not git(person.repository, "status", "--porcelain").strip()
     assert git(person.repository, "branch", "--show-current").strip() == "main"
+
+
+def test_all_files_of_a_lab_are_put_back(person: Person) -> None:
+    person.run("start", "5")
+    person.write('return {"path": route.prefix}')
+    assert person.run("reset", "--all")[0] == 2
+    assert person.run("reset", "--all", "--yes")[0] == 0
+    assert EMPTY in (person.workspace / MATCH).read_text()
+
+
+def test_all_steps_of_a_lab_are_checked(person: Person) -> None:
+    person.run("start", "5")
+    code, said = person.run("check", "--all")
+    assert code == 1
+    for step in ("5.1", "5.2", "5.3"):
+        assert f"Step {step} does not pass yet." in said
+
+
+def test_added_check_decides_too(person: Person, tmp_path: Path) -> None:
+    person.run("start", "5")
+    person.write('return {"path_separated_prefix": route.prefix}')
+    assert person.run("check", "5.1", "--added-checks", str(tmp_path))[0] == 0
+    refusal = """
+from labs.outcome import fail
+
+
+def check(workspace):
+    assert (workspace.folder / "infra/gateway/routes.toml").is_file()
+    fail("no-comment", asked="a comment", got="none", expected="one", why="Style.", page="-")
+"""
+    file = tmp_path / "check_5_1.py"
+    file.write_text(refusal)
+    code, said = person.run("check", "5.1", "--added-checks", str(tmp_path))
+    assert code == 1
+    assert "Asked:          a comment" in said
+    file.write_text("def check(workspace):\n    pass\n")
+    code, said = person.run("check", "5.1", "--added-checks", str(tmp_path))
+    assert code == 0
+    assert f"That includes the check that {tmp_path} adds." in said
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("def check(", "SyntaxError"),
+        ("import no_such_module\n", "No module named 'no_such_module'"),
+        ("check = None\n", "has no function check(workspace)"),
+    ],
+)
+def test_broken_added_check_is_named(
+    person: Person, tmp_path: Path, content: str, problem: str
+) -> None:
+    person.run("start", "5")
+    (tmp_path / "check_5_1.py").write_text(content)
+    code, said = person.run("check", "5.1", "--added-checks", str(tmp_path))
+    assert code == 2
+    assert problem in said
+    code, said = person.run("check", "5.1", "--added-checks", str(tmp_path / "missing"))
+    assert code == 2
+    assert "is not a folder" in said
+
+
+def test_knowledge_check_counts_right_answers(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = read_course().lab(0).questions
+    answers = iter(["what?", *(str(question.right) for question in questions)])
+    monkeypatch.setattr("builtins.input", lambda: next(answers))
+    code, said = person.run("quiz", "0")
+    assert code == 0
+    assert "Type a number from 1 to 3" in said
+    assert f"{len(questions)} of {len(questions)} right." in said
+    wrong = iter([str(question.right % 3 + 1) for question in questions])
+    monkeypatch.setattr("builtins.input", lambda: next(wrong))
+    assert f"0 of {len(questions)} right." in person.run("quiz", "0")[1]
+
+
+def test_contract_suite_runs_the_code_of_the_workspace(person: Person) -> None:
+    person.run("start", "6")
+    code, said = person.run("contract", "-k", "test_anyone_can_open_an_account")
+    assert code == 1
+    assert "1 failed, 1 passed" in said

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra import stages
 from labs.course import Lab, Step, read_course
 from labs.outcome import CheckInconclusive, StepFailed
 from labs.tests.repositories import copy_repository, git
@@ -51,7 +52,10 @@ def diagnose(step: Step, workspace: Workspace) -> str:
 def test_start_state_fails_each_step(lab: Lab, workspace: Workspace) -> None:
     assert workspace.start(lab.number, lab.removals)
     for step in lab.steps:
-        assert diagnose(step, workspace) == step.first_failure
+        if step.first_failure:
+            assert diagnose(step, workspace) == step.first_failure
+        else:
+            check(step, workspace)
 
 
 @pytest.mark.parametrize("step", COURSE.steps, ids=lambda step: step.id)
@@ -77,4 +81,20 @@ def test_step_is_complete(step: Step) -> None:
     assert len(step.hints) == len(set(step.hints)) == 3
     assert step.reason.strip()
     assert 5 <= step.minutes <= 60
-    assert 2 <= len(step.mistakes) <= 5
+    # Where nothing is written, there are no mistakes.
+    assert (2 if step.first_failure else 0) <= len(step.mistakes) <= 5
+
+
+@pytest.mark.parametrize("lab", COURSE.labs, ids=lambda lab: str(lab.number))
+def test_lab_has_a_knowledge_check(lab: Lab) -> None:
+    assert 3 <= len(lab.questions) <= 7
+    for question in lab.questions:
+        assert 3 <= len(question.choices) == len(set(question.choices)) <= 4
+        assert question.because
+    # Readers would learn a place instead of an answer.
+    assert len({question.right for question in lab.questions}) > 1
+
+
+@pytest.mark.parametrize("lab", COURSE.labs, ids=lambda lab: str(lab.number))
+def test_stage_of_a_lab_exists(lab: Lab) -> None:
+    assert lab.stage in {stages.stage_name(extracted) for extracted in stages.all_stages()}
