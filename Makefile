@@ -1,9 +1,14 @@
 # `make` or `make help` lists what there is. Everything lives in .venv (programs) and var (data).
 
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
 EDITABLE := chassis services/users services/threads services/posts monolith
+# The labs' workspace is a git worktree: its own code runs with the main checkout's programs.
+WORKSPACE := /var/labs/workspace//
+ifneq ($(findstring $(WORKSPACE),$(CURDIR)//),)
+MAIN_CHECKOUT := $(subst $(WORKSPACE),,$(CURDIR)//)
+endif
+VENV := $(if $(MAIN_CHECKOUT),../../../).venv
+BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 # What tests need beside Python packages, by its names in Debian and Ubuntu.
 SYSTEM_PACKAGES := chromium-headless-shell wrk
@@ -27,6 +32,10 @@ endif
 # (PYTHONSAFEPATH), or change how it runs.
 PYTHON_KEPT := PYTHON PYTHON_KEPT PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED
 unexport $(filter-out $(PYTHON_KEPT),$(filter PYTHON%,$(.VARIABLES)))
+ifdef MAIN_CHECKOUT
+empty :=
+export PYTHONPATH := $(subst $(empty) ,:,$(EDITABLE) .)
+endif
 # With UTF-8, names of folders work under any LC_ALL. Python 3.11 and 3.12 read the files that name
 # the forum's packages in the encoding of the locale, whatever PYTHONUTF8 says.
 export PYTHONUTF8 := 1
@@ -74,12 +83,13 @@ help: ## list the make targets
 #= restore      FROM         a folder that make backup named
 #=              DOMAIN       one service only
 #= synth        EXTRACTED, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, IDLE: docs/deploy.md
+#= cost         EXTRACTED, ARCHITECTURE
 #= deploy-local EXTRACTED, PORT, DEMO, PROJECT, REVISION; destroy-local PORT, PROJECT
 #= test         ARGS         arguments for pytest; also for the other suites
 #=              PYTEST_WORKERS  processes [2]
 #=              CHROMIUM     path of another browser
 #=              FULL, SEED   for test-faults and test-extract: 1 for long runs; repeat choices
-#= lab          ARGS         start N, check, hint, diff, reset, report, doctor
+#= lab          ARGS         start N, check, hint, diff, reset, quiz N, contract, report, doctor
 #= bench        QUICK        1: under three minutes
 #=              RECORD       1: update docs/performance.md
 #=              PARTS        loads, availability, growth, capacity, separated by commas
@@ -144,8 +154,8 @@ CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)'
 synth: $(VENV)/cdk.stamp ## generate the CloudFormation templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.cdk $(CONTEXT)
 
-cost: $(VENV)/cdk.stamp ## estimate the monthly cost of a lab and of production
-	@$(BIN)/python -m infra.cdk.cost
+cost: $(VENV)/cdk.stamp ## estimate the monthly cost of a lab and of production: make cost EXTRACTED=
+	@$(BIN)/python -m infra.cdk.cost $(filter 'extracted=% 'architecture=%,$(CONTEXT))
 
 deploy-local: $(VENV)/cdk.stamp ## deploy the templates locally, in containers: make deploy-local EXTRACTED=users
 	@$(BIN)/python -m infra.local_cloud.deploy
@@ -168,11 +178,10 @@ test-extract: $(VENV)/dev.stamp ## move domains under load and kills (FULL=1 for
 test-compose: $(VENV)/dev.stamp ## build the images and test the forum in containers (needs Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)
 
-# In the labs' workspace, the main checkout's commands run: they know the solution.
-WORKSPACE := /var/labs/workspace
-ifneq ($(findstring $(WORKSPACE)//,$(CURDIR)//),)
+ifdef MAIN_CHECKOUT
+# It knows the solution.
 lab:
-	@$(MAKE) --no-print-directory -C '$(subst $(WORKSPACE)//,,$(CURDIR)//)' lab
+	@$(MAKE) --no-print-directory -C '$(MAIN_CHECKOUT)' lab
 else
 lab: $(VENV)/run.stamp $(VENV)/cdk.stamp ## take the monolith apart yourself: make lab, make lab ARGS='start 5'
 	@$(BIN)/python -m labs $(ARGS)
@@ -230,6 +239,10 @@ define set_up
 endef
 NEED_DYNOXIDE := run lab restore test test-faults test-extract test-labs validate bench
 
+ifdef MAIN_CHECKOUT
+$(VENV)/%.stamp:
+	@$(MAKE) --no-print-directory -C '$(MAIN_CHECKOUT)' .venv/$*.stamp
+else
 PROJECTS := $(EDITABLE:%=%/pyproject.toml)
 
 $(VENV)/run.stamp: requirements/run.txt $(PROJECTS)
@@ -243,3 +256,4 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 
 $(VENV)/mutants.stamp: requirements/mutants.txt $(VENV)/dev.stamp
 	$(call set_up,mutants)
+endif

@@ -9,23 +9,23 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra.cdk import components
 from infra.cdk.constructs import alarms
-from infra.cdk.options import PRODUCTION, DeploymentOptions
+from infra.cdk.options import PRODUCTION, DeploymentOptions, OptionsError, read_options
 from infra.cdk.synth import synthesise
 
 FILE = Path(__file__).with_name("prices.toml")
 HOURS = 730
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/an-example"
 COLUMNS = {
-    "lab idle": DeploymentOptions(idle=True),
-    "lab running": DeploymentOptions(),
-    "production": DeploymentOptions(environment=PRODUCTION, certificate=CERTIFICATE),
+    "lab idle": {"idle": "on"},
+    "lab running": {},
+    "production": {"environment": PRODUCTION, "certificate": CERTIFICATE},
 }
 
 
@@ -65,11 +65,17 @@ def amounts(options: DeploymentOptions, stacks: Mapping[str, dict[str, Any]]) ->
     return found
 
 
-def main() -> int:
-    """Print the table; return the exit code."""
+def main(arguments: Sequence[str]) -> int:
+    """Print the table for a context, such as `extracted=users`; return the exit code."""
+    context = dict(argument.partition("=")[::2] for argument in arguments)
+    try:
+        columns = {name: read_options(context | own) for name, own in COLUMNS.items()}
+    except OptionsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     known = prices()
     counted = {}
-    for name, options in COLUMNS.items():
+    for name, options in columns.items():
         with tempfile.TemporaryDirectory() as folder:
             made = synthesise(options, Path(folder))
             counted[name] = amounts(options, {s.stack_name: s.template for s in made.stacks})
@@ -169,4 +175,4 @@ def _resources(stacks: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

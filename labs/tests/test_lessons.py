@@ -31,7 +31,7 @@ def workspace(repository: Path) -> Workspace:
 def solution(repository: Path) -> Iterator[Workspace]:
     yield Workspace(repository, repository)
     git(repository, "checkout", "--quiet", ".")
-    git(repository, "clean", "--quiet", "--force", "--", "*.toml")
+    git(repository, "clean", "--quiet", "--force", "-d")
 
 
 def check(step: Step, workspace: Workspace) -> None:

@@ -109,3 +109,20 @@ def test_deployment_page_has_the_computed_costs() -> None:
     sums = next(line.split()[1:] for line in written.splitlines() if line.startswith("together"))
     row = " | ".join(f"{float(dollars):.0f}" for dollars in sums)
     assert f"| {row} |" in (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+
+
+def test_cost_of_another_stage_can_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    sums = []
+    for context in ([], ["extracted="], ["extracted=", "architecture=arm64"]):
+        assert cost.main(context) == 0
+        lines = capsys.readouterr().out.splitlines()
+        together = next(line for line in lines if line.startswith("together"))
+        sums.append([float(number) for number in together.split()[1:]])
+    everything, monolith, arm = sums
+    assert all(one < other for one, other in zip(monolith, everything, strict=True))
+    assert arm[1] < monolith[1]
+
+
+def test_cost_of_an_unknown_domain_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cost.main(["extracted=nobody"]) == 1
+    assert "'nobody'" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""Lab 11: what the split costs, and when not to split."""
