@@ -27,7 +27,7 @@ $(foreach name,DRY_RUN REPAIR,$(if $(filter-out on off,$($(name))),\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-labs test-mutants validate lab bench audit check fmt lock clean
+.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-labs test-mutants validate lab lab-preview bench audit check fmt lock clean
 # Python's own variables may put other code in front of the forum's (PYTHONPATH), hide it
 # (PYTHONSAFEPATH), or change how it runs.
 PYTHON_KEPT := PYTHON PYTHON_KEPT PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED
@@ -187,6 +187,9 @@ lab: $(VENV)/run.stamp $(VENV)/cdk.stamp ## take the monolith apart yourself: ma
 	@$(BIN)/python -m labs $(ARGS)
 endif
 
+lab-preview: $(VENV)/preview.stamp ## write the course as HTML pages, to var/labs/preview
+	@$(BIN)/python -m labs.preview
+
 bench: $(VENV)/dev.stamp ## compare performance before and after the split (QUICK=1, RECORD=1 updates docs; needs wrk)
 	@$(BIN)/python -m infra.dynoxide
 	@$(BIN)/python -m bench
@@ -194,7 +197,7 @@ bench: $(VENV)/dev.stamp ## compare performance before and after the split (QUIC
 test-deploy: $(VENV)/dev.stamp ## deploy the templates locally and test the deployment (needs Docker)
 	@$(BIN)/python -m tests.deploy $(ARGS)
 
-test-labs: $(VENV)/dev.stamp $(VENV)/cdk.stamp ## show that the labs fit the code: starts fail, solutions pass, mistakes are named
+test-labs: $(VENV)/dev.stamp $(VENV)/cdk.stamp $(VENV)/preview.stamp ## show that the labs fit the code: starts fail, solutions pass, mistakes are named
 	@$(BIN)/python -m infra.dynoxide
 	$(BIN)/python -m pytest labs/tests -n $(PYTEST_WORKERS) $(ARGS)
 
@@ -256,4 +259,7 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 
 $(VENV)/mutants.stamp: requirements/mutants.txt $(VENV)/dev.stamp
 	$(call set_up,mutants)
+
+$(VENV)/preview.stamp: requirements/preview.txt $(VENV)/run.stamp
+	$(call set_up,preview)
 endif

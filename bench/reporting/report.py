@@ -50,10 +50,10 @@ def read(folder: Path, parts: Iterable[str]) -> dict[str, Any]:
 def markdown(results: Results) -> str:
     """Return all results as Markdown."""
     about = results["about"]
-    parts = ["### Targets\n", targets(results)]
+    parts = ["## Targets\n", targets(results)]
     if results["loads"]:
         parts += [
-            "### Before and after, under load\n",
+            "## Before and after, under load\n",
             f"{about['loads']}\n",
             f"![Requests a second before and after the split]({PICTURES['loads']})\n",
             tables.loads(results),
@@ -66,7 +66,7 @@ def markdown(results: Results) -> str:
         ]
     if results["availability"]:
         parts += [
-            "### While a part is overloaded or dead\n",
+            "## While a part is overloaded or dead\n",
             f"{about['availability']}\n",
             f"![Who is answered within a second]({PICTURES['availability']})\n",
             "Answers without an error within a second, and the time of 95 % of all:\n",
@@ -74,7 +74,7 @@ def markdown(results: Results) -> str:
         ]
     if results["growth"]:
         parts += [
-            "### While the forum grows\n",
+            "## While the forum grows\n",
             "Half of all posts are in one thread, a third are by one person. On the left what the"
             " services ask of DynamoDB, on the right what the monolith asks of SQLite (steps are"
             " those of its virtual machine); both in one process, without the network between"
@@ -83,7 +83,7 @@ def markdown(results: Results) -> str:
         ]
     if results["capacity"]:
         parts += [
-            "### What it consumes\n",
+            "## What it consumes\n",
             "Units of DynamoDB for one operation, and for what follows from its events in the"
             " relay and in consumers. The price of a million holds these, SNS and SQS, in"
             f" {results['prices']['region']}; a page is the calls of the API that it makes.\n",

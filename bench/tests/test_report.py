@@ -105,5 +105,5 @@ def test_docs_get_new_results_and_keep_the_surrounding_text(
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Words\n")
     assert text.endswith("\nMore words\n")
-    assert text.count("### Targets") == 1
+    assert text.count("## Targets") == 1
     assert "old" not in text

@@ -40,6 +40,7 @@ def main() -> int:
     compile_lock("cdk", _groups("cdk"), bounded=True)
     compile_lock("node", _groups("node"), bounded=True)
     compile_lock("mutants", _groups("mutants"), bounded=True)
+    compile_lock("preview", _groups("preview"), bounded=True)
     for image in IMAGES:
         compile_lock(image, _groups(image), bounded=True)
     for name, folders in COMPONENTS.items():
