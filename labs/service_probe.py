@@ -53,7 +53,7 @@ class ServiceProbe:
     def __init__(self, program: Program, port: int, datastore: int, writes: SlowWrites) -> None:
         self.writes = writes
         self.read_log = program.read_log
-        self._url = f"http://{HOST}:{port}"
+        self.url = f"http://{HOST}:{port}"
         self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, maxsize=32)
         self._tables = boto3.client("dynamodb", endpoint_url=f"http://{HOST}:{datastore}")
 
@@ -66,7 +66,7 @@ class ServiceProbe:
     ) -> Response:
         """Send a request; raise CheckInconclusive if there is no response."""
         try:
-            response = self._http.request(method, self._url + path, json=body, headers=headers)
+            response = self._http.request(method, self.url + path, json=body, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             msg = f"{method} {path} got no response: {error}"
             raise CheckInconclusive(msg) from error
@@ -91,8 +91,10 @@ class ServiceProbe:
 
 
 @contextmanager
-def run_service(workspace: Workspace, domain: str) -> Iterator[ServiceProbe]:
-    """Run a service alone during the block, on tables of its own.
+def run_service(
+    workspace: Workspace, domain: str, settings: Mapping[str, str] | None = None
+) -> Iterator[ServiceProbe]:
+    """Run a service alone during the block, on tables of its own, with some other settings.
 
     Raises:
         CheckNotRun: it does not start; the message is its own.
@@ -117,6 +119,7 @@ def run_service(workspace: Workspace, domain: str) -> Iterator[ServiceProbe]:
             "DRAIN_SECONDS": "0",
             "LOG_FORMAT": "text",
             **_LIMITS,
+            **(settings or {}),
         }
         gunicorn = str(Path(sys.executable).with_name("gunicorn"))
         options = ("-c", "python:chassis.http.gunicorn_conf", "--bind", f"{HOST}:{port}")
