@@ -1,0 +1,1 @@
+"""Lab 2: the monolith in a container."""
