@@ -15,6 +15,9 @@ from typing import Any
 import boto3
 import urllib3
 
+from chassis.auth.tokens import Issuer
+from chassis.clock import utc_now, uuid7
+from chassis.dynamodb import attribute_values
 from infra import dynoxide, local_environment, session_keys
 from infra.runner.free_port import free_port
 from labs.outcome import CheckInconclusive, CheckNotRun
@@ -50,8 +53,11 @@ class Response:
 class ServiceProbe:
     """A running service, its tables, and the delay of its writes."""
 
-    def __init__(self, program: Program, port: int, datastore: int, writes: SlowWrites) -> None:
+    def __init__(
+        self, program: Program, port: int, datastore: int, writes: SlowWrites, keys: Path
+    ) -> None:
         self.writes = writes
+        self._keys = keys
         self.read_log = program.read_log
         self.url = f"http://{HOST}:{port}"
         self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, maxsize=32)
@@ -78,6 +84,18 @@ class ServiceProbe:
         with self.writes.delayed(0.3), ThreadPoolExecutor(count) as pool:
             responses = list(pool.map(request, range(count)))
         return responses
+
+    def open_session(self, name: str) -> dict[str, str]:
+        """Return the headers of a person's requests, as the users component would issue them."""
+        private = (self._keys / session_keys.PRIVATE).read_text(encoding="utf-8")
+        claims = {"username": name, "name": name, "role": "member", "suspended": False, "ver": 1}
+        token, _ = Issuer(private).issue(uuid7(), uuid7(), claims, utc_now())
+        return {"Authorization": f"Bearer {token}"}
+
+    def put(self, table: str, item: Mapping[str, Any]) -> None:
+        """Write an item without delay, with plain values."""
+        values: Any = attribute_values.serialize(item)
+        self._tables.put_item(TableName=f"{PREFIX}{table}", Item=values)
 
     def scan(self, table: str) -> list[dict[str, Any]]:
         """Return all items of a table, with DynamoDB's types."""
@@ -115,6 +133,8 @@ def run_service(
             "SECRETS_DIR": str(folder / "keys"),
             "TABLE_PREFIX": PREFIX,
             "REPLICA_HOLDERS": "",
+            "POSTS_URL": local_environment.NOBODY,
+            "THREADS_URL": local_environment.NOBODY,
             # No load balancer has to notice the end.
             "DRAIN_SECONDS": "0",
             "LOG_FORMAT": "text",
@@ -127,7 +147,7 @@ def run_service(
         log = folder / "service.log"
         program = stack.enter_context(run_program(command, log, workspace.folder, environment))
         program.wait_until_ready(f"http://{HOST}:{port}/readyz")
-        probe = ServiceProbe(program, port, datastore, proxy)
+        probe = ServiceProbe(program, port, datastore, proxy, folder / "keys")
         stack.callback(probe.close)
         yield probe
 
