@@ -15,6 +15,8 @@ REPLICA = "chassis/chassis/dynamodb/versioned_items.py"
 CONSUMER = "chassis/chassis/messaging/consumer.py"
 QUEUE = "chassis/chassis/messaging/sqs_queue.py"
 PAGE = "docs/adr/0014-events.md"
+MOST_ATTEMPTS = 4
+"""The largest number of attempts to publish in a second."""
 _HERE = Path(__file__).parent
 _WRITE_SECONDS = 0.12
 """The delay of a write, so that consumers of the same event overtake each other."""
@@ -155,6 +157,16 @@ def _check_run(recovery: dict[str, Any], where: str) -> None:
             why="After an outage, no person should have to look for relays to start again.",
             page=PAGE,
         )
+    if recovery["tried"] > MOST_ATTEMPTS:
+        fail(
+            "storm",
+            asked="run() while the topic is unreachable for a second",
+            got=f"{recovery['tried']} attempts to publish",
+            expected=f"at most {MOST_ATTEMPTS}, with longer and longer pauses",
+            where=where,
+            why="A bus that is overloaded does not recover under the attempts of all relays.",
+            page=PAGE,
+        )
     if not recovery["stopped"]:
         fail(
             "endless",
@@ -277,8 +289,8 @@ def _check_bad_event(found: dict[str, Any], where: str) -> None:
     bad, most, good = found["bad"], found["most"], found["good_events"]
     asked = f"an event whose handler always fails, and {good} others"
     dead = len(bad["reasons"])
-    got = f"tried {bad['tried']} times, {bad['queued']} in the queue, {dead} dead letters"
-    expected = f"tried {most} times, 0 in the queue, 1 dead letter with the error's name"
+    got = f"attempts: {bad['tried']}; in the queue: {bad['queued']}; dead letters: {dead}"
+    expected = f"attempts: {most}; in the queue: 0; dead letters: 1, with the error's name"
 
     def differ(name: str, why: str) -> NoReturn:
         fail(name, asked=asked, got=got, expected=expected, where=where, why=why, page=PAGE)

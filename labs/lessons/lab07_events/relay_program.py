@@ -23,7 +23,7 @@ from chassis.messaging.subscriptions import Subscription, provision_bus
 
 KIND, PREFIX = "lab.written", "labs-"
 BACKLOG = 40
-_RECOVERY_SECONDS, _STOP_SECONDS = 15.0, 15.0
+_OUTAGE_SECONDS, _RECOVERY_SECONDS, _STOP_SECONDS = 1.0, 15.0, 15.0
 
 
 class Switch(Topic):
@@ -137,7 +137,8 @@ def _recover(bench: Bench) -> dict[str, object]:
     end = monotonic() + _RECOVERY_SECONDS
     while not bench.topic.failures and monotonic() < end:
         sleep(0.02)
-    bench.topic.down = False
+    sleep(_OUTAGE_SECONDS)
+    failures, bench.topic.down = bench.topic.failures, False
     while not arrived and thread.is_alive() and monotonic() < end:
         sleep(0.05)
         arrived += bench.arrived()
@@ -145,7 +146,7 @@ def _recover(bench: Bench) -> dict[str, object]:
     stop.set()
     thread.join(_STOP_SECONDS)
     return {
-        "tried": bench.topic.failures > 0,
+        "tried": failures,
         "arrived": arrived,
         "died": died,
         "stopped": not thread.is_alive(),
