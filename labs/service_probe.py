@@ -127,7 +127,7 @@ def run_service(
         proxy = stack.enter_context(run_proxy(datastore))
         environment = workspace.environment() | local_environment.AWS
         environment |= {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{proxy.port}"}
-        _create_tables(workspace, domain, environment)
+        create_tables(workspace, domain, environment)
         session_keys.ensure_keys(folder / "keys")
         environment |= {
             "SECRETS_DIR": str(folder / "keys"),
@@ -152,7 +152,8 @@ def run_service(
         yield probe
 
 
-def _create_tables(workspace: Workspace, domain: str, environment: Mapping[str, str]) -> None:
+def create_tables(workspace: Workspace, domain: str, environment: Mapping[str, str]) -> None:
+    """Create a service's tables, as soon as DynamoDB responds; raise CheckNotRun."""
     deadline = time.monotonic() + _DATASTORE_SECONDS
     while True:
         done = subprocess.run(
