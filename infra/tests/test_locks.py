@@ -23,6 +23,7 @@ EXPECTED = {
     "compose-dev": (EVERYTHING, ("compose-dev",)),
     "mutants": ((), ("mutants",)),
     "node": ((), ("node",)),
+    "preview": ((), ("preview",)),
     "tools": (COMPONENTS["monolith"], ("tools",)),
 }
 
@@ -72,7 +73,7 @@ def test_locks_agree_on_every_version() -> None:
         if lock.stem != "node":
             pinned = pins(lock)
             # These have packages of their own, beside `dev.txt` or in a development container.
-            apart = lock.stem in {"compose-dev", "mutants"}
+            apart = lock.stem in {"compose-dev", "mutants", "preview"}
             names = pinned.keys() & everything.keys() if apart else pinned.keys()
             assert all(everything.get(name) == pinned[name] for name in names)
 
