@@ -1,7 +1,9 @@
 """Checks of lab 6: accounts on DynamoDB, by what a client and the tables show."""
 
 import json
+import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from labs.outcome import CheckInconclusive, fail
@@ -10,20 +12,27 @@ from labs.tracebacks import fail_if_unwritten, find_last_error
 from labs.workspace import Workspace
 
 STORE = "services/users/users/dynamodb/store.py"
+SERVICE = "services/users/users/service.py"
 UNIQUE_PAGE = "docs/adr/0009-tables.md"
 EVENTS_PAGE = "docs/adr/0014-events.md"
 EDITS_PAGE = "docs/adr/0005-edits.md"
 KEYS_PAGE = "docs/adr/0006-idempotency.md"
+PASSWORDS_PAGE = "docs/adr/0034-password-hashing.md"
 PASSWORD = "correct horse battery"  # noqa: S105 - of an account on an empty database
 RACERS = 8
+_TIMED = 5  # requests, of which the fastest is compared
+ATTEMPTS = 2 + _TIMED
+_WINDOW_SECONDS = 3600
 
 
 class _Examiner:
-    """Requests to a running users service, and diagnoses of one function of its store."""
+    """Requests to a running users service, and diagnoses of one of its functions."""
 
-    def __init__(self, workspace: Workspace, service: ServiceProbe, function: str) -> None:
+    def __init__(
+        self, workspace: Workspace, service: ServiceProbe, function: str, file: str = STORE
+    ) -> None:
         self._workspace, self._service = workspace, service
-        self._where = workspace.find_line(STORE, f"def {function}(")
+        self._where = workspace.find_line(file, f"def {function}(")
         self._function = function
 
     def register(self, name: str, key: str = "") -> Response:
@@ -64,7 +73,7 @@ class _Examiner:
             "error",
             asked=asked,
             got=f"500, because of {error.text}" if error else "500",
-            expected=f"{status}, from a store that implements {self._function}",
+            expected=f"{status}, from code that implements {self._function}",
             where=error.where if error else "",
             why="A request that a client may send never ends in an error of the program.",
             page=UNIQUE_PAGE,
@@ -225,8 +234,99 @@ def check_erasure(workspace: Workspace) -> None:
             )
 
 
+def check_sign_in(workspace: Workspace) -> None:
+    """Check that a refusal tells nothing about accounts, and that attempts are limited."""
+    settings = {
+        "SIGN_IN_LIMIT_PER_NAME": str(ATTEMPTS),
+        "SIGN_IN_WINDOW_SECONDS": str(_WINDOW_SECONDS),
+    }
+    window = time.time() // _WINDOW_SECONDS
+    with run_service(workspace, "users", settings) as service:
+        examiner = _Examiner(workspace, service, "sign_in", SERVICE)
+        examiner.register("ada")
+        for name in ("ada", "Ada"):
+            asked = f"POST {_SESSIONS} as {name}, who registered as ada"
+            examiner.expect(_sign_in(service, name), 201, asked, "no-session")
+        known, slowest = _time(lambda _: _sign_in(service, "ada", "wrong password"))
+        unknown, fastest = _time(lambda number: _sign_in(service, f"absent{number}", "wrong"))
+        _expect_alike(examiner, known[0], unknown[0])
+        if fastest < slowest / 2:
+            examiner.fail(
+                "tells-names",
+                asked="the time of a wrong password, and of a name without an account",
+                got=f"{slowest * 1000:.0f} ms, and {fastest * 1000:.0f} ms",
+                expected="the same, because both verify a password",
+                why="With a watch, a list of names becomes a list of members.",
+                page=PASSWORDS_PAGE,
+            )
+        refused, took = _time(lambda _: _sign_in(service, "ada"))
+        if window != time.time() // _WINDOW_SECONDS:
+            msg = "the hour of the limit ended during the check"
+            raise CheckInconclusive(msg)
+        _expect_limit(examiner, refused[0])
+        if took > slowest / 2:
+            examiner.fail(
+                "verifies-first",
+                asked=f"attempt {ATTEMPTS + 1} of {ATTEMPTS} that are allowed",
+                got=f"429 after {took * 1000:.0f} ms; a wrong password takes"
+                f" {slowest * 1000:.0f} ms",
+                expected="429 without a password that is verified",
+                why="A limit that works first and counts afterwards protects no processor.",
+                page=PASSWORDS_PAGE,
+            )
+
+
+_SESSIONS = "/api/users/sessions"
+
+
+def _sign_in(service: ServiceProbe, name: str, password: str = PASSWORD) -> Response:
+    return service.send("POST", _SESSIONS, {"username": name, "password": password})
+
+
+def _time(request: Callable[[int], Response]) -> tuple[list[Response], float]:
+    """Send a request some times, and return the responses and the shortest time in seconds."""
+    responses, times = [], []
+    for number in range(_TIMED):
+        began = time.monotonic()
+        responses.append(request(number))
+        times.append(time.monotonic() - began)
+    return responses, min(times)
+
+
+def _expect_alike(examiner: _Examiner, known: Response, unknown: Response) -> None:
+    asked = f"POST {_SESSIONS} with a wrong password"
+    examiner.expect(known, 401, asked, "no-refusal")
+    seen = [
+        (response.status, *(response.body.get(name) for name in ("type", "title", "detail")))
+        for response in (known, unknown)
+    ]
+    if seen[0] == seen[1]:
+        return
+    examiner.fail(
+        "tells-names",
+        asked=f"{asked}, and for a name without an account",
+        got=f"{seen[1][0]} {seen[1][3]}",
+        expected=f"the same refusal: {seen[0][0]} {seen[0][3]}",
+        why="A refusal that says which half was wrong tells strangers who is a member.",
+        page=PASSWORDS_PAGE,
+    )
+
+
+def _expect_limit(examiner: _Examiner, refused: Response) -> None:
+    if refused.status == 429:
+        return
+    examiner.fail(
+        "no-limit",
+        asked=f"attempt {ATTEMPTS + 1} to sign in as ada, where {ATTEMPTS} are allowed",
+        got=str(refused.status),
+        expected="429, also with the right password",
+        why="Without a limit, a list of frequent passwords is tried in an afternoon.",
+        page=PASSWORDS_PAGE,
+    )
+
+
 def _listed(statuses: "Counter[int]") -> str:
     return ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
 
 
-CHECKS = (check_unique_names, check_edits, check_erasure)
+CHECKS = (check_unique_names, check_edits, check_erasure, check_sign_in)
