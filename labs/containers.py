@@ -89,7 +89,7 @@ def try_build(
     if target:
         build["target"] = target
     file = json.dumps({"services": {"built": {"image": name, "build": build}}})
-    command = ("compose", "--project-name", name, "--file", "-", "build", "--progress", "plain")
+    command = ("compose", "--project-name", name, "--file", "-", "build")
     return run_docker(*command, given=file, seconds=_BUILD_SECONDS)
 
 

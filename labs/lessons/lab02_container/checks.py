@@ -165,7 +165,7 @@ def _check_lock(folder: Path, workspace: Workspace) -> None:
             expected="a build that refuses it",
             sign="install ",
             why=(
-                "Without versions and hashes, two builds of one commit differ, and whoever controls"
+                "Without versions and hashes, two builds of one commit differ, and the owner of"
                 " a package controls the forum."
             ),
         )

@@ -10,7 +10,7 @@ from chassis.deadline import MAX_SECONDS
 from chassis.http.gunicorn_conf import graceful_timeout
 from labs.outcome import CheckNotRun, fail
 from labs.tracebacks import fail_if_unwritten
-from labs.workspace import Workspace, last_lines
+from labs.workspace import Workspace
 
 EDGE = "infra/cdk/stacks/load_balancer.py"
 TASK = "infra/cdk/constructs/fargate_service.py"
@@ -379,7 +379,7 @@ def _synthesise(workspace: Workspace, part: str) -> list[list[Mapping[str, Any]]
         done = workspace.run(str(_PROBE), part, folder, seconds=_SECONDS)
     if done.returncode:
         fail_if_unwritten(done.stderr, workspace.folder, CLOUD_PAGE)
-        raise CheckNotRun(last_lines(done.stderr))
+        raise CheckNotRun(done.stderr)
     found: list[list[Mapping[str, Any]]] = json.loads(done.stdout)
     return found
 

@@ -13,7 +13,7 @@ from labs.outcome import CheckNotRun, fail
 from labs.peer import run_peer
 from labs.server import HOST, Request, serve
 from labs.service_probe import run_service
-from labs.tracebacks import fail_if_unwritten
+from labs.tracebacks import fail_if_unwritten, find_last_error
 from labs.workspace import Workspace
 
 POSTS = "monolith/forum/posts/store.py"
@@ -86,7 +86,7 @@ def _check_writes_after(found: Mapping[str, tuple[int, str]], workspace: Workspa
         if found[writer][0] != wanted[0]:
             fail(
                 "unknown-writer",
-                asked=f"a {writer}, {asked}",
+                asked=f"{_NEWCOMERS[writer]}, {asked}",
                 got=_written(found[writer]),
                 expected=_written(wanted),
                 where=workspace.find_line(POSTS, "_find_actor(session")
@@ -122,6 +122,11 @@ def _check_writes_after(found: Mapping[str, tuple[int, str]], workspace: Workspa
         )
 
 
+_NEWCOMERS = {
+    "newcomer": "a post by someone who has registered just now",
+    "newcomer's edit of another's post": "an edit of another's post, by someone without a row",
+    "newcomer's deletion as a moderator": "a deletion by a moderator without a row",
+}
 _VERSIONS = {
     "newer session": "of version 2, named Grace Hopper; the row has version 1, named Grace",
     "older session": "of version 1, named Grace; the row has version 2, named Grace Hopper",
@@ -279,7 +284,7 @@ def _check_queries(results: Mapping[str, Any], workspace: Workspace) -> None:
         _refuse(
             "wrong-handles",
             asked="handles() of a known user, an erased one, a placeholder and an unknown id",
-            got=", ".join(results["handles"]) or "nobody",
+            got=", ".join(results["handles"]) or "none of them",
             expected="a known user",
             where=where,
             why="A page shows a placeholder for people who are not known, or no more.",
@@ -417,6 +422,16 @@ def _run(
     fail_if_unwritten(done.stderr, workspace.folder, page)
     if done.returncode:
         raise CheckNotRun(done.stderr)
+    if error := find_last_error(done.stderr, workspace.folder):
+        fail(
+            "error",
+            asked="requests to the monolith, or calls of its clients",
+            got=error.text,
+            expected="no error of the program",
+            where=error.where,
+            why="People see a 500, and the cause is only in the log.",
+            page=page,
+        )
     return done.stdout
 
 

@@ -22,7 +22,7 @@ from forum.users.persistence import upsert
 from forum.users.port import SessionClaims
 from forum.users.state import UserState
 
-NOBODY = "http://127.0.0.1:9"
+UNREACHABLE = "http://127.0.0.1:9"
 PASSWORD = "correct horse battery"  # noqa: S105 - of an account on an empty database
 
 Found = list[tuple[str, int, str]]
@@ -73,7 +73,7 @@ def main(folder: str) -> None:
     thread = _write_before(before.test_client(use_cookies=False), issuer, database, found)
     sys.stdout.write(json.dumps(found) + "\n")
     found.clear()
-    settings |= {"extracted": "users", "users_url": NOBODY}
+    settings |= {"extracted": "users", "users_url": UNREACHABLE}
     after = create_app(ForumSettings.model_validate(settings))
     _write_after(after.test_client(use_cookies=False), issuer, database, thread, found)
     sys.stdout.write(json.dumps(found) + "\n")
