@@ -58,12 +58,17 @@ def copy_files(workspace: Workspace, folder: Path) -> Path:
     return folder
 
 
+def new_name() -> str:
+    """Return a name that no other check has."""
+    return f"{PREFIX}{secrets.token_hex(4)}"
+
+
 @contextmanager
 def build_image(
     context: Path, dockerfile: str, arguments: Mapping[str, str] | None = None, target: str = ""
 ) -> Iterator[str]:
     """Build an image, which exists during the block; raise CheckNotRun if it cannot be built."""
-    name = f"{PREFIX}{secrets.token_hex(4)}"
+    name = new_name()
     try:
         done = try_build(name, context, dockerfile, arguments, target)
         if done.returncode:
@@ -104,7 +109,7 @@ def run_container(
     image: str, environment: Mapping[str, str], options: Sequence[str] = ()
 ) -> Iterator[str]:
     """Run a container with port 8080 published, during the block; yield its name."""
-    name = f"{PREFIX}{secrets.token_hex(4)}"
+    name = new_name()
     settings = [f"--env={key}" for key in environment]
     # Values by docker's own environment, because some have several lines.
     done = run_docker(
@@ -138,7 +143,7 @@ def published_port(name: str) -> int:
 @contextmanager
 def compose_project(files: Sequence[Path], settings: Mapping[str, str]) -> Iterator[str]:
     """Name a Compose project; remove its containers, networks and volumes after the block."""
-    name = f"{PREFIX}{secrets.token_hex(4)}"
+    name = new_name()
     try:
         yield name
     finally:
