@@ -88,7 +88,7 @@ help: ## list the make targets
 #= test         ARGS         arguments for pytest; also for the other suites
 #=              PYTEST_WORKERS  processes [2]
 #=              CHROMIUM     path of another browser
-#=              FULL, SEED   for test-faults and test-extract: 1 for long runs; repeat choices
+#=              FULL, SEED   for test-faults, test-extract and test-labs: 1 for long runs; repeat choices
 #= lab          ARGS         start N, check, hint, diff, reset, quiz N, contract, report, doctor
 #= bench        QUICK        1: under three minutes
 #=              RECORD       1: update docs/performance.md

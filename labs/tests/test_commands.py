@@ -41,11 +41,12 @@ def solve(workspace: Workspace, step: Step) -> None:
 
 
 def run(command: Command, folder: Path) -> str:
-    # Bash's own messages, such as those of a missing program, are part of the output.
+    # As in a person's terminal, not below the `make` that runs the tests.
+    of_make = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     done = subprocess.run(
         ["bash", "-c", command.line],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"},
+        env={name: value for name, value in os.environ.items() if name not in of_make},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
