@@ -15,6 +15,7 @@ from infra.runner.config import LABS, ROOT
 from labs import doctor, report
 from labs.added_checks import AddedCheckError
 from labs.course import Step, UnknownStepError, read_course
+from labs.deployment_probe import PLACES
 from labs.progress import Progress, ProgressError
 from labs.removal import RemovalError
 from labs.session import PASSED, WRONG, Session
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("step", nargs="?")
     check.add_argument("--all", action="store_true", help="check every step of this lab")
     check.add_argument("--watch", action="store_true", help="check again after each change")
+    check.add_argument("--on", choices=PLACES, help="check your deployment, not your code")
     check.add_argument(
         "--added-checks", type=Path, metavar="FOLDER", help="a teacher's, such as check_6_1.py"
     )
@@ -100,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(session: Session, given: argparse.Namespace) -> int:
+    if given.on:
+        step = session.course.step(given.step) if given.step else session.chosen(None)
+        return session.check_deployment(step, given.on)
     session.added = given.added_checks
     if given.all:
         return session.check_all()

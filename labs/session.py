@@ -9,6 +9,8 @@ from labs.added_checks import find_added_check
 from labs.console import Console
 from labs.contract import run_contract
 from labs.course import Course, Lab, Step, UnknownStepError
+from labs.deployment_checks import CHECKS as DEPLOYMENT_CHECKS
+from labs.deployment_probe import open_deployment
 from labs.outcome import CheckInconclusive, CheckNotRun, StepFailed
 from labs.progress import Progress
 from labs.questions import ask_all
@@ -117,6 +119,24 @@ class Session:
         if self.next_step() is None:
             self.console.say("")
             self._say_that_lab_is_done()
+        return PASSED
+
+    def check_deployment(self, step: Step, place: str) -> int:
+        """Check what a person deployed for a step; the result is not stored."""
+        if step.id not in DEPLOYMENT_CHECKS:
+            known = ", ".join(DEPLOYMENT_CHECKS)
+            msg = f"Step {step.id} has no check of a deployment; {known} have one."
+            raise UnknownStepError(msg)
+        try:
+            DEPLOYMENT_CHECKS[step.id](open_deployment(place))
+        except StepFailed as failure:
+            for line in failure.diagnosis.lines():
+                self.console.say(line)
+            return FAILED
+        except CheckNotRun as reason:
+            self.console.say(f"Not checked: {reason}")
+            return NOT_RUN
+        self.console.say(f"The deployment does what step {step.id} asks for.")
         return PASSED
 
     def check_all(self) -> int:

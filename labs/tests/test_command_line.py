@@ -211,3 +211,18 @@ def test_contract_suite_runs_the_code_of_the_workspace(person: Person) -> None:
     code, said = person.run("contract", "-k", "test_anyone_can_open_an_account")
     assert code == 1
     assert "1 failed, 1 passed" in said
+
+
+def test_step_without_a_deployment_says_which_have_one(person: Person) -> None:
+    code, said = person.run("check", "6.1", "--on", "local")
+    assert code == 2
+    assert said == "Step 6.1 has no check of a deployment; 3.3, 5.3 have one.\n"
+
+
+def test_missing_deployment_is_not_a_failed_step(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", "9")  # where nothing listens
+    code, said = person.run("check", "3.3", "--on", "local")
+    assert code == 4
+    assert said.startswith("Not checked: the AWS API did not answer: ")

@@ -1,5 +1,6 @@
 """One deployment, step by step: extraction, new revision, failure, reintegration, destruction."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +15,9 @@ from infra.local_cloud.stacks import StackError
 from infra.local_cloud.status import describe, running_deployments
 from infra.local_cloud.target import EngineError, docker
 from infra.runner.config import ROOT
+from labs import deployment_checks
+from labs.deployment_probe import DeploymentProbe
+from labs.outcome import StepFailed
 from tests.deploy.deployed import Deployed
 from tests.deploy.watching import Readers
 
@@ -129,6 +133,49 @@ def test_status_tells_owners_and_tasks(forum: Deployed) -> None:
     ]
     assert f"{'users':16} 1 of 1 tasks run" in lines[4:]
     assert not any(line.startswith("threads ") for line in lines[4:])
+
+
+@pytest.fixture
+def probe(forum: Deployed) -> DeploymentProbe:
+    return DeploymentProbe(forum.place.client, forum.base_url, forum.options)
+
+
+def test_checks_of_the_labs_pass_on_the_deployment(probe: DeploymentProbe) -> None:
+    deployment_checks.check_services(probe)
+    deployment_checks.check_routes(probe)
+
+
+def test_check_of_the_labs_names_the_wrong_component(
+    forum: Deployed, probe: DeploymentProbe
+) -> None:
+    probe.address = forum.urls["monolith"]  # past the load balancer, whose rules are then missing
+    with pytest.raises(StepFailed) as failure:
+        deployment_checks.check_routes(probe)
+    assert failure.value.diagnosis.name == "wrong-component"
+    assert failure.value.diagnosis.asked == "GET /api/users"
+
+
+def test_check_of_the_labs_names_the_service_without_tasks(
+    forum: Deployed, probe: DeploymentProbe
+) -> None:
+    ecs = forum.place.client("ecs")
+    service = {"cluster": "forum", "service": "posts-worker"}
+    ecs.update_service(**service, desiredCount=0)
+    try:
+        with pytest.raises(StepFailed) as failure:
+            deployment_checks.check_services(probe)
+        assert failure.value.diagnosis.name == "not-running"
+        assert failure.value.diagnosis.asked == "the tasks of the service posts-worker"
+    finally:
+        ecs.update_service(**service, desiredCount=1)
+    wait_for_tasks(probe, "posts-worker")
+
+
+def wait_for_tasks(probe: DeploymentProbe, service: str) -> None:
+    deadline = time.monotonic() + 60
+    while probe.services()[service]["runningCount"] != 1:
+        assert time.monotonic() < deadline, f"{service} did not start again"
+        time.sleep(0.5)
 
 
 def test_session_of_other_accounts_is_refused(
