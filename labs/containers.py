@@ -72,7 +72,11 @@ def build_image(
     try:
         done = try_build(name, context, dockerfile, arguments, target)
         if done.returncode:
-            raise CheckNotRun(last_lines(done.stderr))
+            # A download can fail once; a Dockerfile that is wrong fails twice.
+            done = try_build(name, context, dockerfile, arguments, target)
+        if done.returncode:
+            # What the failing instruction printed, and what the builder says about it.
+            raise CheckNotRun(f"{last_lines(done.stdout)}\n{last_lines(done.stderr)}")
         yield name
     finally:
         run_docker("image", "rm", "--force", name)
