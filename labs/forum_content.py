@@ -13,7 +13,7 @@ from forum.posts.models import PostRow
 from forum.threads.models import ThreadRow
 from forum.users.models import UserRow
 
-_USERS, _THREADS = 4, 6
+_USERS, _THREADS = 2, 3
 
 
 def create_forum(url: str, posts: int) -> None:

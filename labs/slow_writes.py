@@ -1,6 +1,7 @@
-"""A proxy in front of DynamoDB that delays writes, so that racing requests really race."""
+"""A proxy in front of DynamoDB that delays or refuses writes, so that races really take place."""
 
 import http.client
+import json
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,12 @@ from dataclasses import dataclass, field
 from labs.server import HOST, Request, serve
 
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
+_THROTTLED = json.dumps(
+    {
+        "__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
+        "message": "Throttled by the check",
+    }
+).encode()
 _PASSED_ON = {
     *("content-type", "x-amz-target", "x-amz-date", "authorization"),
     *("x-amzn-requestid", "x-amz-crc32"),
@@ -25,6 +32,10 @@ class SlowWrites:
     most_at_once: int = 0
     """The largest number of writes that were waiting at the same time."""
 
+    throttle: int = 0
+    """If not 0, each write whose number it divides is refused, as by a busy DynamoDB."""
+
+    _writes: int = 0
     _waiting: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -36,6 +47,21 @@ class SlowWrites:
             yield
         finally:
             self.delay = 0.0
+
+    @contextmanager
+    def throttled(self, every: int) -> Iterator[None]:
+        """Refuse some writes within the block; clients of AWS repeat them by default."""
+        self.throttle = every
+        try:
+            yield
+        finally:
+            self.throttle = 0
+
+    def refuses(self) -> bool:
+        """Count a write, and return whether it is refused."""
+        with self._lock:
+            self._writes += 1
+            return bool(self.throttle) and self._writes % self.throttle == 0
 
     def wait(self) -> None:
         """Wait as long as a write has to."""
@@ -56,6 +82,9 @@ def run_proxy(target: int) -> Iterator[SlowWrites]:
     def forward(request: Request) -> None:
         operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         if operation in _WRITES:
+            if proxy.refuses():
+                request.respond(400, _THROTTLED, [("Content-Type", "application/x-amz-json-1.0")])
+                return
             proxy.wait()
         connection = http.client.HTTPConnection(HOST, target, timeout=10)
         try:

@@ -30,7 +30,7 @@ POSTS, PAGE_SIZE = 350, 100
 KILLED = -9
 _MAX_UNMARKED = 20
 _CHANGES = 10
-_OUTAGE_SECONDS = 2.5
+_OUTAGE_SECONDS = 2.0
 _REPEATED = 10
 """As many as a writer writes from before the freeze until the end."""
 
@@ -101,13 +101,14 @@ def _expect_replicas(forum: ForumProbe, where: str) -> None:
 def check_catch_up(workspace: Workspace) -> None:
     """Check that nothing is missing that was written during the backfill, even after a kill."""
     where = workspace.find_line(EXTRACT, "def _copy_changes")
-    with run_forum(workspace, 150) as forum, Writers(forum.url, 4) as writers:
+    with run_forum(workspace, 120) as forum, Writers(forum.url, 3) as writers:
         for _ in range(5):
             writers.act()
         forum.phases("prepare")
         with writers.writing():
             before = writers.versions
-            with forum.writes.delayed(0.05):
+            # DynamoDB refuses one write of six, so whatever is written only once gets lost.
+            with forum.writes.delayed(0.05), forum.writes.throttled(6):
                 _run_watched(forum, where, "backfill,catch-up")
             if writers.versions - before < _CHANGES:
                 msg = "nobody wrote during the backfill"
@@ -123,8 +124,9 @@ def check_catch_up(workspace: Workspace) -> None:
                 got=f"the service lacks {len(lost)}: {first_of(lost)}",
                 expected="each post as it was last acknowledged",
                 where=where,
-                why="Whatever changes after its page was copied is only in the recorded changes."
-                " A change that is marked before it is copied is forgotten if the mover dies.",
+                why="Whatever changes after its page was copied is only in the recorded changes. A"
+                " change is forgotten if it is marked before its copy and the mover dies, or if it"
+                " is written once and DynamoDB refuses it, as it did here for one write of six.",
                 page=PAGE,
             )
         if left := forum.count_uncopied():
@@ -296,14 +298,14 @@ def _expect_dynamodb_fence(forum: ForumProbe, writer: Writer, where: str) -> Non
     ownership.save(OwnershipState(State.FENCED, components=components))
     time.sleep(CACHE_TTL + 0.2)
     before = forum.service_posts().keys()
-    with forum.writes.delayed(1.5), ThreadPoolExecutor() as pool:
+    with forum.writes.delayed(0.8), ThreadPoolExecutor() as pool:
         written = pool.submit(writer.write)
         deadline = time.monotonic() + 5
         while not forum.writes.most_at_once and time.monotonic() < deadline:
             time.sleep(0.01)
         ownership.save(OwnershipState(State.SEALED, components=components))
         forum.writes.delay = 0.0
-        time.sleep(2)
+        time.sleep(1.2)
         added = sorted(forum.service_posts().keys() - before)
         ownership.save(OwnershipState(State.FENCED, components=components))
         written.result()
@@ -326,10 +328,10 @@ def _expect_dynamodb_fence(forum: ForumProbe, writer: Writer, where: str) -> Non
 def check_cutover(workspace: Workspace) -> None:
     """Check that posts change their owner while people write, and that a dead owner is noticed."""
     where = workspace.find_line(EXTRACT, "def _change_owner")
-    with run_forum(workspace, 150) as forum, Writers(forum.url, 4) as writers:
+    with run_forum(workspace, 120) as forum, Writers(forum.url, 3) as writers:
         writers.act()
         with writers.writing():
-            with forum.writes.delayed(0.15):
+            with forum.writes.delayed(0.2):
                 forum.phases("prepare", "backfill")
             _expect_no_outage(writers, workspace.find_line(EXTRACT, "def backfill"))
             # People write between the last copy and the freeze, and after the change of owner.
@@ -347,7 +349,7 @@ def _expect_no_outage(writers: Writers, where: str) -> None:
         return
     fail(
         "outage",
-        asked="posts by four people, while the existing posts are copied",
+        asked="posts by three people, while the existing posts are copied",
         got=f"no response but 503 for {waited:.1f} s",
         expected="responses within fractions of a second: the monolith still owns posts",
         where=where,
