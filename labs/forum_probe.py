@@ -359,7 +359,12 @@ def run_forum(workspace: Workspace, posts: int) -> Iterator[ForumProbe]:
             forum.starts[name] = partial(start, name, command)
         for name, path in _READY.items():
             forum.programs[name].wait_until_ready(urls[name] + path)
-        yield forum
+        try:
+            yield forum
+        finally:
+            # All at once, since each takes a moment to end.
+            for program in forum.programs.values():
+                program.process.terminate()
 
 
 class Writer:
