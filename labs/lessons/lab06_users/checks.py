@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -19,7 +20,10 @@ EDITS_PAGE = "docs/adr/0005-edits.md"
 KEYS_PAGE = "docs/adr/0006-idempotency.md"
 PASSWORDS_PAGE = "docs/adr/0034-password-hashing.md"
 PASSWORD = "correct horse battery"  # noqa: S105 - of an account on an empty database
+NEW_PASSWORD = "another horse battery"  # noqa: S105
 RACERS = 8
+_REFUSAL = "urn:problem:wrong-credentials"
+_SESSIONS, _ME = "/api/users/sessions", "/api/users/me"
 _TIMED = 5  # requests, of which the fastest is compared
 ATTEMPTS = 2 + _TIMED
 _WINDOW_SECONDS = 3600
@@ -40,22 +44,27 @@ class _Examiner:
         new = {"username": name, "password": PASSWORD}
         return self._service.send("POST", "/api/users", new, headers)
 
+    def open_session(
+        self, name: str, password: str = PASSWORD, address: str = "192.0.2.1"
+    ) -> Response:
+        """Try to sign in, as the gateway would forward it from an address."""
+        credentials = {"username": name, "password": password}
+        return self._service.send("POST", _SESSIONS, credentials, {"X-Forwarded-For": address})
+
     def sign_in(self, name: str) -> dict[str, str]:
         """Return the headers of a session; a store that can't register gets its diagnosis."""
-        made = self.register(name)
+        made = self.register(name, key=f"a-key-of-{name}")
         self.expect(made, 201, f"POST /api/users as {name}", "registration")
-        opened = self._service.send(
-            "POST", "/api/users/sessions", {"username": name, "password": PASSWORD}
-        )
-        self.expect(opened, 201, f"POST /api/users/sessions as {name}", "sign-in")
+        opened = self.open_session(name)
+        self.expect(opened, 201, f"POST {_SESSIONS} as {name}", "sign-in")
         return {"Authorization": f"Bearer {opened.body['token']}"}
 
     def expect(self, response: Response, status: int, asked: str, name: str) -> None:
         """Fail unless a response has a status; an empty function gets its own diagnosis."""
         if response.status == status:
             return
-        if response.status == 500:
-            self._fail_with_error(asked, status)
+        if response.status >= 500:
+            self.fail_with_error(asked, response.status, status)
         self.fail(
             name,
             asked=asked,
@@ -65,14 +74,15 @@ class _Examiner:
             page=UNIQUE_PAGE,
         )
 
-    def _fail_with_error(self, asked: str, status: int) -> None:
+    def fail_with_error(self, asked: str, got: int, status: int) -> None:
+        """Fail with the last error in the service's log."""
         log, folder = self._service.read_log(), self._workspace.folder
         fail_if_unwritten(log, folder, UNIQUE_PAGE)
         error = find_last_error(log, folder)
         self.fail(
             "error",
             asked=asked,
-            got=f"500, because of {error.text}" if error else "500",
+            got=f"{got}, because of {error.text}" if error else str(got),
             expected=f"{status}, from code that implements {self._function}",
             where=error.where if error else "",
             why="A request that a client may send never ends in an error of the program.",
@@ -142,12 +152,16 @@ def _expect_one_winner(
             msg = "no two registrations were written at the same time"
             raise CheckInconclusive(msg)
         return
+    asked = f"{RACERS} simultaneous registrations of grace"
+    if 500 in statuses:
+        # Such as a condition that failed, and that was not turned into UsernameTaken.
+        examiner.fail_with_error(asked, 500, 409)
     accounts = sum(item["username"]["S"] == "grace" for item in service.scan("users"))
     examiner.fail(
         "duplicate-accounts",
-        asked=f"{RACERS} simultaneous registrations of grace",
-        got=f"{_listed(statuses)}; {accounts} accounts",
-        expected=f"1 × 201 and {RACERS - 1} × 409; 1 account",
+        asked=asked,
+        got=f"{_listed(statuses)}; accounts: {accounts}",
+        expected=f"1 × 201 and {RACERS - 1} × 409; accounts: 1",
         why=(
             "Another request can come between a read and the write that follows it. Only a"
             " condition in the transaction that claims the name decides."
@@ -170,6 +184,7 @@ def check_edits(workspace: Workspace) -> None:
 
         alone = service.send("PATCH", path, {"bio": "Written alone"}, session)
         examiner.expect(alone, 200, f"PATCH {path}", "edit")
+        _expect_password(examiner, "ada", PASSWORD, "an edit of the profile", "lost-password")
         etag = alone.headers["ETag"]
         responses = service.race(RACERS, edit)
         statuses = Counter(response.status for response in responses)
@@ -197,6 +212,32 @@ def check_edits(workspace: Workspace) -> None:
                 why="Other components have a replica of the name, which follows these events.",
                 page=EVENTS_PAGE,
             )
+        changed = service.send(
+            "PUT", f"{_ME}/password", {"current": PASSWORD, "new": NEW_PASSWORD}, session
+        )
+        if changed.status >= 300:
+            examiner.expect(changed, 200, f"PUT {_ME}/password", "password-unchanged")
+        asked = f"PUT {_ME}/password"
+        _expect_password(examiner, "ada", NEW_PASSWORD, asked, "password-unchanged")
+
+
+def _expect_password(
+    examiner: _Examiner, username: str, password: str, asked: str, diagnosis: str
+) -> None:
+    opened = examiner.open_session(username, password)
+    if opened.status == 201:
+        return
+    examiner.fail(
+        diagnosis,
+        asked=f"{asked}, then a sign-in",
+        got=f"{opened.status}",
+        expected="201",
+        why=(
+            "The hash is part of the account's item, but not of what an edit changes. It is"
+            " replaced exactly if a new one is given."
+        ),
+        page=EDITS_PAGE,
+    )
 
 
 def check_erasure(workspace: Workspace) -> None:
@@ -204,8 +245,9 @@ def check_erasure(workspace: Workspace) -> None:
     with run_service(workspace, "users") as service:
         examiner = _Examiner(workspace, service, "erase")
         session = examiner.sign_in("ada")
-        user_id = service.send("GET", "/api/users/me", headers=session).body["id"]
+        user_id = service.send("GET", _ME, headers=session).body["id"]
         path = f"/api/users/{user_id}"
+        service.send("PATCH", path, {"bio": "Edited before"}, session)
         gone = service.send("DELETE", path, {"password": PASSWORD}, session)
         if gone.status not in {202, 204}:
             examiner.expect(gone, 202, f"DELETE {path}", "erasure")
@@ -223,6 +265,16 @@ def check_erasure(workspace: Workspace) -> None:
             examiner.register("ada"), 201, "POST /api/users as ada again", "name-remains"
         )
         examiner.expect_event("user.erased", user_id, "a deletion")
+        _expect_bare_event(examiner, user_id)
+        if any(user_id in json.dumps(item) for item in service.scan("users-responses")):
+            examiner.fail(
+                "response-remains",
+                asked=f"DELETE {path}, then the table of responses to idempotency keys",
+                got="the response of the registration",
+                expected="no item about the person",
+                why="It has the name of a person who wants to be forgotten, and lives for a day.",
+                page=KEYS_PAGE,
+            )
         if not any(item["id"]["S"] == user_id for item in service.scan("users-erasures")):
             examiner.fail(
                 "no-erasure",
@@ -232,6 +284,29 @@ def check_erasure(workspace: Workspace) -> None:
                 why="Only the record of an erasure tells when every component has forgotten.",
                 page=EVENTS_PAGE,
             )
+
+
+def _expect_bare_event(examiner: _Examiner, user_id: str) -> None:
+    (erased,) = examiner.events("user.erased", user_id)
+    if erased["data"]:
+        examiner.fail(
+            "personal-data",
+            asked="the data of the event user.erased",
+            got=", ".join(erased["data"]),
+            expected="none",
+            why="The event is stored in queues and outboxes for days, after the person has gone.",
+            page=EVENTS_PAGE,
+        )
+    before = max(event["version"] for event in examiner.events("user.updated", user_id))
+    if erased["version"] <= before:
+        examiner.fail(
+            "old-version",
+            asked="the version of the event user.erased",
+            got=f"{erased['version']}, where the edit before it has {before}",
+            expected=f"{before + 1}, as in the erasure",
+            why="A consumer ignores an event that is not newer than what it has.",
+            page=EVENTS_PAGE,
+        )
 
 
 def check_sign_in(workspace: Workspace) -> None:
@@ -244,11 +319,14 @@ def check_sign_in(workspace: Workspace) -> None:
     with run_service(workspace, "users", settings) as service:
         examiner = _Examiner(workspace, service, "sign_in", SERVICE)
         examiner.register("ada")
+        opened = []
         for name in ("ada", "Ada"):
             asked = f"POST {_SESSIONS} as {name}, who registered as ada"
-            examiner.expect(_sign_in(service, name), 201, asked, "no-session")
-        known, slowest = _time(lambda _: _sign_in(service, "ada", "wrong password"))
-        unknown, fastest = _time(lambda number: _sign_in(service, f"absent{number}", "wrong"))
+            opened.append(examiner.open_session(name))
+            examiner.expect(opened[-1], 201, asked, "no-session")
+        _expect_two_sessions(examiner, [_claims(each.body["token"])["jti"] for each in opened])
+        known, slowest = _time(lambda _: examiner.open_session("ada", "wrong password"))
+        unknown, fastest = _time(lambda number: examiner.open_session(f"absent{number}"))
         _expect_alike(examiner, known[0], unknown[0])
         if fastest < slowest / 2:
             examiner.fail(
@@ -259,11 +337,13 @@ def check_sign_in(workspace: Workspace) -> None:
                 why="With a watch, a list of names becomes a list of members.",
                 page=PASSWORDS_PAGE,
             )
-        refused, took = _time(lambda _: _sign_in(service, "ada"))
+        refused, took = _time(lambda _: examiner.open_session("ada"))
         if window != time.time() // _WINDOW_SECONDS:
             msg = "the hour of the limit ended during the check"
             raise CheckInconclusive(msg)
         _expect_limit(examiner, refused[0])
+        elsewhere = examiner.open_session("ada", address="192.0.2.2")
+        examiner.expect(elsewhere, 201, "the right password, from another address", "locks-out")
         if took > slowest / 2:
             examiner.fail(
                 "verifies-first",
@@ -276,11 +356,23 @@ def check_sign_in(workspace: Workspace) -> None:
             )
 
 
-_SESSIONS = "/api/users/sessions"
+def _claims(token: str) -> dict[str, Any]:
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
 
 
-def _sign_in(service: ServiceProbe, name: str, password: str = PASSWORD) -> Response:
-    return service.send("POST", _SESSIONS, {"username": name, "password": password})
+def _expect_two_sessions(examiner: _Examiner, sessions: list[str]) -> None:
+    if len(set(sessions)) == len(sessions):
+        return
+    examiner.fail(
+        "one-session",
+        asked="two sign-ins of one person",
+        got=f"the session id {sessions[0]} twice",
+        expected="an id for each session",
+        why="A session is ended by its id; the other one would end with it.",
+        page="docs/adr/0003-sessions.md",
+    )
 
 
 def _time(request: Callable[[int], Response]) -> tuple[list[Response], float]:
@@ -296,6 +388,15 @@ def _time(request: Callable[[int], Response]) -> tuple[list[Response], float]:
 def _expect_alike(examiner: _Examiner, known: Response, unknown: Response) -> None:
     asked = f"POST {_SESSIONS} with a wrong password"
     examiner.expect(known, 401, asked, "no-refusal")
+    if known.body.get("type") != _REFUSAL:
+        examiner.fail(
+            "no-kind",
+            asked=f"the type of the refusal of {asked}",
+            got=str(known.body.get("type")),
+            expected=_REFUSAL,
+            why="Clients decide by the type what to show; the text is for people.",
+            page="docs/adr/0007-api.md",
+        )
     seen = [
         (response.status, *(response.body.get(name) for name in ("type", "title", "detail")))
         for response in (known, unknown)
@@ -329,4 +430,4 @@ def _listed(statuses: "Counter[int]") -> str:
     return ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
 
 
-CHECKS = (check_unique_names, check_edits, check_erasure, check_sign_in)
+CHECKS = (check_unique_names, check_sign_in, check_edits, check_erasure)
