@@ -116,7 +116,8 @@ def _reset(session: Session, given: argparse.Namespace) -> int:
     steps: Sequence[Step] = session.present_lab().steps
     if not given.all:
         steps = [session.chosen(given.step)]
-    return session.reset(steps, confirmed=given.yes)
+    # Whole files also where one can't be parsed any more.
+    return session.reset(steps, whole_files=given.all, confirmed=given.yes)
 
 
 def _contract(session: Session, given: argparse.Namespace) -> int:

@@ -12,12 +12,14 @@ has a folder for each step with `step.md`, `why.md`, `hints.toml` (a hint of eac
 """
 
 import importlib
+import os
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.runner.config import ROOT
 from labs.questions import Question, read_questions
 from labs.removal import Body, Text, read_body
 from labs.workspace import Workspace
@@ -72,6 +74,11 @@ class Step:
     def mistakes(self) -> tuple[Path, ...]:
         """Patches of the solution that people really make; the stem is the diagnosis' name."""
         return tuple(sorted((self.folder / "mistakes").glob("*.patch")))
+
+    @property
+    def source(self) -> Path:
+        """The path of the instructions in the repository."""
+        return Path(os.path.relpath(self.folder, ROOT)) / "step.md"
 
     def check(self, workspace: Workspace) -> None:
         """Check the step; raise an outcome of `labs.outcome` unless it passes."""

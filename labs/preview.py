@@ -6,7 +6,6 @@ an error. They need no server and no network.
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from infra.runner.config import LABS, ROOT
 from labs.course import GRADES, Course, Lab, Step, read_course
+from labs.links import replace_links
 from labs.questions import Question
 
 FOLDER = ROOT / "var" / LABS / "preview"
@@ -31,8 +31,6 @@ html_title = project
 html_show_copyright = False
 myst_heading_anchors = 4
 """
-_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
-_ELSEWHERE = re.compile(r"[a-z]+:|#")
 
 
 class PreviewError(Exception):
@@ -140,7 +138,7 @@ def _lab_page(lab: Lab, documents: frozenset[Path]) -> str:
     for step in lab.steps:
         adapt = partial(
             _adapt,
-            source=Path(os.path.relpath(step.folder, ROOT)) / "step.md",
+            source=step.source,
             page=_COURSE / _page_name(lab),
             documents=documents,
         )
@@ -172,21 +170,16 @@ def _adapt(text: str, source: Path, page: Path, documents: frozenset[Path]) -> s
     # Sphinx has no drawings of this kind; their text is readable.
     text = text.replace("```mermaid", "```text")
 
-    def replace(link: re.Match[str]) -> str:
-        label, target = link.groups()
-        if _ELSEWHERE.match(target):
-            return link.group()
-        name, _, anchor = target.partition("#")
-        path = Path(os.path.normpath(source.parent / name))
+    def replace(label: str, path: Path, anchor: str) -> str:
         if not (ROOT / path).exists():
-            msg = f"{source} links to {target}, which does not exist"
+            msg = f"{source} links to {path}, which does not exist"
             raise PreviewError(msg)
         if path not in documents:
             return label if str(path) in label else f"{label} (`{path}`)"
         relative = os.path.relpath(path, page.parent)
         return f"[{label}]({relative}{'#' + anchor if anchor else ''})"
 
-    return _LINK.sub(replace, text)
+    return replace_links(text, source, replace)
 
 
 if __name__ == "__main__":

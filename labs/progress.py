@@ -69,6 +69,12 @@ class Progress:
         step.passed_at = step.passed_at or _now()
         self._store()
 
+    def reopen(self, step_id: str) -> None:
+        """Forget that a step passed, because its code was put back."""
+        if self.step(step_id).passed:
+            self._of(step_id).passed_at = ""
+            self._store()
+
     def record_failure(self, step_id: str, diagnosis: str) -> None:
         """Store an attempt that failed, with the name of its diagnosis."""
         step = self._of(step_id)

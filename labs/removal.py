@@ -24,6 +24,9 @@ class Body:
     path: str
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.name} in {self.path}"
+
     def remove(self, root: Path, label: str) -> None:
         """Remove it below `root`; a call raises a NotImplementedError with the label."""
         file = root / self.path
@@ -60,7 +63,12 @@ def read_body(target: str) -> Body:
 
 def remove_body(source: str, name: str, label: str) -> str:
     """Return the source with a function that raises a NotImplementedError, with the label."""
-    function = _find_function(ast.parse(source), name)
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        msg = f"{name} can't be found: {error}"
+        raise RemovalError(msg) from error
+    function = _find_function(tree, name)
     statements = function.body[1:] if _is_docstring(function.body[0]) else function.body
     if not statements:
         msg = f"{name} has a docstring only"

@@ -11,10 +11,12 @@ from labs.contract import run_contract
 from labs.course import Course, Lab, Step, UnknownStepError
 from labs.deployment_checks import CHECKS as DEPLOYMENT_CHECKS
 from labs.deployment_probe import open_deployment
-from labs.outcome import CheckInconclusive, CheckNotRun, StepFailed
+from labs.links import name_paths
+from labs.outcome import CheckInconclusive, CheckNotRun, Diagnosis, StepFailed
 from labs.progress import Progress
 from labs.questions import ask_all
-from labs.tracebacks import find_last_error
+from labs.removal import Body, Text
+from labs.tracebacks import UNWRITTEN, find_last_error
 from labs.workspace import Workspace, last_lines
 
 PASSED, FAILED, WRONG, INCONCLUSIVE, NOT_RUN = range(5)
@@ -49,7 +51,7 @@ class Session:
             return PASSED
         self.progress.record_begin(step.id)
         self.console.say(f"Step {step.id}: {step.title} (about {step.minutes} minutes)\n")
-        self.console.say(step.text.strip())
+        self.console.say(name_paths(step.text.strip(), step.source))
         self.console.say("\nmake lab ARGS=check checks it, make lab ARGS=hint helps.")
         return PASSED
 
@@ -69,11 +71,12 @@ class Session:
             self.present_lab()
             found = self.next_step()
             if found is None:
-                msg = "Every step of this lab has passed; name one, such as check 5.1."
+                first = self.present_lab().steps[0].id
+                msg = f"Every step of this lab has passed; name one, such as check {first}."
                 raise UnknownStepError(msg)
             step = found
         if self.workspace.lab != step.lab:
-            msg = f"Step {step.id} belongs to lab {step.lab}: start {step.lab} first."
+            msg = f"Step {step.id} belongs to another lab: make lab ARGS='start {step.lab}'."
             raise UnknownStepError(msg)
         return step
 
@@ -97,10 +100,10 @@ class Session:
             if added:
                 added(self.workspace)
         except StepFailed as failure:
+            if failure.diagnosis.name == UNWRITTEN:
+                return self._say_unwritten(step, failure.diagnosis)
             self.progress.record_failure(step.id, failure.diagnosis.name)
-            self.console.say(f"Step {step.id} does not pass yet.\n")
-            for line in failure.diagnosis.lines():
-                self.console.say(line)
+            self._say_failure(step, failure.diagnosis)
             return FAILED
         except CheckInconclusive as reason:
             self.console.say(f"The check of step {step.id} could not decide: {reason}")
@@ -115,11 +118,27 @@ class Session:
         self.console.say(f"Step {step.id} passes ({time.monotonic() - began:.1f} s).\n")
         if added:
             self.console.say(f"That includes the check that {self.added} adds.\n")
-        self.console.say(step.reason.strip())
+        self.console.say(name_paths(step.reason.strip(), step.source))
+        self.console.say("")
         if self.next_step() is None:
-            self.console.say("")
             self._say_that_lab_is_done()
+        else:
+            self.console.say("make lab shows the next step.")
         return PASSED
+
+    def _say_failure(self, step: Step, diagnosis: Diagnosis) -> None:
+        self.console.say(f"Step {step.id} does not pass yet.\n")
+        for line in diagnosis.lines():
+            self.console.say(line)
+
+    def _say_unwritten(self, step: Step, diagnosis: Diagnosis) -> int:
+        label = diagnosis.got.rpartition("Lab ")[2]
+        if label != step.id:
+            self.console.say(f"Step {step.id} needs step {label}, which is not written yet.")
+            return NOT_RUN
+        self._say_failure(step, diagnosis)
+        self.console.say("\nThis does not count as an attempt.")
+        return FAILED
 
     def check_deployment(self, step: Step, place: str) -> int:
         """Check what a person deployed for a step; the result is not stored."""
@@ -169,7 +188,7 @@ class Session:
         number = self.workspace.lab
         if number is None:
             first = self.course.labs[0].number
-            msg = f"No lab is started yet: start {first}."
+            msg = f"No lab is started yet: make lab ARGS='start {first}'."
             raise UnknownStepError(msg)
         return self.course.lab(number)
 
@@ -224,15 +243,38 @@ class Session:
         self.console.say(difference or "Your files are those of the solution.")
         return PASSED
 
-    def reset(self, steps: Sequence[Step], *, confirmed: bool) -> int:
-        """Put the files of steps back to the start state."""
-        paths = sorted({removal.path for step in steps for removal in step.removals})
-        if not paths:
-            self.console.say("There are no files to put back.")
+    def reset(self, steps: Sequence[Step], *, whole_files: bool, confirmed: bool) -> int:
+        """Put the code of steps back to the start state: functions, or files of other texts."""
+        paths = sorted(
+            {
+                each.path
+                for step in steps
+                for each in step.removals
+                if whole_files or isinstance(each, Text)
+            }
+        )
+        bodies = {
+            each: f"Lab {step.id}"
+            for step in steps
+            for each in step.removals
+            if isinstance(each, Body) and each.path not in paths
+        }
+        if not paths and not bodies:
+            self.console.say("There is nothing to put back.")
             return PASSED
+        reopened = [
+            step
+            for step in self.present_lab().steps
+            if step in steps or any(each.path in paths for each in step.removals)
+        ]
         if not confirmed:
-            self.console.say(f"This puts back: {', '.join(paths)}. Add --yes to do it.")
+            self.console.say(f"This puts back: {', '.join([*map(str, bodies), *paths])}.")
+            if others := ", ".join(step.id for step in reopened if step not in steps):
+                self.console.say(f"With these files it also takes the code of step {others}.")
+            self.console.say("Add --yes to do it.")
             return WRONG
-        kept = self.workspace.restore(paths)
+        kept = self.workspace.restore(paths, bodies)
+        for step in reopened:
+            self.progress.reopen(step.id)
         self.console.say(f"Put back. Your files are in commit {kept}.")
         return PASSED

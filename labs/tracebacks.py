@@ -10,6 +10,8 @@ _FRAME = re.compile(r'^ +File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILI
 _ERROR = re.compile(
     r"^(?P<error>[A-Za-z_][\w.]*(?:Error|Exception|Canceled|Taken)\b.*)$", re.MULTILINE
 )
+UNWRITTEN = "unwritten"
+"""The name of the diagnosis of a body that a lab removed."""
 _BEGIN = "Traceback (most recent call last):"
 
 
@@ -46,11 +48,11 @@ def fail_if_unwritten(output: str, folder: Path, page: str) -> None:
     if error is None or not error.is_unwritten:
         return
     fail(
-        "unwritten",
+        UNWRITTEN,
         asked="a function whose body the lab removed",
         got=error.text,
         expected="an implementation",
         where=error.where,
-        why="Its docstring says what it does.",
+        why="The text of the step and the callers say what it does.",
         page=page,
     )

@@ -86,12 +86,20 @@ class Workspace:
         self._commit(message)
         return True
 
-    def restore(self, paths: Sequence[str]) -> str:
-        """Put files back to the start state; return the name of the stash with the present ones."""
+    def restore(self, paths: Sequence[str], bodies: Mapping[Body, str]) -> str:
+        """Put files and bodies back to the start state; `bodies` has the label of each.
+
+        Return the commit that keeps the present ones.
+
+        Raises:
+            RemovalError: a function is not in its file any more, or the file can't be parsed.
+        """
         self.save("Before a reset")
         kept = self.git("rev-parse", "--short", "HEAD").strip()
-        start = self.start_commit()
-        self.git("checkout", start, "--", *paths)
+        for body, label in bodies.items():
+            body.remove(self.folder, label)
+        if paths:
+            self.git("checkout", self.start_commit(), "--", *paths)
         self.save("Reset")
         return kept
 

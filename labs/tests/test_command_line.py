@@ -53,7 +53,7 @@ def test_person_is_led_to_the_first_lab(person: Person) -> None:
     assert "Begin with make lab ARGS='start " in said
     code, said = person.run("check")
     assert code == 2
-    assert said.startswith("No lab is started yet: start ")
+    assert said.startswith("No lab is started yet: make lab ARGS='start ")
 
 
 def test_unknown_lab_and_step_list_the_known_ones(person: Person) -> None:
@@ -104,7 +104,7 @@ def test_lab_is_done_from_start_to_report(person: Person) -> None:
 
     rows = list(csv.DictReader(io.StringIO(person.run("report", "--format", "csv")[1])))
     first = next(row for row in rows if row["step"] == "5.1")
-    assert (first["points"], first["attempts"], first["hints"]) == ("9", "3", "1")
+    assert (first["points"], first["attempts"], first["hints"]) == ("9", "2", "1")
     tests = json.loads(person.run("report", "--format", "gradescope")[1])["tests"]
     scores = {test["name"].partition(" ")[0]: test["score"] for test in tests}
     assert (scores["5.1"], scores["5.2"]) == (9, 0)
@@ -131,9 +131,59 @@ def test_main_checkout_stays_whole(person: Person) -> None:
     assert git(person.repository, "branch", "--show-current").strip() == "main"
 
 
+def test_reset_of_a_step_keeps_the_other_functions(person: Person) -> None:
+    store = person.workspace / "services/users/users/dynamodb/store.py"
+    person.run("start", "6")
+    store.write_text(
+        store.read_text()
+        .replace('raise NotImplementedError("Lab 6.1")', "return None  # mine")
+        .replace('raise NotImplementedError("Lab 6.3")', "pass  # mine, too")
+    )
+    said = person.run("reset", "6.1")[1]
+    assert "DynamoStore.add in services/users/users/dynamodb/store.py" in said
+    assert person.run("reset", "6.1", "--yes")[0] == 0
+    assert 'raise NotImplementedError("Lab 6.1")' in store.read_text()
+    assert "pass  # mine, too" in store.read_text()
+
+
+def test_step_that_was_put_back_is_open_again(person: Person) -> None:
+    person.run("start", "5")
+    person.write('return {"path_separated_prefix": route.prefix}')
+    assert person.run("check", "5.1")[0] == 0
+    assert "Step 5.1" not in person.run()[1]
+    person.run("reset", "5.1", "--yes")
+    assert "Step 5.1" in person.run()[1]
+
+
+def test_step_that_needs_another_one_names_it(person: Person) -> None:
+    person.run("start", "6")
+    code, said = person.run("check", "6.3")
+    assert code == 4
+    assert said == "Step 6.3 needs step 6.1, which is not written yet.\n"
+    assert "attempts" not in said
+
+
+def test_routes_that_are_not_toml_are_named(person: Person) -> None:
+    person.run("start", "5")
+    file = person.workspace / "infra/gateway/routes.toml"
+    file.write_text(file.read_text() + "\n[[route]\n")
+    code, said = person.run("check", "5.2")
+    assert code == 4
+    assert "infra/gateway/routes.toml is not TOML" in said
+    file.write_text(file.read_text().replace("\n[[route]\n", ""))
+
+
+def test_links_of_texts_are_paths_of_the_repository(person: Person) -> None:
+    person.run("start", "8")
+    said = person.run()[1]
+    assert "docs/extracting.md" in said
+    assert "../" not in said
+
+
 def test_all_files_of_a_lab_are_put_back(person: Person) -> None:
     person.run("start", "5")
-    person.write('return {"path": route.prefix}')
+    person.write("return {")
+    assert "was never closed" in person.run("reset", "5.1", "--yes")[1]
     assert person.run("reset", "--all")[0] == 2
     assert person.run("reset", "--all", "--yes")[0] == 0
     assert EMPTY in (person.workspace / MATCH).read_text()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 
 from labs.gateway_probe import run_gateway
@@ -37,6 +38,7 @@ def check_match(workspace: Workspace) -> None:
 def check_users_route(workspace: Workspace) -> None:
     """Check that users has a route of its own."""
     where = workspace.find_line(ROUTES, "/api/users")
+    _require_toml(workspace, ROUTES)
     try:
         with run_gateway(workspace, "users") as gateway:
             _check_paths(gateway.find_component, "users", "the gateway", where)
@@ -45,6 +47,14 @@ def check_users_route(workspace: Workspace) -> None:
     except CheckNotRun as error:
         _raise_if_no_route(str(error), where)
         raise
+
+
+def _require_toml(workspace: Workspace, path: str) -> None:
+    try:
+        tomllib.loads((workspace.folder / path).read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path} is not TOML: {error}"
+        raise CheckNotRun(msg) from error
 
 
 def check_listener_rules(workspace: Workspace) -> None:
