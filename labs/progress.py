@@ -63,10 +63,12 @@ class Progress:
         self._store()
 
     def record_pass(self, step_id: str) -> None:
-        """Store an attempt that passed; the first one gives the time."""
+        """Store an attempt that passed; later ones are not counted."""
         step = self._of(step_id)
+        if step.passed:
+            return
         step.attempts += 1
-        step.passed_at = step.passed_at or _now()
+        step.passed_at = _now()
         self._store()
 
     def reopen(self, step_id: str) -> None:
@@ -76,8 +78,13 @@ class Progress:
             self._store()
 
     def record_failure(self, step_id: str, diagnosis: str) -> None:
-        """Store an attempt that failed, with the name of its diagnosis."""
+        """Store an attempt that failed, with the name of its diagnosis.
+
+        A person who has passed breaks the code to see what happens, which is not counted.
+        """
         step = self._of(step_id)
+        if step.passed:
+            return
         step.attempts += 1
         step.failures[diagnosis] = step.failures.get(diagnosis, 0) + 1
         self._store()

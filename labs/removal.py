@@ -63,12 +63,7 @@ def read_body(target: str) -> Body:
 
 def remove_body(source: str, name: str, label: str) -> str:
     """Return the source with a function that raises a NotImplementedError, with the label."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        msg = f"{name} can't be found: {error}"
-        raise RemovalError(msg) from error
-    function = _find_function(tree, name)
+    function = _find_function(_parse(source, name), name)
     statements = function.body[1:] if _is_docstring(function.body[0]) else function.body
     if not statements:
         msg = f"{name} has a docstring only"
@@ -81,6 +76,21 @@ def remove_body(source: str, name: str, label: str) -> str:
     indent = " " * (function.col_offset + _INDENT)
     lines[begin:end] = [f'{indent}raise NotImplementedError("{label}")\n']
     return "".join(lines)
+
+
+def read_function(source: str, name: str) -> str:
+    """Return the text of a function; raise RemovalError."""
+    function = _find_function(_parse(source, name), name)
+    lines = source.splitlines(keepends=True)
+    return "".join(lines[function.lineno - 1 : function.end_lineno])
+
+
+def _parse(source: str, name: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        msg = f"{name} can't be found: {error}"
+        raise RemovalError(msg) from error
 
 
 def _find_function(tree: ast.Module, name: str) -> _Function:

@@ -235,11 +235,10 @@ class Session:
                 self.console.say("Pass first, or add --give-up, which is recorded.")
                 return FAILED
             self.progress.record_surrender(step.id)
-        paths = sorted({removal.path for removal in step.removals})
-        if not paths:
+        if not step.removals:
             self.console.say("The repository has no counterpart of this step.")
             return PASSED
-        difference = self.workspace.compare(paths)
+        difference = self.workspace.compare(step.removals)
         self.console.say(difference or "Your files are those of the solution.")
         return PASSED
 

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import unified_diff
 from pathlib import Path
 
 from infra.local_environment import caller_environment
 from infra.runner.config import ROOT
 from labs.outcome import CheckNotRun
-from labs.removal import Body, Text
+from labs.removal import Body, Text, read_function
 
 PACKAGES = ("chassis", "monolith", "services/users", "services/threads", "services/posts", ".")
 _IDENTITY = ("-c", "user.name=labs", "-c", "user.email=labs@localhost")
@@ -108,10 +109,29 @@ class Workspace:
         subject = f"^Start of lab {self.lab}$"
         return self.git("log", "--format=%H", f"--grep={subject}", "-n", "1").strip()
 
-    def compare(self, paths: Sequence[str]) -> str:
-        """Return how the present files differ from the solution, as a diff."""
+    def compare(self, removals: Iterable[Body | Text]) -> str:
+        """Return how functions, and files of other texts, differ from the solution, as a diff.
+
+        Raises:
+            RemovalError: a function is not in its file any more, or the file can't be parsed.
+        """
         solution = self.git("rev-parse", f"{self.start_commit()}^").strip()
-        return self.git("diff", "--no-color", solution, "--", *paths)
+        differences = []
+        for removal in removals:
+            if isinstance(removal, Text):
+                differences.append(self.git("diff", "--no-color", solution, "--", removal.path))
+                continue
+            # Other functions of the file may be of steps that are still to come.
+            texts = (
+                self.git("show", f"{solution}:{removal.path}"),
+                (self.folder / removal.path).read_text(encoding="utf-8"),
+            )
+            right, own = (
+                read_function(text, removal.name).splitlines(keepends=True) for text in texts
+            )
+            names = (f"solution/{removal.path}", f"yours/{removal.path}")
+            differences.append("".join(unified_diff(right, own, *names)))
+        return "".join(dict.fromkeys(differences))
 
     def git(self, *arguments: str) -> str:
         """Run git in the workspace and return its output; raise WorkspaceError."""

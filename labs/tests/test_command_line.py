@@ -146,6 +146,24 @@ def test_reset_of_a_step_keeps_the_other_functions(person: Person) -> None:
     assert "pass  # mine, too" in store.read_text()
 
 
+def test_difference_shows_the_functions_of_the_step_alone(person: Person) -> None:
+    person.run("start", "6")
+    said = person.run("diff", "6.1", "--give-up")[1]
+    assert '-            self._db.put(USERNAMES, claim, "attribute_not_exists(id)"),' in said
+    assert '+        raise NotImplementedError("Lab 6.1")' in said
+    assert "Lab 6.3" not in said
+
+
+def test_attempts_after_passing_are_not_counted(person: Person) -> None:
+    person.run("start", "5")
+    person.write('return {"path_separated_prefix": route.prefix}')
+    assert person.run("check", "5.1")[0] == 0
+    before = person.run("report", "--format", "csv")[1]
+    person.write('return {"prefix": route.prefix}')
+    assert person.run("check", "5.1")[0] == 1
+    assert person.run("report", "--format", "csv")[1] == before
+
+
 def test_step_that_was_put_back_is_open_again(person: Person) -> None:
     person.run("start", "5")
     person.write('return {"path_separated_prefix": route.prefix}')
