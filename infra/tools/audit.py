@@ -15,7 +15,8 @@ from infra.tools.lock import FOLDER, ROOT
 def main() -> int:
     """Audit the complete lock files; return the exit code."""
     found, asked, known = set(), set(), set()
-    for name in ("dev", "node"):  # the others are subsets of the first
+    # The others are subsets of the first.
+    for name in ("dev", "node", "mutants", "preview"):
         lock = FOLDER / f"{name}.txt"
         answer = audit(lock)
         if answer is None:
