@@ -12,10 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NoReturn, Self
@@ -25,7 +24,8 @@ import urllib3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from chassis.dynamodb.database import Database
-from chassis.ownership.state import OwnershipStore
+from chassis.ownership.state import OwnershipStore, State
+from extraction.extraction import FREEZE_SECONDS
 from forum.ownership.state import FROZEN
 from infra import dynoxide, local_environment, session_keys
 from infra.runner.free_port import free_port
@@ -46,6 +46,9 @@ SHOWN = 5
 _TIMEOUT = urllib3.Timeout(connect=2, read=15)
 _READY = {MONOLITH: "/readyz", "posts": "/readyz", "gateway": "/"}
 _MOVER_SECONDS, _WRITER_SECONDS = 40.0, 20.0
+_OWNERS = {MONOLITH: "the monolith", "posts": "their service"}
+_NO_DATABASE = "endpoint URL"
+"""In each error of a connection to DynamoDB."""
 _LIMITS = dict.fromkeys(("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS"), "100000")
 _PASSWORD = "correct horse battery"  # noqa: S105 - of accounts on a temporary database
 _decode, _encode = TypeDeserializer().deserialize, TypeSerializer().serialize
@@ -81,6 +84,19 @@ class MoverRun:
         found = (one for one in self.calls if (one["point"], one["event"]) == (point, event))
         return next(found, None)
 
+    @property
+    def freeze_seconds(self) -> float:
+        """The longest time in seconds from a write freeze to the decision that it was for."""
+        longest, began_at = 0.0, float("inf")
+        for one in self.calls:
+            if one["event"] != "ends":
+                continue
+            if one["point"] == "freeze" or one["state"] == State.FROZEN.name:
+                began_at = one["at"]
+            elif one["point"] in ("owner", "state"):
+                longest = max(longest, one["at"] - began_at)
+        return longest
+
 
 @dataclass
 class ForumProbe:
@@ -93,7 +109,6 @@ class ForumProbe:
     writes: SlowWrites
     url: str = ""
     programs: dict[str, Program] = field(default_factory=dict)
-    starts: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     @property
     def trace(self) -> Path:
@@ -155,6 +170,46 @@ class ForumProbe:
             page=PAGE,
         )
 
+    def expect_moved(self, run: MoverRun, owner: str, asked: str, where: str) -> None:
+        """Fail with the mover's own words unless posts have got a new owner.
+
+        Raises:
+            CheckInconclusive: the machine was too slow for a write freeze.
+        """
+        if self.owner() == owner:
+            return
+        output = last_lines(run.output)
+        if run.freeze_seconds >= FREEZE_SECONDS or _NO_DATABASE in output:
+            msg = f"the machine was too slow for a write freeze:\n{output}"
+            raise CheckInconclusive(msg)
+        fail(
+            "not-moved",
+            asked=asked,
+            got=f"posts still belong to {_OWNERS[self.owner()]}; exit code {run.code}, and the"
+            f" mover's last lines are:\n{output}",
+            expected=f"posts belong to {_OWNERS[owner]}",
+            where=where,
+            why="The old owner continues, so nothing is lost. The mover stopped before it changed"
+            " the owner, and its last lines say why.",
+            page=PAGE,
+        )
+
+    def show_status(self) -> str:
+        """Return the status of posts, or the error with which `make status` ends."""
+        mover = self.start_mover("status")
+        try:
+            mover.wait(_MOVER_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            msg = "the status was not shown in time"
+            raise CheckNotRun(msg) from error
+        finally:
+            mover.kill()
+            mover.wait()
+        output = self._output()
+        raised = find_last_error(output, self.workspace.folder)
+        lines = [line for line in output.splitlines() if "owned by" in line and "posts" in line]
+        return f"{raised.text} at {raised.where}" if raised else "".join(lines)
+
     def _output(self) -> str:
         return (self.folder / "mover.log").read_text(encoding="utf-8", errors="replace")
 
@@ -208,12 +263,6 @@ class ForumProbe:
         self.programs[name].process.terminate()
         self.programs[name].process.wait()
 
-    def start(self, name: str) -> None:
-        """Start a program again, and wait until it is ready."""
-        self.starts[name]()
-        url = self.environment[f"{name.upper()}_URL"]
-        self.programs[name].wait_until_ready(url + _READY[name])
-
     def service_posts(self) -> dict[str, dict[str, Any]]:
         """Return the posts in the service's table, by id."""
         with closing(self.tables()) as tables:
@@ -263,17 +312,29 @@ class ForumProbe:
 
     def owner_accepts_writes(self) -> bool:
         """Return whether posts are not frozen in the monolith's database."""
-        with closing(sqlite3.connect(self.folder / "forum.sqlite")) as database:
-            query = "SELECT state FROM domains WHERE domain = 'posts'"
-            [state] = database.execute(query).fetchone()
-        return bool(state != FROZEN)
+        return self._read_domain("state") != FROZEN
 
     def owner(self) -> str:
         """Return the owner of posts according to the monolith's database."""
+        return self._read_domain("owner")
+
+    def phase(self) -> str:
+        """Return the phase at which a mover of posts would resume."""
+        return self._read_domain("phase")
+
+    def _read_domain(self, column: str) -> str:
         with closing(sqlite3.connect(self.folder / "forum.sqlite")) as database:
-            query = "SELECT owner FROM domains WHERE domain = 'posts'"
-            [owner] = database.execute(query).fetchone()
-        return str(owner)
+            query = f"SELECT {column} FROM domains WHERE domain = 'posts'"  # noqa: S608 - own names
+            [value] = database.execute(query).fetchone()
+        return str(value)
+
+    def add_versions(self, count: int) -> str:
+        """Change the version of the first post in the monolith, unrecorded; return its id."""
+        with closing(sqlite3.connect(self.folder / "forum.sqlite")) as database, database:
+            [post_id] = database.execute("SELECT min(id) FROM posts").fetchone()
+            query = "UPDATE posts SET version = version + ? WHERE id = ?"
+            database.execute(query, (count, post_id))
+        return str(post_id)
 
     def tables(self) -> Any:
         """Return a client of the service's DynamoDB, without delays."""
@@ -348,15 +409,10 @@ def run_forum(workspace: Workspace, posts: int) -> Iterator[ForumProbe]:
             *("--port", str(ports["gateway"]), "--output", str(forum.folder / "envoy.json")),
             *("--routes-file", str(forum.folder / "routes.json"), "--run"),
         ]
-
-        def start(name: str, command: list[str]) -> None:
+        for name, command in commands.items():
             log = forum.folder / f"{name}.log"
             running = run_program(command, log, workspace.folder, forum.environment)
             forum.programs[name] = stack.enter_context(running)
-
-        for name, command in commands.items():
-            start(name, command)
-            forum.starts[name] = partial(start, name, command)
         for name, path in _READY.items():
             forum.programs[name].wait_until_ready(urls[name] + path)
         try:

@@ -2,7 +2,8 @@
 
 It is the command line of `extraction`, on a forum that `labs.forum_probe` runs. It writes each call
 of `POINTS` into the file in TRACE, and FAULTS stops it there: `write 2 kill` ends the process after
-the second write, `freeze 1 pause 0.5` waits before the first freeze.
+the second write, `freeze 1 pause 0.5` waits before the first freeze. Besides `extract` and
+`reintegrate` there are commands for a single part of a move: `hand-over`, `soak` and `status`.
 """
 
 import argparse
@@ -24,8 +25,9 @@ from extraction import copier, extract, reintegrate
 from extraction.console import Console
 from extraction.deployment.port import exclusive
 from extraction.endpoints import Endpoints
-from extraction.extraction import Extraction
+from extraction.extraction import FREEZE_SECONDS, Extraction, ExtractionStopped
 from extraction.gateway_probe import GatewayProbe
+from extraction.status import show_status
 from forum.ownership.state import MOVING
 from forum.ownership.transitions import OwnershipTransitions
 from forum.posts.records import PostRecords as MonolithPosts
@@ -36,8 +38,9 @@ from infra.stages import MONOLITH
 from posts.dynamodb.records import PostRecords as ServicePosts
 
 KILL, PAUSE = "kill", "pause"
-HAND_OVER = "hand-over"
+HAND_OVER, SOAK, STATUS = "hand-over", "soak", "status"
 _ANNOUNCED = extract, "ANNOUNCED_SECONDS"
+_FREEZE = extract, "FREEZE_SECONDS"
 
 
 class SmallDeployment:
@@ -138,16 +141,17 @@ class Trace:
             self._note(point, number, "begins", arguments[1:])
             time.sleep(faults.get(PAUSE, 0.0))
             result = call(*arguments, **options)
-            self._note(point, number, "ends")
+            self._note(point, number, "ends", arguments[1:])
             if KILL in faults:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
         return traced
 
-    def _note(self, point: str, number: int, event: str, arguments: tuple[Any, ...] = ()) -> None:
+    def _note(self, point: str, number: int, event: str, arguments: tuple[Any, ...]) -> None:
         after = arguments[0] if point == "read" and arguments else ""
-        entry = {"point": point, "number": number, "event": event, "after": after}
+        state = arguments[0].state.name if point == "state" and arguments else ""
+        entry = {"point": point, "number": number, "event": event, "after": after, "state": state}
         with self._file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(entry | {"at": time.time()}) + "\n")
 
@@ -161,18 +165,25 @@ def _parse_faults(text: str) -> Iterator[tuple[tuple[str, int], tuple[str, float
 def main() -> int:
     """Run all phases of a move, or only the given ones; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m labs.mover", description=__doc__)
-    parser.add_argument("command", choices=("extract", "reintegrate", HAND_OVER))
+    commands = ("extract", "reintegrate", HAND_OVER, SOAK, STATUS)
+    parser.add_argument("command", choices=commands)
     parser.add_argument("--phases", type=lambda text: text.split(","), default=[])
-    parser.add_argument("--freeze", type=float, default=5.0)
+    parser.add_argument("--freeze", type=float, default=FREEZE_SECONDS)
     given, options = parser.parse_known_args()
     for module, name, value in _CONSTANTS:
         setattr(module, name, value)
+    setattr(*_FREEZE, given.freeze)
     if os.environ["GATEWAY_URL"] == local_environment.NOBODY:
         # No process has to notice that a move began.
         setattr(*_ANNOUNCED, 0.0)
     Trace(Path(os.environ["TRACE"]), os.environ.get("FAULTS", "")).install()
     if given.command == HAND_OVER:
         return hand_over(SmallDeployment(), given.freeze)
+    if given.command == SOAK:
+        return soak(SmallDeployment())
+    if given.command == STATUS:
+        show_status(SmallDeployment(), Console())
+        return 0
     move = [given.command, "posts", *options]
     if not given.phases:
         return command_line.main(move)
@@ -194,6 +205,20 @@ def hand_over(deployment: SmallDeployment, seconds: float) -> int:
         service.save(OwnershipState(State.CLOSED, components=components))
         return 1
     deployment.set_routes(frozenset({domain}))
+    return 0
+
+
+def soak(deployment: SmallDeployment) -> int:
+    """Soak right after a cutover, and store the progress, as a move does that then ends."""
+    move = Extraction(deployment, "posts", "extract", Console(), soak_seconds=1)
+    status = move.load_status()
+    move.progress, move.phase = status.progress if status else {}, "cutover"
+    try:
+        move.soak(move.domain, "service")
+    except ExtractionStopped as error:
+        move.console.say(f"Stopped: {error}")
+        return 1
+    move.save_progress()
     return 0
 
 

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from subprocess import Popen
+from typing import Any, NoReturn
 
 from chassis.ownership.state import CACHE_TTL, OwnershipState, State
 from labs.forum_probe import (
@@ -31,6 +32,8 @@ KILLED = -9
 _MAX_UNMARKED = 20
 _CHANGES = 10
 _OUTAGE_SECONDS = 2.0
+_SHORT_FREEZE, _LATE_SECONDS = 0.3, 0.8
+_MISLED_SECONDS = 1.0
 _REPEATED = 10
 """As many as a writer writes from before the freeze until the end."""
 
@@ -77,6 +80,7 @@ def check_backfill(workspace: Workspace) -> None:
                 why="A mover that dies while it fills the replicas would copy all posts again.",
                 page=PAGE,
             )
+        _expect_status(forum, len(posts), where)
         if killed.code != KILLED:
             msg = "the mover was not killed at its second page"
             raise CheckInconclusive(msg)
@@ -96,6 +100,23 @@ def _expect_replicas(forum: ForumProbe, where: str) -> None:
                 " threads that it does not know.",
                 page=PAGE,
             )
+
+
+def _expect_status(forum: ForumProbe, count: int, where: str) -> None:
+    """Fail unless the status of the move says how many posts are copied."""
+    status = forum.show_status()
+    if f" {count} of {count} copied" in status:
+        return
+    fail(
+        "wrong-status",
+        asked="the status of a move whose backfill was killed, resumed and finished",
+        got=status,
+        expected=f'{count} of {count} copied: progress["copied"] is a table, whose entry of posts'
+        " counts those of the run that was killed, too",
+        where=where,
+        why="A backfill takes hours. People who wait for it want to see how far it is.",
+        page=PAGE,
+    )
 
 
 def check_catch_up(workspace: Workspace) -> None:
@@ -334,13 +355,90 @@ def check_cutover(workspace: Workspace) -> None:
             with forum.writes.delayed(0.2):
                 forum.phases("prepare", "backfill")
             _expect_no_outage(writers, workspace.find_line(EXTRACT, "def backfill"))
+        _expect_proof(forum, writers, where)
+        with writers.writing():
             # People write between the last copy and the freeze, and after the change of owner.
             faults = "freeze 1 pause 0.7,routes 1 pause 0.3,routes 1 kill"
             run = forum.move("extract", faults=faults)
+        asked = "a cutover while people write"
+        forum.expect_moved(run, "posts", asked, where)
         _expect_whole(forum, writers, forum.service_posts(), where)
         if run.code != KILLED:
-            forum.fail_stopped(run, "a cutover while people write", where)
+            forum.fail_stopped(run, asked, where)
         _expect_soak(forum, workspace.find_line(EXTRACTION, "def soak"))
+
+
+def _expect_proof(forum: ForumProbe, writers: Writers, where: str) -> None:
+    """Fail if the owner changes, or anything stays changed, although the last proof fails.
+
+    The first freeze expires before the decision. Meanwhile a post gets a version that is not among
+    the recorded changes, so the second freeze finds totals that differ.
+    """
+    faults = f"owner 1 pause {_LATE_SECONDS}"
+    mover = forum.start_mover("extract", "--freeze", str(_SHORT_FREEZE), faults=faults)
+    forum.wait_for_call(mover, "owner")
+    if any(one["point"] == "routes" for one in forum.calls()):
+        mover.kill()
+        mover.wait()
+        _fail_routes_first(forum, writers, where)
+    changed = forum.add_versions(1)
+    changed_at = time.time()
+    run = forum.finish_mover(mover, 30)
+    forum.add_versions(-1)
+    if forum.owner() != "monolith" or run.count("owner", "begins") > 1:
+        fail(
+            "unproved",
+            asked=f"a cutover, after post {changed} got a version in the monolith that is not among"
+            " the recorded changes",
+            got="the mover changed the owner, or tried to",
+            expected="it stops within the freeze: the sum of versions is not that of the copy",
+            where=forum.workspace.find_line(EXTRACT, "def _verify_frozen"),
+            why="A change that was not recorded is in no list of the mover. Only the totals show"
+            " it, and after the change of owner it is lost.",
+            page=PAGE,
+        )
+    if run.count("routes", "begins"):
+        _fail_routes_first(forum, writers, where)
+    decided = run.first("owner")
+    if decided is None:
+        forum.expect_moved(run, "posts", "a cutover while nobody writes", where)
+        return
+    state = forum.ownership().load().state
+    if state != State.CLOSED or not forum.owner_accepts_writes():
+        left = ["the freeze goes on"] if not forum.owner_accepts_writes() else []
+        left += [f"the service is {state.name}"] if state != State.CLOSED else []
+        fail(
+            "not-undone",
+            asked="a cutover whose first freeze expired, and whose second found another total",
+            got=f"posts belong to the monolith, but {' and '.join(left)}",
+            expected=f"the freeze has ended, and the service is {State.CLOSED.name}",
+            where=where,
+            why="The move failed, so all must be as before: people write at the monolith at once,"
+            " and what reaches the service is refused.",
+            page=PAGE,
+        )
+    if changed_at > decided["at"]:
+        msg = "the post was not changed before the second freeze"
+        raise CheckInconclusive(msg)
+
+
+def _fail_routes_first(forum: ForumProbe, writers: Writers, where: str) -> NoReturn:
+    """Fail because the routes changed without the owner; let people write, and name the posts."""
+    with writers.writing():
+        time.sleep(_MISLED_SECONDS)
+    lost = find_lost(writers.posts, forum.monolith_posts())
+    misled = f" the monolith lacks {len(lost)}: {first_of(lost)}" if lost else " nothing was lost"
+    fail(
+        "routes-first",
+        asked="a cutover in which the owner has not changed yet",
+        got="posts belong to the monolith, and the routes lead to the service. People wrote there"
+        f" for {_MISLED_SECONDS:g} s, and of what was acknowledged{misled}",
+        expected="the routes change only after the owner",
+        where=where,
+        why="Requests go to a service that does not own posts. What it refuses, people can't write;"
+        " what it acknowledges, the owner does not have.",
+        page=PAGE,
+    )
 
 
 def _expect_no_outage(writers: Writers, where: str) -> None:
@@ -396,6 +494,20 @@ def _expect_whole(
 
 def _expect_soak(forum: ForumProbe, where: str) -> None:
     """Fail if the move is finished although the new owner is dead, or not although it lives."""
+    run = forum.move("soak")
+    if run.code:
+        forum.fail_stopped(run, "the soak of a service that responds", where)
+    if (phase := forum.phase()) != "soak":
+        fail(
+            "resumes-early",
+            asked="the phase that is stored with the progress, after a cutover and its soak",
+            got=phase,
+            expected="soak: it is the phase of the move (`self.phase`) from the beginning of soak",
+            where=where,
+            why="A mover that dies now would resume at a phase before the change of owner, and"
+            " would freeze and copy again.",
+            page=PAGE,
+        )
     forum.stop("posts")
     run = forum.move("extract", "--soak", "1")
     if not run.code:
@@ -408,10 +520,6 @@ def _expect_soak(forum: ForumProbe, where: str) -> None:
             why="Success is reported, everybody goes home, and nobody can read a post.",
             page=PAGE,
         )
-    forum.start("posts")
-    run = forum.move("extract", "--soak", "1")
-    if run.code:
-        forum.fail_stopped(run, "the soak of a service that responds", where)
 
 
 def check_reintegration(workspace: Workspace) -> None:
@@ -424,12 +532,20 @@ def check_reintegration(workspace: Workspace) -> None:
         with writers.writing():
             # The second state is the freeze; after it, people write until the routes change.
             faults = "state 2 pause 0.7,routes 1 pause 0.5,soak 1 kill"
-            run = forum.move("reintegrate", "--soak", "0", faults=faults)
+            mover = forum.start_mover("reintegrate", "--soak", "0", faults=faults)
+            early = _writes_before_routes(forum, mover)
+            if early:
+                mover.kill()
+                mover.wait()
+                _fail_early_writes(workspace.find_line(REINTEGRATE, "def route"))
+            run = forum.finish_mover(mover, 40)
             if run.code == KILLED:
                 _expect_writable(forum, workspace.find_line(REINTEGRATE, "def route"))
+        asked = "a reintegration while people write"
+        forum.expect_moved(run, "monolith", asked, where)
         _expect_whole(forum, writers, forum.monolith_posts(), where)
         if run.code != KILLED:
-            forum.fail_stopped(run, "a reintegration while people write", where)
+            forum.fail_stopped(run, asked, where)
         if (state := forum.ownership().load().state) != State.CLOSED:
             fail(
                 "not-closed",
@@ -440,6 +556,33 @@ def check_reintegration(workspace: Workspace) -> None:
                 why="Requests that still reach the service would be served from old data.",
                 page=PAGE,
             )
+
+
+def _writes_before_routes(forum: ForumProbe, mover: "Popen[str]") -> bool:
+    """Return whether the monolith accepts posts while the routes still lead to the service."""
+    forum.wait_for_call(mover, "routes")
+    while mover.poll() is None:
+        accepts = forum.owner() == "monolith" and forum.owner_accepts_writes()
+        # Read after the state, so a state that is found here was there before the routes.
+        if any((one["point"], one["event"]) == ("routes", "ends") for one in forum.calls()):
+            return False
+        if accepts:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _fail_early_writes(where: str) -> NoReturn:
+    fail(
+        "early-writes",
+        asked="the state of posts in the table domains, before the routes changed",
+        got="the monolith accepts posts, and the routes still lead to the service",
+        expected="frozen until the routes have changed",
+        where=where,
+        why="The service serves reads from its own tables as long as the routes lead to it. People"
+        " could write a post in the monolith and not find it a moment later.",
+        page=PAGE,
+    )
 
 
 def _expect_writable(forum: ForumProbe, where: str) -> None:
