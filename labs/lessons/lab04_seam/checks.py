@@ -175,6 +175,16 @@ def _check_registrations(results: Mapping[str, Any], workspace: Workspace) -> No
             why="The page of registration works the same before and after the split.",
             page=SPLIT_PAGE,
         )
+    if first.get("version") != 1:
+        _refuse(
+            "no-version",
+            asked="the version of the account that register() returns",
+            got=first.get("version"),
+            expected="1, from the ETag",
+            where=where,
+            why="The API sends it in the ETag of its response, and the next edit needs it.",
+            page=SPLIT_PAGE,
+        )
     if first != results["register again"]:
         _refuse(
             "not-repeatable",

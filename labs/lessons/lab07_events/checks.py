@@ -19,6 +19,7 @@ MOST_ATTEMPTS = 4
 """The largest number of attempts to publish in a second."""
 _HERE = Path(__file__).parent
 _WRITE_SECONDS = 0.12
+_CLOCK_SECONDS = 5  # that a delivery may take on a busy machine
 """The delay of a write, so that consumers of the same event overtake each other."""
 
 
@@ -217,6 +218,26 @@ def check_replicas(workspace: Workspace) -> None:
             why="Queues don't keep the order. A late event must not undo a newer one.",
             page=PAGE,
         )
+    if found["renamed"] != "Ada King":
+        fail(
+            "not-replaced",
+            asked="the user's version 4 (Ada King), after these",
+            got=f"the author's name is {found['renamed']}",
+            expected="Ada King",
+            where=workspace.find_line(REPLICA, "def store("),
+            why="A replica that never changes shows a name that its owner has given up.",
+            page=PAGE,
+        )
+    if found["deleted"] != -1:
+        fail(
+            "not-subtracted",
+            asked="the deletion of a post that was counted",
+            got=f"post_count {found['deleted']:+d}",
+            expected="post_count -1",
+            where=where,
+            why="Readers would see posts that they can't find.",
+            page=PAGE,
+        )
     expect(
         found["race"],
         1,
@@ -233,6 +254,24 @@ def check_replicas(workspace: Workspace) -> None:
             f"an event whose consumer dies after write {writes}, and the same event again",
             "The record of what was counted and the count must be one transaction.",
         )
+    _check_activity(found, where)
+
+
+def _check_activity(found: dict[str, Any], where: str) -> None:
+    for name, asked, why in (
+        ("active", "a post of 30 seconds ago", "The list of threads is sorted by activity."),
+        ("clamped", "a post of a clock that is an hour ahead", "It would stay on top for an hour."),
+    ):
+        if abs(found[name]) > _CLOCK_SECONDS:
+            fail(
+                "wrong-activity",
+                asked=f"{asked}, then the thread's latest activity",
+                got=f"{found[name]:+.1f} s beside it",
+                expected="the time of the post, but no later than now",
+                where=where,
+                why=why,
+                page=PAGE,
+            )
 
 
 def check_dead_letters(workspace: Workspace) -> None:

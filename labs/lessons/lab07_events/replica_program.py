@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime, timedelta
 from threading import Barrier
 
 from chassis.clock import format_timestamp, utc_now, uuid7
@@ -44,7 +45,7 @@ class Bench:
         )
         create_tables(self.service.database.client, PREFIX, TABLES)
         self.handlers = self.service.event_handlers()
-        now, self.author = utc_now(), uuid7()
+        now, self.author = utc_now() - timedelta(minutes=1), uuid7()
         self.thread = Thread(
             id=uuid7(),
             title="First",
@@ -58,12 +59,14 @@ class Bench:
         )
         self.service.store.add(self.thread, None, {})
 
-    def post(self, kind: str, post_id: str, version: int) -> Event:
+    def post(
+        self, kind: str, post_id: str, version: int, created_at: datetime | None = None
+    ) -> Event:
         """Make an event about a post in the thread."""
         # No later than the thread's latest activity, whose change would have a condition, too.
         data = {
             "thread_id": self.thread.id,
-            "created_at": format_timestamp(self.thread.created_at),
+            "created_at": format_timestamp(created_at or self.thread.created_at),
             "deleted": kind == "post.deleted",
         }
         return Event(uuid7(), kind, "/posts", post_id, version, utc_now(), data)
@@ -88,6 +91,10 @@ class Bench:
         """Return the author's name, as readers see it."""
         return self._read().author_name
 
+    def activity(self) -> datetime:
+        """Return the thread's latest activity, as readers see it."""
+        return self._read().last_activity_at
+
     def _read(self) -> Thread:
         return self.service.threads.get(self.thread.id)
 
@@ -108,8 +115,20 @@ def main() -> int:
     bench.deliver(bench.user(3, "Ada Lovelace"), bench.user(2, "Ada"), bench.user(3, "Ada L."))
     found["name"] = bench.name()
 
+    bench.deliver(bench.user(4, "Ada King"))
+    found["renamed"] = bench.name()
+    counted = uuid7()
+    bench.deliver(bench.post("post.created", counted, 1))
+    deleted = bench.post("post.deleted", counted, 2)
+    found["deleted"] = bench.added(lambda: bench.deliver(deleted))
+
     found["race"] = bench.added(lambda: _deliver_at_once(bench))
     found["crashes"] = _crash(bench)
+    for name, age in (("active", timedelta(seconds=30)), ("clamped", timedelta(hours=-1))):
+        created_at = utc_now() - age
+        bench.deliver(bench.post("post.created", uuid7(), 1, created_at))
+        expected = min(created_at, utc_now())
+        found[name] = round((bench.activity() - expected).total_seconds(), 1)
     sys.stdout.write(json.dumps(found) + "\n")
     return 0
 
