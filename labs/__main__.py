@@ -15,7 +15,7 @@ from infra.runner.config import LABS, ROOT
 from labs import doctor, report
 from labs.added_checks import AddedCheckError
 from labs.course import Step, UnknownStepError, read_course
-from labs.deployment_probe import PLACES
+from labs.deployment_checks import PLACES
 from labs.progress import Progress, ProgressError
 from labs.removal import RemovalError
 from labs.session import PASSED, WRONG, Session

@@ -159,12 +159,3 @@ def compose_command(project: str, files: Sequence[Path]) -> list[str]:
     """Return the beginning of a Compose command for a project."""
     named = [argument for file in files for argument in ("--file", str(file))]
     return ["compose", "--project-name", project, *named]
-
-
-def is_available() -> bool:
-    """Return whether there is an engine with Compose."""
-    try:
-        version = run_docker("compose", "version", seconds=10)
-        return not version.returncode and not run_docker("info", seconds=10).returncode
-    except CheckNotRun:
-        return False

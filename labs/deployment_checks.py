@@ -3,16 +3,21 @@
 They ask what people deployed, wherever they did it, so they need no workspace.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from infra.stages import DOMAINS, MONOLITH
-from labs.deployment_probe import DeploymentProbe, components_of
 from labs.outcome import fail
 
+if TYPE_CHECKING:
+    from labs.deployment_probe import DeploymentProbe
+
+AWS, LOCAL = "aws", "local"
+PLACES = (AWS, LOCAL)
 PAGE = "docs/deploy.md"
 
 
-def check_services(probe: DeploymentProbe) -> None:
+def check_services(probe: "DeploymentProbe") -> None:
     """Check that each service runs all its tasks, its targets are healthy, and it responds."""
     services = probe.services()
     if MONOLITH not in services:
@@ -49,7 +54,7 @@ def check_services(probe: DeploymentProbe) -> None:
         )
 
 
-def _check_targets(probe: DeploymentProbe) -> None:
+def _check_targets(probe: "DeploymentProbe") -> None:
     for group, states in probe.targets().items():
         # Of two groups of a service, the one that receives nothing has no target.
         if states and "healthy" not in states:
@@ -63,9 +68,17 @@ def _check_targets(probe: DeploymentProbe) -> None:
             )
 
 
-def check_routes(probe: DeploymentProbe) -> None:
+def _components_of(services: Mapping[str, object]) -> list[str]:
+    """Return the components among the names of services, without workers."""
+    return sorted(
+        (name for name in services if not name.endswith("-worker")),
+        key=lambda name: (name != MONOLITH, name),
+    )
+
+
+def check_routes(probe: "DeploymentProbe") -> None:
     """Check that each component gets its paths, and no path beside them."""
-    components = components_of(probe.services())
+    components = _components_of(probe.services())
     for domain in DOMAINS:
         owner = domain if domain in components else MONOLITH
         for path, expected in ((f"/api/{domain}", owner), (f"/api/{domain}cript", MONOLITH)):
@@ -81,4 +94,7 @@ def check_routes(probe: DeploymentProbe) -> None:
                 )
 
 
-CHECKS: dict[str, Callable[[DeploymentProbe], None]] = {"3.3": check_services, "5.3": check_routes}
+CHECKS: dict[str, Callable[["DeploymentProbe"], None]] = {
+    "3.3": check_services,
+    "5.3": check_routes,
+}

@@ -1,7 +1,7 @@
 """A deployment that people made, on AWS or on this machine, as its checks see it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -12,11 +12,9 @@ from infra.cdk import names
 from infra.cdk.options import DeploymentOptions
 from infra.local_cloud.target import read_target
 from infra.local_environment import caller_environment
-from infra.stages import MONOLITH
+from labs.deployment_checks import LOCAL
 from labs.outcome import CheckNotRun
 
-AWS, LOCAL = "aws", "local"
-PLACES = (AWS, LOCAL)
 _TIMEOUT = urllib3.Timeout(connect=5, read=20)
 _SERVED_BY = "X-Served-By"
 
@@ -88,14 +86,6 @@ def open_deployment(place: str) -> DeploymentProbe:
     stacks = _ask(lambda: client.describe_stacks(StackName=stack)["Stacks"])
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", ())}
     return DeploymentProbe(build, outputs["Url"], options)
-
-
-def components_of(services: Mapping[str, object]) -> list[str]:
-    """Return the components among the names of services, without workers."""
-    return sorted(
-        (name for name in services if not name.endswith("-worker")),
-        key=lambda name: (name != MONOLITH, name),
-    )
 
 
 def _ask(request: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Datastore and bus for programs that use a workspace's code, and what these programs print.
+"""A bus for programs that use a workspace's code, and what these programs print.
 
 Such a program lies beside the checks of its lab. Its argument is a JSON object with environment
 variables, and its last line of output is a JSON object with what it has observed.
@@ -12,31 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra import dynoxide, local_environment, ministack
+from infra import local_environment, ministack
 from infra.runner.config import ROOT
 from infra.runner.free_port import free_port
 from labs.outcome import CheckInconclusive, CheckNotRun
 from labs.program import run_program
 from labs.server import HOST
-from labs.slow_writes import SlowWrites, run_proxy
 from labs.tracebacks import fail_if_unwritten
 from labs.workspace import Workspace
 
 _SECONDS = 40.0
 """The longest time of a program."""
-
-
-@contextmanager
-def run_datastore() -> Iterator[SlowWrites]:
-    """Run an empty DynamoDB during the block; yield the proxy in front of it."""
-    port = free_port()
-    command = [str(dynoxide.ensure_installed()), "serve", "--host", HOST, "--port", str(port)]
-    with (
-        tempfile.TemporaryDirectory() as name,
-        run_program(command, Path(name, "log"), Path(name), os.environ),
-        run_proxy(port) as proxy,
-    ):
-        yield proxy
 
 
 @contextmanager

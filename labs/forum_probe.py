@@ -5,7 +5,6 @@ bus: nothing here depends on events, so whatever the mover forgets is missing.
 """
 
 import json
-import os
 import random
 import sqlite3
 import subprocess
@@ -21,21 +20,21 @@ from typing import Any, NoReturn, Self
 
 import boto3
 import urllib3
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from chassis.dynamodb import attribute_values
 from chassis.dynamodb.database import Database
 from chassis.ownership.state import OwnershipStore, State
 from extraction.extraction import FREEZE_SECONDS
 from forum.ownership.state import FROZEN
-from infra import dynoxide, local_environment, session_keys
+from infra import local_environment, session_keys
 from infra.runner.free_port import free_port
 from infra.stages import COMPONENTS, MONOLITH
 from labs.forum_content import create_forum
 from labs.outcome import CheckInconclusive, CheckNotRun, fail
-from labs.program import Program, run_program
+from labs.program import Program, run_program, server_command
 from labs.server import HOST
-from labs.service_probe import PREFIX, create_tables
-from labs.slow_writes import SlowWrites, run_proxy
+from labs.service_probe import PREFIX, WITHOUT_LIMITS, create_tables
+from labs.slow_writes import SlowWrites, run_datastore
 from labs.tracebacks import fail_if_unwritten, find_last_error
 from labs.workspace import Workspace, last_lines
 
@@ -49,9 +48,7 @@ _MOVER_SECONDS, _WRITER_SECONDS = 40.0, 20.0
 _OWNERS = {MONOLITH: "the monolith", "posts": "their service"}
 _NO_DATABASE = "endpoint URL"
 """In each error of a connection to DynamoDB."""
-_LIMITS = dict.fromkeys(("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS"), "100000")
 _PASSWORD = "correct horse battery"  # noqa: S105 - of accounts on a temporary database
-_decode, _encode = TypeDeserializer().deserialize, TypeSerializer().serialize
 
 
 @dataclass
@@ -105,7 +102,6 @@ class ForumProbe:
     workspace: Workspace
     folder: Path
     environment: dict[str, str]
-    datastore: str
     writes: SlowWrites
     url: str = ""
     programs: dict[str, Program] = field(default_factory=dict)
@@ -226,7 +222,7 @@ class ForumProbe:
             got=error.text,
             expected="no error",
             where=error.where,
-            why="A program that ends with an error leaves a move to whoever reads the log.",
+            why="A mover that ends with an error leaves the move unfinished, its reason in a log.",
             page=PAGE,
         )
 
@@ -270,7 +266,7 @@ class ForumProbe:
                 TableName=f"{PREFIX}posts", ConsistentRead=True
             )
             items = [item for page in pages for item in page["Items"]]
-        decoded = ({name: _decode(value) for name, value in item.items()} for item in items)
+        decoded = map(attribute_values.deserialize, items)
         return {item["id"]: item for item in decoded}
 
     def put_copy(self, item: dict[str, Any]) -> None:
@@ -278,14 +274,14 @@ class ForumProbe:
         location = {"id": item["id"], "thread_id": item["thread_id"]}
         with closing(self.tables()) as tables:
             for table, stored in (("posts", item), ("posts-places", location)):
-                encoded = {name: _encode(value) for name, value in stored.items()}
+                encoded = attribute_values.serialize(stored)
                 tables.put_item(TableName=f"{PREFIX}{table}", Item=encoded)
 
     def delete_copy(self, item: dict[str, Any]) -> None:
         """Delete an item from the service's tables of posts."""
         with closing(self.tables()) as tables:
             for table, names in (("posts", ("thread_id", "id")), ("posts-places", ("id",))):
-                key = {name: _encode(item[name]) for name in names}
+                key = attribute_values.serialize({name: item[name] for name in names})
                 tables.delete_item(TableName=f"{PREFIX}{table}", Key=key)
 
     def monolith_posts(self) -> dict[str, dict[str, Any]]:
@@ -338,7 +334,7 @@ class ForumProbe:
 
     def tables(self) -> Any:
         """Return a client of the service's DynamoDB, without delays."""
-        return boto3.client("dynamodb", endpoint_url=self.datastore)
+        return boto3.client("dynamodb", endpoint_url=f"http://{HOST}:{self.writes.target}")
 
 
 @contextmanager
@@ -346,18 +342,14 @@ def run_databases(workspace: Workspace, posts: int) -> Iterator[ForumProbe]:
     """Run the databases of a forum with some posts: SQLite, and DynamoDB with empty tables."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        datastore = free_port()
-        serve = ("serve", "--host", HOST, "--port", str(datastore))
-        command = [str(dynoxide.ensure_installed()), *serve]
-        stack.enter_context(run_program(command, folder / "dynamodb.log", folder, os.environ))
-        proxy = stack.enter_context(run_proxy(datastore))
+        datastore = stack.enter_context(run_datastore())
         session_keys.ensure_keys(folder / "keys")
         url = f"sqlite:///{folder / 'forum.sqlite'}"
         create_forum(url, posts)
         (folder / "stage.json").write_text("[]", encoding="utf-8")
         environment = workspace.environment() | local_environment.AWS
         environment |= {
-            "AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{proxy.port}",
+            "AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{datastore.port}",
             "DATABASE_URL": url,
             "TABLE_PREFIX": PREFIX,
             "SECRETS_DIR": str(folder / "keys"),
@@ -366,7 +358,7 @@ def run_databases(workspace: Workspace, posts: int) -> Iterator[ForumProbe]:
             "GATEWAY_URL": local_environment.NOBODY,
         }
         create_tables(workspace, "posts", environment)
-        yield ForumProbe(workspace, folder, environment, f"http://{HOST}:{datastore}", proxy)
+        yield ForumProbe(workspace, folder, environment, datastore)
 
 
 @contextmanager
@@ -390,15 +382,11 @@ def run_forum(workspace: Workspace, posts: int) -> Iterator[ForumProbe]:
             "WEB_CONCURRENCY": "1",
             "DRAIN_SECONDS": "0",
             "LOG_FORMAT": "text",
-            **_LIMITS,
+            **WITHOUT_LIMITS,
         }
-        gunicorn = str(Path(sys.executable).with_name("gunicorn"))
         applications = {MONOLITH: "labs.paced_forum:app", "posts": "posts.wsgi:app"}
         commands = {
-            name: [
-                *(sys.executable, gunicorn, "-c", "python:chassis.http.gunicorn_conf"),
-                *("--bind", f"{HOST}:{ports[name]}", application),
-            ]
+            name: server_command(f"{HOST}:{ports[name]}", application)
             for name, application in applications.items()
         }
         # Users and threads stay where they are.

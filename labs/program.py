@@ -1,6 +1,7 @@
 """Programs that run a workspace's code while a check asks them."""
 
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -43,6 +44,13 @@ class Program:
                 time.sleep(0.05)
         msg = f"{url} was not ready within {_READY_SECONDS:g} s"
         raise CheckInconclusive(msg)
+
+
+def server_command(address: str, application: str) -> list[str]:
+    """Return the command that serves a component's application, as in production."""
+    gunicorn = str(Path(sys.executable).with_name("gunicorn"))
+    options = ("-c", "python:chassis.http.gunicorn_conf", "--bind", address)
+    return [sys.executable, gunicorn, *options, application]
 
 
 @contextmanager

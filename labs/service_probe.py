@@ -1,6 +1,5 @@
 """A service that runs a workspace's code on an empty DynamoDB, and requests to it."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,19 +17,19 @@ import urllib3
 from chassis.auth.tokens import Issuer
 from chassis.clock import utc_now, uuid7
 from chassis.dynamodb import attribute_values
-from infra import dynoxide, local_environment, session_keys
+from infra import local_environment, session_keys
 from infra.runner.free_port import free_port
 from labs.outcome import CheckInconclusive, CheckNotRun
-from labs.program import Program, run_program
+from labs.program import Program, run_program, server_command
 from labs.server import HOST
-from labs.slow_writes import SlowWrites, run_proxy
+from labs.slow_writes import SlowWrites, run_datastore
 from labs.workspace import Workspace
 
 PREFIX = "labs-"
 _DATASTORE_SECONDS = 15.0
 _TIMEOUT = urllib3.Timeout(connect=2, read=15)
 # All requests come from one address here.
-_LIMITS = dict.fromkeys(("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS"), "100000")
+WITHOUT_LIMITS = dict.fromkeys(("SIGN_IN_LIMIT_PER_NAME", "SIGN_IN_LIMIT_PER_ADDRESS"), "100000")
 _CREATE = """
 import sys
 from importlib import import_module
@@ -53,15 +52,13 @@ class Response:
 class ServiceProbe:
     """A running service, its tables, and the delay of its writes."""
 
-    def __init__(
-        self, program: Program, port: int, datastore: int, writes: SlowWrites, keys: Path
-    ) -> None:
+    def __init__(self, program: Program, port: int, writes: SlowWrites, keys: Path) -> None:
         self.writes = writes
         self._keys = keys
         self.read_log = program.read_log
         self.url = f"http://{HOST}:{port}"
         self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, maxsize=32)
-        self._tables = boto3.client("dynamodb", endpoint_url=f"http://{HOST}:{datastore}")
+        self._tables = boto3.client("dynamodb", endpoint_url=f"http://{HOST}:{writes.target}")
 
     def send(
         self,
@@ -120,13 +117,9 @@ def run_service(
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        datastore, port = free_port(), free_port()
-        serve = ("serve", "--host", HOST, "--port", str(datastore))
-        command = [str(dynoxide.ensure_installed()), *serve]
-        stack.enter_context(run_program(command, folder / "dynamodb.log", folder, os.environ))
-        proxy = stack.enter_context(run_proxy(datastore))
+        port, datastore = free_port(), stack.enter_context(run_datastore())
         environment = workspace.environment() | local_environment.AWS
-        environment |= {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{proxy.port}"}
+        environment |= {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{datastore.port}"}
         create_tables(workspace, domain, environment)
         session_keys.ensure_keys(folder / "keys")
         environment |= {
@@ -138,16 +131,14 @@ def run_service(
             # No load balancer has to notice the end.
             "DRAIN_SECONDS": "0",
             "LOG_FORMAT": "text",
-            **_LIMITS,
+            **WITHOUT_LIMITS,
             **(settings or {}),
         }
-        gunicorn = str(Path(sys.executable).with_name("gunicorn"))
-        options = ("-c", "python:chassis.http.gunicorn_conf", "--bind", f"{HOST}:{port}")
-        command = [sys.executable, gunicorn, *options, f"{domain}.wsgi:app"]
+        command = server_command(f"{HOST}:{port}", f"{domain}.wsgi:app")
         log = folder / "service.log"
         program = stack.enter_context(run_program(command, log, workspace.folder, environment))
         program.wait_until_ready(f"http://{HOST}:{port}/readyz")
-        probe = ServiceProbe(program, port, datastore, proxy, folder / "keys")
+        probe = ServiceProbe(program, port, datastore, folder / "keys")
         stack.callback(probe.close)
         yield probe
 

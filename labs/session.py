@@ -10,7 +10,6 @@ from labs.console import Console
 from labs.contract import run_contract
 from labs.course import Course, Lab, Step, UnknownStepError
 from labs.deployment_checks import CHECKS as DEPLOYMENT_CHECKS
-from labs.deployment_probe import open_deployment
 from labs.links import name_paths
 from labs.outcome import CheckInconclusive, CheckNotRun, Diagnosis, StepFailed
 from labs.progress import Progress
@@ -146,6 +145,9 @@ class Session:
             known = ", ".join(DEPLOYMENT_CHECKS)
             msg = f"Step {step.id} has no check of a deployment; {known} have one."
             raise UnknownStepError(msg)
+        # With the libraries of AWS and of the CDK, which would slow down every other command.
+        from labs.deployment_probe import open_deployment  # noqa: PLC0415
+
         try:
             DEPLOYMENT_CHECKS[step.id](open_deployment(place))
         except StepFailed as failure:

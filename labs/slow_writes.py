@@ -1,13 +1,19 @@
-"""A proxy in front of DynamoDB that delays or refuses writes, so that races really take place."""
+"""DynamoDB behind a proxy that delays or refuses writes, so that races really take place."""
 
 import http.client
 import json
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from infra import dynoxide
+from infra.runner.free_port import free_port
+from labs.program import run_program
 from labs.server import HOST, Request, serve
 
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
@@ -28,6 +34,9 @@ class SlowWrites:
     """A running proxy; `delay` is in seconds, for each write."""
 
     port: int
+    target: int
+    """The port of DynamoDB itself, where nothing is delayed."""
+
     delay: float = 0.0
     most_at_once: int = 0
     """The largest number of writes that were waiting at the same time."""
@@ -76,7 +85,20 @@ class SlowWrites:
 
 
 @contextmanager
-def run_proxy(target: int) -> Iterator[SlowWrites]:
+def run_datastore() -> Iterator[SlowWrites]:
+    """Run an empty DynamoDB during the block; yield the proxy in front of it."""
+    port = free_port()
+    command = [str(dynoxide.ensure_installed()), "serve", "--host", HOST, "--port", str(port)]
+    with (
+        tempfile.TemporaryDirectory() as name,
+        run_program(command, Path(name, "log"), Path(name), os.environ),
+        _run_proxy(port) as proxy,
+    ):
+        yield proxy
+
+
+@contextmanager
+def _run_proxy(target: int) -> Iterator[SlowWrites]:
     """Run a proxy to the DynamoDB at the port `target`, during the block."""
 
     def forward(request: Request) -> None:
@@ -97,7 +119,7 @@ def run_proxy(target: int) -> Iterator[SlowWrites]:
         request.respond(response.status, content, _passed_on(response.getheaders()))
 
     with serve(forward) as port:
-        proxy = SlowWrites(port)
+        proxy = SlowWrites(port, target)
         yield proxy
 
 

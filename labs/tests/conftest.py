@@ -12,8 +12,8 @@ import pytest
 
 from infra.local_environment import caller_environment
 from infra.runner.config import ROOT
-from labs import containers
 from labs.course import Lab, Step, read_course
+from labs.doctor import find_docker_problem
 
 PARTS = 3
 ROTATING = ("test_solution_passes_twice", "test_mistake_gets_its_diagnosis")
@@ -41,10 +41,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=others)
     with_docker = {lab.number for lab in COURSE.labs if lab.docker}
     found = [item for item in items if _labs(item) & with_docker]
-    if not found or containers.is_available():
+    if not found or not (problem := find_docker_problem()):
         return
     # FAIL_ON_SKIP makes this a failure.
-    reason = "this lab needs Docker, and there is no engine with Compose"
+    reason = f"this lab needs Docker: {problem}"
     for item in found:
         item.add_marker(pytest.mark.skip(reason=reason))
 

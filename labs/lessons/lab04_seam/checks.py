@@ -113,7 +113,7 @@ def _check_writes_after(found: Mapping[str, tuple[int, str]], workspace: Workspa
     if found["suspended meanwhile"][0] != 403:
         fail(
             "suspended-writes",
-            asked=f"a post by someone whom an event has suspended, {asked}",
+            asked=f"a post by a person suspended by an event, {asked}",
             got=_written(found["suspended meanwhile"]),
             expected="403",
             where=where,

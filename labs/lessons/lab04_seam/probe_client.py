@@ -22,7 +22,7 @@ from forum.users.extracted.remote import RemoteUsers
 from forum.users.persistence import anonymise, insert_placeholder, upsert
 from forum.users.port import Identity, Registration, SessionClaims
 from forum.users.queries import UserQueries
-from forum.users.state import UserState
+from labs.lessons.lab04_seam.people import make_state
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of an account on an empty database
 ADDRESSES = 4
@@ -86,22 +86,14 @@ def _change_bio(users: RemoteUsers, me: Identity, bio: str) -> str:
 
 
 def _count_queries(folder: str) -> dict[str, Any]:
-    """Return the queries for the handles of 1 and of 20 users, and for whom there was one."""
+    """Count the queries for the handles of 1 and of 20 users, and name the users with a handle."""
     url = f"sqlite:///{folder}/forum.db"
     upgrade(url)
     database = Database(url)
     known, erased, unknown = [uuid7() for _ in range(20)], uuid7(), uuid7()
     with database.writing() as session:
         for user_id in [*known, erased]:
-            state = UserState(
-                username=f"user-{user_id}",
-                display_name="Somebody",
-                bio="",
-                role="member",
-                created_at=utc_now(),
-                suspended=False,
-            )
-            upsert(session, user_id, 1, state)
+            upsert(session, user_id, 1, make_state(f"user-{user_id}", "Somebody"))
         anonymise(session, erased, 2, utc_now())
         insert_placeholder(session, unknown, utc_now(), "Somebody")
     statements: list[str] = []

@@ -9,10 +9,6 @@ import logging
 import sys
 import time
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
-from chassis.auth.tokens import key_set
 from chassis.client.service_client import ServiceClient
 from chassis.clock import utc_now, uuid7
 from chassis.errors import Unavailable
@@ -22,7 +18,8 @@ from forum.commands.migrate import upgrade
 from forum.database import Database
 from forum.settings import ForumSettings
 from forum.users.persistence import anonymise, upsert
-from forum.users.state import UserState
+from infra.keypair import generate_keypair
+from labs.lessons.lab04_seam.people import make_state
 
 DEADLINE_MS = "1000"
 RETRIED = "slow, without a deadline"
@@ -32,27 +29,14 @@ _OLD = "may be slightly out of date"
 
 def main(folder: str, *peers: str) -> None:
     """Print what the pages show."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
+    _, public = generate_keypair()
     url = f"sqlite:///{folder}/forum.db"
     upgrade(url)
     ada, erased = uuid7(), uuid7()
     database = Database(url)
     with database.writing() as session:
         for user_id in (ada, erased):
-            state = UserState(
-                username=f"user-{user_id}",
-                display_name="Ada",
-                bio="",
-                role="member",
-                created_at=utc_now(),
-                suspended=False,
-            )
-            upsert(session, user_id, 1, state)
+            upsert(session, user_id, 1, make_state(f"user-{user_id}", "Ada"))
         anonymise(session, erased, 2, utc_now())
     for pair in peers:
         name, _, address = pair.partition("=")
@@ -63,7 +47,7 @@ def main(folder: str, *peers: str) -> None:
             {
                 "database_url": url,
                 "secret_key": "a secret key of a check, 32 characters or more",
-                "session_public_keys": json.dumps(key_set(pem)),
+                "session_public_keys": public,
                 "extracted": "users",
                 "users_url": address,
             }

@@ -7,11 +7,9 @@ import json
 import sys
 from dataclasses import replace
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from flask.testing import FlaskClient
 
-from chassis.auth.tokens import Issuer, key_set
+from chassis.auth.tokens import Issuer
 from chassis.clock import utc_now, uuid7
 from forum.app import create_app
 from forum.commands.migrate import upgrade
@@ -20,7 +18,8 @@ from forum.settings import ForumSettings
 from forum.users.models import UserRow
 from forum.users.persistence import upsert
 from forum.users.port import SessionClaims
-from forum.users.state import UserState
+from infra.keypair import generate_keypair
+from labs.lessons.lab04_seam.people import make_state
 
 UNREACHABLE = "http://127.0.0.1:9"
 PASSWORD = "correct horse battery"  # noqa: S105 - of an account on an empty database
@@ -53,22 +52,17 @@ class Writer:
 
 def main(folder: str) -> None:
     """Print what was found."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
+    private, public = generate_keypair()
     url = f"sqlite:///{folder}/forum.db"
     upgrade(url)
     settings = {
         "database_url": url,
         "secret_key": "a secret key of a check, 32 characters or more",
-        "session_public_keys": json.dumps(key_set(pem)),
-        "session_private_key": pem,
+        "session_public_keys": public,
+        "session_private_key": private,
     }
     found: Found = []
-    database, issuer = Database(url), Issuer(pem)
+    database, issuer = Database(url), Issuer(private)
     before = create_app(ForumSettings.model_validate(settings))
     thread = _write_before(before.test_client(use_cookies=False), issuer, database, found)
     sys.stdout.write(json.dumps(found) + "\n")
@@ -117,14 +111,7 @@ def _write_after(
     found.append(("newer session", *writer.post(newer, thread, "Newer")[:2]))
     found.append(("older session", *writer.post(old, thread, "Older")[:2]))
     with database.writing() as connection:
-        state = UserState(
-            username="grace",
-            display_name="Grace Hopper",
-            bio="",
-            role="member",
-            created_at=utc_now(),
-            suspended=True,
-        )
+        state = make_state("grace", "Grace Hopper", suspended=True)
         upsert(connection, grace, 3, state)
     found.append(("suspended meanwhile", *writer.post(newer, thread, "Suspended")[:2]))
 

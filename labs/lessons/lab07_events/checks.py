@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, NoReturn
 
-from labs.event_probe import environment, observe, run_bus, run_datastore
+from labs.event_probe import environment, observe, run_bus
 from labs.outcome import CheckInconclusive, fail
+from labs.slow_writes import run_datastore
 from labs.workspace import Workspace
 
 STORE = "monolith/forum/posts/store.py"
