@@ -14,8 +14,7 @@ SHELL = ("CMD", "python", "-S", "-m", "chassis.healthcheck")
 # The only writable folder of a container with a read-only file system.
 HEARTBEAT_FILE = "/dev/shm/heartbeat"  # noqa: S108 - memory of the container's own
 
-# Seconds that a task serves after SIGTERM: as long as clients may cache its address.
-DNS_SECONDS = 5
+# Seconds that a task serves after SIGTERM, until no proxy of Service Connect sends it requests.
 DRAIN_SECONDS = 5
 # Draining, gunicorn's 8 seconds for the remaining requests, and a margin.
 STOP_SECONDS = 30

@@ -151,7 +151,6 @@ def _paid(
 _EACH = {
     "AWS::SecretsManager::Secret": "secret",
     "AWS::CloudWatch::Dashboard": "dashboard",
-    "AWS::ServiceDiscovery::PrivateDnsNamespace": "private-zone",
 }
 
 

@@ -15,6 +15,11 @@ def cluster(options: DeploymentOptions) -> str:
     return options.name
 
 
+def namespace(options: DeploymentOptions) -> str:
+    """Return the name of the namespace in which components find each other."""
+    return options.name
+
+
 def service(program: str) -> str:
     """Return an ECS service's name, for a component or its worker."""
     return program

@@ -3,7 +3,7 @@
 `--address` sets a component's address, with a name or an IP address; repeat it for several
 instances: `python -m infra.gateway.process --extracted users --address monolith=127.0.0.1:8100
 --address users=127.0.0.1:8101 --port 8080 --output envoy.json`. Without it, the address is the one
-on Cloud Map and in containers: `users.forum.local:8080`. With `--routes-file`, the routes are in a
+in containers: `users.forum.local:8080`. With `--routes-file`, the routes are in a
 separate file that can be replaced while the gateway runs. With `--run`, Envoy then replaces this
 process.
 """
@@ -74,7 +74,7 @@ def parse_addresses(entries: list[str]) -> dict[str, list[Address]]:
 
 
 def service_addresses(components: Iterable[str]) -> dict[str, list[Address]]:
-    """Return the components' names on Cloud Map and in containers."""
+    """Return the components' names in containers."""
     return {name: [Address(f"{name}.forum.local", 8080)] for name in components}
 
 

@@ -25,7 +25,7 @@ _RESOURCES = {
     "SNS": ("Subscription", "Topic", "TopicPolicy"),
     "SQS": ("Queue", "QueuePolicy"),
     "SecretsManager": ("Secret", "SecretTargetAttachment"),
-    "ServiceDiscovery": ("PrivateDnsNamespace", "Service"),
+    "ServiceDiscovery": ("HttpNamespace",),
 }
 RESOURCE_TYPES = frozenset(
     f"AWS::{service}::{name}" for service, names in _RESOURCES.items() for name in names

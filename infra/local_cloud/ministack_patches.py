@@ -13,7 +13,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import responses
-from ministack.services import alb, ecs, servicediscovery
+from ministack.services import alb, ecs
 from ministack.services.cloudformation import provisioners, stacks
 
 from infra.local_cloud import emulator_guard, fargate_limits, health
@@ -21,6 +21,8 @@ from infra.local_cloud.emulated import ACCESS_KEY
 
 NAMES = "-names"
 """Suffix of the network on which tasks find each other."""
+NAMES_OF: dict[str, list[str]] = {}
+"""The names that a service has by Service Connect."""
 STEADY_SECONDS = 180.0
 STOP_SECONDS = 30
 LOOK_SECONDS = 1.0
@@ -175,20 +177,15 @@ def look(task: dict[str, Any], docker: Any = None) -> None:
 
 
 def register(docker: Any, name: str, container: Any) -> None:
-    """Register a task under its Cloud Map name, and make other names resolvable for it.
+    """Register a task under its names of Service Connect, and make other names resolvable for it.
 
-    ECS registers tasks in Cloud Map, whose private DNS serves the VPC. Here it is a network of the
-    engine with aliases.
+    ECS adds a proxy to each task, which knows the names that existed when the task's service was
+    deployed. Here it is a network of the engine with aliases, and a task also finds names that are
+    younger than itself.
     """
     first = next(iter(container.attrs["NetworkSettings"]["Networks"]))
     network = docker.networks.get(first + NAMES)
-    aliases = [
-        f"{name}.{namespace['Name']}"
-        for known in servicediscovery._services.values()
-        for namespace in servicediscovery._namespaces.values()
-        if known["Name"] == name and namespace["Id"] == known["NamespaceId"]
-    ]
-    network.connect(container, aliases=aliases)
+    network.connect(container, aliases=NAMES_OF.get(name, []))
 
 
 def remove(docker: Any, container: Any) -> None:
@@ -207,6 +204,7 @@ def remove(docker: Any, container: Any) -> None:
 
 def created(logical_id: str, props: dict[str, Any], stack: str) -> Any:
     """Complete a service's creation once its tasks are healthy, as CloudFormation does."""
+    connect(props)
     made = _created(logical_id, props, stack)
     _steady(made[0], props.get("TaskDefinition", ""))
     return made
@@ -214,9 +212,18 @@ def created(logical_id: str, props: dict[str, Any], stack: str) -> Any:
 
 def updated(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str) -> Any:
     """Complete an update once the deployment is complete; fail if ECS rolled it back."""
+    connect(new)
     made = _updated(physical_id, old, new, stack)
     _steady(physical_id, new.get("TaskDefinition", ""))
     return made
+
+
+def connect(props: dict[str, Any]) -> None:
+    """Remember a service's names, before its first task starts; MiniStack drops them."""
+    offered = (props.get("ServiceConnectConfiguration") or {}).get("Services") or []
+    NAMES_OF[props["ServiceName"]] = [
+        alias["DnsName"] for each in offered for alias in each["ClientAliases"]
+    ]
 
 
 def own_thread(kind: str) -> bool:

@@ -40,7 +40,7 @@ class DeploymentTarget:
 
     @property
     def names(self) -> str:
-        """The network on which tasks find each other by Cloud Map's names."""
+        """The network on which tasks find each other by name."""
         return f"{self.project}-names"
 
     @property

@@ -1,8 +1,7 @@
 """Deployment strategies of a new revision: rolling, or by weights of the load balancer.
 
-ECS shifts the weights itself, without CodeDeploy or App Mesh. It shifts requests through the load
-balancer or Service Connect, but not those that resolve Cloud Map's names. With weights, components
-therefore find each other by Service Connect, at the same addresses (docs/adr/0021-strategies.md).
+ECS shifts the weights itself, without CodeDeploy or App Mesh, at the load balancer and at Service
+Connect (docs/adr/0021-strategies.md).
 """
 
 from typing import Any
@@ -10,8 +9,6 @@ from typing import Any
 from aws_cdk import Duration
 from aws_cdk import aws_ecs as ecs
 
-from infra.cdk import components
-from infra.cdk.constructs.fargate_service import PORT_NAME
 from infra.cdk.options import BLUE_GREEN, CANARY, LINEAR, DeploymentOptions
 
 # How long the old revision keeps running after the shift.
@@ -40,23 +37,3 @@ def strategy_arguments(options: DeploymentOptions) -> dict[str, Any]:
         },
     }
     return {"bake_time": Duration.minutes(BAKE_MINUTES), **kinds[options.strategy]}
-
-
-def service_connect(component: str) -> ecs.ServiceConnectProps:
-    """Configure Service Connect for a component, which is found at `<name>.forum.local`."""
-    return ecs.ServiceConnectProps(
-        namespace=components.DOMAIN,
-        services=[
-            ecs.ServiceConnectService(
-                port_mapping_name=PORT_NAME,
-                discovery_name=component,
-                dns_name=f"{component}.{components.DOMAIN}",
-                port=components.PORT,
-            )
-        ],
-    )
-
-
-def service_connect_client() -> ecs.ServiceConnectProps:
-    """Configure Service Connect for a worker, which is a client only."""
-    return ecs.ServiceConnectProps(namespace=components.DOMAIN)

@@ -87,12 +87,8 @@ class Task(Construct):
         serves: bool = False,
     ) -> ecs.ContainerDefinition:
         check = [*components.SHELL, "--heartbeat"] if beats else [*components.SHELL]
-        mapping = ecs.PortMapping(container_port=components.PORT)
-        if self.options.weighted:
-            http: Any = ecs.AppProtocol.http  # a property, typed as a method
-            mapping = ecs.PortMapping(
-                container_port=components.PORT, name=PORT_NAME, app_protocol=http
-            )
+        http: Any = ecs.AppProtocol.http  # a property, typed as a method
+        mapping = ecs.PortMapping(container_port=components.PORT, name=PORT_NAME, app_protocol=http)
         return self.definition.add_container(
             name,
             image=ecs.ContainerImage.from_docker_image_asset(self.image.asset),
@@ -139,8 +135,7 @@ def fargate_service(
     task: Task,
     group: ec2.ISecurityGroup,
     balanced: bool,
-    cloud_map: ecs.CloudMapOptions | None = None,
-    connect: ecs.ServiceConnectProps | None = None,
+    connect: ecs.ServiceConnectProps,
     strategy: Mapping[str, object] | None = None,
 ) -> ecs.FargateService:
     """Create the service of a task; the circuit breaker rolls back unhealthy deployments."""
@@ -166,7 +161,6 @@ def fargate_service(
         enable_execute_command=options.exec,
         propagate_tags=ecs.PropagatedTagSource.SERVICE,
         health_check_grace_period=Duration.seconds(60) if balanced else None,
-        cloud_map_options=cloud_map,
         service_connect_configuration=connect,
         **(strategy or {}),  # type: ignore[arg-type]
     )

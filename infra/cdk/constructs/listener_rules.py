@@ -1,8 +1,9 @@
 """Listener rules, generated from `routes.toml`, the only source of routes.
 
-A service's rule is created once the service's tasks are healthy, and deleted before they stop;
-otherwise its paths belong to the monolith. ECS requires that the target group is attached to the
-load balancer before that, so there is a second rule that no request can match.
+Each rule forwards to both target groups of its component, at every deployment strategy: ECS shifts
+the weights between them, and a change of strategy leaves the rule as it is. Nothing in a rule
+depends on the revision, the strategy or the stage. A change of a rule would write the template's
+weights over those that ECS has shifted (docs/adr/0051-strategies-in-place.md).
 """
 
 from collections.abc import Iterator
@@ -13,13 +14,20 @@ from constructs import Construct
 
 from infra.gateway.routes import load
 
-STEP = 10
-# After all routes. No host name ends in .invalid (RFC 2606), and no client has an address in a
-# network reserved for documentation (RFC 5737).
 RESERVED_PRIORITY = 40_000
+# No host name ends in .invalid (RFC 2606), and no client has an address in a network reserved for
+# documentation (RFC 5737).
 RESERVED_HOST, RESERVED_ADDRESS = "invalid", "192.0.2.1/32"
-# With weighted strategies, the monolith's requests need their own rule, after all others.
+# The monolith's rule, after all others: ECS can't shift the weights of a listener's default action.
 CATCH_ALL = 49_999
+
+
+@dataclass(frozen=True)
+class TargetGroups:
+    """The two target groups of a component, whose tasks begin in the blue one."""
+
+    blue: elb.IApplicationTargetGroup
+    green: elb.IApplicationTargetGroup
 
 
 @dataclass(frozen=True)
@@ -30,100 +38,62 @@ class Rule:
     patterns: tuple[str, ...]
     component: str
 
+    @property
+    def construct_id(self) -> str:
+        """Return the rule's id in its stack, which follows from its path alone."""
+        return "Route" + self.patterns[0].title().translate({ord(each): None for each in "/-_*"})
+
 
 def rules() -> Iterator[Rule]:
     """Yield the rules of all routes, with priorities that are the same at every stage."""
-    for place, route in enumerate(load().routes, start=1):
-        yield Rule(place * STEP, (route.prefix, f"{route.prefix}/*"), route.component)
+    for route in load().routes:
+        yield Rule(route.priority, (route.prefix, f"{route.prefix}/*"), route.component)
 
 
 def component_rules(
-    scope: Construct, *, component: str, listener: str, target_group: str
-) -> list[elb.CfnListenerRule]:
-    """Create the rules of a component's paths."""
+    scope: Construct, *, component: str, listener: elb.IApplicationListener, groups: TargetGroups
+) -> list[elb.ApplicationListenerRule]:
+    """Create the rules of a component's paths; the monolith's matches all remaining ones."""
+    mine = [rule for rule in rules() if rule.component == component]
     return [
-        elb.CfnListenerRule(
+        elb.ApplicationListenerRule(
             scope,
-            f"Route{rule.priority}",
-            listener_arn=listener,
+            rule.construct_id,
+            listener=listener,
             priority=rule.priority,
-            conditions=[
-                elb.CfnListenerRule.RuleConditionProperty(
-                    field="path-pattern",
-                    path_pattern_config=elb.CfnListenerRule.PathPatternConfigProperty(
-                        values=list(rule.patterns)
-                    ),
-                )
-            ],
-            actions=_forward(target_group),
+            conditions=[elb.ListenerCondition.path_patterns(list(rule.patterns))],
+            action=forward(groups),
         )
-        for rule in rules()
-        if rule.component == component
+        for rule in mine or [Rule(CATCH_ALL, ("/*",), component)]
     ]
 
 
-def weighted_rule(
-    scope: Construct,
-    *,
-    component: str,
-    listener: elb.IApplicationListener,
-    blue: elb.IApplicationTargetGroup,
-    green: elb.IApplicationTargetGroup,
+def reserve_target_groups(
+    scope: Construct, *, component: str, listener: elb.IApplicationListener, groups: TargetGroups
 ) -> elb.ApplicationListenerRule:
-    """Create the rule between whose target groups ECS shifts the weights.
+    """Attach target groups to the load balancer without sending them requests.
 
-    The monolith's rule matches all remaining paths: ECS can't shift weights of a default action.
-
-    Raises:
-        ValueError: the component has several routes, and ECS could shift only one.
+    ECS requires that, and the rules of the paths come only after the tasks are healthy.
     """
-    mine = [rule for rule in rules() if rule.component == component]
-    only, *others = mine or [Rule(CATCH_ALL, ("/*",), component)]
-    if others:
-        msg = f"{component} has {len(mine)} routes; a strategy with weights takes one"
-        raise ValueError(msg)
+    (first, *_) = sorted(rule.priority for rule in rules() if rule.component == component)
     return elb.ApplicationListenerRule(
         scope,
-        f"Route{only.priority}",
+        "Reserved",
         listener=listener,
-        priority=only.priority,
-        conditions=[elb.ListenerCondition.path_patterns(list(only.patterns))],
-        action=elb.ListenerAction.weighted_forward(
-            [
-                elb.WeightedTargetGroup(target_group=blue, weight=100),
-                elb.WeightedTargetGroup(target_group=green, weight=0),
-            ]
-        ),
-    )
-
-
-def reserve_target_group(
-    scope: Construct, *, component: str, listener: str, target_group: str
-) -> elb.CfnListenerRule:
-    """Attach a target group to the load balancer without sending it requests."""
-    place = [rule.component for rule in rules()].index(component)
-    return elb.CfnListenerRule(
-        scope,
-        "Held",
-        listener_arn=listener,
-        priority=RESERVED_PRIORITY + place,
+        priority=RESERVED_PRIORITY + first,
         conditions=[
-            elb.CfnListenerRule.RuleConditionProperty(
-                field="host-header",
-                host_header_config=elb.CfnListenerRule.HostHeaderConfigProperty(
-                    values=[f"{component}.{RESERVED_HOST}"]
-                ),
-            ),
-            elb.CfnListenerRule.RuleConditionProperty(
-                field="source-ip",
-                source_ip_config=elb.CfnListenerRule.SourceIpConfigProperty(
-                    values=[RESERVED_ADDRESS]
-                ),
-            ),
+            elb.ListenerCondition.host_headers([f"{component}.{RESERVED_HOST}"]),
+            elb.ListenerCondition.source_ips([RESERVED_ADDRESS]),
         ],
-        actions=_forward(target_group),
+        action=forward(groups),
     )
 
 
-def _forward(target_group: str) -> list[elb.CfnListenerRule.ActionProperty]:
-    return [elb.CfnListenerRule.ActionProperty(type="forward", target_group_arn=target_group)]
+def forward(groups: TargetGroups) -> elb.ListenerAction:
+    """Return the action that sends all requests to the blue group, where a service begins."""
+    return elb.ListenerAction.weighted_forward(
+        [
+            elb.WeightedTargetGroup(target_group=groups.blue, weight=100),
+            elb.WeightedTargetGroup(target_group=groups.green, weight=0),
+        ]
+    )

@@ -1,18 +1,23 @@
 """The stack of one component: tasks, worker and listener rules. It is deployed on its own."""
 
-from aws_cdk import CfnOutput, Duration, Fn, Stack
+from aws_cdk import CfnOutput, Fn, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk import aws_servicediscovery as servicediscovery
 from constructs import Construct
 
 from chassis.messaging import subscriptions
 from infra import stages
 from infra.cdk import components, names
 from infra.cdk import iam as grants
-from infra.cdk.constructs import alarms, deployment_strategy, listener_rules, scaling
+from infra.cdk.constructs import (
+    alarms,
+    deployment_strategy,
+    listener_rules,
+    scaling,
+    service_connect,
+)
 from infra.cdk.constructs.fargate_service import Task, fargate_service
 from infra.cdk.constructs.images import Image
 from infra.cdk.options import DeploymentOptions
@@ -99,7 +104,7 @@ class ComponentStack(Stack):
             secrets=self.secrets,
             first=components.migrate_command() if self.name == stages.MONOLITH else None,
         )
-        group = self._target_group()
+        group, green = self._target_groups()
         seen = alarms.TargetGroupMetrics(
             balancer=self.edge.balancer.load_balancer_full_name,
             target_group=group.attr_target_group_full_name,
@@ -118,94 +123,95 @@ class ComponentStack(Stack):
             task=task,
             group=self.group,
             balanced=True,
-            cloud_map=None if options.weighted else self._registered(task),
-            connect=deployment_strategy.service_connect(self.name) if options.weighted else None,
+            connect=service_connect.server(options, self.name),
             strategy=deployment_strategy.strategy_arguments(options),
         )
         made.enable_deployment_alarms(
             [watched.failing.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
         )
-        self._balance(made, task, group)
+        self._balance(made, task, group, green)
         if not options.idle:
             label = Fn.join("/", [seen.balancer, seen.target_group])
             scaling.scale_web(made, options=options, size=size, label=label)
         return seen, made
 
-    def _target_group(self) -> elb.CfnTargetGroup:
-        if self.name == stages.MONOLITH:
-            return self.edge.monolith
-        return target_group(
-            self, "Targets", options=self.options, network=self.network, component=self.name
-        )
+    def _target_groups(self) -> tuple[elb.CfnTargetGroup, elb.CfnTargetGroup]:
+        """Return the blue and the green target group, the same at every strategy."""
 
-    def _registered(self, task: Task) -> ecs.CloudMapOptions:
-        return ecs.CloudMapOptions(
-            cloud_map_namespace=self.network.namespace,
-            name=self.name,
-            container=task.container,
-            dns_record_type=servicediscovery.DnsRecordType.A,
-            dns_ttl=Duration.seconds(components.DNS_SECONDS),
-        )
+        def create(construct_id: str, colour: str) -> elb.CfnTargetGroup:
+            return target_group(
+                self,
+                construct_id,
+                options=self.options,
+                network=self.network,
+                component=self.name,
+                colour=colour,
+            )
 
-    def _balance(self, made: ecs.FargateService, task: Task, group: elb.CfnTargetGroup) -> None:
-        """Attach the service to the load balancer, and route its paths once it is healthy."""
+        # The monolith's is the target of the listener's default action.
+        blue = self.edge.monolith if self.name == stages.MONOLITH else create("Targets", "")
+        return blue, create("Green", GREEN)
+
+    def _balance(
+        self,
+        made: ecs.FargateService,
+        task: Task,
+        blue: elb.CfnTargetGroup,
+        green: elb.CfnTargetGroup,
+    ) -> None:
+        """Attach the service to the load balancer, and route its paths to it."""
+
+        def known(colour: str, group: elb.CfnTargetGroup) -> elb.IApplicationTargetGroup:
+            return elb.ApplicationTargetGroup.from_target_group_attributes(
+                self, f"{colour}Targets", target_group_arn=group.ref
+            )
+
+        groups = listener_rules.TargetGroups(known("Blue", blue), known("Green", green))
+        listener = elb.ApplicationListener.from_application_listener_attributes(
+            self,
+            "Listener",
+            listener_arn=self.edge.listener.ref,
+            security_group=self.network.balancer_group,
+        )
+        if self.name != stages.MONOLITH:
+            reserved = listener_rules.reserve_target_groups(
+                self, component=self.name, listener=listener, groups=groups
+            )
+            made.node.add_dependency(reserved)
+        rules = listener_rules.component_rules(
+            self, component=self.name, listener=listener, groups=groups
+        )
         if self.options.weighted:
-            self._balance_by_weight(made, task, group)
+            self._balance_by_weight(made, task, groups, rules)
             return
-        listener = self.edge.listener.ref
-        known = elb.ApplicationTargetGroup.from_target_group_attributes(
-            self, "Attached", target_group_arn=group.ref
-        )
-        self._attach(made, task, known)
-        if self.name == stages.MONOLITH:
-            return  # the default action
-        held = listener_rules.reserve_target_group(
-            self, component=self.name, listener=listener, target_group=group.ref
-        )
-        made.node.add_dependency(held)
-        for rule in listener_rules.component_rules(
-            self, component=self.name, listener=listener, target_group=group.ref
-        ):
+        self._attach(made, task, groups.blue)
+        for rule in rules:
             # CloudFormation completes the creation of a service when its tasks are healthy.
             rule.node.add_dependency(made)
 
     def _balance_by_weight(
-        self, made: ecs.FargateService, task: Task, blue: elb.CfnTargetGroup
+        self,
+        made: ecs.FargateService,
+        task: Task,
+        groups: listener_rules.TargetGroups,
+        rules: list[elb.ApplicationListenerRule],
     ) -> None:
-        """Route the paths to two target groups, between which ECS shifts the weights."""
-        green = target_group(
-            self,
-            "Green",
-            options=self.options,
-            network=self.network,
-            component=self.name,
-            colour=GREEN,
-        )
-        targets = {
-            colour: elb.ApplicationTargetGroup.from_target_group_attributes(
-                self, f"{colour.capitalize()}Targets", target_group_arn=arn
-            )
-            for colour, arn in (("blue", blue.ref), (GREEN, green.ref))
-        }
-        rule = listener_rules.weighted_rule(
-            self,
-            component=self.name,
-            listener=elb.ApplicationListener.from_application_listener_attributes(
-                self,
-                "Listener",
-                listener_arn=self.edge.listener.ref,
-                security_group=self.network.balancer_group,
-            ),
-            blue=targets["blue"],
-            green=targets[GREEN],
-        )
+        """Let ECS shift the weights of the component's rule, which it needs before the service.
+
+        Raises:
+            ValueError: the component has several routes, and ECS could shift only one.
+        """
+        if len(rules) != 1:
+            msg = f"{self.name} has {len(rules)} routes; a strategy with weights takes one"
+            raise ValueError(msg)
+        (rule,) = rules
         made.node.add_dependency(rule)
         alternate = ecs.AlternateTarget(
             "Alternate",
-            alternate_target_group=targets[GREEN],
+            alternate_target_group=groups.green,
             production_listener=ecs.ListenerRuleConfiguration.application_listener_rule(rule),
         )
-        self._attach(made, task, targets["blue"], alternate)
+        self._attach(made, task, groups.blue, alternate)
 
     def _attach(
         self,
@@ -246,7 +252,7 @@ class ComponentStack(Stack):
             task=task,
             group=self.group,
             balanced=False,
-            connect=deployment_strategy.service_connect_client() if options.weighted else None,
+            connect=service_connect.client(options),
         )
         # The monolith's first task migrates the schema that its worker needs.
         made.node.add_dependency(self.service)

@@ -29,7 +29,7 @@ INTERFACES = {
 
 
 class Network(Stack):
-    """VPC in two zones, security groups, the namespace `forum.local`, and the ECS cluster.
+    """VPC in two zones, security groups, the namespace of Service Connect, and the ECS cluster.
 
     A lab's tasks have public addresses that accept no connections, so they need no NAT gateway.
     In production they have none, and reach AWS through endpoints.
@@ -75,8 +75,11 @@ class Network(Stack):
             self.export_value(group.security_group_id)
         if options.production:
             self._endpoints()
-        self.namespace = servicediscovery.PrivateDnsNamespace(
-            self, "Namespace", name=components.DOMAIN, vpc=self.vpc
+        servicediscovery.HttpNamespace(
+            self,
+            "Names",
+            name=names.namespace(options),
+            description=f"Components at <name>.{components.DOMAIN}, by Service Connect",
         )
         self.cluster = ecs.Cluster(
             self,

@@ -22,7 +22,7 @@ FREE = {
     *("AWS::EC2::SecurityGroupIngress", "AWS::RDS::DBSubnetGroup", "AWS::RDS::DBParameterGroup"),
     *("AWS::SecretsManager::SecretTargetAttachment", "AWS::ECS::TaskDefinition"),
     *("AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::ListenerRule"),
-    *("AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::ServiceDiscovery::Service"),
+    *("AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::ServiceDiscovery::HttpNamespace"),
     *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
 }
 

@@ -1,5 +1,6 @@
-"""Listener rules by themselves: their priorities and the weights of their target groups."""
+"""Listener rules by themselves: their ids, priorities and the weights of their target groups."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,25 +10,27 @@ from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk.assertions import Template
 
 from infra.cdk.constructs import listener_rules
+from infra.gateway import routes
 from infra.gateway.routes import Route, Routes
 
 ARN = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:"
 BLUE, GREEN = (f"{ARN}targetgroup/{colour}/1" for colour in ("blue", "green"))
-ROUTES = Routes((Route("/a", "one"), Route("/b", "two"), Route("/c", "two")), "monolith")
+ROUTES = (Route("/a", "one", 7), Route("/b", "two", 3), Route("/b/c-d", "two", 2))
+RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 
 
 @pytest.fixture(autouse=True)
 def _routes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener_rules, "load", lambda: ROUTES)
+    write_routes(monkeypatch, *ROUTES)
 
 
-@pytest.fixture
-def stack() -> Stack:
-    return Stack(App(), "Rules")
+def write_routes(monkeypatch: pytest.MonkeyPatch, *written: Route) -> None:
+    monkeypatch.setattr(listener_rules, "load", lambda: Routes(written, "monolith"))
 
 
-def weighted_rule(stack: Stack, component: str) -> dict[str, Any]:
-    """Create a weighted rule, and return its properties in the template."""
+def create_rules(component: str, *, reserved: bool = False) -> dict[str, dict[str, Any]]:
+    """Create a component's rules, or its reserved one; return their properties by logical id."""
+    stack = Stack(App(), "Rules")
     blue, green = (
         elb.ApplicationTargetGroup.from_target_group_attributes(stack, arn, target_group_arn=arn)
         for arn in (BLUE, GREEN)
@@ -38,32 +41,22 @@ def weighted_rule(stack: Stack, component: str) -> dict[str, Any]:
         listener_arn=f"{ARN}listener/app/edge/1/2",
         security_group=ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1"),
     )
-    listener_rules.weighted_rule(
-        stack, component=component, listener=listener, blue=blue, green=green
-    )
-    return only_rule(stack)
+    groups = listener_rules.TargetGroups(blue, green)
+    create = listener_rules.reserve_target_groups if reserved else listener_rules.component_rules
+    create(stack, component=component, listener=listener, groups=groups)
+    found = Template.from_stack(stack).find_resources(RULE)
+    return {logical_id: dict(each["Properties"]) for logical_id, each in found.items()}
 
 
-def only_rule(stack: Stack) -> dict[str, Any]:
-    """Return the properties of the stack's only rule."""
-    kind = "AWS::ElasticLoadBalancingV2::ListenerRule"
-    (found,) = Template.from_stack(stack).find_resources(kind).values()
-    properties: dict[str, Any] = found["Properties"]
-    return properties
-
-
-def test_priorities_are_those_of_deployed_rules() -> None:
-    """CloudFormation changes one rule after another; two can't have one priority meanwhile."""
-    assert [rule.priority for rule in listener_rules.rules()] == [10, 20, 30]
+def test_priorities_are_those_of_the_routes() -> None:
+    assert [rule.priority for rule in listener_rules.rules()] == [7, 3, 2]
 
 
 @pytest.mark.parametrize(
-    ("component", "priority", "paths"), [("one", 10, ["/a", "/a/*"]), ("monolith", 49_999, ["/*"])]
+    ("component", "priority", "paths"), [("one", 7, ["/a", "/a/*"]), ("monolith", 49_999, ["/*"])]
 )
-def test_weighted_rule_forwards_to_blue_at_first(
-    stack: Stack, component: str, priority: int, paths: list[str]
-) -> None:
-    rule = weighted_rule(stack, component)
+def test_rule_forwards_to_blue_at_first(component: str, priority: int, paths: list[str]) -> None:
+    (rule,) = create_rules(component).values()
     assert rule["Priority"] == priority
     (condition,) = rule["Conditions"]
     assert condition["PathPatternConfig"]["Values"] == paths
@@ -74,14 +67,41 @@ def test_weighted_rule_forwards_to_blue_at_first(
     ]
 
 
-def test_weighted_rule_of_several_routes_is_refused(stack: Stack) -> None:
-    with pytest.raises(ValueError, match="two has 2 routes"):
-        weighted_rule(stack, "two")
+def test_inserted_route_changes_no_other_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = create_rules("two")
+    assert len(before) == 2
+    write_routes(monkeypatch, Route("/c", "two", 5), *ROUTES)
+    after = create_rules("two")
+    assert len(after) == 3
+    assert before.items() <= after.items()
 
 
-@pytest.mark.parametrize(("component", "priority"), [("one", 40_000), ("two", 40_001)])
-def test_reserved_rule_comes_after_all_routes(stack: Stack, component: str, priority: int) -> None:
-    listener_rules.reserve_target_group(
-        stack, component=component, listener="listener", target_group="group"
-    )
-    assert only_rule(stack)["Priority"] == priority
+@pytest.mark.parametrize(("component", "priority"), [("one", 40_007), ("two", 40_002)])
+def test_reserved_rule_comes_after_all_routes(component: str, priority: int) -> None:
+    (rule,) = create_rules(component, reserved=True).values()
+    assert rule["Priority"] == priority
+    assert listener_rules.RESERVED_PRIORITY > routes.LAST_PRIORITY
+    assert listener_rules.RESERVED_PRIORITY + routes.LAST_PRIORITY < listener_rules.CATCH_ALL
+
+
+def route(prefix: str, priority: object) -> str:
+    return f"[[route]]\nprefix = '{prefix}'\ncomponent = 'posts'\npriority = {priority}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (route("/a", 1) + route("/b", 1), "more than one route has the priority 1"),
+        (route("/a", 1) + route("/a", 2), "more than one route has the prefix /a"),
+        (route("/a", 0), "the priority of /a is a number from 1 to 9000, not 0"),
+        (route("/a", 9001), "from 1 to 9000, not 9001"),
+        (route("/a", "'1'"), "from 1 to 9000, not '1'"),
+        (route("/a/", 1), "a prefix starts with a slash and ends without: '/a/'"),
+        (route("a", 1), "a prefix starts with a slash and ends without: 'a'"),
+    ],
+)
+def test_impossible_routes_are_refused(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "routes.toml"
+    file.write_text(f"default = 'monolith'\n{text}", encoding="utf-8")
+    with pytest.raises(ValueError, match=f"^routes.toml: .*{reason}"):
+        routes.load(file)

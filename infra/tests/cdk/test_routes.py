@@ -29,11 +29,28 @@ def owner_of(rule: dict[str, Any], made: Templates) -> str:
         if rule in list(made.all("AWS::ElasticLoadBalancingV2::ListenerRule", component)):
             (action,) = rule["Actions"]
             assert action["Type"] == "forward"
-            logical_id = action["TargetGroupArn"]["Ref"]
-            group = made.stack(component)["Resources"][logical_id]["Properties"]
-            assert group["Name"] == f"forum-{component}"
+            groups = action["ForwardConfig"]["TargetGroups"]
+            assert [each["Weight"] for each in groups] == [100, 0]
+            assert [group_name(made, component, each["TargetGroupArn"]) for each in groups] == [
+                f"forum-{component}",
+                f"forum-{component}-green",
+            ]
             return component
     raise AssertionError(rule)
+
+
+def group_name(made: Templates, component: str, reference: dict[str, Any]) -> str:
+    """Return the name of a target group of this component's stack, or of the load balancer's."""
+    resources = made.stack(component)["Resources"]
+    if "Ref" not in reference:
+        (exported,) = (
+            output["Value"]
+            for output in made.stack("edge")["Outputs"].values()
+            if output.get("Export", {}).get("Name") == reference["Fn::ImportValue"]
+        )
+        resources, reference = made.stack("edge")["Resources"], exported
+    name: str = resources[reference["Ref"]]["Properties"]["Name"]
+    return name
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -62,14 +79,13 @@ def test_path_reaches_its_owner(entry: dict[str, str], stage: Templates) -> None
 
 def test_every_route_of_the_stage_is_a_rule_and_nothing_else_is(stage: Templates) -> None:
     wanted = {
-        (route.prefix, route.component)
+        (route.prefix, f"{route.prefix}/*", route.component)
         for route in routes.load().at(stage.options.extracted).routes
     }
-    found = {(patterns(rule)[0], owner_of(rule, stage)) for rule in stage.rules() if patterns(rule)}
-    assert found == wanted
-    for rule in stage.rules():
-        if paths := patterns(rule):
-            assert paths == [paths[0], f"{paths[0]}/*"]
+    routed = [rule for rule in stage.rules() if patterns(rule)]
+    found = {(*patterns(rule), owner_of(rule, stage)) for rule in routed}
+    assert found == wanted | {("/*", stages.MONOLITH)}
+    assert patterns(routed[-1]) == ["/*"]
 
 
 def test_no_rule_shadows_another(stage: Templates) -> None:
@@ -85,6 +101,7 @@ def test_no_rule_shadows_another(stage: Templates) -> None:
 
 def test_rule_has_the_same_priority_at_every_stage(stage: Templates) -> None:
     everything = {r.patterns: r.priority for r in listener_rules.rules()}
+    everything["/*",] = listener_rules.CATCH_ALL
     for rule in stage.rules():
         if paths := patterns(rule):
             assert everything[tuple(paths)] == int(rule["Priority"])

@@ -27,16 +27,22 @@ def image_of(component: str) -> str:
     return (ROOT / components.dockerfile(component)).read_text(encoding="utf-8")
 
 
+def target_groups(component: str) -> list[dict[str, Any]]:
+    """Return a component's blue and green target groups."""
+    groups = {each["Name"]: each for each in FULL.all("AWS::ElasticLoadBalancingV2::TargetGroup")}
+    return [groups[f"forum-{component}{colour}"] for colour in ("", "-green")]
+
+
 @pytest.mark.parametrize("name", stages.COMPONENTS)
 def test_port_is_the_same_everywhere(name: str) -> None:
     container = FULL.container(name)
     (mapping,) = container["PortMappings"]
-    stack = "edge" if name == stages.MONOLITH else name
-    group = FULL.one("AWS::ElasticLoadBalancingV2::TargetGroup", stack)
+    ports = [group["Port"] for group in target_groups(name)]
+    assert len(ports) == 2
     (balanced,) = FULL.service(name)["LoadBalancers"]
     assert {
         mapping["ContainerPort"],
-        group["Port"],
+        *ports,
         balanced["ContainerPort"],
         int(settings(container)["PORT"]),
         int(healthcheck.PORT),
@@ -47,9 +53,8 @@ def test_port_is_the_same_everywhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", stages.COMPONENTS)
 def test_health_check_is_the_same_everywhere(name: str) -> None:
-    stack = "edge" if name == stages.MONOLITH else name
-    group = FULL.one("AWS::ElasticLoadBalancingV2::TargetGroup", stack)
-    assert group["HealthCheckPath"] == components.READY == healthcheck.PATH
+    paths = {group["HealthCheckPath"] for group in target_groups(name)}
+    assert paths == {components.READY} == {healthcheck.PATH}
     command = FULL.container(name)["HealthCheck"]["Command"]
     assert tuple(command) == components.SHELL
     (configured,) = re.findall(r"^HEALTHCHECK .* CMD (.*)$", image_of(name), re.MULTILINE)
@@ -58,12 +63,15 @@ def test_health_check_is_the_same_everywhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", stages.COMPONENTS)
 def test_name_is_the_same_everywhere(name: str) -> None:
-    stack = FULL.stack(name)["Resources"].values()
-    (known,) = (each for each in stack if each["Type"] == "AWS::ServiceDiscovery::Service")
-    assert known["Properties"]["Name"] == name
-    assert FULL.one("AWS::ServiceDiscovery::PrivateDnsNamespace")["Name"] == components.DOMAIN
+    connect = FULL.service(name)["ServiceConnectConfiguration"]
+    assert connect["Namespace"] == FULL.one("AWS::ServiceDiscovery::HttpNamespace")["Name"]
+    (offered,) = connect["Services"]
+    (mapping,) = FULL.container(name)["PortMappings"]
+    assert offered["PortName"] == mapping["Name"]
+    (alias,) = offered["ClientAliases"]
+    assert f"http://{alias['DnsName']}:{alias['Port']}" == components.address(name)
     service = COMPOSE["services"][name]
-    assert f"{name}.{components.DOMAIN}" in service["networks"]["front"]["aliases"]
+    assert alias["DnsName"] in service["networks"]["front"]["aliases"]
     assert name in {entry["component"] for entry in _routes()} | {stages.MONOLITH}
 
 
@@ -138,7 +146,6 @@ def test_task_has_time_to_shut_down(environment: str) -> None:
     for definition in made.all("AWS::ECS::TaskDefinition"):
         for container in definition["ContainerDefinitions"]:
             drain = int(settings(container)["DRAIN_SECONDS"])
-            assert drain >= components.DNS_SECONDS
             assert container["StopTimeout"] > drain + graceful_timeout
     for group in made.all("AWS::ElasticLoadBalancingV2::TargetGroup"):
         configured = {each["Key"]: each["Value"] for each in group["TargetGroupAttributes"]}

@@ -320,17 +320,59 @@ def test_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any]) -
         resources = made.stack(component)["Resources"]
         green = resources[advanced["AlternateTargetGroupArn"]["Ref"]]["Properties"]
         assert green["Name"] == f"forum-{component}-green"
-        rule = resources[texts(advanced["ProductionListenerRule"])]["Properties"]
-        (action,) = rule["Actions"]
-        weights = [group["Weight"] for group in action["ForwardConfig"]["TargetGroups"]]
-        assert weights == [100, 0]
-        # Cloud Map's names would go to both revisions at once.
-        assert not service.get("ServiceRegistries")
-        connect = service["ServiceConnectConfiguration"]
-        (alias,) = connect["Services"][0]["ClientAliases"]
-        assert alias == {"DnsName": f"{component}.forum.local", "Port": components.PORT}
+        logical_id = texts(advanced["ProductionListenerRule"])
+        assert "/" in texts(resources[logical_id]["Properties"]["Conditions"])
+        (service_id,) = (
+            each
+            for each, resource in resources.items()
+            if resource.get("Properties", {}).get("ServiceName") == component
+        )
+        assert logical_id in resources[service_id]["DependsOn"]
     assert not list(made.all("AWS::CodeDeploy::DeploymentGroup"))
-    assert made.service("posts-worker")["ServiceConnectConfiguration"]["Enabled"] is True
+
+
+STRATEGIES = ("blue-green", "canary", "linear")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_change_of_strategy_changes_services_alone(strategy: str) -> None:
+    """What CloudFormation does not change keeps its priority, its weights and its names."""
+    other = templates(strategy=strategy)
+    for stack, template in LAB.stacks.items():
+        before, after = template["Resources"], other.stacks[stack]["Resources"]
+        added = {after[each]["Type"] for each in after.keys() - before.keys()}
+        # The role by which ECS shifts weights.
+        assert added <= {"AWS::IAM::Role"}
+        assert before.keys() <= after.keys()
+        changed = {
+            before[each]["Type"]
+            for each in before
+            if before[each].get("Properties") != after[each].get("Properties")
+        }
+        # The new metrics of alarms and scaling do not depend on the strategy either.
+        assert changed <= {"AWS::ECS::Service"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_names_are_found_at_every_strategy(program: str) -> None:
+    for strategy in ("rolling", *STRATEGIES):
+        connect = templates(strategy=strategy).service(program)["ServiceConnectConfiguration"]
+        assert connect["Enabled"] is True
+        names = [each["ClientAliases"] for each in connect.get("Services", ())]
+        alias = {"DnsName": f"{program}.forum.local", "Port": components.PORT}
+        assert names == ([] if program.endswith("-worker") else [[alias]])
+
+
+@pytest.mark.parametrize("extracted", ["", "users", "users,threads"])
+def test_caller_is_deployed_again_when_a_name_appears(extracted: str) -> None:
+    """A task knows the names that existed at its service's deployment, and no younger ones."""
+    more = {"": "users", "users": "users,threads", "users,threads": "users,threads,posts"}
+    before, after = templates(extracted=extracted), templates(extracted=more[extracted])
+    (new,) = after.options.extracted - before.options.extracted
+    for program in {each["ServiceName"] for each in before.all("AWS::ECS::Service")}:
+        calls = components.address(new) in settings(after.container(program)).values()
+        changed = before.task(program) != after.task(program)
+        assert changed or not calls, program
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_least_number_of_tasks(made: Templates, tasks: tuple[int, int], componen
 @pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
 def test_a_target_is_healthy_when_it_says_it_is_ready(made: Templates) -> None:
     groups = list(made.all("AWS::ElasticLoadBalancingV2::TargetGroup"))
-    assert len(groups) == len(stages.COMPONENTS)
+    assert len(groups) == 2 * len(stages.COMPONENTS)
     for group in groups:
         assert group["HealthCheckPath"] == "/readyz"
         assert group["Matcher"] == {"HttpCode": "200"}

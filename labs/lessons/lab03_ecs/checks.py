@@ -354,14 +354,15 @@ def check_service(workspace: Workspace) -> None:
             ),
             page=CLOUD_PAGE,
         )
-    if service.get("LaunchType") != "FARGATE" or not service.get("ServiceRegistries"):
+    names = service.get("ServiceConnectConfiguration", {}).get("Services", ())
+    if service.get("LaunchType") != "FARGATE" or not names:
         fail(
             "not-found",
-            asked="launch type and service discovery",
-            got=f"{service.get('LaunchType')}, {len(service.get('ServiceRegistries', ()))} names",
+            asked="launch type, and names by Service Connect",
+            got=f"{service.get('LaunchType')}, {len(names)} names",
             expected="FARGATE, 1 name",
             where=where,
-            why="Other components find the monolith by its name in Cloud Map.",
+            why="Other components find the monolith by its name.",
             page=CLOUD_PAGE,
         )
 

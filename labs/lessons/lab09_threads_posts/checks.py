@@ -409,7 +409,7 @@ def _check_rule(
     colours: Sequence[str],
     differ: Callable[..., NoReturn],
 ) -> None:
-    at = workspace.find_line(RULES, "def weighted_rule(")
+    at = workspace.find_line(RULES, "def forward(")
     groups = rule["Actions"][0].get("ForwardConfig", {}).get("TargetGroups", [])
     # Without a weight, a group has 1.
     blue, green = (
