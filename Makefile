@@ -84,7 +84,7 @@ help: ## list the make targets
 #=              DOMAIN       one service only
 #= synth        EXTRACTED, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, IDLE: docs/deploy.md
 #= cost         EXTRACTED, ARCHITECTURE
-#= deploy-local EXTRACTED, PORT, DEMO, PROJECT, REVISION; destroy-local PORT, PROJECT
+#= deploy-local EXTRACTED, PORT, DEMO, PROJECT, REVISION, STRATEGY; destroy-local PORT, PROJECT
 #= test         ARGS         arguments for pytest; also for the other suites
 #=              PYTEST_WORKERS  processes [2]
 #=              CHROMIUM     path of another browser

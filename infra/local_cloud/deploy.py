@@ -28,7 +28,7 @@ from infra.runner.config import SettingsError, read_switch
 from infra.runner.port_check import describe_conflict
 
 Say = Callable[[str], None]
-_VARIABLES = ("EXTRACTED", "REVISION")
+_VARIABLES = ("EXTRACTED", "REVISION", "STRATEGY")
 _SOCKET_NOTICE = (
     "The emulator controls the container engine by its socket, so it is as powerful as you are on"
     " this machine (docs/deploy.md)."

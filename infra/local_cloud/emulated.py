@@ -9,6 +9,8 @@ SERVICES = frozenset(
     }
 )
 """Services whose API can be called."""
+MINUTE_SECONDS = 2.0
+"""How long a minute of a deployment strategy or of an alarm takes."""
 _RESOURCES = {
     "CloudWatch": ("Alarm", "Dashboard"),
     "DynamoDB": ("Table",),

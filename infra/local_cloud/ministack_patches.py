@@ -16,7 +16,7 @@ from ministack.core import responses
 from ministack.services import alb, ecs
 from ministack.services.cloudformation import provisioners, stacks
 
-from infra.local_cloud import emulator_guard, fargate_limits, health
+from infra.local_cloud import emulator_guard, fargate_limits, health, traffic_shift, weighted_rules
 from infra.local_cloud.emulated import ACCESS_KEY
 
 NAMES = "-names"
@@ -26,6 +26,8 @@ NAMES_OF: dict[str, list[str]] = {}
 STEADY_SECONDS = 180.0
 STOP_SECONDS = 30
 LOOK_SECONDS = 1.0
+# Properties of a service whose change starts a deployment, beside its task definition.
+_DEPLOYED_AGAIN = ("LoadBalancers", "ServiceConnectConfiguration")
 FAILURES = {"EssentialContainerExited", "TaskFailedToStart"}
 # Variables that `make deploy-local` adds to the tasks' definitions: limits, for a test.
 TOLD = {
@@ -211,9 +213,16 @@ def created(logical_id: str, props: dict[str, Any], stack: str) -> Any:
 
 
 def updated(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str) -> Any:
-    """Complete an update once the deployment is complete; fail if ECS rolled it back."""
+    """Complete an update once the deployment is complete; fail if ECS rolled it back.
+
+    MiniStack deploys a service again for a new task definition only.
+    """
     connect(new)
     made = _updated(physical_id, old, new, stack)
+    changed = {name for name in _DEPLOYED_AGAIN if old.get(name) != new.get(name)}
+    if changed and old["TaskDefinition"] == new["TaskDefinition"]:
+        service = {"cluster": new["Cluster"], "service": new["ServiceName"]}
+        ecs._update_service({**service, "forceNewDeployment": True})
     _steady(physical_id, new.get("TaskDefinition", ""))
     return made
 
@@ -238,9 +247,10 @@ def _steady(arn: str, definition: str) -> None:
     while time.monotonic() < deadline:
         service = ecs._services.get(key, {})
         mine = [d for d in service.get("deployments", []) if d["taskDefinition"] == definition]
-        if any(deployment["rolloutState"] == "FAILED" for deployment in mine):
-            msg = f"{key}: the deployment failed; ECS' circuit breaker was triggered"
-            raise ValueError(msg)
+        for deployment in mine:
+            if deployment["rolloutState"] == "FAILED":
+                msg = f"{key}: the deployment failed. {deployment['rolloutStateReason']}"
+                raise ValueError(msg)
         if any(
             deployment["status"] == "PRIMARY"
             and deployment["rolloutState"] == "COMPLETED"
@@ -301,6 +311,8 @@ def _camel(entry: dict[str, Any]) -> dict[str, Any]:
 def install() -> None:
     """Install all patches."""
     emulator_guard.install()
+    weighted_rules.install()
+    traffic_shift.install()
     ecs._register_task_definition = register_definition
     ecs._ACTION_MAP["RegisterTaskDefinition"] = register_definition
     # An update calls the function by its name.

@@ -15,7 +15,6 @@ REASONS = {
     "AWS::EC2::FlowLog": "there is no traffic of a VPC to log",
     "AWS::ApplicationAutoScaling::ScalableTarget": "nothing scales by itself here",
     "AWS::ApplicationAutoScaling::ScalingPolicy": "nothing scales by itself here",
-    "AWS::CloudWatch::Alarm of several metrics": "the emulator does not add metrics up",
 }
 
 
@@ -31,7 +30,7 @@ def remove_unsupported(template: Template) -> tuple[Template, dict[str, str]]:
     """
     made = copy.deepcopy(template)
     resources = made.get("Resources", {})
-    kinds = {logical_id: resource_kind(resource) for logical_id, resource in resources.items()}
+    kinds: dict[str, str] = {name: resource["Type"] for name, resource in resources.items()}
     gone = {logical_id: found for logical_id, found in kinds.items() if found in REASONS}
     for logical_id in gone:
         del resources[logical_id]
@@ -42,12 +41,6 @@ def remove_unsupported(template: Template) -> tuple[Template, dict[str, str]]:
         msg = f"still referred to: {', '.join(sorted(needed))}"
         raise StillReferencedError(msg)
     return made, gone
-
-
-def resource_kind(resource: dict[str, Any]) -> str:
-    """Return a resource's type, with details if only some resources of a type are unsupported."""
-    several = " of several metrics" if "Metrics" in resource.get("Properties", {}) else ""
-    return f"{resource['Type']}{several}"
 
 
 def _forget(resource: dict[str, Any], gone: dict[str, str]) -> None:

@@ -3,8 +3,10 @@
 import json
 import secrets
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +14,14 @@ from types import TracebackType
 from infra import session_keys
 from infra.cdk import names as cloud_names
 from infra.cdk.options import DeploymentOptions
+from infra.cdk.synth import synthesise
 from infra.domains import package
 from infra.local_cloud import containers
 from infra.local_cloud.deploy import deploy
 from infra.local_cloud.destroy import destroy
+from infra.local_cloud.stacks import Stacks
 from infra.local_cloud.target import DeploymentTarget, docker
+from infra.local_cloud.template_filter import remove_unsupported
 from infra.runner.config import PORTS, RunConfig
 from infra.runner.free_port import free_port
 
@@ -58,6 +63,15 @@ class Deployed:
             self.place, self.options, say=self.printed.append, environment=self._environment
         )
 
+    def deploy_alone(self, component: str, **changes: object) -> None:
+        """Update the stack of one component, as `cdk deploy forum-<component>` does."""
+        self.options = replace(self.options, **changes)  # type: ignore[arg-type]
+        name = cloud_names.stack(self.options, component)
+        with tempfile.TemporaryDirectory() as folder:
+            made = synthesise(self.options, Path(folder)).get_stack_by_name(name)
+            template, _ = remove_unsupported(made.template)
+        assert Stacks(self.place).deploy(name, template), "the template is what it was"
+
     def start(self) -> "Deployed":
         """Deploy it for the first time."""
         try:
@@ -98,6 +112,26 @@ class Deployed:
     def image(self, component: str) -> str:
         """Return the image of a component's tasks."""
         return docker("inspect", "--format", "{{.Config.Image}}", self.tasks(component)[0]).strip()
+
+    @contextmanager
+    def changed_image(
+        self, component: str, change: str, *files: tuple[Path, str]
+    ) -> Iterator[None]:
+        """Deploy another image until the end of the block: a Dockerfile's instruction, and files.
+
+        The templates name an image by the hash of its sources, so they stay as they are.
+        """
+        image = self.image(component)
+        whole = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
+        container = docker("create", image).strip()
+        try:
+            for file, place in files:
+                docker("cp", str(file), f"{container}:{place}")
+            docker("commit", "--change", change, container, image)
+            yield
+        finally:
+            docker("tag", whole, image)
+            docker("rm", container)
 
     def log(self, program: str) -> str:
         """Return the log of a program's task."""

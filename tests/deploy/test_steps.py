@@ -220,20 +220,13 @@ def test_new_revision_rolls_out_without_a_failed_read(forum: Deployed) -> None:
 
 def test_broken_image_leaves_the_old_revision_serving(forum: Deployed) -> None:
     """The program of a wrong build ends right after its start."""
-    image = forum.image("posts")
-    whole = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
     serving = forum.alone("posts")
-    broken = docker("create", "--entrypoint", "false", image).strip()
-    try:
-        docker("commit", "--change", 'ENTRYPOINT ["false"]', broken, image)
-        with (
-            Readers(forum.base_url, PATHS) as readers,
-            pytest.raises(StackError, match="circuit breaker"),
-        ):
-            forum.deploy(revision="third")
-    finally:
-        docker("tag", whole, image)
-        docker("rm", broken)
+    with (
+        forum.changed_image("posts", 'ENTRYPOINT ["false"]'),
+        Readers(forum.base_url, PATHS) as readers,
+        pytest.raises(StackError, match="circuit breaker"),
+    ):
+        forum.deploy(revision="third")
     assert not readers.failed
     assert forum.alone("posts") == serving
     assert readers.servers(POSTS) == ["posts/second"]

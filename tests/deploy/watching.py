@@ -5,17 +5,33 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
+from typing import NamedTuple
 
 import requests
 
 PAUSE_SECONDS = 0.1
 
 
+class Answer(NamedTuple):
+    """A response: its server from X-Served-By, and the moment at which it was asked for."""
+
+    path: str
+    status: int
+    server: str
+    moment: float
+
+
 class Readers:
     """Threads that read paths repeatedly; responses are counted by path, status and server."""
 
-    def __init__(self, url: str, paths: Sequence[str]) -> None:
-        self.answers: list[tuple[str, int, str]] = []
+    def __init__(self, url: str, paths: Sequence[str], *, persistent: bool = False) -> None:
+        """Read each path in a thread; `persistent` keeps the thread's connection open.
+
+        Other connections see more of a change. The engine's proxy of a published port keeps each
+        of them for a while, and ends when it has thousands.
+        """
+        self.answers: list[Answer] = []
+        self._persistent = persistent
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._read, args=(f"{url}{path}", path)) for path in paths
@@ -24,26 +40,31 @@ class Readers:
     @property
     def failed(self) -> Counter[tuple[str, int, str]]:
         """Count the responses with a status other than 200."""
-        return Counter(answer for answer in self.answers if answer[1] != 200)
+        return Counter(answer[:3] for answer in self.answers if answer.status != 200)
 
     def servers(self, path: str) -> list[str]:
         """Return the sequence of servers of a path, without consecutive duplicates."""
         found: list[str] = []
-        for asked, _, server in self.answers:
-            if asked == path and (not found or found[-1] != server):
-                found.append(server)
+        for answer in self.answers:
+            if answer.path == path and (not found or found[-1] != answer.server):
+                found.append(answer.server)
         return found
 
     def _read(self, url: str, path: str) -> None:
-        # A connection per request: persistent ones would see less of a change.
+        session = requests.Session()
         while not self._stop.is_set():
+            moment = time.monotonic()
             try:
-                answer = requests.get(url, timeout=30)
-                outcome = (path, answer.status_code, answer.headers.get("X-Served-By", ""))
+                answer = session.get(url, timeout=30)
+                server = answer.headers.get("X-Served-By", "")
+                outcome = Answer(path, answer.status_code, server, moment)
             except requests.RequestException as error:
-                outcome = (path, 0, type(error).__name__)
+                outcome = Answer(path, 0, type(error).__name__, moment)
             self.answers.append(outcome)
+            if not self._persistent:
+                session.close()
             time.sleep(PAUSE_SECONDS)
+        session.close()
 
     def __enter__(self) -> "Readers":
         for thread in self._threads:
