@@ -185,5 +185,5 @@ def install() -> None:
     alb._parse_actions = request_actions
     alb._action_xml = action_xml
     alb._execute_action, alb._forward_to_tg = execute, forward
-    _rule["create"] = provisioners._elbv2_listener_rule_create = create_rule
+    _rule["create"] = create_rule
     _alarm["create"], _alarm["update"] = create_alarm, update_alarm
