@@ -97,7 +97,7 @@ help: ## list the make targets
 #= lock         UPGRADE      1: newer versions
 #= any          PYTHON       the Python for .venv [python3]
 
-setup: $(VENV)/dev.stamp $(VENV)/cdk.stamp ## install everything that running, tests and templates need
+setup: $(VENV)/dev.stamp $(VENV)/cdk.stamp $(VENV)/cloud-tools.stamp ## install everything that running, tests and templates need
 	@$(BIN)/python -m infra.setup.prerequisites
 
 setup-system: ## install what tests need from Debian or Ubuntu, with sudo
@@ -163,7 +163,7 @@ deploy-local: $(VENV)/cdk.stamp ## deploy the templates locally, in containers: 
 destroy-local: $(VENV)/cdk.stamp ## remove the local deployment and list leftovers
 	@$(BIN)/python -m infra.local_cloud.destroy
 
-test: $(VENV)/dev.stamp ## run all tests
+test: $(VENV)/dev.stamp $(VENV)/cloud-tools.stamp ## run all tests
 	@$(BIN)/python -m infra.setup.prerequisites
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)
 
@@ -194,7 +194,7 @@ bench: $(VENV)/dev.stamp ## compare performance before and after the split (QUIC
 	@$(BIN)/python -m infra.dynoxide
 	@$(BIN)/python -m bench
 
-test-deploy: $(VENV)/dev.stamp ## deploy the templates locally and test the deployment (needs Docker)
+test-deploy: $(VENV)/dev.stamp $(VENV)/cloud-tools.stamp ## deploy the templates locally and test the deployment (needs Docker)
 	@$(BIN)/python -m tests.deploy $(ARGS)
 
 test-labs: $(VENV)/dev.stamp $(VENV)/cdk.stamp $(VENV)/preview.stamp ## show that the labs fit the code: starts fail, solutions pass, mistakes are named
@@ -259,6 +259,11 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 
 $(VENV)/mutants.stamp: requirements/mutants.txt $(VENV)/dev.stamp
 	$(call set_up,mutants)
+
+# Not beside the others: it pins some of their libraries to other versions.
+$(VENV)/cloud-tools.stamp: requirements/cloud-tools.txt $(VENV)/run.stamp
+	@$(PYTHON) -m infra.setup cloud-tools --venv $(VENV)/cloud-tools
+	@touch $@
 
 $(VENV)/preview.stamp: requirements/preview.txt $(VENV)/run.stamp
 	$(call set_up,preview)

@@ -34,7 +34,7 @@ class SetupError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install a lock file into the virtual environment, which is created first if need be."""
     parser = argparse.ArgumentParser(prog="python3 -m infra.setup")
-    parser.add_argument("lock", choices=("run", "cdk", "dev", "mutants", "preview"))
+    parser.add_argument("lock", choices=("run", "cdk", "dev", "mutants", "preview", "cloud-tools"))
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv")
     parser.add_argument(
         "--services", action="store_true", help="also check for a binary of Dynoxide"

@@ -19,6 +19,7 @@ EXPECTED = {
     "gateway": ((), ("gateway",)),
     "bus": ((), ("bus",)),
     "cdk": ((), ("cdk", "node")),
+    "cloud-tools": ((), ("cloud-tools",)),
     "emulator": ((), ("emulator", "bus")),
     "compose-dev": (EVERYTHING, ("compose-dev",)),
     "mutants": ((), ("mutants",)),
@@ -28,8 +29,11 @@ EXPECTED = {
 }
 
 
+PIN = re.compile(r"^([a-z0-9-]+)(?:\[[\w,]+\])?==([^\s;]+)", re.M)
+
+
 def pins(lock: Path) -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9-]+)(?:\[[\w,]+\])?==([^\s;]+)", lock.read_text(), re.M))
+    return dict(PIN.findall(lock.read_text()))
 
 
 def name_of(requirement: str) -> str:
@@ -52,7 +56,8 @@ def test_every_pin_has_a_hash(lock: Path) -> None:
     joined = lock.read_text().replace("\\\n", " ")
     lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
     assert all("--hash=sha256:" in line for line in lines)
-    assert len(lines) == len(pins(lock))
+    # A package may have a pin for each of two versions of Python.
+    assert len(lines) == len(PIN.findall(lock.read_text()))
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -70,7 +75,8 @@ def test_declared_dependencies_are_pinned(name: str) -> None:
 def test_locks_agree_on_every_version() -> None:
     everything = pins(FOLDER / "dev.txt")
     for lock in LOCKS:
-        if lock.stem != "node":
+        # The first are in no environment of Python; the second have one of their own.
+        if lock.stem not in {"node", "cloud-tools"}:
             pinned = pins(lock)
             # These have packages of their own, beside `dev.txt` or in a development container.
             apart = lock.stem in {"compose-dev", "mutants", "preview"}

@@ -16,7 +16,7 @@ def main() -> int:
     """Audit the complete lock files; return the exit code."""
     found, asked, known = set(), set(), set()
     # The others are subsets of the first.
-    for name in ("dev", "node", "mutants", "preview"):
+    for name in ("dev", "node", "mutants", "preview", "cloud-tools"):
         lock = FOLDER / f"{name}.txt"
         answer = audit(lock)
         if answer is None:

@@ -2,7 +2,9 @@
 
 A component's `pyproject.toml` lists its dependencies; the root's `[dependency-groups]` lists those
 of running and developing. `dev.txt` is compiled first, from all of them, and constrains the others,
-so that each version is the same everywhere. `--upgrade` looks for newer versions of everything.
+so that each version is the same everywhere. Only `cloud-tools.txt` has versions of its own, because
+checkov and the AWS CLI pin libraries, and are installed apart. `--upgrade` looks for newer versions
+of everything.
 """
 
 import subprocess
@@ -41,6 +43,7 @@ def main() -> int:
     compile_lock("node", _groups("node"), bounded=True)
     compile_lock("mutants", _groups("mutants"), bounded=True)
     compile_lock("preview", _groups("preview"), bounded=True)
+    compile_lock("cloud-tools", _groups("cloud-tools"))
     for image in IMAGES:
         compile_lock(image, _groups(image), bounded=True)
     for name, folders in COMPONENTS.items():
