@@ -1,7 +1,7 @@
 """Selection of the deployment that tests run on: `Stack`, by FORUM_DEPLOYMENT.
 
 Without it, `make run`'s processes; with `compose`, containers; with `deployed`, the CDK
-templates on this machine.
+templates on this machine; with `account`, what is deployed in an account of AWS.
 """
 
 import os
@@ -22,6 +22,10 @@ def _chosen() -> Any:
         from tests.deploy.deployed import Deployed  # noqa: PLC0415
 
         return Deployed
+    if os.environ.get("FORUM_DEPLOYMENT") == "account":
+        from tests.deploy.account import InAccount  # noqa: PLC0415
+
+        return InAccount
     return RunnerStack
 
 
