@@ -42,8 +42,7 @@ STRIPPED = {
     "AWS::SQS::QueuePolicy": "moto does not check it",
     "AWS::SecretsManager::Secret": "moto's templates have none; a reference becomes its ARN",
     "AWS::SecretsManager::SecretTargetAttachment": "it belongs to a secret",
-    "AWS::ServiceDiscovery::PrivateDnsNamespace": "moto's templates have none",
-    "AWS::ServiceDiscovery::Service": "moto's templates have none",
+    "AWS::ServiceDiscovery::HttpNamespace": "moto's templates have none",
 }
 """Types of resources that moto's CloudFormation lacks, with the reason why that is no loss."""
 

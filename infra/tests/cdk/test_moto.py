@@ -14,7 +14,7 @@ import pytest
 from infra import stages
 from infra.cdk import components, names
 from infra.cdk.constructs.images import REVISION_LENGTH
-from infra.cdk.options import DeploymentOptions
+from infra.cdk.options import BLUE_GREEN, CANARY, LINEAR, ROLLING, DeploymentOptions
 from infra.gateway.routes import load
 from infra.local_cloud.images import assets
 from infra.runner.config import worker_name
@@ -44,6 +44,13 @@ def test_stages_change_in_place_and_back(cloud: MotoCloud) -> None:
     assert {len(found) for found in priorities.values()} == {1}, priorities
     cloud.deploy(templates(extracted="", idle="on"))
     check(cloud, templates(extracted="", idle="on"))
+
+
+def test_strategy_changes_in_place_and_back(cloud: MotoCloud) -> None:
+    for strategy in (ROLLING, BLUE_GREEN, CANARY, LINEAR, ROLLING):
+        made = templates(strategy=strategy)
+        cloud.deploy(made)
+        check(cloud, made)
 
 
 def test_every_stripped_type_occurs_and_has_a_reason() -> None:
