@@ -61,7 +61,13 @@ def build(app: App, options: DeploymentOptions) -> Forum:
         # A service takes over its paths before the monolith gives them up.
         if each.name != stages.MONOLITH:
             components[0].add_stack_dependency(each)
-    watch = Dashboard(app, names.stack(options, WATCH), options=options, watched=list(components))
+    watch = Dashboard(
+        app,
+        names.stack(options, WATCH),
+        options=options,
+        watched=list(components),
+        others=[data, edge],
+    )
     Tags.of(app).add("forum", options.name)
     Tags.of(app).add("environment", options.environment)
     nag_suppressions.suppress_findings(app, options)

@@ -151,6 +151,7 @@ def _paid(
 _EACH = {
     "AWS::SecretsManager::Secret": "secret",
     "AWS::CloudWatch::Dashboard": "dashboard",
+    "AWS::KMS::Key": "key",
 }
 
 

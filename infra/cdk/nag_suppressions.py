@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from aws_cdk import Acknowledgment, App, Validations
 
-from infra.cdk.options import DeploymentOptions
+from infra.cdk.options import EVERYBODY, DeploymentOptions
 
 PACK = "AwsSolutions"
 
@@ -29,6 +29,7 @@ SUPPRESSIONS = (
         "EC23",
         "*-network/BalancerGroup/Resource",
         "A forum is there for everybody; only the load balancer is.",
+        lambda options: EVERYBODY in options.allow,
     ),
     Suppression(
         "SMG4",

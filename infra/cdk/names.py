@@ -73,3 +73,8 @@ def target_group(options: DeploymentOptions, component: str, colour: str = "") -
 def metrics(options: DeploymentOptions) -> str:
     """Return the namespace of the forum's own metrics."""
     return options.name.capitalize()
+
+
+def alarm_topic(options: DeploymentOptions) -> str:
+    """Return the name of the topic to which all alarms report."""
+    return f"{options.name}-alarms"

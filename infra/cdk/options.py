@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 from infra import stages
 
@@ -12,15 +13,17 @@ ROLLING, BLUE_GREEN, CANARY, LINEAR = "rolling", "blue-green", "canary", "linear
 STRATEGIES = (ROLLING, BLUE_GREEN, CANARY, LINEAR)
 ARCHITECTURES = ("x86_64", "arm64")
 SWITCH = ("off", "on")
+EVERYBODY = "0.0.0.0/0"
 KNOWN = (
     *("extracted", "environment", "strategy", "architecture", "name", "certificate"),
-    *("revision", "idle", "exec"),
+    *("revision", "idle", "exec", "email", "allow"),
 )
 RENAMED = {"asleep": "idle"}
 """Former names, each with the name that replaced it."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")
 _REVISION = re.compile(r"[\w.+-]{1,64}")
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", re.ASCII)
 _CERTIFICATE = re.compile(r"arn:[\w-]+:acm:[\w-]+:\d{12}:certificate/[\w-]+")
 
 
@@ -34,6 +37,7 @@ class DeploymentOptions:
 
     `name` is the prefix of all resources, so that one account can have several deployments.
     `revision` is the value in `X-Served-By`, by default the first characters of the image's hash.
+    Alarms go to `email`; only addresses in `allow`, a list of CIDRs, may reach the load balancer.
     `idle` runs no task; `exec` allows a shell in a lab's containers.
     """
 
@@ -44,6 +48,8 @@ class DeploymentOptions:
     name: str = "forum"
     certificate: str = ""
     revision: str = ""
+    email: str = ""
+    allow: tuple[str, ...] = (EVERYBODY,)
     idle: bool = False
     exec: bool = False
 
@@ -51,6 +57,11 @@ class DeploymentOptions:
     def production(self) -> bool:
         """Return whether this is the production environment."""
         return self.environment == PRODUCTION
+
+    @property
+    def open_without_tls(self) -> bool:
+        """Return whether everybody may send passwords as plain text."""
+        return EVERYBODY in self.allow and not self.certificate
 
     @property
     def weighted(self) -> bool:
@@ -98,6 +109,7 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         extracted = stages.parse(context.get("extracted", stages.as_setting(stages.DOMAINS)))
     except stages.UnknownDomainError as error:
         problems.append(str(error))
+    allow = _networks(context.get("allow") or EVERYBODY, problems)
     options = DeploymentOptions(
         extracted=extracted,
         environment=one_of("environment", ENVIRONMENTS),
@@ -108,6 +120,8 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         ),
         certificate=matching("certificate", _CERTIFICATE, "", "a certificate's ARN"),
         revision=matching("revision", _REVISION, "", "at most 64 letters, digits or _.+-"),
+        email=matching("email", _EMAIL, "", "an e-mail address"),
+        allow=allow,
         idle=one_of("idle", SWITCH) == "on",
         exec=one_of("exec", SWITCH) == "on",
     )
@@ -120,3 +134,14 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
     if problems:
         raise OptionsError("\n".join(problems))
     return options
+
+
+def _networks(given: str, problems: list[str]) -> tuple[str, ...]:
+    """Return the IPv4 networks of a list; add a problem for each that is none."""
+    networks = []
+    for each in given.split(","):
+        try:
+            networks.append(str(IPv4Network(each.strip())))
+        except ValueError as error:
+            problems.append(f"allow must list IPv4 networks such as 192.0.2.0/24: {error}")
+    return tuple(networks)

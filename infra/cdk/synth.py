@@ -17,6 +17,10 @@ from infra.cdk.app import FLAGS, build
 from infra.cdk.options import DeploymentOptions, OptionsError
 
 FOLDER = "cdk.out"
+OPEN_WITHOUT_TLS = (
+    "Warning: everybody can reach this lab, and passwords travel without encryption. Set allow to"
+    " your own network (allow=192.0.2.0/24), or certificate for HTTPS.\n"
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     except OptionsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    if options.open_without_tls:
+        sys.stderr.write(OPEN_WITHOUT_TLS)
     build(app, options)
     made = app.synth()
     if "CDK_OUTDIR" not in os.environ:

@@ -21,6 +21,7 @@ _RESOURCES = {
     "ECS": ("Cluster", "Service", "TaskDefinition"),
     "ElasticLoadBalancingV2": ("Listener", "ListenerRule", "LoadBalancer", "TargetGroup"),
     "IAM": ("Policy", "Role"),
+    "KMS": ("Key",),
     "Logs": ("LogGroup", "MetricFilter"),
     "RDS": ("DBInstance", "DBParameterGroup", "DBSubnetGroup"),
     "S3": ("Bucket", "BucketPolicy"),

@@ -1,5 +1,7 @@
 """Auto scaling: by requests and CPU for components, by the queue for workers."""
 
+from collections.abc import Mapping
+
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_ecs as ecs
@@ -7,6 +9,7 @@ from aws_cdk import aws_iam as iam
 
 from infra.cdk import names
 from infra.cdk.components import TaskSize
+from infra.cdk.constructs.alarms import TargetGroupMetrics
 from infra.cdk.options import DeploymentOptions
 
 CPU_PERCENT = 60
@@ -19,20 +22,36 @@ _OUT, _IN = Duration.seconds(60), Duration.seconds(300)
 
 
 def scale_web(
-    service: ecs.FargateService, *, options: DeploymentOptions, size: TaskSize, label: str
+    service: ecs.FargateService,
+    *,
+    options: DeploymentOptions,
+    size: TaskSize,
+    seen: TargetGroupMetrics,
 ) -> None:
     """Scale by requests at the load balancer, and by CPU use.
 
-    `label` identifies load balancer and target group, as in `app/forum/…/targetgroup/…`.
+    AWS's own metric of requests per target takes one target group, and ECS does not support it
+    for services between whose target groups it shifts requests.
     """
     target = _target(service, options=options, size=size)
-    target.scale_to_track_metric(
+    requests = {
+        f"requests{place}": _metric(
+            "AWS/ApplicationELB",
+            "RequestCount",
+            statistic="Sum",
+            LoadBalancer=seen.balancer,
+            TargetGroup=group,
+        )
+        for place, group in enumerate(seen.target_groups, start=1)
+    }
+    _track_per_task(
+        service,
         "Requests",
-        predefined_metric=scaling.PredefinedMetric.ALB_REQUEST_COUNT_PER_TARGET,
-        resource_label=label,
-        target_value=REQUESTS_PER_TARGET,
-        scale_out_cooldown=_OUT,
-        scale_in_cooldown=_IN,
+        options=options,
+        target=target,
+        program=seen.component,
+        metrics=requests,
+        value=REQUESTS_PER_TARGET,
     )
     target.scale_to_track_metric(
         "Cpu",
@@ -51,35 +70,61 @@ def scale_worker(
     queue: str,
     program: str,
 ) -> None:
-    """Scale by waiting messages per task; the CDK's own construct does not support metric math."""
+    """Scale by waiting messages per task."""
     target = _target(service, options=options, size=size)
     waiting = _metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=queue)
+    _track_per_task(
+        service,
+        "Backlog",
+        options=options,
+        target=target,
+        program=program,
+        metrics={"waiting": waiting},
+        value=BACKLOG_PER_TASK,
+    )
+
+
+def _track_per_task(
+    service: ecs.FargateService,
+    what: str,
+    *,
+    options: DeploymentOptions,
+    target: scaling.ScalableTarget,
+    program: str,
+    metrics: Mapping[str, scaling.CfnScalingPolicy.TargetTrackingMetricStatProperty],
+    value: float,
+) -> None:
+    """Scale by a sum of metrics per running task; the CDK's construct supports no metric math."""
     running = _metric(
         "ECS/ContainerInsights",
         "RunningTaskCount",
         ClusterName=names.cluster(options),
         ServiceName=program,
     )
+    total = " + ".join(f"FILL({name}, 0)" for name in metrics)
     query = _Policy.TargetTrackingMetricDataQueryProperty
     scaling.CfnScalingPolicy(
         service,
-        "Backlog",
-        policy_name=names.family(options, f"{program}-backlog"),
+        what,
+        policy_name=names.family(options, f"{program}-{what.lower()}"),
         policy_type="TargetTrackingScaling",
         scaling_target_id=target.scalable_target_id,
         target_tracking_scaling_policy_configuration=(
             _Policy.TargetTrackingScalingPolicyConfigurationProperty(
-                target_value=BACKLOG_PER_TASK,
+                target_value=value,
                 scale_out_cooldown=_OUT.to_seconds(),
                 scale_in_cooldown=_IN.to_seconds(),
                 customized_metric_specification=_Policy.CustomizedMetricSpecificationProperty(
                     metrics=[
-                        query(id="waiting", metric_stat=waiting, return_data=False),
+                        *(
+                            query(id=name, metric_stat=metric, return_data=False)
+                            for name, metric in metrics.items()
+                        ),
                         query(id="running", metric_stat=running, return_data=False),
                         query(
                             id="each",
-                            expression="waiting / IF(running > 0, running, 1)",
-                            label="messages for each task",
+                            expression=f"({total}) / IF(running > 0, running, 1)",
+                            label=f"{what.lower()} for each task",
                             return_data=True,
                         ),
                     ]
@@ -90,7 +135,7 @@ def scale_worker(
 
 
 def _metric(
-    namespace: str, name: str, **dimensions: str
+    namespace: str, name: str, *, statistic: str = "Average", **dimensions: str
 ) -> scaling.CfnScalingPolicy.TargetTrackingMetricStatProperty:
     return _Policy.TargetTrackingMetricStatProperty(
         metric=_Policy.TargetTrackingMetricProperty(
@@ -101,7 +146,7 @@ def _metric(
                 for key, value in dimensions.items()
             ],
         ),
-        stat="Average",
+        stat=statistic,
     )
 
 

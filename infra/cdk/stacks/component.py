@@ -1,6 +1,6 @@
 """The stack of one component: tasks, worker and listener rules. It is deployed on its own."""
 
-from aws_cdk import CfnOutput, Fn, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_iam as iam
@@ -106,8 +106,9 @@ class ComponentStack(Stack):
         )
         group, green = self._target_groups()
         seen = alarms.TargetGroupMetrics(
+            component=self.name,
             balancer=self.edge.balancer.load_balancer_full_name,
-            target_group=group.attr_target_group_full_name,
+            target_groups=[each.attr_target_group_full_name for each in (group, green)],
         )
         watched = alarms.WebAlarms(self, "Alarms", options=options, name=self.name, seen=seen)
         if components.called(options, self.name):
@@ -126,13 +127,14 @@ class ComponentStack(Stack):
             connect=service_connect.server(options, self.name),
             strategy=deployment_strategy.strategy_arguments(options),
         )
+        # By its name, so the dependency must be explicit.
+        made.node.add_dependency(watched)
         made.enable_deployment_alarms(
-            [watched.failing.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
+            [watched.failing], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
         )
         self._balance(made, task, group, green)
         if not options.idle:
-            label = Fn.join("/", [seen.balancer, seen.target_group])
-            scaling.scale_web(made, options=options, size=size, label=label)
+            scaling.scale_web(made, options=options, size=size, seen=seen)
         return seen, made
 
     def _target_groups(self) -> tuple[elb.CfnTargetGroup, elb.CfnTargetGroup]:

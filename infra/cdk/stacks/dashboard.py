@@ -26,6 +26,7 @@ class Dashboard(Stack):
         *,
         options: DeploymentOptions,
         watched: list[ComponentStack],
+        others: list[Stack],
     ) -> None:
         super().__init__(scope, construct_id)
         self.options = options
@@ -34,20 +35,20 @@ class Dashboard(Stack):
             cloudwatch.AlarmStatusWidget(
                 title="Alarms",
                 width=_WIDTH,
-                alarms=self._alarms(watched),
+                alarms=self._alarms([*others, *watched]),
             )
         )
         board.add_widgets(
             self._graph(
-                "Requests a minute", {c.name: c.seen.metric("RequestCount", "Sum") for c in watched}
+                "Requests a minute", {c.name: c.seen.total("RequestCount") for c in watched}
             ),
             self._graph(
                 "Seconds, one request in a hundred takes longer",
-                {c.name: c.seen.metric("TargetResponseTime", "p99") for c in watched},
+                {c.name: c.seen.maximum("TargetResponseTime", "p99") for c in watched},
             ),
             self._graph(
                 "Answers 5xx",
-                {c.name: c.seen.metric("HTTPCode_Target_5XX_Count", "Sum") for c in watched},
+                {c.name: c.seen.total("HTTPCode_Target_5XX_Count") for c in watched},
             ),
         )
         programs = [c.name for c in watched]
@@ -69,9 +70,9 @@ class Dashboard(Stack):
             ),
         )
 
-    def _alarms(self, watched: list[ComponentStack]) -> list[cloudwatch.IAlarm]:
+    def _alarms(self, watched: list[Stack]) -> list[cloudwatch.IAlarm]:
         """Return all alarms by name, so that a component can be removed independently."""
-        found = (each for component in watched for each in component.node.find_all())
+        found = (each for stack in watched for each in stack.node.find_all())
         return [
             cloudwatch.Alarm.from_alarm_name(self, name, name)
             for each in found

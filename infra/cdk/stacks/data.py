@@ -21,6 +21,7 @@ from chassis.messaging import subscriptions
 from forum.domains import subscription as monolith_subscription
 from infra import stages
 from infra.cdk import names
+from infra.cdk.constructs import alarms
 from infra.cdk.constructs.postgres import Postgres
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.network import Network
@@ -61,6 +62,7 @@ class Data(Stack):
             group=network.database_group,
             subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
         )
+        alarms.DatabaseAlarms(self, "DatabaseAlarms", options=options, instance=options.name)
 
     def _table(self, table: Table) -> None:
         made = dynamodb.Table(

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra import stages
 from infra.cdk import components, names
+from infra.cdk.constructs import alarms
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.network import Network
 
@@ -44,6 +45,9 @@ class LoadBalancer(Stack):
         # Ambiguous requests are refused (request smuggling).
         self.balancer.set_attribute("routing.http.desync_mitigation_mode", "strictest")
         self._log_access()
+        alarms.BalancerAlarms(
+            self, "Alarms", options=options, balancer=self.balancer.load_balancer_full_name
+        )
         self.monolith = target_group(
             self, "Monolith", options=options, network=network, component=stages.MONOLITH
         )

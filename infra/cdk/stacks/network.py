@@ -1,4 +1,4 @@
-"""The network stack: VPC, security groups, namespace and cluster.
+"""The network stack: VPC, security groups, namespace, cluster, and the topic of alarms.
 
 Nothing here depends on the stage, so that a step of the split never changes it.
 """
@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra import stages
 from infra.cdk import components, names
+from infra.cdk.constructs.alarms import AlarmTopic
 from infra.cdk.options import DeploymentOptions
 
 AZS = 2
@@ -63,6 +64,7 @@ class Network(Stack):
             },
         )
         self._log_rejected()
+        AlarmTopic(self, "Alarms", options=options)
         self.balancer_group = self._group("Balancer", "The load balancer")
         self.component_groups = {
             name: self._group(name.capitalize(), f"Tasks of {name} and of its worker")
@@ -103,8 +105,11 @@ class Network(Stack):
     def _let_in(self) -> None:
         """Allow the connections between components, for all stages."""
         ports = (443, 80) if self.options.certificate else (80,)
-        for port in ports:
-            self.balancer_group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), "Anybody")
+        for network in self.options.allow:
+            for port in ports:
+                self.balancer_group.add_ingress_rule(
+                    ec2.Peer.ipv4(network), ec2.Port.tcp(port), "Users"
+                )
         tasks = ec2.Port.tcp(components.PORT)
         for name, group in self.component_groups.items():
             group.add_ingress_rule(self.balancer_group, tasks, "Load balancer")

@@ -86,11 +86,14 @@ def test_unknown_price_is_left_blank(tmp_path: Path) -> None:
 
 def test_metric_of_clocks_is_free_while_they_agree_and_its_alarms_are_not() -> None:
     assert count()["own-metric"] == 4  # the outboxes
-    # Three for the web and two for the worker of each component, three for clocks; the tables of
-    # each service have two metrics a table.
-    tables = len(list(templates().all("AWS::DynamoDB::Table")))
-    assert count()["alarm-metric"] == 4 * (3 + 2) + 3 + 2 * tables
-    assert count(extracted="")["alarm-metric"] == 3
+    # Four for the web, each of one metric for a target group, and three for the worker of each
+    # component, three for clocks, three for the database and one for the load balancer; the tables
+    # of each service have two metrics a table.
+    made = templates()
+    tables = len(list(made.all("AWS::DynamoDB::Table")))
+    groups = len(list(made.all("AWS::ElasticLoadBalancingV2::TargetGroup")))
+    assert count()["alarm-metric"] == 4 * groups + 4 * 3 + 3 + 3 + 1 + 2 * tables
+    assert count(extracted="")["alarm-metric"] == 4 * groups / 4 + 3 + 1
 
 
 @pytest.mark.parametrize("environment", ["lab", "production"])

@@ -106,7 +106,7 @@ def test_tasks_may_do_what_their_program_calls_and_no_more(component: str) -> No
 @pytest.mark.parametrize("extracted", ["users", "users,threads,posts"])
 def test_topic_refuses_all_but_components_at_every_stage(extracted: str) -> None:
     made = templates(extracted=extracted)
-    (policy,) = made.all("AWS::SNS::TopicPolicy")
+    (policy,) = made.all("AWS::SNS::TopicPolicy", "data")
     resources = made.stack("data")["Resources"]
     (reference,) = policy["Topics"]
     assert resources[reference["Ref"]]["Properties"]["TopicName"] == "forum-events"

@@ -97,7 +97,7 @@ def test_peers_are_found_where_their_domain_is_owned() -> None:
 def test_monolith_alone_has_no_topic_and_no_queue() -> None:
     alone = templates(extracted="")
     assert {s["ServiceName"] for s in alone.all("AWS::ECS::Service")} == {stages.MONOLITH}
-    assert not list(alone.all("AWS::SNS::Topic"))
+    assert not list(alone.all("AWS::SNS::Topic", "data"))
     assert not list(alone.all("AWS::SQS::Queue"))
 
 

@@ -1,11 +1,12 @@
 """Properties of the templates: permissions, deployments, scaling and alarms."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra import stages
-from infra.cdk import components
+from infra.cdk import components, synth
 from infra.cdk.constructs import deployment_strategy, scaling
 from infra.cdk.options import OptionsError, read_options
 from infra.runner.config import worker_name
@@ -113,13 +114,43 @@ def test_deployment_that_fails_is_rolled_back(program: str) -> None:
     assert configuration["MinimumHealthyPercent"] == 100
     assert configuration["MaximumPercent"] == 200
     if not program.endswith("-worker"):
-        watched = configuration["Alarms"]
-        assert watched["Enable"] is True
-        assert watched["Rollback"] is True
-        assert "CLBEC" not in watched["AlarmNames"]
+        assert configuration["Alarms"] == {
+            "AlarmNames": [f"forum-{program}-failing"],
+            "Enable": True,
+            "Rollback": True,
+        }
+        # ECS needs the alarm when it creates the service.
+        [needed] = [
+            each["DependsOn"]
+            for each in LAB.stack(program)["Resources"].values()
+            if each["Type"] == "AWS::ECS::Service"
+            if each["Properties"]["ServiceName"] == program
+        ]
+        alarms = [LAB.stack(program)["Resources"][each] for each in needed]
+        assert f"forum-{program}-failing" in {
+            each["Properties"].get("AlarmName") for each in alarms
+        }
     assert LAB.service(program)["AvailabilityZoneRebalancing"] == "ENABLED"
     # A deployment does not undo what scaling decided.
     assert "DesiredCount" not in LAB.service(program)
+
+
+def _per_task(policy: dict[str, Any]) -> tuple[str, str, str, int]:
+    """Return what a policy divides by the running tasks: metric, statistic, program and target."""
+    metrics = {each["Id"]: each for each in policy["CustomizedMetricSpecification"]["Metrics"]}
+    each, running = metrics.pop("each"), metrics.pop("running")
+    total = " + ".join(f"FILL({name}, 0)" for name in metrics)
+    assert each["Expression"] == f"({total}) / IF(running > 0, running, 1)"
+    assert each["ReturnData"] is True
+    assert not any(one["ReturnData"] for one in (*metrics.values(), running))
+    [(metric, statistic)] = {
+        (one["MetricStat"]["Metric"]["MetricName"], one["MetricStat"]["Stat"])
+        for one in metrics.values()
+    }
+    of_tasks = running["MetricStat"]["Metric"]
+    assert of_tasks["MetricName"] == "RunningTaskCount"
+    [program] = [one["Value"] for one in of_tasks["Dimensions"] if one["Name"] == "ServiceName"]
+    return metric, statistic, program, policy["TargetValue"]
 
 
 @pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
@@ -132,16 +163,18 @@ def test_everything_scales_between_its_bounds(made: Templates) -> None:
         policy["TargetTrackingScalingPolicyConfiguration"]
         for policy in made.all("AWS::ApplicationAutoScaling::ScalingPolicy")
     ]
-    kinds = [
-        each.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "backlog")
-        for each in policies
-    ]
-    assert kinds.count("ALBRequestCountPerTarget") == len(stages.COMPONENTS)
-    assert kinds.count("ECSServiceAverageCPUUtilization") == len(stages.COMPONENTS)
-    assert kinds.count("backlog") == len(stages.COMPONENTS)
-    for each in policies:
-        if "CustomizedMetricSpecification" in each:
-            assert each["TargetValue"] == scaling.BACKLOG_PER_TASK
+    cpu = [each for each in policies if "PredefinedMetricSpecification" in each]
+    assert [each["PredefinedMetricSpecification"]["PredefinedMetricType"] for each in cpu] == [
+        "ECSServiceAverageCPUUtilization"
+    ] * len(stages.COMPONENTS)
+    messages = "ApproximateNumberOfMessagesVisible"
+    assert {_per_task(each) for each in policies if each not in cpu} == {
+        *(("RequestCount", "Sum", each, scaling.REQUESTS_PER_TARGET) for each in stages.COMPONENTS),
+        *(
+            (messages, "Average", worker_name(each), scaling.BACKLOG_PER_TASK)
+            for each in stages.COMPONENTS
+        ),
+    }
 
 
 def test_production_has_redundant_tasks_and_no_public_addresses() -> None:
@@ -205,10 +238,15 @@ def test_service_is_deployed_alone(name: str) -> None:
 def test_alarms_cover_every_component_and_are_on_the_dashboard() -> None:
     found = {each["AlarmName"] for each in LAB.all("AWS::CloudWatch::Alarm")}
     for name in stages.COMPONENTS:
-        assert {f"forum-{name}-{what}" for what in ("failing", "slow", "unhealthy")} <= found
-        assert {f"forum-{name}-worker-{what}" for what in ("deadletters", "outbox")} <= found
+        assert {
+            f"forum-{name}-{what}" for what in ("failing", "slow", "unhealthy", "down")
+        } <= found
+        workers = ("deadletters", "queue", "outbox")
+        assert {f"forum-{name}-worker-{what}" for what in workers} <= found
     for name in stages.DOMAINS:
         assert f"forum-{name}-throttled1" in found
+    database = {f"forum-database-{what}" for what in ("cpu", "storage", "connections")}
+    assert {"forum-balancer-failing", *database} <= found
     board = texts(LAB.one("AWS::CloudWatch::Dashboard")["DashboardBody"])
     for alarm in found:
         assert f':alarm:{alarm}"' in board, alarm
@@ -261,7 +299,8 @@ def test_one_line_about_clocks_raises_an_alarm_and_silence_none(made: Templates)
     assert set(found) == {f"forum-{name}-clockskew" for name in CALLERS}
     for name in CALLERS:
         alarm = found[f"forum-{name}-clockskew"]
-        assert {key: value for key, value in alarm.items() if key != "Tags"} == {
+        other = {"Tags", "AlarmActions", "OKActions"}
+        assert {key: value for key, value in alarm.items() if key not in other} == {
             "AlarmName": f"forum-{name}-clockskew",
             "AlarmDescription": f"{name} calls a component whose clock differs by more than 2 s",
             "Namespace": "Forum",
@@ -384,6 +423,10 @@ def test_caller_is_deployed_again_when_a_name_appears(extracted: str) -> None:
         ({"environment": "production", "exec": "on"}, "exec=on is for labs only"),
         ({"strategy": "big-bang"}, "strategy must be one of rolling"),
         ({"colour": "blue"}, "colour is not a known option"),
+        ({"email": "ops"}, "email must be an e-mail address, not 'ops'"),
+        ({"email": "ops@example.com "}, "email must be an e-mail address"),
+        ({"allow": "192.0.2.1/24"}, "allow must list IPv4 networks .* has host bits set"),
+        ({"allow": "192.0.2.0/24,all"}, "allow must list IPv4 networks"),
         ({"asleep": "on"}, "asleep was renamed to idle"),
         ({"name": "A Forum"}, "name must be at most 12"),
     ],
@@ -391,3 +434,37 @@ def test_caller_is_deployed_again_when_a_name_appears(extracted: str) -> None:
 def test_invalid_context_is_refused_with_a_reason(context: dict[str, str], told: str) -> None:
     with pytest.raises(OptionsError, match=told):
         read_options(context)
+
+
+def test_only_allowed_networks_reach_the_balancer() -> None:
+    made = templates(allow="192.0.2.0/24, 198.51.100.7", certificate=CERTIFICATE)
+    [rules] = [
+        group["SecurityGroupIngress"]
+        for group in made.all("AWS::EC2::SecurityGroup", "network")
+        if group["GroupDescription"] == "The load balancer"
+    ]
+    assert {(rule["CidrIp"], rule["FromPort"], rule["ToPort"]) for rule in rules} == {
+        (network, port, port)
+        for network in ("192.0.2.0/24", "198.51.100.7/32")
+        for port in (80, 443)
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "warned"),
+    [
+        ([], True),
+        (["allow=192.0.2.0/24"], False),
+        ([f"certificate={CERTIFICATE}"], False),
+    ],
+)
+def test_an_open_lab_without_tls_is_warned_of(
+    arguments: list[str],
+    warned: bool,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CDK_OUTDIR", str(tmp_path))
+    assert synth.main(["extracted=", *arguments]) == 0
+    assert ("passwords travel without encryption" in capsys.readouterr().err) == warned

@@ -3,8 +3,12 @@
 from typing import Any
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk.assertions import Template
+from aws_cdk.aws_cloudwatch import Alarm
 
 from infra import stages
+from infra.cdk.constructs.alarms import TargetGroupMetrics
 from infra.runner.config import worker_name
 from infra.tests.cdk.templates import Templates, templates, texts
 
@@ -13,14 +17,36 @@ DATA = {
     *("AWS::DynamoDB::Table", "AWS::RDS::DBInstance", "AWS::S3::Bucket"),
     *("AWS::SQS::Queue", "AWS::SecretsManager::Secret"),
 }
-VISIBLE = "ApproximateNumberOfMessagesVisible"
+VISIBLE, AGE = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
+GREATER, LESS = "GreaterThanThreshold", "LessThanThreshold"
 ALARMS = {
-    # metric, statistic, threshold, minutes above it of those looked at, without data
-    "failing": ("HTTPCode_Target_5XX_Count", "Sum", 5, (2, 3), "notBreaching"),
-    "slow": ("TargetResponseTime", "p99", 1, (3, 5), "notBreaching"),
-    "unhealthy": ("UnHealthyHostCount", "Maximum", 0, (3, 3), "notBreaching"),
-    "worker-deadletters": (VISIBLE, "Maximum", 0, (1, 1), "notBreaching"),
-    "worker-outbox": ("{}-OutboxSeconds", "Maximum", 60, (5, 5), "breaching"),
+    # namespace, metric, statistic, comparison, threshold, minutes beyond it of those looked at,
+    # without data
+    "worker-deadletters": ("AWS/SQS", VISIBLE, "Maximum", GREATER, 0, (1, 1), "notBreaching"),
+    "worker-queue": ("AWS/SQS", AGE, "Maximum", GREATER, 300, (5, 5), "notBreaching"),
+    "worker-outbox": ("Forum", "{}-OutboxSeconds", "Maximum", GREATER, 60, (5, 5), "breaching"),
+}
+WEB_ALARMS = {
+    # the same, and how the target groups' metrics are combined
+    "failing": ("HTTPCode_Target_5XX_Count", "Sum", GREATER, 5, (2, 3), "notBreaching", "+"),
+    "slow": ("TargetResponseTime", "p99", GREATER, 1, (3, 5), "notBreaching", "MAX"),
+    "unhealthy": ("UnHealthyHostCount", "Maximum", GREATER, 0, (3, 3), "notBreaching", "+"),
+    "down": ("HealthyHostCount", "Maximum", LESS, 1, (2, 2), "breaching", "+"),
+}
+OTHER_ALARMS = {
+    ("edge", "balancer-failing"): (
+        *("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "Sum"),
+        *(GREATER, 5, (2, 3), "notBreaching"),
+    ),
+    ("data", "database-cpu"): (
+        *("AWS/RDS", "CPUUtilization", "Average", GREATER, 80, (15, 15), "notBreaching"),
+    ),
+    ("data", "database-storage"): (
+        *("AWS/RDS", "FreeStorageSpace", "Minimum", LESS, 2 * 2**30, (5, 5), "notBreaching"),
+    ),
+    ("data", "database-connections"): (
+        *("AWS/RDS", "DatabaseConnections", "Maximum", GREATER, 300, (5, 5), "notBreaching"),
+    ),
 }
 
 
@@ -102,30 +128,106 @@ def test_monolith_starts_after_its_migrations_have_succeeded(made: Templates) ->
     assert monolith["DependsOn"] == [{"ContainerName": "migrate", "Condition": "SUCCESS"}]
 
 
+def judged(alarm: dict[str, Any]) -> tuple[Any, ...]:
+    """Return when an alarm goes off."""
+    minutes = (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"])
+    return (
+        *(alarm["ComparisonOperator"], alarm["Threshold"], minutes),
+        alarm["TreatMissingData"],
+    )
+
+
+def dimensions(metric: dict[str, Any]) -> dict[str, str]:
+    return {each["Name"]: texts(each["Value"]) for each in metric.get("Dimensions", [])}
+
+
 @pytest.mark.parametrize("component", stages.COMPONENTS)
 @pytest.mark.parametrize("what", ALARMS)
-def test_alarm_watches_its_own_metric(component: str, what: str) -> None:
-    metric, statistic, threshold, (above, looked_at), missing = ALARMS[what]
-    alarm = _alarm(component, what)
-    assert alarm["MetricName"] == metric.format(component)
-    assert alarm.get("Statistic", alarm.get("ExtendedStatistic")) == statistic
-    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
-    assert alarm["Threshold"] == threshold
-    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (above, looked_at)
-    assert alarm["TreatMissingData"] == missing
+def test_worker_alarm_watches_its_own_metric(component: str, what: str) -> None:
+    namespace, metric, *wanted = ALARMS[what]
+    alarm = _alarm(component, f"{component}-{what}")
+    assert (alarm["Namespace"], alarm["MetricName"]) == (namespace, metric.format(component))
+    assert (alarm["Statistic"], *judged(alarm)) == tuple(wanted)
     assert alarm["Period"] == 60
-    dimensions = {each["Name"]: texts(each["Value"]) for each in alarm.get("Dimensions", [])}
-    match what:
-        case "worker-deadletters":
-            assert dimensions == {"QueueName": f"forum-{component}-dead-letters"}
-        case "worker-outbox":
-            assert dimensions == {}
-            assert alarm["Namespace"] == "Forum"
-        case _:
-            assert set(dimensions) == {"LoadBalancer", "TargetGroup"}
-            # A service's target group is in its own stack, the monolith's in the edge's.
-            group = "MonolithTargetGroup" if component == stages.MONOLITH else "Targets"
-            assert group in dimensions["TargetGroup"]
+    queue = {"worker-deadletters": f"forum-{component}-dead-letters"}.get(
+        what, f"forum-{component}"
+    )
+    assert dimensions(alarm) == ({} if what == "worker-outbox" else {"QueueName": queue})
+
+
+@pytest.mark.parametrize("component", stages.COMPONENTS)
+@pytest.mark.parametrize("what", WEB_ALARMS)
+def test_web_alarm_watches_every_target_group(component: str, what: str) -> None:
+    name, statistic, *wanted, combined = WEB_ALARMS[what]
+    alarm = _alarm(component, f"{component}-{what}")
+    assert list(judged(alarm)) == wanted
+    metrics = {each["Id"]: each for each in alarm["Metrics"]}
+    [expression] = [each for each in metrics.values() if "Expression" in each]
+    parts = {key: each["MetricStat"] for key, each in metrics.items() if "MetricStat" in each}
+    filled = [f"FILL({key}, 0)" for key in parts]
+    assert expression["Expression"] == (
+        f"MAX([{', '.join(filled)}])" if combined == "MAX" else " + ".join(filled)
+    )
+    # Only the combination is compared.
+    assert {key for key, each in metrics.items() if each.get("ReturnData", True)} == {
+        expression["Id"]
+    }
+    assert {(part["Metric"]["MetricName"], part["Stat"]) for part in parts.values()} == {
+        (name, statistic)
+    }
+    assert {part["Period"] for part in parts.values()} == {60}
+    found = [dimensions(part["Metric"]) for part in parts.values()]
+    assert {frozenset(each) for each in found} == {frozenset({"LoadBalancer", "TargetGroup"})}
+    attached = {
+        texts(balanced["TargetGroupArn"])
+        for balanced in PRODUCTION.service(component)["LoadBalancers"]
+    }
+    assert len({each["TargetGroup"] for each in found}) == len(found) >= len(attached)
+
+
+def test_metrics_of_two_target_groups_are_combined() -> None:
+    seen = TargetGroupMetrics(component="posts", balancer="app/a", target_groups=("one", "two"))
+    total, slowest = seen.total("RequestCount"), seen.maximum("TargetResponseTime", "p99")
+    assert total.expression == "FILL(posts1, 0) + FILL(posts2, 0)"
+    assert slowest.expression == "MAX([FILL(posts1, 0), FILL(posts2, 0)])"
+    stack = Stack(App(), "stack")
+    Alarm(stack, "Alarm", metric=total, threshold=1, evaluation_periods=1)
+    [made] = Template.from_stack(stack).find_resources("AWS::CloudWatch::Alarm").values()
+    groups = {
+        dimensions(each["MetricStat"]["Metric"])["TargetGroup"]
+        for each in made["Properties"]["Metrics"]
+        if "MetricStat" in each
+    }
+    assert groups == {"one", "two"}
+
+
+@pytest.mark.parametrize(("stack", "what"), OTHER_ALARMS)
+def test_alarms_of_balancer_and_database_watch_their_own_metrics(stack: str, what: str) -> None:
+    namespace, metric, statistic, *wanted = OTHER_ALARMS[stack, what]
+    alarm = _alarm(stack, what)
+    assert (alarm["Namespace"], alarm["MetricName"]) == (namespace, metric)
+    assert alarm["Statistic"] == statistic
+    assert list(judged(alarm)) == wanted
+    [(key, value)] = dimensions(alarm).items()
+    if stack == "data":
+        assert (key, value) == ("DBInstanceIdentifier", "forum")
+        assert PRODUCTION.one("AWS::RDS::DBInstance")["DBInstanceIdentifier"] == value
+    else:
+        assert (key, "Balancer" in value) == ("LoadBalancer", True)
+
+
+def test_a_small_database_allows_fewer_connections() -> None:
+    [alarm] = [
+        each
+        for each in LAB.all("AWS::CloudWatch::Alarm", "data")
+        if each["AlarmName"] == "forum-database-connections"
+    ]
+    assert alarm["Threshold"] == 60
+
+
+def test_an_idle_lab_has_no_alarm_for_missing_tasks() -> None:
+    idle = templates(idle="on").all("AWS::CloudWatch::Alarm")
+    assert not [each for each in idle if each["AlarmName"].endswith("-down")]
 
 
 @pytest.mark.parametrize("service", stages.DOMAINS)
@@ -147,12 +249,11 @@ def test_throttling_of_each_table_and_index_raises_an_alarm(service: str) -> Non
     }
 
 
-def _alarm(component: str, what: str) -> dict[str, Any]:
-    name = f"forum-{component}-{what}"
+def _alarm(stack: str, what: str) -> dict[str, Any]:
     [found] = [
         alarm
-        for alarm in PRODUCTION.all("AWS::CloudWatch::Alarm", component)
-        if alarm["AlarmName"] == name
+        for alarm in PRODUCTION.all("AWS::CloudWatch::Alarm", stack)
+        if alarm["AlarmName"] == f"forum-{what}"
     ]
     return found
 
