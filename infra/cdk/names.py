@@ -1,6 +1,6 @@
-"""Names that templates, settings and operators share."""
+"""Names that templates, settings and operators share, and what becomes of named resources."""
 
-from aws_cdk import Aws
+from aws_cdk import Aws, RemovalPolicy
 
 from infra.cdk.options import DeploymentOptions
 
@@ -78,3 +78,14 @@ def metrics(options: DeploymentOptions) -> str:
 def alarm_topic(options: DeploymentOptions) -> str:
     """Return the name of the topic to which all alarms report."""
     return f"{options.name}-alarms"
+
+
+def removal(options: DeploymentOptions) -> RemovalPolicy:
+    """Return the removal policy of resources that production keeps.
+
+    A rolled back creation deletes them nevertheless: they are empty, and their names would be in
+    the way of the next attempt.
+    """
+    if options.production:
+        return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+    return RemovalPolicy.DESTROY

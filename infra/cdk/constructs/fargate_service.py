@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import Duration, Size
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -54,7 +54,7 @@ class Task(Construct):
             retention=(
                 logs.RetentionDays.ONE_MONTH if options.production else logs.RetentionDays.ONE_WEEK
             ),
-            removal_policy=(RemovalPolicy.RETAIN if options.production else RemovalPolicy.DESTROY),
+            removal_policy=names.removal(options),
         )
         self.definition = ecs.FargateTaskDefinition(
             self,

@@ -71,7 +71,7 @@ class Postgres(Construct):
                 "Log",
                 log_group_name=group_name,
                 retention=logs.RetentionDays.ONE_MONTH,
-                removal_policy=RemovalPolicy.RETAIN,
+                removal_policy=names.removal(options),
             )
             self.instance.node.add_dependency(made)
 

@@ -1,13 +1,14 @@
 """The data stack: the services' tables, the monolith's database, secrets, topic and queues.
 
-Tables and queues depend on the stage. Other stacks use them by name, not by a reference between
-stacks, so that a remaining reference never blocks their removal.
+Tables and subscriptions depend on the stage. Other stacks use tables by name, not by a reference
+between stacks, so that a remaining reference never blocks their removal. Topic and queues exist at
+every stage: they cost nothing, and CloudFormation can't adopt a retained queue by its name.
 """
 
 import json
 from collections.abc import Iterator
 
-from aws_cdk import Aws, Duration, RemovalPolicy, SecretValue, Stack
+from aws_cdk import Aws, Duration, SecretValue, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -44,12 +45,11 @@ class Data(Stack):
     ) -> None:
         super().__init__(scope, construct_id)
         self.options = options
-        self.removal = RemovalPolicy.RETAIN if options.production else RemovalPolicy.DESTROY
+        self.removal = names.removal(options)
         for service in stages.in_canonical_order(options.extracted):
             for table in SERVICES[service].tables:
                 self._table(table)
-        if options.extracted:
-            self._bus()
+        self._bus()
         self.shared = self._secret(
             "Shared", names.shared_secret(options), "secret_key and public keys"
         )
@@ -88,51 +88,69 @@ class Data(Stack):
             )
 
     def _bus(self) -> None:
-        """Create the topic of all events, and a queue with dead letters for each subscription."""
+        """Create the topic of all events, all queues, and the stage's subscriptions."""
         prefix = self.options.prefix
         topic = sns.Topic(
             self, "Events", topic_name=subscriptions.topic_name(prefix), enforce_ssl=True
         )
         for statement in _topic_policy(self.options, topic.topic_arn):
             topic.add_to_resource_policy(statement)
-        for taken in wanted(self.options):
-            name = taken.component.capitalize()
-            dead = sqs.Queue(
-                self,
-                f"{name}DeadLetters",
-                queue_name=taken.dead_letter_queue_name(prefix),
-                retention_period=Duration.seconds(subscriptions.DEAD_RETENTION_SECONDS),
-                enforce_ssl=True,
-                removal_policy=self.removal,
-            )
-            queue = sqs.Queue(
-                self,
-                f"{name}Queue",
-                queue_name=taken.queue_name(prefix),
-                retention_period=Duration.seconds(subscriptions.RETENTION_SECONDS),
-                visibility_timeout=Duration.seconds(subscriptions.VISIBILITY_SECONDS),
-                dead_letter_queue=sqs.DeadLetterQueue(
-                    queue=dead, max_receive_count=subscriptions.MAX_RECEIVES
-                ),
-                enforce_ssl=True,
-                removal_policy=self.removal,
-            )
-            for statement in subscriptions.queue_policy(topic.topic_arn, queue.queue_arn)[
+        subscribed = {taken.component: taken for taken in wanted(self.options)}
+        for component in stages.COMPONENTS:
+            queue, dead = self._queues(component, topic)
+            if component in subscribed:
+                self._subscribe(topic, queue, dead, subscribed[component])
+
+    def _queues(self, component: str, topic: sns.ITopic) -> tuple[sqs.Queue, sqs.Queue]:
+        """Create the queue of a component, and the one for its dead letters."""
+        own, name = subscriptions.Subscription(component, ()), component.capitalize()
+        dead = sqs.Queue(
+            self,
+            f"{name}DeadLetters",
+            queue_name=own.dead_letter_queue_name(self.options.prefix),
+            retention_period=Duration.seconds(subscriptions.DEAD_RETENTION_SECONDS),
+            enforce_ssl=True,
+            removal_policy=self.removal,
+        )
+        queue = sqs.Queue(
+            self,
+            f"{name}Queue",
+            queue_name=own.queue_name(self.options.prefix),
+            retention_period=Duration.seconds(subscriptions.RETENTION_SECONDS),
+            visibility_timeout=Duration.seconds(subscriptions.VISIBILITY_SECONDS),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=dead, max_receive_count=subscriptions.MAX_RECEIVES
+            ),
+            enforce_ssl=True,
+            removal_policy=self.removal,
+        )
+        role = role_arn(self.options, component)
+        for each in (queue, dead):
+            for statement in subscriptions.queue_policy(topic.topic_arn, each.queue_arn)[
                 "Statement"
             ]:
-                queue.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
-            role = role_arn(self.options, taken.component)
-            queue.add_to_resource_policy(_only_sender(queue, role, topic.topic_arn))
-            dead.add_to_resource_policy(_only_sender(dead, role))
-            sns.CfnSubscription(
-                self,
-                f"{name}Subscription",
-                topic_arn=topic.topic_arn,
-                protocol="sqs",
-                endpoint=queue.queue_arn,
-                raw_message_delivery=True,
-                filter_policy=taken.filter_policy(),
-            )
+                each.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
+            each.add_to_resource_policy(_only_sender(each, role, topic.topic_arn))
+        return queue, dead
+
+    def _subscribe(
+        self,
+        topic: sns.ITopic,
+        queue: sqs.IQueue,
+        dead: sqs.IQueue,
+        subscription: subscriptions.Subscription,
+    ) -> None:
+        """Subscribe a queue; the topic puts what it can't deliver among the dead letters."""
+        sns.CfnSubscription(
+            self,
+            f"{subscription.component.capitalize()}Subscription",
+            topic_arn=topic.topic_arn,
+            protocol="sqs",
+            endpoint=queue.queue_arn,
+            raw_message_delivery=True,
+            filter_policy=subscription.filter_policy(),
+            redrive_policy={"deadLetterTargetArn": dead.queue_arn},
+        )
 
     def _secret(self, construct_id: str, name: str, holds: str) -> secretsmanager.Secret:
         """Create a secret that AWS can't generate; `infra.cdk.session_keys` fills it."""
@@ -151,18 +169,18 @@ def role_arn(options: DeploymentOptions, component: str) -> str:
     return f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{names.role(options, component)}"
 
 
-def _only_sender(queue: sqs.IQueue, role: str, topic: str = "") -> iam.PolicyStatement:
+def _only_sender(queue: sqs.IQueue, role: str, topic: str) -> iam.PolicyStatement:
     """Refuse messages to a queue of anybody but its component, which redrives, and the topic."""
-    conditions = {"StringNotEquals": {"aws:PrincipalArn": role}}
-    if topic:
-        conditions["ArnNotEquals"] = {"aws:SourceArn": topic}
     return iam.PolicyStatement(
         sid="OnlyOwnSenders",
         effect=iam.Effect.DENY,
         principals=[iam.AnyPrincipal()],
         actions=["sqs:SendMessage"],
         resources=[queue.queue_arn],
-        conditions=conditions,
+        conditions={
+            "StringNotEquals": {"aws:PrincipalArn": role},
+            "ArnNotEquals": {"aws:SourceArn": topic},
+        },
     )
 
 

@@ -5,7 +5,7 @@ The listener rules of a service are in the service's own stack (see `listener_ru
 
 from typing import cast
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -117,9 +117,7 @@ class LoadBalancer(Stack):
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],
-            removal_policy=(
-                RemovalPolicy.RETAIN if self.options.production else RemovalPolicy.DESTROY
-            ),
+            removal_policy=names.removal(self.options),
         )
         writer = iam.ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")
         bucket.grant_put(writer, "*/AWSLogs/*")

@@ -160,18 +160,31 @@ def test_queues_refuse_messages_of_all_but_their_component_and_the_topic() -> No
     plain = ("Deny", "sqs:*", {"Bool": {"aws:SecureTransport": "false"}})
     for component in stages.COMPONENTS:
         role = f"arn:AWS::Partition:iam::AWS::AccountId:role/forum-{component}-AWS::Region"
-        for name, more in (
-            (f"forum-{component}", {"ArnNotEquals": source}),
-            (f"forum-{component}-dead-letters", {}),
-        ):
+        for name in (f"forum-{component}", f"forum-{component}-dead-letters"):
             refused, *others = [each for each in found.pop(name) if each != plain][::-1]
             ours = {"aws:PrincipalArn": texts(refused[2]["StringNotEquals"]["aws:PrincipalArn"])}
             assert ours == {"aws:PrincipalArn": role}
             assert refused[:2] == ("Deny", "sqs:SendMessage")
-            assert refused[2] == {"StringNotEquals": refused[2]["StringNotEquals"], **more}
-            allowed = [("Allow", "sqs:SendMessage", {"ArnEquals": source})] if more else []
-            assert others == allowed
+            assert refused[2] == {
+                "StringNotEquals": refused[2]["StringNotEquals"],
+                "ArnNotEquals": source,
+            }
+            assert others == [("Allow", "sqs:SendMessage", {"ArnEquals": source})]
     assert not found
+
+
+def test_what_the_topic_cannot_deliver_goes_to_the_dead_letters() -> None:
+    resources = LAB.stack("data")["Resources"]
+
+    def name(arn: dict[str, Any]) -> str:
+        queue: str = resources[arn["Fn::GetAtt"][0]]["Properties"]["QueueName"]
+        return queue
+
+    found = {
+        name(each["Endpoint"]): name(each["RedrivePolicy"]["deadLetterTargetArn"])
+        for each in LAB.all("AWS::SNS::Subscription", "data")
+    }
+    assert found == {f"forum-{one}": f"forum-{one}-dead-letters" for one in stages.COMPONENTS}
 
 
 @pytest.mark.parametrize("component", stages.COMPONENTS)

@@ -94,11 +94,11 @@ def test_peers_are_found_where_their_domain_is_owned() -> None:
     assert settings(FULL.container(stages.MONOLITH))["EXTRACTED"] == "users,threads,posts"
 
 
-def test_monolith_alone_has_no_topic_and_no_queue() -> None:
+def test_monolith_alone_has_no_tables_and_no_subscriptions() -> None:
     alone = templates(extracted="")
     assert {s["ServiceName"] for s in alone.all("AWS::ECS::Service")} == {stages.MONOLITH}
-    assert not list(alone.all("AWS::SNS::Topic", "data"))
-    assert not list(alone.all("AWS::SQS::Queue"))
+    assert not list(alone.all("AWS::SNS::Subscription"))
+    assert not list(alone.all("AWS::DynamoDB::Table"))
 
 
 def test_tables_are_the_services_own() -> None:
@@ -135,7 +135,16 @@ def test_queues_and_filters_are_the_components_own(extracted: str) -> None:
         dead = queues.pop(wanted.dead_letter_queue_name(ministack.PREFIX))
         assert dead["MessageRetentionPeriod"] == subscriptions.DEAD_RETENTION_SECONDS
         filters.remove(wanted.filter_policy())
-    assert not queues
+    # The others wait for their stage, without a subscription.
+    others = set(stages.COMPONENTS) - {one.component for one in data.wanted(made.options)}
+    assert queues.keys() == {
+        name
+        for one in (subscriptions.Subscription(each, ()) for each in others)
+        for name in (
+            one.queue_name(ministack.PREFIX),
+            one.dead_letter_queue_name(ministack.PREFIX),
+        )
+    }
     assert not filters
     assert all(each["RawMessageDelivery"] for each in made.all("AWS::SNS::Subscription"))
 
