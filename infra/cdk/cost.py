@@ -142,6 +142,9 @@ def _paid(
         (made,) = properties["MetricTransformations"]
         # A metric is paid for in hours with data; that of clocks has none while they agree.
         yield "own-metric", 0 if made["MetricName"].endswith(alarms.SKEW) else 1
+    elif kind == "AWS::WAFv2::WebACL":
+        yield "firewall", 1
+        yield "firewall-rule", len(properties["Rules"])
     elif kind == "AWS::ECS::Cluster":
         yield "container-insights", 1 if awake else 0
     elif kind in _EACH:

@@ -32,6 +32,20 @@ QUEUE_ACTIONS = (
 )
 
 
+def tasks_of_this_account() -> iam.ServicePrincipal:
+    """Return ECS's tasks as the principal of a trust policy, those of this account only."""
+    return iam.ServicePrincipal(
+        "ecs-tasks.amazonaws.com",
+        conditions={
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+            # ECS supports no narrower resource, such as a cluster.
+            "ArnLike": {
+                "aws:SourceArn": f"arn:{Aws.PARTITION}:ecs:{Aws.REGION}:{Aws.ACCOUNT_ID}:*"
+            },
+        },
+    )
+
+
 def grant_component(role: iam.Role, *, options: DeploymentOptions, component: str) -> None:
     """Grant a component's tasks their permissions."""
     if component != stages.MONOLITH:

@@ -9,12 +9,16 @@ from typing import Any
 
 Template = dict[str, Any]
 
+FIREWALL = "the emulator's load balancer has no firewall"
 REASONS = {
     "AWS::EC2::SecurityGroupIngress": "containers on one network may all reach each other",
     "AWS::EC2::SecurityGroupEgress": "containers on one network may all reach each other",
     "AWS::EC2::FlowLog": "there is no traffic of a VPC to log",
     "AWS::ApplicationAutoScaling::ScalableTarget": "nothing scales by itself here",
     "AWS::ApplicationAutoScaling::ScalingPolicy": "nothing scales by itself here",
+    "AWS::WAFv2::WebACL": FIREWALL,
+    "AWS::WAFv2::WebACLAssociation": FIREWALL,
+    "AWS::WAFv2::LoggingConfiguration": FIREWALL,
 }
 
 

@@ -52,7 +52,7 @@ class ComponentStack(Stack):
             self,
             "Role",
             role_name=names.role(options, name),
-            assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
+            assumed_by=grants.tasks_of_this_account(),
             description=f"What tasks of {name} may do",
         )
         grants.grant_component(self.role, options=options, component=name)

@@ -14,10 +14,16 @@ from constructs import Construct
 from infra import stages
 from infra.cdk import components, names
 from infra.cdk.constructs import alarms
+from infra.cdk.constructs.firewall import Firewall
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.network import Network
 
 LOG_DAYS = 30
+# Ids of the listeners by their port: another one would create a second listener at the same port.
+HTTP_LISTENER, HTTPS_LISTENER = "Redirect", "Listener"
+# Browsers then use HTTPS only, for half a year.
+HSTS = "routing.http.response.strict_transport_security.header_value"
+HSTS_SECONDS = 15_768_000
 IDLE_SECONDS = 60  # less than gunicorn's keep-alive (chassis.http.gunicorn_conf)
 
 
@@ -48,6 +54,8 @@ class LoadBalancer(Stack):
         alarms.BalancerAlarms(
             self, "Alarms", options=options, balancer=self.balancer.load_balancer_full_name
         )
+        if options.production:
+            Firewall(self, "Firewall", options=options, balancer=self.balancer.load_balancer_arn)
         self.monolith = target_group(
             self, "Monolith", options=options, network=network, component=stages.MONOLITH
         )
@@ -64,24 +72,33 @@ class LoadBalancer(Stack):
         )
 
     def _listen(self) -> elb.CfnListener:
+        """Create the listeners; return the one with the routes.
+
+        The listener of a port is the same resource with and without a certificate, so that a lab
+        can get one: two listeners can't have the same port, not even during an update.
+        """
         forward = elb.CfnListener.ActionProperty(type="forward", target_group_arn=self.monolith.ref)
         if not self.options.certificate:
-            return self._listener("Listener", 80, "HTTP", forward)
+            return self._listener(HTTP_LISTENER, 80, "HTTP", forward)
         redirect = elb.CfnListener.ActionProperty(
             type="redirect",
             redirect_config=elb.CfnListener.RedirectConfigProperty(
                 status_code="HTTP_301", protocol="HTTPS", port="443"
             ),
         )
-        self._listener("Redirect", 80, "HTTP", redirect)
+        # Rules of services refer to it until their stacks have moved them to the other one.
+        self.export_value(self._listener(HTTP_LISTENER, 80, "HTTP", redirect).ref)
         return self._listener(
-            "Listener",
+            HTTPS_LISTENER,
             443,
             "HTTPS",
             forward,
             ssl_policy="ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
             certificates=[
                 elb.CfnListener.CertificateProperty(certificate_arn=self.options.certificate)
+            ],
+            listener_attributes=[
+                elb.CfnListener.ListenerAttributeProperty(key=HSTS, value=f"max-age={HSTS_SECONDS}")
             ],
         )
 

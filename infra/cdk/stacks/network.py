@@ -3,7 +3,7 @@
 Nothing here depends on the stage, so that a step of the split never changes it.
 """
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Aws, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -18,6 +18,7 @@ from infra.cdk.options import DeploymentOptions
 
 AZS = 2
 POSTGRES = 5432
+NOWHERE = "127.0.0.1/32"
 # AWS services that tasks without internet access use: images, logs, secrets, events.
 INTERFACES = {
     "EcrApi": ec2.InterfaceVpcEndpointAwsService.ECR,
@@ -55,14 +56,8 @@ class Network(Stack):
                     name="private", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24
                 ),
             ],
-            gateway_endpoints={
-                "DynamoDb": ec2.GatewayVpcEndpointOptions(
-                    service=ec2.GatewayVpcEndpointAwsService.DYNAMODB
-                ),
-                # Image layers are stored in S3.
-                "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
-            },
         )
+        self._gateways()
         self._log_rejected()
         AlarmTopic(self, "Alarms", options=options)
         self.balancer_group = self._group("Balancer", "The load balancer")
@@ -70,8 +65,8 @@ class Network(Stack):
             name: self._group(name.capitalize(), f"Tasks of {name} and of its worker")
             for name in stages.COMPONENTS
         }
-        self.database_group = self._group("Database", "PostgreSQL", outbound=False)
-        self._let_in()
+        self.database_group = self._group("Database", "PostgreSQL")
+        self._allow_connections()
         for group in self.component_groups.values():
             # Also those that no service uses at this stage: an export in use can't be removed.
             self.export_value(group.security_group_id)
@@ -97,41 +92,64 @@ class Network(Stack):
         kind = ec2.SubnetType.PRIVATE_ISOLATED if self.options.production else ec2.SubnetType.PUBLIC
         return ec2.SubnetSelection(subnet_type=kind)
 
-    def _group(self, name: str, what: str, *, outbound: bool = True) -> ec2.SecurityGroup:
+    def _group(self, name: str, what: str) -> ec2.SecurityGroup:
+        """Create a security group that allows no connections, neither in nor out."""
         return ec2.SecurityGroup(
-            self, f"{name}Group", vpc=self.vpc, description=what, allow_all_outbound=outbound
+            self, f"{name}Group", vpc=self.vpc, description=what, allow_all_outbound=False
         )
 
-    def _let_in(self) -> None:
-        """Allow the connections between components, for all stages."""
+    def _allow_connections(self) -> None:
+        """Allow the connections between components that occur at some stage."""
         ports = (443, 80) if self.options.certificate else (80,)
         for network in self.options.allow:
             for port in ports:
                 self.balancer_group.add_ingress_rule(
                     ec2.Peer.ipv4(network), ec2.Port.tcp(port), "Users"
                 )
+        # Without a rule in the group itself, EC2 would add one that allows everything.
+        self.balancer_group.add_egress_rule(
+            ec2.Peer.ipv4(NOWHERE), ec2.Port.tcp(80), "Nothing else"
+        )
         tasks = ec2.Port.tcp(components.PORT)
         for name, group in self.component_groups.items():
-            group.add_ingress_rule(self.balancer_group, tasks, "Load balancer")
-            for other, theirs in self.component_groups.items():
-                if other != name:
-                    group.add_ingress_rule(theirs, tasks, other)
-        self.database_group.add_ingress_rule(
-            self.component_groups[stages.MONOLITH], ec2.Port.tcp(POSTGRES), stages.MONOLITH
+            _connect(self.balancer_group, group, tasks, "Load balancer")
+            for other in components.callees(name):
+                _connect(group, self.component_groups[other], tasks, f"{name} to {other}")
+            # APIs of AWS. In production, only the endpoints are in reach.
+            group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "AWS")
+        monolith = self.component_groups[stages.MONOLITH]
+        _connect(monolith, self.database_group, ec2.Port.tcp(POSTGRES), stages.MONOLITH)
+
+    def _gateways(self) -> None:
+        """Create the endpoints of DynamoDB, and of S3, where ECR keeps the layers of images."""
+        tables = self.vpc.add_gateway_endpoint(
+            "DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB
+        )
+        tables.add_to_policy(_own_account())
+        layers = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
+        layers.add_to_policy(
+            iam.PolicyStatement(
+                sid="ImageLayers",
+                principals=[iam.StarPrincipal()],
+                actions=["s3:GetObject"],
+                # AWS's own bucket, to which ECR refers with signed URLs.
+                resources=[f"arn:{self.partition}:s3:::prod-{self.region}-starport-layer-bucket/*"],
+            )
         )
 
     def _endpoints(self) -> None:
-        group = self._group("Endpoints", "Endpoints of AWS services", outbound=False)
+        group = self._group("Endpoints", "Endpoints of AWS services")
         for name, theirs in self.component_groups.items():
             group.add_ingress_rule(theirs, ec2.Port.tcp(443), name)
         for name, service in INTERFACES.items():
-            self.vpc.add_interface_endpoint(
+            endpoint = self.vpc.add_interface_endpoint(
                 name,
                 service=service,
                 open=False,
                 security_groups=[group],
                 subnets=self.task_subnets,
             )
+            endpoint.add_to_policy(_own_account())
 
     def _log_rejected(self) -> None:
         """Log rejected traffic; logs of all traffic would cost more than they are worth."""
@@ -142,11 +160,43 @@ class Network(Stack):
             retention=logs.RetentionDays.ONE_WEEK,
             removal_policy=RemovalPolicy.DESTROY,
         )
+        source = f"arn:{self.partition}:ec2:{self.region}:{self.account}:vpc-flow-log/*"
         role = iam.Role(
-            self, "FlowLogRole", assumed_by=iam.ServicePrincipal("vpc-flow-logs.amazonaws.com")
+            self,
+            "FlowLogRole",
+            assumed_by=iam.ServicePrincipal(
+                "vpc-flow-logs.amazonaws.com",
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": self.account},
+                    "ArnLike": {"aws:SourceArn": source},
+                },
+            ),
         )
         self.vpc.add_flow_log(
             "Rejections",
             traffic_type=ec2.FlowLogTrafficType.REJECT,
             destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role),
         )
+
+
+def _connect(
+    caller: ec2.SecurityGroup, callee: ec2.SecurityGroup, port: ec2.Port, description: str
+) -> None:
+    """Allow connections at both ends."""
+    caller.add_egress_rule(callee, port, description)
+    callee.add_ingress_rule(caller, port, description)
+
+
+def _own_account() -> iam.PolicyStatement:
+    """Allow principals of this account to use its resources, and no others, by an endpoint."""
+    return iam.PolicyStatement(
+        sid="OwnAccount",
+        principals=[iam.StarPrincipal()],
+        actions=["*"],
+        resources=["*"],
+        conditions={
+            "StringEquals": {"aws:PrincipalAccount": Aws.ACCOUNT_ID},
+            # Calls without a resource, such as ecr:GetAuthorizationToken, may lack the key.
+            "StringEqualsIfExists": {"aws:ResourceAccount": Aws.ACCOUNT_ID},
+        },
+    )

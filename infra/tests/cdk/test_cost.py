@@ -19,6 +19,8 @@ FREE = {
     *("AWS::EC2::VPC", "AWS::EC2::Subnet", "AWS::EC2::RouteTable", "AWS::EC2::Route"),
     *("AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::InternetGateway"),
     *("AWS::EC2::VPCGatewayAttachment", "AWS::EC2::SecurityGroup"),
+    *("AWS::WAFv2::WebACLAssociation", "AWS::WAFv2::LoggingConfiguration"),
+    "AWS::EC2::SecurityGroupEgress",
     *("AWS::EC2::SecurityGroupIngress", "AWS::RDS::DBSubnetGroup", "AWS::RDS::DBParameterGroup"),
     *("AWS::SecretsManager::SecretTargetAttachment", "AWS::ECS::TaskDefinition"),
     *("AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::ListenerRule"),

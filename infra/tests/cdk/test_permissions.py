@@ -2,7 +2,6 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -226,39 +225,118 @@ def test_a_task_starts_with_its_image_its_log_and_its_secrets_only(
     assert len(secrets[2]) == len(wanted)
 
 
-@pytest.mark.parametrize("environment", ["lab", "production"])
-def test_groups_let_in_their_callers_and_nobody_else(environment: str) -> None:
-    made = templates(environment=environment)
-    network = made.stack("network")["Resources"]
+CALLS = {
+    ("monolith", "users"),
+    ("monolith", "threads"),
+    ("monolith", "posts"),
+    *(("threads", "posts"), ("threads", "monolith")),
+    *(("posts", "threads"), ("posts", "monolith")),
+}
+"""Which components call others, at one stage or another."""
+
+
+@pytest.mark.parametrize("extracted", ["", "users", "threads", "posts", "users,threads,posts"])
+def test_components_know_the_addresses_of_those_they_may_reach(extracted: str) -> None:
+    made = templates(extracted=extracted)
+    for component in made.options.components:
+        variables = settings(made.container(component))
+        known = {
+            str(value).removeprefix("http://").partition(".")[0]
+            for name, value in variables.items()
+            if name.endswith("_URL") and ".forum.local" in str(value)
+        }
+        assert {(component, each) for each in known} <= CALLS
+
+
+def connections(made: Templates, kind: str, peer: str) -> set[tuple[str, str, int]]:
+    """Return the rules between groups: the group, its peer and the port."""
     groups = {
-        key: resource["Properties"]["GroupDescription"]
-        for key, resource in network.items()
+        key: resource["Properties"]["GroupDescription"].removeprefix("Tasks of ")
+        for key, resource in made.stack("network")["Resources"].items()
         if resource["Type"] == "AWS::EC2::SecurityGroup"
     }
-    short = {key: text.removeprefix("Tasks of ").partition(" ")[0] for key, text in groups.items()}
-    allowed = set()
-    for rule in made.all("AWS::EC2::SecurityGroupIngress"):
+
+    def name(reference: dict[str, Any]) -> str:
+        description: str = groups[reference["Fn::GetAtt"][0]]
+        return description.partition(" and of its worker")[0]
+
+    found = set()
+    for rule in made.all(kind):
         assert rule["IpProtocol"] == "tcp"
         assert rule["FromPort"] == rule["ToPort"]
-        source = rule["SourceSecurityGroupId"]["Fn::GetAtt"][0]
-        target = rule["GroupId"]["Fn::GetAtt"][0]
-        allowed.add((short[source], short[target], rule["FromPort"]))
-    wanted = {("The", one, PORT) for one in stages.COMPONENTS}  # the load balancer
-    wanted |= {(a, b, PORT) for a in stages.COMPONENTS for b in stages.COMPONENTS if a != b}
+        found.add((name(rule["GroupId"]), name(rule[peer]), rule["FromPort"]))
+    return found
+
+
+@pytest.mark.parametrize("environment", ["lab", "production"])
+def test_groups_allow_real_connections_at_both_ends(environment: str) -> None:
+    made = templates(environment=environment)
+    wanted = {("The load balancer", one, PORT) for one in stages.COMPONENTS}
+    wanted |= {(caller, callee, PORT) for caller, callee in CALLS}
     wanted |= {("monolith", "PostgreSQL", 5432)}
-    ours = {rule for rule in allowed if rule[2] != 443}
-    assert ours == wanted
-    # AWS's own APIs, where tasks have no way to the internet.
-    assert {rule[0] for rule in allowed - ours} <= set(stages.COMPONENTS)
-    opened = dict(_open_to_addresses(network))
-    assert set(opened) == {"The load balancer"} | {g for g in opened if "endpoint" in g.lower()}
-    assert opened["The load balancer"] == ({80} if environment == "lab" else {80, 443})
+    out = connections(made, "AWS::EC2::SecurityGroupEgress", "DestinationSecurityGroupId")
+    assert out == wanted
+    let_in = connections(made, "AWS::EC2::SecurityGroupIngress", "SourceSecurityGroupId")
+    endpoints = {(one, "Endpoints of AWS services", 443) for one in stages.COMPONENTS}
+    production = environment == "production"
+    assert {(caller, callee, port) for callee, caller, port in let_in} == (
+        wanted | endpoints if production else wanted
+    )
 
 
-def _open_to_addresses(resources: dict[str, Any]) -> Iterator[tuple[str, set[int]]]:
-    """Yield the groups that let in addresses, and their ports."""
-    for resource in resources.values():
-        if resource["Type"] == "AWS::EC2::SecurityGroup":
-            properties = resource["Properties"]
-            if rules := properties.get("SecurityGroupIngress"):
-                yield properties["GroupDescription"], {rule["FromPort"] for rule in rules}
+@pytest.mark.parametrize("environment", ["lab", "production"])
+def test_groups_are_open_to_users_and_for_apis_of_aws_only(environment: str) -> None:
+    made = templates(environment=environment)
+    opened = {"SecurityGroupIngress": {}, "SecurityGroupEgress": {}}  # type: ignore[var-annotated]
+    for group in made.all("AWS::EC2::SecurityGroup"):
+        # Without a rule of its own, a group would get one that allows all connections.
+        assert group["SecurityGroupEgress"]
+        for direction, found in opened.items():
+            for rule in group.get(direction, ()):
+                if rule["CidrIp"] not in {"127.0.0.1/32", "255.255.255.255/32"}:
+                    found.setdefault(group["GroupDescription"], set()).add(
+                        (rule["CidrIp"], rule["FromPort"], rule["ToPort"])
+                    )
+    ports = (80,) if environment == "lab" else (80, 443)
+    assert opened["SecurityGroupIngress"] == {
+        "The load balancer": {("0.0.0.0/0", port, port) for port in ports}
+    }
+    assert opened["SecurityGroupEgress"] == {
+        f"Tasks of {name} and of its worker": {("0.0.0.0/0", 443, 443)}
+        for name in stages.COMPONENTS
+    }
+
+
+@pytest.mark.parametrize("environment", ["lab", "production"])
+def test_endpoints_serve_this_account_only(environment: str) -> None:
+    found = {}
+    for endpoint in templates(environment=environment).all("AWS::EC2::VPCEndpoint"):
+        (statement,) = endpoint["PolicyDocument"]["Statement"]
+        assert (statement["Effect"], statement["Principal"]) == ("Allow", "*")
+        found[texts(endpoint["ServiceName"]).rpartition("Region.")[2]] = statement
+    layers = found.pop("s3")
+    assert layers["Action"] == "s3:GetObject"
+    assert texts(layers["Resource"]) == (
+        "arn:AWS::Partition:s3:::prod-AWS::Region-starport-layer-bucket/*"
+    )
+    interfaces = {"ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "sqs"}
+    production = environment == "production"
+    assert found.keys() == {"dynamodb", *(interfaces if production else ())}
+    account = {"Ref": "AWS::AccountId"}
+    for statement in found.values():
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:PrincipalAccount": account},
+            "StringEqualsIfExists": {"aws:ResourceAccount": account},
+        }
+
+
+@pytest.mark.parametrize("component", stages.COMPONENTS)
+def test_roles_of_tasks_trust_tasks_of_this_account_only(component: str) -> None:
+    (role,) = (each for each in LAB.all("AWS::IAM::Role", component) if "RoleName" in each)
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
+    condition = statement["Condition"]
+    assert condition["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert texts(condition["ArnLike"]["aws:SourceArn"]) == (
+        "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId:*"
+    )

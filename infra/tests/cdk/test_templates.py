@@ -7,13 +7,22 @@ import pytest
 
 from infra import stages
 from infra.cdk import components, synth
-from infra.cdk.constructs import deployment_strategy, scaling
+from infra.cdk.constructs import deployment_strategy, firewall, scaling
 from infra.cdk.options import OptionsError, read_options
 from infra.runner.config import worker_name
 from infra.tests.cdk.templates import CERTIFICATE, Templates, settings, templates, texts
 
 PROGRAMS = (*stages.COMPONENTS, *map(worker_name, stages.COMPONENTS))
 LAB, PRODUCTION = templates(), templates(environment="production")
+
+
+def kinds(made: Templates) -> set[str]:
+    """Return the types of all resources."""
+    return {
+        resource["Type"]
+        for stack in made.stacks.values()
+        for resource in stack["Resources"].values()
+    }
 
 
 def statements(made: Templates, stack: str) -> list[dict[str, Any]]:
@@ -220,6 +229,60 @@ def test_production_redirects_http_to_https() -> None:
     assert action["RedirectConfig"]["Protocol"] == "HTTPS"
     (plain,) = LAB.all("AWS::ElasticLoadBalancingV2::Listener")
     assert (plain["Port"], plain["Protocol"]) == (80, "HTTP")
+    assert "ListenerAttributes" not in plain
+
+
+def test_browsers_stay_with_https() -> None:
+    listeners = PRODUCTION.all("AWS::ElasticLoadBalancingV2::Listener")
+    (secure,) = (each for each in listeners if each["Protocol"] == "HTTPS")
+    (attribute,) = secure["ListenerAttributes"]
+    assert attribute["Key"] == "routing.http.response.strict_transport_security.header_value"
+    name, _, seconds = attribute["Value"].partition("=")
+    assert (name, int(seconds) >= 15_552_000) == ("max-age", True)
+
+
+def test_a_firewall_protects_production_only() -> None:
+    assert not [kind for kind in kinds(LAB) if kind.startswith("AWS::WAF")]
+    resources = PRODUCTION.stack("edge")["Resources"]
+    (acl,) = (key for key, each in resources.items() if each["Type"] == "AWS::WAFv2::WebACL")
+    (balancer,) = (
+        key
+        for key, each in resources.items()
+        if each["Type"] == "AWS::ElasticLoadBalancingV2::LoadBalancer"
+    )
+    arn = {"Fn::GetAtt": [acl, "Arn"]}
+    assert PRODUCTION.one("AWS::WAFv2::WebACLAssociation") == {
+        "ResourceArn": {"Ref": balancer},
+        "WebACLArn": arn,
+    }
+    properties = PRODUCTION.one("AWS::WAFv2::WebACL")
+    assert properties["DefaultAction"] == {"Allow": {}}
+    rate, *managed = properties["Rules"]
+    assert rate["Action"] == {"Block": {}}
+    limit = rate["Statement"]["RateBasedStatement"]
+    assert (limit["AggregateKeyType"], limit["Limit"]) == ("IP", firewall.REQUESTS_PER_ADDRESS)
+    counted = {}
+    for rule in managed:
+        assert rule["OverrideAction"] == {"None": {}}
+        group = rule["Statement"]["ManagedRuleGroupStatement"]
+        assert group["VendorName"] == "AWS"
+        overrides = group.get("RuleActionOverrides", [])
+        assert all(each["ActionToUse"] == {"Count": {}} for each in overrides)
+        counted[group["Name"]] = {each["Name"] for each in overrides}
+    assert counted.keys() == {
+        "AWSManagedRulesCommonRuleSet",
+        "AWSManagedRulesKnownBadInputsRuleSet",
+    }
+    # Texts of posts are long, and may be about attacks.
+    assert "SizeRestrictions_BODY" in counted["AWSManagedRulesCommonRuleSet"]
+    assert all(name.endswith("_BODY") for names in counted.values() for name in names)
+    logged = PRODUCTION.one("AWS::WAFv2::LoggingConfiguration")
+    assert logged["ResourceArn"] == arn
+    (destination,) = logged["LogDestinationConfigs"]
+    assert texts(destination).endswith(":log-group:aws-waf-logs-forum")
+    assert "aws-waf-logs-forum" in {
+        group["LogGroupName"] for group in PRODUCTION.all("AWS::Logs::LogGroup", "edge")
+    }
 
 
 def test_stages_share_the_same_network_and_edge_stacks() -> None:
