@@ -82,8 +82,8 @@ help: ## list the make targets
 #=                           reconcile, backup
 #= restore      FROM         a folder that make backup named
 #=              DOMAIN       one service only
-#= synth        EXTRACTED, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, ALLOW, EMAIL, IDLE:
-#=              docs/deploy.md
+#= synth        EXTRACTED, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, ALLOW, EMAIL,
+#=              BASE_DIGEST, IDLE: docs/deploy.md
 #= cost         EXTRACTED, ARCHITECTURE
 #= deploy-local EXTRACTED, PORT, DEMO, PROJECT, REVISION, STRATEGY; destroy-local PORT, PROJECT
 #= test         ARGS         arguments for pytest; also for the other suites
@@ -150,7 +150,7 @@ status: $(VENV)/run.stamp ## show who owns each domain, and the progress of a mo
 
 # What `make synth` passes on to the CDK app, each only if it is set.
 CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
-  $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
+  $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL BASE_DIGEST IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
 
 synth: $(VENV)/cdk.stamp ## generate the CloudFormation templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.cdk $(CONTEXT)

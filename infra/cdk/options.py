@@ -16,13 +16,14 @@ SWITCH = ("off", "on")
 EVERYBODY = "0.0.0.0/0"
 KNOWN = (
     *("extracted", "environment", "strategy", "architecture", "name", "certificate"),
-    *("revision", "idle", "exec", "email", "allow"),
+    *("revision", "idle", "exec", "email", "allow", "base_digest"),
 )
 RENAMED = {"asleep": "idle"}
 """Former names, each with the name that replaced it."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")
 _REVISION = re.compile(r"[\w.+-]{1,64}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", re.ASCII)
 _CERTIFICATE = re.compile(r"arn:[\w-]+:acm:[\w-]+:\d{12}:certificate/[\w-]+")
 
@@ -38,6 +39,7 @@ class DeploymentOptions:
     `name` is the prefix of all resources, so that one account can have several deployments.
     `revision` is the value in `X-Served-By`, by default the first characters of the image's hash.
     Alarms go to `email`; only addresses in `allow`, a list of CIDRs, may reach the load balancer.
+    `base_digest` pins the base of the images, by default the newest of its tag.
     `idle` runs no task; `exec` allows a shell in a lab's containers.
     """
 
@@ -50,6 +52,7 @@ class DeploymentOptions:
     revision: str = ""
     email: str = ""
     allow: tuple[str, ...] = (EVERYBODY,)
+    base_digest: str = ""
     idle: bool = False
     exec: bool = False
 
@@ -122,6 +125,7 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         revision=matching("revision", _REVISION, "", "at most 64 letters, digits or _.+-"),
         email=matching("email", _EMAIL, "", "an e-mail address"),
         allow=allow,
+        base_digest=matching("base_digest", _DIGEST, "", "sha256: and 64 hexadecimal digits"),
         idle=one_of("idle", SWITCH) == "on",
         exec=one_of("exec", SWITCH) == "on",
     )

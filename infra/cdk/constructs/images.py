@@ -14,6 +14,7 @@ _PLATFORMS = {
     "arm64": assets.Platform.LINUX_ARM64,
 }
 REVISION_LENGTH = 12
+BASE = "python:3.13-slim"
 
 
 class Image(Construct):
@@ -29,12 +30,20 @@ class Image(Construct):
             directory=str(ROOT),
             file=dockerfile(component),
             build_args=build_arguments(component),
+            build_contexts=_pinned_base(options),
             exclude=[*_context(component)],
             ignore_mode=IgnoreMode.DOCKER,
             platform=_PLATFORMS[options.architecture],
             display_name=f"{options.name}-{component}",
         )
         self.revision = options.revision or self.asset.asset_hash[:REVISION_LENGTH]
+
+
+def _pinned_base(options: DeploymentOptions) -> dict[str, str] | None:
+    """Return what replaces the Dockerfiles' base image; None if nothing does."""
+    if not options.base_digest:
+        return None
+    return {BASE: f"docker-image://{BASE}@{options.base_digest}"}
 
 
 def _context(component: str) -> list[str]:

@@ -490,6 +490,7 @@ def test_caller_is_deployed_again_when_a_name_appears(extracted: str) -> None:
         ({"email": "ops@example.com "}, "email must be an e-mail address"),
         ({"allow": "192.0.2.1/24"}, "allow must list IPv4 networks .* has host bits set"),
         ({"allow": "192.0.2.0/24,all"}, "allow must list IPv4 networks"),
+        ({"base_digest": "3.13"}, "base_digest must be sha256: and 64 hexadecimal digits"),
         ({"asleep": "on"}, "asleep was renamed to idle"),
         ({"name": "A Forum"}, "name must be at most 12"),
     ],
