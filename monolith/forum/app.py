@@ -20,6 +20,7 @@ from forum.ownership.routing import OwnerRoute
 from forum.posts.api import PostsApi
 from forum.posts.extracted.router import PostsRouter
 from forum.posts.port import Posts
+from forum.schema import SchemaCheck
 from forum.settings import ForumSettings
 from forum.threads.api import ThreadsApi
 from forum.threads.extracted.fallback import RemoteThreadsWithFallback
@@ -52,7 +53,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
     app = component.create_app(
         COMPONENT,
         settings.revision,
-        {"database": parts.database.check},
+        {"database": SchemaCheck(parts.database)},
         secret=settings.secret_key.get_secret_value(),
         import_name="forum.web",
     )

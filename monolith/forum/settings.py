@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from pydantic_settings import NoDecode
 
 from chassis.auth.tokens import load_private_key
-from chassis.settings import BusSettings, HttpUrl, Settings
+from chassis.settings import BusSettings, HttpUrl, RenamedSettings, Settings
 from forum.domains import NAMES
 from forum.users.port import Limits
 
@@ -24,11 +24,15 @@ def _usable_key(value: SecretStr) -> SecretStr:
     return value
 
 
-class ForumSettings(Settings, BusSettings):
-    """The settings, read from the environment."""
+class DatabaseSettings(RenamedSettings):
+    """The settings of the database, all that a migration needs."""
 
     database_url: SecretStr = SecretStr("sqlite:///forum.db")
     """The URL of the database as SQLAlchemy takes it: SQLite or `postgresql+psycopg://…`."""
+
+
+class ForumSettings(Settings, BusSettings, DatabaseSettings):
+    """The settings, read from the environment."""
 
     extracted: Annotated[frozenset[str], NoDecode] = frozenset()
     """The domains that services own, separated by commas: any of `users`, `threads`, `posts`."""

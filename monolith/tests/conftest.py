@@ -82,6 +82,16 @@ def url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{server}/{name}"
 
 
+@pytest.fixture
+def new_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of a database that was never migrated."""
+    if backend == "sqlite":
+        return f"sqlite:///{tmp_path / 'new.db'}"
+    server, name = request.getfixturevalue("postgres"), f"forum_{next(_numbers)}"
+    _execute(server, f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
+
+
 def _execute(server: str, statement: str) -> None:
     engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

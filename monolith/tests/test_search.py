@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from chassis import words
 from chassis.clock import utc_now, uuid7
-from forum.commands.migrate import MIGRATIONS, upgrade
+from forum.commands.migrate import upgrade
 from forum.database import make_engine
+from forum.schema import MIGRATIONS
 from forum.threads.models import ThreadRow, ThreadWord
 from forum.threads.persistence import index_title, lock_thread
 from forum.users.models import UserRow

@@ -3,21 +3,24 @@
 With `--create` it first creates the database if the PostgreSQL server does not have it.
 """
 
+import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, make_url, text
 
 from chassis import settings
-from forum.settings import ForumSettings
-
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
+from forum.schema import MIGRATIONS, MigrationInProgressError
+from forum.settings import DatabaseSettings
 
 
 def upgrade(url: str) -> None:
-    """Apply the migrations that the database at `url` lacks."""
+    """Apply the migrations that the database at `url` lacks, after those of another program.
+
+    Raises:
+        MigrationInProgressError: another program took too long.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = url
@@ -42,8 +45,12 @@ def create(url: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Apply the missing migrations; with `--create`, create the database first."""
-    url = settings.load_settings(ForumSettings).database_url.get_secret_value()
+    url = settings.load_settings(DatabaseSettings).database_url.get_secret_value()
     if list(arguments) == ["--create"]:
         create(url)
-    upgrade(url)
+    try:
+        upgrade(url)
+    except MigrationInProgressError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
