@@ -6,11 +6,13 @@ from aws_cdk import App, Tags
 
 from infra import stages
 from infra.cdk import nag_suppressions, names
+from infra.cdk.components import MIGRATION
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.component import ComponentStack
 from infra.cdk.stacks.dashboard import Dashboard
 from infra.cdk.stacks.data import Data
 from infra.cdk.stacks.load_balancer import LoadBalancer
+from infra.cdk.stacks.migration import Migration
 from infra.cdk.stacks.network import Network
 
 NETWORK, DATA, EDGE, WATCH = "network", "data", "edge", "watch"
@@ -33,6 +35,7 @@ class Forum:
 
     network: Network
     data: Data
+    migration: Migration
     edge: LoadBalancer
     components: tuple[ComponentStack, ...]
     watch: Dashboard
@@ -42,6 +45,9 @@ def build(app: App, options: DeploymentOptions) -> Forum:
     """Add the stacks of a deployment to an app."""
     network = Network(app, names.stack(options, NETWORK), options=options)
     data = Data(app, names.stack(options, DATA), options=options, network=network)
+    migration = Migration(
+        app, names.stack(options, MIGRATION), options=options, network=network, data=data
+    )
     edge = LoadBalancer(app, names.stack(options, EDGE), options=options, network=network)
     components = tuple(
         ComponentStack(
@@ -61,6 +67,7 @@ def build(app: App, options: DeploymentOptions) -> Forum:
         # A service takes over its paths before the monolith gives them up.
         if each.name != stages.MONOLITH:
             components[0].add_stack_dependency(each)
+    components[0].add_stack_dependency(migration)
     watch = Dashboard(
         app,
         names.stack(options, WATCH),
@@ -71,4 +78,11 @@ def build(app: App, options: DeploymentOptions) -> Forum:
     Tags.of(app).add("forum", options.name)
     Tags.of(app).add("environment", options.environment)
     nag_suppressions.suppress_findings(app, options)
-    return Forum(network=network, data=data, edge=edge, components=components, watch=watch)
+    return Forum(
+        network=network,
+        data=data,
+        migration=migration,
+        edge=edge,
+        components=components,
+        watch=watch,
+    )

@@ -22,6 +22,8 @@ STOP_SECONDS = 30
 DEREGISTRATION_SECONDS = 15
 
 DATABASE = "forum"
+MIGRATION = "migration"
+"""The program that migrates the schema, and its stack."""
 
 
 @dataclass(frozen=True, kw_only=True)

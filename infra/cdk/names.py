@@ -61,8 +61,13 @@ def private_key(owner: str) -> str:
 
 
 def database_secret(options: DeploymentOptions) -> str:
-    """Return the name of the secret with the database's `username` and `password`."""
+    """Return the name of the secret of the database's owner: `username` and `password`."""
     return f"{options.name}/database"
+
+
+def database_application_secret(options: DeploymentOptions) -> str:
+    """Return the name of the secret of the monolith's role in the database: the same fields."""
+    return f"{options.name}/database-application"
 
 
 def target_group(options: DeploymentOptions, component: str, colour: str = "") -> str:

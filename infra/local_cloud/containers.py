@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from infra.cdk import components, names
-from infra.cdk.constructs.postgres import USER
+from infra.cdk.constructs.postgres import OWNER
 from infra.cdk.options import DeploymentOptions
 from infra.local_cloud.target import (
     DATABASE,
@@ -63,12 +63,12 @@ def start_database(place: DeploymentTarget, options: DeploymentOptions) -> None:
     docker(
         *("run", "--detach", "--name", name, "--label", f"{LABEL}={place.project}"),
         *("--network", place.network, "--network-alias", instance["Endpoint"]["Address"]),
-        *("--env", f"POSTGRES_USER={USER}", "--env", f"POSTGRES_DB={components.DATABASE}"),
+        *("--env", f"POSTGRES_USER={OWNER}", "--env", f"POSTGRES_DB={components.DATABASE}"),
         *("--env", "LANG=C.UTF-8", "--env", "POSTGRES_PASSWORD"),
         POSTGRES_IMAGE,
         secrets={"POSTGRES_PASSWORD": password},
     )
-    ready = ("exec", name, "pg_isready", "-h", "127.0.0.1", "-U", USER, "-d", components.DATABASE)
+    ready = ("exec", name, "pg_isready", "-h", "127.0.0.1", "-U", OWNER, "-d", components.DATABASE)
     _until(lambda: _works(*ready), "PostgreSQL answers", name)
 
 

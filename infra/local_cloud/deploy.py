@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from infra import local_environment, stages
-from infra.cdk import names, session_keys
+from infra.cdk import migrate, names, session_keys
 from infra.cdk import options as choices
 from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
+from infra.cdk.components import MIGRATION
+from infra.cdk.migrate import MigrationError
 from infra.cdk.options import DeploymentOptions, OptionsError
 from infra.cdk.synth import synthesise
 from infra.demo.load import DemoError
@@ -46,7 +48,10 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. Run this again to go on, or make destroy-local.\n")
         return 130
-    except (ValueError, SettingsError, OptionsError, EngineError, StackError, DemoError) as error:
+    except (
+        *(ValueError, SettingsError, OptionsError, EngineError),
+        *(StackError, MigrationError, DemoError),
+    ) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     print(f"\nThe forum is at {address}")
@@ -77,13 +82,14 @@ def deploy(
         EngineError: there is no container engine, the port can't be used, or an image can't be
             built.
         StackError: a stack failed, and was rolled back.
+        MigrationError: the schema could not be migrated.
     """
     began = time.monotonic()
     _check_port(place)
     with tempfile.TemporaryDirectory() as folder:
         assembly = Path(folder)
         templates = _templates(options, assembly)
-        wanted = {names.stack(options, name) for name in options.components}
+        wanted = {names.stack(options, name) for name in (MIGRATION, *options.components)}
         say(f"{len(templates)} templates")
         say(_SOCKET_NOTICE)
         _build_images(assembly, wanted, say)
@@ -158,6 +164,8 @@ class Rollout:
         if session_keys.fill_secrets(self._place.client("secretsmanager"), options):
             self._say("  keys created")
         containers.start_database(self._place, options)
+        self._deploy(MIGRATION)
+        self._migrate()
         self._deploy(EDGE)
         extracted = stages.in_canonical_order(options.extracted)
         new = [name for name in extracted if name not in before]
@@ -170,6 +178,11 @@ class Rollout:
             self._deploy(DATA)
         for kind, count in sorted(self._left_out.items()):
             self._say(f"  left out: {count} {kind} ({REASONS[kind]})")
+
+    def _migrate(self) -> None:
+        began = time.monotonic()
+        migrate.run(self._place.client, self._options)
+        self._say(f"  schema migrated: {time.monotonic() - began:.1f} s")
 
     def _deploy(self, what: str, template: Template | None = None) -> None:
         name = names.stack(self._options, what)

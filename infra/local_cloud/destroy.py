@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra import local_environment, stages
 from infra.cdk import names
 from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
+from infra.cdk.components import MIGRATION
 from infra.cdk.options import DeploymentOptions
 from infra.local_cloud import containers
 from infra.local_cloud import target as places
@@ -64,7 +65,7 @@ def _delete(place: DeploymentTarget, options: DeploymentOptions, say: Say) -> li
     stacks = Stacks(place)
     there = stacks.names()
     everybody = (*stages.DOMAINS, stages.MONOLITH)
-    for group in ((WATCH,), everybody, (EDGE,), (DATA,), (NETWORK,)):
+    for group in ((WATCH,), everybody, (EDGE, MIGRATION), (DATA,), (NETWORK,)):
         wanted = [name for each in group if (name := names.stack(options, each)) in there]
         stacks.delete(wanted)
         for name in wanted:

@@ -38,7 +38,6 @@ TOLD = {
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": "local"}
 
 # The original functions.
-_attach = ecs._attach_started_container
 _run_kwargs = ecs._build_run_kwargs
 _running = ecs._mark_task_running
 _run = ecs._run_docker_container
@@ -66,16 +65,15 @@ def define(logical_id: str, props: dict[str, Any], stack: str) -> Any:
 
 
 def definitions(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Read a template's container definitions, with secrets, checks and the order of starts.
+    """Read a template's container definitions, with secrets and checks.
 
     MiniStack reads `Secrets` but not `ValueFrom` in it, so a container gets none. The reference to
     a secret is its ARN on AWS, and its name in MiniStack.
     """
     found: list[dict[str, Any]] = _definitions(given)
     for each in found:
-        for name in ("secrets", "dependsOn"):
-            if name in each:
-                each[name] = [_camel(entry) for entry in each[name]]
+        if "secrets" in each:
+            each["secrets"] = [_camel(entry) for entry in each["secrets"]]
         for secret in each.get("secrets", ()):
             if not secret["valueFrom"].startswith("arn:"):
                 secret["valueFrom"] = f"{_secret_arn()}{secret['valueFrom']}"
@@ -112,32 +110,16 @@ def run(docker: Any, cdef: dict[str, Any], kwargs: dict[str, Any], **more: Any) 
     return _run(docker, cdef, kwargs, **(more | {"refresh_image": False}))
 
 
-def attach(task: dict[str, Any], container: Any, index: int, token: str, network: str) -> bool:
-    """Wait for the end of a container before starting one that depends on its success.
-
-    MiniStack starts all at once, and would use the first one's address as the task's.
-    """
-    attached: bool = _attach(task, container, index, token, network)
-    defined = _defined(task)
-    name = defined[index]["name"]
-    if not attached or not any(_waits_for(each, name) for each in defined):
-        return attached
-    code = container.wait(timeout=STEADY_SECONDS)["StatusCode"]
-    task["attachments"] = []
-    task.pop("_container_ip", None)
-    if code:
-        msg = f"{name} ended with {code}: {container.logs(tail=20).decode(errors='replace')}"
-        raise RuntimeError(msg)
-    return True
-
-
 def running(arn: str, task: dict[str, Any]) -> bool:
     """Report a task as running, and register it, once it is healthy.
 
     ECS counts a task for a deployment once its containers' checks and the load balancer's pass;
     before that, it gets no requests. MiniStack counts any container that has started. A container
-    that ends or never becomes healthy counts as failed, for the circuit breaker.
+    that ends or never becomes healthy counts as failed, for the circuit breaker. A task
+    that belongs to no service may end at any time.
     """
+    if not task["group"].startswith("service:"):
+        return bool(_running(arn, task))
     docker = ecs._get_docker()
     containers = [docker.containers.get(each) for each in task["_docker_ids"]]
     pairs = [
@@ -289,11 +271,6 @@ def _defined(task: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _waits_for(cdef: dict[str, Any], name: str) -> bool:
-    entries = cdef.get("dependsOn") or []
-    return any(e["containerName"] == name and e["condition"] == "SUCCESS" for e in entries)
-
-
 def _targets(task: dict[str, Any]) -> Any:
     """Yield the load balancer's checks of a task: address, port, path and status codes."""
     cluster = task["clusterArn"].rsplit("/", 1)[-1]
@@ -323,7 +300,6 @@ def install() -> None:
     _service["create"], _service["update"] = created, updated
     ecs._build_run_kwargs = run_kwargs
     ecs._run_docker_container = run
-    ecs._attach_started_container = attach
     ecs._mark_task_running = running
     ecs._remove_docker_container = remove
     ecs._maybe_mark_stopped = look

@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from chassis.settings import BusSettings, ServiceSettings, Settings
-from forum.settings import DatabaseSettings, ForumSettings
+from forum.settings import DatabaseSettings, ForumSettings, MigrationSettings
 from infra.runner.config import ROOT
 from posts.settings import PostsSettings
 from threads.settings import ThreadsSettings
@@ -39,6 +39,7 @@ SECTIONS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("The threads service", ThreadsSettings),
     ("The posts service", PostsSettings),
     ("The monolith's database", DatabaseSettings),
+    ("The migration of the monolith's database", MigrationSettings),
     ("The monolith", ForumSettings),
 )
 PROCESS = {

@@ -31,6 +31,14 @@ class DatabaseSettings(RenamedSettings):
     """The URL of the database as SQLAlchemy takes it: SQLite or `postgresql+psycopg://…`."""
 
 
+class MigrationSettings(DatabaseSettings):
+    """The settings of `python -m forum migrate`, which needs no others."""
+
+    application_role_password: SecretStr = SecretStr("")
+    """On PostgreSQL: the password of the role `forum_app`, which `migrate` then creates. It
+    reads and writes rows, for the URL of the application. Empty: no role is created."""
+
+
 class ForumSettings(Settings, BusSettings, DatabaseSettings):
     """The settings, read from the environment."""
 

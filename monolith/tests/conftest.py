@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from forum import database as forum_database
+from forum import database_role
 from forum.app import create_app
 from forum.commands.migrate import upgrade
 from forum.database import Database
@@ -23,6 +24,7 @@ from tests.support.people import SECRET_KEY, SESSION_COOKIE, Keys, Person
 MakeSettings = Callable[..., ForumSettings]
 Register = Callable[..., Person]
 
+ROLE_PASSWORD = "a password of the test's"
 _numbers = itertools.count(1)
 
 
@@ -83,6 +85,15 @@ def url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def application_url(url: str) -> str:
+    """Return the address of the same database for the application, whose role owns nothing."""
+    if not url.startswith("postgresql"):
+        return url
+    database_role.grant(url, ROLE_PASSWORD)
+    return make_url(url).set(username=database_role.NAME).render_as_string(hide_password=False)
+
+
+@pytest.fixture
 def new_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the address of a database that was never migrated."""
     if backend == "sqlite":
@@ -100,11 +111,11 @@ def _execute(server: str, statement: str) -> None:
 
 
 @pytest.fixture
-def make_settings(url: str, session_keys: Keys) -> MakeSettings:
+def make_settings(application_url: str, session_keys: Keys) -> MakeSettings:
     def make(**others) -> ForumSettings:
         return ForumSettings(
             **{
-                "database_url": url,
+                "database_url": application_url,
                 "secret_key": SECRET_KEY,
                 "session_public_keys": session_keys.public,
                 "session_private_key": session_keys.private,

@@ -37,13 +37,17 @@ class Task(Construct):
         name: str,
         size: components.TaskSize,
         image: Image,
-        role: iam.IRole,
+        role: iam.IRole | None = None,
         environment: Mapping[str, str],
         secrets: Mapping[str, ecs.Secret],
         command: Sequence[str] | None = None,
         beats: bool = False,
-        first: Sequence[str] | None = None,
+        once: bool = False,
     ) -> None:
+        """Define a task that serves, `beats` as a worker, or runs `once`.
+
+        Without a role, it gets one that permits nothing.
+        """
         super().__init__(scope, construct_id)
         self.options, self.image = options, image
         self.environment, self.secrets = dict(environment), dict(secrets)
@@ -68,23 +72,16 @@ class Task(Construct):
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
             ),
         )
-        before = self._container("migrate", first, essential=False) if first else None
-        self.container = self._container(name, command, beats=beats, serves=not beats)
-        if before:
-            self.container.add_container_dependencies(
-                ecs.ContainerDependency(
-                    container=before, condition=ecs.ContainerDependencyCondition.SUCCESS
-                )
-            )
+        serves = not beats and not once
+        self.container = self._container(name, command, beats=beats, serves=serves)
 
     def _container(
         self,
         name: str,
         command: Sequence[str] | None,
         *,
-        essential: bool = True,
-        beats: bool = False,
-        serves: bool = False,
+        beats: bool,
+        serves: bool,
     ) -> ecs.ContainerDefinition:
         check = [*components.SHELL, "--heartbeat"] if beats else [*components.SHELL]
         http: Any = ecs.AppProtocol.http  # a property, typed as a method
@@ -92,7 +89,6 @@ class Task(Construct):
         return self.definition.add_container(
             name,
             image=ecs.ContainerImage.from_docker_image_asset(self.image.asset),
-            essential=essential,
             command=list(command) if command else None,
             environment=self.environment,
             secrets=self.secrets,
@@ -114,7 +110,7 @@ class Task(Construct):
                 retries=3,
                 start_period=Duration.seconds(30),
             )
-            if essential
+            if beats or serves
             else None,
             stop_timeout=Duration.seconds(components.STOP_SECONDS),
         )

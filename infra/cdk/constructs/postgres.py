@@ -1,5 +1,7 @@
 """The monolith's database: PostgreSQL on RDS."""
 
+import json
+
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
@@ -7,10 +9,13 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from forum import database_role
 from infra.cdk import components, names
 from infra.cdk.options import DeploymentOptions
 
-USER = "forum"
+OWNER = "forum"
+EXCLUDED = "\"'@/\\ %:#?"
+"""Characters that passwords do not have, because URLs and shells give them a meaning."""
 ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17_6)
 
 
@@ -45,7 +50,7 @@ class Postgres(Construct):
             vpc_subnets=subnets,
             security_groups=[group],
             credentials=rds.Credentials.from_generated_secret(
-                USER, secret_name=names.database_secret(options), exclude_characters="\"'@/\\ %:#?"
+                OWNER, secret_name=names.database_secret(options), exclude_characters=EXCLUDED
             ),
             database_name=components.DATABASE,
             # Only connections with TLS.
@@ -63,6 +68,18 @@ class Postgres(Construct):
             deletion_protection=production,
             removal_policy=RemovalPolicy.SNAPSHOT if production else RemovalPolicy.DESTROY,
         )
+        self.application_secret = secretsmanager.Secret(
+            self,
+            "Application",
+            secret_name=names.database_application_secret(options),
+            description="The monolith's role in the database, which the migration creates",
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({"username": database_role.NAME}),
+                generate_string_key="password",
+                exclude_characters=EXCLUDED,
+                password_length=30,
+            ),
+        )
         if production:
             # Otherwise RDS creates this group itself, with unlimited retention.
             group_name = f"/aws/rds/instance/{options.name}/postgresql"
@@ -76,15 +93,23 @@ class Postgres(Construct):
             self.instance.node.add_dependency(made)
 
     @property
-    def secret(self) -> secretsmanager.ISecret:
-        """The secret with the database's `username` and `password`."""
+    def owner_secret(self) -> secretsmanager.ISecret:
+        """The secret of the database's owner, for the migration alone."""
         assert self.instance.secret is not None  # noqa: S101 - it is generated
         return self.instance.secret
 
     @property
-    def url(self) -> str:
-        """Return SQLAlchemy's URL without the password, which libpq reads from `PGPASSWORD`."""
+    def owner_url(self) -> str:
+        """The URL for the owner, without the password, which libpq reads from `PGPASSWORD`."""
+        return self._url(OWNER)
+
+    @property
+    def application_url(self) -> str:
+        """The same for the monolith's role."""
+        return self._url(database_role.NAME)
+
+    def _url(self, user: str) -> str:
         return (
-            f"postgresql+psycopg://{USER}@{self.instance.db_instance_endpoint_address}"
+            f"postgresql+psycopg://{user}@{self.instance.db_instance_endpoint_address}"
             f":{self.instance.db_instance_endpoint_port}/{components.DATABASE}"
         )

@@ -69,7 +69,7 @@ class ComponentStack(Stack):
         variables["AWS_DEFAULT_REGION"] = self.region
         variables |= grants.bus_settings(self.options, self.name)
         if self.name == stages.MONOLITH:
-            variables["DATABASE_URL"] = self.data.database.url
+            variables["DATABASE_URL"] = self.data.database.application_url
         return variables
 
     def _secrets(self) -> dict[str, ecs.Secret]:
@@ -86,7 +86,7 @@ class ComponentStack(Stack):
         if components.signs_sessions(self.options, self.name):
             found["SESSION_PRIVATE_KEY"] = field(self.data.signing, names.private_key(signer))
         if self.name == stages.MONOLITH:
-            found["PGPASSWORD"] = field(self.data.database.secret, "password")
+            found["PGPASSWORD"] = field(self.data.database.application_secret, "password")
         return found
 
     def _web(self) -> tuple[alarms.TargetGroupMetrics, ecs.FargateService]:
@@ -102,7 +102,6 @@ class ComponentStack(Stack):
             role=self.role,
             environment=self.settings,
             secrets=self.secrets,
-            first=components.migrate_command() if self.name == stages.MONOLITH else None,
         )
         group, green = self._target_groups()
         seen = alarms.TargetGroupMetrics(
@@ -256,7 +255,7 @@ class ComponentStack(Stack):
             balanced=False,
             connect=service_connect.client(options),
         )
-        # The monolith's first task migrates the schema that its worker needs.
+        # Tasks that serve are only ready once the schema, which their worker needs too, is recent.
         made.node.add_dependency(self.service)
         alarms.WorkerAlarms(
             self, "WorkerAlarms", options=options, component=self.name, log=task.log

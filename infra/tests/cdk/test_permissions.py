@@ -216,10 +216,10 @@ def test_a_task_starts_with_its_image_its_log_and_its_secrets_only(
     assert login == ("Allow", {"ecr:GetAuthorizationToken"}, ["*"])
     assert log[:2] == ("Allow", LOGS)
     assert secrets[:2] == ("Allow", SECRETS)
-    kinds = {"Shared", "Signing", "DatabaseInstanceSecret"}
+    kinds = {"Shared", "Signing", "DatabaseInstanceSecret", "DatabaseApplication"}
     read = {kind for kind in kinds for each in secrets[2] if kind in each}
     wanted = {"Shared"}
-    wanted |= {"DatabaseInstanceSecret"} if component == stages.MONOLITH else set()
+    wanted |= {"DatabaseApplication"} if component == stages.MONOLITH else set()
     wanted |= {"Signing"} if component == "users" else set()
     assert read == wanted
     assert len(secrets[2]) == len(wanted)

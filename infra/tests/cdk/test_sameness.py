@@ -152,8 +152,9 @@ def test_queues_and_filters_are_the_components_own(extracted: str) -> None:
 @pytest.mark.parametrize("environment", ["lab", PRODUCTION])
 def test_task_has_time_to_shut_down(environment: str) -> None:
     made: Templates = templates(environment=environment)
-    for definition in made.all("AWS::ECS::TaskDefinition"):
-        for container in definition["ContainerDefinitions"]:
+    programs = [service["ServiceName"] for service in made.all("AWS::ECS::Service")]
+    for program in programs:
+        for container in made.task(program)["ContainerDefinitions"]:
             drain = int(settings(container)["DRAIN_SECONDS"])
             assert container["StopTimeout"] > drain + graceful_timeout
     for group in made.all("AWS::ElasticLoadBalancingV2::TargetGroup"):

@@ -123,13 +123,6 @@ def test_balancer_passes_on_the_host_and_refuses_ambiguous_requests(made: Templa
     assert found["deletion_protection.enabled"] == str(made is PRODUCTION).lower()
 
 
-@pytest.mark.parametrize("made", [LAB, PRODUCTION], ids=["lab", "production"])
-def test_monolith_starts_after_its_migrations_have_succeeded(made: Templates) -> None:
-    [migrate, monolith] = made.task(stages.MONOLITH)["ContainerDefinitions"]
-    assert (migrate["Name"], migrate["Essential"]) == ("migrate", False)
-    assert monolith["DependsOn"] == [{"ContainerName": "migrate", "Condition": "SUCCESS"}]
-
-
 def judged(alarm: dict[str, Any]) -> tuple[Any, ...]:
     """Return when an alarm goes off."""
     minutes = (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"])

@@ -349,7 +349,7 @@ def check_service(workspace: Workspace) -> None:
             expected=f"at least {_START} s",
             where=where,
             why=(
-                "The first task migrates the database before it listens. Without a grace period,"
+                "A task starts slowly on a quarter of a CPU. Without a grace period,"
                 " ECS takes the failing checks of that time for an unhealthy task."
             ),
             page=CLOUD_PAGE,

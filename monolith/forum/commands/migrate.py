@@ -1,6 +1,7 @@
 """Migrations of the database's schema: `python -m forum migrate`.
 
-With `--create` it first creates the database if the PostgreSQL server does not have it.
+With `--create` it first creates the database if the PostgreSQL server does not have it. With
+`APPLICATION_ROLE_PASSWORD` it also creates the role of the application.
 """
 
 import sys
@@ -11,8 +12,9 @@ from alembic.config import Config
 from sqlalchemy import create_engine, make_url, text
 
 from chassis import settings
+from forum import database_role
 from forum.schema import MIGRATIONS, MigrationInProgressError
-from forum.settings import DatabaseSettings
+from forum.settings import MigrationSettings
 
 
 def upgrade(url: str) -> None:
@@ -45,12 +47,17 @@ def create(url: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Apply the missing migrations; with `--create`, create the database first."""
-    url = settings.load_settings(DatabaseSettings).database_url.get_secret_value()
+    configured = settings.load_settings(MigrationSettings)
+    url = configured.database_url.get_secret_value()
+    password = configured.application_role_password.get_secret_value()
     if list(arguments) == ["--create"]:
         create(url)
     try:
         upgrade(url)
+        if password:
+            database_role.grant(url, password)
     except MigrationInProgressError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    sys.stdout.write("The schema is up to date.\n")
     return 0
