@@ -1,8 +1,12 @@
 """The infrastructure containers: the emulator, and PostgreSQL instead of RDS."""
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path, PurePath
+
+import trustme
 
 from infra.cdk import components, names
 from infra.cdk.constructs.postgres import OWNER
@@ -24,6 +28,16 @@ from infra.runner.config import ROOT
 SOCKET = "/var/run/docker.sock"
 TASKS_ARE_TOLD = "TASK_"
 SECONDS = 90.0
+# PostgreSQL with TLS only, as on RDS; it wants its key for itself. Images name their entry point
+# in different ways.
+_START_POSTGRES = """
+umask 077
+printf '%s' "$TLS_KEY" > /tmp/tls.key
+printf '%s' "$TLS_CERTIFICATE" > /tmp/tls.pem
+printf 'local all all trust\\nhostssl all all all scram-sha-256\\n' > /tmp/pg_hba.conf
+exec "$(command -v docker-entrypoint.sh || command -v entrypoint.sh)" postgres -c ssl=on \\
+    -c ssl_key_file=/tmp/tls.key -c ssl_cert_file=/tmp/tls.pem -c hba_file=/tmp/pg_hba.conf
+"""
 
 
 def start_emulator(place: DeploymentTarget, environment: Mapping[str, str]) -> None:
@@ -35,12 +49,14 @@ def start_emulator(place: DeploymentTarget, environment: Mapping[str, str]) -> N
     for network in (place.network, place.names):
         if network not in docker("network", "ls", "--format", "{{.Name}}").split():
             docker("network", "create", "--label", f"{LABEL}={place.project}", network)
+    certificates = PurePath(components.APP, components.CERTIFICATES).parent
     docker(
         *("run", "--detach", "--name", name, "--label", f"{LABEL}={place.project}"),
         *("--label", f"{FOLDER_LABEL}={ROOT}"),
         *("--network", place.network, "--publish", f"127.0.0.1:{place.port}:{EMULATOR_PORT}"),
         # It controls the engine as root of its container, without any other capability.
         *("--user", "0", "--cap-drop", "ALL", "--volume", f"{SOCKET}:{SOCKET}"),
+        *("--env", f"TASKS_AUTHORITY={place.authority}:{certificates}:ro"),
         *("--env", f"MINISTACK_HOSTNAME={place.project}", "--env", f"MINISTACK_HOST={EMULATOR}"),
         *(f"--env={TASKS_ARE_TOLD}{name}={value}" for name, value in environment.items()),
         EMULATOR_IMAGE,
@@ -49,7 +65,10 @@ def start_emulator(place: DeploymentTarget, environment: Mapping[str, str]) -> N
 
 
 def start_database(place: DeploymentTarget, options: DeploymentOptions) -> None:
-    """Start PostgreSQL at the address of the template's instance, unless it runs."""
+    """Start PostgreSQL at the address of the template's instance, unless it runs.
+
+    Its certificate comes from an authority of its own, which signs nothing else.
+    """
     name = place.container(DATABASE)
     if _runs(name):
         return
@@ -60,14 +79,32 @@ def start_database(place: DeploymentTarget, options: DeploymentOptions) -> None:
         SecretId=names.database_secret(options)
     )
     password = json.loads(secret["SecretString"])["password"]
+    authority, address = trustme.CA(), instance["Endpoint"]["Address"]
+    certificate = authority.issue_cert(address)
+    secrets = {
+        "POSTGRES_PASSWORD": password,
+        "TLS_KEY": certificate.private_key_pem.bytes().decode(),
+        "TLS_CERTIFICATE": certificate.cert_chain_pems[0].bytes().decode(),
+    }
+    if place.authority not in docker("volume", "ls", "--format", "{{.Name}}").split():
+        docker("volume", "create", "--label", f"{LABEL}={place.project}", place.authority)
     docker(
-        *("run", "--detach", "--name", name, "--label", f"{LABEL}={place.project}"),
-        *("--network", place.network, "--network-alias", instance["Endpoint"]["Address"]),
+        *("create", "--name", name, "--label", f"{LABEL}={place.project}", "--user", "postgres"),
+        *("--network", place.network, "--network-alias", address),
+        *("--volume", f"{place.authority}:/authority", "--entrypoint", "sh"),
         *("--env", f"POSTGRES_USER={OWNER}", "--env", f"POSTGRES_DB={components.DATABASE}"),
-        *("--env", "LANG=C.UTF-8", "--env", "POSTGRES_PASSWORD"),
-        POSTGRES_IMAGE,
-        secrets={"POSTGRES_PASSWORD": password},
+        *("--env", "LANG=C.UTF-8", *(f"--env={variable}" for variable in secrets)),
+        *(POSTGRES_IMAGE, "-c", _START_POSTGRES),
+        secrets=secrets,
     )
+    with tempfile.TemporaryDirectory() as folder:
+        # Tasks find it in the volume.
+        file = Path(folder, PurePath(components.CERTIFICATES).name)
+        file.write_bytes(authority.cert_pem.bytes())
+        file.chmod(0o644)
+        docker("cp", str(file), f"{name}:/authority/")
+    docker("start", name)
+    # While it sets itself up, it listens on a socket only.
     ready = ("exec", name, "pg_isready", "-h", "127.0.0.1", "-U", OWNER, "-d", components.DATABASE)
     _until(lambda: _works(*ready), "PostgreSQL answers", name)
 

@@ -35,6 +35,8 @@ TOLD = {
     for name, value in os.environ.items()
     if name.startswith("TASK_")
 }
+# The volume with the certificates that sign the database's, and the folder that has RDS's on AWS.
+AUTHORITY = os.environ.get("TASKS_AUTHORITY", "")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": "local"}
 
 # The original functions.
@@ -85,6 +87,8 @@ def definitions(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def run_kwargs(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], *more: Any) -> Any:
     """Run a container with the restrictions of its definition: user, file system, capabilities.
 
+    Certificates of the deployment's own authority replace those of RDS.
+
     MiniStack offers the task role's credentials at an address that botocore does not trust, so
     static ones are used.
     """
@@ -94,6 +98,7 @@ def run_kwargs(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], *m
     limits = cdef.get("linuxParameters") or {}
     dropped = (limits.get("Capabilities") or {}).get("Drop") or []
     return kwargs | {
+        "volumes": [*kwargs.get("volumes", ()), *filter(None, [AUTHORITY])],
         "read_only": bool(cdef.get("readonlyRootFilesystem")),
         "user": cdef.get("user"),
         "cap_drop": dropped,

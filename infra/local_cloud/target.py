@@ -44,6 +44,11 @@ class DeploymentTarget:
         return f"{self.project}-names"
 
     @property
+    def authority(self) -> str:
+        """The volume with the certificate of the authority that signs the database's."""
+        return f"{self.project}-authority"
+
+    @property
     def endpoint(self) -> str:
         """The emulator's AWS endpoint."""
         return f"http://{HOST}:{self.port}"

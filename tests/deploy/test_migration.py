@@ -37,6 +37,23 @@ def test_monolith_can_not_change_its_schema(forum: Deployed) -> None:
     assert in_monolith(forum, attempt) == "must be owner of table outbox"
 
 
+def test_database_proves_its_identity(forum: Deployed) -> None:
+    assert "sslmode=verify-full" in in_monolith(forum, "print(url)")
+    assert in_monolith(forum, "print(connection.pgconn.ssl_in_use)") == "True"
+    attempts = (
+        "\nimport socket\nhost = url.partition('@')[2].partition(':')[0]\n"
+        "for other in (url.replace(host, socket.gethostbyname(host)),"
+        " url.replace('/app/forum/certificates/rds.pem', 'system'),"
+        " url.replace('verify-full', 'disable').partition('&')[0]):\n"
+        "  try: psycopg.connect(other); print('connected')\n"
+        "  except psycopg.OperationalError as error: print(' '.join(str(error).split()))"
+    )
+    address, unknown, plain = in_monolith(forum, attempts).splitlines()
+    assert "does not match host name" in address
+    assert "certificate verify failed" in unknown
+    assert "no encryption" in plain
+
+
 def test_migration_leaves_no_task_and_can_be_repeated(forum: Deployed) -> None:
     migrate.run(forum.place.client, forum.options)
     assert forum.tasks("migration") == []

@@ -53,6 +53,8 @@ class Postgres(Construct):
                 OWNER, secret_name=names.database_secret(options), exclude_characters=EXCLUDED
             ),
             database_name=components.DATABASE,
+            # The authority whose certificates are in the image (infra/tools/rds_certificates.py).
+            ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
             # Only connections with TLS.
             parameters={"rds.force_ssl": "1", "log_min_duration_statement": "500"},
             allocated_storage=20,
@@ -112,4 +114,6 @@ class Postgres(Construct):
         return (
             f"postgresql+psycopg://{user}@{self.instance.db_instance_endpoint_address}"
             f":{self.instance.db_instance_endpoint_port}/{components.DATABASE}"
+            # Only to a server with a certificate for this name.
+            f"?sslmode=verify-full&sslrootcert={components.APP}/{components.CERTIFICATES}"
         )

@@ -6,14 +6,16 @@ from typing import Any
 
 import boto3
 import pytest
+from cryptography import x509
 
 from infra import stages
 from infra.cdk import migrate, names
 from infra.cdk.components import MIGRATION
 from infra.cdk.options import DeploymentOptions
-from infra.runner.config import worker_name
+from infra.runner.config import ROOT, worker_name
 from infra.tests.cdk.templates import Templates, settings, templates, texts
 from infra.tests.cdk.test_permissions import granted
+from infra.tools import rds_certificates
 from tests.support.bus import MiniStack
 
 LAB, PRODUCTION = templates(), templates(environment="production")
@@ -87,3 +89,29 @@ def test_log_of_the_migration_is_where_the_program_reads_it() -> None:
     resources = LAB.stack(MIGRATION)["Resources"]
     group = resources[options["awslogs-group"]["Ref"]]["Properties"]["LogGroupName"]
     assert group == names.log_group(LAB.options, MIGRATION)
+
+
+@pytest.mark.parametrize("program", [MIGRATION, stages.MONOLITH, worker_name(stages.MONOLITH)])
+def test_database_must_prove_its_identity_by_certificates_in_the_image(program: str) -> None:
+    url = texts(settings(LAB.container(program))["DATABASE_URL"])
+    assert url.endswith("?sslmode=verify-full&sslrootcert=/app/forum/certificates/rds.pem")
+    image = (ROOT / "monolith/Dockerfile").read_text(encoding="utf-8")
+    assert "COPY monolith/forum /app/forum\n" in image
+    assert ROOT / "monolith/forum/certificates/rds.pem" == rds_certificates.FILE
+    authority = LAB.one("AWS::RDS::DBInstance")["CACertificateIdentifier"]
+    assert authority == "rds-ca-rsa2048-g1"
+
+
+def test_file_has_the_authority_of_each_region_once() -> None:
+    text = rds_certificates.FILE.read_text(encoding="ascii")
+    assert rds_certificates.PACKAGE in text.partition("\n")[0]
+    found = x509.load_pem_x509_certificates(text.encode())
+    names = [each.subject.rfc4514_string() for each in found]
+    regions = [re.findall(r"CN=Amazon RDS ([a-z0-9-]+) Root CA RSA2048 G1", name) for name in names]
+    assert len(regions) == len({region for (region,) in regions})
+    assert {"eu-central-1", "us-east-1"} <= {region for (region,) in regions}
+    for each in found:
+        assert each.subject == each.issuer
+        assert each.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        assert "Amazon Web Services" in each.subject.rfc4514_string()
+        assert each.not_valid_after_utc.year > 2060
