@@ -9,6 +9,7 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     EmptyPoolError,
@@ -19,6 +20,9 @@ from urllib3.exceptions import (
 
 CONNECT_TIMEOUT = 0.5  # seconds
 POOL_TIMEOUT = 0.5  # seconds that an exchange waits for one of the connections
+MAX_AGE_SECONDS = 60.0
+"""Maximum age of a connection. The next one looks the name up again, so that instances which were
+added later get requests too, and one that left the service gets no more."""
 _PIECE = 64 * 1024
 
 
@@ -120,17 +124,50 @@ class _Session(requests.Session):
         """Return None: to prepare a redirect, requests would read the body without a limit."""
 
 
+class _Dated:
+    """A connection that knows when it was opened."""
+
+    opened_at = 0.0
+
+    def connect(self) -> None:
+        """Connect."""
+        super().connect()  # type: ignore[misc]
+        self.opened_at = time.monotonic()
+
+
+class _Connection(_Dated, HTTPConnection):
+    """The same without TLS."""
+
+
+class _TlsConnection(_Dated, HTTPSConnection):
+    """The same with TLS."""
+
+
 class _Pool(urllib3.HTTPConnectionPool):
-    """A pool with a short wait for a free connection; requests itself can only wait forever."""
+    """A pool with a short wait for a free connection, and with connections of a limited age.
+
+    requests itself can only wait forever, and keeps connections for as long as they are in use.
+    """
+
+    ConnectionCls = _Connection
 
     def urlopen(self, *args: Any, **options: Any) -> urllib3.BaseHTTPResponse:
         """Send one request."""
         options["pool_timeout"] = min(POOL_TIMEOUT, options["timeout"].total)
         return super().urlopen(*args, **options)
 
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        """Return a connection, closed if it is too old: it connects again when it is used."""
+        connection = super()._get_conn(timeout)
+        if time.monotonic() - connection.opened_at > MAX_AGE_SECONDS:  # type: ignore[attr-defined]
+            connection.close()
+        return connection
+
 
 class _TlsPool(_Pool, urllib3.HTTPSConnectionPool):
     """The same with TLS."""
+
+    ConnectionCls = _TlsConnection  # type: ignore[assignment]
 
 
 class _Adapter(HTTPAdapter):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from chassis.client import connection_pool
 from chassis.client.connection_pool import POOL_TIMEOUT, ConnectionPool, NoResponseError
 from infra.runner.free_port import free_port
 from tests.support.servers import Server, reply
@@ -45,6 +46,40 @@ def test_response_is_below_the_base_path_and_keeps_no_cookies(server):
         assert (found.status, found.body, found.headers["content-length"]) == (200, b"well", "4")
     assert server.connections == 1
     assert not connections._session.cookies
+
+
+def test_connection_is_kept_until_it_is_old(server, monkeypatch):
+    connections = ConnectionPool(server.url, 1)
+    monkeypatch.setattr(connection_pool, "MAX_AGE_SECONDS", 60)
+    for _ in range(3):
+        assert connections.send("GET", "/well", None, {}, 4).status == 200
+    assert server.connections == 1
+    monkeypatch.setattr(connection_pool, "MAX_AGE_SECONDS", 0.3)
+    time.sleep(0.4)
+    assert connections.send("GET", "/well", None, {}, 4).status == 200
+    assert server.connections == 2
+
+
+def test_new_address_of_a_name_gets_requests_once_connections_are_old(server, monkeypatch):
+    """As with Cloud Map: the former instance still runs, and the name has another address."""
+    with Server(lambda request, _: reply(request, 200, b"new")) as other:
+        ports = {"before": server.port, "after": other.port}
+        now = "before"
+        resolve = socket.getaddrinfo
+
+        def look_up(host, port, *options):
+            assert host == "posts.forum.local"
+            return resolve("127.0.0.1", ports[now], *options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        connections = ConnectionPool("http://posts.forum.local:8080", 1)
+        assert connections.send("GET", "/well", None, {}, 4).body == b"well"
+        now = "after"
+        assert connections.send("GET", "/well", None, {}, 4).body == b"well"
+        monkeypatch.setattr(connection_pool, "MAX_AGE_SECONDS", 0.1)
+        time.sleep(0.2)
+        assert connections.send("GET", "/well", None, {}, 4).body == b"new"
+        assert (server.connections, other.connections) == (1, 1)
 
 
 def test_refused_connection_is_retryable():
