@@ -10,6 +10,7 @@ from flask import Flask, g, request
 
 from chassis import deadline
 from chassis.dynamodb.database import Database
+from chassis.dynamodb.tables import Table
 from chassis.errors import Unavailable
 from chassis.headers import DEADLINE
 from chassis.http import app as web
@@ -115,16 +116,19 @@ def test_request_past_its_deadline_is_503(client):
     assert client.get("/late").status_code == 200
 
 
+NOTES = Table("notes", "id")
+
+
 def test_expired_deadline_makes_no_call_to_the_datastore():
     class Client:
         asked = 0
 
-        def describe_table(self, **_):
+        def get_item(self, **_):
             self.asked += 1
 
     client = Client()
     database = Database(client, "t-")
     with deadline.limit(0), pytest.raises(Unavailable):
-        database.check_table("notes")
-    database.check_table("notes")
+        database.check_table(NOTES)
+    database.check_table(NOTES)
     assert client.asked == 1

@@ -8,8 +8,10 @@ from infra.cdk.options import DeploymentOptions
 from infra.domains import package, peers
 
 PORT = 8080
-READY = "/readyz"
+READY, LIVE = "/readyz", "/healthz"
 DOMAIN = "forum.local"
+DATABASE_FAILOVER_SECONDS = 120
+"""RDS promotes the other copy of an instance in one to two minutes."""
 SHELL = ("CMD", "python", "-S", "-m", "chassis.healthcheck")
 # The only writable folder of a container with a read-only file system.
 HEARTBEAT_FILE = "/dev/shm/heartbeat"  # noqa: S108 - memory of the container's own

@@ -45,7 +45,7 @@ def main() -> int:
         configured,
         DynamoOutbox(database, OUTBOX.name, "notes", utc_now, uuid7, types=("note.created",)),
         {"note.created": apply, "note.slow": slowly, "note.deadly": deadly},
-        lambda: database.check_table(APPLIED.name),
+        lambda: database.check_table(APPLIED),
         utc_now,
     )
 

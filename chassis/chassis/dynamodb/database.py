@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chassis import deadline
 from chassis.dynamodb import attribute_values, scatter_gather
+from chassis.dynamodb.tables import Table
 from chassis.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -431,13 +432,16 @@ class Database:
         """Convert DynamoDB's attribute values to a plain dict with ints."""
         return attribute_values.deserialize(item)
 
-    def check_table(self, table: str) -> None:
-        """Check that the table is available.
+    def check_table(self, table: Table) -> None:
+        """Check that the table is available, by a read as requests make it.
+
+        DescribeTable has limits of its own, and may succeed while reads do not.
 
         Raises:
             Unavailable: the datastore is unreachable, or the table is missing.
         """
-        self._call("describe_table", TableName=self.prefix + table)
+        key = {name: {"S": "readiness"} for name in (table.partition, table.sort) if name}
+        self._call("get_item", TableName=self.prefix + table.name, Key=key)
 
     def _conditional(
         self, body: dict[str, Any], condition: str, values: Mapping[str, Any]

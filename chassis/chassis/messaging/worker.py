@@ -86,9 +86,10 @@ def _heartbeat_until_stopped(
 ) -> int:
     reported = float("-inf")
     while True:
+        # Of the process: a worker whose database is down for a while is not replaced for it.
+        healthcheck.record_heartbeat()
         try:
             outbox.record_heartbeat(Heartbeat(clock(), consumer.lag_seconds))
-            healthcheck.record_heartbeat()
             if time.monotonic() - reported >= REPORT_SECONDS:
                 report_outbox_age(outbox, clock)
                 reported = time.monotonic()

@@ -329,12 +329,13 @@ def test_racing_increments_are_all_counted(database):
 def test_tables_are_provisioned_once(dynamo):
     prefix = dynamo.provision((NOTES, PARTS))
     assert create_tables(dynamo.client, prefix, (NOTES, PARTS)) == []
-    dynamo.database(prefix).check_table("notes")
+    for table in (NOTES, PARTS):
+        dynamo.database(prefix).check_table(table)
 
 
 def test_missing_table_and_missing_database_are_unavailable(dynamo, monkeypatch):
     with pytest.raises(Unavailable):
-        dynamo.database("nowhere-").check_table("notes")
+        dynamo.database("nowhere-").check_table(NOTES)
     with pytest.raises(Unavailable):
         dynamo.database("nowhere-").get("notes", {"id": "n1"})
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{free_port()}")

@@ -15,6 +15,7 @@ from chassis.clock import format_timestamp, utc_now, uuid7
 from chassis.messaging.dynamodb_outbox import DynamoOutbox
 from chassis.messaging.sqs_queue import QueueDepth
 from chassis.messaging.subscriptions import BusEndpoints, Subscription
+from infra.runner.free_port import free_port
 from tests.support.bus import make_event
 from tests.support.waits import wait_until
 from tests.support.worker_process import APPLIED, OUTBOX, SLOW_SECONDS, TABLES
@@ -185,4 +186,15 @@ def test_outage_of_the_outbox_does_not_end_the_worker(
     dynamo.client.delete_table(TableName=prefix + OUTBOX.name)
     wait_until(lambda: "could not record the worker heartbeat" in worker.output_text())
     assert worker.process.poll() is None
+    assert worker.stop() == 0
+
+
+def test_worker_whose_database_is_down_still_shows_that_it_lives(start, tmp_path, monkeypatch):
+    file = tmp_path / "heartbeat"
+    monkeypatch.setenv("HEARTBEAT_FILE", str(file))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{free_port()}")
+    worker = start()
+    wait_until(lambda: "could not record the worker heartbeat" in worker.output_text())
+    before = file.stat().st_mtime_ns
+    wait_until(lambda: file.stat().st_mtime_ns > before)
     assert worker.stop() == 0

@@ -83,7 +83,8 @@ class Task(Construct):
         beats: bool,
         serves: bool,
     ) -> ecs.ContainerDefinition:
-        check = [*components.SHELL, "--heartbeat"] if beats else [*components.SHELL]
+        # Of the process alone: a database that is down for a while is no reason to replace tasks.
+        arguments = ["--heartbeat"] if beats else [str(components.PORT), components.LIVE]
         http: Any = ecs.AppProtocol.http  # a property, typed as a method
         mapping = ecs.PortMapping(container_port=components.PORT, name=PORT_NAME, app_protocol=http)
         return self.definition.add_container(
@@ -104,7 +105,7 @@ class Task(Construct):
             ),
             port_mappings=[mapping] if serves else None,
             health_check=ecs.HealthCheck(
-                command=check,
+                command=[*components.SHELL, *arguments],
                 interval=Duration.seconds(10),
                 timeout=Duration.seconds(5),
                 retries=3,

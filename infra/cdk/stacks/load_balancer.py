@@ -164,10 +164,12 @@ def target_group(
         protocol="HTTP",
         port=components.PORT,
         health_check_path=components.READY,
-        health_check_interval_seconds=10,
+        # ECS replaces tasks that stay unhealthy here, so it must take longer than a failover of the
+        # database (components.DATABASE_FAILOVER_SECONDS). Tasks that stop are deregistered first.
+        health_check_interval_seconds=15,
         health_check_timeout_seconds=5,
         healthy_threshold_count=2,
-        unhealthy_threshold_count=3,
+        unhealthy_threshold_count=10,
         matcher=elb.CfnTargetGroup.MatcherProperty(http_code="200"),
         target_group_attributes=[
             elb.CfnTargetGroup.TargetGroupAttributeProperty(key=key, value=value)

@@ -8,6 +8,7 @@ from aws_cdk.assertions import Template
 from aws_cdk.aws_cloudwatch import Alarm
 
 from infra import stages
+from infra.cdk import components
 from infra.cdk.constructs.alarms import TargetGroupMetrics
 from infra.runner.config import worker_name
 from infra.tests.cdk.templates import Templates, templates, texts
@@ -101,8 +102,11 @@ def test_a_target_is_healthy_when_it_says_it_is_ready(made: Templates) -> None:
     for group in groups:
         assert group["HealthCheckPath"] == "/readyz"
         assert group["Matcher"] == {"HttpCode": "200"}
-        assert group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"] <= 10
-        assert 2 <= group["UnhealthyThresholdCount"] <= 3
+        interval = group["HealthCheckIntervalSeconds"]
+        assert group["HealthCheckTimeoutSeconds"] < interval <= 15
+        noticed = group["UnhealthyThresholdCount"] * interval
+        assert components.DATABASE_FAILOVER_SECONDS < noticed <= 180
+        assert group["HealthyThresholdCount"] * interval <= 30
         assert _attributes(group["TargetGroupAttributes"]) == {
             "deregistration_delay.timeout_seconds": "15",
             "load_balancing.algorithm.type": "least_outstanding_requests",

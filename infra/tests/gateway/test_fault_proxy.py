@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chassis import errors
 from chassis.client.service_client import ServiceClient
 from chassis.dynamodb.database import Database
+from chassis.dynamodb.tables import Table
 from infra.gateway import process as gateway
 from infra.gateway.configuration import Address
 from infra.gateway.fault_proxy import FaultInjector, ProxiedUpstream, render
@@ -161,7 +162,7 @@ def test_throttling_is_the_error_that_boto3_knows(mesh: Mesh) -> None:
             client.list_tables()
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
         with pytest.raises(errors.Unavailable):
-            Database(client, "t-").check_table("posts")
+            Database(client, "t-").check_table(Table("posts", "id"))
 
 
 def test_boto3_survives_a_little_throttling(mesh: Mesh) -> None:

@@ -77,7 +77,7 @@ def _check_target_group(group: Properties, where: str) -> None:
             got=f"{interval} s and {timeout} s",
             expected="at most 15 s, and a timeout below the interval",
             where=where,
-            why="People get errors from a broken task for interval times threshold.",
+            why="A new task waits for two checks, and a broken one gets requests until ten fail.",
             page=CLOUD_PAGE,
         )
     attributes = {each["Key"]: each["Value"] for each in group.get("TargetGroupAttributes", ())}
@@ -255,7 +255,7 @@ def _check_serving(container: Properties, where: str) -> None:
             "not-checked",
             asked="the health check of the container monolith",
             got=command or "none",
-            expected="chassis.healthcheck, which asks /readyz",
+            expected="chassis.healthcheck, which asks /healthz",
             where=where,
             why=(
                 "A program that hangs still has a process. ECS replaces a task whose check fails,"

@@ -149,7 +149,7 @@ class DynamoStore:
 
     def check(self) -> None:
         """Check that the datastore is reachable."""
-        self._db.check_table(POSTS)
+        self._db.check_table(tables.POSTS)
 
     def _with_author_names(self, found: Sequence[Item]) -> list[Post]:
         """Return posts with their authors' current names, in one call."""

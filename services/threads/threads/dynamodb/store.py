@@ -176,7 +176,7 @@ class DynamoStore:
 
     def check(self) -> None:
         """Check that the datastore is reachable."""
-        self._db.check_table(THREADS)
+        self._db.check_table(tables.THREADS)
 
     def _list(self, index: str, sort: str, limit: int, after: Key | None) -> Page[Thread]:
         before = after[0] if after else None

@@ -137,7 +137,7 @@ class DynamoStore:
 
     def check(self) -> None:
         """Check that the datastore is reachable."""
-        self._db.check_table(USERS)
+        self._db.check_table(tables.USERS)
 
     def _apply(self, *actions: Action) -> None:
         try:
