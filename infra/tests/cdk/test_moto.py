@@ -165,7 +165,8 @@ def secrets(options: DeploymentOptions, component: str) -> dict[str, str]:
             f"{secret_arn(names.signing_secret(options))}:{names.private_key(signer)}::"
         )
     if component == stages.MONOLITH:
-        found["PGPASSWORD"] = f"{secret_arn(names.database_secret(options))}:password::"
+        secret = names.database_application_secret(options)
+        found["PGPASSWORD"] = f"{secret_arn(secret)}:password::"
     return found
 
 
