@@ -26,7 +26,7 @@ DEREGISTRATION_SECONDS = 15
 DATABASE = "forum"
 APP = "/app"
 """The folder of the code in images."""
-CERTIFICATES = "forum/certificates/rds.pem"
+CERTIFICATES = "forum/certificates/rds.crt"
 """The certificates that sign the database's own, in the monolith's image."""
 MIGRATION = "migration"
 """The program that migrates the schema, and its stack."""

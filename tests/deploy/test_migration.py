@@ -43,7 +43,7 @@ def test_database_proves_its_identity(forum: Deployed) -> None:
     attempts = (
         "\nimport socket\nhost = url.partition('@')[2].partition(':')[0]\n"
         "for other in (url.replace(host, socket.gethostbyname(host)),"
-        " url.replace('/app/forum/certificates/rds.pem', 'system'),"
+        " url.replace('/app/forum/certificates/rds.crt', 'system'),"
         " url.replace('verify-full', 'disable').partition('&')[0]):\n"
         "  try: psycopg.connect(other); print('connected')\n"
         "  except psycopg.OperationalError as error: print(' '.join(str(error).split()))"

@@ -94,10 +94,10 @@ def test_log_of_the_migration_is_where_the_program_reads_it() -> None:
 @pytest.mark.parametrize("program", [MIGRATION, stages.MONOLITH, worker_name(stages.MONOLITH)])
 def test_database_must_prove_its_identity_by_certificates_in_the_image(program: str) -> None:
     url = texts(settings(LAB.container(program))["DATABASE_URL"])
-    assert url.endswith("?sslmode=verify-full&sslrootcert=/app/forum/certificates/rds.pem")
+    assert url.endswith("?sslmode=verify-full&sslrootcert=/app/forum/certificates/rds.crt")
     image = (ROOT / "monolith/Dockerfile").read_text(encoding="utf-8")
     assert "COPY monolith/forum /app/forum\n" in image
-    assert ROOT / "monolith/forum/certificates/rds.pem" == rds_certificates.FILE
+    assert ROOT / "monolith/forum/certificates/rds.crt" == rds_certificates.FILE
     authority = LAB.one("AWS::RDS::DBInstance")["CACertificateIdentifier"]
     assert authority == "rds-ca-rsa2048-g1"
 

@@ -217,6 +217,8 @@ def check_process(workspace: Workspace) -> None:
         )
         url = f"http://127.0.0.1:{containers.published_port(name)}"
         http = stack.enter_context(urllib3.PoolManager(retries=False, timeout=2))
+        # Without its schema, the forum is not ready. If the container has ended, its log says why.
+        containers.run_docker("exec", name, "python", "-m", "forum", "migrate")
         _wait_until_ready(http, url, name)
         command = test[1:] if test[0] == "CMD" else ["sh", "-c", test[1]]
         _check_health(name, command, workspace, draining=False)
