@@ -75,9 +75,14 @@ def build_arguments(component: str) -> dict[str, str]:
     return {} if component == stages.MONOLITH else {"SERVICE": component}
 
 
+def host(component: str) -> str:
+    """Return the name by which other components find a component."""
+    return f"{component}.{DOMAIN}"
+
+
 def address(component: str) -> str:
     """Return the address of a component for other components."""
-    return f"http://{component}.{DOMAIN}:{PORT}"
+    return f"http://{host(component)}:{PORT}"
 
 
 def worker_command(component: str) -> tuple[str, ...]:

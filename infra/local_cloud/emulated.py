@@ -10,7 +10,7 @@ SERVICES = frozenset(
 )
 """Services whose API can be called."""
 MINUTE_SECONDS = 2.0
-"""How long a minute of a deployment strategy or of an alarm takes."""
+"""The duration of a minute of a deployment strategy or of an alarm."""
 _RESOURCES = {
     "CloudWatch": ("Alarm", "Dashboard"),
     "DynamoDB": ("Table",),

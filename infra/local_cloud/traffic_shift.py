@@ -94,7 +94,8 @@ def _shift(cluster: str, key: str, deployment: Deployment) -> None:
         )
         if reason := _watch(service, deployment, minutes * MINUTE_SECONDS):
             weighted_rules.set_weights(rule, before)
-            _roll_back(service, deployment, reason)
+            with resource_lock("ecs-service", key):
+                _roll_back(service, deployment, reason)
             ecs._reconcile_service_tasks(cluster, key)
             # The tasks that serve again have been stable all the time.
             _complete(cluster, key)
@@ -104,7 +105,7 @@ def _shift(cluster: str, key: str, deployment: Deployment) -> None:
 
 
 def _watch(service: Service, deployment: Deployment, seconds: float) -> str:
-    """Return why a deployment must be rolled back, or nothing after so many seconds."""
+    """Watch a deployment for a time; return the reason to roll it back, or an empty text."""
     alarms = service["deploymentConfiguration"].get("alarms") or {}
     deadline = time.monotonic() + seconds
     while True:
@@ -119,20 +120,19 @@ def _watch(service: Service, deployment: Deployment, seconds: float) -> str:
 
 
 def _roll_back(service: Service, deployment: Deployment, reason: str) -> None:
-    cluster = ecs._cluster_name_from_arn(service["clusterArn"])
-    with resource_lock("ecs-service", f"{cluster}/{service['serviceName']}"):
-        former = _former(service, deployment)
-        deployment.update(
-            status="ACTIVE",
-            desiredCount=0,
-            rolloutState="FAILED",
-            rolloutStateReason=f"ECS deployment rolled back: {reason}.",
-        )
-        former.update(
-            status="PRIMARY", desiredCount=service["desiredCount"], rolloutState="IN_PROGRESS"
-        )
-        former[SHIFTED] = True
-        service["taskDefinition"] = former["taskDefinition"]
+    """Make the deployment that is being replaced the primary one again."""
+    former = _former(service, deployment)
+    deployment.update(
+        status="ACTIVE",
+        desiredCount=0,
+        rolloutState="FAILED",
+        rolloutStateReason=f"ECS deployment rolled back: {reason}.",
+    )
+    former.update(
+        status="PRIMARY", desiredCount=service["desiredCount"], rolloutState="IN_PROGRESS"
+    )
+    former[SHIFTED] = True
+    service["taskDefinition"] = former["taskDefinition"]
 
 
 def _shifts(service: Service, primary: Deployment) -> bool:
@@ -162,12 +162,9 @@ def _group(service: Service, balanced: dict[str, Any], deployment: Deployment | 
     if deployment is None or not others:
         return first
     if "_group" not in deployment:
-        live = first
-        if former := _former(service, deployment):
-            live = former.get("_group", first)
-            deployment["_group"] = next(each for each in (*others, first) if each != live)
-        else:
-            deployment["_group"] = first
+        former = _former(service, deployment)
+        is_first_live = bool(former) and former.get("_group", first) == first
+        deployment["_group"] = others[0] if is_first_live else first
     found: str = deployment["_group"]
     return found
 

@@ -30,7 +30,7 @@ _handlers = provisioners._RESOURCE_HANDLERS
 _alarm = _handlers["AWS::CloudWatch::Alarm"]
 _rule = _handlers["AWS::ElasticLoadBalancingV2::ListenerRule"]
 _create_alarm, _update_alarm = _alarm["create"], _alarm["update"]
-_create_rule, _update_rule = _rule["create"], _rule["update"]
+_create_rule = _rule["create"]
 _template_actions, _request_actions = provisioners._elbv2_listener_actions, alb._parse_actions
 _action_xml, _execute, _forward = alb._action_xml, alb._execute_action, alb._forward_to_tg
 
@@ -41,13 +41,10 @@ def template_actions(
     """Keep the target groups and weights of a template's actions."""
     found: list[Action] = _template_actions(props, balancer, prop=prop)
     for action, given in zip(found, props.get(prop) or [], strict=True):
-        if groups := (given.get("ForwardConfig") or {}).get("TargetGroups"):
-            action["ForwardConfig"] = {
-                "TargetGroups": [
-                    {"TargetGroupArn": one["TargetGroupArn"], "Weight": int(one.get("Weight", 1))}
-                    for one in groups
-                ]
-            }
+        if groups := _groups(given):
+            action["ForwardConfig"] = _forward_config(
+                {each["TargetGroupArn"]: int(each.get("Weight", 1)) for each in groups}
+            )
     return found
 
 
@@ -55,19 +52,18 @@ def request_actions(params: Mapping[str, Any], prefix: str = "DefaultActions") -
     """Keep the target groups and weights of the actions in a request."""
     found: list[Action] = _request_actions(params, prefix)
     for number, action in enumerate(found, start=1):
-        groups: list[dict[str, Any]] = []
+        shares: dict[str, int] = {}
         place = f"{prefix}.member.{number}.ForwardConfig.TargetGroups.member"
-        while arn := alb._p(params, f"{place}.{len(groups) + 1}.TargetGroupArn"):
-            weight = alb._p(params, f"{place}.{len(groups) + 1}.Weight", "1")
-            groups.append({"TargetGroupArn": arn, "Weight": int(weight)})
-        if groups:
-            action["ForwardConfig"] = {"TargetGroups": groups}
+        while arn := alb._p(params, f"{place}.{len(shares) + 1}.TargetGroupArn"):
+            shares[arn] = int(alb._p(params, f"{place}.{len(shares) + 1}.Weight", "1"))
+        if shares:
+            action["ForwardConfig"] = _forward_config(shares)
     return found
 
 
 def action_xml(action: Action) -> str:
     """Describe an action with its weights, as AWS without the one target group of other actions."""
-    groups = action.get("ForwardConfig", {}).get("TargetGroups", [])
+    groups = _groups(action)
     hidden = {"TargetGroupArn"} if groups else set()
     shown: str = _action_xml({key: value for key, value in action.items() if key not in hidden})
     members = "".join(
@@ -81,7 +77,7 @@ def action_xml(action: Action) -> str:
 
 async def execute(action: Action, *request: Any) -> Any:
     """Choose the target group of a request by the weights."""
-    groups = action.get("ForwardConfig", {}).get("TargetGroups", [])
+    groups = _groups(action)
     weights = [each["Weight"] for each in groups]
     if any(weights):
         (chosen,) = random.choices(groups, weights)  # noqa: S311 - not a secret
@@ -155,23 +151,25 @@ def is_raised(alarm: str) -> bool:
 def weights(rule: str) -> dict[str, int]:
     """Return the weight of each target group of a rule."""
     (action,) = alb._rules[rule]["Actions"]
-    groups = action["ForwardConfig"]["TargetGroups"]
-    return {each["TargetGroupArn"]: each["Weight"] for each in groups}
+    return {each["TargetGroupArn"]: each["Weight"] for each in _groups(action)}
 
 
 def set_weights(rule: str, shares: Mapping[str, int]) -> None:
     """Change the weights of a rule's target groups."""
     (action,) = alb._rules[rule]["Actions"]
-    alb._rules[rule]["Actions"] = [
-        action
-        | {
-            "ForwardConfig": {
-                "TargetGroups": [
-                    {"TargetGroupArn": group, "Weight": weight} for group, weight in shares.items()
-                ]
-            }
-        }
-    ]
+    alb._rules[rule]["Actions"] = [action | {"ForwardConfig": _forward_config(shares)}]
+
+
+def _groups(action: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the target groups of an action; none if it names a single one or is no forward."""
+    found: list[dict[str, Any]] = (action.get("ForwardConfig") or {}).get("TargetGroups", [])
+    return found
+
+
+def _forward_config(shares: Mapping[str, int]) -> dict[str, Any]:
+    """Return target groups and their weights in the form of AWS."""
+    groups = [{"TargetGroupArn": group, "Weight": weight} for group, weight in shares.items()]
+    return {"TargetGroups": groups}
 
 
 def _full_name(group: str) -> str:

@@ -1,6 +1,5 @@
 """A forum that is deployed in an account of AWS already, for suites that otherwise start one."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,13 +9,13 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra import session_keys
 from infra.cdk import components, names
 from infra.cdk.app import EDGE
 from infra.cdk.options import DeploymentOptions
 from infra.domains import package
 from infra.local_environment import caller_environment
 from infra.runner.config import PORTS, RunConfig
+from tests.deploy.keys import copy_keys
 
 # What a definition has beside what registering one takes.
 READ_ONLY = {
@@ -80,7 +79,7 @@ class InAccount:
         (edge,) = self._client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         found = {each["OutputKey"]: each["OutputValue"] for each in edge["Outputs"]}
         self.base_url = self._caller.get("FORUM_URL") or found["Url"]
-        self._copy_keys()
+        copy_keys(self._client("secretsmanager"), self.options, self.config)
         if self._environment:
             self._add_environment(self.config.owner("users"))
         return self
@@ -135,16 +134,3 @@ class InAccount:
         arn = self._ecs.register_task_definition(**made)["taskDefinition"]["taskDefinitionArn"]
         self._ecs.update_service(cluster=cluster, service=name, taskDefinition=arn)
         self._ecs.get_waiter("services_stable").wait(cluster=cluster, services=[name])
-
-    def _copy_keys(self) -> None:
-        """Copy the keys to the folder where suites find them."""
-        self.config.secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        client, signer = self._client("secretsmanager"), self.options.owner("users")
-        shared, signing = names.shared_secret(self.options), names.signing_secret(self.options)
-        for key, name, field in (
-            (session_keys.PRIVATE, signing, names.private_key(signer)),
-            (session_keys.PUBLIC, shared, names.public_keys(signer)),
-            (session_keys.SECRET, shared, "secret_key"),
-        ):
-            found = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
-            (self.config.secrets_folder / key).write_text(found[field], encoding="utf-8")

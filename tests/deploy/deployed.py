@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from infra import session_keys
 from infra.cdk import names as cloud_names
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.synth import synthesise
@@ -24,6 +23,7 @@ from infra.local_cloud.target import DeploymentTarget, docker
 from infra.local_cloud.template_filter import remove_unsupported
 from infra.runner.config import PORTS, RunConfig
 from infra.runner.free_port import free_port
+from tests.deploy.keys import copy_keys
 
 LEAVING_SECONDS = 60
 
@@ -76,7 +76,7 @@ class Deployed:
         """Deploy it for the first time."""
         try:
             self.deploy()
-            self._copy_keys()
+            copy_keys(self.place.client("secretsmanager"), self.options, self.config)
         except BaseException:
             self._remember()
             containers.remove_all(self.place)
@@ -145,21 +145,6 @@ class Deployed:
         inspected = json.loads(docker("inspect", self.tasks(program)[0]))[0]
         networks = inspected["NetworkSettings"]["Networks"]
         return f"http://{networks[self.place.network]['IPAddress']}:8080"
-
-    def _copy_keys(self) -> None:
-        """Copy the keys to the launcher's folder."""
-        self.config.secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        client = self.place.client("secretsmanager")
-        signer = self.options.owner("users")
-        shared = cloud_names.shared_secret(self.options)
-        signing = cloud_names.signing_secret(self.options)
-        for key, name, field in (
-            (session_keys.PRIVATE, signing, cloud_names.private_key(signer)),
-            (session_keys.PUBLIC, shared, cloud_names.public_keys(signer)),
-            (session_keys.SECRET, shared, "secret_key"),
-        ):
-            found = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
-            (self.config.secrets_folder / key).write_text(found[field], encoding="utf-8")
 
     def _remember(self) -> None:
         sys.stderr.write(f"{self.output_text()}\n{containers.tail_log(self.place, 'emulator')}\n")

@@ -1,12 +1,10 @@
 """Canary and blue-green deployments: the share of a new revision, and its way back."""
 
 import math
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import pytest
 
@@ -14,12 +12,12 @@ from infra.cdk.constructs.deployment_strategy import CANARY_PERCENT
 from infra.cdk.options import BLUE_GREEN, CANARY, ROLLING
 from infra.local_cloud.stacks import StackError
 from tests.deploy.deployed import Deployed
-from tests.deploy.watching import Answer, Readers
+from tests.deploy.watching import Answer, Readers, Watcher
 
 POSTS = "/api/posts/openapi.json"
 BLUE, GREEN = "forum-posts", "forum-posts-green"
 MARGIN_SECONDS = 0.3
-"""How much later than the change of a weight it is seen, at most; also requests in flight."""
+"""The longest delay between a change of a weight and its observation, or of a request."""
 READERS = 16
 LEAST = 60
 """Requests below which a share says too little."""
@@ -49,10 +47,11 @@ def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         yield deployed
 
 
-class Weights:
+class Weights(Watcher):
     """The weights of the rule of posts, observed all the time."""
 
     def __init__(self, forum: Deployed) -> None:
+        super().__init__(self._watch)
         self._client = forum.place.client("elbv2")
         (balancer,) = self._client.describe_load_balancers()["LoadBalancers"]
         arn = balancer["LoadBalancerArn"]
@@ -60,8 +59,6 @@ class Weights:
         self._listener = listener["ListenerArn"]
         self.seen: list[tuple[float, int, int]] = []
         """Moments, with the weights of blue and green."""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
 
     def read(self) -> tuple[int, int]:
         """Return the weights of blue and green."""
@@ -83,19 +80,6 @@ class Weights:
         while not self._stop.wait(0.1):
             weights = self.read()
             self.seen.append((time.monotonic(), *weights))
-
-    def __enter__(self) -> "Weights":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def assert_share(answers: list[Answer], revision: str) -> None:

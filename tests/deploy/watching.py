@@ -3,9 +3,10 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import requests
 
@@ -21,7 +22,30 @@ class Answer(NamedTuple):
     moment: float
 
 
-class Readers:
+class Watcher:
+    """Threads that run until the end of the block; each ends once `_stop` is set."""
+
+    def __init__(self, *targets: Callable[[], None]) -> None:
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=target) for target in targets]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+class Readers(Watcher):
     """Threads that read paths repeatedly; responses are counted by path, status and server."""
 
     def __init__(self, url: str, paths: Sequence[str], *, persistent: bool = False) -> None:
@@ -30,12 +54,9 @@ class Readers:
         Other connections see more of a change. The engine's proxy of a published port keeps each
         of them for a while, and ends when it has thousands.
         """
+        super().__init__(*(partial(self._read, f"{url}{path}", path) for path in paths))
         self.answers: list[Answer] = []
         self._persistent = persistent
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._read, args=(f"{url}{path}", path)) for path in paths
-        ]
 
     @property
     def failed(self) -> Counter[tuple[str, int, str]]:
@@ -65,18 +86,3 @@ class Readers:
                 session.close()
             time.sleep(PAUSE_SECONDS)
         session.close()
-
-    def __enter__(self) -> "Readers":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()

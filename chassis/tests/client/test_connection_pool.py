@@ -61,7 +61,7 @@ def test_connection_is_kept_until_it_is_old(server, monkeypatch):
 
 
 def test_new_address_of_a_name_gets_requests_once_connections_are_old(server, monkeypatch):
-    """As with Cloud Map: the former instance still runs, and the name has another address."""
+    """As with Compose: the former instance still runs, and the name has another address."""
     with Server(lambda request, _: reply(request, 200, b"new")) as other:
         ports = {"before": server.port, "after": other.port}
         now = "before"

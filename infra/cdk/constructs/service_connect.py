@@ -19,7 +19,7 @@ def server(options: DeploymentOptions, component: str) -> ecs.ServiceConnectProp
             ecs.ServiceConnectService(
                 port_mapping_name=PORT_NAME,
                 discovery_name=component,
-                dns_name=f"{component}.{components.DOMAIN}",
+                dns_name=components.host(component),
                 port=components.PORT,
             )
         ],

@@ -103,11 +103,11 @@ class ComponentStack(Stack):
             environment=self.settings,
             secrets=self.secrets,
         )
-        group, green = self._target_groups()
+        blue, green = self._target_groups()
         seen = alarms.TargetGroupMetrics(
             component=self.name,
             balancer=self.edge.balancer.load_balancer_full_name,
-            target_groups=[each.attr_target_group_full_name for each in (group, green)],
+            target_groups=[each.attr_target_group_full_name for each in (blue, green)],
         )
         watched = alarms.WebAlarms(self, "Alarms", options=options, name=self.name, seen=seen)
         if components.called(options, self.name):
@@ -131,7 +131,7 @@ class ComponentStack(Stack):
         made.enable_deployment_alarms(
             [watched.failing], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
         )
-        self._balance(made, task, group, green)
+        self._balance(made, task, blue, green)
         if not options.idle:
             scaling.scale_web(made, options=options, size=size, seen=seen)
         return seen, made

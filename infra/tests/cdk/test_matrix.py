@@ -93,7 +93,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
 
 @pytest.fixture(scope="module")
 def failures(matrix: Matrix) -> set[Failure]:
-    """What checkov finds in the templates."""
+    """Return the failed checks of checkov in all templates."""
     folder = next(iter(matrix.files.values())).parent
     options = ("--framework", "cloudformation", "--compact", "--quiet", "--skip-download")
     command = [str(CHECKOV), *options, "--output", "json", "--directory", str(folder)]

@@ -438,7 +438,7 @@ STRATEGIES = ("blue-green", "canary", "linear")
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_change_of_strategy_changes_services_alone(strategy: str) -> None:
-    """What CloudFormation does not change keeps its priority, its weights and its names."""
+    """Target groups, rules and names stay, and rules keep the weights that ECS has shifted."""
     other = templates(strategy=strategy)
     for stack, template in LAB.stacks.items():
         before, after = template["Resources"], other.stacks[stack]["Resources"]
