@@ -75,14 +75,19 @@ def action_xml(action: Action) -> str:
     return shown.removesuffix("</member>") + (forward if groups else "") + "</member>"
 
 
-async def execute(action: Action, *request: Any) -> Any:
-    """Choose the target group of a request by the weights."""
+def choose(action: Action) -> Action:
+    """Return the forward to one target group, chosen by the weights; other actions as they are."""
     groups = _groups(action)
     weights = [each["Weight"] for each in groups]
-    if any(weights):
-        (chosen,) = random.choices(groups, weights)  # noqa: S311 - not a secret
-        action = {"Type": "forward", "TargetGroupArn": chosen["TargetGroupArn"]}
-    return await _execute(action, *request)
+    if not any(weights):
+        return action
+    (chosen,) = random.choices(groups, weights)  # noqa: S311 - not a secret
+    return {"Type": "forward", "TargetGroupArn": chosen["TargetGroupArn"]}
+
+
+async def execute(action: Action, *request: Any) -> Any:
+    """Choose the target group of a request."""
+    return await _execute(choose(action), *request)
 
 
 async def forward(group: str, *request: Any) -> Any:
