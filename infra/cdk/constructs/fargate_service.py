@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration, Size
+from aws_cdk import CfnOutput, Duration, Fn, Size, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.cdk import components, names
+from infra.cdk import components, names, one_off_task
 from infra.cdk.constructs.images import Image
 from infra.cdk.options import ROLLING, DeploymentOptions
 from infra.cdk.stacks.network import Network
@@ -134,8 +134,12 @@ def fargate_service(
     balanced: bool,
     connect: ecs.ServiceConnectProps,
     strategy: Mapping[str, object] | None = None,
+    begins: bool = True,
 ) -> ecs.FargateService:
-    """Create the service of a task; the circuit breaker rolls back unhealthy deployments."""
+    """Create the service of a task; the circuit breaker rolls back unhealthy deployments.
+
+    Unless it `begins`, it has no tasks until another program starts them.
+    """
     return ecs.FargateService(
         scope,
         construct_id,
@@ -147,7 +151,7 @@ def fargate_service(
         vpc_subnets=network.task_subnets,
         security_groups=[group],
         # Auto scaling sets the number of tasks; a deployment does not reset it.
-        desired_count=0 if options.idle else None,
+        desired_count=0 if options.idle or not begins else None,
         min_healthy_percent=100,
         max_healthy_percent=200,
         availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.ENABLED,
@@ -161,3 +165,18 @@ def fargate_service(
         service_connect_configuration=connect,
         **(strategy or {}),  # type: ignore[arg-type]
     )
+
+
+def one_off_outputs(
+    stack: Stack, *, task: Task, network: Network, group: ec2.ISecurityGroup, prefix: str = ""
+) -> None:
+    """Add the outputs by which `infra.cdk.one_off_task` runs a task that runs `once`."""
+    subnets = network.vpc.select_subnets(subnet_type=network.task_subnets.subnet_type)
+    public = "DISABLED" if task.options.production else "ENABLED"
+    for output, value in (
+        (one_off_task.DEFINITION, task.definition.task_definition_arn),
+        (one_off_task.SUBNETS, Fn.join(",", subnets.subnet_ids)),
+        (one_off_task.GROUP, group.security_group_id),
+        (one_off_task.PUBLIC_ADDRESS, public),
+    ):
+        CfnOutput(stack, prefix + output, value=value, description="To run the task")

@@ -1,20 +1,16 @@
 """The migration of the monolith's schema: a task definition that `infra.cdk.migrate` runs."""
 
-from aws_cdk import CfnOutput, Fn, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
 from infra import stages
 from infra.cdk import components, names
-from infra.cdk.constructs.fargate_service import Task
+from infra.cdk.constructs.fargate_service import Task, one_off_outputs
 from infra.cdk.constructs.images import Image
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.data import Data
 from infra.cdk.stacks.network import Network
-
-# The outputs that `infra.cdk.migrate` reads.
-DEFINITION, SUBNETS = "TaskDefinition", "Subnets"
-GROUP, PUBLIC_ADDRESS = "SecurityGroup", "PublicAddress"
 
 
 class Migration(Stack):
@@ -52,15 +48,9 @@ class Migration(Stack):
             command=components.migrate_command(),
             once=True,
         )
-        subnets = network.vpc.select_subnets(subnet_type=network.task_subnets.subnet_type)
-        group = network.component_groups[stages.MONOLITH]
-        for output, value in (
-            (DEFINITION, task.definition.task_definition_arn),
-            (SUBNETS, Fn.join(",", subnets.subnet_ids)),
-            (GROUP, group.security_group_id),
-            (PUBLIC_ADDRESS, "DISABLED" if options.production else "ENABLED"),
-        ):
-            CfnOutput(self, output, value=value, description="For infra.cdk.migrate")
+        one_off_outputs(
+            self, task=task, network=network, group=network.component_groups[stages.MONOLITH]
+        )
         CfnOutput(
             self,
             "Next",
