@@ -24,7 +24,7 @@ from chassis.messaging.events import EventHandler
 from chassis.messaging.sqs_queue import component_queue, optional_component_queue
 from chassis.ownership.fenced_database import FencedDatabase
 from chassis.ownership.forwarding import follow_owner
-from chassis.ownership.state import OwnershipStore
+from chassis.ownership.state import OwnershipStore, require_settled
 from chassis.pagination import Cursors
 from chassis.settings import BUS_SETTINGS, ServiceSettings, load_settings
 
@@ -115,7 +115,7 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
         app = http_app.create_app(
             self.domain.name,
             settings.revision,
-            {"tables": self.check},
+            {"tables": self.check, "ownership": self._check_ownership},
             secret=settings.secret_key.get_secret_value(),
         )
         app.register_api(self.api())
@@ -125,6 +125,15 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
             prefix = f"/api/{self.domain.name}"
             follow_owner(app, prefix, self.ownership, settings.gateway_url)
         return app
+
+    def _check_ownership(self) -> None:
+        """Check that the service is the owner, unless that may change while it runs.
+
+        Raises:
+            Unavailable: a move has given the domain to another component, or has not ended.
+        """
+        if self.ownership is None:
+            require_settled(self.domain.ownership(self.database), self.domain.name)
 
     def run_worker(self) -> int:
         """Publish the service's events and apply those of others, until a signal arrives."""

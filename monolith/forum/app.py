@@ -53,7 +53,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
     app = component.create_app(
         COMPONENT,
         settings.revision,
-        {"database": SchemaCheck(parts.database)},
+        {"database": SchemaCheck(parts.database), "ownership": parts.ownership.require_settled},
         secret=settings.secret_key.get_secret_value(),
         import_name="forum.web",
     )
@@ -62,7 +62,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
     queue = optional_component_queue(settings) if exchanges_events else None
     status.add_status_endpoint(app, parts.outbox, queue, clock)
     urls = {domain.name: settings.service_url(domain.name) for domain in DOMAINS}
-    forwarding.follow_owners(app, parts.ownership, urls)
+    forwarding.follow_owners(app, parts.ownership, urls, settings.forwarded)
     for domain, build_api in _apis(parts, sessions, idempotency_keys).items():
         if settings.may_own(domain):
             app.register_api(build_api())

@@ -49,6 +49,10 @@ class ForumSettings(Settings, BusSettings, DatabaseSettings):
     """Whether domains may move to services and back while the forum runs. Then the table `domains`
     takes precedence over `EXTRACTED`."""
 
+    forwarded: Annotated[frozenset[str], NoDecode] = frozenset()
+    """With `LIVE_EXTRACTION`: domains whose API requests are forwarded to their service whenever it
+    is the owner, not only during a move. Other services find these domains at the monolith."""
+
     session_private_key: Annotated[SecretStr, AfterValidator(_usable_key)] = SecretStr("")
     """The RSA key in PEM that signs session tokens. Required while `users` is not extracted, or may
     come back."""
@@ -75,7 +79,7 @@ class ForumSettings(Settings, BusSettings, DatabaseSettings):
     sign_in_window_seconds: Positive = 300
     """The length of the window."""
 
-    @field_validator("extracted", mode="before")
+    @field_validator("extracted", "forwarded", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -22,7 +22,7 @@ from enum import StrEnum
 from chassis.clock import CLOCK_SKEW
 from chassis.dynamodb.database import Action, Database, TransactionCanceled
 from chassis.dynamodb.tables import Table
-from chassis.errors import CutoverInProgress
+from chassis.errors import CutoverInProgress, Unavailable
 
 
 class State(StrEnum):
@@ -143,6 +143,23 @@ class OwnershipStore:
     def accepts_writes(self) -> bool:
         """Return whether the service may write right now."""
         return self.current().accepts_writes(self._now())
+
+
+def require_settled(store: OwnershipStore, domain: str) -> None:
+    """Check that a domain's service is its owner, and that no move is in progress.
+
+    Without live extraction, a service does not follow its state. If it served nevertheless while
+    another component owns its domain, there would be two owners.
+
+    Raises:
+        Unavailable: it is not the owner, or a move is in progress.
+    """
+    state = store.load().state
+    if state == State.OPEN:
+        return
+    reason = "belongs to the monolith" if state == State.CLOSED else "is being moved"
+    msg = f"{domain} {reason}: deploy the stage that it was moved to, or finish the move."
+    raise Unavailable(msg)
 
 
 def cutover_in_progress() -> CutoverInProgress:

@@ -10,7 +10,7 @@ from werkzeug.serving import make_server
 from chassis.clock import CLOCK_SKEW
 from chassis.dynamodb.database import Database, TransactionCanceled
 from chassis.dynamodb.tables import Table
-from chassis.errors import CutoverInProgress
+from chassis.errors import CutoverInProgress, Unavailable
 from chassis.headers import CUTOVER_FORWARDED
 from chassis.http import problems
 from chassis.ownership import forwarding
@@ -22,6 +22,7 @@ from chassis.ownership.state import (
     OwnershipStore,
     State,
     ownership_table,
+    require_settled,
 )
 from infra.runner.free_port import free_port
 from tests.support.dynamo import Dynamo
@@ -140,6 +141,27 @@ def test_domain_is_sealed_only_during_a_freeze(database: Database) -> None:
         OwnershipState(State.SEALED, components=frozenset({"a"})), only_while_frozen=True
     )
     assert ownership.load() == OwnershipState(State.SEALED, 0, frozenset({"a"}))
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (State.OPEN, ""),
+        (State.FENCED, "notes is being moved"),
+        (State.SEALED, "notes is being moved"),
+        (State.CLOSED, "notes belongs to the monolith"),
+    ],
+)
+def test_fixed_stage_requires_that_the_service_is_the_owner(
+    ownership: OwnershipStore, state: State, reason: str
+) -> None:
+    ownership.save(OwnershipState(state))
+    if not reason:
+        require_settled(ownership, "notes")
+        return
+    with pytest.raises(Unavailable) as failure:
+        require_settled(ownership, "notes")
+    assert failure.value.detail.startswith(f"{reason}: deploy the stage")
 
 
 def test_bounded_wait_limits_the_number_of_waiters() -> None:

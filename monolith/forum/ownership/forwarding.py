@@ -1,6 +1,7 @@
 """Forwarding of API requests whose domain has just moved to a service."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from flask import request
 from flask_openapi3.openapi import OpenAPI
@@ -14,11 +15,16 @@ from chassis.ownership.forwarding import Forwarder
 from forum.ownership.state import SETTLED, OwnershipRegistry
 
 
-def follow_owners(app: OpenAPI, registry: OwnershipRegistry, urls: Mapping[str, str]) -> None:
+def follow_owners(
+    app: OpenAPI,
+    registry: OwnershipRegistry,
+    urls: Mapping[str, str],
+    forwarded: AbstractSet[str],
+) -> None:
     """Pin one snapshot per request, and serve a domain's API only while the forum owns it.
 
-    During a move, requests for a domain after its cutover are forwarded to its service; once the
-    move is finished, they get a 404.
+    During a move, requests for a domain after its cutover are forwarded to its service. Once the
+    move is finished, they get a 404, unless the domain is one of `forwarded`.
     """
     services = {domain: Forwarder(url) for domain, url in urls.items()}
 
@@ -56,6 +62,6 @@ def follow_owners(app: OpenAPI, registry: OwnershipRegistry, urls: Mapping[str, 
         known = registry.snapshot().domains[domain]
         if known.is_own:
             return None
-        if known.state == SETTLED:
+        if known.state == SETTLED and domain not in forwarded:
             raise NotFound
         return services[domain].forward()

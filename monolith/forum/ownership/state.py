@@ -20,7 +20,7 @@ from sqlalchemy import JSON, BigInteger, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis.clock import CLOCK_SKEW
-from chassis.errors import CutoverInProgress
+from chassis.errors import CutoverInProgress, Unavailable
 from chassis.ownership.bounded_wait import BoundedWait
 from chassis.ownership.state import CACHE_TTL, cutover_in_progress
 from forum.database import Base, Database, UtcDateTime
@@ -151,6 +151,31 @@ class OwnershipRegistry:
         cached = OwnershipSnapshot(self._initial | moved)
         self._cached, self._cached_at = cached, at
         return cached
+
+    def require_settled(self) -> None:
+        """Check that each domain's owner is that of EXTRACTED, unless owners may change.
+
+        Without live extraction, the forum does not follow the table. If it served nevertheless
+        while a domain has another owner, there would be two.
+
+        Raises:
+            Unavailable: a domain has another owner, or is being moved.
+        """
+        if self._live_extraction:
+            return
+        with self._database.reading() as session:
+            rows = session.execute(
+                select(DomainOwnership.domain, DomainOwnership.owner, DomainOwnership.state)
+            ).all()
+        for domain, owner, state in rows:
+            if state != SETTLED:
+                reason = "is being moved"
+            elif owner != self._initial[domain].owner:
+                reason = f"has been moved to {owner}"
+            else:
+                continue
+            msg = f"{domain} {reason}: deploy the stage that it was moved to, or finish the move."
+            raise Unavailable(msg)
 
     def pin_snapshot(self) -> None:
         """Pin one snapshot for the rest of a request, so that it is consistent."""

@@ -321,6 +321,44 @@ def test_recorded_ownership_overrides_the_setting(make_settings, moves):
         app.extensions["database"].engine.dispose()
 
 
+def test_domain_that_services_find_here_is_forwarded_after_its_move(make_settings, moves):
+    moves.begin_move("users", "users", {})
+    moves.finish_move("users")
+    forwarded = frozenset({"users"})
+    app = create_app(make_settings(live_extraction=True, forwarded=forwarded, users_url=NOBODY))
+    try:
+        answer = app.test_client().get("/api/users")
+        assert (answer.status_code, answer.json["detail"]) == (
+            503,
+            "This content is temporarily unavailable.",
+        )
+    finally:
+        app.extensions["database"].engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("extracted", "finished", "reason"),
+    [
+        ({"users"}, True, None),
+        (set(), True, "users has been moved to users: deploy the stage that it was moved to"),
+        ({"users"}, False, "users is being moved: deploy the stage"),
+    ],
+)
+def test_fixed_stage_is_not_ready_with_another_owner(
+    make_settings, moves, extracted, finished, reason
+):
+    moves.begin_move("users", "users", {})
+    if finished:
+        moves.finish_move("users")
+    app = create_app(make_settings(extracted=frozenset(extracted), users_url=NOBODY))
+    try:
+        answer = app.test_client().get("/readyz")
+        assert answer.status_code == (503 if reason else 200)
+        assert reason is None or answer.json["detail"].startswith(f"ownership: {reason}")
+    finally:
+        app.extensions["database"].engine.dispose()
+
+
 def test_ownership_is_read_once_per_request(database, moves, begin):
     stages = OwnershipRegistry(database, NAMES, frozenset(), live_extraction=True)
     begin("users")
