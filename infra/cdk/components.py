@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from infra import stages
 from infra.cdk.options import DeploymentOptions
-from infra.domains import package, peers
+from infra.domains import SESSION_SIGNERS, package, peers
 
 PORT = 8080
 READY, LIVE = "/readyz", "/healthz"
@@ -30,6 +30,8 @@ CERTIFICATES = "forum/certificates/rds.crt"
 """The certificates that sign the database's own, in the monolith's image."""
 MIGRATION = "migration"
 """The program that migrates the schema, and its stack."""
+MOVER = "Mover"
+"""Prefix of the outputs that say how to run a domain's mover."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,11 @@ def worker_command(component: str) -> tuple[str, ...]:
     return ("python", "-m", package(component), "worker")
 
 
+def mover(domain: str) -> str:
+    """Return the name of the program that moves a domain."""
+    return f"{domain}-mover"
+
+
 def migrate_command() -> tuple[str, ...]:
     """Return the command that migrates the monolith's schema."""
     return ("python", "-m", package(stages.MONOLITH), "migrate")
@@ -97,27 +104,39 @@ def migrate_command() -> tuple[str, ...]:
 
 def has_worker(options: DeploymentOptions) -> bool:
     """Return whether components exchange events at this stage."""
-    return bool(options.extracted)
+    return bool(options.services)
 
 
 def signs_sessions(options: DeploymentOptions, component: str) -> bool:
-    """Return whether a component signs sessions: the owner of users does."""
-    return component == options.owner("users")
+    """Return whether a component signs sessions: the owner of users does, and the next one."""
+    return component == options.owner("users") or (
+        "users" in options.moving and component in SESSION_SIGNERS
+    )
 
 
 def called(options: DeploymentOptions, component: str) -> tuple[str, ...]:
     """Return the domains whose owners a component calls."""
     if component == stages.MONOLITH:
-        return tuple(stages.in_canonical_order(options.extracted))
+        return options.services
     return tuple(peers(component))
 
 
+def callee(options: DeploymentOptions, component: str, domain: str) -> str:
+    """Return the component at which another one finds a domain: at its owner before any move.
+
+    After a move, the former owner forwards requests to the new one. The monolith calls services
+    that it may become the owner of at their own address.
+    """
+    return domain if component == stages.MONOLITH else options.owner(domain)
+
+
 def callees(component: str) -> tuple[str, ...]:
-    """Return the components that a component calls, at one stage or another."""
-    domains = peers(component)
-    if component == stages.MONOLITH or not domains:
-        return tuple(domains)
-    return (stages.MONOLITH, *domains)
+    """Return the components that a component calls, at one stage or another.
+
+    Each service forwards requests to the monolith that arrive after its domain has moved there.
+    """
+    domains = tuple(peers(component))
+    return domains if component == stages.MONOLITH else (stages.MONOLITH, *domains)
 
 
 def settings(options: DeploymentOptions, component: str, revision: str) -> dict[str, str]:
@@ -133,12 +152,22 @@ def settings(options: DeploymentOptions, component: str, revision: str) -> dict[
     else:
         variables["TABLE_PREFIX"] = options.prefix
     if component == "users":
-        variables["REPLICA_HOLDERS"] = ",".join(
-            each for each in options.components if each != component
-        )
+        others = stages.in_canonical_order(options.extracted - {component})
+        variables["REPLICA_HOLDERS"] = ",".join((stages.MONOLITH, *others))
+    if options.moving:
+        variables |= _moving_settings(options, component)
     return variables | {
-        f"{peer.upper()}_URL": address(options.owner(peer)) for peer in called(options, component)
+        f"{peer.upper()}_URL": address(callee(options, component, peer))
+        for peer in called(options, component)
     }
+
+
+def _moving_settings(options: DeploymentOptions, component: str) -> dict[str, str]:
+    """Return the settings of a component while domains move."""
+    if component == stages.MONOLITH:
+        leaving = stages.as_setting(options.moving - options.extracted)
+        return {"LIVE_EXTRACTION": "true", "FORWARDED": leaving}
+    return {"LIVE_EXTRACTION": "true", "GATEWAY_URL": address(stages.MONOLITH)}
 
 
 def with_heartbeat(variables: Mapping[str, str]) -> dict[str, str]:

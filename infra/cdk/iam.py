@@ -8,8 +8,10 @@ from aws_cdk import aws_iam as iam
 
 from chassis.messaging import subscriptions
 from infra import stages
+from infra.cdk import names
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.data import table_arns
+from infra.runner.config import worker_name
 
 # Calls of chassis.dynamodb.database; a transaction needs the permissions of its actions.
 TABLE_ACTIONS = (
@@ -55,7 +57,7 @@ def grant_component(role: iam.Role, *, options: DeploymentOptions, component: st
                 resources=table_arns(options, component),
             )
         )
-    if options.extracted:
+    if options.services:
         own = subscriptions.Subscription(component, ())
         queues = (own.queue_name(options.prefix), own.dead_letter_queue_name(options.prefix))
         role.add_to_policy(
@@ -74,9 +76,38 @@ def grant_component(role: iam.Role, *, options: DeploymentOptions, component: st
         )
 
 
+def grant_mover(role: iam.Role, *, options: DeploymentOptions, domain: str, rule: str) -> None:
+    """Grant the tasks that move a domain their permissions.
+
+    They read and write the tables of all services, because each has copies of others' records.
+    """
+    worker = f"service/{names.cluster(options)}/{names.service(worker_name(domain))}"
+    queue = subscriptions.Subscription(domain, ()).queue_name(options.prefix)
+    for sid, actions, resources in (
+        (
+            "Tables",
+            [*TABLE_ACTIONS, "dynamodb:BatchWriteItem", "dynamodb:Scan"],
+            [arn for service in options.services for arn in table_arns(options, service)],
+        ),
+        ("Worker", ["ecs:DescribeServices", "ecs:UpdateService"], [_arn("ecs", worker)]),
+        ("Queue", ["sqs:PurgeQueue"], [_arn("sqs", queue)]),
+        ("Route", ["elasticloadbalancing:ModifyRule"], [rule]),
+        # These two take no resource.
+        (
+            "LookAtRoutes",
+            [
+                "elasticloadbalancing:DescribeRules",
+                "elasticloadbalancing:DescribeTargetHealth",
+            ],
+            ["*"],
+        ),
+    ):
+        role.add_to_policy(iam.PolicyStatement(sid=sid, actions=actions, resources=resources))
+
+
 def bus_settings(options: DeploymentOptions, component: str) -> dict[str, str]:
     """Return a component's settings of the bus; empty if no events are exchanged."""
-    if not options.extracted:
+    if not options.services:
         return {}
     own = subscriptions.Subscription(component, ())
     queues = f"https://sqs.{Aws.REGION}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}"

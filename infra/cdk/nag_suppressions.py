@@ -88,6 +88,12 @@ SUPPRESSIONS = (
         lambda options: options.exec,
     ),
     Suppression(
+        "IAM5[Resource::*]",
+        "*/Mover/Role/DefaultPolicy/Resource",
+        "A move looks at rules and at the health of targets, for which AWS takes no resource.",
+        lambda options: bool(options.moving),
+    ),
+    Suppression(
         "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy"
         "/AmazonECSInfrastructureRolePolicyForLoadBalancers]",
         "*/Service/AlternateRole/Resource",

@@ -15,7 +15,7 @@ ARCHITECTURES = ("x86_64", "arm64")
 SWITCH = ("off", "on")
 EVERYBODY = "0.0.0.0/0"
 KNOWN = (
-    *("extracted", "environment", "strategy", "architecture", "name", "certificate"),
+    *("extracted", "moving", "environment", "strategy", "architecture", "name", "certificate"),
     *("revision", "idle", "exec", "email", "allow", "base_digest"),
 )
 RENAMED = {"asleep": "idle"}
@@ -36,6 +36,8 @@ class OptionsError(Exception):
 class DeploymentOptions:
     """One deployment: a stage of the split in an environment.
 
+    `moving` are domains between the monolith and their services: both run, and `extracted` says who
+    had the domain before the move.
     `name` is the prefix of all resources, so that one account can have several deployments.
     `revision` is the value in `X-Served-By`, by default the first characters of the image's hash.
     Alarms go to `email`; only addresses in `allow`, a list of CIDRs, may reach the load balancer.
@@ -44,6 +46,7 @@ class DeploymentOptions:
     """
 
     extracted: frozenset[str] = frozenset(stages.DOMAINS)
+    moving: frozenset[str] = frozenset()
     environment: str = LAB
     strategy: str = ROLLING
     architecture: str = "x86_64"
@@ -78,11 +81,16 @@ class DeploymentOptions:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Return the components at this stage, the monolith first."""
-        return (stages.MONOLITH, *stages.in_canonical_order(self.extracted))
+        """Return the components that run at this stage, the monolith first."""
+        return (stages.MONOLITH, *self.services)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Return the services that run at this stage, in canonical order."""
+        return stages.in_canonical_order(self.extracted | self.moving)
 
     def owner(self, domain: str) -> str:
-        """Return the component that serves a domain at this stage."""
+        """Return the component that serves a domain at this stage, before any move."""
         return domain if domain in self.extracted else stages.MONOLITH
 
 
@@ -107,14 +115,17 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
             problems.append(f"{name} must be {what}, not {given!r}")
         return given
 
-    extracted = frozenset(stages.DOMAINS)
-    try:
-        extracted = stages.parse(context.get("extracted", stages.as_setting(stages.DOMAINS)))
-    except stages.UnknownDomainError as error:
-        problems.append(str(error))
+    def domains(name: str, default: str) -> frozenset[str]:
+        try:
+            return stages.parse(context.get(name, default))
+        except stages.UnknownDomainError as error:
+            problems.append(str(error).replace("EXTRACTED", name.upper()))
+            return frozenset()
+
     allow = _networks(context.get("allow") or EVERYBODY, problems)
     options = DeploymentOptions(
-        extracted=extracted,
+        extracted=domains("extracted", stages.as_setting(stages.DOMAINS)),
+        moving=domains("moving", ""),
         environment=one_of("environment", ENVIRONMENTS),
         strategy=one_of("strategy", STRATEGIES),
         architecture=one_of("architecture", ARCHITECTURES),
@@ -129,6 +140,8 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         idle=one_of("idle", SWITCH) == "on",
         exec=one_of("exec", SWITCH) == "on",
     )
+    if options.moving and options.weighted:
+        problems.append("a move changes listener rules itself: set strategy=rolling for moving")
     if options.production:
         if not options.certificate:
             problems.append("production requires HTTPS: set certificate=arn:…")

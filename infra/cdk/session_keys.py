@@ -3,7 +3,8 @@
 Run it after the data stack is deployed.
 
 A key pair signs and verifies the sessions of each component that can own users: a stage whose users
-moved without their data has other accounts, and refuses the sessions of the former ones. Another
+moved without their data has other accounts, and refuses the sessions of the former ones. With
+`MOVING=users`, the accounts move too, and from then on both verify each other's sessions. Another
 key signs cursors. Existing keys are kept, so the program can be repeated. boto3 finds the account
 by its own variables; `NAME` is the deployment's name.
 """
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from infra import stages
 from infra.cdk import names
 from infra.cdk.options import DeploymentOptions
 from infra.domains import SESSION_SIGNERS
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Fill the secrets; return the exit code."""
-    options = DeploymentOptions(name=os.environ.get("NAME") or DeploymentOptions.name)
+    options = DeploymentOptions(
+        name=os.environ.get("NAME") or DeploymentOptions.name,
+        moving=stages.parse(os.environ.get("MOVING", "")),
+    )
     made = fill_secrets(boto3.client("secretsmanager"), options)
     sys.stdout.write("Keys created.\n" if made else "Keys already exist.\n")
     return 0
@@ -43,6 +48,8 @@ def fill_secrets(client: "SecretsManagerClient", options: DeploymentOptions) -> 
             pair = generate_keypair()
             signing = signing | {private: pair[0]}
             shared = shared | {public: pair[1]}
+    if "users" in options.moving:
+        shared = shared | _common_key_set(shared)
     shared = {"secret_key": secrets.token_urlsafe(48)} | shared
     if (shared, signing) == before:
         return False
@@ -50,6 +57,13 @@ def fill_secrets(client: "SecretsManagerClient", options: DeploymentOptions) -> 
     _write(client, signing_name, signing)
     _write(client, shared_name, shared)
     return True
+
+
+def _common_key_set(shared: dict[str, str]) -> dict[str, str]:
+    """Return the public keys of all owners of users, for each of them."""
+    fields = [names.public_keys(owner) for owner in SESSION_SIGNERS]
+    keys = {key["kid"]: key for field in fields for key in json.loads(shared[field])["keys"]}
+    return dict.fromkeys(fields, json.dumps({"keys": list(keys.values())}))
 
 
 def _read(client: "SecretsManagerClient", name: str) -> dict[str, str]:

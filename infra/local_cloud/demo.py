@@ -1,7 +1,7 @@
 """Demo content of an offline deployment, whose tables begin empty.
 
 A mark at the emulator names the component that owned the demo people. With another owner of users,
-they are registered again. Threads and posts are written once.
+they are registered there, unless they have moved. Threads and posts are written once.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def load_missing(
     elif found[0]["Value"] == owner:
         return sign_in_hint(content)
     else:
-        say(f"Registering the demo people with {owner} ...")
+        say(f"Looking for the demo people at {owner} ...")
         missing = replace(content, threads=(), posts=())
     for _ in load(place.address, missing):
         pass

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from infra import local_environment, stages
@@ -30,7 +31,7 @@ from infra.runner.config import SettingsError, read_switch
 from infra.runner.port_check import describe_conflict
 
 Say = Callable[[str], None]
-_VARIABLES = ("EXTRACTED", "REVISION", "STRATEGY")
+_VARIABLES = ("EXTRACTED", "MOVING", "REVISION", "STRATEGY")
 _SOCKET_NOTICE = (
     "The emulator controls the container engine by its socket, so it is as powerful as you are on"
     " this machine (docs/deploy.md)."
@@ -154,11 +155,11 @@ class Rollout:
         self._stacks.bootstrap()
         there = self._stacks.created()
         before = {d for d in stages.DOMAINS if names.stack(options, d) in there}
-        over = [names.stack(options, each) for each in sorted(before - options.extracted)]
+        over = [names.stack(options, each) for each in sorted(before.difference(options.services))]
         self._deploy(NETWORK)
         if over:
             # A running service keeps its tables until it is removed.
-            self._deploy(DATA, _data_of(options, before | options.extracted))
+            self._deploy(DATA, _data_of(options, before))
         else:
             self._deploy(DATA)
         if session_keys.fill_secrets(self._place.client("secretsmanager"), options):
@@ -167,9 +168,10 @@ class Rollout:
         self._deploy(MIGRATION)
         self._migrate()
         self._deploy(EDGE)
-        extracted = stages.in_canonical_order(options.extracted)
-        new = [name for name in extracted if name not in before]
-        for name in (*new, stages.MONOLITH, *(name for name in extracted if name in before)):
+        new = [name for name in options.services if name not in before]
+        known = [name for name in options.services if name in before]
+        # As on AWS, a caller comes after what it calls.
+        for name in (*new, stages.MONOLITH, *known) if over else (*new, *known, stages.MONOLITH):
             self._deploy(name)
         self._deploy(WATCH)
         if over:
@@ -200,13 +202,8 @@ def _templates(options: DeploymentOptions, folder: Path) -> dict[str, Template]:
 
 
 def _data_of(options: DeploymentOptions, domains: set[str]) -> Template:
-    """Return the data template for more domains than are finally extracted."""
-    more = DeploymentOptions(
-        extracted=frozenset(domains),
-        environment=options.environment,
-        architecture=options.architecture,
-        name=options.name,
-    )
+    """Return the data template for more domains than finally have a service."""
+    more = replace(options, extracted=options.extracted | domains)
     with tempfile.TemporaryDirectory() as folder:
         return _templates(more, Path(folder))[names.stack(options, DATA)]
 

@@ -21,6 +21,7 @@ class Asset:
     directory: Path
     dockerfile: str
     build_arguments: Mapping[str, str]
+    target: str = ""
 
     def build(self) -> None:
         """Build the image; raise EngineError if it can't be built."""
@@ -29,6 +30,7 @@ class Asset:
             context=str(self.directory),
             dockerfile=self.dockerfile,
             args=dict(self.build_arguments),
+            **({"target": self.target} if self.target else {}),
         )
 
 
@@ -47,6 +49,7 @@ def assets(assembly: Path, stacks: Iterable[str]) -> Iterator[Asset]:
                 assembly / source["directory"],
                 source["dockerFile"],
                 source.get("dockerBuildArgs", {}),
+                source.get("dockerBuildTarget", ""),
             )
 
 

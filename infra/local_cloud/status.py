@@ -1,7 +1,7 @@
 """The offline deployments on this machine: who owns each domain, and how many tasks run."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -48,8 +48,13 @@ def _describe_services(place: DeploymentTarget) -> Iterator[str]:
         found = ecs.describe_services(cluster=cluster, services=arns)["services"] if arns else []
         services = {str(each["serviceName"]): each for each in found}
         for domain in stages.DOMAINS:
-            owner = domain if domain in services else stages.MONOLITH
-            yield f"{domain:8} owned by {owner}"
+            yield f"{domain:8} {_owner(domain, services)}"
         for name, service in sorted(services.items()):
             running, desired = service["runningCount"], service["desiredCount"]
             yield f"{name:16} {running} of {desired} tasks run"
+
+
+def _owner(domain: str, services: Collection[str]) -> str:
+    if domain not in services:
+        return f"owned by {stages.MONOLITH}"
+    return f"owned by {domain}"

@@ -14,7 +14,16 @@ from types import TracebackType
 from typing import Any
 
 from infra.runner import supervisor_rpc
-from infra.runner.config import BUS_RECOVERY, GATEWAY, HOST, PORTS, ROOT, SQLITE_FILE, RunConfig
+from infra.runner.config import (
+    BUS_RECOVERY,
+    DATASTORE,
+    GATEWAY,
+    HOST,
+    PORTS,
+    ROOT,
+    SQLITE_FILE,
+    RunConfig,
+)
 from infra.runner.free_port import free_port
 from infra.runner.stage_processes import is_ready
 
@@ -88,6 +97,13 @@ class RunnerStack:
         file = self.config.folder / SQLITE_FILE
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
             return database.execute(sql).fetchall()
+
+    def dynamodb(self) -> Any:
+        """Return a client of the services' tables, past any proxy."""
+        import boto3  # noqa: PLC0415 - slow, and the labs begin with this module
+
+        session = boto3.Session("local", "local", region_name="eu-central-1")
+        return session.client("dynamodb", endpoint_url=self.config.url(DATASTORE))
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the launcher, without waiting."""

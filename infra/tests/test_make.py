@@ -127,7 +127,7 @@ def read_variables() -> set[str]:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     found = set(re.findall(r"\$\$\{([A-Z_]+)", makefile))
     found |= set(re.findall(r"\(filter on,\$\(([A-Z_]+)\)", makefile))
-    [context] = re.findall(r"foreach name,(ENVIRONMENT [A-Z_ ]+),", makefile)
+    [context] = re.findall(r"foreach name,(MOVING [A-Z_ ]+),", makefile)
     found |= {*context.split()}
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = contributing.partition("## Variables of `make run`")[2].partition("\n## ")[0]

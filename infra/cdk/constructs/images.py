@@ -14,7 +14,14 @@ _PLATFORMS = {
     "arm64": assets.Platform.LINUX_ARM64,
 }
 REVISION_LENGTH = 12
+TOOLS = "tools"
+"""The image of the programs that move data."""
 BASE = "python:3.13-slim"
+_PACKAGES = {
+    stages.MONOLITH: "monolith/forum",
+    **{domain: f"services/{domain}/{domain}" for domain in stages.DOMAINS},
+}
+_PROGRAMS = (*_PACKAGES.values(), "extraction", "infra", "recovery")
 
 
 class Image(Construct):
@@ -28,8 +35,9 @@ class Image(Construct):
             self,
             "Asset",
             directory=str(ROOT),
-            file=dockerfile(component),
-            build_args=build_arguments(component),
+            file=_dockerfile(component),
+            target=TOOLS if component == TOOLS else None,
+            build_args={} if component == TOOLS else build_arguments(component),
             build_contexts=_pinned_base(options),
             exclude=[*_context(component)],
             ignore_mode=IgnoreMode.DOCKER,
@@ -37,6 +45,10 @@ class Image(Construct):
             display_name=f"{options.name}-{component}",
         )
         self.revision = options.revision or self.asset.asset_hash[:REVISION_LENGTH]
+
+
+def _dockerfile(component: str) -> str:
+    return "infra/Dockerfile" if component == TOOLS else dockerfile(component)
 
 
 def _pinned_base(options: DeploymentOptions) -> dict[str, str] | None:
@@ -51,13 +63,11 @@ def _context(component: str) -> list[str]:
 
     A change of one component then results in a new image and revision of only that component.
     """
-    monolith = component == stages.MONOLITH
-    package = "monolith/forum" if monolith else f"services/{component}/{component}"
-    kept = (
-        "chassis/chassis",
-        package,
-        "infra/tools/slim.py",
-        f"requirements/{'monolith' if monolith else 'services'}.txt",
-        dockerfile(component),
-    )
+    if component == TOOLS:
+        kept: tuple[str, ...] = (*_PROGRAMS, "requirements/tools.txt")
+    elif component == stages.MONOLITH:
+        kept = (_PACKAGES[component], "infra/tools/slim.py", "requirements/monolith.txt")
+    else:
+        kept = (_PACKAGES[component], "infra/tools/slim.py", "requirements/services.txt")
+    kept += ("chassis/chassis", _dockerfile(component))
     return ["*", *(f"!{path}" for path in kept), "**/__pycache__", "**/.*"]

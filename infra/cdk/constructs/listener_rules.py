@@ -51,7 +51,11 @@ def rules() -> Iterator[Rule]:
 
 
 def component_rules(
-    scope: Construct, *, component: str, listener: elb.IApplicationListener, groups: TargetGroups
+    scope: Construct,
+    *,
+    component: str,
+    listener: elb.IApplicationListener,
+    action: elb.ListenerAction,
 ) -> list[elb.ApplicationListenerRule]:
     """Create the rules of a component's paths; the monolith's matches all remaining ones."""
     mine = [rule for rule in rules() if rule.component == component]
@@ -62,7 +66,7 @@ def component_rules(
             listener=listener,
             priority=rule.priority,
             conditions=[elb.ListenerCondition.path_patterns(list(rule.patterns))],
-            action=forward(groups),
+            action=action,
         )
         for rule in mine or [Rule(CATCH_ALL, ("/*",), component)]
     ]

@@ -20,6 +20,7 @@ from infra.cdk.constructs import (
 )
 from infra.cdk.constructs.fargate_service import Task, fargate_service
 from infra.cdk.constructs.images import Image
+from infra.cdk.constructs.mover import Mover
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.data import Data
 from infra.cdk.stacks.load_balancer import LoadBalancer, target_group
@@ -84,7 +85,8 @@ class ComponentStack(Stack):
             "SESSION_PUBLIC_KEYS": field(self.data.shared, names.public_keys(signer)),
         }
         if components.signs_sessions(self.options, self.name):
-            found["SESSION_PRIVATE_KEY"] = field(self.data.signing, names.private_key(signer))
+            mine = self.name if "users" in self.options.moving else signer
+            found["SESSION_PRIVATE_KEY"] = field(self.data.signing, names.private_key(mine))
         if self.name == stages.MONOLITH:
             found["PGPASSWORD"] = field(self.data.database.application_secret, "password")
         return found
@@ -180,8 +182,10 @@ class ComponentStack(Stack):
             )
             made.node.add_dependency(reserved)
         rules = listener_rules.component_rules(
-            self, component=self.name, listener=listener, groups=groups
+            self, component=self.name, listener=listener, action=self._route(groups)
         )
+        if self.name in self.options.moving:
+            self._add_mover(rules, [blue, green])
         if self.options.weighted:
             self._balance_by_weight(made, task, groups, rules)
             return
@@ -189,6 +193,40 @@ class ComponentStack(Stack):
         for rule in rules:
             # CloudFormation completes the creation of a service when its tasks are healthy.
             rule.node.add_dependency(made)
+
+    def _route(self, groups: listener_rules.TargetGroups) -> elb.ListenerAction:
+        """Return where the component's paths lead: to itself, unless the monolith still has them.
+
+        A move changes this at the load balancer, and the next stage says the same in the template.
+        """
+        if self.name == self.options.owner(self.name) or self.name == stages.MONOLITH:
+            return listener_rules.forward(groups)
+        monolith = elb.ApplicationTargetGroup.from_target_group_attributes(
+            self, "Monolith", target_group_arn=self.edge.monolith.ref
+        )
+        return elb.ListenerAction.weighted_forward(
+            [elb.WeightedTargetGroup(target_group=monolith, weight=100)]
+        )
+
+    def _add_mover(
+        self,
+        rules: list[elb.ApplicationListenerRule],
+        groups: list[elb.CfnTargetGroup],
+    ) -> None:
+        """Add the task that moves the domain; a move changes one rule."""
+        (rule,) = rules
+        Mover(
+            self,
+            "Mover",
+            options=self.options,
+            domain=self.name,
+            network=self.network,
+            data=self.data,
+            listener=self.edge.listener.ref,
+            rule=rule.listener_rule_arn,
+            monolith=self.edge.monolith.ref,
+            groups=[each.ref for each in groups],
+        )
 
     def _balance_by_weight(
         self,
@@ -254,13 +292,15 @@ class ComponentStack(Stack):
             group=self.group,
             balanced=False,
             connect=service_connect.client(options),
+            # The mover starts it, once the tables have what the domain needs.
+            begins=self.name not in options.moving - options.extracted,
         )
         # Tasks that serve are only ready once the schema, which their worker needs too, is recent.
         made.node.add_dependency(self.service)
         alarms.WorkerAlarms(
             self, "WorkerAlarms", options=options, component=self.name, log=task.log
         )
-        if not options.idle:
+        if not options.idle and self.name not in options.moving:
             queue = subscriptions.Subscription(self.name, ()).queue_name(options.prefix)
             scaling.scale_worker(made, options=options, size=size, queue=queue, program=name)
         return made

@@ -31,10 +31,10 @@ from infra.domains import SERVICES
 
 def wanted(options: DeploymentOptions) -> Iterator[subscriptions.Subscription]:
     """Yield the components' own subscriptions; none without services."""
-    for service in stages.in_canonical_order(options.extracted):
+    for service in options.services:
         yield SERVICES[service].subscription
-    if options.extracted:
-        yield monolith_subscription(options.extracted)
+    if options.services:
+        yield monolith_subscription(options.extracted, options.moving)
 
 
 class Data(Stack):
@@ -46,7 +46,7 @@ class Data(Stack):
         super().__init__(scope, construct_id)
         self.options = options
         self.removal = names.removal(options)
-        for service in stages.in_canonical_order(options.extracted):
+        for service in options.services:
             for table in SERVICES[service].tables:
                 self._table(table)
         self._bus()

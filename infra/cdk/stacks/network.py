@@ -1,6 +1,7 @@
 """The network stack: VPC, security groups, namespace, cluster, and the topic of alarms.
 
-Nothing here depends on the stage, so that a step of the split never changes it.
+Nothing here depends on the stage, so that a step of the split never changes it. While domains move,
+their movers have two more endpoints in production.
 """
 
 from aws_cdk import Aws, RemovalPolicy, Stack
@@ -27,6 +28,11 @@ INTERFACES = {
     "Secrets": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
     "Sns": ec2.InterfaceVpcEndpointAwsService.SNS,
     "Sqs": ec2.InterfaceVpcEndpointAwsService.SQS,
+}
+# What only the movers of domains call.
+MOVER_INTERFACES = {
+    "Ecs": ec2.InterfaceVpcEndpointAwsService.ECS,
+    "LoadBalancing": ec2.InterfaceVpcEndpointAwsService.ELASTIC_LOAD_BALANCING,
 }
 
 
@@ -141,7 +147,8 @@ class Network(Stack):
         group = self._group("Endpoints", "Endpoints of AWS services")
         for name, theirs in self.component_groups.items():
             group.add_ingress_rule(theirs, ec2.Port.tcp(443), name)
-        for name, service in INTERFACES.items():
+        movers = MOVER_INTERFACES if self.options.moving else {}
+        for name, service in (INTERFACES | movers).items():
             endpoint = self.vpc.add_interface_endpoint(
                 name,
                 service=service,

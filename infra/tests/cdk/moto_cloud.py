@@ -22,7 +22,7 @@ from infra.cdk import names
 from infra.cdk.app import DATA, EDGE, NETWORK, WATCH
 from infra.cdk.options import DeploymentOptions
 from infra.local_cloud.stacks import Stacks
-from infra.stages import MONOLITH, in_canonical_order
+from infra.stages import MONOLITH
 from infra.tests.cdk.templates import Templates
 
 REGION, ACCOUNT_ID = "eu-central-1", "123456789012"
@@ -75,7 +75,7 @@ class MotoCloud:
         self._deploy(made, NETWORK)
         self._deploy(made, DATA, keep=bool(former))
         self._deploy(made, EDGE)
-        for name in (*in_canonical_order(options.extracted), MONOLITH, WATCH):
+        for name in (*options.services, MONOLITH, WATCH):
             self._deploy(made, name)
         if former:
             for name in former:

@@ -42,8 +42,13 @@ def create_rules(component: str, *, reserved: bool = False) -> dict[str, dict[st
         security_group=ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1"),
     )
     groups = listener_rules.TargetGroups(blue, green)
-    create = listener_rules.reserve_target_groups if reserved else listener_rules.component_rules
-    create(stack, component=component, listener=listener, groups=groups)
+    if reserved:
+        listener_rules.reserve_target_groups(
+            stack, component=component, listener=listener, groups=groups
+        )
+    else:
+        action = listener_rules.forward(groups)
+        listener_rules.component_rules(stack, component=component, listener=listener, action=action)
     found = Template.from_stack(stack).find_resources(RULE)
     return {logical_id: dict(each["Properties"]) for logical_id, each in found.items()}
 

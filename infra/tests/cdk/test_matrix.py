@@ -33,6 +33,10 @@ CONTEXTS = {
     }
     for stage, environment, strategy in product(STAGES, ENVIRONMENTS, STRATEGIES)
 }
+CONTEXTS |= {
+    f"moving-{environment}": {"extracted": "", "moving": EVERYTHING, "environment": environment}
+    for environment in ENVIRONMENTS
+}
 CHECKOV = Path(sys.prefix) / "cloud-tools" / "bin" / "checkov"
 # W3005: the CDK says twice what comes first, which does no harm.
 # W6001: the migration's outputs repeat values of the network, for its program.

@@ -15,6 +15,7 @@ from infra import stages
 from infra.cdk import components, names
 from infra.cdk.constructs.images import REVISION_LENGTH
 from infra.cdk.options import BLUE_GREEN, CANARY, LINEAR, ROLLING, DeploymentOptions
+from infra.domains import SESSION_SIGNERS
 from infra.gateway.routes import load
 from infra.local_cloud.images import assets
 from infra.runner.config import worker_name
@@ -22,7 +23,14 @@ from infra.tests.cdk.moto_cloud import REGION, STRIPPED, MotoCloud, moto_cloud, 
 from infra.tests.cdk.templates import EVERYTHING, Templates, templates
 
 HOST, ADDRESS = "forum.example.org", ip_address("198.51.100.7")
-STEPS = ("", "users", EVERYTHING, "users", "")
+STEPS = (
+    {"extracted": ""},
+    {"extracted": "", "moving": "users"},
+    {"extracted": "users"},
+    {"extracted": EVERYTHING},
+    {"extracted": "users"},
+    {"extracted": ""},
+)
 
 
 @pytest.fixture
@@ -34,10 +42,14 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoCloud]:
 def test_stages_change_in_place_and_back(cloud: MotoCloud) -> None:
     """One account sees all steps, as an operator of docs/deploy.md takes them."""
     priorities: dict[str, set[int]] = {}
-    for extracted in STEPS:
-        made = templates(extracted=extracted)
+    for step in STEPS:
+        made = templates(**step)
         cloud.deploy(made)
         check(cloud, made)
+        for domain in made.options.moving:
+            # As the mover does.
+            service = {"cluster": names.cluster(made.options), "service": worker_name(domain)}
+            cloud.client("ecs").update_service(**service, desiredCount=1)
         for rule in live_rules(cloud):
             for pattern in paths(rule):
                 priorities.setdefault(pattern, set()).add(int(rule["Priority"]))
@@ -113,7 +125,8 @@ def check_services(cloud: MotoCloud, options: DeploymentOptions) -> None:
     attached = {arn for rule in live_rules(cloud) for arn in weights(rule["Actions"])}
     attached |= set(weights(live_listener(cloud)["DefaultActions"]))
     for name, service in live.items():
-        assert service["desiredCount"] == (0 if options.idle else 1), name
+        waits = name in map(worker_name, options.moving - options.extracted)
+        assert service["desiredCount"] == (0 if options.idle or waits else 1), name
         assert service["launchType"] == "FARGATE"
         balanced = [
             (groups[each["targetGroupArn"]], each["containerName"], each["containerPort"])
@@ -129,7 +142,11 @@ def check_tasks(cloud: MotoCloud, made: Templates) -> None:
     options = made.options
     client, roles = cloud.client("ecs"), live_roles(cloud)
     stacks = [names.stack(options, each) for each in options.components]
-    tags = {each.stack: each.name.rpartition(":")[2] for each in assets(made.folder, stacks)}
+    tags = {
+        each.stack: each.name.rpartition(":")[2]
+        for each in assets(made.folder, stacks)
+        if not each.target
+    }
     listed = cloud.client("sqs").list_queues().get("QueueUrls", [])
     queues = {url.rpartition("/")[2] for url in listed}
     for program, component in programs(options).items():
@@ -145,24 +162,24 @@ def check_tasks(cloud: MotoCloud, made: Templates) -> None:
         wanted = components.settings(options, component, tag[:REVISION_LENGTH])
         assert wanted.items() <= environment.items()
         for name in ("EVENTS_QUEUE_URL", "EVENTS_DEAD_LETTER_QUEUE_URL"):
-            assert (name in environment) == bool(options.extracted)
-            if options.extracted:
+            assert (name in environment) == bool(options.services)
+            if options.services:
                 assert environment[name].rpartition("/")[2] in queues
         found = {each["name"]: each["valueFrom"] for each in container["secrets"]}
         assert found == secrets(options, component)
 
 
 def secrets(options: DeploymentOptions, component: str) -> dict[str, str]:
-    """Return the secrets of a component: the owner of users alone signs sessions."""
+    """Return the secrets of a component: the owner of users signs sessions, or both of a move."""
     signer = options.owner("users")
     shared = secret_arn(names.shared_secret(options))
     found = {
         "SECRET_KEY": f"{shared}:secret_key::",
         "SESSION_PUBLIC_KEYS": f"{shared}:{names.public_keys(signer)}::",
     }
-    if component == signer:
+    if component == signer or ("users" in options.moving and component in SESSION_SIGNERS):
         found["SESSION_PRIVATE_KEY"] = (
-            f"{secret_arn(names.signing_secret(options))}:{names.private_key(signer)}::"
+            f"{secret_arn(names.signing_secret(options))}:{names.private_key(component)}::"
         )
     if component == stages.MONOLITH:
         secret = names.database_application_secret(options)

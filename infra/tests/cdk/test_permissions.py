@@ -229,6 +229,7 @@ CALLS = {
     ("monolith", "users"),
     ("monolith", "threads"),
     ("monolith", "posts"),
+    ("users", "monolith"),
     *(("threads", "posts"), ("threads", "monolith")),
     *(("posts", "threads"), ("posts", "monolith")),
 }

@@ -1,6 +1,7 @@
 """Keys of a deployment: created once, a pair for each component that can own users."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -53,6 +54,22 @@ def test_repetition_changes_nothing(client: Any) -> None:
     before = read(client, SHARED), read(client, SIGNING)
     assert not fill_secrets(client, OPTIONS)
     assert (read(client, SHARED), read(client, SIGNING)) == before
+
+
+def test_owners_verify_each_others_sessions_once_accounts_move(client: Any) -> None:
+    fill_secrets(client, OPTIONS)
+    before = read(client, SHARED)
+    moving = replace(OPTIONS, moving=frozenset({"users"}))
+    assert fill_secrets(client, moving)
+    shared, signing = read(client, SHARED), read(client, SIGNING)
+    keys = json.loads(shared[names.public_keys("users")])["keys"]
+    assert shared[names.public_keys("monolith")] == shared[names.public_keys("users")]
+    wanted = [key_set(signing[names.private_key(owner)])["keys"] for owner in ("monolith", "users")]
+    assert keys == [key for (key,) in wanted]
+    assert shared["secret_key"] == before["secret_key"]
+    assert not fill_secrets(client, moving)
+    # The keys stay after the move, with the sessions.
+    assert not fill_secrets(client, OPTIONS)
 
 
 def test_incomplete_pair_is_replaced_and_the_rest_kept(client: Any) -> None:

@@ -1,0 +1,86 @@
+"""The mover of a domain: a task definition that `make extract PLACE=ecs` runs.
+
+Its role reaches both ends of a move, unlike any other. It belongs to the service's stack while the
+domain is in `moving`, and is gone with the next stage.
+"""
+
+from collections.abc import Sequence
+
+from aws_cdk import Aws, Fn, Stack
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra import stages
+from infra.cdk import components, names
+from infra.cdk import iam as grants
+from infra.cdk.constructs.fargate_service import Task, one_off_outputs
+from infra.cdk.constructs.images import TOOLS, Image
+from infra.cdk.options import DeploymentOptions
+from infra.cdk.stacks.data import Data
+from infra.cdk.stacks.network import Network
+
+EXTRACT = ("python", "-m", "extraction", "extract")
+
+
+class Mover(Construct):
+    """A task that moves one domain to its service and back.
+
+    It runs in the monolith's security group: it reaches the same, and nothing connects to it.
+    """
+
+    def __init__(
+        self,
+        scope: Stack,
+        construct_id: str,
+        *,
+        options: DeploymentOptions,
+        domain: str,
+        network: Network,
+        data: Data,
+        listener: str,
+        rule: str,
+        monolith: str,
+        groups: Sequence[str],
+    ) -> None:
+        """Define it for a domain's listener rule, by ARNs: of the rule, and of target groups."""
+        super().__init__(scope, construct_id)
+        program = components.mover(domain)
+        role = iam.Role(
+            self,
+            "Role",
+            role_name=names.role(options, program),
+            assumed_by=grants.tasks_of_this_account(),
+            description=f"What a move of {domain} may do",
+        )
+        grants.grant_mover(role, options=options, domain=domain, rule=rule)
+        task = Task(
+            self,
+            "Task",
+            options=options,
+            name=program,
+            size=components.worker_size(options),
+            image=Image(self, "Image", options=options, component=TOOLS),
+            role=role,
+            environment={
+                "MOVER": "ecs",
+                "AWS_DEFAULT_REGION": Aws.REGION,
+                "DATABASE_URL": data.database.application_url,
+                "TABLE_PREFIX": options.prefix,
+                "DOMAIN": domain,
+                "CLUSTER": names.cluster(options),
+                "LISTENER": listener,
+                "MONOLITH_TARGET_GROUP": monolith,
+                "SERVICE_TARGET_GROUPS": Fn.join(",", list(groups)),
+                "QUEUE_URL": grants.bus_settings(options, domain)["EVENTS_QUEUE_URL"],
+            },
+            secrets={
+                "PGPASSWORD": ecs.Secret.from_secrets_manager(
+                    data.database.application_secret, "password"
+                )
+            },
+            command=(*EXTRACT, domain),
+            once=True,
+        )
+        group = network.component_groups[stages.MONOLITH]
+        one_off_outputs(scope, task=task, network=network, group=group, prefix=components.MOVER)
