@@ -14,7 +14,7 @@ PYTEST_WORKERS ?= 2
 SYSTEM_PACKAGES := chromium-headless-shell wrk
 
 # Former names of variables are refused, each with the one that replaced it.
-RENAMED := MEND:REPAIR WATCH:SOAK STACK:DEPLOYMENT ASLEEP:IDLE
+RENAMED := MEND:REPAIR WATCH:SOAK STACK:PLACE DEPLOYMENT:PLACE ASLEEP:IDLE
 former = $(firstword $(subst :, ,$(1)))
 ifneq ($(filter extract reintegrate status synth deploy-local destroy-local,$(MAKECMDGOALS)),)
 $(foreach pair,$(RENAMED),$(if $(filter-out undefined,$(origin $(call former,$(pair)))),\
@@ -78,14 +78,14 @@ help: ## list the make targets
 #=              SOAK         seconds of the last phase [10]
 #=              DRY_RUN      on: read everything, write nothing [off]
 #=              REPAIR       on: replace copies that differ; also for reconcile [off]
-#=              DEPLOYMENT   local or compose, if a forum runs in both; also for status,
-#=                           reconcile, backup
+#=              PLACE        local or compose, if a forum runs in both; also for status,
+#=                           reconcile, backup; ecs or deploy-local: docs/extracting.md
 #= restore      FROM         a folder that make backup named
 #=              DOMAIN       one service only
-#= synth        EXTRACTED, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, ALLOW, EMAIL,
+#= synth        EXTRACTED, MOVING, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, ALLOW, EMAIL,
 #=              BASE_DIGEST, IDLE: docs/deploy.md
 #= cost         EXTRACTED, ARCHITECTURE
-#= deploy-local EXTRACTED, PORT, DEMO, PROJECT, REVISION, STRATEGY; destroy-local PORT, PROJECT
+#= deploy-local EXTRACTED, MOVING, PORT, DEMO, PROJECT, REVISION, STRATEGY; destroy-local PORT, PROJECT
 #= test         ARGS         arguments for pytest; also for the other suites
 #=              PYTEST_WORKERS  processes [2]
 #=              CHROMIUM     path of another browser
@@ -127,10 +127,13 @@ MOVE = $(BIN)/python -m extraction
 HOW = "$${DOMAIN-}" $${PHASE:+--phase "$$PHASE"} \
   $${SOAK:+--soak "$$SOAK"} $(if $(filter on,$(DRY_RUN)),--dry-run) $(if $(filter on,$(REPAIR)),--repair)
 
-extract: $(VENV)/run.stamp ## move a domain of the running forum to its service: make extract DOMAIN=posts
+# On ECS, also the library of the CDK app.
+MOVE_STAMP := $(VENV)/$(if $(filter ecs deploy-local,$(PLACE)),cdk,run).stamp
+
+extract: $(MOVE_STAMP) ## move a domain of the running forum to its service: make extract DOMAIN=posts
 	@$(MOVE) extract $(HOW)
 
-reintegrate: $(VENV)/run.stamp ## move it back: make reintegrate DOMAIN=posts (DRY_RUN=on, REPAIR=on, PHASE=verify)
+reintegrate: $(MOVE_STAMP) ## move it back: make reintegrate DOMAIN=posts (DRY_RUN=on, REPAIR=on, PHASE=verify)
 	@$(MOVE) reintegrate $(HOW)
 
 return:
@@ -145,12 +148,12 @@ restore: $(VENV)/run.stamp ## put a backup back: make restore FROM=var/backups/<
 reconcile: $(VENV)/run.stamp ## compare every copy with its owner's record, while people write (REPAIR=on)
 	@$(BIN)/python -m recovery reconcile $(if $(filter on,$(REPAIR)),--repair)
 
-status: $(VENV)/run.stamp ## show who owns each domain, and the progress of a move
+status: $(MOVE_STAMP) ## show who owns each domain, and the progress of a move
 	@$(MOVE) status
 
 # What `make synth` passes on to the CDK app, each only if it is set.
 CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
-  $(foreach name,ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL BASE_DIGEST IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
+  $(foreach name,MOVING ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL BASE_DIGEST IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
 
 synth: $(VENV)/cdk.stamp ## generate the CloudFormation templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.cdk $(CONTEXT)

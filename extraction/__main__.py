@@ -7,6 +7,7 @@ direction cancels it.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -16,7 +17,13 @@ from chassis.errors import Unavailable
 from extraction.console import Console
 from extraction.deployment import compose, compose_agent
 from extraction.deployment.compose_project import ComposeProject
-from extraction.deployment.find import find_deployment
+from extraction.deployment.find import (
+    DEPLOY_LOCAL,
+    ECS,
+    find_deployment,
+    is_inside_task,
+    read_place,
+)
 from extraction.deployment.port import Deployment, DeploymentError
 from extraction.dry_run import dry_run
 from extraction.extract import Extract
@@ -47,13 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(_wrong_domain(options.domain))
         return 2
     console = _console()
+    given = sys.argv[1:] if arguments is None else arguments
     try:
+        if (place := read_place(os.environ)) in {DEPLOY_LOCAL, ECS}:
+            return _run_in_task(place, given, getattr(options, "domain", None))
         deployment = _find_deployment(options.command, console)
         if deployment is None:
             return 0
         if isinstance(deployment, ComposeProject):
-            passed = sys.argv[1:] if arguments is None else arguments
-            return compose_agent.run_in_container(deployment, "extraction", passed)
+            return compose_agent.run_in_container(deployment, "extraction", given)
         if options.command == STATUS:
             show_status(deployment, console)
             return 0
@@ -63,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.say(f"Stopped: {error}")
         return 1
     except (BotoCoreError, ClientError) as error:
-        console.say(f"Stopped: {error}. Run this again to resume.")
+        console.say(f"Stopped: {str(error).rstrip('.')}. Run this again to resume.")
         return 1
     except Unavailable as failure:
         console.say(f"Stopped: {failure.detail} Run this again to resume.")
@@ -71,6 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.say("Stopped. Run this again to resume.")
         return 130
+
+
+def _run_in_task(place: str, arguments: Sequence[str], domain: str | None) -> int:
+    # It needs the CDK app's library, which only deployments install.
+    from extraction.deployment import ecs_agent  # noqa: PLC0415
+
+    return ecs_agent.run_in_task(place, "extraction", arguments, domain)
 
 
 def _wrong_domain(domain: str) -> str:
@@ -81,7 +97,8 @@ def _wrong_domain(domain: str) -> str:
 
 def _find_deployment(command: str, console: Console) -> Deployment | ComposeProject | None:
     """Find the forum; None if a status is that of the deployments of `make deploy-local` alone."""
-    if command != STATUS or compose.is_inside_container() or os.environ.get("DEPLOYMENT"):
+    inside = compose.is_inside_container() or is_inside_task()
+    if command != STATUS or inside or read_place(os.environ):
         return find_deployment()
     count = show_offline_deployments(console)
     try:
@@ -213,6 +230,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    if not compose.is_inside_container():
+    if is_inside_task():
+        # ECS stops a task with this signal; a mover ends with a message, as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    elif not compose.is_inside_container() and os.environ.get("PLACE") != ECS:
         local_environment.isolate()
     sys.exit(main())

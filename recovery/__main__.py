@@ -20,7 +20,7 @@ from extraction.console import Console
 from extraction.deployment import compose_agent, compose_project
 from extraction.deployment.compose import ComposeDeployment, is_inside_container
 from extraction.deployment.compose_project import ComposeProject
-from extraction.deployment.find import find_deployment
+from extraction.deployment.find import DEPLOY_LOCAL, ECS, find_deployment, read_place
 from extraction.deployment.port import DeploymentError
 from extraction.endpoints import Endpoints
 from infra import local_environment, stages
@@ -118,7 +118,10 @@ def _find_data() -> ForumData:
         DeploymentError: there is no data.
     """
     holder = Lock(var_folder(os.environ)).holder()
-    wanted = os.environ.get("DEPLOYMENT")
+    wanted = read_place(os.environ)
+    if wanted in {DEPLOY_LOCAL, ECS}:
+        msg = f"This is for forums on this machine: PLACE must be {LOCAL} or {COMPOSE}."
+        raise DeploymentError(msg)
     if wanted == COMPOSE or (holder is None and wanted != LOCAL):
         if project := compose_project.find_project(os.environ):
             return ComposeData(project)

@@ -29,7 +29,7 @@ PATIENCE = 60  # seconds until a process responds
 
 def is_inside_container() -> bool:
     """Return whether this is the extraction's container, with an agent on the host."""
-    return "MOVER" in os.environ
+    return os.environ.get("MOVER") == "compose"
 
 
 class ComposeDeployment:

@@ -16,7 +16,7 @@ def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OPEN_PORTS", "1")
     # No forum in containers has this name, whatever runs on this machine.
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "forum-test-of-nobody")
-    monkeypatch.delenv("DEPLOYMENT", raising=False)
+    monkeypatch.delenv("PLACE", raising=False)
     return tmp_path
 
 
@@ -36,9 +36,21 @@ def test_forum_without_data_is_not_backed_up(var: Path, capsys: pytest.CaptureFi
 def test_containers_that_do_not_run_are_not_backed_up(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DEPLOYMENT", "compose")
+    monkeypatch.setenv("PLACE", "compose")
     assert main(["backup"]) == 1
     assert "No forum is running in containers" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("ecs", "PLACE must be local or compose."), ("aws", "not 'aws'.")],
+)
+def test_other_places_are_not_backed_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, reason: str
+) -> None:
+    monkeypatch.setenv("PLACE", place)
+    assert main(["backup"]) == 1
+    assert reason in capsys.readouterr().out
 
 
 def test_incomplete_backup_is_not_restored(var: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ class Movable(Composed):
         configuration = engine.docker("compose", "-p", self.project, *files, *asked)
         (folder / "compose.yaml").write_text(configuration, encoding="utf-8")
         shutil.copy(ROOT / ".env", folder)
-        self.environment |= {"COMPOSE_PROJECT_NAME": self.project, "DEPLOYMENT": "compose"}
+        self.environment |= {"COMPOSE_PROJECT_NAME": self.project, "PLACE": "compose"}
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run `docker compose` in the folder; return its output."""

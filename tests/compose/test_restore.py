@@ -20,7 +20,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     with Composed(frozenset(stages.DOMAINS), folder, GENEROUS) as composed:
         composed.environment |= {
             "COMPOSE_PROJECT_NAME": composed.project,
-            "DEPLOYMENT": "compose",
+            "PLACE": "compose",
             "VAR_DIR": str(folder),
         }
         yield composed

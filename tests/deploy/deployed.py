@@ -10,8 +10,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+import psycopg
+
+from infra.cdk import components
 from infra.cdk import names as cloud_names
+from infra.cdk.constructs.postgres import OWNER
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.synth import synthesise
 from infra.domains import package
@@ -19,7 +24,7 @@ from infra.local_cloud import containers
 from infra.local_cloud.deploy import deploy
 from infra.local_cloud.destroy import destroy
 from infra.local_cloud.stacks import Stacks
-from infra.local_cloud.target import DeploymentTarget, docker
+from infra.local_cloud.target import DATABASE, DeploymentTarget, docker
 from infra.local_cloud.template_filter import remove_unsupported
 from infra.runner.config import PORTS, RunConfig
 from infra.runner.free_port import free_port
@@ -40,12 +45,14 @@ class Deployed:
         extracted: frozenset[str],
         directory: Path,
         environment: Mapping[str, str] | None = None,
+        *,
+        moving: frozenset[str] = frozenset(),
     ) -> None:
         """Create a stage; `environment` is added to the components' environment in the template."""
         ports = dict.fromkeys(PORTS, 0)
         self.config = RunConfig(extracted, ports, directory, demo=False, restart=True)
         self.place = DeploymentTarget(f"forum-test-{secrets.token_hex(4)}", free_port())
-        self.options = DeploymentOptions(extracted=extracted)
+        self.options = DeploymentOptions(extracted=extracted, moving=moving)
         self.printed: list[str] = []
         self.base_url = ""
         self._environment = dict(environment or {})
@@ -103,6 +110,24 @@ class Deployed:
             time.sleep(0.2)
         return found[0]
 
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query in the monolith's database, as its owner."""
+        secret = self.place.client("secretsmanager").get_secret_value(
+            SecretId=cloud_names.database_secret(self.options)
+        )
+        address = self._network_address(self.place.container(DATABASE))
+        with psycopg.connect(
+            host=address,
+            dbname=components.DATABASE,
+            user=OWNER,
+            password=json.loads(secret["SecretString"])["password"],
+        ) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+    def dynamodb(self) -> Any:
+        """Return a client of the services' tables."""
+        return self.place.client("dynamodb")
+
     def moderator(self, username: str) -> None:
         """Make a user a moderator."""
         owner = self.config.owner("users")
@@ -142,9 +167,12 @@ class Deployed:
         return "\n".join(self.printed)
 
     def _address(self, program: str) -> str:
-        inspected = json.loads(docker("inspect", self.tasks(program)[0]))[0]
+        return f"http://{self._network_address(self.tasks(program)[0])}:{components.PORT}"
+
+    def _network_address(self, container: str) -> str:
+        (inspected,) = json.loads(docker("inspect", container))
         networks = inspected["NetworkSettings"]["Networks"]
-        return f"http://{networks[self.place.network]['IPAddress']}:8080"
+        return str(networks[self.place.network]["IPAddress"])
 
     def _remember(self) -> None:
         sys.stderr.write(f"{self.output_text()}\n{containers.tail_log(self.place, 'emulator')}\n")

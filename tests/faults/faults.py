@@ -10,7 +10,6 @@ import boto3
 
 from infra import stages
 from tests.faults.mesh import Mesh
-from tests.faults.truth import dynamo_client
 from tests.support.harness import Stack
 
 Fault = Callable[[], AbstractContextManager[None]]
@@ -119,7 +118,7 @@ class Faults:
 def republish(stack: Stack, rng: random.Random) -> int:
     """Publish the events of all DynamoDB outboxes again, in random order; return their number."""
     session = boto3.Session("local", "local", region_name="eu-central-1")
-    dynamo = dynamo_client(stack)
+    dynamo = stack.dynamodb()
     sns = session.client("sns", endpoint_url=stack.config.url("bus"))
     topic = sns.list_topics()["Topics"][0]["TopicArn"]
     events: list[tuple[str, str]] = []

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import requests
 
 from forum import bootstrap
 from forum.database import Base
-from infra import stages
 from tests.faults.ledger import Ledger, WrittenThread
 from tests.support.harness import Stack
 
@@ -132,7 +130,7 @@ class Truth:
             if name not in {"outbox", "sign_in_attempts"}
         }
         if self._stack.config.extracted:
-            dynamo = dynamo_client(self._stack)
+            dynamo = self._stack.dynamodb()
             for table in dynamo.list_tables()["TableNames"]:
                 domain = table.split("-")[1]
                 expiring = table.endswith(("-outbox", "-sign-ins"))
@@ -182,12 +180,6 @@ class Truth:
             answer = self._page(path, {**PAGE, "cursor": page["next"]})
 
 
-def dynamo_client(stack: Stack) -> Any:
-    """Connect to a stage's Dynoxide, past any proxy."""
-    session = boto3.Session("local", "local", region_name="eu-central-1")
-    return session.client("dynamodb", endpoint_url=stack.config.url("dynamodb"))
-
-
 def settle(stack: Stack, seconds: float = 60) -> float:
     """Wait until all events are processed, without dead letters; return the elapsed seconds.
 
@@ -196,12 +188,11 @@ def settle(stack: Stack, seconds: float = 60) -> float:
     began = time.monotonic()
     quiet = 0
     progress: dict[str, Any] = {}
-    components = [stages.MONOLITH, *stages.in_canonical_order(stack.config.extracted)]
     while quiet < 2:
         if time.monotonic() - began > seconds:
             msg = f"events are still under way after {seconds} s: {progress}"
             raise AssertionError(msg)
-        progress = {name: _progress(stack.config.url(name)) for name in components}
+        progress = {name: _progress(url) for name, url in stack.urls.items()}
         quiet = quiet + 1 if all(map(_is_quiet, progress.values())) else 0
         time.sleep(0.1)
     return time.monotonic() - began

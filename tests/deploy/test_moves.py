@@ -1,0 +1,160 @@
+"""Moves on the offline deployment while people write: out to the services and back, with kills."""
+
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+import pytest
+
+from infra import stages
+from infra.cdk.components import mover
+from infra.local_cloud.target import EngineError, docker
+from infra.runner.config import ROOT, worker_name
+from tests.deploy.deployed import Deployed
+from tests.extraction.forum import is_announced
+from tests.extraction.people import Crowd
+from tests.faults.client import Exchange
+from tests.faults.conftest import GENEROUS
+from tests.faults.ledger import Ledger
+from tests.faults.truth import Truth, settle
+
+ALL, NONE = frozenset(stages.DOMAINS), frozenset[str]()
+PEOPLE, THINK_SECONDS = 16, 0.5
+MOVE_SECONDS, SETTLE_SECONDS = 240.0, 90.0
+MOST_KILLS = 3
+FROZEN = re.compile(r"writes were frozen for ([0-9.]+) s")
+
+
+class MovedForum:
+    """A deployment whose domains move, and people who write in it."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        self.deployed = deployed
+        self.seed = int(os.environ.get("SEED") or random.SystemRandom().getrandbits(32))
+        self.chance = random.Random(self.seed)
+        self.ledger = Ledger()
+        self.crowd = Crowd(deployed.base_url, self.ledger, self.seed, PEOPLE)
+        self.crowd.prepare()
+        self.kills: Counter[str] = Counter()
+
+    def start(self, direction: str, domain: str, soak: float = 1) -> subprocess.Popen[str]:
+        """Start the command that moves a domain."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "extraction", direction, domain, "--soak", str(soak)],
+            cwd=ROOT,
+            env=os.environ | {"PLACE": "deploy-local", "PROJECT": self.deployed.place.project},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def move(self, direction: str, domain: str, killed: Sequence[str] = ()) -> str:
+        """Move a domain, and return what the command said.
+
+        Tasks of programs in `killed` are killed at random moments. Whenever the move's own task is,
+        the command fails, and is run again.
+        """
+        said, deadline = "", time.monotonic() + MOVE_SECONDS
+        with self._kills(killed):
+            while time.monotonic() < deadline:
+                command = self.start(direction, domain)
+                said += command.communicate(timeout=MOVE_SECONDS)[0]
+                if command.returncode == 0:
+                    return said
+                assert mover(domain) in killed, said
+        raise AssertionError(f"seed {self.seed}: it did not end:\n{said}")
+
+    @contextmanager
+    def _kills(self, programs: Sequence[str]) -> Iterator[None]:
+        over = Event()
+
+        def kill() -> None:
+            for number in range(MOST_KILLS):
+                if over.wait(self.chance.uniform(1, 6)):
+                    return
+                program = programs[number % len(programs)]
+                with suppress(EngineError):  # it has just ended
+                    for task in self.deployed.tasks(program)[:1]:
+                        docker("kill", task)
+                        self.kills[program] += 1
+
+        killer = Thread(target=kill if programs else over.wait)
+        killer.start()
+        try:
+            yield
+        finally:
+            over.set()
+            killer.join()
+
+    def failures(self, since: float) -> list[Exchange]:
+        """Return the failures other than the announced ones."""
+        return [one for one in self.crowd.records.failures(since) if not is_announced(one)]
+
+    def prove(self) -> None:
+        """Assert that all acknowledged writes are visible, and all sessions valid."""
+        if self.deployed.config.extracted:
+            settle(self.deployed, SETTLE_SECONDS)
+        wrong = Truth(self.deployed, self.ledger).wrong()
+        assert not wrong, f"seed {self.seed}:\n" + "\n".join(wrong[:20])
+        assert not self.crowd.stale, f"seed {self.seed}:\n" + "\n".join(self.crowd.stale[:20])
+        for member in self.crowd.members:
+            answer = member.client.insist("GET", "/api/users/me")
+            assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture(scope="module")
+def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MovedForum]:
+    """Deploy the monolith, and all services beside it, which own nothing yet."""
+    folder = tmp_path_factory.mktemp("moves")
+    with Deployed(NONE, folder, GENEROUS, moving=ALL) as deployed:
+        yield MovedForum(deployed)
+
+
+def test_nobody_notices_that_domains_move_out(forum: MovedForum) -> None:
+    """Not even that a mover is killed, nor that another move is refused meanwhile."""
+    began = time.monotonic()
+    with forum.crowd.running(THINK_SECONDS):
+        refuse_another_move(forum)
+        said = [forum.move("extract", "threads"), forum.move("extract", "posts", [mover("posts")])]
+    assert all(sum(map(float, FROZEN.findall(each))) < 5 for each in said)
+    assert not forum.failures(began), forum.failures(began)[:5]
+    assert forum.kills[mover("posts")] > 0
+    # The next stage says what the moves have done: no rule changes, and no session ends.
+    with forum.crowd.running(THINK_SECONDS):
+        forum.deployed.deploy(extracted=ALL, moving=NONE)
+    assert not forum.failures(began), forum.failures(began)[:5]
+    forum.prove()
+
+
+def refuse_another_move(forum: MovedForum) -> None:
+    first = forum.start("extract", "users", soak=8)
+    assert first.stdout is not None
+    for line in first.stdout:
+        if "[soak]" in line:
+            break
+    second = forum.start("extract", "threads")
+    said, _ = second.communicate(timeout=MOVE_SECONDS)
+    first.communicate(timeout=MOVE_SECONDS)
+    assert first.returncode == 0
+    assert second.returncode == 1
+    assert "Stopped: Another move is in progress" in said
+
+
+def test_nothing_is_lost_on_the_way_back_while_tasks_are_killed(forum: MovedForum) -> None:
+    forum.deployed.deploy(extracted=ALL, moving=ALL)
+    forum.kills.clear()
+    with forum.crowd.running(THINK_SECONDS):
+        for domain in reversed(stages.DOMAINS):
+            programs = (mover(domain), domain, stages.MONOLITH, worker_name(domain))
+            forum.move("reintegrate", domain, programs if domain == "posts" else ())
+    assert len(forum.kills) > 1, "neither the mover nor a task was killed"
+    forum.deployed.deploy(extracted=NONE, moving=NONE)
+    assert not any(map(forum.deployed.tasks, stages.DOMAINS))
+    forum.prove()
