@@ -53,7 +53,7 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
     app = component.create_app(
         COMPONENT,
         settings.revision,
-        {"database": SchemaCheck(parts.database), "ownership": parts.ownership.require_settled},
+        {"database": _database_check(parts)},
         secret=settings.secret_key.get_secret_value(),
         import_name="forum.web",
     )
@@ -91,6 +91,20 @@ def create_app(settings: ForumSettings, clock: Clock = utc_now, new_id: NewId = 
         ),
     )
     return app
+
+
+def _database_check(parts: Bootstrap) -> Callable[[], None]:
+    """Return the check that the database has a recent schema, and no other owners than this stage.
+
+    The order matters: before the first migration, there is no table of owners.
+    """
+    check_schema = SchemaCheck(parts.database)
+
+    def check() -> None:
+        check_schema()
+        parts.ownership.require_settled()
+
+    return check
 
 
 def _apis(

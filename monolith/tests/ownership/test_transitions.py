@@ -354,7 +354,7 @@ def test_fixed_stage_is_not_ready_with_another_owner(
     try:
         answer = app.test_client().get("/readyz")
         assert answer.status_code == (503 if reason else 200)
-        assert reason is None or answer.json["detail"].startswith(f"ownership: {reason}")
+        assert reason is None or answer.json["detail"].startswith(f"database: {reason}")
     finally:
         app.extensions["database"].engine.dispose()
 
