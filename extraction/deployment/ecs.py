@@ -15,10 +15,10 @@ from typing import Any
 import boto3
 from sqlalchemy import text
 
+from chassis.ownership.state import State
 from extraction.deployment.port import DeploymentError
 from extraction.endpoints import Endpoints
-from infra import stages
-from infra.gateway import routes
+from infra import listener_rules, stages
 from infra.runner.config import worker_name
 
 PATIENCE = 300  # seconds until ECS has started or stopped a task
@@ -36,7 +36,6 @@ class EcsDeployment:
         self._domain = environ["DOMAIN"]
         self._balancer = boto3.client("elbv2")
         self._ecs = boto3.client("ecs")
-        self._sqs = boto3.client("sqs")
         self._extracted = self._read_extracted()
 
     @cached_property
@@ -51,8 +50,15 @@ class EcsDeployment:
 
     @property
     def moving(self) -> frozenset[str]:
-        """None: a deployment starts the services, not a move."""
-        return frozenset()
+        """The domain, if a reintegration has fenced its service and not yet begun.
+
+        Otherwise none: the deployment starts services, not a move.
+        """
+        fenced = (
+            self._domain in self._extracted
+            and self.endpoints.ownership(self._domain).load().state == State.FENCED
+        )
+        return frozenset({self._domain} if fenced else ())
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -66,27 +72,31 @@ class EcsDeployment:
             yield
 
     def start_service(self, domain: str) -> None:
-        """Wait until the service, which the deployment has started, is healthy."""
-        self._require(domain)
+        """Wait until the service, which the deployment has started, is healthy.
+
+        Until the service owns its domain, its worker stops, because tables are emptied and filled.
+        """
+        self._check_domain(domain)
+        if domain not in self._extracted:
+            self.stop_worker(domain)
         self._until(
-            lambda: any(self._is_healthy(group) for group in self._groups),
+            lambda: any(map(self._is_healthy, self._service_groups)),
             f"no task of {domain} is healthy; see its log",
         )
 
     def start_worker(self, domain: str) -> None:
         """Start the service's worker."""
-        if self._worker(domain)["desiredCount"] == 0:
-            self._scale(domain, 1)
+        self._scale_worker(domain, 1)
         self._until(
-            lambda: self._worker(domain)["runningCount"] > 0,
+            lambda: "RUNNING" in self._worker_tasks(domain),
             f"{worker_name(domain)} does not run; see its log",
         )
 
     def stop_worker(self, domain: str) -> None:
-        """Stop the service's worker, and wait until no task of it runs."""
-        self._scale(domain, 0)
+        """Stop the service's worker, and wait until all of its tasks have ended."""
+        self._scale_worker(domain, 0)
         self._until(
-            lambda: self._worker(domain)["runningCount"] == 0,
+            lambda: not self._worker_tasks(domain),
             f"{worker_name(domain)} still runs; see its log",
         )
 
@@ -97,49 +107,48 @@ class EcsDeployment:
         what it still receives.
         """
         for domain in extracted ^ self._extracted:
-            self._require(domain)
-            groups = self._groups if domain in extracted else [self._monolith_group]
-            weights = [100, *(0 for _ in groups[1:])]
+            self._check_domain(domain)
+            groups = self._service_groups if domain in extracted else [self._monolith_group]
+            shares = dict.fromkeys(groups, 0) | {groups[0]: 100}
+            forward: Any = [
+                {"TargetGroupArn": group, "Weight": weight} for group, weight in shares.items()
+            ]
             self._balancer.modify_rule(
-                RuleArn=self._rules()[domain]["RuleArn"],
-                Actions=[
-                    {
-                        "Type": "forward",
-                        "ForwardConfig": {
-                            "TargetGroups": [
-                                {"TargetGroupArn": group, "Weight": weight}
-                                for group, weight in zip(groups, weights, strict=True)
-                            ]
-                        },
-                    }
-                ],
+                RuleArn=self._environ["LISTENER_RULE"],
+                Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": forward}}],
             )
         self._extracted = self._read_extracted()
 
     def stop_service(self, domain: str) -> None:
-        """Stop the worker and drop its events; the next deployment removes the service."""
+        """Stop the worker; the next deployment removes the service."""
         self.stop_worker(domain)
-        self._sqs.purge_queue(QueueUrl=self._environ["QUEUE_URL"])
 
     def keep_service(self, domain: str) -> None:
         """Do nothing: the next deployment records it."""
 
     def served_by(self, domains: frozenset[str]) -> Mapping[str, str]:
         """Return the component of the healthy tasks to which the load balancer routes a domain."""
-        rules = self._rules()
-        return {domain: self._server(rules.get(domain)) for domain in domains}
+        rules = listener_rules.read_rules(self._balancer, self._environ["LISTENER"])
+        groups = {
+            domain: listener_rules.heaviest_group(rules[domain])
+            if domain in rules
+            else self._monolith_group
+            for domain in domains
+        }
+        return {
+            domain: listener_rules.component_of(group, self._environ["NAME"])
+            if self._is_healthy(group)
+            else "nobody"
+            for domain, group in groups.items()
+        }
 
-    def _server(self, rule: Mapping[str, Any] | None) -> str:
-        group = _target_group(rule) if rule else self._monolith_group
-        return self._component(group) if self._is_healthy(group) else "nobody"
-
-    def _require(self, domain: str) -> None:
+    def _check_domain(self, domain: str) -> None:
         if domain != self._domain:
             msg = f"This task moves {self._domain}, not {domain}."
             raise DeploymentError(msg)
 
     @property
-    def _groups(self) -> list[str]:
+    def _service_groups(self) -> list[str]:
         return self._environ["SERVICE_TARGET_GROUPS"].split(",")
 
     @property
@@ -147,35 +156,10 @@ class EcsDeployment:
         return self._environ["MONOLITH_TARGET_GROUP"]
 
     def _read_extracted(self) -> frozenset[str]:
-        owners = {
-            domain: self._component(_target_group(rule)) for domain, rule in self._rules().items()
-        }
-        return frozenset(domain for domain, owner in owners.items() if owner == domain)
-
-    def _rules(self) -> dict[str, Mapping[str, Any]]:
-        """Return the listener rule of each domain that has one, by its path."""
-        found = self._balancer.get_paginator("describe_rules").paginate(
-            ListenerArn=self._environ["LISTENER"]
+        found = listener_rules.owners(
+            self._balancer, self._environ["LISTENER"], self._environ["NAME"]
         )
-        by_path = {
-            path: rule
-            for page in found
-            for rule in page["Rules"]
-            for condition in rule["Conditions"]
-            if condition["Field"] == "path-pattern"
-            for path in condition.get("PathPatternConfig", condition)["Values"]
-        }
-        return {
-            route.component: by_path[route.prefix]
-            for route in routes.load().routes
-            if route.prefix in by_path
-        }
-
-    def _component(self, group: str) -> str:
-        """Return the component of a target group, which its name has: `forum-posts-green`."""
-        name = group.split("/")[-2].removeprefix(self._environ["TABLE_PREFIX"])
-        component = name.removesuffix("-green")
-        return component if component in stages.COMPONENTS else "nobody"
+        return frozenset(domain for domain, owner in found.items() if owner != stages.MONOLITH)
 
     def _is_healthy(self, group: str) -> bool:
         found = self._balancer.describe_target_health(TargetGroupArn=group)
@@ -184,15 +168,26 @@ class EcsDeployment:
             for target in found["TargetHealthDescriptions"]
         )
 
-    def _worker(self, domain: str) -> Mapping[str, Any]:
-        self._require(domain)
-        (found,) = self._ecs.describe_services(
-            cluster=self._environ["CLUSTER"], services=[worker_name(domain)]
-        )["services"]
-        return found
+    def _worker_tasks(self, domain: str) -> list[str]:
+        """Return the states of the worker's tasks that have not ended.
 
-    def _scale(self, domain: str, count: int) -> None:
-        self._require(domain)
+        The service counts only running ones, and a task that is to stop may write for half a
+        minute.
+        """
+        self._check_domain(domain)
+        cluster = self._environ["CLUSTER"]
+        arns = [
+            arn
+            for wanted in ("RUNNING", "STOPPED")
+            for arn in self._ecs.list_tasks(
+                cluster=cluster, serviceName=worker_name(domain), desiredStatus=wanted
+            )["taskArns"]
+        ]
+        tasks = self._ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        return [task["lastStatus"] for task in tasks if task["lastStatus"] != "STOPPED"]
+
+    def _scale_worker(self, domain: str, count: int) -> None:
+        self._check_domain(domain)
         self._ecs.update_service(
             cluster=self._environ["CLUSTER"], service=worker_name(domain), desiredCount=count
         )
@@ -204,11 +199,3 @@ class EcsDeployment:
                 msg = f"After {PATIENCE} seconds, {otherwise}."
                 raise DeploymentError(msg)
             time.sleep(POLL_SECONDS)
-
-
-def _target_group(rule: Mapping[str, Any]) -> str:
-    """Return the ARN of the target group with the most weight."""
-    (action,) = rule["Actions"]
-    groups = action["ForwardConfig"]["TargetGroups"]
-    heaviest = max(groups, key=lambda each: each["Weight"])
-    return str(heaviest["TargetGroupArn"])

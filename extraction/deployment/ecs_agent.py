@@ -4,46 +4,55 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import boto3
 
+from chassis.clock import utc_now
 from extraction.deployment.find import ECS
 from extraction.deployment.port import DeploymentError
 from infra import stages
 from infra.cdk import components, names
-from infra.cdk.one_off_task import DEFINITION, Client, OneOffTask, TaskError, read_outputs
+from infra.cdk.app import DATA
+from infra.cdk.one_off_task import Client, OneOffTask, TaskError, read_outputs
 from infra.cdk.options import DeploymentOptions
 from infra.local_cloud.status import running_deployments
 from infra.runner.config import ROOT
 
 POLL_SECONDS = 1.0
+FILTERS_SETTLE = timedelta(minutes=15)
 _STOPPED_BY_USER = 130
 
 
 def run_in_task(place: str, module: str, arguments: Sequence[str], domain: str | None) -> int:
     """Run a module's command line in a domain's mover; return its exit code.
 
-    Without a domain, in any mover that is deployed. If a move of the domain runs already, only show
-    its log.
+    Without a domain, in any mover that is deployed. If the same move runs already, only show its
+    log.
 
     Raises:
-        DeploymentError: no mover is deployed, or the task did not start.
+        DeploymentError: no mover is deployed, the forum is not ready for moves, or the task did not
+            start.
     """
     options = DeploymentOptions(name=os.environ.get("NAME") or DeploymentOptions.name)
+    command = ["python", "-m", module, *arguments]
+    client = _find_client(place)
     try:
-        mover = _find_mover(_find_client(place), options, [domain] if domain else stages.DOMAINS)
-        running = mover.running() if domain else []
-        if running:
-            _say("A move of this domain is in progress; its log follows.")
+        mover = _find_mover(client, options, [domain] if domain else stages.DOMAINS)
+        if domain and place == ECS:
+            _check_filters(client, names.stack(options, DATA))
+        arn = mover.find_running(command)
+        if arn:
+            _say("This command runs already; its log follows.")
         else:
             _say("Starting a task; on Fargate this takes about a minute.")
-        arn = running[0] if running else mover.start(["python", "-m", module, *arguments])
+            arn = mover.start(command)
         code = _watch(mover, arn)
     except TaskError as error:
         raise DeploymentError(str(error)) from error
     if code == 0 and domain and not {"--dry-run", "--phase"} & set(arguments):
-        _say("Next, deploy the stage that the forum has now, without moving (docs/extracting.md).")
+        _say("Next, deploy the stage that the forum has now (docs/extracting.md).")
     return code
 
 
@@ -65,20 +74,42 @@ def _find_client(place: str) -> Client:
 
 
 def _find_mover(client: Client, options: DeploymentOptions, domains: Sequence[str]) -> OneOffTask:
+    """Return the mover of the first of these domains that may move.
+
+    The monolith's stack is deployed last, so its output says that all components follow the owner.
+    """
+    monolith = read_outputs(client, names.stack(options, stages.MONOLITH))
+    moving = monolith.get(components.MOVING, "").split(",")
     for domain in domains:
-        stack = names.stack(options, domain)
-        try:
-            outputs = read_outputs(client, stack)
-        except TaskError:
-            continue
-        if components.MOVER + DEFINITION in outputs:
-            return OneOffTask(client, options, components.mover(domain), stack, components.MOVER)
+        if domain in moving:
+            stack, program = names.stack(options, domain), components.mover(domain)
+            return OneOffTask(client, options, program, stack, components.MOVER)
     wanted = domains[0] if len(domains) == 1 else "users"
     msg = (
         f"No mover is deployed. Deploy the present stage with moving={wanted} first"
-        " (docs/deploy.md)."
+        " (docs/extracting.md)."
     )
     raise DeploymentError(msg)
+
+
+def _check_filters(client: Client, stack: str) -> None:
+    """Check that SNS filters by the subscriptions' present policies, so that no event is dropped.
+
+    Changes of a policy take up to 15 minutes, says AWS's page about filter policies; the data stack
+    has them.
+
+    Raises:
+        DeploymentError: the stack changed less than 15 minutes ago.
+    """
+    (described,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    changed = described.get("LastUpdatedTime") or described["CreationTime"]
+    settled = changed + FILTERS_SETTLE
+    if settled > utc_now():
+        msg = (
+            f"SNS may drop events until {settled:%H:%M} UTC, 15 minutes after the last change of"
+            f" {stack}. Run this again then."
+        )
+        raise DeploymentError(msg)
 
 
 def _watch(mover: OneOffTask, arn: str) -> int:
@@ -88,13 +119,14 @@ def _watch(mover: OneOffTask, arn: str) -> int:
         try:
             task = mover.describe(arn)
             ended = task is not None and task["lastStatus"] == "STOPPED"
-            lines, token = mover.log(arn, token)
+            lines, following = mover.log(arn, token)
             for line in lines:
                 _say(line)
-            if ended and not lines:
+            if ended and following == token:
                 return _STOPPED_BY_USER if stopping else _exit_code(task or {})
             if not lines:
                 time.sleep(POLL_SECONDS)
+            token = following
         except KeyboardInterrupt:
             if stopping:
                 raise

@@ -30,8 +30,8 @@ CERTIFICATES = "forum/certificates/rds.crt"
 """The certificates that sign the database's own, in the monolith's image."""
 MIGRATION = "migration"
 """The program that migrates the schema, and its stack."""
-MOVER = "Mover"
-"""Prefix of the outputs that say how to run a domain's mover."""
+MOVER, MOVING = "Mover", "Moving"
+"""Outputs: the prefix of those that say how to run a domain's mover, and the moving domains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +122,10 @@ def called(options: DeploymentOptions, component: str) -> tuple[str, ...]:
 
 
 def callee(options: DeploymentOptions, component: str, domain: str) -> str:
-    """Return the component at which another one finds a domain: at its owner before any move.
+    """Return the component at which another one finds a domain.
 
-    After a move, the former owner forwards requests to the new one. The monolith calls services
-    that it may become the owner of at their own address.
+    The monolith calls each service at its own address. Services call the owner before any move,
+    which forwards their requests to the owner after it.
     """
     return domain if component == stages.MONOLITH else options.owner(domain)
 
@@ -165,8 +165,7 @@ def settings(options: DeploymentOptions, component: str, revision: str) -> dict[
 def _moving_settings(options: DeploymentOptions, component: str) -> dict[str, str]:
     """Return the settings of a component while domains move."""
     if component == stages.MONOLITH:
-        leaving = stages.as_setting(options.moving - options.extracted)
-        return {"LIVE_EXTRACTION": "true", "FORWARDED": leaving}
+        return {"LIVE_EXTRACTION": "true", "FORWARDED": stages.as_setting(options.moving)}
     return {"LIVE_EXTRACTION": "true", "GATEWAY_URL": address(stages.MONOLITH)}
 
 

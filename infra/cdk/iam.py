@@ -82,20 +82,20 @@ def grant_mover(role: iam.Role, *, options: DeploymentOptions, domain: str, rule
     They read and write the tables of all services, because each has copies of others' records.
     """
     worker = f"service/{names.cluster(options)}/{names.service(worker_name(domain))}"
-    queue = subscriptions.Subscription(domain, ()).queue_name(options.prefix)
     for sid, actions, resources in (
         (
             "Tables",
             [*TABLE_ACTIONS, "dynamodb:BatchWriteItem", "dynamodb:Scan"],
             [arn for service in options.services for arn in table_arns(options, service)],
         ),
-        ("Worker", ["ecs:DescribeServices", "ecs:UpdateService"], [_arn("ecs", worker)]),
-        ("Queue", ["sqs:PurgeQueue"], [_arn("sqs", queue)]),
+        ("Worker", ["ecs:UpdateService"], [_arn("ecs", worker)]),
         ("Route", ["elasticloadbalancing:ModifyRule"], [rule]),
-        # These two take no resource.
+        # AWS takes no resource for these, or none that is known before a task runs.
         (
-            "LookAtRoutes",
+            "Look",
             [
+                "ecs:DescribeTasks",
+                "ecs:ListTasks",
                 "elasticloadbalancing:DescribeRules",
                 "elasticloadbalancing:DescribeTargetHealth",
             ],

@@ -90,7 +90,7 @@ SUPPRESSIONS = (
     Suppression(
         "IAM5[Resource::*]",
         "*/Mover/Role/DefaultPolicy/Resource",
-        "A move looks at rules and at the health of targets, for which AWS takes no resource.",
+        "A move looks at rules, targets and tasks: AWS takes no resource, or none known before.",
         lambda options: bool(options.moving),
     ),
     Suppression(

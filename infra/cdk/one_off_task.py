@@ -16,6 +16,10 @@ from infra.cdk.options import DeploymentOptions
 Client = Callable[..., Any]
 """A factory of boto3's clients."""
 POLL_SECONDS = 2.0
+COMPLETE = {
+    *("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+    *("UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"),
+}
 # The stack's outputs, after the task's own prefix.
 DEFINITION, SUBNETS = "TaskDefinition", "Subnets"
 GROUP, PUBLIC_ADDRESS = "SecurityGroup", "PublicAddress"
@@ -23,6 +27,10 @@ GROUP, PUBLIC_ADDRESS = "SecurityGroup", "PublicAddress"
 
 class TaskError(Exception):
     """A task did not start, failed, or can't be found; the message has the reason."""
+
+
+class StackMissingError(TaskError):
+    """A stack does not exist."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +69,16 @@ class OneOffTask:
             raise TaskError(msg)
         return str(started["tasks"][0]["taskArn"])
 
-    def running(self) -> list[str]:
-        """Return the ARNs of tasks that have not stopped."""
-        listed = self.client("ecs").list_tasks(
-            cluster=names.cluster(self.options),
-            family=names.family(self.options, self.program),
-        )
-        return list(listed["taskArns"])
+    def find_running(self, command: Sequence[str]) -> str | None:
+        """Return the ARN of a task that runs with this command, if there is one."""
+        cluster = names.cluster(self.options)
+        family = names.family(self.options, self.program)
+        for arn in self.client("ecs").list_tasks(cluster=cluster, family=family)["taskArns"]:
+            task = self.describe(arn) or {}
+            given = task.get("overrides", {}).get("containerOverrides", ())
+            if [*command] in [each.get("command") for each in given]:
+                return str(arn)
+        return None
 
     def describe(self, arn: str) -> Mapping[str, Any] | None:
         """Return the description of a task; None for a moment after its start."""
@@ -120,7 +131,8 @@ class OneOffTask:
         while True:
             found, following = self.log(arn, token)
             yield from found
-            if not found or following == token:
+            # A page may be empty although others follow; the last one repeats its token.
+            if following == token:
                 return
             token = following
 
@@ -133,12 +145,23 @@ class OneOffTask:
 
 
 def read_outputs(client: Client, stack: str) -> Mapping[str, str]:
-    """Return the outputs of a stack; raise TaskError if it can't be read."""
+    """Return the outputs of a stack whose last deployment is complete.
+
+    Raises:
+        StackMissingError: it does not exist.
+        TaskError: it can't be read, or its last deployment failed or is in progress.
+    """
     try:
         (described,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
         msg = f"The stack {stack} can't be read; deploy it first: {error}"
+        if "does not exist" in str(error):
+            raise StackMissingError(msg) from error
         raise TaskError(msg) from error
+    status = described["StackStatus"]
+    if status not in COMPLETE:
+        msg = f"The stack {stack} is {status}: finish its deployment first."
+        raise TaskError(msg)
     return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", ())}
 
 

@@ -141,7 +141,9 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         exec=one_of("exec", SWITCH) == "on",
     )
     if options.moving and options.weighted:
-        problems.append("a move changes listener rules itself: set strategy=rolling for moving")
+        problems.append(
+            "a move changes listener rules itself: set strategy=rolling for moving (docs/deploy.md)"
+        )
     if options.production:
         if not options.certificate:
             problems.append("production requires HTTPS: set certificate=arn:…")

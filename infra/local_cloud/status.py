@@ -1,12 +1,12 @@
 """The offline deployments on this machine: who owns each domain, and how many tasks run."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import stages
+from infra.listener_rules import owners
 from infra.local_cloud.target import (
     EMULATOR,
     FOLDER_LABEL,
@@ -47,14 +47,17 @@ def _describe_services(place: DeploymentTarget) -> Iterator[str]:
         arns = ecs.list_services(cluster=cluster)["serviceArns"]
         found = ecs.describe_services(cluster=cluster, services=arns)["services"] if arns else []
         services = {str(each["serviceName"]): each for each in found}
-        for domain in stages.DOMAINS:
-            yield f"{domain:8} {_owner(domain, services)}"
+        for domain, owner in _owners(place).items():
+            yield f"{domain:8} owned by {owner}"
         for name, service in sorted(services.items()):
             running, desired = service["runningCount"], service["desiredCount"]
             yield f"{name:16} {running} of {desired} tasks run"
 
 
-def _owner(domain: str, services: Collection[str]) -> str:
-    if domain not in services:
-        return f"owned by {stages.MONOLITH}"
-    return f"owned by {domain}"
+def _owners(place: DeploymentTarget) -> Mapping[str, str]:
+    """Return the component to which the load balancer routes each domain."""
+    balancer = place.client("elbv2")
+    (known,) = balancer.describe_load_balancers()["LoadBalancers"]
+    listeners = balancer.describe_listeners(LoadBalancerArn=known["LoadBalancerArn"])["Listeners"]
+    (listener,) = listeners
+    return owners(balancer, listener["ListenerArn"], known["LoadBalancerName"])

@@ -134,12 +134,8 @@ def fargate_service(
     balanced: bool,
     connect: ecs.ServiceConnectProps,
     strategy: Mapping[str, object] | None = None,
-    begins: bool = True,
 ) -> ecs.FargateService:
-    """Create the service of a task; the circuit breaker rolls back unhealthy deployments.
-
-    Unless it `begins`, it has no tasks until another program starts them.
-    """
+    """Create the service of a task; the circuit breaker rolls back unhealthy deployments."""
     return ecs.FargateService(
         scope,
         construct_id,
@@ -151,7 +147,7 @@ def fargate_service(
         vpc_subnets=network.task_subnets,
         security_groups=[group],
         # Auto scaling sets the number of tasks; a deployment does not reset it.
-        desired_count=0 if options.idle or not begins else None,
+        desired_count=0 if options.idle else None,
         min_healthy_percent=100,
         max_healthy_percent=200,
         availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.ENABLED,

@@ -2,8 +2,9 @@
 
 Each rule forwards to both target groups of its component, at every deployment strategy: ECS shifts
 the weights between them, and a change of strategy leaves the rule as it is. Nothing in a rule
-depends on the revision, the strategy or the stage. A change of a rule would write the template's
-weights over those that ECS has shifted (docs/adr/0051-strategies-in-place.md).
+depends on the revision or the strategy. A change of a rule would write the template's weights over
+those that ECS has shifted (docs/adr/0051-strategies-in-place.md). A move of a domain changes its
+rule, and therefore needs rolling deployments (docs/adr/0052-moves-on-ecs.md).
 """
 
 from collections.abc import Iterator

@@ -20,6 +20,8 @@ from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.data import Data
 from infra.cdk.stacks.network import Network
 
+PLACE = "ecs"
+"""The place of this mover, as in `extraction.deployment.find`."""
 EXTRACT = ("python", "-m", "extraction", "extract")
 
 
@@ -63,16 +65,17 @@ class Mover(Construct):
             image=Image(self, "Image", options=options, component=TOOLS),
             role=role,
             environment={
-                "MOVER": "ecs",
+                "MOVER": PLACE,
                 "AWS_DEFAULT_REGION": Aws.REGION,
                 "DATABASE_URL": data.database.application_url,
+                "NAME": options.name,
                 "TABLE_PREFIX": options.prefix,
                 "DOMAIN": domain,
                 "CLUSTER": names.cluster(options),
                 "LISTENER": listener,
+                "LISTENER_RULE": rule,
                 "MONOLITH_TARGET_GROUP": monolith,
                 "SERVICE_TARGET_GROUPS": Fn.join(",", list(groups)),
-                "QUEUE_URL": grants.bus_settings(options, domain)["EVENTS_QUEUE_URL"],
             },
             secrets={
                 "PGPASSWORD": ecs.Secret.from_secrets_manager(

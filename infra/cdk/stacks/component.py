@@ -63,6 +63,10 @@ class ComponentStack(Stack):
         self.worker = self._worker() if components.has_worker(options) else None
         if name != stages.MONOLITH:
             alarms.TableAlarms(self, "TableAlarms", options=options, service=name)
+        if options.moving and name == stages.MONOLITH:
+            # A mover starts only once the monolith's tasks follow the owner.
+            moving = stages.as_setting(options.moving)
+            CfnOutput(self, components.MOVING, value=moving, description="Domains that may move")
         CfnOutput(self, "Revision", value=self.image.revision, description="As in X-Served-By")
 
     def _settings(self) -> dict[str, str]:
@@ -292,14 +296,13 @@ class ComponentStack(Stack):
             group=self.group,
             balanced=False,
             connect=service_connect.client(options),
-            # The mover starts it, once the tables have what the domain needs.
-            begins=self.name not in options.moving - options.extracted,
         )
         # Tasks that serve are only ready once the schema, which their worker needs too, is recent.
         made.node.add_dependency(self.service)
         alarms.WorkerAlarms(
             self, "WorkerAlarms", options=options, component=self.name, log=task.log
         )
+        # A move stops the worker, and scaling would start it again.
         if not options.idle and self.name not in options.moving:
             queue = subscriptions.Subscription(self.name, ()).queue_name(options.prefix)
             scaling.scale_worker(made, options=options, size=size, queue=queue, program=name)
