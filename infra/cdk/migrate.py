@@ -51,7 +51,7 @@ def run(client: Client, options: DeploymentOptions) -> None:
     try:
         task.wait(arn, TIMEOUT_SECONDS)
     except TaskError as error:
-        msg = f"{error}. The end of its log:\n{_log_end(task, arn)}"
+        msg = f"The {error}. The end of its log:\n{_log_end(task, arn)}"
         raise MigrationError(msg) from error
 
 
