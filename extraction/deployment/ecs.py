@@ -174,7 +174,6 @@ class EcsDeployment:
         The service counts only running ones, and a task that is to stop may write for half a
         minute.
         """
-        self._check_domain(domain)
         cluster = self._environ["CLUSTER"]
         arns = [
             arn

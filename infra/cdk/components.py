@@ -30,6 +30,10 @@ CERTIFICATES = "forum/certificates/rds.crt"
 """The certificates that sign the database's own, in the monolith's image."""
 MIGRATION = "migration"
 """The program that migrates the schema, and its stack."""
+TOOLS = "tools"
+"""The image of the programs that move data."""
+_DOCKERFILES = {stages.MONOLITH: "monolith/Dockerfile", TOOLS: "infra/Dockerfile"}
+"""The Dockerfiles of images that are no service's."""
 MOVER, MOVING = "Mover", "Moving"
 """Outputs: the prefix of those that say how to run a domain's mover, and the moving domains."""
 
@@ -68,13 +72,13 @@ def worker_size(options: DeploymentOptions) -> TaskSize:
 
 
 def dockerfile(component: str) -> str:
-    """Return the path of a component's Dockerfile in the repository."""
-    return "monolith/Dockerfile" if component == stages.MONOLITH else "services/Dockerfile"
+    """Return the path of the Dockerfile of a component, or of the tools, in the repository."""
+    return _DOCKERFILES.get(component, "services/Dockerfile")
 
 
 def build_arguments(component: str) -> dict[str, str]:
-    """Return the arguments of a component's Dockerfile."""
-    return {} if component == stages.MONOLITH else {"SERVICE": component}
+    """Return the arguments of that Dockerfile."""
+    return {} if component in _DOCKERFILES else {"SERVICE": component}
 
 
 def host(component: str) -> str:

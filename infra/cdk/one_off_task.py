@@ -29,10 +29,6 @@ class TaskError(Exception):
     """A task did not start, failed, or can't be found; the message has the reason."""
 
 
-class StackMissingError(TaskError):
-    """A stack does not exist."""
-
-
 @dataclass(frozen=True)
 class OneOffTask:
     """A program whose task definition is in the outputs of a stack, each after `prefix`."""
@@ -148,15 +144,13 @@ def read_outputs(client: Client, stack: str) -> Mapping[str, str]:
     """Return the outputs of a stack whose last deployment is complete.
 
     Raises:
-        StackMissingError: it does not exist.
-        TaskError: it can't be read, or its last deployment failed or is in progress.
+        TaskError: it does not exist or can't be read, or its last deployment failed or is in
+            progress.
     """
     try:
         (described,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
         msg = f"The stack {stack} can't be read; deploy it first: {error}"
-        if "does not exist" in str(error):
-            raise StackMissingError(msg) from error
         raise TaskError(msg) from error
     status = described["StackStatus"]
     if status not in COMPLETE:

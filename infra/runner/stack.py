@@ -100,10 +100,7 @@ class RunnerStack:
 
     def dynamodb(self) -> Any:
         """Return a client of the services' tables, past any proxy."""
-        import boto3  # noqa: PLC0415 - slow, and the labs begin with this module
-
-        session = boto3.Session("local", "local", region_name="eu-central-1")
-        return session.client("dynamodb", endpoint_url=self.config.url(DATASTORE))
+        return dynamodb_client(self.config)
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the launcher, without waiting."""
@@ -291,3 +288,11 @@ def listens(port: int) -> bool:
     """Return whether a port accepts connections."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
+
+
+def dynamodb_client(config: RunConfig) -> Any:
+    """Return a client of the datastore at its own port."""
+    import boto3  # noqa: PLC0415 - slow, and the labs begin with this module
+
+    session = boto3.Session("local", "local", region_name="eu-central-1")
+    return session.client("dynamodb", endpoint_url=config.url(DATASTORE))

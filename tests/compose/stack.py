@@ -11,13 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import boto3
-
 from infra import session_keys, stages
 from infra.compose.stage_file import database_name
 from infra.domains import package
-from infra.runner.config import BUS, DATASTORE, GATEWAY, PORTS, RunConfig
+from infra.runner.config import BUS, GATEWAY, PORTS, RunConfig
 from infra.runner.free_port import free_port
+from infra.runner.stack import dynamodb_client
 from infra.runner.stage_processes import is_ready
 from tests.compose import engine
 
@@ -69,8 +68,7 @@ class Composed:
 
     def dynamodb(self) -> Any:
         """Return a client of the services' tables."""
-        session = boto3.Session("local", "local", region_name="eu-central-1")
-        return session.client("dynamodb", endpoint_url=self.config.url(DATASTORE))
+        return dynamodb_client(self.config)
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run `docker compose` for this project; return its output."""

@@ -5,7 +5,7 @@ from aws_cdk import aws_ecr_assets as assets
 from constructs import Construct
 
 from infra import stages
-from infra.cdk.components import build_arguments, dockerfile
+from infra.cdk.components import TOOLS, build_arguments, dockerfile
 from infra.cdk.options import DeploymentOptions
 from infra.runner.config import ROOT
 
@@ -14,8 +14,6 @@ _PLATFORMS = {
     "arm64": assets.Platform.LINUX_ARM64,
 }
 REVISION_LENGTH = 12
-TOOLS = "tools"
-"""The image of the programs that move data."""
 BASE = "python:3.13-slim"
 _PACKAGES = {
     stages.MONOLITH: "monolith/forum",
@@ -35,9 +33,9 @@ class Image(Construct):
             self,
             "Asset",
             directory=str(ROOT),
-            file=_dockerfile(component),
+            file=dockerfile(component),
             target=TOOLS if component == TOOLS else None,
-            build_args={} if component == TOOLS else build_arguments(component),
+            build_args=build_arguments(component),
             build_contexts=_pinned_base(options),
             exclude=[*_context(component)],
             ignore_mode=IgnoreMode.DOCKER,
@@ -45,10 +43,6 @@ class Image(Construct):
             display_name=f"{options.name}-{component}",
         )
         self.revision = options.revision or self.asset.asset_hash[:REVISION_LENGTH]
-
-
-def _dockerfile(component: str) -> str:
-    return "infra/Dockerfile" if component == TOOLS else dockerfile(component)
 
 
 def _pinned_base(options: DeploymentOptions) -> dict[str, str] | None:
@@ -69,5 +63,5 @@ def _context(component: str) -> list[str]:
         kept = (_PACKAGES[component], "infra/tools/slim.py", "requirements/monolith.txt")
     else:
         kept = (_PACKAGES[component], "infra/tools/slim.py", "requirements/services.txt")
-    kept += ("chassis/chassis", _dockerfile(component))
+    kept += ("chassis/chassis", dockerfile(component))
     return ["*", *(f"!{path}" for path in kept), "**/__pycache__", "**/.*"]

@@ -15,7 +15,7 @@ from infra import stages
 from infra.cdk import components, names
 from infra.cdk import iam as grants
 from infra.cdk.constructs.fargate_service import Task, one_off_outputs
-from infra.cdk.constructs.images import TOOLS, Image
+from infra.cdk.constructs.images import Image
 from infra.cdk.options import DeploymentOptions
 from infra.cdk.stacks.data import Data
 from infra.cdk.stacks.network import Network
@@ -62,7 +62,7 @@ class Mover(Construct):
             options=options,
             name=program,
             size=components.worker_size(options),
-            image=Image(self, "Image", options=options, component=TOOLS),
+            image=Image(self, "Image", options=options, component=components.TOOLS),
             role=role,
             environment={
                 "MOVER": PLACE,
