@@ -83,7 +83,7 @@ help: ## list the make targets
 #= restore      FROM         a folder that make backup named
 #=              DOMAIN       one service only
 #= synth        EXTRACTED, MOVING, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, ALLOW, EMAIL,
-#=              BASE_DIGEST, IDLE: docs/deploy.md
+#=              BASE_DIGEST, ROLE, IDLE: docs/deploy.md
 #= cost         EXTRACTED, ARCHITECTURE
 #= deploy-local EXTRACTED, MOVING, PORT, DEMO, PROJECT, REVISION, STRATEGY; destroy-local PORT, PROJECT
 #= test         ARGS         arguments for pytest; also for the other suites
@@ -153,7 +153,7 @@ status: $(MOVE_STAMP) ## show who owns each domain, and the progress of a move
 
 # What `make synth` passes on to the CDK app, each only if it is set.
 CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
-  $(foreach name,MOVING ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL BASE_DIGEST IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
+  $(foreach name,MOVING ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL BASE_DIGEST ROLE IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
 
 synth: $(VENV)/cdk.stamp ## generate the CloudFormation templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.cdk $(CONTEXT)

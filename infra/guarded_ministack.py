@@ -6,8 +6,8 @@ application, in the same process, accepts what AWS clients send and pages can't 
 
 - A `Host` of this emulator; another name that resolves to its address is DNS rebinding.
 - No `Origin`, which browsers add to preflights, and to all requests that are not simple reads.
-- A signature, which a page can't add without a preflight. MiniStack does not verify it, but an
-  image's URL or a form without `Origin` has none.
+- A signature, which a page can't add without a preflight. MiniStack does not verify it here, but
+  an image's URL or a form without `Origin` has none.
 """
 
 import os
@@ -27,10 +27,10 @@ HOSTS = frozenset({"127.0.0.1", "localhost", os.environ.get("MINISTACK_HOST", "l
 
 @dataclass(frozen=True)
 class Guard:
-    """The requests that an emulator accepts: its host names, and its access key if there is one."""
+    """The requests that an emulator accepts: its host names, and its callers by access key."""
 
     hosts: frozenset[str] = HOSTS
-    access_key: str = ""
+    is_caller: Callable[[str], bool] = lambda _: True
 
     def allows(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
         """Return whether a request comes from an AWS client or from a readiness check."""
@@ -39,8 +39,8 @@ class Guard:
         if path.startswith(ADMINISTRATION):
             return (method, path) == ("GET", READY_PATH)
         algorithm, _, signature = headers.get("authorization", "").partition(" ")
-        key = f"Credential={self.access_key}/" if self.access_key else ""
-        return algorithm.startswith("AWS4-") and signature.startswith(key)
+        credential = signature.partition("Credential=")[2]
+        return algorithm.startswith("AWS4-") and self.is_caller(credential.partition("/")[0])
 
     def protect(self, application: Application) -> Application:
         """Return an application that refuses what is not allowed."""

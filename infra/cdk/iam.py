@@ -5,6 +5,7 @@ Every resource is named; there are no wildcards.
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
+from constructs import Construct
 
 from chassis.messaging import subscriptions
 from infra import stages
@@ -16,13 +17,16 @@ from infra.runner.config import worker_name
 # Calls of chassis.dynamodb.database; a transaction needs the permissions of its actions.
 TABLE_ACTIONS = (
     "dynamodb:BatchGetItem",
-    "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:Query",
     "dynamodb:UpdateItem",
 )
+# Of the fence of each write while domains move, and of renamed threads, whose postings are written
+# in several transactions.
+CONDITION_CHECK = "dynamodb:ConditionCheckItem"
+_CHECK_CONDITIONS = frozenset({"threads"})
 # Calls of chassis.messaging.sqs_queue, on the queue and the dead-letter queue, for redrives.
 QUEUE_ACTIONS = (
     "sqs:ChangeMessageVisibility",
@@ -47,27 +51,43 @@ def tasks_of_this_account() -> iam.ServicePrincipal:
     )
 
 
-def grant_component(role: iam.Role, *, options: DeploymentOptions, component: str) -> None:
+def task_role(
+    scope: Construct, construct_id: str, *, options: DeploymentOptions, program: str
+) -> iam.IRole:
+    """Create the role of a program's tasks, or refer to the existing role of all tasks."""
+    name = names.role(options, program)
+    if options.role:
+        return iam.Role.from_role_name(scope, construct_id, name, mutable=False)
+    return iam.Role(
+        scope,
+        construct_id,
+        role_name=name,
+        assumed_by=tasks_of_this_account(),
+        description=f"What tasks of {program} may do",
+    )
+
+
+def grant_component(role: iam.IRole, *, options: DeploymentOptions, component: str) -> None:
     """Grant a component's tasks their permissions."""
     if component != stages.MONOLITH:
-        role.add_to_policy(
+        role.add_to_principal_policy(
             iam.PolicyStatement(
                 sid="OwnTables",
-                actions=list(TABLE_ACTIONS),
+                actions=_table_actions(options, component),
                 resources=table_arns(options, component),
             )
         )
     if options.services:
         own = subscriptions.Subscription(component, ())
         queues = (own.queue_name(options.prefix), own.dead_letter_queue_name(options.prefix))
-        role.add_to_policy(
+        role.add_to_principal_policy(
             iam.PolicyStatement(
                 sid="OwnQueues",
                 actions=list(QUEUE_ACTIONS),
                 resources=[_arn("sqs", name) for name in queues],
             )
         )
-        role.add_to_policy(
+        role.add_to_principal_policy(
             iam.PolicyStatement(
                 sid="Events",
                 actions=["sns:Publish"],
@@ -76,7 +96,7 @@ def grant_component(role: iam.Role, *, options: DeploymentOptions, component: st
         )
 
 
-def grant_mover(role: iam.Role, *, options: DeploymentOptions, domain: str, rule: str) -> None:
+def grant_mover(role: iam.IRole, *, options: DeploymentOptions, domain: str, rule: str) -> None:
     """Grant the tasks that move a domain their permissions.
 
     They read and write the tables of all services, because each has copies of others' records.
@@ -85,7 +105,7 @@ def grant_mover(role: iam.Role, *, options: DeploymentOptions, domain: str, rule
     for sid, actions, resources in (
         (
             "Tables",
-            [*TABLE_ACTIONS, "dynamodb:BatchWriteItem", "dynamodb:Scan"],
+            [*TABLE_ACTIONS, CONDITION_CHECK, "dynamodb:BatchWriteItem", "dynamodb:Scan"],
             [arn for service in options.services for arn in table_arns(options, service)],
         ),
         ("Worker", ["ecs:UpdateService"], [_arn("ecs", worker)]),
@@ -102,7 +122,14 @@ def grant_mover(role: iam.Role, *, options: DeploymentOptions, domain: str, rule
             ["*"],
         ),
     ):
-        role.add_to_policy(iam.PolicyStatement(sid=sid, actions=actions, resources=resources))
+        role.add_to_principal_policy(
+            iam.PolicyStatement(sid=sid, actions=actions, resources=resources)
+        )
+
+
+def _table_actions(options: DeploymentOptions, component: str) -> list[str]:
+    checks = options.moving or component in _CHECK_CONDITIONS
+    return [*TABLE_ACTIONS, CONDITION_CHECK] if checks else list(TABLE_ACTIONS)
 
 
 def bus_settings(options: DeploymentOptions, component: str) -> dict[str, str]:

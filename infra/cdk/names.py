@@ -32,7 +32,7 @@ def family(options: DeploymentOptions, program: str) -> str:
 
 def role(options: DeploymentOptions, component: str) -> str:
     """Return the name of the role of a component's tasks; roles of all regions share an account."""
-    return f"{options.name}-{component}-{Aws.REGION}"
+    return options.role or f"{options.name}-{component}-{Aws.REGION}"
 
 
 def log_group(options: DeploymentOptions, program: str) -> str:

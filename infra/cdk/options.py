@@ -16,7 +16,7 @@ SWITCH = ("off", "on")
 EVERYBODY = "0.0.0.0/0"
 KNOWN = (
     *("extracted", "moving", "environment", "strategy", "architecture", "name", "certificate"),
-    *("revision", "idle", "exec", "email", "allow", "base_digest"),
+    *("revision", "idle", "exec", "email", "allow", "base_digest", "role"),
 )
 RENAMED = {"asleep": "idle"}
 """Former names, each with the name that replaced it."""
@@ -25,6 +25,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")
 _REVISION = re.compile(r"[\w.+-]{1,64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", re.ASCII)
+_ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _CERTIFICATE = re.compile(r"arn:[\w-]+:acm:[\w-]+:\d{12}:certificate/[\w-]+")
 
 
@@ -42,6 +43,7 @@ class DeploymentOptions:
     `revision` is the value in `X-Served-By`, by default the first characters of the image's hash.
     Alarms go to `email`; only addresses in `allow`, a list of CIDRs, may reach the load balancer.
     `base_digest` pins the base of the images, by default the newest of its tag.
+    `role` is the name of an existing role that all tasks take, where no role may be created.
     `idle` runs no task; `exec` allows a shell in a lab's containers.
     """
 
@@ -56,6 +58,7 @@ class DeploymentOptions:
     email: str = ""
     allow: tuple[str, ...] = (EVERYBODY,)
     base_digest: str = ""
+    role: str = ""
     idle: bool = False
     exec: bool = False
 
@@ -137,6 +140,7 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         email=matching("email", _EMAIL, "", "an e-mail address"),
         allow=allow,
         base_digest=matching("base_digest", _DIGEST, "", "sha256: and 64 hexadecimal digits"),
+        role=matching("role", _ROLE, "", "the name of a role, without its path"),
         idle=one_of("idle", SWITCH) == "on",
         exec=one_of("exec", SWITCH) == "on",
     )
@@ -144,6 +148,8 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         problems.append(
             "a move changes listener rules itself: set strategy=rolling for moving (docs/deploy.md)"
         )
+    if options.role and options.weighted:
+        problems.append("strategies with weights create a role: set strategy=rolling for role")
     if options.production:
         if not options.certificate:
             problems.append("production requires HTTPS: set certificate=arn:…")

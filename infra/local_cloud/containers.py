@@ -11,6 +11,7 @@ import trustme
 from infra.cdk import components, names
 from infra.cdk.constructs.postgres import OWNER
 from infra.cdk.options import DeploymentOptions
+from infra.local_cloud.emulated import SETTINGS
 from infra.local_cloud.target import (
     DATABASE,
     EMULATOR,
@@ -58,6 +59,7 @@ def start_emulator(place: DeploymentTarget, environment: Mapping[str, str]) -> N
         *("--user", "0", "--cap-drop", "ALL", "--volume", f"{SOCKET}:{SOCKET}"),
         *("--env", f"TASKS_AUTHORITY={place.authority}:{certificates}:ro"),
         *("--env", f"MINISTACK_HOSTNAME={place.project}", "--env", f"MINISTACK_HOST={EMULATOR}"),
+        *(f"--env={name}={value}" for name, value in SETTINGS.items()),
         *(f"--env={TASKS_ARE_TOLD}{name}={value}" for name, value in environment.items()),
         EMULATOR_IMAGE,
     )

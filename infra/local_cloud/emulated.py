@@ -1,10 +1,12 @@
 """The part of AWS that the emulator of the offline deployment offers."""
 
 ACCESS_KEY = "local"
-"""The access key of `make deploy-local` and of the tasks."""
+"""The access key of `make deploy-local`, whose caller may do everything."""
+SETTINGS = {"AUTH": "true", "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": "local"}
+"""MiniStack's settings of permissions, which it reads when it is imported."""
 SERVICES = frozenset(
     {
-        *("cloudformation", "dynamodb", "ecs", "elasticloadbalancing", "logs", "rds", "s3"),
+        *("cloudformation", "dynamodb", "ecs", "elasticloadbalancing", "iam", "logs", "rds", "s3"),
         *("secretsmanager", "servicediscovery", "sns", "sqs", "ssm"),
     }
 )

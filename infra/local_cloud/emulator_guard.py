@@ -23,7 +23,8 @@ from ministack.services.cloudformation import provisioners
 
 from infra import guarded_ministack
 from infra.guarded_ministack import Application, Guard
-from infra.local_cloud.emulated import ACCESS_KEY, RESOURCE_TYPES, SERVICES
+from infra.local_cloud import permissions
+from infra.local_cloud.emulated import RESOURCE_TYPES, SERVICES
 
 LOCALHOST = "localhost"
 
@@ -42,7 +43,7 @@ def protect(application: Application) -> Application:
     # A task calls the emulator by its address.
     own_addresses = socket.gethostbyname_ex(socket.gethostname())[2]
     hosts = guarded_ministack.HOSTS.union(own_addresses) - {LOCALHOST}
-    guarded = Guard(hosts, ACCESS_KEY).protect(application)
+    guarded = Guard(hosts, permissions.is_caller).protect(application)
 
     async def split(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and _is_load_balancer(guarded_ministack.read_headers(scope)):

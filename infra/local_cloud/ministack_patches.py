@@ -16,8 +16,14 @@ from ministack.core import responses
 from ministack.services import alb, ecs
 from ministack.services.cloudformation import provisioners, stacks
 
-from infra.local_cloud import emulator_guard, fargate_limits, health, traffic_shift, weighted_rules
-from infra.local_cloud.emulated import ACCESS_KEY
+from infra.local_cloud import (
+    emulator_guard,
+    fargate_limits,
+    health,
+    permissions,
+    traffic_shift,
+    weighted_rules,
+)
 
 NAMES = "-names"
 """Suffix of the network on which tasks find each other."""
@@ -37,7 +43,6 @@ TOLD = {
 }
 # The volume with the certificates that sign the database's, and the folder that has RDS's on AWS.
 AUTHORITY = os.environ.get("TASKS_AUTHORITY", "")
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": "local"}
 
 # The original functions.
 _run_kwargs = ecs._build_run_kwargs
@@ -87,14 +92,14 @@ def definitions(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def run_kwargs(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], *more: Any) -> Any:
     """Run a container with the restrictions of its definition: user, file system, capabilities.
 
-    Certificates of the deployment's own authority replace those of RDS.
-
-    MiniStack offers the task role's credentials at an address that botocore does not trust, so
-    static ones are used.
+    It gets credentials of its task's role. Certificates of the deployment's own authority replace
+    those of RDS.
     """
+    permissions.check_secrets(td, cdef)
     env.pop("AWS_CONTAINER_CREDENTIALS_FULL_URI", None)
-    env.update(CREDENTIALS | TOLD)
     kwargs = _run_kwargs(cdef, td, env, *more)
+    task = kwargs["labels"]["com.amazonaws.ecs.task-arn"].rpartition("/")[2]
+    env.update(permissions.role_credentials(td["taskRoleArn"], task) | TOLD)
     limits = cdef.get("linuxParameters") or {}
     dropped = (limits.get("Capabilities") or {}).get("Drop") or []
     return kwargs | {
@@ -292,6 +297,7 @@ def _camel(entry: dict[str, Any]) -> dict[str, Any]:
 
 def install() -> None:
     """Install all patches."""
+    permissions.install()
     emulator_guard.install()
     weighted_rules.install()
     traffic_shift.install()

@@ -1,4 +1,8 @@
-"""Moves on the offline deployment while people write: out to the services and back, with kills."""
+"""Moves on the offline deployment while people write: out to the services and back, with kills.
+
+All programs run with the permissions of their roles. What these permit is needed, as all tasks and
+moves of this module show together, and everything else is denied.
+"""
 
 import os
 import random
@@ -13,12 +17,15 @@ from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra import stages
 from infra.cdk.components import mover
 from infra.local_cloud.target import EngineError, docker
 from infra.runner.config import ROOT, worker_name
+from tests.deploy import roles as permissions
 from tests.deploy.deployed import Deployed
+from tests.deploy.roles import DENIED, PERMITTED, Roles
 from tests.deploy.watching import Readers
 from tests.extraction.forum import is_announced
 from tests.extraction.people import Crowd
@@ -88,14 +95,14 @@ class MovedForum:
         over = Event()
 
         def kill() -> None:
-            for number in range(MOST_KILLS):
-                if over.wait(self.chance.uniform(1, 6)):
-                    return
-                program = programs[number % len(programs)]
+            killed = 0
+            while killed < MOST_KILLS and not over.wait(self.chance.uniform(1, 6)):
+                program = programs[killed % len(programs)]
                 with suppress(EngineError):  # it has just ended
                     for task in self.deployed.tasks(program)[:1]:
                         docker("kill", task)
                         self.kills[program] += 1
+                        killed += 1
 
         killer = Thread(target=kill if programs else over.wait)
         killer.start()
@@ -168,14 +175,58 @@ def refuse_another_move(forum: MovedForum) -> None:
     assert "Resuming at soak." in forum.move("extract", "users")
 
 
-def test_nothing_is_lost_on_the_way_back_while_tasks_are_killed(forum: MovedForum) -> None:
+@pytest.fixture(scope="module")
+def roles(forum: MovedForum) -> Roles:
+    return Roles(forum.deployed)
+
+
+def test_components_need_each_action_that_their_roles_permit(
+    forum: MovedForum, roles: Roles
+) -> None:
+    """Each is taken away in turn: requests fail, or events wait, and nothing is lost."""
+    assert not roles.reported(DENIED), "the moves were denied nothing"
+    granted = roles.granted(*stages.COMPONENTS)
+    for action in sorted({action for _, action in granted}, reverse=True):
+        holders = {program for program, one in granted if one == action}
+        needy = permissions.find_needy(forum.deployed, roles, action, holders)
+        # One program's failure may keep another from acting.
+        for program in holders - needy:
+            needy |= permissions.find_needy(forum.deployed, roles, action, {program})
+        assert needy == holders, action
+    permissions.remove_dead_letters(forum.deployed, stages.COMPONENTS)
+    forum.prove()
+
+
+def test_roles_are_denied_what_belongs_to_others(forum: MovedForum, roles: Roles) -> None:
+    for component in stages.COMPONENTS:
+        permissions.try_own_queue(roles, component)
+        for service, operation, arguments in permissions.forbidden(forum.deployed, component):
+            with pytest.raises(ClientError) as denied:
+                getattr(roles.client(component, service), operation)(**arguments)
+            assert denied.value.response["Error"]["Code"] in permissions.ACCESS_DENIED
+    changed = {"aws_session_token": "another"}, {"aws_secret_access_key": "another"}
+    for each in changed:
+        with pytest.raises(ClientError, match=r"token|signature"):
+            permissions.try_own_queue(roles, "users", **each)
+
+
+def test_nothing_is_lost_on_the_way_back_while_tasks_are_killed(
+    forum: MovedForum, roles: Roles
+) -> None:
     forum.deployed.deploy(extracted=ALL, moving=ALL)
+    denied = roles.reported(DENIED)
     forum.kills.clear()
     with forum.crowd.running(THINK_SECONDS):
         for domain in reversed(stages.DOMAINS):
             programs = (mover(domain), domain, stages.MONOLITH, worker_name(domain))
             forum.move("reintegrate", domain, programs if domain == "posts" else ())
     assert len(forum.kills) > 1, f"too few programs were killed: {forum.kills}"
+    assert roles.reported(DENIED) == denied
+    used = roles.reported(PERMITTED)
+    assert roles.granted(*stages.COMPONENTS) <= used
+    # Whether a mover repairs or deletes something depends on what people do meanwhile.
+    movers = [mover(domain) for domain in stages.DOMAINS]
+    assert {one for _, one in roles.granted(*movers)} <= {one for who, one in used if who in movers}
     forum.deployed.deploy(extracted=NONE, moving=NONE)
     assert not any(map(forum.deployed.tasks, stages.DOMAINS))
     forum.prove()

@@ -46,7 +46,7 @@ class Task(Construct):
     ) -> None:
         """Define a task that serves, `beats` as a worker, or runs `once`.
 
-        Without a role, it gets one that permits nothing.
+        Without a role, it gets one that permits nothing. With the option `role`, that is its role.
         """
         super().__init__(scope, construct_id)
         self.options, self.image = options, image
@@ -60,13 +60,19 @@ class Task(Construct):
             ),
             removal_policy=names.removal(options),
         )
+        existing = (
+            iam.Role.from_role_name(self, "Existing", options.role, mutable=False)
+            if options.role
+            else None
+        )
         self.definition = ecs.FargateTaskDefinition(
             self,
             "Definition",
             family=names.family(options, name),
             cpu=size.cpu,
             memory_limit_mib=size.memory,
-            task_role=role,
+            task_role=role or existing,
+            execution_role=existing,
             runtime_platform=ecs.RuntimePlatform(
                 cpu_architecture=_ARCHITECTURES[options.architecture],
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
@@ -136,7 +142,7 @@ def fargate_service(
     strategy: Mapping[str, object] | None = None,
 ) -> ecs.FargateService:
     """Create the service of a task; the circuit breaker rolls back unhealthy deployments."""
-    return ecs.FargateService(
+    service = ecs.FargateService(
         scope,
         construct_id,
         service_name=names.service(name),
@@ -161,6 +167,10 @@ def fargate_service(
         service_connect_configuration=connect,
         **(strategy or {}),  # type: ignore[arg-type]
     )
+    # The CDK waits for the task role's permissions only, and the first tasks would not get their
+    # secrets.
+    service.node.add_dependency(task.definition.obtain_execution_role())
+    return service
 
 
 def one_off_outputs(

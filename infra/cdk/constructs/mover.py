@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from aws_cdk import Aws, Fn, Stack
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra import stages
@@ -48,13 +47,7 @@ class Mover(Construct):
         """Define it for a domain's listener rule, by ARNs: of the rule, and of target groups."""
         super().__init__(scope, construct_id)
         program = components.mover(domain)
-        role = iam.Role(
-            self,
-            "Role",
-            role_name=names.role(options, program),
-            assumed_by=grants.tasks_of_this_account(),
-            description=f"What a move of {domain} may do",
-        )
+        role = grants.task_role(self, "Role", options=options, program=program)
         grants.grant_mover(role, options=options, domain=domain, rule=rule)
         task = Task(
             self,

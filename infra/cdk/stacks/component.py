@@ -3,7 +3,6 @@
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
@@ -49,13 +48,7 @@ class ComponentStack(Stack):
         self.network, self.data, self.edge = network, data, edge
         self.group = network.component_groups[name]
         self.image = Image(self, "Image", options=options, component=name)
-        self.role = iam.Role(
-            self,
-            "Role",
-            role_name=names.role(options, name),
-            assumed_by=grants.tasks_of_this_account(),
-            description=f"What tasks of {name} may do",
-        )
+        self.role = grants.task_role(self, "Role", options=options, program=name)
         grants.grant_component(self.role, options=options, component=name)
         self.settings = self._settings()
         self.secrets = self._secrets()

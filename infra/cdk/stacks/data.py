@@ -205,7 +205,8 @@ def _topic_policy(options: DeploymentOptions, topic: str) -> Iterator[iam.Policy
         "OnlyComponentsPublish",
         "sns:Publish",
         "aws:PrincipalArn",
-        [role_arn(options, each) for each in stages.COMPONENTS],
+        # One, where all tasks have an existing role.
+        list(dict.fromkeys(role_arn(options, each) for each in stages.COMPONENTS)),
     )
     queues = [subscriptions.Subscription(each, ()) for each in stages.COMPONENTS]
     yield refuse(

@@ -64,7 +64,8 @@ class Network(Stack):
             ],
         )
         self._gateways()
-        self._log_rejected()
+        if not options.role:
+            self._log_rejected()
         AlarmTopic(self, "Alarms", options=options)
         self.balancer_group = self._group("Balancer", "The load balancer")
         self.component_groups = {

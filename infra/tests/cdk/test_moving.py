@@ -97,6 +97,11 @@ def test_monolith_gets_events_of_both_owners() -> None:
 
 
 @pytest.mark.parametrize("domain", stages.DOMAINS)
+def test_service_may_check_the_fence_of_its_writes(domain: str) -> None:
+    assert granted(BEFORE, domain, "Role[0-9A-F]{8}")[0][1] == table_actions()
+
+
+@pytest.mark.parametrize("domain", stages.DOMAINS)
 def test_mover_reaches_both_ends_and_nothing_else(domain: str) -> None:
     tables, worker, route_, look = granted(BEFORE, domain, "MoverRole.*")
     assert tables[1] == table_actions() | {"dynamodb:BatchWriteItem", "dynamodb:Scan"}

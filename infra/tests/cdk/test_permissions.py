@@ -16,7 +16,7 @@ LAB = templates()
 IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 SECRETS = {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
-TRANSACTION = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
+TRANSACTION = ("DeleteItem", "PutItem", "UpdateItem")
 MOVES_ONLY = {"scan", "batch_write_item"}
 """Calls of an extraction, which is not run with the role of a component."""
 
@@ -44,14 +44,17 @@ def called() -> set[str]:
     return set(re.findall(r'_call\(\s*"(\w+)"', Path(database.__file__).read_text()))
 
 
-def table_actions() -> set[str]:
-    """Return the actions that those calls need; a transaction needs those of its parts."""
+def table_actions(*, checks: bool = True) -> set[str]:
+    """Return the actions that those calls need; a transaction needs those of its parts.
+
+    Conditions on other items are checked during moves, and by threads.
+    """
     names = {"".join(map(str.capitalize, one.split("_"))) for one in called() - MOVES_ONLY}
     return {
         f"dynamodb:{action}"
         for name in names
         for action in (TRANSACTION if name == "TransactWriteItems" else (name,))
-    }
+    } | ({"dynamodb:ConditionCheckItem"} if checks else set())
 
 
 def test_calls_of_a_move_are_made_by_no_component() -> None:
@@ -87,7 +90,11 @@ def test_tasks_may_do_what_their_program_calls_and_no_more(component: str) -> No
             )
         ]
         wanted.append(
-            ("Allow", table_actions(), sorted(arn.format("dynamodb", one) for one in tables))
+            (
+                "Allow",
+                table_actions(checks=component == "threads"),
+                sorted(arn.format("dynamodb", one) for one in tables),
+            )
         )
     queue = f"forum-{component}"
     queue_actions = {
@@ -223,6 +230,27 @@ def test_a_task_starts_with_its_image_its_log_and_its_secrets_only(
     wanted |= {"Signing"} if component == "users" else set()
     assert read == wanted
     assert len(secrets[2]) == len(wanted)
+
+
+def test_existing_role_is_that_of_all_tasks_and_no_other_is_created() -> None:
+    made = templates(role="LabRole", moving="users", extracted="")
+    assert not list(made.all("AWS::IAM::Role"))
+    assert not list(made.all("AWS::IAM::Policy"))
+    assert not list(made.all("AWS::EC2::FlowLog"))
+    account = "arn:AWS::Partition:iam::AWS::AccountId:role/"
+    for task in made.all("AWS::ECS::TaskDefinition"):
+        roles = {texts(task[each]) for each in ("TaskRoleArn", "ExecutionRoleArn")}
+        assert roles == {f"{account}LabRole"}, task["Family"]
+    # The topic and the queues accept what tasks with this role send.
+    (topic,) = made.all("AWS::SNS::TopicPolicy", "data")
+    queues = made.all("AWS::SQS::QueuePolicy", "data")
+    refused = {
+        texts(statement["Condition"]["StringNotEquals"]["aws:PrincipalArn"])
+        for policy in (topic, *queues)
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "aws:PrincipalArn" in statement["Condition"].get("StringNotEquals", ())
+    }
+    assert refused == {f"{account}LabRole"}
 
 
 CALLS = {

@@ -1,5 +1,6 @@
 """Properties of the templates: permissions, deployments, scaling and alarms."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -436,6 +437,36 @@ def test_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any]) -
 STRATEGIES = ("blue-green", "canary", "linear")
 
 
+def test_services_wait_for_the_permissions_of_their_tasks() -> None:
+    """CloudFormation creates in any order what does not depend on each other."""
+    for component in stages.COMPONENTS:
+        resources = LAB.stack(component)["Resources"]
+        policies = {key for key, each in resources.items() if each["Type"] == "AWS::IAM::Policy"}
+        waited_for = {
+            each["Properties"]["ServiceName"]: policies.intersection(each["DependsOn"])
+            for each in resources.values()
+            if each["Type"] == "AWS::ECS::Service"
+        }
+        own = [policies_of(resources, name) for name in ("Role", "WebDefinitionExecutionRole")]
+        workers = policies_of(resources, "WorkerTaskDefinitionExecutionRole")
+        assert waited_for[component] >= set().union(*own)
+        assert waited_for[f"{component}-worker"] >= own[0] | workers
+        assert all(own)
+        assert workers
+
+
+def policies_of(resources: dict[str, Any], role: str) -> set[str]:
+    """Return the logical ids of the policies of a role, by the beginning of its own."""
+    return {
+        key
+        for key, each in resources.items()
+        if each["Type"] == "AWS::IAM::Policy"
+        if any(
+            re.fullmatch(f"{role}[0-9A-F]{{8}}", one["Ref"]) for one in each["Properties"]["Roles"]
+        )
+    }
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_change_of_strategy_changes_services_alone(strategy: str) -> None:
     """Target groups, rules and names stay, and rules keep the weights that ECS has shifted."""
@@ -490,6 +521,8 @@ def test_caller_is_deployed_again_when_a_name_appears(extracted: str) -> None:
         ({"email": "ops@example.com "}, "email must be an e-mail address"),
         ({"allow": "192.0.2.1/24"}, "allow must list IPv4 networks .* has host bits set"),
         ({"allow": "192.0.2.0/24,all"}, "allow must list IPv4 networks"),
+        ({"role": "path/LabRole"}, "role must be the name of a role, without its path"),
+        ({"role": "LabRole", "strategy": "canary"}, "set strategy=rolling for role"),
         ({"base_digest": "3.13"}, "base_digest must be sha256: and 64 hexadecimal digits"),
         ({"asleep": "on"}, "asleep was renamed to idle"),
         ({"name": "A Forum"}, "name must be at most 12"),

@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from infra.cdk.options import STRATEGIES
-from infra.local_cloud.emulated import ACCESS_KEY, RESOURCE_TYPES
+from infra.local_cloud.emulated import ACCESS_KEY, RESOURCE_TYPES, SETTINGS
 from infra.local_cloud.template_filter import remove_unsupported
 from infra.tests.cdk.templates import templates
 from tests.support.bus import MiniStack
@@ -47,7 +47,7 @@ class Emulator(MiniStack):
     """The offline deployment's emulator as a process, without a container engine."""
 
     def __init__(self) -> None:
-        super().__init__(COMMAND, {"MINISTACK_ACCOUNT_ID": "000000000000"})
+        super().__init__(COMMAND, SETTINGS | {"MINISTACK_ACCOUNT_ID": "000000000000"})
 
     def client(self, service: str) -> Any:
         return boto3.client(
