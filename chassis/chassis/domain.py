@@ -10,7 +10,7 @@ from chassis.messaging.dynamodb_outbox import DynamoOutbox, outbox_table
 from chassis.messaging.subscriptions import Subscription
 from chassis.ownership.index_check import IndexCheck
 from chassis.ownership.records import RecordStore, Replica
-from chassis.ownership.state import OwnershipStore
+from chassis.ownership.state import OwnershipStore, State
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,6 @@ class Domain:
         table = outbox_table(self.name).name
         return DynamoOutbox(database, table, self.name, clock, new_id, types=types)
 
-    def ownership(self, database: Database) -> OwnershipStore:
-        """Build the store of the service's ownership state."""
-        return OwnershipStore(database, self.name)
+    def ownership(self, database: Database, initial: State = State.OPEN) -> OwnershipStore:
+        """Build the store of the service's ownership state; before any move, it is `initial`."""
+        return OwnershipStore(database, self.name, initial=initial)

@@ -24,7 +24,7 @@ from chassis.messaging.events import EventHandler
 from chassis.messaging.sqs_queue import component_queue, optional_component_queue
 from chassis.ownership.fenced_database import FencedDatabase
 from chassis.ownership.forwarding import follow_owner
-from chassis.ownership.state import OwnershipStore, require_settled
+from chassis.ownership.state import OwnershipStore, State, require_settled
 from chassis.pagination import Cursors
 from chassis.settings import BUS_SETTINGS, ServiceSettings, load_settings
 
@@ -78,7 +78,10 @@ class ServiceRuntime(ABC, Generic[SETTINGS, CLAIMS]):
     @cached_property
     def ownership(self) -> OwnershipStore | None:
         """The state of the service's ownership; None if the domain is never moved."""
-        return self.domain.ownership(self.database) if self.settings.live_extraction else None
+        if not self.settings.live_extraction:
+            return None
+        initial = State.CLOSED if self.settings.owned_elsewhere else State.OPEN
+        return self.domain.ownership(self.database, initial)
 
     @cached_property
     def fenced_database(self) -> dynamodb.Database:

@@ -96,6 +96,9 @@ class ServiceSettings(Settings, BusSettings):
     live_extraction: bool = False
     """Whether the domain may move between the monolith and the service while they run."""
 
+    owned_elsewhere: bool = False
+    """With `LIVE_EXTRACTION`: whether the monolith owns the domain until the first move."""
+
     gateway_url: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+)?$")] = ""
     """With `LIVE_EXTRACTION`: where requests are forwarded that arrive after the domain has moved.
     Without it, the response is a 503."""

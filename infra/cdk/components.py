@@ -170,7 +170,9 @@ def _moving_settings(options: DeploymentOptions, component: str) -> dict[str, st
     """Return the settings of a component while domains move."""
     if component == stages.MONOLITH:
         return {"LIVE_EXTRACTION": "true", "FORWARDED": stages.as_setting(options.moving)}
-    return {"LIVE_EXTRACTION": "true", "GATEWAY_URL": address(stages.MONOLITH)}
+    own = {"LIVE_EXTRACTION": "true", "GATEWAY_URL": address(stages.MONOLITH)}
+    # Its worker runs before the move, and must not give up events about what is not there yet.
+    return own if component in options.extracted else own | {"OWNED_ELSEWHERE": "true"}
 
 
 def with_heartbeat(variables: Mapping[str, str]) -> dict[str, str]:

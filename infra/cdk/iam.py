@@ -17,16 +17,13 @@ from infra.runner.config import worker_name
 # Calls of chassis.dynamodb.database; a transaction needs the permissions of its actions.
 TABLE_ACTIONS = (
     "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:Query",
     "dynamodb:UpdateItem",
 )
-# Of the fence of each write while domains move, and of renamed threads, whose postings are written
-# in several transactions.
-CONDITION_CHECK = "dynamodb:ConditionCheckItem"
-_CHECK_CONDITIONS = frozenset({"threads"})
 # Calls of chassis.messaging.sqs_queue, on the queue and the dead-letter queue, for redrives.
 QUEUE_ACTIONS = (
     "sqs:ChangeMessageVisibility",
@@ -73,7 +70,7 @@ def grant_component(role: iam.IRole, *, options: DeploymentOptions, component: s
         role.add_to_principal_policy(
             iam.PolicyStatement(
                 sid="OwnTables",
-                actions=_table_actions(options, component),
+                actions=list(TABLE_ACTIONS),
                 resources=table_arns(options, component),
             )
         )
@@ -105,7 +102,7 @@ def grant_mover(role: iam.IRole, *, options: DeploymentOptions, domain: str, rul
     for sid, actions, resources in (
         (
             "Tables",
-            [*TABLE_ACTIONS, CONDITION_CHECK, "dynamodb:BatchWriteItem", "dynamodb:Scan"],
+            [*TABLE_ACTIONS, "dynamodb:BatchWriteItem", "dynamodb:Scan"],
             [arn for service in options.services for arn in table_arns(options, service)],
         ),
         ("Worker", ["ecs:UpdateService"], [_arn("ecs", worker)]),
@@ -125,11 +122,6 @@ def grant_mover(role: iam.IRole, *, options: DeploymentOptions, domain: str, rul
         role.add_to_principal_policy(
             iam.PolicyStatement(sid=sid, actions=actions, resources=resources)
         )
-
-
-def _table_actions(options: DeploymentOptions, component: str) -> list[str]:
-    checks = options.moving or component in _CHECK_CONDITIONS
-    return [*TABLE_ACTIONS, CONDITION_CHECK] if checks else list(TABLE_ACTIONS)
 
 
 def bus_settings(options: DeploymentOptions, component: str) -> dict[str, str]:

@@ -3,7 +3,8 @@
 A running forum can move a domain from the monolith to its service and back. One of the two owns the
 domain at any moment. The extraction writes the state of the service's side into its own table:
 
-- `OPEN`      The service owns the domain. This is also the state where no move ever happened.
+- `OPEN`      The service owns the domain. This is also the state where no move ever happened,
+              unless the store is told that another component owned the domain at first.
 - `FENCED`    The service owns the domain, and each write checks that in its own transaction.
 - `FROZEN`    Write freeze: reads only, until a deadline in case the extraction dies.
 - `SEALED`    Write freeze without a deadline: the domain is about to be handed over.
@@ -76,11 +77,17 @@ class OwnershipStore:
     """A service's ownership state, in the service's own table."""
 
     def __init__(
-        self, database: Database, service: str, now: Callable[[], float] = time.time
+        self,
+        database: Database,
+        service: str,
+        now: Callable[[], float] = time.time,
+        *,
+        initial: State = State.OPEN,
     ) -> None:
         self._db = database
         self._table = ownership_table(service).name
         self._now = now
+        self._initial = OwnershipState(initial)
         self._cached: OwnershipState | None = None
         self._cached_at = float("-inf")
 
@@ -98,7 +105,7 @@ class OwnershipStore:
         """Read the state; strongly consistent."""
         item = self._db.get(self._table, {"id": _STATE_KEY})
         if item is None:
-            return OwnershipState()
+            return self._initial
         components = frozenset(item.get("components", ()))
         return OwnershipState(State(item["standing"]), item["held_until"] / 1000, components)
 

@@ -71,6 +71,16 @@ def test_open_state_is_cached_for_a_second_and_others_are_read(
     assert calls["GetItem"] == 3
 
 
+def test_service_owns_nothing_before_its_first_move_if_another_did(database: Database) -> None:
+    ownership = OwnershipStore(database, "notes", initial=State.CLOSED)
+    guard = FencedDatabase(database, ownership)
+    write = [guard.put(NOTES.name, {"id": "a"})]
+    with pytest.raises(CutoverInProgress):
+        guard.transact(write)
+    ownership.save(OwnershipState(State.OPEN))
+    guard.transact(write)
+
+
 @pytest.mark.parametrize(
     ("state", "passes"),
     [

@@ -16,7 +16,7 @@ LAB = templates()
 IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 SECRETS = {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
-TRANSACTION = ("DeleteItem", "PutItem", "UpdateItem")
+TRANSACTION = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
 MOVES_ONLY = {"scan", "batch_write_item"}
 """Calls of an extraction, which is not run with the role of a component."""
 
@@ -44,17 +44,14 @@ def called() -> set[str]:
     return set(re.findall(r'_call\(\s*"(\w+)"', Path(database.__file__).read_text()))
 
 
-def table_actions(*, checks: bool = True) -> set[str]:
-    """Return the actions that those calls need; a transaction needs those of its parts.
-
-    Conditions on other items are checked during moves, and by threads.
-    """
+def table_actions() -> set[str]:
+    """Return the actions that those calls need; a transaction needs those of its parts."""
     names = {"".join(map(str.capitalize, one.split("_"))) for one in called() - MOVES_ONLY}
     return {
         f"dynamodb:{action}"
         for name in names
         for action in (TRANSACTION if name == "TransactWriteItems" else (name,))
-    } | ({"dynamodb:ConditionCheckItem"} if checks else set())
+    }
 
 
 def test_calls_of_a_move_are_made_by_no_component() -> None:
@@ -90,11 +87,7 @@ def test_tasks_may_do_what_their_program_calls_and_no_more(component: str) -> No
             )
         ]
         wanted.append(
-            (
-                "Allow",
-                table_actions(checks=component == "threads"),
-                sorted(arn.format("dynamodb", one) for one in tables),
-            )
+            ("Allow", table_actions(), sorted(arn.format("dynamodb", one) for one in tables))
         )
     queue = f"forum-{component}"
     queue_actions = {

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from chassis.clock import format_timestamp, parse_timestamp, utc_now, uuid7
 from chassis.dynamodb.database import Database
-from chassis.errors import Unavailable
+from chassis.errors import CutoverInProgress, Unavailable
 from chassis.messaging.events import Event, MalformedEvent
+from chassis.ownership.state import OwnershipState, State
 from tests.support import schemas
 from tests.support.etags import version_of
 from tests.support.event_factory import post_event
 from tests.support.service import walk
 from threads import events
 from threads.bootstrap import ThreadsService
+from threads.domain import DOMAIN
 from threads.dynamodb import items, tables
 from threads.event_handlers import UnknownThread
 from threads.model import Thread
@@ -372,6 +374,18 @@ def test_posts_of_a_deleted_thread_restore_nothing(
     )
     assert left == []
     assert walk(client, PATH) == []
+
+
+def test_post_of_an_unknown_thread_waits_for_the_move_of_threads(settings, database):
+    moving = settings.model_copy(update={"live_extraction": True, "owned_elsewhere": True})
+    handlers = ThreadsService(moving).event_handlers()
+    event = post_event(uuid7())
+    with pytest.raises(CutoverInProgress):
+        handlers[event.type](event)
+    # Once the service owns its domain, it is a fault.
+    DOMAIN.ownership(database).save(OwnershipState(State.OPEN))
+    with pytest.raises(UnknownThread):
+        handlers[event.type](event)
 
 
 def test_post_of_an_unknown_thread_is_a_fault(tell, database):
