@@ -47,7 +47,7 @@ from extraction.__main__ import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(main())
 """
-# The fence of each write during a move, in the same transaction.
+# The fence of each write on the way back, in the same transaction.
 ONLY_WHILE_MOVING = {(program, "dynamodb:ConditionCheckItem") for program in ("users", "posts")}
 FROZEN = re.compile(r"writes were frozen for ([0-9.]+) s")
 
@@ -185,7 +185,6 @@ def test_components_need_each_action_that_their_roles_permit(
     """Each is taken away in turn: requests fail, or events wait, and nothing is lost."""
     assert not roles.reported(DENIED), "the moves were denied nothing"
     granted = roles.granted(*stages.COMPONENTS) - ONLY_WHILE_MOVING
-    assert roles.reported(PERMITTED) >= ONLY_WHILE_MOVING
     for action in sorted({action for _, action in granted}, reverse=True):
         holders = {program for program, one in granted if one == action}
         needy = permissions.find_needy(forum.deployed, roles, action, holders)

@@ -65,6 +65,19 @@ def test_registration_of_an_erased_user_is_not_copied(database):
     assert [item["owner_id"] for item in stored] == ["newcomer bob"]
 
 
+def test_erasure_of_a_user_who_was_never_copied_deletes_the_response(database):
+    """They registered after the users were copied, and left before the changes were."""
+    records = UserRecords(database)
+    records.write_auxiliary([RESPONSE])
+    erasure = {name: ERASED[name] for name in ("id", "version", "requested_at")}
+    records.write_auxiliary(
+        [erasure | {"kind": "erasure", "finished_at": None, "waiting_for": ["users"]}]
+    )
+    assert database.scan(IDEMPOTENCY.name, None) == ([], None)
+    # The copy is complete, so nothing would be written for this user later.
+    assert records.read_many([RECORD["id"]]) == {RECORD["id"]: ERASED}
+
+
 @pytest.mark.parametrize("known", [[], [RECORD]], ids=["unknown", "known"])
 def test_copied_erasure_deletes_the_response_to_the_registration(database, known):
     records = UserRecords(database)

@@ -94,10 +94,12 @@ class UserRecords:
     def write_auxiliary(self, records: Sequence[Record]) -> None:
         """Store responses to idempotency keys, and the progress of erasures."""
         self._responses.write(records)
-        for record in records:
-            if record["kind"] == "erasure":
-                item = {name: value for name, value in record.items() if name != "kind"}
-                self._db.put_item_if(ERASURES, item, "")
+        erasures = [record for record in records if record["kind"] == "erasure"]
+        for record in erasures:
+            item = {name: value for name, value in record.items() if name != "kind"}
+            self._db.put_item_if(ERASURES, item, "")
+        # A user who came and went during the move is not here, so `write` erases nothing.
+        self._responses.delete_about({record["id"] for record in erasures})
 
     def _require_present(self, record: Record) -> Action:
         """Build the check that the user of a registration's response was not erased."""
