@@ -80,6 +80,13 @@ SUPPRESSIONS = (
         "IAM5[Resource::*]",
         "*/ExecutionRole/DefaultPolicy/Resource",
         "ecr:GetAuthorizationToken is for a registry, and AWS takes no resource for it.",
+        lambda options: not options.role,
+    ),
+    Suppression(
+        "VPC7",
+        "*-network/Vpc/Resource",
+        "Flow logs need a role, which an account with one existing role can't create.",
+        lambda options: bool(options.role),
     ),
     Suppression(
         "IAM5[Resource::*]",

@@ -31,7 +31,10 @@ def family(options: DeploymentOptions, program: str) -> str:
 
 
 def role(options: DeploymentOptions, component: str) -> str:
-    """Return the name of the role of a component's tasks; roles of all regions share an account."""
+    """Return the name of the role of a component's tasks, unless all have an existing one.
+
+    Roles of all regions share an account.
+    """
     return options.role or f"{options.name}-{component}-{Aws.REGION}"
 
 

@@ -140,7 +140,7 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         email=matching("email", _EMAIL, "", "an e-mail address"),
         allow=allow,
         base_digest=matching("base_digest", _DIGEST, "", "sha256: and 64 hexadecimal digits"),
-        role=matching("role", _ROLE, "", "the name of a role, without its path"),
+        role=matching("role", _ROLE, "", "the name of a role with the path /"),
         idle=one_of("idle", SWITCH) == "on",
         exec=one_of("exec", SWITCH) == "on",
     )
@@ -156,6 +156,8 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         problems += [
             f"{name}=on is for labs only" for name in ("idle", "exec") if getattr(options, name)
         ]
+        if options.role:
+            problems.append("role is for labs only: one role may read everything")
     if problems:
         raise OptionsError("\n".join(problems))
     return options

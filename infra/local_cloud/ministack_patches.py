@@ -99,7 +99,9 @@ def run_kwargs(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], *m
     env.pop("AWS_CONTAINER_CREDENTIALS_FULL_URI", None)
     kwargs = _run_kwargs(cdef, td, env, *more)
     task = kwargs["labels"]["com.amazonaws.ecs.task-arn"].rpartition("/")[2]
-    env.update(permissions.role_credentials(td["taskRoleArn"], task) | TOLD)
+    if role := td.get("taskRoleArn"):
+        env.update(permissions.role_credentials(role, task))
+    env.update(TOLD)
     limits = cdef.get("linuxParameters") or {}
     dropped = (limits.get("Capabilities") or {}).get("Drop") or []
     return kwargs | {

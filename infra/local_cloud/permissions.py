@@ -78,19 +78,21 @@ def check_secrets(definition: Mapping[str, Any], container: Mapping[str, Any]) -
         given = ":".join(each["valueFrom"].split(":")[:SECRET_ARN_PARTS])
         _, secret = secretsmanager._resolve(given)
         # A reference to a secret is its ARN on AWS, and its name in MiniStack.
-        names = (secret["ARN"], secret["Name"]) if secret else ()
+        if not secret:
+            continue  # MiniStack reports it
+        names = (secret["ARN"], secret["Name"])
         if not any(_may(role, "secretsmanager:GetSecretValue", name) for name in names):
             msg = f"{_name(role)} may not read {given}"
             raise ecs._SecretResolutionError(msg)
 
 
 def enforce(access_key: str, wanted: str, *request: Any, **more: Any) -> Any:
-    """Check a request, and report once what a role may do or may not, as CloudTrail would."""
+    """Check a request; report each denial, and once what a role did, as CloudTrail would."""
     denied = _enforce(access_key, wanted, *request, **more)
     if session := sts._sessions.get(access_key):
         role = iam_evaluator._role_name_from_assumed_arn(session["Arn"])
         line = (DENIED if denied else PERMITTED, role, wanted, more.get("resource_arn", "*"))
-        if line not in _REPORTED:
+        if denied or line not in _REPORTED:
             _REPORTED.add(line)
             sys.stdout.write(" ".join(line) + "\n")
             sys.stdout.flush()

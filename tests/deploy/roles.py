@@ -15,7 +15,7 @@ import requests
 from botocore.config import Config
 
 from chassis.messaging import subscriptions
-from infra import domains
+from infra import domains, stages
 from infra.cdk import names
 from infra.local_cloud.target import EMULATOR, docker
 from infra.ministack import ACCOUNT, REGION
@@ -25,10 +25,9 @@ from tests.faults.client import PASSWORD, Client, Records
 Pairs = set[tuple[str, str]]
 """Programs and actions."""
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-PERMITTED, DENIED = "permitted", "denied"
 # A message is returned to its queue if it can't be moved to the dead letters.
-ONLY_WITHOUT = {"sqs:ChangeMessageVisibility": ("sqs:SendMessage",)}
-MALFORMED = {"sqs:SendMessage"}
+REMOVED_TOGETHER = {"sqs:ChangeMessageVisibility": ("sqs:SendMessage",)}
+MALFORMED = "not an event"
 SETTLE_SECONDS = 60.0
 # Their words, each two of these letters, are too many for one transaction.
 LONG_TITLE, OTHER_TITLE = (
@@ -53,12 +52,19 @@ class Roles:
             for action in actions(statement)
         }
 
-    def reported(self, word: str) -> Pairs:
-        """Return what programs did (`PERMITTED`) or tried in vain (`DENIED`) since the start."""
+    def used(self) -> Pairs:
+        """Return what programs did since the start."""
+        return set(self._reported("permitted"))
+
+    def denied(self) -> list[tuple[str, str]]:
+        """Return what programs tried in vain since the start, in this order."""
+        return self._reported("denied")
+
+    def _reported(self, word: str) -> list[tuple[str, str]]:
         prefix, suffix = f"{self._deployed.options.name}-", f"-{REGION}"
         lines = docker("logs", self._deployed.place.container(EMULATOR)).splitlines()
         reports = [line.split()[1:3] for line in lines if line.startswith(f"{word} ")]
-        return {(role.removeprefix(prefix).removesuffix(suffix), one) for role, one in reports}
+        return [(role.removeprefix(prefix).removesuffix(suffix), one) for role, one in reports]
 
     @contextmanager
     def without(self, wanted: set[str], *programs: str) -> Iterator[None]:
@@ -120,7 +126,7 @@ def reduced(policy: dict[str, Any], wanted: set[str]) -> dict[str, Any]:
     return made
 
 
-def find_needy(
+def find_denied(
     deployed: Deployed, roles: Roles, action: str, programs: set[str], seconds: float
 ) -> tuple[set[str], bool]:
     """Take an action away from programs, and use the forum.
@@ -128,9 +134,9 @@ def find_needy(
     Return the programs that were denied it within some seconds, and whether requests failed.
     """
     visitor = Visitor(deployed.base_url)
-    removed = {action, *ONLY_WITHOUT.get(action, ())}
+    removed = {action, *REMOVED_TOGETHER.get(action, ())}
     with roles.without(removed, *programs):
-        if removed & MALFORMED:
+        if "sqs:SendMessage" in removed:
             send_malformed_events(deployed, roles)
         statuses = visitor.act()
         urls = deployed.urls
@@ -138,7 +144,7 @@ def find_needy(
             requests.get(f"{urls[program]}/eventz", timeout=30)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            denied = {one for one, what in roles.reported(DENIED) if what == action}
+            denied = {one for one, what in roles.denied() if what == action}
             if denied >= programs:
                 break
             time.sleep(0.1)
@@ -156,13 +162,13 @@ def send_malformed_events(deployed: Deployed, roles: Roles) -> None:
         # The topic's policy denies this to the account's root.
         roles.client("users", "sns").publish(
             **topic,
-            Message="not an event",
+            Message=MALFORMED,
             MessageAttributes={"type": {"DataType": "String", "StringValue": first}},
         )
 
 
-def remove_dead_letters(deployed: Deployed, components: Iterable[str]) -> None:
-    """Wait until the malformed events are dead letters, and remove these."""
+def remove_malformed_events(deployed: Deployed, components: Iterable[str]) -> None:
+    """Wait until the malformed events are dead letters, and remove these and no others."""
     sqs, urls = deployed.place.client("sqs"), deployed.urls
     for component in components:
         url = f"{urls[component]}/eventz"
@@ -173,7 +179,12 @@ def remove_dead_letters(deployed: Deployed, components: Iterable[str]) -> None:
             assert time.monotonic() < deadline, f"{component} still has messages"
             time.sleep(0.2)
         dead_letters = sqs.get_queue_url(QueueName=f"forum-{component}-dead-letters")["QueueUrl"]
-        sqs.purge_queue(QueueUrl=dead_letters)
+        while found := sqs.receive_message(
+            QueueUrl=dead_letters, MaxNumberOfMessages=10, WaitTimeSeconds=1
+        ).get("Messages"):
+            for message in found:
+                assert message["Body"] == MALFORMED, f"{component} gave up {message['Body']}"
+                sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=message["ReceiptHandle"])
 
 
 class Visitor:
@@ -244,10 +255,11 @@ def forbidden(deployed: Deployed, component: str) -> Iterator[tuple[str, str, di
         key = {name: {"S": "any"} for name in (table.partition, table.sort) if name}
         if other != component:
             yield "dynamodb", "get_item", {"TableName": options.prefix + table.name, "Key": key}
-            yield "sqs", "receive_message", {"QueueUrl": queue(other)}
-            yield "sqs", "send_message", {"QueueUrl": queue(other), "MessageBody": "any"}
         yield "dynamodb", "scan", {"TableName": options.prefix + table.name}
         yield "ecs", "update_service", {**clusters, "service": other, "desiredCount": 0}
+    for other in {*stages.COMPONENTS} - {component}:
+        yield "sqs", "receive_message", {"QueueUrl": queue(other)}
+        yield "sqs", "send_message", {"QueueUrl": queue(other), "MessageBody": "any"}
     for secret in (names.shared_secret, names.signing_secret, names.database_secret):
         yield "secretsmanager", "get_secret_value", {"SecretId": secret(options)}
     yield "iam", "list_roles", {}

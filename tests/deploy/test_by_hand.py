@@ -64,7 +64,7 @@ class Shell:
             "AWS_DEFAULT_REGION": REGION,
             # What the course and the first step give.
             "ACCOUNT": ACCOUNT,
-            "ROLE": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}",
+            "ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}",
             "IMAGE": image,
         }
 

@@ -4,7 +4,7 @@ A running forum can move a domain from the monolith to its service and back. One
 domain at any moment. The extraction writes the state of the service's side into its own table:
 
 - `OPEN`      The service owns the domain. This is also the state where no move ever happened,
-              unless the store is told that another component owned the domain at first.
+              unless another component owned the domain at first (`OWNED_ELSEWHERE`).
 - `FENCED`    The service owns the domain, and each write checks that in its own transaction.
 - `FROZEN`    Write freeze: reads only, until a deadline in case the extraction dies.
 - `SEALED`    Write freeze without a deadline: the domain is about to be handed over.

@@ -37,6 +37,7 @@ CONTEXTS |= {
     f"moving-{environment}": {"extracted": "", "moving": EVERYTHING, "environment": environment}
     for environment in ENVIRONMENTS
 }
+CONTEXTS["role"] = {"extracted": EVERYTHING, "role": "LabRole"}
 CHECKOV = Path(sys.prefix) / "cloud-tools" / "bin" / "checkov"
 # W3005: the CDK says twice what comes first, which does no harm.
 # W6001: the migration's outputs repeat values of the network, for its program.

@@ -438,7 +438,7 @@ STRATEGIES = ("blue-green", "canary", "linear")
 
 
 def test_services_wait_for_the_permissions_of_their_tasks() -> None:
-    """CloudFormation creates in any order what does not depend on each other."""
+    """CloudFormation creates resources that do not depend on each other in any order."""
     for component in stages.COMPONENTS:
         resources = LAB.stack(component)["Resources"]
         policies = {key for key, each in resources.items() if each["Type"] == "AWS::IAM::Policy"}
@@ -521,7 +521,8 @@ def test_caller_is_deployed_again_when_a_name_appears(extracted: str) -> None:
         ({"email": "ops@example.com "}, "email must be an e-mail address"),
         ({"allow": "192.0.2.1/24"}, "allow must list IPv4 networks .* has host bits set"),
         ({"allow": "192.0.2.0/24,all"}, "allow must list IPv4 networks"),
-        ({"role": "path/LabRole"}, "role must be the name of a role, without its path"),
+        ({"role": "path/LabRole"}, "role must be the name of a role with the path /"),
+        ({"role": "LabRole", "environment": "production"}, "role is for labs only"),
         ({"role": "LabRole", "strategy": "canary"}, "set strategy=rolling for role"),
         ({"base_digest": "3.13"}, "base_digest must be sha256: and 64 hexadecimal digits"),
         ({"asleep": "on"}, "asleep was renamed to idle"),
