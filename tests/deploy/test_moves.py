@@ -190,7 +190,7 @@ def test_components_need_each_action_that_their_roles_permit(
     """Each is taken away in turn: requests fail, or events wait, and nothing is lost."""
     assert not roles.denied(), "a role lacked something during the moves"
     granted = roles.granted(*stages.COMPONENTS) - ONLY_WHILE_MOVING
-    with forum.crowd.running(THINK_SECONDS):
+    with forum.crowd.running(4 * THINK_SECONDS):
         for action in sorted({action for _, action in granted}, reverse=True):
             holders = {program for program, one in granted if one == action}
             denied, failed = permissions.find_denied(forum.deployed, roles, action, holders, 5)

@@ -19,7 +19,7 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.cdk.app import FLAGS, build
-from infra.cdk.options import ENVIRONMENTS, PRODUCTION, STRATEGIES, read_options
+from infra.cdk.options import ENVIRONMENTS, LAB, PRODUCTION, STRATEGIES, read_options
 from infra.runner.config import ROOT
 from infra.tests.cdk.checkov_skips import SKIPS, Skip
 from infra.tests.cdk.templates import CERTIFICATE, EVERYTHING
@@ -37,7 +37,7 @@ CONTEXTS |= {
     f"moving-{environment}": {"extracted": "", "moving": EVERYTHING, "environment": environment}
     for environment in ENVIRONMENTS
 }
-CONTEXTS["role"] = {"extracted": EVERYTHING, "role": "LabRole"}
+CONTEXTS["role"] = {"extracted": EVERYTHING, "environment": LAB, "role": "LabRole"}
 CHECKOV = Path(sys.prefix) / "cloud-tools" / "bin" / "checkov"
 # W3005: the CDK says twice what comes first, which does no harm.
 # W6001: the migration's outputs repeat values of the network, for its program.
