@@ -48,17 +48,23 @@ def tasks_of_this_account() -> iam.ServicePrincipal:
     )
 
 
+def existing_role(
+    scope: Construct, construct_id: str, *, options: DeploymentOptions
+) -> iam.IRole | None:
+    """Refer to the existing role of all tasks, if the option `role` names one."""
+    if not options.role:
+        return None
+    return iam.Role.from_role_name(scope, construct_id, options.role, mutable=False)
+
+
 def task_role(
     scope: Construct, construct_id: str, *, options: DeploymentOptions, program: str
 ) -> iam.IRole:
     """Create the role of a program's tasks, or refer to the existing role of all tasks."""
-    name = names.role(options, program)
-    if options.role:
-        return iam.Role.from_role_name(scope, construct_id, name, mutable=False)
-    return iam.Role(
+    return existing_role(scope, construct_id, options=options) or iam.Role(
         scope,
         construct_id,
-        role_name=name,
+        role_name=names.role(options, program),
         assumed_by=tasks_of_this_account(),
         description=f"What tasks of {program} may do",
     )

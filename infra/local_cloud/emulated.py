@@ -4,6 +4,8 @@ ACCESS_KEY = "local"
 """The access key of `make deploy-local`, whose caller may do everything."""
 SETTINGS = {"AUTH": "true", "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": "local"}
 """MiniStack's settings of permissions, which it reads when it is imported."""
+PERMITTED, DENIED = "permitted", "denied"
+"""First words of a line of the emulator's log, before the role, the action and the resource."""
 SERVICES = frozenset(
     {
         *("cloudformation", "dynamodb", "ecs", "elasticloadbalancing", "iam", "logs", "rds", "s3"),

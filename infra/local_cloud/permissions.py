@@ -6,7 +6,6 @@ resource. These additions bring its checks closer to AWS; each docstring has the
 
 import os
 import secrets
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -15,15 +14,13 @@ from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.core.iam_evaluator import EvalContext
 from ministack.services import ecs, secretsmanager, sts
 
-from infra.local_cloud.emulated import ACCESS_KEY, SETTINGS
+from infra.local_cloud.emulated import ACCESS_KEY, DENIED, PERMITTED, SETTINGS
 
 PRINCIPAL, TLS = "aws:principalarn", "aws:securetransport"
 BATCH = "Batch"
-PERMITTED, DENIED = "permitted", "denied"
-"""First words of a report, before the role, the action and the resource."""
 SECRET_ARN_PARTS = 7
 
-_REPORTED: set[tuple[str, ...]] = set()
+_PERMITTED: set[tuple[str, ...]] = set()
 
 # The original functions.
 _enforce = iam_evaluator.enforce
@@ -91,11 +88,12 @@ def enforce(access_key: str, wanted: str, *request: Any, **more: Any) -> Any:
     denied = _enforce(access_key, wanted, *request, **more)
     if session := sts._sessions.get(access_key):
         role = iam_evaluator._role_name_from_assumed_arn(session["Arn"])
-        line = (DENIED if denied else PERMITTED, role, wanted, more.get("resource_arn", "*"))
-        if denied or line not in _REPORTED:
-            _REPORTED.add(line)
-            sys.stdout.write(" ".join(line) + "\n")
-            sys.stdout.flush()
+        report = (role, wanted, more.get("resource_arn", "*"))
+        if denied:
+            print(DENIED, *report, flush=True)
+        elif report not in _PERMITTED:
+            _PERMITTED.add(report)
+            print(PERMITTED, *report, flush=True)
     return denied
 
 

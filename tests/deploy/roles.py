@@ -17,6 +17,7 @@ from botocore.config import Config
 from chassis.messaging import subscriptions
 from infra import domains, stages
 from infra.cdk import names
+from infra.local_cloud.emulated import DENIED, PERMITTED
 from infra.local_cloud.target import EMULATOR, docker
 from infra.ministack import ACCOUNT, REGION
 from tests.deploy.deployed import Deployed
@@ -54,11 +55,11 @@ class Roles:
 
     def used(self) -> Pairs:
         """Return what programs did since the start."""
-        return set(self._reported("permitted"))
+        return set(self._reported(PERMITTED))
 
     def denied(self) -> list[tuple[str, str]]:
         """Return what programs tried in vain since the start, in this order."""
-        return self._reported("denied")
+        return self._reported(DENIED)
 
     def _reported(self, word: str) -> list[tuple[str, str]]:
         prefix, suffix = f"{self._deployed.options.name}-", f"-{REGION}"

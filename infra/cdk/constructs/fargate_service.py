@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.cdk import components, names, one_off_task
+from infra.cdk import iam as grants
 from infra.cdk.constructs.images import Image
 from infra.cdk.options import ROLLING, DeploymentOptions
 from infra.cdk.stacks.network import Network
@@ -60,11 +61,7 @@ class Task(Construct):
             ),
             removal_policy=names.removal(options),
         )
-        existing = (
-            iam.Role.from_role_name(self, "Existing", options.role, mutable=False)
-            if options.role
-            else None
-        )
+        existing = grants.existing_role(self, "Existing", options=options)
         self.definition = ecs.FargateTaskDefinition(
             self,
             "Definition",

@@ -95,8 +95,8 @@ class UserRecords:
         """Store responses to idempotency keys, and the progress of erasures."""
         self._responses.write(records)
         erasures = {record["id"]: record for record in records if record["kind"] == "erasure"}
-        # A user who came and went during the move is not here, so `write` erases nothing. First,
-        # because a repetition finds the erasure and looks no further.
+        # `write` erases nothing for a user who came and went during the move and was never copied.
+        # An erasure is stored last: if a move dies here, the next one finds it new again.
         for portion in id_batches([*erasures]):
             known = self._db.get_by_partition(ERASURES, "id", portion)
             self._responses.delete_about(set(portion) - known.keys())
