@@ -38,7 +38,8 @@ def test_every_acknowledgement_has_a_reason_and_is_needed(
     needed = set(nag_suppressions.SUPPRESSIONS)
     assert all(len(each.reason) > 20 for each in needed)
     monkeypatch.setattr(nag_suppressions, "SUPPRESSIONS", ())
-    for place, context in enumerate(({"exec": "on"}, {"strategy": "canary"})):
+    contexts = ({"exec": "on"}, {"strategy": "canary"}, {"role": "LabRole"})
+    for place, context in enumerate(contexts):
         folder = tmp_path / str(place)
         app = App(context=FLAGS, outdir=str(folder))
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
