@@ -21,6 +21,8 @@ from labs.removal import Body, Text, read_function
 PACKAGES = ("chassis", "monolith", "services/users", "services/threads", "services/posts", ".")
 _IDENTITY = ("-c", "user.name=labs", "-c", "user.email=labs@localhost")
 _SHOWN = 2_000  # characters of a program's output
+SYNTHESIS_SECONDS = 180
+"""The limit of a program that makes templates: five seconds each, more on a busy machine."""
 
 
 class WorkspaceError(Exception):

@@ -119,8 +119,9 @@ def suppress_findings(app: App, options: DeploymentOptions) -> None:
     """Suppress each finding at its constructs, with the reason."""
     counting = tuple(applicable_suppressions(options))
     for construct in app.node.find_all():
+        path = construct.node.path  # two calls of the CDK's process, which cost most of this
         for each in counting:
-            if fnmatchcase(construct.node.path, each.path):
+            if fnmatchcase(path, each.path):
                 Validations.of(construct).acknowledge(
                     Acknowledgment(id=f"{PACK}::{PACK}-{each.finding}", reason=each.reason)
                 )

@@ -10,7 +10,7 @@ from chassis.deadline import MAX_SECONDS
 from chassis.http.gunicorn_conf import graceful_timeout
 from labs.outcome import CheckNotRun, fail
 from labs.tracebacks import fail_if_unwritten
-from labs.workspace import Workspace
+from labs.workspace import SYNTHESIS_SECONDS, Workspace
 
 EDGE = "infra/cdk/stacks/load_balancer.py"
 TASK = "infra/cdk/constructs/fargate_service.py"
@@ -19,7 +19,6 @@ CLOUD_PAGE = "docs/adr/0020-cloud.md"
 CALLS_PAGE = "docs/adr/0015-calls.md"
 
 _PROBE = Path(__file__).with_name("probe.py")
-_SECONDS = 90
 _PORT, _READY = 8080, "/readyz"
 _SECRETS = {"SECRET_KEY", "SESSION_PUBLIC_KEYS", "SESSION_PRIVATE_KEY", "PGPASSWORD"}
 _MOST_DRAIN = 60  # seconds; a deployment waits this long for each task that it replaces
@@ -377,7 +376,7 @@ def _all(resources: list[Mapping[str, Any]], kind: str) -> Iterator[Properties]:
 def _synthesise(workspace: Workspace, part: str) -> list[list[Mapping[str, Any]]]:
     """Return the resources of a part of the app, for each of its variants."""
     with tempfile.TemporaryDirectory() as folder:
-        done = workspace.run(str(_PROBE), part, folder, seconds=_SECONDS)
+        done = workspace.run(str(_PROBE), part, folder, seconds=SYNTHESIS_SECONDS)
     if done.returncode:
         fail_if_unwritten(done.stderr, workspace.folder, CLOUD_PAGE)
         raise CheckNotRun(done.stderr)

@@ -12,7 +12,7 @@ from chassis.clock import creation_time, format_timestamp, utc_now, uuid7
 from labs.outcome import CheckInconclusive, CheckNotRun, fail
 from labs.service_probe import Response, ServiceProbe, run_service
 from labs.tracebacks import fail_if_unwritten, find_last_error
-from labs.workspace import Workspace
+from labs.workspace import SYNTHESIS_SECONDS, Workspace
 
 GATHER = "chassis/chassis/dynamodb/scatter_gather.py"
 THREADS_STORE = "services/threads/threads/dynamodb/store.py"
@@ -341,7 +341,7 @@ def _check_events(examiner: _Examiner, service: ServiceProbe) -> None:
 
 def check_deployment(workspace: Workspace) -> None:
     """Check that each service has two target groups of its own, and that ECS shifts the weights."""
-    done = workspace.run("-c", _SYNTHESIZE, seconds=40)
+    done = workspace.run("-c", _SYNTHESIZE, seconds=SYNTHESIS_SECONDS)
     if done.returncode:
         fail_if_unwritten(done.stderr, workspace.folder, STRATEGY_PAGE)
         raise CheckNotRun(done.stderr)

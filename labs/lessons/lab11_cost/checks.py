@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 from labs.outcome import CheckNotRun, fail
-from labs.workspace import Workspace
+from labs.workspace import SYNTHESIS_SECONDS, Workspace
 
 FILE = "decision.md"
 BENCH = "docs/performance.md"
@@ -14,7 +14,6 @@ COSTS = "docs/adr/0023-costs.md"
 DECISION = "Decision"
 FIGURES = 3  # that a decision gives, at least
 _TOLERANCE = 0.01
-_SECONDS = 60
 
 Row = tuple[float, float]
 """A figure of the monolith, and the same of the services."""
@@ -37,7 +36,8 @@ _ALL = "users,threads,posts"
 
 
 def _sums(workspace: Workspace, extracted: str) -> dict[str, float]:
-    done = workspace.run("-m", "infra.cdk.cost", f"extracted={extracted}", seconds=_SECONDS)
+    command = ("-m", "infra.cdk.cost", f"extracted={extracted}")
+    done = workspace.run(*command, seconds=SYNTHESIS_SECONDS)
     if done.returncode:
         raise CheckNotRun(done.stderr)
     lines = done.stdout.splitlines()
