@@ -61,6 +61,34 @@ PRODUCTION_WEB = {
 PRODUCTION_WORKER = TaskSize(cpu=256, memory=512, min_tasks=1, max_tasks=4)
 
 
+TASKS_PER_INSTANCE = 2
+"""Each task has a network interface; the types below have three, and need one themselves."""
+
+
+def instance_type(options: DeploymentOptions) -> str:
+    """Return the type of EC2 instances, with room for any two tasks."""
+    arm = options.architecture == "arm64"
+    if options.production:
+        return "m7g.large" if arm else "m7i.large"
+    return "t4g.small" if arm else "t3.small"
+
+
+def max_instances(options: DeploymentOptions) -> int:
+    """Return how many instances all tasks take, the old ones beside the new ones of a deployment."""
+    return count_instances(2 * sum(each.max_tasks for each in sizes(options)))
+
+
+def count_instances(tasks: int) -> int:
+    """Return how many instances that many tasks take."""
+    return -(-tasks // TASKS_PER_INSTANCE)
+
+
+def sizes(options: DeploymentOptions) -> list[TaskSize]:
+    """Return the sizes of all services at this stage: of components, and of their workers."""
+    workers = [worker_size(options)] * len(options.components) if has_worker(options) else []
+    return [size(options, each) for each in options.components] + workers
+
+
 def size(options: DeploymentOptions, component: str) -> TaskSize:
     """Return the size of a component's tasks."""
     return PRODUCTION_WEB[component] if options.production else LAB_WEB

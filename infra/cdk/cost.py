@@ -16,7 +16,14 @@ from typing import Any
 
 from infra.cdk import components
 from infra.cdk.constructs import alarms
-from infra.cdk.options import PRODUCTION, DeploymentOptions, OptionsError, read_options
+from infra.cdk.constructs.capacity import ON_DEMAND_BASE
+from infra.cdk.options import (
+    FARGATE_SPOT,
+    PRODUCTION,
+    DeploymentOptions,
+    OptionsError,
+    read_options,
+)
 from infra.cdk.synth import synthesise
 
 FILE = Path(__file__).with_name("prices.toml")
@@ -145,6 +152,13 @@ def _paid(
     elif kind == "AWS::WAFv2::WebACL":
         yield "firewall", 1
         yield "firewall-rule", len(properties["Rules"])
+    elif kind == "AWS::AutoScaling::AutoScalingGroup" and awake:
+        running = sum(each.min_tasks for each in components.sizes(options))
+        instances = components.count_instances(running)
+        yield components.instance_type(options), instances
+        yield "volume", instances
+    elif kind == "AWS::ECS::CapacityProvider" and "ManagedInstancesProvider" in properties:
+        yield "managed-instances", 1 if awake else 0
     elif kind == "AWS::ECS::Cluster":
         yield "container-insights", 1 if awake else 0
     elif kind in _EACH:
@@ -152,6 +166,8 @@ def _paid(
 
 
 _EACH = {
+    "AWS::EC2::NatGateway": "nat-gateway",
+    "AWS::EC2::EIP": "public-ipv4",
     "AWS::SecretsManager::Secret": "secret",
     "AWS::CloudWatch::Dashboard": "dashboard",
     "AWS::KMS::Key": "key",
@@ -165,9 +181,15 @@ def _tasks(program: str, options: DeploymentOptions) -> Iterator[tuple[str, floa
         if program != component
         else components.size(options, component)
     )
-    yield f"fargate-vcpu-{options.architecture}", size.min_tasks * size.cpu / 1024
-    yield f"fargate-gib-{options.architecture}", size.min_tasks * size.memory / 1024
-    if not options.production:
+    if options.on_instances:
+        return
+    lasting = size.min_tasks
+    if options.capacity == FARGATE_SPOT:
+        lasting = ON_DEMAND_BASE if options.production else 0
+        yield "fargate-spot-task", size.min_tasks - lasting
+    yield f"fargate-vcpu-{options.architecture}", lasting * size.cpu / 1024
+    yield f"fargate-gib-{options.architecture}", lasting * size.memory / 1024
+    if options.public_tasks:
         yield "public-ipv4", size.min_tasks
 
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from aws_cdk import Acknowledgment, App, Validations
 
-from infra.cdk.options import EVERYBODY, DeploymentOptions
+from infra.cdk.options import EC2, EVERYBODY, MANAGED_INSTANCES, DeploymentOptions
 
 PACK = "AwsSolutions"
 
@@ -99,6 +99,44 @@ SUPPRESSIONS = (
         "*/Mover/Role/DefaultPolicy/Resource",
         "A move looks at rules, targets and tasks: AWS takes no resource, or none known before.",
         lambda options: bool(options.moving),
+    ),
+    Suppression(
+        "IAM5[Action::ecs:Submit*]",
+        "*/Instances/Role/DefaultPolicy/Resource",
+        "The states of tasks, which the agent of an instance submits to its own cluster.",
+        lambda options: options.capacity == EC2,
+    ),
+    Suppression(
+        "IAM5[Resource::*]",
+        "*/Instances/Role/DefaultPolicy/Resource",
+        "AWS takes no resource for these, or, as a condition says, the agent's own cluster.",
+        lambda options: options.capacity == EC2,
+    ),
+    Suppression(
+        "AS3",
+        "*/Instances/Group/ASG",
+        "Instances come and go with the tasks; the alarms watch those.",
+        lambda options: options.capacity == EC2,
+    ),
+    Suppression(
+        "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy"
+        "/AmazonECSInfrastructureRolePolicyForManagedInstances]",
+        "*/Instances/Managed/ManagedRole/Resource",
+        "AWS' own policy for instances that AWS starts; it follows what ECS needs for that.",
+        lambda options: options.capacity == MANAGED_INSTANCES,
+    ),
+    Suppression(
+        "IAM5[Resource::*]",
+        "*/Instances/Managed/InstanceRole/Resource",
+        "ecs:DiscoverPollEndpoint, for which AWS takes no resource.",
+        lambda options: options.capacity == MANAGED_INSTANCES,
+    ),
+    Suppression(
+        "IAM5[Resource::arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>"
+        ":container-instance/*]",
+        "*/Instances/Managed/InstanceRole/Resource",
+        "An instance gets its name when it registers.",
+        lambda options: options.capacity == MANAGED_INSTANCES,
     ),
     Suppression(
         "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy"

@@ -73,6 +73,11 @@ def database_application_secret(options: DeploymentOptions) -> str:
     return f"{options.name}/database-application"
 
 
+def capacity_provider(options: DeploymentOptions) -> str:
+    """Return the name of the provider of EC2 instances; AWS reserves some names' beginnings."""
+    return f"instances-{options.name}"
+
+
 def target_group(options: DeploymentOptions, component: str, colour: str = "") -> str:
     """Return a target group's name: `forum-posts`, or `forum-posts-green` for the second one."""
     return f"{options.name}-{component}" + (f"-{colour}" if colour else "")

@@ -12,11 +12,14 @@ ENVIRONMENTS = (LAB, PRODUCTION)
 ROLLING, BLUE_GREEN, CANARY, LINEAR = "rolling", "blue-green", "canary", "linear"
 STRATEGIES = (ROLLING, BLUE_GREEN, CANARY, LINEAR)
 ARCHITECTURES = ("x86_64", "arm64")
+FARGATE, FARGATE_SPOT, EC2 = "fargate", "fargate-spot", "ec2"
+MANAGED_INSTANCES = "managed-instances"
+CAPACITIES = (FARGATE, FARGATE_SPOT, EC2, MANAGED_INSTANCES)
 SWITCH = ("off", "on")
 EVERYBODY = "0.0.0.0/0"
 KNOWN = (
     *("extracted", "moving", "environment", "strategy", "architecture", "name", "certificate"),
-    *("revision", "idle", "exec", "email", "allow", "base_digest", "role"),
+    *("revision", "idle", "exec", "email", "allow", "base_digest", "role", "capacity"),
 )
 RENAMED = {"asleep": "idle"}
 """Former names, each with the name that replaced it."""
@@ -44,6 +47,7 @@ class DeploymentOptions:
     Alarms go to `email`; only addresses in `allow`, a list of CIDRs, may reach the load balancer.
     `base_digest` pins the base of the images, by default the newest of its tag.
     `role` is the name of an existing role that all tasks take, where no role may be created.
+    `capacity` is what services run on: Fargate, its spare capacity, or EC2 instances.
     `idle` runs no task; `exec` allows a shell in a lab's containers.
     """
 
@@ -59,6 +63,7 @@ class DeploymentOptions:
     allow: tuple[str, ...] = (EVERYBODY,)
     base_digest: str = ""
     role: str = ""
+    capacity: str = FARGATE
     idle: bool = False
     exec: bool = False
 
@@ -76,6 +81,16 @@ class DeploymentOptions:
     def weighted(self) -> bool:
         """Return whether requests are shifted to a new revision by weights, not task by task."""
         return self.strategy != ROLLING
+
+    @property
+    def on_instances(self) -> bool:
+        """Return whether services run on EC2 instances."""
+        return self.capacity in (EC2, MANAGED_INSTANCES)
+
+    @property
+    def public_tasks(self) -> bool:
+        """Return whether tasks have public addresses, which accept no connections."""
+        return not self.production and not self.on_instances
 
     @property
     def prefix(self) -> str:
@@ -141,6 +156,7 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         allow=allow,
         base_digest=matching("base_digest", _DIGEST, "", "sha256: and 64 hexadecimal digits"),
         role=matching("role", _ROLE, "", "the name of a role with the path /"),
+        capacity=one_of("capacity", CAPACITIES),
         idle=one_of("idle", SWITCH) == "on",
         exec=one_of("exec", SWITCH) == "on",
     )
@@ -150,6 +166,8 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         )
     if options.role and options.weighted:
         problems.append("strategies with weights create a role: set strategy=rolling for role")
+    if options.role and options.on_instances:
+        problems.append("instances need roles of their own: set capacity=fargate for role")
     if options.production:
         if not options.certificate:
             problems.append("production requires HTTPS: set certificate=arn:…")

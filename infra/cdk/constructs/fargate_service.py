@@ -12,14 +12,11 @@ from constructs import Construct
 
 from infra.cdk import components, names, one_off_task
 from infra.cdk import iam as grants
+from infra.cdk.constructs import capacity
 from infra.cdk.constructs.images import Image
 from infra.cdk.options import ROLLING, DeploymentOptions
 from infra.cdk.stacks.network import Network
 
-_ARCHITECTURES = {
-    "x86_64": ecs.CpuArchitecture.X86_64,
-    "arm64": ecs.CpuArchitecture.ARM64,
-}
 PORT_NAME = "http"
 # Buffer for log lines that CloudWatch does not accept at once. Further lines are dropped, because
 # a forum that blocks on its log would stop with it.
@@ -62,18 +59,17 @@ class Task(Construct):
             removal_policy=names.removal(options),
         )
         existing = grants.existing_role(self, "Existing", options=options)
-        self.definition = ecs.FargateTaskDefinition(
+        self.definition = ecs.TaskDefinition(
             self,
             "Definition",
+            compatibility=capacity.compatibility(options, once=once),
+            network_mode=ecs.NetworkMode.AWS_VPC,
             family=names.family(options, name),
-            cpu=size.cpu,
-            memory_limit_mib=size.memory,
+            cpu=str(size.cpu),
+            memory_mib=str(size.memory),
             task_role=role or existing,
             execution_role=existing,
-            runtime_platform=ecs.RuntimePlatform(
-                cpu_architecture=_ARCHITECTURES[options.architecture],
-                operating_system_family=ecs.OperatingSystemFamily.LINUX,
-            ),
+            runtime_platform=capacity.platform(options, once=once),
         )
         serves = not beats and not once
         self.container = self._container(name, command, beats=beats, serves=serves)
@@ -137,16 +133,15 @@ def fargate_service(
     balanced: bool,
     connect: ecs.ServiceConnectProps,
     strategy: Mapping[str, object] | None = None,
-) -> ecs.FargateService:
+) -> ecs.BaseService:
     """Create the service of a task; the circuit breaker rolls back unhealthy deployments."""
-    service = ecs.FargateService(
+    service = capacity.create_service(
         scope,
         construct_id,
+        options=options,
         service_name=names.service(name),
         cluster=network.cluster,
         task_definition=task.definition,
-        platform_version=ecs.FargatePlatformVersion.LATEST,
-        assign_public_ip=not options.production,
         vpc_subnets=network.task_subnets,
         security_groups=[group],
         # Auto scaling sets the number of tasks; a deployment does not reset it.
@@ -162,7 +157,7 @@ def fargate_service(
         propagate_tags=ecs.PropagatedTagSource.SERVICE,
         health_check_grace_period=Duration.seconds(60) if balanced else None,
         service_connect_configuration=connect,
-        **(strategy or {}),  # type: ignore[arg-type]
+        **(strategy or {}),
     )
     # The CDK waits for the task role's permissions only, and the first tasks would not get their
     # secrets.
@@ -175,7 +170,7 @@ def one_off_outputs(
 ) -> None:
     """Add the outputs by which `infra.cdk.one_off_task` runs a task that runs `once`."""
     subnets = network.vpc.select_subnets(subnet_type=network.task_subnets.subnet_type)
-    public = "DISABLED" if task.options.production else "ENABLED"
+    public = "ENABLED" if task.options.public_tasks else "DISABLED"
     for output, value in (
         (one_off_task.DEFINITION, task.definition.task_definition_arn),
         (one_off_task.SUBNETS, Fn.join(",", subnets.subnet_ids)),

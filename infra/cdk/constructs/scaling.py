@@ -22,7 +22,7 @@ _OUT, _IN = Duration.seconds(60), Duration.seconds(300)
 
 
 def scale_web(
-    service: ecs.FargateService,
+    service: ecs.BaseService,
     *,
     options: DeploymentOptions,
     size: TaskSize,
@@ -63,7 +63,7 @@ def scale_web(
 
 
 def scale_worker(
-    service: ecs.FargateService,
+    service: ecs.BaseService,
     *,
     options: DeploymentOptions,
     size: TaskSize,
@@ -85,7 +85,7 @@ def scale_worker(
 
 
 def _track_per_task(
-    service: ecs.FargateService,
+    service: ecs.BaseService,
     what: str,
     *,
     options: DeploymentOptions,
@@ -151,7 +151,7 @@ def _metric(
 
 
 def _target(
-    service: ecs.FargateService, *, options: DeploymentOptions, size: TaskSize
+    service: ecs.BaseService, *, options: DeploymentOptions, size: TaskSize
 ) -> scaling.ScalableTarget:
     """Create the scalable target of a service, with AWS's service-linked role."""
     role = (

@@ -88,7 +88,7 @@ class ComponentStack(Stack):
             found["PGPASSWORD"] = field(self.data.database.application_secret, "password")
         return found
 
-    def _web(self) -> tuple[alarms.TargetGroupMetrics, ecs.FargateService]:
+    def _web(self) -> tuple[alarms.TargetGroupMetrics, ecs.BaseService]:
         """Create the component's web service behind the load balancer."""
         options, size = self.options, components.size(self.options, self.name)
         task = Task(
@@ -154,7 +154,7 @@ class ComponentStack(Stack):
 
     def _balance(
         self,
-        made: ecs.FargateService,
+        made: ecs.BaseService,
         task: Task,
         blue: elb.CfnTargetGroup,
         green: elb.CfnTargetGroup,
@@ -227,7 +227,7 @@ class ComponentStack(Stack):
 
     def _balance_by_weight(
         self,
-        made: ecs.FargateService,
+        made: ecs.BaseService,
         task: Task,
         groups: listener_rules.TargetGroups,
         rules: list[elb.ApplicationListenerRule],
@@ -251,7 +251,7 @@ class ComponentStack(Stack):
 
     def _attach(
         self,
-        made: ecs.FargateService,
+        made: ecs.BaseService,
         task: Task,
         group: elb.IApplicationTargetGroup,
         alternate: ecs.AlternateTarget | None = None,
@@ -262,7 +262,7 @@ class ComponentStack(Stack):
             alternate_target=alternate,
         ).attach_to_application_target_group(group)
 
-    def _worker(self) -> ecs.FargateService:
+    def _worker(self) -> ecs.BaseService:
         """Create the component's worker, which publishes its events and applies those of others."""
         options, size = self.options, components.worker_size(self.options)
         name = worker_name(self.name)

@@ -15,7 +15,8 @@ from constructs import Construct
 from infra import stages
 from infra.cdk import components, names
 from infra.cdk.constructs.alarms import AlarmTopic
-from infra.cdk.options import DeploymentOptions
+from infra.cdk.constructs.capacity import Instances
+from infra.cdk.options import FARGATE_SPOT, DeploymentOptions
 
 AZS = 2
 POSTGRES = 5432
@@ -34,13 +35,19 @@ MOVER_INTERFACES = {
     "Ecs": ec2.InterfaceVpcEndpointAwsService.ECS,
     "LoadBalancing": ec2.InterfaceVpcEndpointAwsService.ELASTIC_LOAD_BALANCING,
 }
+# What only the ECS agents of instances call.
+AGENT_INTERFACES = {
+    "Ecs": ec2.InterfaceVpcEndpointAwsService.ECS,
+    "EcsAgent": ec2.InterfaceVpcEndpointAwsService.ECS_AGENT,
+    "EcsTelemetry": ec2.InterfaceVpcEndpointAwsService.ECS_TELEMETRY,
+}
 
 
 class Network(Stack):
     """VPC in two zones, security groups, the namespace of Service Connect, and the ECS cluster.
 
-    A lab's tasks have public addresses that accept no connections, so they need no NAT gateway.
-    In production they have none, and reach AWS through endpoints.
+    A lab's tasks have public addresses that accept no connections, so they need no NAT gateway,
+    except on EC2 instances. In production they have none, and reach AWS through endpoints.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, options: DeploymentOptions) -> None:
@@ -51,7 +58,7 @@ class Network(Stack):
             "Vpc",
             ip_addresses=ec2.IpAddresses.cidr("10.20.0.0/16"),
             max_azs=AZS,
-            nat_gateways=0,
+            nat_gateways=1 if self._behind_nat else 0,
             # The CDK would empty the unused default security group by a Lambda function.
             restrict_default_security_group=False,
             subnet_configuration=[
@@ -60,6 +67,17 @@ class Network(Stack):
                 ),
                 ec2.SubnetConfiguration(
                     name="private", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24
+                ),
+                *(
+                    [
+                        ec2.SubnetConfiguration(
+                            name="tasks",
+                            subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS,
+                            cidr_mask=24,
+                        )
+                    ]
+                    if self._behind_nat
+                    else []
                 ),
             ],
         )
@@ -77,8 +95,12 @@ class Network(Stack):
         for group in self.component_groups.values():
             # Also those that no service uses at this stage: an export in use can't be removed.
             self.export_value(group.security_group_id)
+        instances = None
+        if options.on_instances:
+            instances = self._group("Instances", "EC2 instances of the tasks")
+            instances.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "AWS")
         if options.production:
-            self._endpoints()
+            self._endpoints(instances)
         servicediscovery.HttpNamespace(
             self,
             "Names",
@@ -91,13 +113,33 @@ class Network(Stack):
             cluster_name=names.cluster(options),
             vpc=self.vpc,
             container_insights_v2=ecs.ContainerInsights.ENABLED,
+            enable_fargate_capacity_providers=options.capacity == FARGATE_SPOT,
         )
+        if instances:
+            Instances(
+                self,
+                "Instances",
+                options=options,
+                vpc=self.vpc,
+                subnets=self.task_subnets,
+                group=instances,
+                cluster=self.cluster,
+            )
 
     @property
     def task_subnets(self) -> ec2.SubnetSelection:
         """Return the subnets of the tasks."""
-        kind = ec2.SubnetType.PRIVATE_ISOLATED if self.options.production else ec2.SubnetType.PUBLIC
+        kind = ec2.SubnetType.PRIVATE_ISOLATED
+        if self.options.public_tasks:
+            kind = ec2.SubnetType.PUBLIC
+        elif self._behind_nat:
+            kind = ec2.SubnetType.PRIVATE_WITH_EGRESS
         return ec2.SubnetSelection(subnet_type=kind)
+
+    @property
+    def _behind_nat(self) -> bool:
+        """Whether tasks reach AWS through a NAT gateway: those of a lab's instances do."""
+        return self.options.on_instances and not self.options.production
 
     def _group(self, name: str, what: str) -> ec2.SecurityGroup:
         """Create a security group that allows no connections, neither in nor out."""
@@ -144,12 +186,15 @@ class Network(Stack):
             )
         )
 
-    def _endpoints(self) -> None:
+    def _endpoints(self, instances: ec2.SecurityGroup | None) -> None:
         group = self._group("Endpoints", "Endpoints of AWS services")
         for name, theirs in self.component_groups.items():
             group.add_ingress_rule(theirs, ec2.Port.tcp(443), name)
+        if instances:
+            group.add_ingress_rule(instances, ec2.Port.tcp(443), "Instances")
         movers = MOVER_INTERFACES if self.options.moving else {}
-        for name, service in (INTERFACES | movers).items():
+        agents = AGENT_INTERFACES if instances else {}
+        for name, service in (INTERFACES | movers | agents).items():
             endpoint = self.vpc.add_interface_endpoint(
                 name,
                 service=service,

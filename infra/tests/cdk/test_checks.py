@@ -38,7 +38,13 @@ def test_every_acknowledgement_has_a_reason_and_is_needed(
     needed = set(nag_suppressions.SUPPRESSIONS)
     assert all(len(each.reason) > 20 for each in needed)
     monkeypatch.setattr(nag_suppressions, "SUPPRESSIONS", ())
-    contexts = ({"exec": "on"}, {"strategy": "canary"}, {"role": "LabRole"})
+    contexts = (
+        {"exec": "on"},
+        {"strategy": "canary"},
+        {"role": "LabRole"},
+        {"capacity": "ec2"},
+        {"capacity": "managed-instances"},
+    )
     for place, context in enumerate(contexts):
         folder = tmp_path / str(place)
         app = App(context=FLAGS, outdir=str(folder))

@@ -19,7 +19,14 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.cdk.app import FLAGS, build
-from infra.cdk.options import ENVIRONMENTS, LAB, PRODUCTION, STRATEGIES, read_options
+from infra.cdk.options import (
+    CAPACITIES,
+    ENVIRONMENTS,
+    LAB,
+    PRODUCTION,
+    STRATEGIES,
+    read_options,
+)
 from infra.runner.config import ROOT
 from infra.tests.cdk.checkov_skips import SKIPS, Skip
 from infra.tests.cdk.templates import CERTIFICATE, EVERYTHING
@@ -38,6 +45,14 @@ CONTEXTS |= {
     for environment in ENVIRONMENTS
 }
 CONTEXTS["role"] = {"extracted": EVERYTHING, "environment": LAB, "role": "LabRole"}
+CONTEXTS |= {
+    f"{capacity}-{environment}": {
+        "extracted": EVERYTHING,
+        "environment": environment,
+        "capacity": capacity,
+    }
+    for capacity, environment in product(CAPACITIES[1:], ENVIRONMENTS)
+}
 CHECKOV = Path(sys.prefix) / "cloud-tools" / "bin" / "checkov"
 # W3005: the CDK says twice what comes first, which does no harm.
 # W6001: the migration's outputs repeat values of the network, for its program.
