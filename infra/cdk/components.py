@@ -74,7 +74,7 @@ def instance_type(options: DeploymentOptions) -> str:
 
 
 def max_instances(options: DeploymentOptions) -> int:
-    """Return how many instances all tasks take, the old ones beside the new ones of a deployment."""
+    """Return how many instances the old and the new tasks of a deployment take together."""
     return count_instances(2 * sum(each.max_tasks for each in sizes(options)))
 
 

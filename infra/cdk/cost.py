@@ -129,9 +129,9 @@ def _paid(
     kind: str, properties: dict[str, Any], options: DeploymentOptions
 ) -> Iterator[tuple[str, float]]:
     awake = not options.idle
-    if kind == "AWS::ECS::Service":
+    if kind in _MACHINES:
         if awake:
-            yield from _tasks(str(properties["ServiceName"]), options)
+            yield from _machines(kind, properties, options)
     elif kind == "AWS::ElasticLoadBalancingV2::LoadBalancer":
         yield "load-balancer", 1
         yield "public-ipv4", len(properties["Subnets"])
@@ -152,19 +152,17 @@ def _paid(
     elif kind == "AWS::WAFv2::WebACL":
         yield "firewall", 1
         yield "firewall-rule", len(properties["Rules"])
-    elif kind == "AWS::AutoScaling::AutoScalingGroup" and awake:
-        running = sum(each.min_tasks for each in components.sizes(options))
-        instances = components.count_instances(running)
-        yield components.instance_type(options), instances
-        yield "volume", instances
-    elif kind == "AWS::ECS::CapacityProvider" and "ManagedInstancesProvider" in properties:
-        yield "managed-instances", 1 if awake else 0
     elif kind == "AWS::ECS::Cluster":
         yield "container-insights", 1 if awake else 0
     elif kind in _EACH:
         yield _EACH[kind], 1
 
 
+_MACHINES = {
+    "AWS::ECS::Service",
+    "AWS::AutoScaling::AutoScalingGroup",
+    "AWS::ECS::CapacityProvider",
+}
 _EACH = {
     "AWS::EC2::NatGateway": "nat-gateway",
     "AWS::EC2::EIP": "public-ipv4",
@@ -174,6 +172,22 @@ _EACH = {
 }
 
 
+def _machines(
+    kind: str, properties: dict[str, Any], options: DeploymentOptions
+) -> Iterator[tuple[str, float]]:
+    """Yield what runs the minimum of tasks: parts of Fargate's machines, or EC2 instances."""
+    if kind == "AWS::ECS::Service":
+        if not options.on_instances:
+            yield from _tasks(str(properties["ServiceName"]), options)
+    elif kind == "AWS::AutoScaling::AutoScalingGroup":
+        running = sum(each.min_tasks for each in components.sizes(options))
+        instances = components.count_instances(running)
+        yield components.instance_type(options), instances
+        yield "volume", instances
+    elif "ManagedInstancesProvider" in properties:
+        yield "managed-instances", 1
+
+
 def _tasks(program: str, options: DeploymentOptions) -> Iterator[tuple[str, float]]:
     component = program.removesuffix("-worker")
     size = (
@@ -181,8 +195,6 @@ def _tasks(program: str, options: DeploymentOptions) -> Iterator[tuple[str, floa
         if program != component
         else components.size(options, component)
     )
-    if options.on_instances:
-        return
     lasting = size.min_tasks
     if options.capacity == FARGATE_SPOT:
         lasting = ON_DEMAND_BASE if options.production else 0
