@@ -71,6 +71,23 @@ def test_erasure_ends_though_the_bus_stops_before_the_monolith_reads_on(begin: B
     finish(history)
 
 
+def test_reintegration_ends_while_people_keep_writing(begin: Begin) -> None:
+    """The monolith then always has an event that its worker has not published yet."""
+    forum, history = begin({"threads", "posts"})
+    for phase in PHASES[:-1]:
+        forum.run(REINTEGRATE, "posts", phase)
+
+    def write() -> None:
+        forum.work()
+        history.write("write_post", 0, 0)
+
+    history.write("write_post", 0, 0)
+    forum.time.meanwhile = write
+    forum.run(REINTEGRATE, "posts", PHASES[-1])
+    forum.time.meanwhile = forum.work
+    finish(history)
+
+
 @pytest.mark.parametrize("domain", NAMES)
 def test_service_whose_domain_has_left_keeps_no_data(begin: Begin, domain: str) -> None:
     forum, history = begin(NAMES)

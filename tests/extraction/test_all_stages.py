@@ -29,6 +29,7 @@ WAY = [
 ]
 """Moves that visit each stage once, and each domain in both directions."""
 
+PATIENCE = 20  # seconds until the forum can hash one more password
 CALM = 3.0  # load average of the last minute
 HELD_AT_MOST = 2.0 if os.getloadavg()[0] < CALM else FREEZE_SECONDS
 """Seconds; on a busy machine, a write freeze may use its full duration."""
@@ -147,7 +148,14 @@ class ClientState:
         return requests.get(self._url + path, headers=self._sent, timeout=20)
 
     def _post(self, path: str, body: dict[str, str], key: dict[str, str]) -> dict[str, str]:
-        answer = requests.post(self._url + path, json=body, headers=self._sent | key, timeout=20)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            headers = self._sent | key
+            answer = requests.post(self._url + path, json=body, headers=headers, timeout=20)
+            # Too many people sign in or register at once, for a machine that is busy.
+            if answer.status_code != 429 or time.monotonic() > deadline:
+                break
+            time.sleep(float(answer.headers["Retry-After"]))
         assert answer.status_code == 201, answer.text
         made: dict[str, str] = answer.json()
         return made
