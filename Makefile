@@ -153,13 +153,13 @@ status: $(MOVE_STAMP) ## show who owns each domain, and the progress of a move
 
 # What `make synth` passes on to the CDK app, each only if it is set.
 CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
-  $(foreach name,MOVING ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL BASE_DIGEST ROLE IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
+  $(foreach name,MOVING ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL BASE_DIGEST ROLE CAPACITY IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
 
 synth: $(VENV)/cdk.stamp ## generate the CloudFormation templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.cdk $(CONTEXT)
 
 cost: $(VENV)/cdk.stamp ## estimate the monthly cost of a lab and of production: make cost EXTRACTED=
-	@$(BIN)/python -m infra.cdk.cost $(filter 'extracted=% 'architecture=%,$(CONTEXT))
+	@$(BIN)/python -m infra.cdk.cost $(filter 'extracted=% 'architecture=% 'capacity=%,$(CONTEXT))
 
 deploy-local: $(VENV)/cdk.stamp ## deploy the templates locally, in containers: make deploy-local EXTRACTED=users
 	@$(BIN)/python -m infra.local_cloud.deploy

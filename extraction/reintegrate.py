@@ -6,6 +6,7 @@ such as password hashes, are copied now.
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 from chassis.clock import utc_now
 from chassis.ownership.records import Record, id_batches
@@ -248,20 +249,23 @@ class Reintegrate:
                     self._endpoints.acknowledge(self._domain, record["id"], record["version"])
 
     def _wait_until_published(self) -> None:
-        """Wait for the service's last events, and for those that the monolith has recorded so far.
+        """Wait for the service's last events, and for those that the monolith has recorded by then.
 
-        While people write, it always has new ones.
+        While people write, the monolith always has new ones.
         """
-        began, deadline = utc_now(), time.monotonic() + PUBLISH_SECONDS
-        for component in (self._domain, "monolith"):
-            outbox = self._endpoints.outbox(component)
-            while oldest := outbox.oldest_unpublished_at():
-                if component != self._domain and oldest > began:
-                    break
-                if time.monotonic() > deadline:
-                    msg = f"{component} has unpublished events; check its worker."
-                    raise ExtractionStopped(msg)
-                time.sleep(0.1)
+        self._wait_for_outbox(self._domain, None)
+        self._wait_for_outbox("monolith", utc_now() + CLOCK_MARGIN)
+
+    def _wait_for_outbox(self, component: str, recorded_until: datetime | None) -> None:
+        deadline = time.monotonic() + PUBLISH_SECONDS
+        outbox = self._endpoints.outbox(component)
+        while oldest := outbox.oldest_unpublished_at():
+            if recorded_until and oldest > recorded_until:
+                return
+            if time.monotonic() > deadline:
+                msg = f"{component} has unpublished events; check its worker."
+                raise ExtractionStopped(msg)
+            time.sleep(0.1)
 
     def _save_state(
         self, state: State, *, until: float = 0, only_while_frozen: bool = False

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from extraction.__main__ import EXTRACT, PHASES, REINTEGRATE
+from extraction.extraction import ExtractionStopped
 from extraction.tests.conftest import MakeForum
 from extraction.tests.support.history import History
 from extraction.tests.support.live_forum import LiveForum
@@ -85,6 +86,22 @@ def test_reintegration_ends_while_people_keep_writing(begin: Begin) -> None:
     forum.time.meanwhile = write
     forum.run(REINTEGRATE, "posts", PHASES[-1])
     forum.time.meanwhile = forum.work
+    finish(history)
+
+
+def test_reintegration_stops_if_the_worker_of_the_monolith_publishes_nothing(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forum, history = begin({"threads", "posts"})
+    for phase in PHASES[:-1]:
+        forum.run(REINTEGRATE, "posts", phase)
+    history.write("write_post", 0, 0)
+    publish = forum.publish
+    with monkeypatch.context() as patch:
+        patch.setattr(forum, "publish", lambda one: one == "monolith" or publish(one))
+        with pytest.raises(ExtractionStopped, match="monolith has unpublished events"):
+            forum.run(REINTEGRATE, "posts", PHASES[-1])
+    forum.run(REINTEGRATE, "posts", PHASES[-1])
     finish(history)
 
 

@@ -108,7 +108,7 @@ def table(known: Mapping[str, Price], counted: Mapping[str, Counter[str]]) -> st
                 cells.append("")
         if any(cells):
             lines.append(f"{what:<24}" + "".join(f"{cell:>22}" for cell in cells))
-        if price.dollars is None:
+        if price.dollars is None and any(cells):
             blank.append(what)
     lines.append(f"{'together':<24}" + "".join(f"{total:>22.2f}" for total in sums.values()))
     lines.append(f"\nNot known, so not in the sum: {', '.join(blank) or 'nothing'}.")
@@ -195,12 +195,12 @@ def _tasks(program: str, options: DeploymentOptions) -> Iterator[tuple[str, floa
         if program != component
         else components.size(options, component)
     )
-    lasting = size.min_tasks
+    on_demand = size.min_tasks
     if options.capacity == FARGATE_SPOT:
-        lasting = ON_DEMAND_BASE if options.production else 0
-        yield "fargate-spot-task", size.min_tasks - lasting
-    yield f"fargate-vcpu-{options.architecture}", lasting * size.cpu / 1024
-    yield f"fargate-gib-{options.architecture}", lasting * size.memory / 1024
+        on_demand = ON_DEMAND_BASE if options.production else 0
+        yield "fargate-spot-task", size.min_tasks - on_demand
+    yield f"fargate-vcpu-{options.architecture}", on_demand * size.cpu / 1024
+    yield f"fargate-gib-{options.architecture}", on_demand * size.memory / 1024
     if options.public_tasks:
         yield "public-ipv4", size.min_tasks
 

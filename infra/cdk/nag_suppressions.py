@@ -119,22 +119,28 @@ SUPPRESSIONS = (
         lambda options: options.capacity == EC2,
     ),
     Suppression(
+        "IAM5[Resource::arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:task-set/forum/*]",
+        "*/Instances/Role/DefaultPolicy/Resource",
+        "A task set gets its name when ECS creates it; those of the deployment's own cluster.",
+        lambda options: options.on_instances,
+    ),
+    Suppression(
         "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy"
         "/AmazonECSInfrastructureRolePolicyForManagedInstances]",
         "*/Instances/Managed/ManagedRole/Resource",
-        "AWS' own policy for instances that AWS starts; it follows what ECS needs for that.",
+        "AWS's own policy for instances that AWS starts; it follows what ECS needs for that.",
         lambda options: options.capacity == MANAGED_INSTANCES,
     ),
     Suppression(
         "IAM5[Resource::*]",
-        "*/Instances/Managed/InstanceRole/Resource",
+        "*/Instances/Role/DefaultPolicy/Resource",
         "ecs:DiscoverPollEndpoint, for which AWS takes no resource.",
         lambda options: options.capacity == MANAGED_INSTANCES,
     ),
     Suppression(
         "IAM5[Resource::arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>"
         ":container-instance/*]",
-        "*/Instances/Managed/InstanceRole/Resource",
+        "*/Instances/Role/DefaultPolicy/Resource",
         "An instance gets its name when it registers.",
         lambda options: options.capacity == MANAGED_INSTANCES,
     ),
@@ -142,7 +148,7 @@ SUPPRESSIONS = (
         "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy"
         "/AmazonECSInfrastructureRolePolicyForLoadBalancers]",
         "*/Service/AlternateRole/Resource",
-        "AWS' own policy for moving weights; it follows what ECS needs for that.",
+        "AWS's own policy for moving weights; it follows what ECS needs for that.",
         lambda options: options.weighted,
     ),
 )
@@ -157,7 +163,7 @@ def suppress_findings(app: App, options: DeploymentOptions) -> None:
     """Suppress each finding at its constructs, with the reason."""
     counting = tuple(applicable_suppressions(options))
     for construct in app.node.find_all():
-        path = construct.node.path  # two calls of the CDK's process, which cost most of this
+        path = construct.node.path  # each read is two calls to the CDK's process
         for each in counting:
             if fnmatchcase(path, each.path):
                 Validations.of(construct).acknowledge(

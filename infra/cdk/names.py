@@ -78,6 +78,12 @@ def capacity_provider(options: DeploymentOptions) -> str:
     return f"instances-{options.name}"
 
 
+def task_sets(options: DeploymentOptions) -> str:
+    """Return the ARN of all task sets of the cluster, as Service Connect's proxies poll them."""
+    arn = f"arn:{Aws.PARTITION}:ecs:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+    return f"{arn}:task-set/{cluster(options)}/*"
+
+
 def target_group(options: DeploymentOptions, component: str, colour: str = "") -> str:
     """Return a target group's name: `forum-posts`, or `forum-posts-green` for the second one."""
     return f"{options.name}-{component}" + (f"-{colour}" if colour else "")

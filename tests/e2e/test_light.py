@@ -22,7 +22,7 @@ REQUESTS = 6
 MOVED = """() => new Promise(done => {
     const moved = [];
     new PerformanceObserver(list => list.getEntries().forEach(entry => {
-        for (const { node } of entry.sources) moved.push(node?.outerHTML ?? node?.nodeName);
+        moved.push([entry.value, ...entry.sources.map(({ node }) => node?.outerHTML)]);
     })).observe({type: "layout-shift", buffered: true});
     setTimeout(() => done(moved), 400);
 })"""

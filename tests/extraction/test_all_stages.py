@@ -149,14 +149,13 @@ class ClientState:
         return requests.get(self._url + path, headers=self._sent, timeout=20)
 
     def _post(self, path: str, body: dict[str, str], key: dict[str, str]) -> dict[str, str]:
-        deadline = time.monotonic() + PATIENCE
+        deadline, headers = time.monotonic() + PATIENCE, self._sent | key
         while True:
-            headers = self._sent | key
             answer = requests.post(self._url + path, json=body, headers=headers, timeout=20)
             # Too many people sign in or register at once, for a machine that is busy.
             if answer.status_code != 429 or time.monotonic() > deadline:
                 break
-            time.sleep(float(answer.headers["Retry-After"]))
+            time.sleep(min(float(answer.headers["Retry-After"]), PATIENCE))
         assert answer.status_code == 201, answer.text
         made: dict[str, str] = answer.json()
         return made

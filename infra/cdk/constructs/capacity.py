@@ -8,7 +8,7 @@ once, such as a migration, always run on Fargate.
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import Duration, Size
+from aws_cdk import Aws, Duration, Size
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -57,17 +57,26 @@ class Instances(Construct):
         if options.capacity == EC2:
             cluster.add_asg_capacity_provider(self._scaled())
         else:
-            cluster.add_managed_instances_capacity_provider(self._managed())
+            cluster.add_managed_instances_capacity_provider(self._managed(cluster))
 
-    def _scaled(self) -> ecs.AsgCapacityProvider:
-        """Create an Auto Scaling group that ECS scales, and drains before it ends an instance."""
-        options = self.options
+    def _role(self, role_name: str | None = None) -> iam.Role:
+        """Create the role of the instances, which the proxies of Service Connect use, too."""
         role = iam.Role(
             self,
             "Role",
+            role_name=role_name,
             assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
             description="What the ECS agent of an instance may do",
         )
+        sets = names.task_sets(self.options)
+        role.add_to_policy(
+            iam.PolicyStatement(sid="Proxies", actions=["ecs:Poll"], resources=[sets])
+        )
+        return role
+
+    def _scaled(self) -> ecs.AsgCapacityProvider:
+        """Create an Auto Scaling group that ECS scales, and drains before it ends an instance."""
+        options, role = self.options, self._role()
         arm = options.architecture == "arm64"
         hardware = ecs.AmiHardwareType.ARM if arm else ecs.AmiHardwareType.STANDARD
         start = ec2.UserData.for_linux()
@@ -83,7 +92,6 @@ class Instances(Construct):
             user_data=start,
             require_imdsv2=True,
             http_put_response_hop_limit=1,
-            detailed_monitoring=options.production,
             block_devices=[
                 ec2.BlockDevice(
                     device_name="/dev/xvda",
@@ -117,13 +125,34 @@ class Instances(Construct):
             enable_managed_termination_protection=options.production,
         )
 
-    def _managed(self) -> ecs.ManagedInstancesCapacityProvider:
+    def _managed(self, cluster: ecs.ICluster) -> ecs.ManagedInstancesCapacityProvider:
         """Create a provider whose instances AWS chooses, patches and replaces."""
+        # AWS's policy for the infrastructure passes only roles whose names begin like this.
+        role = self._role(f"ecsInstanceRole-{self.options.name}")
+        instances = f"arn:{Aws.PARTITION}:ecs:{Aws.REGION}:{Aws.ACCOUNT_ID}:container-instance/*"
+        for sid, resource, actions in (
+            ("Endpoint", "*", ["DiscoverPollEndpoint"]),
+            (
+                "Cluster",
+                cluster.cluster_arn,
+                [
+                    "RegisterContainerInstance",
+                    "SubmitAttachmentStateChanges",
+                    "SubmitTaskStateChange",
+                ],
+            ),
+            ("Instance", instances, ["Poll", "PutSystemLogEvents", "StartTelemetrySession"]),
+        ):
+            allowed = [f"ecs:{action}" for action in actions]
+            role.add_to_policy(iam.PolicyStatement(sid=sid, actions=allowed, resources=[resource]))
         arm = self.options.architecture == "arm64"
         return ecs.ManagedInstancesCapacityProvider(
             self,
             "Managed",
             capacity_provider_name=names.capacity_provider(self.options),
+            ec2_instance_profile=iam.InstanceProfile(
+                self, "Profile", role=role, instance_profile_name=role.role_name
+            ),
             subnets=self.vpc.select_subnets(subnet_type=self.subnets.subnet_type).subnets,
             security_groups=[self.group],
             instance_requirements=ec2.InstanceRequirementsConfig(
@@ -193,7 +222,7 @@ def _strategies(options: DeploymentOptions) -> list[ecs.CapacityProviderStrategy
     spot = ecs.CapacityProviderStrategy(capacity_provider=SPOT, weight=SPOT_WEIGHT)
     if not options.production:
         return [spot]
-    lasting = ecs.CapacityProviderStrategy(
+    on_demand = ecs.CapacityProviderStrategy(
         capacity_provider=ON_DEMAND, base=ON_DEMAND_BASE, weight=ON_DEMAND_WEIGHT
     )
-    return [lasting, spot]
+    return [on_demand, spot]

@@ -30,17 +30,19 @@ INTERFACES = {
     "Sns": ec2.InterfaceVpcEndpointAwsService.SNS,
     "Sqs": ec2.InterfaceVpcEndpointAwsService.SQS,
 }
-# What only the movers of domains call.
+# What the movers of domains call besides.
 MOVER_INTERFACES = {
     "Ecs": ec2.InterfaceVpcEndpointAwsService.ECS,
     "LoadBalancing": ec2.InterfaceVpcEndpointAwsService.ELASTIC_LOAD_BALANCING,
 }
-# What only the ECS agents of instances call.
+# What the ECS agents of instances call besides.
 AGENT_INTERFACES = {
     "Ecs": ec2.InterfaceVpcEndpointAwsService.ECS,
     "EcsAgent": ec2.InterfaceVpcEndpointAwsService.ECS_AGENT,
     "EcsTelemetry": ec2.InterfaceVpcEndpointAwsService.ECS_TELEMETRY,
 }
+# AWS documents policies for the endpoint of ECS's API alone.
+WITHOUT_POLICY = {"EcsAgent", "EcsTelemetry"}
 
 
 class Network(Stack):
@@ -138,7 +140,7 @@ class Network(Stack):
 
     @property
     def _behind_nat(self) -> bool:
-        """Whether tasks reach AWS through a NAT gateway: those of a lab's instances do."""
+        """Return whether tasks reach AWS through a NAT gateway: those of a lab's instances do."""
         return self.options.on_instances and not self.options.production
 
     def _group(self, name: str, what: str) -> ec2.SecurityGroup:
@@ -202,7 +204,8 @@ class Network(Stack):
                 security_groups=[group],
                 subnets=self.task_subnets,
             )
-            endpoint.add_to_policy(_own_account())
+            if name not in WITHOUT_POLICY:
+                endpoint.add_to_policy(_own_account())
 
     def _log_rejected(self) -> None:
         """Log rejected traffic; logs of all traffic would cost more than they are worth."""

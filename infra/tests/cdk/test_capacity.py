@@ -118,6 +118,27 @@ def test_ec2_scales_drains_and_hides_its_own_role() -> None:
         assert all(each["Ebs"]["Encrypted"] for each in template["BlockDeviceMappings"])
 
 
+@pytest.mark.parametrize("capacity", INSTANCES)
+def test_proxies_of_service_connect_may_poll(capacity: str) -> None:
+    """They use the instance's role, and poll task sets, under no condition."""
+    statements = [
+        statement
+        for policy in templates(capacity=capacity).all("AWS::IAM::Policy", "network")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if ":task-set/forum/*" in str(statement["Resource"])
+    ]
+    assert [statement["Action"] for statement in statements] == ["ecs:Poll"]
+    assert not any("Condition" in statement for statement in statements)
+
+
+def test_role_of_managed_instances_can_be_passed() -> None:
+    """AWS's policy for that names the beginning of the role's name."""
+    made = templates(capacity="managed-instances")
+    names = [str(role.get("RoleName")) for role in made.all("AWS::IAM::Role", "network")]
+    assert names.count("ecsInstanceRole-forum") == 1
+    assert len(made.one("AWS::IAM::InstanceProfile", "network")["Roles"]) == 1
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_all_tasks_of_a_deployment_fit_on_the_instances(environment: str) -> None:
     made = templates(capacity="ec2", environment=environment)

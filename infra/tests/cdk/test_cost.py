@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from infra.cdk import cost
+from infra.cdk.options import CAPACITIES, ENVIRONMENTS
 from infra.runner.config import ROOT
 from infra.tests.cdk.templates import templates
 
+PROVIDER = "AWS::ECS::CapacityProvider"
 # Paid by use, or not at all.
 FREE = {
     *("AWS::CDK::Metadata", "AWS::CloudFormation::Stack", "AWS::S3::BucketPolicy"),
@@ -26,6 +28,8 @@ FREE = {
     *("AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::ListenerRule"),
     *("AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::ServiceDiscovery::HttpNamespace"),
     *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
+    *("AWS::EC2::LaunchTemplate", "AWS::IAM::InstanceProfile"),
+    "AWS::ECS::ClusterCapacityProviderAssociations",
 }
 
 
@@ -34,12 +38,17 @@ def count(**context: str) -> Counter[str]:
     return cost.amounts(made.options, made.stacks)
 
 
-def test_every_resource_type_is_priced_or_known_to_be_free() -> None:
-    made = templates(environment="production")
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_every_resource_type_is_priced_or_known_to_be_free(capacity: str, environment: str) -> None:
+    made = templates(environment=environment, capacity=capacity)
     for kind, properties in cost._resources(made.stacks):
         if kind not in FREE:
-            gateway = properties.get("VpcEndpointType") == "Gateway"
-            assert gateway or list(cost._paid(kind, properties, made.options)), kind
+            # What runs on instances is paid with them.
+            free = properties.get("VpcEndpointType") == "Gateway" or (
+                made.options.on_instances and kind in {"AWS::ECS::Service", PROVIDER}
+            )
+            assert free or list(cost._paid(kind, properties, made.options)), kind
 
 
 def test_counted_items_have_prices_and_prices_have_sources() -> None:
