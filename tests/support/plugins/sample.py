@@ -27,6 +27,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item in items if item.path not in chosen]
     items[:] = [item for item in items if item.path in chosen]
     config.hook.pytest_deselected(items=others)
+    # What the tests themselves start, such as the contract of a lab, is complete.
+    del os.environ["SAMPLE"]
 
 
 def choose(files: list[Path], every: int, number: int) -> set[Path]:
