@@ -14,6 +14,5 @@ pytest_plugins = [
     "tests.support.plugins.timeouts",
     "tests.support.people",
     "tests.support.plugins.xdist_scheduling",
-    "tests.support.plugins.sample",
     "tests.support.plugins.skips",
 ]

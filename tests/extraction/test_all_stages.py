@@ -31,8 +31,7 @@ WAY = [
 
 PATIENCE = 20  # seconds until the forum can hash one more password
 CALM = 3.0  # load average of the last minute
-BUSY = os.getloadavg()[0] > CALM or "SAMPLE" in os.environ  # which is set where all is slow
-HELD_AT_MOST = FREEZE_SECONDS if BUSY else 2.0
+HELD_AT_MOST = 2.0 if os.getloadavg()[0] < CALM else FREEZE_SECONDS
 """Seconds; on a busy machine, a write freeze may use its full duration."""
 
 
