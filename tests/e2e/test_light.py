@@ -66,7 +66,7 @@ def watch(page: Page) -> Transfers:
 
 @contextmanager
 def in_pieces(base_url: str) -> Iterator[str]:
-    """Serve the forum's pages slowly, at an address of its own."""
+    """Serve the forum's pages slowly, at another port, which shares the cookies of the host."""
 
     class Slow(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -156,8 +156,6 @@ def test_page_that_arrives_in_pieces_does_not_move(
     """A browser may paint what it has: of a slow network, or as far as a busy machine has read."""
     page.set_viewport_size({"width": width, "height": 800})
     with in_pieces(stack.base_url) as slow:
-        cookies = page.context.cookies()
-        page.context.add_cookies([{**each, "domain": "127.0.0.1"} for each in cookies])  # type: ignore[typeddict-item,misc]
         for path in ("/", content.thread, f"{content.thread}?at={content.post}", "/nothing"):
             page.goto(f"{slow}{path}", wait_until="networkidle")
             assert page.evaluate(MOVED) == [], f"{path} moved"
