@@ -83,8 +83,8 @@ help: ## list the make targets
 #= restore      FROM         a folder that make backup named
 #=              DOMAIN       one service only
 #= synth        EXTRACTED, MOVING, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, ALLOW, EMAIL,
-#=              BASE_DIGEST, ROLE, IDLE: docs/deploy.md
-#= cost         EXTRACTED, ARCHITECTURE
+#=              BASE_DIGEST, ROLE, CAPACITY, IDLE: docs/deploy.md
+#= cost         EXTRACTED, ARCHITECTURE, CAPACITY
 #= deploy-local EXTRACTED, MOVING, PORT, DEMO, PROJECT, REVISION, STRATEGY; destroy-local PORT, PROJECT
 #= test         ARGS         arguments for pytest; also for the other suites
 #=              PYTEST_WORKERS  processes [2]
