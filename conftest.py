@@ -14,5 +14,6 @@ pytest_plugins = [
     "tests.support.plugins.timeouts",
     "tests.support.people",
     "tests.support.plugins.xdist_scheduling",
+    "tests.support.plugins.time_limit",
     "tests.support.plugins.skips",
 ]

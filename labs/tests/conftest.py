@@ -6,14 +6,12 @@ FULL=1 has all.
 """
 
 import os
-import subprocess
 
 import pytest
 
-from infra.local_environment import caller_environment
-from infra.runner.config import ROOT
 from labs.course import Lab, Step, read_course
 from labs.doctor import find_docker_problem
+from tests.support.commit import commit_number
 
 PARTS = 3
 ROTATING = ("test_solution_passes_twice", "test_mistake_gets_its_diagnosis")
@@ -53,15 +51,8 @@ def _part() -> int | None:
     """Return the part that the commit chooses; None for all, also without a repository."""
     if os.environ.get("FULL"):
         return None
-    done = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        cwd=ROOT,
-        env=caller_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return int(done.stdout, 16) % PARTS if done.returncode == 0 else None
+    number = commit_number()
+    return None if number is None else number % PARTS
 
 
 def _is_of_another_part(item: pytest.Item, part: int) -> bool:

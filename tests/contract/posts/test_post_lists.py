@@ -4,6 +4,7 @@ from tests.contract.support.client import Client
 from tests.contract.support.forum import Settle
 from tests.contract.support.paging import walk
 from tests.contract.support.people import Person
+from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import NOWHERE, open_thread, reply
 
 POSTS = "/api/posts"
@@ -13,6 +14,7 @@ def _ids(items: list[dict[str, str]]) -> list[str]:
     return [item["id"] for item in items]
 
 
+@at_both_sides
 def test_posts_are_listed_newest_first_to_the_end(ada: Person, ben: Person, anyone: Client) -> None:
     threads = open_thread(ada, "One"), open_thread(ben, "Another")
     made = [reply(person, thread, "Hello") for thread in threads for person in (ada, ben)]

@@ -7,7 +7,9 @@ import pytest
 import schemathesis
 
 from tests.contract.support.client import Client
+from tests.contract.support.selection import at_both_sides
 
+pytestmark = at_both_sides
 OPERATIONS = {
     "users": {
         "/api/users": {"get", "post"},

@@ -7,6 +7,7 @@ import pytest
 from tests.contract.support.client import Answer, Client
 from tests.contract.support.forum import Settle
 from tests.contract.support.people import CONFIRMED, Person
+from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import NOWHERE, open_thread, reply
 from tests.support.etags import version_of
 
@@ -40,6 +41,7 @@ def edited(request: pytest.FixtureRequest, ada: Person, settle: Settle) -> tuple
     return path, lambda tag: ada.client.patch(path, change, if_match=tag)
 
 
+@at_both_sides
 def test_wrong_etag_matches_nothing(edited: tuple[str, Edit], ada: Person) -> None:
     path, edit = edited
     before = ada.client.get(path)
@@ -50,6 +52,7 @@ def test_wrong_etag_matches_nothing(edited: tuple[str, Edit], ada: Person) -> No
     assert (after.content, after.etag) == (before.content, before.etag)
 
 
+@at_both_sides
 def test_current_etag_or_star_matches(edited: tuple[str, Edit]) -> None:
     _, edit = edited
     for version, form in enumerate(
@@ -69,6 +72,7 @@ def test_edit_without_a_change_gets_a_new_etag(edited: tuple[str, Edit], ada: Pe
     assert version_of(ada.client.get(path).etag) == 3
 
 
+@at_both_sides
 def test_forbidden_edit_is_403_before_the_etag_is_checked(
     edited: tuple[str, Edit], ben: Person
 ) -> None:
@@ -78,6 +82,7 @@ def test_forbidden_edit_is_403_before_the_etag_is_checked(
     ben.client.delete(path, _confirmation(path), if_match='"7"').refused(403)
 
 
+@at_both_sides
 def test_deletion_checks_the_etag_too(edited: tuple[str, Edit], ada: Person) -> None:
     path, edit = edited
     edit(None).expect()
@@ -123,6 +128,7 @@ def test_known_representation_is_304(readable: list[str], ada: Person) -> None:
         assert ada.client.get(path).content == read.content
 
 
+@at_both_sides
 def test_unknown_representation_is_read_anew(readable: list[str], ada: Person) -> None:
     for path in readable:
         read = ada.client.get(path)
@@ -143,6 +149,7 @@ def test_edit_makes_a_known_representation_outdated(
         _conditional(client, path, changed.etag).expect_status(304)
 
 
+@at_both_sides
 def test_refusals_take_precedence_over_304(ada: Person, anyone: Client) -> None:
     for path in (f"/api/threads/{NOWHERE}", f"/api/posts/{NOWHERE}", f"/api/users/{NOWHERE}"):
         _conditional(anyone, path, "*").refused(404)

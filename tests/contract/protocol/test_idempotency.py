@@ -8,6 +8,7 @@ from tests.contract.support.client import Answer, Client
 from tests.contract.support.forum import Settle
 from tests.contract.support.people import PASSWORD, People, Person, sign_in
 from tests.contract.support.racing import race
+from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import open_thread, reply
 
 USERS, THREADS, POSTS = "/api/users", "/api/threads", "/api/posts"
@@ -51,6 +52,7 @@ def _made(client: Client, path: str, creation: Body) -> int:
         return len(client.get(f"{POSTS}/in-thread/{thread}").expect()["items"])
 
 
+@at_both_sides
 def test_repeated_request_gets_the_first_response(creation: tuple[Client, str, Body]) -> None:
     client, path, body = creation
     first = client.post(path, body, key=_key(client))
@@ -62,6 +64,7 @@ def test_repeated_request_gets_the_first_response(creation: tuple[Client, str, B
     assert _made(client, path, body) == 1
 
 
+@at_both_sides
 def test_another_request_with_the_same_key_is_refused(
     creation: tuple[Client, str, Body],
 ) -> None:
@@ -74,12 +77,14 @@ def test_another_request_with_the_same_key_is_refused(
     assert _made(client, path, body) == 1
 
 
+@at_both_sides
 def test_refused_request_does_not_use_up_its_key(creation: tuple[Client, str, Body]) -> None:
     client, path, body = creation
     client.post(path, body | {"odd": 1}, key=_key(client)).refused(400)
     client.post(path, body, key=_key(client)).expect(201)
 
 
+@at_both_sides
 def test_fifty_racing_repetitions_have_one_effect_and_response(
     creation: tuple[Client, str, Body],
 ) -> None:
@@ -96,6 +101,7 @@ def test_fifty_racing_repetitions_have_one_effect_and_response(
     _same(answers[0], client.post(path, body, key=_key(client)))
 
 
+@at_both_sides
 def test_racing_requests_that_differ_have_one_effect(creation: tuple[Client, str, Body]) -> None:
     client, path, body = creation
     last = list(body)[-1]
@@ -135,6 +141,7 @@ def test_first_response_is_repeated_after_later_changes(
     ada.client.get(path).refused(404)
 
 
+@at_both_sides
 def test_registration_is_repeated_after_it_took_the_name(anyone: Client, people: People) -> None:
     new = {"username": people.name("twice"), "password": PASSWORD}
     first = anyone.post(USERS, new, key=_key(anyone))
@@ -163,6 +170,7 @@ def test_responses_about_a_person_go_with_them(
     assert anyone.post(USERS, new, key=_key(anyone)).expect(201)["id"] != first["id"]
 
 
+@at_both_sides
 def test_key_belongs_to_one_user_and_path(ada: Person, ben: Person) -> None:
     new = {"title": "Alike"}
     first = ada.client.post(THREADS, new, key="alike").expect(201)
@@ -176,12 +184,14 @@ def test_key_belongs_to_one_user_and_path(ada: Person, ben: Person) -> None:
     assert again == first, "a key belongs to the person, not to the session"
 
 
+@at_both_sides
 def test_keys_are_case_sensitive(ada: Person) -> None:
     new = {"title": "Alike"}
     first = ada.client.post(THREADS, new, key="key").expect(201)
     assert ada.client.post(THREADS, new, key="KEY").expect(201)["id"] != first["id"]
 
 
+@at_both_sides
 def test_invalid_key_is_refused(creation: tuple[Client, str, Body]) -> None:
     client, path, body = creation
     for odd in ("", "a b", "x" * 201, "\u00e9", "tab\tbed"):
@@ -189,12 +199,14 @@ def test_invalid_key_is_refused(creation: tuple[Client, str, Body]) -> None:
     assert _made(client, path, body) == 0
 
 
+@at_both_sides
 def test_any_visible_ascii_is_a_key(ada: Person) -> None:
     for key in ("!", "~" * 200, '"quoted"', "a,b;c=d", "%00"):
         first = ada.client.post(THREADS, {"title": "Keyed"}, key=key)
         _same(first, ada.client.post(THREADS, {"title": "Keyed"}, key=key))
 
 
+@at_both_sides
 def test_other_methods_ignore_a_key(ada: Person) -> None:
     thread = open_thread(ada, "Keyed")
     path, headers = f"{THREADS}/{thread['id']}", {"Idempotency-Key": "not a key at all \u00e9"}

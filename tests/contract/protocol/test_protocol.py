@@ -11,8 +11,10 @@ import pytest
 from tests.contract.support.client import TIMEOUT, Client
 from tests.contract.support.forum import Forum
 from tests.contract.support.people import Person
+from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import NOWHERE, open_thread
 
+pytestmark = at_both_sides
 WRONG = "urn:problem:wrong-credentials"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 READ = {"GET", "HEAD", "OPTIONS"}

@@ -4,6 +4,7 @@ from tests.contract.support.client import Client
 from tests.contract.support.forum import Settle
 from tests.contract.support.paging import walk
 from tests.contract.support.people import Person
+from tests.contract.support.selection import at_both_sides
 from tests.contract.support.writing import open_thread, reply
 
 THREADS = "/api/threads"
@@ -13,6 +14,7 @@ def _ids(items: list[dict[str, str]]) -> list[str]:
     return [item["id"] for item in items]
 
 
+@at_both_sides
 def test_threads_are_listed_newest_first_to_the_end(ada: Person, anyone: Client) -> None:
     made = [open_thread(ada, f"Thread {number}")["id"] for number in range(5)]
     listed = _ids(walk(anyone, THREADS, sort="newest", limit=100))
