@@ -7,6 +7,8 @@ are removed. Without an engine it prints a message, which is a failure if CI is 
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Mapping, Sequence
 
 from infra.runner.config import ROOT
 
@@ -18,7 +20,10 @@ SUITES = (
     ("tests/contract", *(f"--ignore=tests/contract/protocol/test_{name}.py" for name in ALIKE)),
     ("tests/e2e/test_first_session.py", "tests/e2e/test_degraded.py"),
 )
-STAGES = "monolith users+threads+posts"
+SHARES = (4, 1, 1)
+"""The suites' shares of the time, if it is limited (`tests/support/plugins/time_limit.py`)."""
+# `make test` compares both sides; here the images of all components run it.
+STAGES = "users+threads+posts"
 PYTEST = (sys.executable, "-m", "pytest", "-n", "0")
 
 
@@ -34,15 +39,24 @@ def main() -> int:
         "FORUM_DEPLOYMENT": "compose",
         "CONTRACT_STAGES": os.environ.get("CONTRACT_STAGES", STAGES),
     }
+    if sys.argv[1:]:
+        return _run(sys.argv[1:], environment, 1)
     # Sequentially: a suite keeps its stages running until its end.
-    runs = [sys.argv[1:]] if sys.argv[1:] else SUITES
     codes = [
-        subprocess.run(
-            [*PYTEST, *arguments], cwd=ROOT, env=os.environ | environment, check=False
-        ).returncode
-        for arguments in runs
+        _run(suite, environment, SHARES[number] / sum(SHARES[number:]))
+        for number, suite in enumerate(SUITES)
     ]
     return int(any(codes))
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], share: float) -> int:
+    """Run a suite in this share of the time that is left; return the exit code."""
+    more = dict(environment)
+    if end := os.environ.get("TESTS_END"):
+        now = time.time()
+        more["TESTS_END"] = str(now + (float(end) - now) * share)
+    command = [*PYTEST, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | more, check=False).returncode
 
 
 def lack() -> str:

@@ -16,7 +16,7 @@ import pytest
 from infra.runner.config import ROOT
 from tests.support.commit import commit_number
 
-END, BEGAN = pytest.StashKey[float](), pytest.StashKey[float]()
+END = pytest.StashKey[float]()
 NO_TIME = "no time is left for it on this machine"
 # Complete stages or browsers: seconds for each test.
 SLOW = tuple(
@@ -35,14 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the limit, and keep the order of files when pytest-xdist distributes them."""
     # Not for what the tests themselves start, such as the contract suite in a lab.
     given = os.environ.pop("TESTS_END", None) or getattr(config, "workerinput", {}).get("end", 0)
-    config.stash[END], config.stash[BEGAN] = float(given), time.time()
+    config.stash[END] = float(given)
     if config.stash[END]:
         config.option.loadscopereorder = False
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a process of pytest-xdist the limit."""
+    """Pass the limit on to a process of pytest-xdist."""
     node.workerinput["end"] = node.config.stash[END]
 
 
