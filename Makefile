@@ -27,7 +27,7 @@ $(foreach name,DRY_RUN REPAIR,$(if $(filter-out on off,$($(name))),\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-labs test-mutants validate lab lab-preview bench audit check fmt lock clean
+.PHONY: help setup setup-system run stop reset logs moderator replay extract reintegrate cancel return backup restore reconcile status synth cost deploy-local destroy-local test test-faults test-extract test-compose test-deploy test-labs test-mutants validate lab lab-preview bench audit check fmt lock clean
 # Python's own variables may put other code in front of the forum's (PYTHONPATH), hide it
 # (PYTHONSAFEPATH), or change how it runs.
 PYTHON_KEPT := PYTHON PYTHON_KEPT PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED
@@ -83,9 +83,9 @@ help: ## list the make targets
 #= restore      FROM         a folder that make backup named
 #=              DOMAIN       one service only
 #= synth        EXTRACTED, MOVING, ENVIRONMENT, STRATEGY, ARCHITECTURE, CERTIFICATE, ALLOW, EMAIL,
-#=              BASE_DIGEST, ROLE, CAPACITY, IDLE: docs/deploy.md
+#=              BASE_DIGEST, ROLE, CAPACITY, MOVER, IDLE: docs/deploy.md
 #= cost         EXTRACTED, ARCHITECTURE, CAPACITY
-#= deploy-local EXTRACTED, MOVING, PORT, DEMO, PROJECT, REVISION, STRATEGY; destroy-local PORT, PROJECT
+#= deploy-local EXTRACTED, MOVING, MOVER, PORT, DEMO, PROJECT, REVISION, STRATEGY; destroy-local PORT, PROJECT
 #= test         ARGS         arguments for pytest; also for the other suites
 #=              PYTEST_WORKERS  processes [2]
 #=              CHROMIUM     path of another browser
@@ -148,12 +148,15 @@ restore: $(VENV)/run.stamp ## put a backup back: make restore FROM=var/backups/<
 reconcile: $(VENV)/run.stamp ## compare every copy with its owner's record, while people write (REPAIR=on)
 	@$(BIN)/python -m recovery reconcile $(if $(filter on,$(REPAIR)),--repair)
 
+cancel: $(MOVE_STAMP) ## cancel a move before its cutover: make cancel DOMAIN=posts
+	@$(MOVE) cancel "$${DOMAIN-}"
+
 status: $(MOVE_STAMP) ## show who owns each domain, and the progress of a move
 	@$(MOVE) status
 
 # What `make synth` passes on to the CDK app, each only if it is set.
 CONTEXT = $(if $(filter undefined,$(origin EXTRACTED)),,'extracted=$(EXTRACTED)') \
-  $(foreach name,MOVING ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL BASE_DIGEST ROLE CAPACITY IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
+  $(foreach name,MOVING ENVIRONMENT STRATEGY ARCHITECTURE CERTIFICATE ALLOW EMAIL BASE_DIGEST ROLE CAPACITY MOVER IDLE,$(if $($(name)),'$(shell echo $(name) | tr A-Z a-z)=$($(name))'))
 
 synth: $(VENV)/cdk.stamp ## generate the CloudFormation templates: make synth ENVIRONMENT=lab STRATEGY=rolling
 	@$(BIN)/python -m infra.cdk $(CONTEXT)

@@ -1,8 +1,8 @@
 """Command line of live extraction: `python -m extraction extract posts`.
 
 `extract` moves a domain from the monolith to its service, `reintegrate` moves it back, `status`
-shows all domains. An interrupted move resumes where it was; before the cutover, the opposite
-direction cancels it.
+shows all domains. An interrupted move resumes where it was; before the cutover, `cancel` or the
+opposite direction cancels it.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from extraction.reintegrate import Reintegrate
 from extraction.status import show_offline_deployments, show_status
 from infra import local_environment, stages
 
-EXTRACT, REINTEGRATE, STATUS = "extract", "reintegrate", "status"
+EXTRACT, REINTEGRATE, CANCEL, STATUS = "extract", "reintegrate", "cancel", "status"
 PHASES = ("prepare", "backfill", "catch-up", "verify", "cutover", "soak")
 SELF_RECORDED = ("cutover", "soak")
 """The phases that store the next phase themselves, in their own transaction."""
@@ -135,7 +135,8 @@ def _run(deployment: Deployment, options: argparse.Namespace, console: Console) 
         return _cancel(
             move, str(direction), status.phase if status else "", dry_run=options.dry_run
         )
-    if not moving and is_out == (options.command == EXTRACT):
+    cancelling = options.command == CANCEL
+    if cancelling or (not moving and is_out == (options.command == EXTRACT)):
         if options.domain in deployment.moving:
             if options.dry_run:
                 console.say(_WOULD_CANCEL)
@@ -143,7 +144,10 @@ def _run(deployment: Deployment, options: argparse.Namespace, console: Console) 
             _direction(move, REINTEGRATE if is_out else EXTRACT).cancel_before_begin()
             return 0
         owner = "by its service" if is_out else "by the monolith"
-        console.say(f"{options.domain} is already owned {owner}.")
+        said = f"{options.domain} is {'' if cancelling else 'already '}owned {owner}."
+        if options.phase not in {None, "soak"}:
+            raise ExtractionStopped(said)
+        console.say(said)
         return 0
     if options.dry_run:
         dry_run(move)
@@ -174,6 +178,8 @@ def _wanted_phases(options: argparse.Namespace, first: str) -> Sequence[str]:
     """Return the phases to run: all remaining ones, or the one in PHASE."""
     if not options.phase:
         return PHASES[PHASES.index(first) :]
+    if first == "soak" and options.phase == "cutover":
+        return ()  # it was stopped right after it
     if first == "soak" != options.phase:
         msg = f"The owner of {options.domain} has changed; only `soak` is left."
         raise ExtractionStopped(msg)
@@ -200,7 +206,7 @@ def _phases(move: Extraction, direction: str) -> dict[str, Callable[[], None]]:
 
 
 def _cancel(move: Extraction, direction: str, phase: str, *, dry_run: bool) -> int:
-    """Cancel a move in this direction, because the opposite one was requested."""
+    """Cancel a move in this direction, before its cutover."""
     if phase == "soak":
         msg = f"{move.domain} has just moved; let that move finish first."
         raise ExtractionStopped(msg)
@@ -225,6 +231,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--repair", action="store_true", help="replace copies that differ")
         command.add_argument("--soak", type=float, default=SOAK_SECONDS, metavar="SECONDS")
+    cancel = commands.add_parser(CANCEL)
+    cancel.add_argument("domain", help=", ".join(stages.DOMAINS))
+    cancel.set_defaults(phase=None, dry_run=False, repair=False, soak=SOAK_SECONDS)
     commands.add_parser(STATUS)
     return parser
 

@@ -75,15 +75,15 @@ class Extract:
 
     def catch_up(self) -> None:
         """Copy the changes made during the backfill."""
-        if SERVICES[self._domain].replicas:
-            # The worker keeps the replicas up to date; without any, it starts at the cutover.
-            self._move.deployment.start_worker(self._domain)
+        self._keep_replicas()
         count = self._copy_changes(None)
         self._move.console.say(f"Caught up with {changes(count)}.")
 
     def verify(self) -> None:
         """Compare all records by their hashes, then those that changed in the meantime."""
         move = self._move
+        # A phase that runs alone has prepared again, which may have stopped the worker.
+        self._keep_replicas()
         total = self._endpoints.monolith_records[self._domain].totals()[0]
         move.report = move.verify(self._copier, total)
         self._copy_changes(move.report)
@@ -117,6 +117,11 @@ class Extract:
             )
         msg = "This machine is too busy for a short write freeze. Run this again."
         raise ExtractionStopped(msg)
+
+    def _keep_replicas(self) -> None:
+        """Start the worker if there are replicas to keep up to date; else the cutover starts it."""
+        if SERVICES[self._domain].replicas:
+            self._move.deployment.start_worker(self._domain)
 
     def _change_owner(self, report: VerificationReport) -> float:
         """Change the owner within one write freeze; return its seconds, 0 if it expired."""

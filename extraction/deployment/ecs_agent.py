@@ -10,11 +10,13 @@ from typing import Any
 import boto3
 
 from chassis.clock import utc_now
+from extraction.deployment.ecs_state_machine import MoveExecution
 from extraction.deployment.find import ECS
 from extraction.deployment.port import DeploymentError
 from infra import stages
 from infra.cdk import components, names
 from infra.cdk.app import DATA
+from infra.cdk.constructs.move_state_machine import DIRECTIONS
 from infra.cdk.one_off_task import Client, OneOffTask, TaskError, read_outputs
 from infra.cdk.options import DeploymentOptions
 from infra.local_cloud.status import running_deployments
@@ -29,7 +31,7 @@ def run_in_task(place: str, module: str, arguments: Sequence[str], domain: str |
     """Run a module's command line in a domain's mover; return its exit code.
 
     Without a domain, in any mover that is deployed. If the same move runs already, only show its
-    log.
+    log. A deployment with state machines runs whole moves by those.
 
     Raises:
         DeploymentError: no mover is deployed, the forum is not ready for moves, or the task did not
@@ -40,6 +42,10 @@ def run_in_task(place: str, module: str, arguments: Sequence[str], domain: str |
     client = _find_client(place)
     try:
         mover = _find_mover(client, options, [domain] if domain else stages.DOMAINS)
+        machine = mover.find_output(components.MOVER + components.STATE_MACHINE)
+        # Parts of a move, such as a phase, are for the task alone.
+        if machine and arguments[0] in DIRECTIONS and [*arguments[1:]] == [domain]:
+            return _say_what_is_next(MoveExecution(client, machine, _say).run(arguments[0]))
         if domain and place == ECS:
             _check_filters(client, names.stack(options, DATA))
         arn = mover.find_running(command)
@@ -51,7 +57,13 @@ def run_in_task(place: str, module: str, arguments: Sequence[str], domain: str |
         code = _watch(mover, arn)
     except TaskError as error:
         raise DeploymentError(str(error)) from error
-    if code == 0 and domain and not {"--dry-run", "--phase"} & set(arguments):
+    if domain and not {"--dry-run", "--phase"} & set(arguments):
+        return _say_what_is_next(code)
+    return code
+
+
+def _say_what_is_next(code: int) -> int:
+    if code == 0:
         _say("Next, deploy the stage that the forum has now (docs/extracting.md).")
     return code
 

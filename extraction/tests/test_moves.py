@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from extraction.__main__ import EXTRACT, PHASES, REINTEGRATE
+from extraction.__main__ import CANCEL, EXTRACT, PHASES, REINTEGRATE
+from extraction.deployment.port import DeploymentError
 from extraction.extraction import ExtractionStopped
 from extraction.tests.conftest import MakeForum
 from extraction.tests.support.history import History
@@ -116,14 +117,57 @@ def test_service_whose_domain_has_left_keeps_no_data(begin: Begin, domain: str) 
     finish(history)
 
 
+@pytest.mark.parametrize("command", [CANCEL, REINTEGRATE])
 @pytest.mark.parametrize("domain", NAMES)
-def test_service_of_a_cancelled_extraction_keeps_no_data(begin: Begin, domain: str) -> None:
+def test_service_of_a_cancelled_extraction_keeps_no_data(
+    begin: Begin, domain: str, command: str
+) -> None:
     forum, history = begin()
     for phase in PHASES[:4]:
         forum.run(EXTRACT, domain, phase)
     assert items(forum, domain)
-    forum.run(REINTEGRATE, domain)
+    forum.run(command, domain)
     assert items(forum, domain) == []
+    finish(history)
+
+
+@pytest.mark.parametrize("extracted", [(), NAMES])
+def test_cancelling_without_a_move_begins_none(begin: Begin, extracted: tuple[str, ...]) -> None:
+    forum, history = begin(extracted)
+    for domain in NAMES:
+        forum.run(CANCEL, domain)
+    assert forum.extracted == {*extracted}
+    finish(history)
+
+
+@pytest.mark.parametrize(("direction", "before"), [(EXTRACT, ()), (REINTEGRATE, NAMES)])
+def test_move_that_stops_in_its_cutover_can_only_end(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, direction: str, before: tuple[str, ...]
+) -> None:
+    """Each phase by a run of its own, as a state machine has it, which then repeats the cutover."""
+    forum, history = begin(before)
+    *phases, cutover, soak = PHASES
+    for phase in phases:
+        forum.run(direction, "threads", phase)
+
+    def fail(_: object) -> None:
+        msg = "no load balancer"
+        raise DeploymentError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forum, "set_routes", fail)
+        with pytest.raises(DeploymentError):
+            forum.run(direction, "threads", cutover)
+    forum.run(direction, "threads", cutover)
+    with pytest.raises(ExtractionStopped, match="only `soak` is left"):
+        forum.run(direction, "threads", phases[0])
+    with pytest.raises(ExtractionStopped, match="has just moved"):
+        forum.run(CANCEL, "threads")
+    forum.run(direction, "threads", soak)
+    assert ("threads" in forum.extracted) == (direction == EXTRACT)
+    forum.run(direction, "threads", soak)  # whose end was not reported
+    with pytest.raises(ExtractionStopped, match="threads is already owned by"):
+        forum.run(direction, "threads", phases[0])
     finish(history)
 
 

@@ -34,7 +34,7 @@ TOOLS = "tools"
 """The image of the programs that move data."""
 _DOCKERFILES = {stages.MONOLITH: "monolith/Dockerfile", TOOLS: "infra/Dockerfile"}
 """The Dockerfiles of images that are no service's."""
-MOVER, MOVING = "Mover", "Moving"
+MOVER, MOVING, STATE_MACHINE = "Mover", "Moving", "StateMachine"
 """Outputs: the prefix of those that say how to run a domain's mover, and the moving domains."""
 
 

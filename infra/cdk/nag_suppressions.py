@@ -9,7 +9,13 @@ from fnmatch import fnmatchcase
 
 from aws_cdk import Acknowledgment, App, Validations
 
-from infra.cdk.options import EC2, EVERYBODY, MANAGED_INSTANCES, DeploymentOptions
+from infra.cdk.options import (
+    EC2,
+    EVERYBODY,
+    MANAGED_INSTANCES,
+    STATE_MACHINE,
+    DeploymentOptions,
+)
 
 PACK = "AwsSolutions"
 
@@ -99,6 +105,18 @@ SUPPRESSIONS = (
         "*/Mover/Role/DefaultPolicy/Resource",
         "A move looks at rules, targets and tasks: AWS takes no resource, or none known before.",
         lambda options: bool(options.moving),
+    ),
+    Suppression(
+        "IAM5[Resource::*]",
+        "*/StateMachine/Role/DefaultPolicy/Resource",
+        "To record its states in a log and in traces, for which AWS takes no resource.",
+        lambda options: options.mover == STATE_MACHINE,
+    ),
+    Suppression(
+        "IAM5[Resource::arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:task/forum/*]",
+        "*/StateMachine/Role/DefaultPolicy/Resource",
+        "A task gets its name when it starts; those of the deployment's own cluster.",
+        lambda options: options.mover == STATE_MACHINE,
     ),
     Suppression(
         "IAM5[Action::ecs:Submit*]",

@@ -38,6 +38,11 @@ def role(options: DeploymentOptions, component: str) -> str:
     return options.role or f"{options.name}-{component}-{Aws.REGION}"
 
 
+def state_machine(options: DeploymentOptions, domain: str) -> str:
+    """Return the name of the state machine that moves a domain, of its topic, and of its log."""
+    return f"{options.name}-move-{domain}"
+
+
 def log_group(options: DeploymentOptions, program: str) -> str:
     """Return the name of a program's log group."""
     return f"/{options.name}/{program}"

@@ -65,6 +65,14 @@ class OneOffTask:
             raise TaskError(msg)
         return str(started["tasks"][0]["taskArn"])
 
+    def find_output(self, name: str) -> str:
+        """Return another output of the task's stack; empty without it.
+
+        Raises:
+            TaskError: the stack is not deployed.
+        """
+        return read_outputs(self.client, self.stack).get(name, "")
+
     def find_running(self, command: Sequence[str]) -> str | None:
         """Return the ARN of a task that runs with this command, if there is one."""
         cluster = names.cluster(self.options)

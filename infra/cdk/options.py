@@ -15,11 +15,13 @@ ARCHITECTURES = ("x86_64", "arm64")
 FARGATE, FARGATE_SPOT, EC2 = "fargate", "fargate-spot", "ec2"
 MANAGED_INSTANCES = "managed-instances"
 CAPACITIES = (FARGATE, FARGATE_SPOT, EC2, MANAGED_INSTANCES)
+TASK, STATE_MACHINE = "task", "state-machine"
+MOVERS = (TASK, STATE_MACHINE)
 SWITCH = ("off", "on")
 EVERYBODY = "0.0.0.0/0"
 KNOWN = (
     *("extracted", "moving", "environment", "strategy", "architecture", "name", "certificate"),
-    *("revision", "idle", "exec", "email", "allow", "base_digest", "role", "capacity"),
+    *("revision", "idle", "exec", "email", "allow", "base_digest", "role", "capacity", "mover"),
 )
 RENAMED = {"asleep": "idle"}
 """Former names, each with the name that replaced it."""
@@ -48,6 +50,7 @@ class DeploymentOptions:
     `base_digest` pins the base of the images, by default the newest of its tag.
     `role` is the name of an existing role that all tasks take, where no role may be created.
     `capacity` is what services run on: Fargate, its spare capacity, or EC2 instances.
+    `mover` is what moves a domain: one task, or a state machine with a task for each phase.
     `idle` runs no task; `exec` allows a shell in a lab's containers.
     """
 
@@ -64,6 +67,7 @@ class DeploymentOptions:
     base_digest: str = ""
     role: str = ""
     capacity: str = FARGATE
+    mover: str = TASK
     idle: bool = False
     exec: bool = False
 
@@ -157,6 +161,7 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         base_digest=matching("base_digest", _DIGEST, "", "sha256: and 64 hexadecimal digits"),
         role=matching("role", _ROLE, "", "the name of a role with the path /"),
         capacity=one_of("capacity", CAPACITIES),
+        mover=one_of("mover", MOVERS),
         idle=one_of("idle", SWITCH) == "on",
         exec=one_of("exec", SWITCH) == "on",
     )
@@ -168,6 +173,10 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         problems.append("strategies with weights create a role: set strategy=rolling for role")
     if options.role and options.on_instances:
         problems.append("instances need roles of their own: set capacity=fargate for role")
+    if options.mover == STATE_MACHINE and not options.moving:
+        problems.append("a state machine moves domains: set moving, too (docs/extracting.md)")
+    if options.role and options.mover == STATE_MACHINE:
+        problems.append("a state machine needs a role of its own: set mover=task for role")
     if options.production:
         if not options.certificate:
             problems.append("production requires HTTPS: set certificate=arn:…")

@@ -31,7 +31,7 @@ from infra.runner.config import SettingsError, read_switch
 from infra.runner.port_check import describe_conflict
 
 Say = Callable[[str], None]
-_VARIABLES = ("EXTRACTED", "MOVING", "REVISION", "STRATEGY")
+_VARIABLES = ("EXTRACTED", "MOVER", "MOVING", "REVISION", "STRATEGY")
 _SOCKET_NOTICE = (
     "The emulator controls the container engine by its socket, so it is as powerful as you are on"
     " this machine (docs/deploy.md)."

@@ -70,6 +70,7 @@ def _delete(place: DeploymentTarget, options: DeploymentOptions, say: Say) -> li
         stacks.delete(wanted)
         for name in wanted:
             say(f"  {name}: deleted")
+    stacks.remove_templates()
     return [*(f"stack {name}" for name in stacks.names()), *_resources(place)]
 
 

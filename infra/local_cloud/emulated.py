@@ -9,7 +9,7 @@ PERMITTED, DENIED = "permitted", "denied"
 SERVICES = frozenset(
     {
         *("cloudformation", "dynamodb", "ecs", "elasticloadbalancing", "iam", "logs", "rds", "s3"),
-        *("secretsmanager", "servicediscovery", "sns", "sqs", "ssm"),
+        *("secretsmanager", "servicediscovery", "sns", "sqs", "ssm", "states"),
     }
 )
 """Services whose API can be called."""
@@ -33,6 +33,7 @@ _RESOURCES = {
     "SQS": ("Queue", "QueuePolicy"),
     "SecretsManager": ("Secret", "SecretTargetAttachment"),
     "ServiceDiscovery": ("HttpNamespace",),
+    "StepFunctions": ("StateMachine",),
 }
 RESOURCE_TYPES = frozenset(
     f"AWS::{service}::{name}" for service, names in _RESOURCES.items() for name in names

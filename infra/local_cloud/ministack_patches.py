@@ -21,6 +21,7 @@ from infra.local_cloud import (
     fargate_limits,
     health,
     permissions,
+    state_machines,
     traffic_shift,
     weighted_rules,
 )
@@ -303,6 +304,7 @@ def install() -> None:
     emulator_guard.install()
     weighted_rules.install()
     traffic_shift.install()
+    state_machines.install()
     ecs._register_task_definition = register_definition
     ecs._ACTION_MAP["RegisterTaskDefinition"] = register_definition
     # An update calls the function by its name.

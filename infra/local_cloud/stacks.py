@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from infra.local_cloud.target import DeploymentTarget
+from infra.ministack import REGION
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 SECONDS = 600.0
 # The CDK's templates check that the account is bootstrapped.
 BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+TEMPLATES = "cdk-hnb659fds-assets"
+"""The bucket of templates, because a request may have no more than 51,200 characters of one."""
 _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
 
 
@@ -28,9 +31,14 @@ class Stacks:
     def __init__(self, place: DeploymentTarget) -> None:
         self._client: CloudFormationClient = place.client("cloudformation")
         self._parameters = place.client("ssm")
+        self._files = place.client("s3")
 
     def bootstrap(self) -> None:
-        """Mark the account as bootstrapped."""
+        """Create the bucket of templates, and mark the account as bootstrapped."""
+        if not self._has_templates():
+            self._files.create_bucket(
+                Bucket=TEMPLATES, CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
         self._parameters.put_parameter(Name=BOOTSTRAP, Value="30", Type="String", Overwrite=True)
 
     def names(self) -> set[str]:
@@ -48,9 +56,11 @@ class Stacks:
         Raises:
             StackError: it failed, and CloudFormation rolled it back.
         """
+        key = f"{name}.json"
+        self._files.put_object(Bucket=TEMPLATES, Key=key, Body=json.dumps(template))
         arguments: dict[str, Any] = {
             "StackName": name,
-            "TemplateBody": json.dumps(template),
+            "TemplateURL": f"https://s3.amazonaws.com/{TEMPLATES}/{key}",
             "Capabilities": list(_CAPABILITIES),
         }
         if self._status(name) == "ROLLBACK_COMPLETE":
@@ -68,6 +78,17 @@ class Stacks:
             raise
         self._settled(name, "UPDATE_COMPLETE")
         return True
+
+    def remove_templates(self) -> None:
+        """Remove the bucket of templates, if there is one."""
+        if not self._has_templates():
+            return
+        for each in self._files.list_objects_v2(Bucket=TEMPLATES).get("Contents", ()):
+            self._files.delete_object(Bucket=TEMPLATES, Key=each["Key"])
+        self._files.delete_bucket(Bucket=TEMPLATES)
+
+    def _has_templates(self) -> bool:
+        return TEMPLATES in {each["Name"] for each in self._files.list_buckets()["Buckets"]}
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete stacks concurrently."""

@@ -17,7 +17,7 @@ import psycopg
 from infra.cdk import components
 from infra.cdk import names as cloud_names
 from infra.cdk.constructs.postgres import OWNER
-from infra.cdk.options import DeploymentOptions
+from infra.cdk.options import TASK, DeploymentOptions
 from infra.cdk.synth import synthesise
 from infra.domains import package
 from infra.local_cloud import containers
@@ -47,12 +47,13 @@ class Deployed:
         environment: Mapping[str, str] | None = None,
         *,
         moving: frozenset[str] = frozenset(),
+        mover: str = TASK,
     ) -> None:
         """Create a stage; `environment` is added to the components' environment in the template."""
         ports = dict.fromkeys(PORTS, 0)
         self.config = RunConfig(extracted, ports, directory, demo=False, restart=True)
         self.place = DeploymentTarget(f"forum-test-{secrets.token_hex(4)}", free_port())
-        self.options = DeploymentOptions(extracted=extracted, moving=moving)
+        self.options = DeploymentOptions(extracted=extracted, moving=moving, mover=mover)
         self.printed: list[str] = []
         self.base_url = ""
         self._environment = dict(environment or {})

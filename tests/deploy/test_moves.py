@@ -17,10 +17,12 @@ from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from infra import stages
 from infra.cdk.components import mover
+from infra.cdk.options import STATE_MACHINE, TASK
 from infra.local_cloud.target import EngineError, docker
 from infra.runner.config import ROOT, worker_name
 from tests.deploy import roles as permissions
@@ -65,9 +67,10 @@ class MovedForum:
         self.kills: Counter[str] = Counter()
 
     def start(self, direction: str, domain: str, soak: float = 1) -> subprocess.Popen[str]:
-        """Start the command that moves a domain."""
+        """Start the command that moves a domain by a task; without soak, by a state machine."""
+        more = ["--soak", str(soak)] if soak else []
         return subprocess.Popen(
-            [sys.executable, "-c", COMMAND, direction, domain, "--soak", str(soak)],
+            [sys.executable, "-c", COMMAND, direction, domain, *more],
             cwd=ROOT,
             env=os.environ | {"PLACE": "deploy-local", "PROJECT": self.deployed.place.project},
             stdout=subprocess.PIPE,
@@ -90,6 +93,35 @@ class MovedForum:
                     return said
                 assert mover(domain) in killed, said
         raise AssertionError(f"seed {self.seed}: it did not end:\n{said}")
+
+    def move_when(
+        self, answer: str, direction: str, domain: str, killed: Sequence[str] = ()
+    ) -> tuple[int, str]:
+        """Move a domain by its state machine, and `approve` or `refuse` its cutover.
+
+        Meanwhile, a task of each program in `killed` is killed. Return the exit code, and what the
+        command said.
+        """
+        said = ""
+        with self._kills(killed), self.start(direction, domain, soak=0) as command:
+            assert command.stdout is not None
+            for line in command.stdout:
+                said += line
+                if found := re.search(rf"To {answer}: aws stepfunctions (.+)", line):
+                    self._send(found[1].split())
+        return command.returncode, said
+
+    def _send(self, words: Sequence[str]) -> None:
+        """Call Step Functions as a command of the AWS CLI does."""
+        operation, *options = words
+        names = [each.removeprefix("--").split("-") for each in options[::2]]
+        names = [["output"] if name == ["task", "output"] else name for name in names]
+        given = {
+            name[0] + "".join(map(str.capitalize, name[1:])): value
+            for name, value in zip(names, options[1::2], strict=True)
+        }
+        client = self.deployed.place.client("stepfunctions")
+        getattr(client, operation.replace("-", "_"))(**given)
 
     @contextmanager
     def _kills(self, programs: Sequence[str]) -> Iterator[None]:
@@ -136,16 +168,36 @@ def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MovedForum]:
     folder = tmp_path_factory.mktemp("moves")
     # A worker that waits for messages asks again, and is denied it, only after that.
     settings = GENEROUS | {"EVENTS_WAIT_SECONDS": "1"}
-    with Deployed(NONE, folder, settings, moving=ALL) as deployed:
+    with Deployed(NONE, folder, settings, moving=ALL, mover=STATE_MACHINE) as deployed:
         yield MovedForum(deployed)
+
+
+def test_state_machine_moves_a_domain_once_a_person_approves(forum: MovedForum) -> None:
+    began = time.monotonic()
+    with forum.crowd.running(THINK_SECONDS):
+        code, said = forum.move_when("refuse", "extract", "threads")
+        assert (code, "[Cancelled]" in said) == (1, True), said
+        assert "The state machine ended: The domain has its former owner." in said
+        assert served_by(forum, "threads") == stages.MONOLITH
+        assert "failed: Refused" in said
+        code, said = forum.move_when("approve", "extract", "threads", [mover("threads")])
+        assert (code, "[Moved]" in said) == (0, True), said
+        assert forum.kills[mover("threads")] == said.count("  failed:") > 0, said
+        assert served_by(forum, "threads") == "threads"
+    assert not forum.failures(began), forum.failures(began)[:5]
+
+
+def served_by(forum: MovedForum, domain: str) -> str:
+    """Return the component that answers for a domain."""
+    answer = requests.get(f"{forum.deployed.base_url}/api/{domain}", timeout=30)
+    return str(answer.headers["X-Served-By"]).partition("/")[0]
 
 
 def test_no_request_fails_while_domains_move_out(forum: MovedForum) -> None:
     """A mover that is killed, or refused because of another one, fails no request either."""
     began = time.monotonic()
     with forum.crowd.running(THINK_SECONDS):
-        refuse_another_move(forum)
-        said = forum.move("extract", "threads")
+        said = refuse_another_move(forum)
         forum.move("extract", "posts", [mover("posts")])
     (frozen,) = FROZEN.findall(said)
     assert float(frozen) < 5
@@ -156,19 +208,23 @@ def test_no_request_fails_while_domains_move_out(forum: MovedForum) -> None:
         forum.crowd.running(THINK_SECONDS),
         Readers(forum.deployed.base_url, DATA_FREE, persistent=True) as readers,
     ):
-        forum.deployed.deploy(extracted=ALL, moving=NONE)
+        forum.deployed.deploy(extracted=ALL, moving=NONE, mover=TASK)
     assert not readers.failed
     forum.prove()
 
 
-def refuse_another_move(forum: MovedForum) -> None:
-    """Move users, try to move threads meanwhile, stop the first move as Ctrl-C does, and resume."""
-    first = forum.start("extract", "users", soak=MOVE_SECONDS)
+def refuse_another_move(forum: MovedForum) -> str:
+    """Move users, try to move posts meanwhile, stop the first move as Ctrl-C does, and resume.
+
+    Return what the first move said.
+    """
+    first, lines = forum.start("extract", "users", soak=MOVE_SECONDS), []
     assert first.stdout is not None
     for line in first.stdout:
+        lines.append(line)
         if "[soak]" in line:
             break
-    second = forum.start("extract", "threads")
+    second = forum.start("extract", "posts")
     said, _ = second.communicate(timeout=MOVE_SECONDS)
     assert second.returncode == 1
     assert "Stopped: Another move is in progress" in said
@@ -177,6 +233,7 @@ def refuse_another_move(forum: MovedForum) -> None:
     assert first.returncode == 130
     assert "Stopped. Run this again to resume." in rest
     assert "Resuming at soak." in forum.move("extract", "users")
+    return "".join(lines)
 
 
 @pytest.fixture(scope="module")

@@ -65,10 +65,11 @@ def test_damaged_row_is_named_and_stops_the_move_until_repaired(
     written.prove()
 
 
-def test_move_is_cancelled_by_the_opposite_command(written: MovingForum) -> None:
+@pytest.mark.parametrize("command", ["cancel", "reintegrate"])
+def test_move_is_cancelled(written: MovingForum, command: str) -> None:
     code, output = written.run("extract", "threads", "--phase", "prepare")
     assert code == 0, output
-    code, output = written.run("reintegrate", "threads")
+    code, output = written.run(command, "threads")
     assert code == 0, output
     assert "The extraction of threads is cancelled." in output
     assert with_current_stage(written.stack.config).moving == frozenset()
@@ -82,6 +83,9 @@ def test_impossible_commands_are_refused_in_one_line(written: MovingForum) -> No
     assert (code, "posts is already owned by its service." in output) == (0, True)
     code, output = written.run("reintegrate", "users")
     assert (code, "users is already owned by the monolith." in output) == (0, True)
+    for domain, owner in (("posts", "its service"), ("users", "the monolith")):
+        code, output = written.run("cancel", domain)
+        assert (code, f"{domain} is owned by {owner}." in output) == (0, True)
     code, output = written.run("extract", "users", "--phase", "cutover")
     assert (code, "comes later" in output) == (1, True)
 

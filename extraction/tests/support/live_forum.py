@@ -278,8 +278,9 @@ class LiveForum:
 
     def run(self, direction: str, domain: str, phase: str = "") -> None:
         """Run the mover's command, for all phases that are left or for one."""
+        soak = [] if direction == command.CANCEL else ["--soak", str(SOAK_SECONDS)]
         options = command._parser().parse_args(  # the program's own defaults
-            [direction, domain, "--soak", str(SOAK_SECONDS), *(["--phase", phase] * bool(phase))]
+            [direction, domain, *soak, *(["--phase", phase] * bool(phase))]
         )
         console = HookedConsole(self.happen)
         try:

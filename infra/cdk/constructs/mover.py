@@ -15,7 +15,8 @@ from infra.cdk import components, names
 from infra.cdk import iam as grants
 from infra.cdk.constructs.fargate_service import Task, one_off_outputs
 from infra.cdk.constructs.images import Image
-from infra.cdk.options import DeploymentOptions
+from infra.cdk.constructs.move_state_machine import MoveStateMachine
+from infra.cdk.options import STATE_MACHINE, DeploymentOptions
 from infra.cdk.stacks.data import Data
 from infra.cdk.stacks.network import Network
 
@@ -80,3 +81,13 @@ class Mover(Construct):
         )
         group = network.component_groups[stages.MONOLITH]
         one_off_outputs(scope, task=task, network=network, group=group, prefix=components.MOVER)
+        if options.mover == STATE_MACHINE:
+            MoveStateMachine(
+                scope,
+                "StateMachine",
+                options=options,
+                domain=domain,
+                network=network,
+                group=group,
+                task=task,
+            )

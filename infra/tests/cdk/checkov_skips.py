@@ -55,7 +55,7 @@ SKIPS = (
     Skip(
         "CKV_AWS_111",
         "AWS::IAM::Policy",
-        "The agents of EC2 instances ask for what AWS takes no resource for (nag_suppressions).",
+        "For agents of EC2 instances and state machines, AWS takes no resource (nag_suppressions).",
     ),
     Skip(
         "CKV_AWS_157",

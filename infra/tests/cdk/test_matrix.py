@@ -24,6 +24,7 @@ from infra.cdk.options import (
     ENVIRONMENTS,
     LAB,
     PRODUCTION,
+    STATE_MACHINE,
     STRATEGIES,
     read_options,
 )
@@ -43,6 +44,11 @@ CONTEXTS = {
 CONTEXTS |= {
     f"moving-{environment}": {"extracted": "", "moving": EVERYTHING, "environment": environment}
     for environment in ENVIRONMENTS
+}
+CONTEXTS |= {
+    f"state-machine-{context['environment']}": {**context, "mover": STATE_MACHINE}
+    for name, context in CONTEXTS.items()
+    if name.startswith("moving-")
 }
 CONTEXTS["role"] = {"extracted": EVERYTHING, "environment": LAB, "role": "LabRole"}
 CONTEXTS |= {

@@ -163,7 +163,7 @@ def test_aws_clients_and_the_readiness_check_are_served(emulator: Emulator) -> N
 @pytest.mark.parametrize(
     "service",
     [
-        *("lambda", "codebuild", "eks", "ec2", "cloudcontrol", "states", "events", "scheduler"),
+        *("lambda", "codebuild", "eks", "ec2", "cloudcontrol", "events", "scheduler"),
         *("elasticache", "airflow", "batch", "glue", "es"),
     ],
 )
@@ -179,6 +179,7 @@ def test_emulator_offers_what_the_templates_have() -> None:
         for context in (
             {},
             {"environment": "production"},
+            {"extracted": "", "moving": "users", "mover": "state-machine"},
             *({"strategy": strategy} for strategy in STRATEGIES),
         )
         for template in templates(**context).stacks.values()
