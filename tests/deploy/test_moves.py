@@ -88,7 +88,13 @@ class MovedForum:
         with self._kills(killed):
             while time.monotonic() < deadline:
                 command = self.start(direction, domain)
-                said += command.communicate(timeout=MOVE_SECONDS)[0]
+                try:
+                    said += command.communicate(timeout=MOVE_SECONDS)[0]
+                except subprocess.TimeoutExpired:
+                    command.kill()
+                    said += command.communicate()[0]
+                    msg = f"seed {self.seed}: it did not end:\n{said}"
+                    raise AssertionError(msg) from None
                 if command.returncode == 0:
                     return said
                 assert mover(domain) in killed, said
