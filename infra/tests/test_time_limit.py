@@ -57,8 +57,14 @@ def test_rest_is_left_out_with_its_reason(tmp_path: Path, arguments: tuple[str, 
     assert "    1 test_one.py\n    1 test_other.py" in output
 
 
-def test_suite_without_any_time_fails(tmp_path: Path) -> None:
+def test_first_test_runs_in_any_case(tmp_path: Path) -> None:
     code, output = run_pytest(write_tests(tmp_path, "pass"), time.time() - 1)
+    assert (code, "1 passed, 2 skipped" in output) == (0, True), output
+
+
+def test_run_in_which_nothing_passes_fails(tmp_path: Path) -> None:
+    folder = write_tests(tmp_path, "pytest.skip('there is no engine')")
+    code, output = run_pytest(folder, time.time() - 1)
     assert (code, "FAIL_ON_SKIP: 3 skipped" in output) == (1, True), output
 
 

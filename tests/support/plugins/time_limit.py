@@ -1,8 +1,9 @@
 """A limit of time for a suite: no test starts after TESTS_END, in seconds since the epoch.
 
-`.ci/run` sets it, so that a slow machine finishes, too. The tests that are left are skipped, and
-listed by file. Quick tests come first. After them, the files that take seconds a test begin with
-another one at each commit, so that each file's turn comes.
+Only the first of a run always does, so that no suite goes without a test. `.ci/run` sets the limit,
+so that a slow machine finishes, too. The tests that are left are skipped, and listed by file. Quick
+tests come first. After them, the files that take seconds a test begin with another one at each
+commit, so that each file's turn comes.
 """
 
 import os
@@ -16,7 +17,7 @@ import pytest
 from infra.runner.config import ROOT
 from tests.support.commit import commit_number
 
-END = pytest.StashKey[float]()
+END, HAS_BEGUN = pytest.StashKey[float](), pytest.StashKey[bool]()
 NO_TIME = "no time is left for it on this machine"
 # Complete stages or browsers: seconds for each test.
 SLOW = tuple(
@@ -57,9 +58,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test for which no time is left."""
-    if (end := item.config.stash[END]) and time.time() > end:
+    """Skip a test for which no time is left, but not the first."""
+    stash = item.config.stash
+    if stash.get(HAS_BEGUN, False) and stash[END] and time.time() > stash[END]:
         pytest.skip(NO_TIME)
+    stash[HAS_BEGUN] = True
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
