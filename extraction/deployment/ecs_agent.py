@@ -23,7 +23,6 @@ from infra.local_cloud.status import running_deployments
 from infra.runner.config import ROOT
 
 POLL_SECONDS = 1.0
-FILTERS_SETTLE = timedelta(minutes=15)
 _STOPPED_BY_USER = 130
 
 
@@ -115,7 +114,7 @@ def _check_filters(client: Client, stack: str) -> None:
     """
     (described,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     changed = described.get("LastUpdatedTime") or described["CreationTime"]
-    settled = changed + FILTERS_SETTLE
+    settled = changed + timedelta(minutes=components.FILTER_MINUTES)
     if settled > utc_now():
         msg = (
             f"SNS may drop events until {settled:%H:%M} UTC, 15 minutes after the last change of"

@@ -34,6 +34,8 @@ TOOLS = "tools"
 """The image of the programs that move data."""
 _DOCKERFILES = {stages.MONOLITH: "monolith/Dockerfile", TOOLS: "infra/Dockerfile"}
 """The Dockerfiles of images that are no service's."""
+FILTER_MINUTES = 15
+"""The longest time in which SNS applies a changed filter policy, according to its guide."""
 MOVER, MOVING, STATE_MACHINE = "Mover", "Moving", "StateMachine"
 """Outputs: the prefix of those that say how to run a domain's mover, and the moving domains."""
 

@@ -25,8 +25,6 @@ DIRECTIONS = ("extract", "reintegrate")
 BEFORE_APPROVAL = ("prepare", "backfill", "catch-up", "verify")
 # People go on writing until the approval.
 AFTER_APPROVAL = ("catch-up", "cutover")
-FILTERS_SETTLE = Duration.minutes(15)
-"""How long SNS may take to apply a deployment's filter policies, says its guide."""
 REFUSED = "Refused"
 APPROVAL_TIME, PHASE_TIME = Duration.days(1), Duration.days(2)
 _RECORD = [
@@ -155,7 +153,7 @@ class MoveStateMachine(Construct):
             self,
             "Wait for filters",
             comment="Meanwhile, SNS may drop events by the former filter policies.",
-            time=sfn.WaitTime.duration(FILTERS_SETTLE),
+            time=sfn.WaitTime.duration(Duration.minutes(components.FILTER_MINUTES)),
         )
         start = sfn.Choice(self, "Start")
         for direction in DIRECTIONS:
