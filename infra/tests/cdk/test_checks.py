@@ -14,7 +14,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from infra.cdk import nag_suppressions
 from infra.cdk.app import FLAGS, build
-from infra.cdk.options import read_options
+from infra.cdk.options import STATE_MACHINE, read_options
 from infra.runner.config import ROOT
 
 SYNTH_SECONDS = 60
@@ -39,11 +39,9 @@ def test_every_acknowledgement_has_a_reason_and_is_needed(
     assert all(len(each.reason) > 20 for each in needed)
     monkeypatch.setattr(nag_suppressions, "SUPPRESSIONS", ())
     contexts = (
-        {"exec": "on"},
-        {"strategy": "canary"},
+        {"exec": "on", "strategy": "canary", "capacity": "ec2"},
         {"role": "LabRole"},
-        {"capacity": "ec2"},
-        {"capacity": "managed-instances"},
+        {"capacity": "managed-instances", "moving": "users", "mover": STATE_MACHINE},
     )
     for place, context in enumerate(contexts):
         folder = tmp_path / str(place)
