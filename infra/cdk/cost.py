@@ -20,6 +20,7 @@ from infra.cdk.constructs.capacity import ON_DEMAND_BASE
 from infra.cdk.options import (
     FARGATE_SPOT,
     PRODUCTION,
+    X86_64,
     DeploymentOptions,
     OptionsError,
     read_options,
@@ -74,7 +75,9 @@ def amounts(options: DeploymentOptions, stacks: Mapping[str, dict[str, Any]]) ->
 
 def main(arguments: Sequence[str]) -> int:
     """Print the table for a context, such as `extracted=users`; return the exit code."""
-    context = dict(argument.partition("=")[::2] for argument in arguments)
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    # The same amounts on every machine.
+    context = {"architecture": X86_64} | given
     try:
         columns = {name: read_options(context | own) for name, own in COLUMNS.items()}
     except OptionsError as error:

@@ -1,5 +1,6 @@
 """Options of the app, read from its context: stage, size and deployment strategy."""
 
+import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ LAB, PRODUCTION = "lab", "production"
 ENVIRONMENTS = (LAB, PRODUCTION)
 ROLLING, BLUE_GREEN, CANARY, LINEAR = "rolling", "blue-green", "canary", "linear"
 STRATEGIES = (ROLLING, BLUE_GREEN, CANARY, LINEAR)
-ARCHITECTURES = ("x86_64", "arm64")
+X86_64, ARM64 = "x86_64", "arm64"
 FARGATE, FARGATE_SPOT, EC2 = "fargate", "fargate-spot", "ec2"
 MANAGED_INSTANCES = "managed-instances"
 CAPACITIES = (FARGATE, FARGATE_SPOT, EC2, MANAGED_INSTANCES)
@@ -58,7 +59,7 @@ class DeploymentOptions:
     moving: frozenset[str] = frozenset()
     environment: str = LAB
     strategy: str = ROLLING
-    architecture: str = "x86_64"
+    architecture: str = X86_64
     name: str = "forum"
     certificate: str = ""
     revision: str = ""
@@ -116,6 +117,12 @@ class DeploymentOptions:
         return domain if domain in self.extracted else stages.MONOLITH
 
 
+def _architectures() -> tuple[str, str]:
+    """Return the architectures, first that of this machine, which builds the images."""
+    arm = platform.machine().lower() in {"arm64", "aarch64"}
+    return (ARM64, X86_64) if arm else (X86_64, ARM64)
+
+
 def read_options(context: Mapping[str, str]) -> DeploymentOptions:
     """Read the context; raise an OptionsError that names every problem."""
     problems = [
@@ -150,7 +157,7 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         moving=domains("moving", ""),
         environment=one_of("environment", ENVIRONMENTS),
         strategy=one_of("strategy", STRATEGIES),
-        architecture=one_of("architecture", ARCHITECTURES),
+        architecture=one_of("architecture", _architectures()),
         name=matching(
             "name", _NAME, "forum", "at most 12 of a-z, 0-9 and -, starting with a letter"
         ),

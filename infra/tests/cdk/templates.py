@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cdk import names
-from infra.cdk.options import PRODUCTION, DeploymentOptions, read_options
+from infra.cdk.options import PRODUCTION, X86_64, DeploymentOptions, read_options
 from infra.cdk.synth import synthesise
 
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0f1e2d3c"
@@ -71,7 +71,7 @@ def templates(**context: str) -> Templates:
     """Return the templates of a context, synthesized once in a process."""
     if context.get("environment") == PRODUCTION:
         context.setdefault("certificate", CERTIFICATE)
-    return _synthesized(read_options(context))
+    return _synthesized(read_options({"architecture": X86_64} | context))
 
 
 # By options, since several contexts, such as `extracted=users,threads,posts` and none, are equal.
