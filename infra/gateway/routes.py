@@ -55,9 +55,9 @@ def load(file: Path = FILE) -> Routes:
         if not route.prefix.startswith("/") or route.prefix.endswith("/"):
             msg = f"{file.name}: a prefix starts with a slash and ends without: {route.prefix!r}"
             raise ValueError(msg)
-        if route.priority not in range(1, LAST_PRIORITY + 1):
+        if route.priority not in range(2, LAST_PRIORITY + 1):
             msg = (
-                f"{file.name}: the priority of {route.prefix} is a number from 1 to"
+                f"{file.name}: the priority of {route.prefix} is a number from 2 to"
                 f" {LAST_PRIORITY}, not {route.priority!r}"
             )
             raise ValueError(msg)
@@ -66,4 +66,8 @@ def load(file: Path = FILE) -> Routes:
         if twice := [str(value) for value, count in counted.items() if count > 1]:
             msg = f"{file.name}: more than one route has the {what} {', '.join(twice)}"
             raise ValueError(msg)
+    taken = {route.priority for route in routes}
+    if close := [route.prefix for route in routes if route.priority - 1 in taken]:
+        msg = f"{file.name}: the number before the priority of {', '.join(close)} is not free"
+        raise ValueError(msg)
     return Routes(routes, document["default"])

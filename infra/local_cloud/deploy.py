@@ -4,11 +4,12 @@ It needs a container engine and no AWS account. The steps are those of docs/depl
 """
 
 import os
-import platform
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from infra.cdk.components import MIGRATION
 from infra.cdk.migrate import MigrationError
 from infra.cdk.options import DeploymentOptions, OptionsError
 from infra.cdk.synth import synthesise
+from infra.cdk.validate import Validator
 from infra.demo.load import DemoError
 from infra.local_cloud import containers, demo, images
 from infra.local_cloud import target as places
@@ -95,9 +97,26 @@ def deploy(
         say(_SOCKET_NOTICE)
         _build_images(assembly, wanted, say)
         containers.start_emulator(place, environment or {})
-        Rollout(place, options, templates, say).run()
+        with validating(place, options, say):
+            Rollout(place, options, templates, say).run()
     say(f"deployed in {time.monotonic() - began:.0f} s")
     return place.address
+
+
+@contextmanager
+def validating(place: DeploymentTarget, options: DeploymentOptions, say: Say) -> Iterator[None]:
+    """Validate new revisions of blue-green deployments until the end of the block."""
+    stop = threading.Event()
+    validator = Validator(place.client, options, place.address, say)
+    thread = threading.Thread(target=validator.run, args=(stop,))
+    if options.strategy == choices.BLUE_GREEN:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if thread.ident:
+            thread.join()
 
 
 def _check_port(place: DeploymentTarget) -> None:
@@ -209,10 +228,9 @@ def _data_of(options: DeploymentOptions, domains: set[str]) -> Template:
 
 
 def _options(environ: Mapping[str, str]) -> DeploymentOptions:
-    """Read the stage, and this machine's CPU architecture."""
-    context = {name.lower(): environ[name] for name in _VARIABLES if name in environ}
-    arm = platform.machine() in {"arm64", "aarch64"}
-    return choices.read_options({"architecture": "arm64" if arm else "x86_64", **context})
+    return choices.read_options(
+        {name.lower(): environ[name] for name in _VARIABLES if name in environ}
+    )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from infra.local_cloud import (
     fargate_limits,
     health,
     permissions,
+    service_deployments,
     state_machines,
     traffic_shift,
     weighted_rules,
@@ -304,6 +305,7 @@ def install() -> None:
     emulator_guard.install()
     weighted_rules.install()
     traffic_shift.install()
+    service_deployments.install()
     state_machines.install()
     ecs._register_task_definition = register_definition
     ecs._ACTION_MAP["RegisterTaskDefinition"] = register_definition

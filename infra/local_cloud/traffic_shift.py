@@ -1,7 +1,8 @@
 """Blue-green, canary and linear deployments at MiniStack's ECS, which replaces tasks by rolling.
 
-ECS starts a new revision's tasks in the target group that gets no requests, shifts the weights of
-the production rule step by step, keeps the old tasks for the bake time, and goes back if an alarm
+ECS starts a new revision's tasks in the target group that gets no requests, gives them the test
+traffic, and waits there if the service has a hook for that. Then it shifts the weights of the
+production rule step by step, keeps the old tasks for the bake time, and goes back if an alarm
 of the service is raised meanwhile. A minute of that takes `MINUTE_SECONDS`.
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 from ministack.core.concurrency import resource_lock, spawn_background
 from ministack.services import alb, ecs
 
-from infra.local_cloud import weighted_rules
+from infra.local_cloud import service_deployments, weighted_rules
 from infra.local_cloud.emulated import MINUTE_SECONDS
 
 Service = dict[str, Any]
@@ -85,22 +86,30 @@ def _shift(cluster: str, key: str, deployment: Deployment) -> None:
     """Shift the requests to a deployment, or back."""
     service = ecs._services[key]
     (balanced,) = service["loadBalancers"]
-    rule = balanced["advancedConfiguration"]["productionListenerRule"]
+    advanced = balanced["advancedConfiguration"]
+    rule, test_rule = advanced["productionListenerRule"], advanced.get("testListenerRule")
     before = weighted_rules.weights(rule)
     new = _group(service, balanced, deployment)
-    for share, minutes in steps(service["deploymentConfiguration"]):
+    reason = ""
+    if test_rule:
+        weighted_rules.set_weights(test_rule, {group: 100 * (group == new) for group in before})
+        reason = service_deployments.pause(service, deployment, "POST_TEST_TRAFFIC_SHIFT")
+    shares = () if reason else steps(service["deploymentConfiguration"])
+    for share, minutes in shares:
         weighted_rules.set_weights(
             rule, {group: share if group == new else 100 - share for group in before}
         )
         if reason := _watch(service, deployment, minutes * MINUTE_SECONDS):
-            weighted_rules.set_weights(rule, before)
-            with resource_lock("ecs-service", key):
-                _roll_back(service, deployment, reason)
-            ecs._reconcile_service_tasks(cluster, key)
-            # The tasks that serve again have been stable all the time.
-            _complete(cluster, key)
-            return
-    deployment[SHIFTED] = True
+            break
+    if reason:
+        for each in filter(None, (rule, test_rule)):
+            weighted_rules.set_weights(each, before)
+        with resource_lock("ecs-service", key):
+            _roll_back(service, deployment, reason)
+        ecs._reconcile_service_tasks(cluster, key)
+        # The tasks that serve again have been stable all the time.
+    else:
+        deployment[SHIFTED] = True
     _complete(cluster, key)
 
 

@@ -21,7 +21,7 @@ from infra.cdk.options import TASK, DeploymentOptions
 from infra.cdk.synth import synthesise
 from infra.domains import package
 from infra.local_cloud import containers
-from infra.local_cloud.deploy import deploy
+from infra.local_cloud.deploy import deploy, validating
 from infra.local_cloud.destroy import destroy
 from infra.local_cloud.stacks import Stacks
 from infra.local_cloud.target import DATABASE, DeploymentTarget, docker
@@ -78,7 +78,8 @@ class Deployed:
         with tempfile.TemporaryDirectory() as folder:
             made = synthesise(self.options, Path(folder)).get_stack_by_name(name)
             template, _ = remove_unsupported(made.template)
-        assert Stacks(self.place).deploy(name, template), "the template is what it was"
+        with validating(self.place, self.options, self.printed.append):
+            assert Stacks(self.place).deploy(name, template), "the template is what it was"
 
     def start(self) -> "Deployed":
         """Deploy it for the first time."""

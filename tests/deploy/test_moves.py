@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 from infra import stages
 from infra.cdk.components import mover
 from infra.cdk.options import STATE_MACHINE, TASK
+from infra.cdk.validate import CHECKS, validate
 from infra.local_cloud.target import EngineError, docker
 from infra.runner.config import ROOT, worker_name
 from tests.deploy import roles as permissions
@@ -217,6 +218,16 @@ def test_no_request_fails_while_domains_move_out(forum: MovedForum) -> None:
         forum.deployed.deploy(extracted=ALL, moving=NONE, mover=TASK)
     assert not readers.failed
     forum.prove()
+    expect_valid_answers(forum.deployed.base_url)
+
+
+def expect_valid_answers(url: str) -> None:
+    """Send each component the requests by which a blue-green deployment is validated."""
+    for component, (first, *_) in CHECKS.items():
+        answer = requests.get(url + first.path, timeout=30)
+        served, _, revision = answer.headers["X-Served-By"].partition("/")
+        assert served == component
+        assert validate(url, component, revision) == []
 
 
 def refuse_another_move(forum: MovedForum) -> str:

@@ -1,4 +1,4 @@
-"""Canary and blue-green deployments: the share of a new revision, and its way back."""
+"""Canary and blue-green deployments: share and validation of a new revision, and its way back."""
 
 import math
 import time
@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from infra.cdk.constructs.deployment_strategy import CANARY_PERCENT
+from infra.cdk.constructs.listener_rules import TEST_HEADER, TEST_VALUE
 from infra.cdk.options import BLUE_GREEN, CANARY, ROLLING
 from infra.local_cloud.stacks import StackError
 from tests.deploy.deployed import Deployed
@@ -63,7 +65,7 @@ class Weights(Watcher):
     def read(self) -> tuple[int, int]:
         """Return the weights of blue and green."""
         for rule in self._client.describe_rules(ListenerArn=self._listener)["Rules"]:
-            if "/api/posts" in str(rule["Conditions"]):
+            if "/api/posts" in str(rule["Conditions"]) and len(rule["Conditions"]) == 1:
                 groups = rule["Actions"][0]["ForwardConfig"]["TargetGroups"]
                 weights = {each["TargetGroupArn"].split("/")[1]: each["Weight"] for each in groups}
                 return weights[BLUE], weights[GREEN]
@@ -80,6 +82,14 @@ class Weights(Watcher):
         while not self._stop.wait(0.1):
             weights = self.read()
             self.seen.append((time.monotonic(), *weights))
+
+
+def write_failing_program(folder: Path) -> Path:
+    """Write a program whose tasks are ready, and respond with 500 to all requests to the API."""
+    file = folder / "wsgi.py"
+    file.write_text(FAILING, encoding="utf-8")
+    file.chmod(0o644)
+    return file
 
 
 def assert_share(answers: list[Answer], revision: str) -> None:
@@ -104,9 +114,7 @@ def test_good_canary_gets_its_share_and_then_everything(forum: Deployed) -> None
 
 def test_bad_canary_gets_its_share_and_is_rolled_back(forum: Deployed, tmp_path: Path) -> None:
     """Its tasks are ready and respond with 500, so only the alarm on the load balancer notices."""
-    weights, file = Weights(forum), tmp_path / "wsgi.py"
-    file.write_text(FAILING, encoding="utf-8")
-    file.chmod(0o644)
+    weights, file = Weights(forum), write_failing_program(tmp_path)
     with (
         forum.changed_image("posts", "LABEL revision=bad", (file, "/app/posts/wsgi.py")),
         Readers(forum.base_url, [POSTS] * READERS, persistent=True) as readers,
@@ -131,6 +139,27 @@ def test_blue_green_takes_everything_at_once(forum: Deployed) -> None:
     assert not readers.failed
     assert readers.servers(POSTS) == ["posts/second", "posts/third"]
     assert {tuple(seen) for _, *seen in weights.seen} == {(0, 100), (100, 0)}
+    assert "posts/third: is valid, and takes the requests" in forum.printed
+
+
+def test_only_test_traffic_sees_a_revision_that_is_not_valid(
+    forum: Deployed, tmp_path: Path
+) -> None:
+    file = write_failing_program(tmp_path)
+    with (
+        forum.changed_image("posts", "LABEL revision=bad", (file, "/app/posts/wsgi.py")),
+        Readers(forum.base_url, [POSTS] * READERS, persistent=True) as readers,
+        pytest.raises(StackError, match="a hook at POST_TEST_TRAFFIC_SHIFT asked for it"),
+    ):
+        forum.deploy_alone("posts", revision="invalid")
+    assert not readers.failed
+    assert readers.servers(POSTS) == ["posts/third"]
+    problem = f"posts/invalid: GET {POSTS} was answered with 500 instead of 200"
+    assert problem in forum.printed
+    with requests.Session() as session:
+        session.headers[TEST_HEADER] = TEST_VALUE
+        answer = session.get(forum.base_url + POSTS, timeout=30)
+    assert answer.headers["X-Served-By"] == "posts/third"
 
 
 def test_rolling_deployments_are_possible_again(forum: Deployed) -> None:

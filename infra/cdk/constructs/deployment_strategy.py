@@ -15,6 +15,8 @@ from infra.cdk.options import BLUE_GREEN, CANARY, LINEAR, DeploymentOptions
 BAKE_MINUTES = 10
 CANARY_PERCENT, CANARY_MINUTES = 10, 5
 LINEAR_PERCENT, LINEAR_MINUTES = 20, 3
+# How long a deployment waits for its validation until it rolls back.
+VALIDATION_MINUTES = 60
 
 
 def strategy_arguments(options: DeploymentOptions) -> dict[str, Any]:
@@ -37,3 +39,17 @@ def strategy_arguments(options: DeploymentOptions) -> dict[str, Any]:
         },
     }
     return {"bake_time": Duration.minutes(BAKE_MINUTES), **kinds[options.strategy]}
+
+
+def pause_for_validation(service: ecs.BaseService) -> None:
+    """Pause a service's deployments until `infra.cdk.validate` has sent the test traffic.
+
+    The CDK's own hooks are functions only.
+    """
+    hook = {
+        "TargetType": "PAUSE",
+        "LifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"],
+        "TimeoutConfiguration": {"TimeoutInMinutes": VALIDATION_MINUTES, "Action": "ROLLBACK"},
+    }
+    made: Any = service.node.find_child("Service")
+    made.add_property_override("DeploymentConfiguration.LifecycleHooks", [hook])

@@ -21,6 +21,8 @@ RESERVED_PRIORITY = 40_000
 RESERVED_HOST, RESERVED_ADDRESS = "invalid", "192.0.2.1/32"
 # The monolith's rule, after all others: ECS can't shift the weights of a listener's default action.
 CATCH_ALL = 49_999
+TEST_HEADER, TEST_VALUE = "X-Test-Traffic", "yes"
+"""The header, and its value, of requests to the new revision of a blue-green deployment."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,6 @@ def component_rules(
     action: elb.ListenerAction,
 ) -> list[elb.ApplicationListenerRule]:
     """Create the rules of a component's paths; the monolith's matches all remaining ones."""
-    mine = [rule for rule in rules() if rule.component == component]
     return [
         elb.ApplicationListenerRule(
             scope,
@@ -69,8 +70,34 @@ def component_rules(
             conditions=[elb.ListenerCondition.path_patterns(list(rule.patterns))],
             action=action,
         )
-        for rule in mine or [Rule(CATCH_ALL, ("/*",), component)]
+        for rule in _rules_of(component)
     ]
+
+
+def rule_for_test_traffic(
+    scope: Construct, *, component: str, listener: elb.IApplicationListener, groups: TargetGroups
+) -> elb.ApplicationListenerRule:
+    """Create the rule of a component's test traffic, right before that of its path.
+
+    ECS shifts it to the new revision before any other request.
+    """
+    (rule,) = _rules_of(component)
+    return elb.ApplicationListenerRule(
+        scope,
+        "TestTraffic",
+        listener=listener,
+        priority=rule.priority - 1,
+        conditions=[
+            elb.ListenerCondition.path_patterns(list(rule.patterns)),
+            elb.ListenerCondition.http_header(TEST_HEADER, [TEST_VALUE]),
+        ],
+        action=forward(groups),
+    )
+
+
+def _rules_of(component: str) -> list[Rule]:
+    mine = [rule for rule in rules() if rule.component == component]
+    return mine or [Rule(CATCH_ALL, ("/*",), component)]
 
 
 def reserve_target_groups(

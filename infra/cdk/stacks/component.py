@@ -20,7 +20,7 @@ from infra.cdk.constructs import (
 from infra.cdk.constructs.fargate_service import Task, fargate_service
 from infra.cdk.constructs.images import Image
 from infra.cdk.constructs.mover import Mover
-from infra.cdk.options import DeploymentOptions
+from infra.cdk.options import BLUE_GREEN, DeploymentOptions
 from infra.cdk.stacks.data import Data
 from infra.cdk.stacks.load_balancer import LoadBalancer, target_group
 from infra.cdk.stacks.network import Network
@@ -184,7 +184,8 @@ class ComponentStack(Stack):
         if self.name in self.options.moving:
             self._add_mover(rules, [blue, green])
         if self.options.weighted:
-            self._balance_by_weight(made, task, groups, rules)
+            test = self._test_listener(made, listener, groups)
+            self._balance_by_weight(made, task, groups, rules, test)
             return
         self._attach(made, task, groups.blue)
         for rule in rules:
@@ -231,8 +232,11 @@ class ComponentStack(Stack):
         task: Task,
         groups: listener_rules.TargetGroups,
         rules: list[elb.ApplicationListenerRule],
+        test: ecs.ListenerRuleConfiguration | None,
     ) -> None:
         """Let ECS shift the weights of the component's rule, which it needs before the service.
+
+        `test` is the rule that it shifts before, if there is one.
 
         Raises:
             ValueError: the component has several routes, and ECS could shift only one.
@@ -246,8 +250,25 @@ class ComponentStack(Stack):
             "Alternate",
             alternate_target_group=groups.green,
             production_listener=ecs.ListenerRuleConfiguration.application_listener_rule(rule),
+            test_listener=test,
         )
         self._attach(made, task, groups.blue, alternate)
+
+    def _test_listener(
+        self,
+        made: ecs.BaseService,
+        listener: elb.IApplicationListener,
+        groups: listener_rules.TargetGroups,
+    ) -> ecs.ListenerRuleConfiguration | None:
+        """Pause blue-green deployments once the new revision gets the test traffic."""
+        if self.options.strategy != BLUE_GREEN:
+            return None
+        rule = listener_rules.rule_for_test_traffic(
+            self, component=self.name, listener=listener, groups=groups
+        )
+        made.node.add_dependency(rule)
+        deployment_strategy.pause_for_validation(made)
+        return ecs.ListenerRuleConfiguration.application_listener_rule(rule)
 
     def _attach(
         self,

@@ -96,13 +96,14 @@ def route(prefix: str, priority: object) -> str:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (route("/a", 1) + route("/b", 1), "more than one route has the priority 1"),
-        (route("/a", 1) + route("/a", 2), "more than one route has the prefix /a"),
-        (route("/a", 0), "the priority of /a is a number from 1 to 9000, not 0"),
-        (route("/a", 9001), "from 1 to 9000, not 9001"),
-        (route("/a", "'1'"), "from 1 to 9000, not '1'"),
-        (route("/a/", 1), "a prefix starts with a slash and ends without: '/a/'"),
-        (route("a", 1), "a prefix starts with a slash and ends without: 'a'"),
+        (route("/a", 2) + route("/b", 2), "more than one route has the priority 2"),
+        (route("/a", 2) + route("/a", 4), "more than one route has the prefix /a"),
+        (route("/a", 2) + route("/b", 3), "the number before the priority of /b is not free"),
+        (route("/a", 1), "the priority of /a is a number from 2 to 9000, not 1"),
+        (route("/a", 9001), "from 2 to 9000, not 9001"),
+        (route("/a", "'2'"), "from 2 to 9000, not '2'"),
+        (route("/a/", 2), "a prefix starts with a slash and ends without: '/a/'"),
+        (route("a", 2), "a prefix starts with a slash and ends without: 'a'"),
     ],
 )
 def test_impossible_routes_are_refused(tmp_path: Path, text: str, reason: str) -> None:

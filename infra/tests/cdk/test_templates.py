@@ -8,7 +8,7 @@ import pytest
 
 from infra import stages
 from infra.cdk import components, synth
-from infra.cdk.constructs import deployment_strategy, firewall, scaling
+from infra.cdk.constructs import deployment_strategy, firewall, listener_rules, scaling
 from infra.cdk.options import OptionsError, read_options
 from infra.runner.config import worker_name
 from infra.tests.cdk.templates import CERTIFICATE, Templates, settings, templates, texts
@@ -431,7 +431,36 @@ def test_strategy_moves_weights_by_ecs_itself(name: str, more: dict[str, Any]) -
             if resource.get("Properties", {}).get("ServiceName") == component
         )
         assert logical_id in resources[service_id]["DependsOn"]
+        assert ("TestListenerRule" in advanced) == (name == "blue-green")
+        assert ("LifecycleHooks" in configuration) == (name == "blue-green")
     assert not list(made.all("AWS::CodeDeploy::DeploymentGroup"))
+
+
+@pytest.mark.parametrize("component", stages.COMPONENTS)
+def test_blue_green_waits_for_the_validation_of_its_test_traffic(component: str) -> None:
+    made = templates(strategy="blue-green")
+    service, resources = made.service(component), made.stack(component)["Resources"]
+    (hook,) = service["DeploymentConfiguration"]["LifecycleHooks"]
+    assert hook["TargetType"] == "PAUSE"
+    assert hook["LifecycleStages"] == ["POST_TEST_TRAFFIC_SHIFT"]
+    assert hook["TimeoutConfiguration"] == {
+        "TimeoutInMinutes": deployment_strategy.VALIDATION_MINUTES,
+        "Action": "ROLLBACK",
+    }
+    (balanced,) = service["LoadBalancers"]
+    advanced = balanced["AdvancedConfiguration"]
+    test, production = (
+        resources[texts(advanced[name])]["Properties"]
+        for name in ("TestListenerRule", "ProductionListenerRule")
+    )
+    path, header = test["Conditions"]
+    assert [path] == production["Conditions"]
+    assert header["HttpHeaderConfig"] == {
+        "HttpHeaderName": listener_rules.TEST_HEADER,
+        "Values": [listener_rules.TEST_VALUE],
+    }
+    assert test["Priority"] == production["Priority"] - 1
+    assert test["Actions"] == production["Actions"]
 
 
 STRATEGIES = ("blue-green", "canary", "linear")
@@ -474,8 +503,11 @@ def test_change_of_strategy_changes_services_alone(strategy: str) -> None:
     for stack, template in LAB.stacks.items():
         before, after = template["Resources"], other.stacks[stack]["Resources"]
         added = {after[each]["Type"] for each in after.keys() - before.keys()}
-        # The role by which ECS shifts weights.
-        assert added <= {"AWS::IAM::Role"}
+        # The role by which ECS shifts weights, and the rule of the test traffic.
+        tested = (
+            {"AWS::ElasticLoadBalancingV2::ListenerRule"} if strategy == "blue-green" else set()
+        )
+        assert added <= {"AWS::IAM::Role"} | tested
         assert before.keys() <= after.keys()
         changed = {
             before[each]["Type"]

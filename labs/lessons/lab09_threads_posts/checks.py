@@ -391,6 +391,9 @@ def _check_service(workspace: Workspace, component: str, resources: dict[str, An
     if rule is None:
         why = "ECS has to know whose weights it shifts."
         differ("no-rule", "the production rule", "none in this stack", "a listener rule", why=why)
+    if _name(advanced.get("TestListenerRule")) not in resources:
+        why = "The new revision is validated first, by requests that only this rule lets through."
+        differ("no-test-rule", "the test rule", "none in this stack", "a listener rule", why=why)
     _check_rule(workspace, rule["Properties"], f"/api/{component}", (blue, green), differ)
 
 
