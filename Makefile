@@ -11,7 +11,7 @@ VENV := $(if $(MAIN_CHECKOUT),../../../).venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 # What tests need beside Python packages, by its names in Debian and Ubuntu.
-SYSTEM_PACKAGES := chromium-headless-shell wrk
+SYSTEM_PACKAGES := chromium-headless-shell docker-registry wrk
 
 # Former names of variables are refused, each with the one that replaced it.
 RENAMED := MEND:REPAIR WATCH:SOAK STACK:PLACE DEPLOYMENT:PLACE ASLEEP:IDLE

@@ -8,8 +8,8 @@ PERMITTED, DENIED = "permitted", "denied"
 """First words of a line of the emulator's log, before the role, the action and the resource."""
 SERVICES = frozenset(
     {
-        *("cloudformation", "dynamodb", "ecs", "elasticloadbalancing", "iam", "logs", "rds", "s3"),
-        *("secretsmanager", "servicediscovery", "sns", "sqs", "ssm", "states"),
+        *("cloudformation", "dynamodb", "ecr", "ecs", "elasticloadbalancing", "iam", "logs", "rds"),
+        *("s3", "secretsmanager", "servicediscovery", "sns", "sqs", "ssm", "states"),
     }
 )
 """Services whose API can be called."""

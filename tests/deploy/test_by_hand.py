@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,17 +21,26 @@ from infra.cdk.synth import synthesise
 from infra.gateway.routes import load
 from infra.local_cloud import containers, images
 from infra.local_cloud.emulated import ACCESS_KEY
-from infra.local_cloud.target import DeploymentTarget
+from infra.local_cloud.target import DeploymentTarget, docker
 from infra.local_cloud.template_filter import remove_unsupported
 from infra.ministack import ACCOUNT, REGION
 from infra.runner.config import ROOT
 from infra.runner.free_port import free_port
+from tests.support.waits import wait_until
 
 PAGE = (ROOT / "docs/by-hand.md").read_text(encoding="utf-8")
 SERVICE = "users"
 ROLE, TASKS = "LabRole", "ecs-tasks.amazonaws.com"
 OPTIONS = DeploymentOptions(extracted=frozenset({SERVICE}), role=ROLE)
 TOOLS = Path(sys.prefix) / "cloud-tools" / "bin"
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+# Of ECR, in the first step.
+ECR = "REGISTRY=$ACCOUNT.dkr.ecr.$AWS_DEFAULT_REGION.amazonaws.com\n"
+REGISTRY = """
+version: 0.1
+storage: {{filesystem: {{rootdirectory: {folder}}}}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
 # The CLI waits 15 s after each look, however fast the emulator is.
 SECONDS = 300
 ACTIONS = {"elbv2": "elasticloadbalancing"}
@@ -52,8 +62,8 @@ def commands(step: int) -> str:
 class Shell:
     """A reader's shell: its variables and functions live from step to step."""
 
-    def __init__(self, folder: Path, place: DeploymentTarget, image: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, place: DeploymentTarget, registry: str) -> None:
+        self.folder, self._registry = folder, registry
         self._environment = {
             "PATH": f"{TOOLS}:{os.environ['PATH']}",
             "HOME": str(folder),
@@ -62,15 +72,15 @@ class Shell:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": REGION,
-            # What the course and the first step give.
+            # The course gives these.
             "ACCOUNT": ACCOUNT,
             "ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}",
-            "IMAGE": image,
+            "DOCKER_BUILDKIT": "1",
         }
 
     def run(self, *steps: int) -> None:
         """Run the commands of steps in one shell; fail at the first command that fails."""
-        script = "".join(f"echo step {step} >&2\n{commands(step)}" for step in steps)
+        script = "".join(f"echo step {step} >&2\n{self._commands(step)}" for step in steps)
         state = self.folder / "state"
         before = f"source {state} 2>/dev/null\n" if state.exists() else ""
         done = subprocess.run(
@@ -83,6 +93,14 @@ class Shell:
             check=False,
         )
         assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+
+    def _commands(self, step: int) -> str:
+        """Return the commands of a step; an image is built from the repository's folder."""
+        if step > 1:
+            return commands(step)
+        assert ECR in commands(1)
+        here = commands(1).replace(ECR, f"REGISTRY={self._registry}\n")
+        return f"cd {ROOT}\n{here}cd {self.folder}\n"
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +127,35 @@ def create_role(place: DeploymentTarget) -> None:
 
 
 @pytest.fixture(scope="module")
-def shell(place: DeploymentTarget, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """Prepare what `make synth` and the first step make: templates and an image."""
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a registry of images on this machine; the engine asks a loopback address without TLS."""
+    program = shutil.which("docker-registry")
+    if program is None:
+        pytest.skip("a registry of images is missing: apt install docker-registry")
+    folder, port = tmp_path_factory.mktemp("registry"), free_port()
+    file = folder / "config.yml"
+    file.write_text(REGISTRY.format(folder=folder / "images", port=port), encoding="utf-8")
+    with (folder / "log").open("w") as log:
+        running = subprocess.Popen([program, "serve", str(file)], stdout=log, stderr=log)
+    address = f"127.0.0.1:{port}"
+    wait_until(lambda: answers(f"http://{address}/v2/"), 30)
+    yield address
+    running.terminate()
+    running.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def shell(
+    place: DeploymentTarget, registry: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shell]:
+    """Prepare what `make synth` makes, and remove the image that the first step builds."""
     folder = tmp_path_factory.mktemp("by-hand")
     assembly = folder / "assembly"
     made = synthesise(OPTIONS, assembly)
@@ -120,13 +165,21 @@ def shell(place: DeploymentTarget, tmp_path_factory: pytest.TempPathFactory) -> 
         file = folder / "cdk.out" / f"{stack.stack_name}.template.json"
         file.write_text(json.dumps(template), encoding="utf-8")
     (folder / ".venv").symlink_to(sys.prefix)
-    (image,) = images.assets(assembly, [names.stack(OPTIONS, SERVICE)])
-    if not images.exists(image.name):
-        image.build()
-    return Shell(folder, place, image.name)
+    # Docker's own commands, as the reader has them; the password of the registry stays here.
+    (folder / ".docker").mkdir()
+    (folder / ".docker/cli-plugins").symlink_to(Path.home() / ".docker/cli-plugins")
+    yield Shell(folder, place, registry)
+    image = f"{registry}/forum-{SERVICE}:1"
+    if images.exists(image):
+        docker("image", "rm", image)
 
 
-def test_commands_deploy_a_service_and_remove_it(place: DeploymentTarget, shell: Shell) -> None:
+def test_commands_deploy_a_service_and_remove_it(
+    place: DeploymentTarget, registry: str, shell: Shell
+) -> None:
+    shell.run(1)
+    manifest = f"http://{registry}/v2/forum-{SERVICE}/manifests/1"
+    assert requests.get(manifest, headers={"Accept": MANIFEST}, timeout=30).ok
     shell.run(2, 3, 4, 5, 6, 7)
     answer = requests.get(f"{place.address}/api/users/jwks.json", timeout=30)
     assert answer.status_code == 200, answer.text
@@ -135,6 +188,7 @@ def test_commands_deploy_a_service_and_remove_it(place: DeploymentTarget, shell:
     shell.run(8)
     assert not place.client("ecs").list_services(cluster=OPTIONS.name)["serviceArns"]
     assert not place.client("cloudformation").describe_stacks()["Stacks"]
+    assert not place.client("ecr").describe_repositories()["repositories"]
 
 
 def compare_with_the_template(place: DeploymentTarget, shell: Shell) -> None:
