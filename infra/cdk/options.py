@@ -117,10 +117,14 @@ class DeploymentOptions:
         return domain if domain in self.extracted else stages.MONOLITH
 
 
-def _architectures() -> tuple[str, str]:
-    """Return the architectures, first that of this machine, which builds the images."""
+def _architectures(capacity: str | None) -> tuple[str, str]:
+    """Return the architectures, first that of this machine, which builds the images.
+
+    Instances are not replaced at once, so theirs does not depend on the machine.
+    """
     arm = platform.machine().lower() in {"arm64", "aarch64"}
-    return (ARM64, X86_64) if arm else (X86_64, ARM64)
+    on_instances = capacity in (EC2, MANAGED_INSTANCES)
+    return (ARM64, X86_64) if arm and not on_instances else (X86_64, ARM64)
 
 
 def read_options(context: Mapping[str, str]) -> DeploymentOptions:
@@ -157,7 +161,7 @@ def read_options(context: Mapping[str, str]) -> DeploymentOptions:
         moving=domains("moving", ""),
         environment=one_of("environment", ENVIRONMENTS),
         strategy=one_of("strategy", STRATEGIES),
-        architecture=one_of("architecture", _architectures()),
+        architecture=one_of("architecture", _architectures(context.get("capacity"))),
         name=matching(
             "name", _NAME, "forum", "at most 12 of a-z, 0-9 and -, starting with a letter"
         ),

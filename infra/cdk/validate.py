@@ -1,10 +1,9 @@
 """Validate new revisions of a blue-green deployment: `python -m infra.cdk.validate`.
 
 Run it beside `cdk deploy`. ECS pauses the deployment of a component as soon as its new revision
-gets the test traffic, which are the requests with the header `X-Test-Traffic: yes`. This program
-sends it some, and lets the deployment continue, or roll back. It does so until Ctrl-C. boto3 finds
-the account by its own variables; `NAME` is the deployment's name, and `ADDRESS` the forum's, if its
-certificate is for another name than the load balancer's own.
+gets the test traffic: requests with the header `X-Test-Traffic: yes`. This program sends some, and
+lets the deployment continue or roll back, until Ctrl-C. boto3 finds the account by its own
+variables; `NAME` is the deployment's name, and `ADDRESS` the forum's, which a certificate needs.
 """
 
 import os
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 
 import boto3
 import requests
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import stages
 from infra.cdk import names
@@ -41,7 +40,7 @@ class Check(NamedTuple):
     status: int
 
 
-# Of each component: its program, a read of its data, and a request that needs a session.
+# Of each component: a request without data, a read of its data, and one that needs a session.
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     stages.MONOLITH: (
         Check("GET", "/sign-in", 200),
@@ -79,16 +78,17 @@ class PausedDeployment:
 def main() -> int:
     """Validate until Ctrl-C; return the exit code."""
     options = DeploymentOptions(name=os.environ.get("NAME") or DeploymentOptions.name)
+    given = os.environ.get("ADDRESS", "").rstrip("/")
+
+    def find_address() -> str:
+        # Not at the start: the first deployment of all creates the load balancer.
+        return given or _find_address(boto3.client, options)
+
     try:
-        address = os.environ.get("ADDRESS") or _find_address(boto3.client, options)
-        Validator(boto3.client, options, address, _say).run(threading.Event())
-    except TaskError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+        Validator(boto3.client, options, find_address, _say).run(threading.Event())
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. A paused deployment rolls back after an hour.\n")
-        return 130
-    return 0
+    return 130
 
 
 def _say(line: str) -> None:
@@ -106,19 +106,35 @@ def _find_address(client: Client, options: DeploymentOptions) -> str:
 
 
 class Validator:
-    """Validates the new revisions of a deployment at `address`."""
+    """Validates the new revisions of a deployment."""
 
     def __init__(
-        self, client: Client, options: DeploymentOptions, address: str, say: Callable[[str], None]
+        self,
+        client: Client,
+        options: DeploymentOptions,
+        find_address: Callable[[], str],
+        say: Callable[[str], None],
     ) -> None:
         self._ecs, self._cluster = client("ecs"), names.cluster(options)
-        self._address, self._say = address, say
+        self._find_address, self._say = find_address, say
+        # ECS may go on to show a hook for a moment.
+        self._decided: set[str] = set()
+        self._last_error = ""
 
     def run(self, stop: threading.Event) -> None:
-        """Decide on each deployment that is paused, until `stop` is set."""
+        """Decide on each deployment that is paused, until `stop` is set.
+
+        An error of AWS is reported, and the next attempt follows: a deployment must not wait for
+        the end of its hook because of it.
+        """
         while not stop.is_set():
-            for paused in self.find_paused():
-                self._decide(paused)
+            try:
+                for paused in self.find_paused():
+                    self._decide(paused)
+            except (BotoCoreError, ClientError, TaskError) as error:
+                if str(error) != self._last_error:
+                    self._last_error = str(error)
+                    self._say(f"{error} Trying again.")
             stop.wait(POLL_SECONDS)
 
     def find_paused(self) -> Iterator[PausedDeployment]:
@@ -126,22 +142,22 @@ class Validator:
         for component in stages.COMPONENTS:
             for deployment in self._deployments(component):
                 for hook in deployment.get("lifecycleHookDetails", ()):
-                    if hook["targetType"] == "PAUSE" and hook["status"] == "AWAITING_ACTION":
+                    waits = hook["targetType"] == "PAUSE" and hook["status"] == "AWAITING_ACTION"
+                    if waits and hook["hookId"] not in self._decided:
                         revision = self._revision(deployment["targetServiceRevision"]["arn"])
                         arn = deployment["serviceDeploymentArn"]
                         yield PausedDeployment(component, revision, arn, hook["hookId"])
 
     def _decide(self, paused: PausedDeployment) -> None:
-        problems = validate(self._address, paused.component, paused.revision)
+        problem = validate(self._find_address(), paused.component, paused.revision)
+        result = f"{problem}: it is rolled back" if problem else "is valid, and takes the requests"
+        self._say(f"{paused.component}/{paused.revision}: {result}")
         self._ecs.continue_service_deployment(
             serviceDeploymentArn=paused.arn,
             hookId=paused.hook,
-            action="ROLLBACK" if problems else "CONTINUE",
+            action="ROLLBACK" if problem else "CONTINUE",
         )
-        who = f"{paused.component}/{paused.revision}"
-        for problem in problems:
-            self._say(f"{who}: {problem}")
-        self._say(f"{who}: {'is rolled back' if problems else 'is valid, and takes the requests'}")
+        self._decided.add(paused.hook)
 
     def _deployments(self, component: str) -> list[Any]:
         """Return the deployments of a component that are in progress."""
@@ -174,19 +190,18 @@ class Validator:
         return str(revision)
 
 
-def validate(address: str, component: str, revision: str) -> list[str]:
-    """Send test traffic to a component; return what is wrong with its new revision.
+def validate(address: str, component: str, revision: str) -> str:
+    """Send test traffic to a component; return what is wrong with its new revision, or nothing.
 
     Each request is repeated a few times if it fails: one failure is no reason to roll back.
     """
     expected = f"{component}/{revision}"
-    problems = []
     with requests.Session() as session:
         session.headers[TEST_HEADER] = TEST_VALUE
         for check in CHECKS[component]:
             if problem := _repeat(session, address, check, expected):
-                problems.append(f"{check.method} {check.path} {problem}")
-    return problems
+                return f"{check.method} {check.path} {problem}"
+    return ""
 
 
 def _repeat(session: requests.Session, address: str, check: Check, expected: str) -> str:
@@ -202,16 +217,16 @@ def _repeat(session: requests.Session, address: str, check: Check, expected: str
 def _find_problem(session: requests.Session, address: str, check: Check, expected: str) -> str:
     """Send a request; return what is wrong with the response, or an empty text."""
     try:
-        answer = session.request(
+        response = session.request(
             check.method, address + check.path, timeout=TIMEOUT_SECONDS, allow_redirects=False
         )
     except requests.RequestException as error:
         return f"failed: {error}"
-    server = answer.headers.get("X-Served-By", "the load balancer")
+    server = response.headers.get("X-Served-By", "the load balancer")
     if server != expected:
-        return f"was answered with {answer.status_code} by {server}"
-    if answer.status_code != check.status:
-        return f"was answered with {answer.status_code} instead of {check.status}"
+        return f"got {response.status_code} from {server}"
+    if response.status_code != check.status:
+        return f"got {response.status_code} instead of {check.status}"
     return ""
 
 

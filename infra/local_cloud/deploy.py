@@ -105,18 +105,19 @@ def deploy(
 
 @contextmanager
 def validating(place: DeploymentTarget, options: DeploymentOptions, say: Say) -> Iterator[None]:
-    """Validate new revisions of blue-green deployments until the end of the block."""
+    """Validate new revisions of blue-green deployments until the end of the block.
+
+    Also at another strategy: an update that fails may return to blue-green.
+    """
     stop = threading.Event()
-    validator = Validator(place.client, options, place.address, say)
+    validator = Validator(place.client, options, lambda: place.address, say)
     thread = threading.Thread(target=validator.run, args=(stop,))
-    if options.strategy == choices.BLUE_GREEN:
-        thread.start()
+    thread.start()
     try:
         yield
     finally:
         stop.set()
-        if thread.ident:
-            thread.join()
+        thread.join()
 
 
 def _check_port(place: DeploymentTarget) -> None:

@@ -1,12 +1,13 @@
 """Deployments of MiniStack's ECS services, as ECS describes them, and pauses in them.
 
-MiniStack lists none. A deployment with a hook of the type PAUSE waits there until a caller
-continues it or rolls it back, or until the hook's time is over; a minute takes `MINUTE_SECONDS`.
+MiniStack lists none. A deployment that replaces another one waits at a hook of the type PAUSE until
+a caller continues it or rolls it back, or until the hook's time is over; a minute takes
+`MINUTE_SECONDS`.
 """
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ministack.core.responses import error_response_json, json_response, new_uuid
@@ -24,40 +25,48 @@ LOOK_SECONDS = 0.1
 # ECS waits for a day unless a template says otherwise.
 DEFAULT_MINUTES = 1440
 _RESULTS = {CONTINUE: "SUCCEEDED", ROLL_BACK: "FAILED"}
+_decision = threading.Lock()
 
 
 def pause(service: Service, deployment: Deployment, stage: str) -> str:
     """Pause a deployment if its service has a hook for this stage.
 
-    Return the reason to roll it back, or an empty text.
+    Return the reason to roll it back, or an empty text. Another deployment ends the pause.
     """
     configuration = service["deploymentConfiguration"]
     for each in configuration.get("lifecycleHooks") or ():
         if each.get("targetType") == "PAUSE" and stage in each["lifecycleStages"]:
-            action = _wait(deployment, each.get("timeoutConfiguration") or {})
-            if action == ROLL_BACK:
-                return f"a hook at {stage} asked for it"
+            hook = _open(deployment, each.get("timeoutConfiguration") or {})
+            if reason := _wait(deployment, hook):
+                return f"a hook at {stage} {reason}"
     return ""
 
 
-def _wait(deployment: Deployment, timeout: Mapping[str, Any]) -> str:
-    """Wait for an answer to a hook; return the action that it or the timeout asks for."""
+def _open(deployment: Deployment, timeout: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a hook that waits to a deployment."""
     minutes = float(timeout.get("timeoutInMinutes", DEFAULT_MINUTES))
     hook = {
         "hookId": f"ecs-pause-{new_uuid()}",
         "targetType": "PAUSE",
         "status": PAUSED,
-        "expiresAt": (datetime.now(UTC) + timedelta(minutes=minutes)).timestamp(),
+        "expiresAt": time.time() + minutes * MINUTE_SECONDS,
         "timeoutAction": timeout.get("action", ROLL_BACK),
     }
     deployment[HOOK] = hook
-    deadline = time.monotonic() + minutes * MINUTE_SECONDS
-    while hook["status"] == PAUSED:
-        if time.monotonic() > deadline:
-            hook["status"] = "TIMED_OUT"
-            return str(hook["timeoutAction"])
+    return hook
+
+
+def _wait(deployment: Deployment, hook: dict[str, Any]) -> str:
+    """Wait for the decision at a hook; return the reason to roll back, or an empty text."""
+    while deployment["status"] == "PRIMARY":
+        with _decision:
+            if hook["status"] == PAUSED and time.time() > hook["expiresAt"]:
+                hook["status"] = "TIMED_OUT"
+                return "timed out" if hook["timeoutAction"] == ROLL_BACK else ""
+        if hook["status"] != PAUSED:
+            return "" if hook["status"] == _RESULTS[CONTINUE] else "asked for it"
         time.sleep(LOOK_SECONDS)
-    return CONTINUE if hook["status"] == _RESULTS[CONTINUE] else ROLL_BACK
+    return ""
 
 
 def list_deployments(request: Mapping[str, Any]) -> Any:
@@ -115,16 +124,17 @@ def describe_revisions(request: Mapping[str, Any]) -> Any:
 
 
 def continue_deployment(request: Mapping[str, Any]) -> Any:
-    """Answer the hook at which a deployment waits."""
-    arn = request["serviceDeploymentArn"]
+    """Continue or roll back a deployment at its hook."""
+    arn, action = request["serviceDeploymentArn"], request.get("action", CONTINUE)
     for service, deployment in _all():
         if _arn("service-deployment", service, deployment) == arn:
             hook = deployment.get(HOOK) or {}
-            if hook.get("hookId") != request["hookId"] or hook["status"] != PAUSED:
-                return error_response_json(
-                    "InvalidParameterException", "The hook does not wait.", 400
-                )
-            hook["status"] = _RESULTS[request.get("action", CONTINUE)]
+            with _decision:
+                if (hook.get("hookId"), hook.get("status")) != (request["hookId"], PAUSED):
+                    return error_response_json(
+                        "InvalidParameterException", "The hook does not wait.", 400
+                    )
+                hook["status"] = _RESULTS[action]
             return json_response({"serviceDeploymentArn": arn})
     return error_response_json(
         "ServiceDeploymentNotFoundException", "Service deployment not found.", 400

@@ -94,6 +94,10 @@ def _shift(cluster: str, key: str, deployment: Deployment) -> None:
     if test_rule:
         weighted_rules.set_weights(test_rule, {group: 100 * (group == new) for group in before})
         reason = service_deployments.pause(service, deployment, "POST_TEST_TRAFFIC_SHIFT")
+        if deployment["status"] != "PRIMARY":
+            return  # another deployment has begun
+        if not _is_stable(service, deployment):
+            reason = reason or "a task stopped"
     shares = () if reason else steps(service["deploymentConfiguration"])
     for share, minutes in shares:
         weighted_rules.set_weights(

@@ -138,13 +138,15 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (folder / "log").open("w") as log:
         running = subprocess.Popen([program, "serve", str(file)], stdout=log, stderr=log)
     address = f"127.0.0.1:{port}"
-    wait_until(lambda: answers(f"http://{address}/v2/"), 30)
-    yield address
-    running.terminate()
-    running.wait()
+    try:
+        wait_until(lambda: responds(f"http://{address}/v2/"), 30)
+        yield address
+    finally:
+        running.terminate()
+        running.wait()
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).ok
     except requests.ConnectionError:

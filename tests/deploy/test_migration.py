@@ -1,13 +1,13 @@
 """The migration of a deployment: a task as the database's owner; the monolith is another role."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from infra.cdk import migrate, names
 from infra.cdk.migrate import MigrationError
 from infra.local_cloud.target import docker
+from tests.deploy.conftest import AtStage
 from tests.deploy.deployed import Deployed
 
 DATABASE = (
@@ -17,9 +17,8 @@ DATABASE = (
 
 
 @pytest.fixture(scope="module")
-def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    with Deployed(frozenset(), tmp_path_factory.mktemp("deployed")) as deployed:
-        yield deployed
+def forum(at_stage: AtStage) -> Deployed:
+    return at_stage(frozenset())
 
 
 def in_monolith(forum: Deployed, code: str) -> str:

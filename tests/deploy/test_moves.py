@@ -227,7 +227,7 @@ def expect_valid_answers(url: str) -> None:
         answer = requests.get(url + first.path, timeout=30)
         served, _, revision = answer.headers["X-Served-By"].partition("/")
         assert served == component
-        assert validate(url, component, revision) == []
+        assert validate(url, component, revision) == ""
 
 
 def refuse_another_move(forum: MovedForum) -> str:

@@ -1,7 +1,6 @@
 """One deployment, step by step: extraction, new revision, failure, reintegration, destruction."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,8 +17,10 @@ from infra.runner.config import ROOT
 from labs import deployment_checks
 from labs.deployment_probe import DeploymentProbe
 from labs.outcome import StepFailed
+from tests.deploy.conftest import AtStage
 from tests.deploy.deployed import Deployed
 from tests.deploy.watching import Readers
+from tests.support.waits import wait_until
 
 # What each component answers without its data: the emulator's DynamoDB may take longer on a busy
 # machine than a component waits for it, which is no matter of deployments.
@@ -33,10 +34,9 @@ PATHS = ("/sign-in", USERS, THREADS, POSTS)
 
 
 @pytest.fixture(scope="module")
-def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def forum(at_stage: AtStage) -> Deployed:
     """Begin with the monolith alone."""
-    with Deployed(frozenset(), tmp_path_factory.mktemp("deployed")) as deployed:
-        yield deployed
+    return at_stage(frozenset())
 
 
 def component(forum: Deployed, path: str) -> str:
@@ -47,7 +47,8 @@ def component(forum: Deployed, path: str) -> str:
 
 def test_monolith_alone_serves_every_path(forum: Deployed) -> None:
     assert {component(forum, path) for path in PATHS} == {"monolith"}
-    assert not forum.tasks("monolith-worker")
+    # It may be ending, after a stage with services.
+    wait_until(lambda: not forum.tasks("monolith-worker"), 60)
 
 
 def test_demo_content_is_loaded_once(forum: Deployed) -> None:

@@ -3,7 +3,6 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from infra.cdk.constructs.deployment_strategy import CANARY_PERCENT
 from infra.cdk.constructs.listener_rules import TEST_HEADER, TEST_VALUE
 from infra.cdk.options import BLUE_GREEN, CANARY, ROLLING
 from infra.local_cloud.stacks import StackError
+from tests.deploy.conftest import AtStage
 from tests.deploy.deployed import Deployed
 from tests.deploy.watching import Answer, Readers, Watcher
 
@@ -41,12 +41,11 @@ def app(environ, start_response):
 
 
 @pytest.fixture(scope="module")
-def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def forum(at_stage: AtStage) -> Deployed:
     """Deploy posts with rolling deployments."""
-    folder = tmp_path_factory.mktemp("strategies")
-    with Deployed(frozenset({"posts"}), folder) as deployed:
-        deployed.deploy_alone("posts", revision="first")
-        yield deployed
+    deployed = at_stage(frozenset({"posts"}))
+    deployed.deploy_alone("posts", revision="first")
+    return deployed
 
 
 class Weights(Watcher):
@@ -154,7 +153,7 @@ def test_only_test_traffic_sees_a_revision_that_is_not_valid(
         forum.deploy_alone("posts", revision="invalid")
     assert not readers.failed
     assert readers.servers(POSTS) == ["posts/third"]
-    problem = f"posts/invalid: GET {POSTS} was answered with 500 instead of 200"
+    problem = f"posts/invalid: GET {POSTS} got 500 instead of 200: it is rolled back"
     assert problem in forum.printed
     with requests.Session() as session:
         session.headers[TEST_HEADER] = TEST_VALUE

@@ -44,7 +44,7 @@ def strategy_arguments(options: DeploymentOptions) -> dict[str, Any]:
 def pause_for_validation(service: ecs.BaseService) -> None:
     """Pause a service's deployments until `infra.cdk.validate` has sent the test traffic.
 
-    The CDK's own hooks are functions only.
+    `BaseService.add_lifecycle_hook` takes functions only.
     """
     hook = {
         "TargetType": "PAUSE",

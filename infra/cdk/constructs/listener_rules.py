@@ -1,10 +1,11 @@
 """Listener rules, generated from `routes.toml`, the only source of routes.
 
 Each rule forwards to both target groups of its component, at every deployment strategy: ECS shifts
-the weights between them, and a change of strategy leaves the rule as it is. Nothing in a rule
-depends on the revision or the strategy. A change of a rule would write the template's weights over
-those that ECS has shifted (docs/adr/0051-strategies-in-place.md). A move of a domain changes its
-rule, and therefore needs rolling deployments (docs/adr/0052-moves-on-ecs.md).
+the weights between them, and a change of strategy leaves the rule as it is. Blue-green adds a rule
+for test traffic. Nothing in a rule depends on the revision or the strategy. A change of a rule
+would write the template's weights over those that ECS has shifted
+(docs/adr/0051-strategies-in-place.md). A move of a domain changes its rule, and therefore needs
+rolling deployments (docs/adr/0052-moves-on-ecs.md).
 """
 
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def rule_for_test_traffic(
 ) -> elb.ApplicationListenerRule:
     """Create the rule of a component's test traffic, right before that of its path.
 
-    ECS shifts it to the new revision before any other request.
+    ECS shifts this rule to the new revision before it shifts the other one.
     """
     (rule,) = _rules_of(component)
     return elb.ApplicationListenerRule(

@@ -236,7 +236,7 @@ class ComponentStack(Stack):
     ) -> None:
         """Let ECS shift the weights of the component's rule, which it needs before the service.
 
-        `test` is the rule that it shifts before, if there is one.
+        `test` is the listener rule of the test traffic, with blue-green.
 
         Raises:
             ValueError: the component has several routes, and ECS could shift only one.
@@ -260,7 +260,7 @@ class ComponentStack(Stack):
         listener: elb.IApplicationListener,
         groups: listener_rules.TargetGroups,
     ) -> ecs.ListenerRuleConfiguration | None:
-        """Pause blue-green deployments once the new revision gets the test traffic."""
+        """Create the listener rule of the test traffic, with blue-green, and pause after it."""
         if self.options.strategy != BLUE_GREEN:
             return None
         rule = listener_rules.rule_for_test_traffic(

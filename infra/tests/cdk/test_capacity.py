@@ -148,6 +148,23 @@ def test_all_tasks_of_a_deployment_fit_on_the_instances(environment: str) -> Non
     assert 0 <= most * components.TASKS_PER_INSTANCE - tasks < components.TASKS_PER_INSTANCE
 
 
+@pytest.mark.parametrize(
+    ("machine", "capacity", "architecture"),
+    [
+        ("x86_64", "fargate", "x86_64"),
+        ("aarch64", "fargate", "arm64"),
+        ("arm64", "fargate-spot", "arm64"),
+        ("arm64", "ec2", "x86_64"),
+    ],
+)
+def test_architecture_is_that_of_the_machine_that_builds_the_images(
+    monkeypatch: pytest.MonkeyPatch, machine: str, capacity: str, architecture: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert read_options({"capacity": capacity}).architecture == architecture
+    assert read_options({"architecture": "arm64"}).architecture == "arm64"
+
+
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
 def test_instances_have_the_architecture_of_the_images(architecture: str) -> None:
     arm = architecture == "arm64"

@@ -27,6 +27,7 @@ class PausedService:
     def __init__(self, hook: dict[str, Any]) -> None:
         self.new = {
             "id": "ecs-svc/2",
+            "status": "PRIMARY",
             "rolloutState": "IN_PROGRESS",
             "taskDefinition": f"{PREFIX}:task-definition/posts:2",
         }
@@ -121,7 +122,7 @@ def test_paused_deployment_names_the_task_definition_of_its_revision(
     [
         (
             HOOK | {"timeoutConfiguration": {"timeoutInMinutes": 0.1}},
-            [f"a hook at {STAGE} asked for it"],
+            [f"a hook at {STAGE} timed out"],
         ),
         (HOOK | {"timeoutConfiguration": {"timeoutInMinutes": 0.1, "action": "CONTINUE"}}, [""]),
         (HOOK | {"lifecycleStages": ["PRE_SCALE_UP"]}, [""]),
@@ -132,6 +133,14 @@ def test_deployment_without_an_answer_goes_on_as_its_hook_says(
 ) -> None:
     paused.thread.join(timeout=10 * MINUTE_SECONDS)
     assert paused.reasons == reasons
+
+
+@pytest.mark.parametrize("hook", [HOOK])
+def test_another_deployment_ends_the_pause(paused: PausedService) -> None:
+    paused.waiting()
+    paused.new["status"] = "ACTIVE"
+    paused.thread.join(timeout=5)
+    assert paused.reasons == [""]
 
 
 @pytest.mark.parametrize("hook", [HOOK | {"lifecycleStages": ["PRE_SCALE_UP"]}])

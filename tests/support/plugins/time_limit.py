@@ -26,7 +26,7 @@ SLOW = tuple(
         "bench/tests", "extraction/tests", "infra/tests/environments", "infra/tests/runner",
         "infra/tests/test_bus_recovery.py", "infra/tests/test_events.py",
         "infra/tests/test_make.py", "infra/tests/test_stages.py", "labs/tests", "recovery/tests",
-        "tests/e2e",
+        "tests/deploy", "tests/e2e",
     )
 )  # fmt: skip
 assert all(path.exists() for path in SLOW), f"moved: {[*map(str, SLOW)]}"
