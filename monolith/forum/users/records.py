@@ -146,6 +146,9 @@ class UserRecords:
         state = codec.from_json(UserState, record)
         upsert(session, record["id"], record["version"], state)
         mine = UserRow.id == record["id"]
+        if session.scalar(select(UserRow.erased).where(mine)):
+            # The event of the erasure was faster than this record, which was read before it.
+            return
         key = username_key(record["username"])
         try:
             with session.begin_nested():
