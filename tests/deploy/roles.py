@@ -53,9 +53,9 @@ class Roles:
             for action in actions(statement)
         }
 
-    def used(self) -> Pairs:
-        """Return what programs did since the start."""
-        return set(self._reported(PERMITTED))
+    def used(self) -> list[tuple[str, str]]:
+        """Return what programs did since the start, in the order of the first time."""
+        return self._reported(PERMITTED)
 
     def denied(self) -> list[tuple[str, str]]:
         """Return what programs tried in vain since the start, in this order."""
@@ -134,12 +134,15 @@ def find_denied(
 
     Return the programs that were denied it within some seconds, and whether requests failed.
     """
-    visitor = Visitor(deployed.base_url)
+    # Without the bus, all requests succeed, and those of a new account are enough.
+    visitor = Visitor(deployed.base_url) if action.startswith("dynamodb:") else None
     removed = {action, *REMOVED_TOGETHER.get(action, ())}
     with roles.without(removed, *programs):
         if "sqs:SendMessage" in removed:
             send_malformed_events(deployed, roles)
-        statuses = visitor.act()
+        statuses = visitor.act() if visitor else []
+        if not visitor:
+            Visitor(deployed.base_url)
         urls = deployed.urls
         for program in programs:
             requests.get(f"{urls[program]}/eventz", timeout=30)

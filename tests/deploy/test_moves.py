@@ -52,6 +52,13 @@ sys.exit(main())
 """
 # The fence of each write on the way back, in the same transaction.
 ONLY_WHILE_MOVING = {(program, "dynamodb:ConditionCheckItem") for program in ("users", "posts")}
+# What a mover does, whatever people do meanwhile.
+ALWAYS = {
+    *("ecs:DescribeTasks", "ecs:ListTasks", "ecs:UpdateService"),
+    *("elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth"),
+    *("elasticloadbalancing:ModifyRule", "dynamodb:BatchGetItem", "dynamodb:PutItem"),
+    "dynamodb:Scan",
+}
 FROZEN = re.compile(r"writes were frozen for ([0-9.]+) s")
 
 
@@ -78,6 +85,12 @@ class MovedForum:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def try_to_move(self, direction: str, domain: str) -> tuple[int, str]:
+        """Try to move a domain; return the exit code, and what the command said."""
+        with self.start(direction, domain) as command:
+            said, _ = command.communicate(timeout=MOVE_SECONDS)
+        return command.returncode, said
 
     def move(self, direction: str, domain: str, killed: Sequence[str] = ()) -> str:
         """Move a domain, and return what the command said.
@@ -181,7 +194,8 @@ def forum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MovedForum]:
 
 def test_state_machine_moves_a_domain_once_a_person_approves(forum: MovedForum) -> None:
     began = time.monotonic()
-    with forum.crowd.running(THINK_SECONDS):
+    # Each phase starts a task, which takes its time beside people who write.
+    with forum.crowd.running(3 * THINK_SECONDS):
         code, said = forum.move_when("refuse", "extract", "threads")
         assert (code, "[Cancelled]" in said) == (1, True), said
         assert "The state machine ended: The domain has its former owner." in said
@@ -304,11 +318,33 @@ def test_nothing_is_lost_on_the_way_back_while_tasks_are_killed(
             forum.move("reintegrate", domain, programs if domain == "posts" else ())
     assert len(forum.kills) > 1, f"too few programs were killed: {forum.kills}"
     assert roles.denied() == denied, "a role lacked something during the moves"
-    used = roles.used()
+    used = {*roles.used()}
     assert roles.granted(*stages.COMPONENTS) <= used
-    # Whether a mover repairs or deletes something depends on what people do meanwhile.
+    # Whether a mover repairs something depends on what people do meanwhile.
     movers = [mover(domain) for domain in stages.DOMAINS]
     assert {one for _, one in roles.granted(*movers)} <= {one for who, one in used if who in movers}
-    forum.deployed.deploy(extracted=NONE, moving=NONE)
-    assert not any(map(forum.deployed.tasks, stages.DOMAINS))
+
+
+def test_movers_need_each_action_that_their_roles_permit(forum: MovedForum, roles: Roles) -> None:
+    """Each is taken away in turn, and the move stops; after a move without one, no more are."""
+    name = mover("threads")
+    used = dict.fromkeys(action for program, action in roles.used() if program == name)
+    # What every move needs comes first; the others are in the order of their first use.
+    actions = sorted(used, key=lambda action: action not in ALWAYS)
+    denied: set[str] = set()
+    with forum.crowd.running(4 * THINK_SECONDS):
+        for action in actions:
+            with roles.without({action}, name):
+                code, said = forum.try_to_move("extract", "threads")
+            if code == 0:
+                break
+            assert roles.denied()[-1] == (name, action), said
+            denied.add(action)
+        else:
+            forum.move("extract", "threads")
+    # The test before this one has shown that movers use the others.
+    assert denied >= ALWAYS
+    forum.deployed.deploy(extracted=frozenset({"threads"}), moving=NONE)
+    assert not forum.deployed.tasks("users")
+    assert not forum.deployed.tasks("posts")
     forum.prove()
