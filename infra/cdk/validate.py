@@ -84,6 +84,7 @@ def main() -> int:
         # Not at the start: the first deployment of all creates the load balancer.
         return given or _find_address(boto3.client, options)
 
+    _say(f"Waiting for new revisions in the cluster {names.cluster(options)}.")
     try:
         Validator(boto3.client, options, find_address, _say).run(threading.Event())
     except KeyboardInterrupt:
@@ -119,7 +120,7 @@ class Validator:
         self._find_address, self._say = find_address, say
         # ECS may go on to show a hook for a moment.
         self._decided: set[str] = set()
-        self._last_error = ""
+        self._errors: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Decide on each deployment that is paused, until `stop` is set.
@@ -128,36 +129,42 @@ class Validator:
         the end of its hook because of it.
         """
         while not stop.is_set():
-            try:
-                for paused in self.find_paused():
-                    self._decide(paused)
-            except (BotoCoreError, ClientError, TaskError) as error:
-                if str(error) != self._last_error:
-                    self._last_error = str(error)
-                    self._say(f"{error} Trying again.")
+            for component in stages.COMPONENTS:
+                try:
+                    for paused in self.find_paused(component):
+                        self._decide(paused)
+                except (BotoCoreError, ClientError, TaskError) as error:
+                    self._report(component, str(error).rstrip("."))
+                else:
+                    self._errors.pop(component, None)
             stop.wait(POLL_SECONDS)
 
-    def find_paused(self) -> Iterator[PausedDeployment]:
-        """Yield the deployments that wait for a validation."""
-        for component in stages.COMPONENTS:
-            for deployment in self._deployments(component):
-                for hook in deployment.get("lifecycleHookDetails", ()):
-                    waits = hook["targetType"] == "PAUSE" and hook["status"] == "AWAITING_ACTION"
-                    if waits and hook["hookId"] not in self._decided:
-                        revision = self._revision(deployment["targetServiceRevision"]["arn"])
-                        arn = deployment["serviceDeploymentArn"]
-                        yield PausedDeployment(component, revision, arn, hook["hookId"])
+    def find_paused(self, component: str) -> Iterator[PausedDeployment]:
+        """Yield the deployments of a component that wait for a validation."""
+        for deployment in self._deployments(component):
+            for hook in deployment.get("lifecycleHookDetails", ()):
+                waits = hook["targetType"] == "PAUSE" and hook["status"] == "AWAITING_ACTION"
+                if waits and hook["hookId"] not in self._decided:
+                    revision = self._revision(deployment["targetServiceRevision"]["arn"])
+                    arn = deployment["serviceDeploymentArn"]
+                    yield PausedDeployment(component, revision, arn, hook["hookId"])
+
+    def _report(self, component: str, error: str) -> None:
+        """Report an error, once until a round without it."""
+        if self._errors.get(component) != error:
+            self._errors[component] = error
+            self._say(f"{component}: {error}. Trying again.")
 
     def _decide(self, paused: PausedDeployment) -> None:
         problem = validate(self._find_address(), paused.component, paused.revision)
         result = f"{problem}: it is rolled back" if problem else "is valid, and takes the requests"
-        self._say(f"{paused.component}/{paused.revision}: {result}")
         self._ecs.continue_service_deployment(
             serviceDeploymentArn=paused.arn,
             hookId=paused.hook,
             action="ROLLBACK" if problem else "CONTINUE",
         )
         self._decided.add(paused.hook)
+        self._say(f"{paused.component}/{paused.revision}: {result}")
 
     def _deployments(self, component: str) -> list[Any]:
         """Return the deployments of a component that are in progress."""

@@ -66,6 +66,8 @@ def _wait(deployment: Deployment, hook: dict[str, Any]) -> str:
         if hook["status"] != PAUSED:
             return "" if hook["status"] == _RESULTS[CONTINUE] else "asked for it"
         time.sleep(LOOK_SECONDS)
+    with _decision:
+        hook["status"] = _RESULTS[ROLL_BACK]
     return ""
 
 

@@ -21,14 +21,19 @@ def at_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtStage]:
     A deployment of its own would take a minute for each.
     """
     made: list[Deployed] = []
+    complete = True
     with ExitStack() as leaving:
 
         def update(extracted: frozenset[str]) -> Deployed:
+            nonlocal complete
             if not made:
                 deployed = Deployed(extracted, tmp_path_factory.mktemp("deployed"))
                 made.append(leaving.enter_context(deployed))
-            elif (made[0].options.extracted, made[0].options.strategy) != (extracted, ROLLING):
+            options = made[0].options
+            if not complete or (options.extracted, options.strategy) != (extracted, ROLLING):
+                complete = False
                 made[0].deploy(extracted=extracted, strategy=ROLLING)
+                complete = True
             return made[0]
 
         yield update

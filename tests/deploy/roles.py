@@ -134,8 +134,8 @@ def find_denied(
 
     Return the programs that were denied it within some seconds, and whether requests failed.
     """
-    # Without the bus, all requests succeed, and those of a new account are enough.
-    visitor = Visitor(deployed.base_url) if action.startswith("dynamodb:") else None
+    # Without a queue, all requests succeed, and the events of a new account are enough.
+    visitor = None if action.startswith("sqs:") else Visitor(deployed.base_url)
     removed = {action, *REMOVED_TOGETHER.get(action, ())}
     with roles.without(removed, *programs):
         if "sqs:SendMessage" in removed:

@@ -23,8 +23,7 @@ def forum(at_stage: AtStage) -> Deployed:
 
 def in_monolith(forum: Deployed, code: str) -> str:
     """Run code in the monolith's task, with a connection to its database; return the output."""
-    (task,) = forum.tasks("monolith")
-    return docker("exec", task, "python", "-c", f"{DATABASE}; {code}").strip()
+    return docker("exec", forum.alone("monolith"), "python", "-c", f"{DATABASE}; {code}").strip()
 
 
 def test_monolith_can_not_change_its_schema(forum: Deployed) -> None:

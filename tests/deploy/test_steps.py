@@ -1,4 +1,4 @@
-"""One deployment, step by step: extraction, new revision, failure, reintegration, destruction."""
+"""One deployment, step by step: extraction, new revision, failure and reintegration."""
 
 import time
 from dataclasses import replace

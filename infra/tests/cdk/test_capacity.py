@@ -155,6 +155,7 @@ def test_all_tasks_of_a_deployment_fit_on_the_instances(environment: str) -> Non
         ("aarch64", "fargate", "arm64"),
         ("arm64", "fargate-spot", "arm64"),
         ("arm64", "ec2", "x86_64"),
+        ("arm64", "managed-instances", "x86_64"),
     ],
 )
 def test_architecture_is_that_of_the_machine_that_builds_the_images(

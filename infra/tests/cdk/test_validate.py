@@ -152,8 +152,10 @@ def test_failing_revision_is_rolled_back_with_the_reason() -> None:
 
 def test_refused_action_is_tried_again() -> None:
     ecs = Ecs(refuses=2)
-    said = run(ecs, Revision("posts"))
-    assert sum("ServerException" in line for line in said) == 1
+    error, result = run(ecs, Revision("posts"))
+    assert error.startswith("posts: ")
+    assert "ServerException" in error
+    assert result == "posts/second: is valid, and takes the requests"
     assert ecs.actions == ["CONTINUE"]
 
 

@@ -141,6 +141,7 @@ def test_another_deployment_ends_the_pause(paused: PausedService) -> None:
     paused.new["status"] = "ACTIVE"
     paused.thread.join(timeout=5)
     assert paused.reasons == [""]
+    assert answer(paused, "CONTINUE")[0] == 400
 
 
 @pytest.mark.parametrize("hook", [HOOK | {"lifecycleStages": ["PRE_SCALE_UP"]}])
