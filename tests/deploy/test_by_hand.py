@@ -75,7 +75,6 @@ class Shell:
             # The course gives these.
             "ACCOUNT": ACCOUNT,
             "ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}",
-            "DOCKER_BUILDKIT": "1",
         }
 
     def run(self, *steps: int) -> None:

@@ -88,12 +88,14 @@ class MovedForum:
 
     def try_to_move(self, direction: str, domain: str) -> tuple[int, str]:
         """Try to move a domain; return the exit code, and what the command said."""
-        with self.start(direction, domain) as command:
-            try:
-                said, _ = command.communicate(timeout=MOVE_SECONDS)
-            except subprocess.TimeoutExpired:
-                command.kill()
-                raise
+        command = self.start(direction, domain)
+        try:
+            said = command.communicate(timeout=MOVE_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            command.kill()
+            said = command.communicate()[0]
+            msg = f"seed {self.seed}: it did not end:\n{said}"
+            raise AssertionError(msg) from None
         return command.returncode, said
 
     def move(self, direction: str, domain: str, killed: Sequence[str] = ()) -> str:
@@ -105,15 +107,9 @@ class MovedForum:
         said, deadline = "", time.monotonic() + MOVE_SECONDS
         with self._kills(killed):
             while time.monotonic() < deadline:
-                command = self.start(direction, domain)
-                try:
-                    said += command.communicate(timeout=MOVE_SECONDS)[0]
-                except subprocess.TimeoutExpired:
-                    command.kill()
-                    said += command.communicate()[0]
-                    msg = f"seed {self.seed}: it did not end:\n{said}"
-                    raise AssertionError(msg) from None
-                if command.returncode == 0:
+                code, more = self.try_to_move(direction, domain)
+                said += more
+                if code == 0:
                     return said
                 assert mover(domain) in killed, said
         raise AssertionError(f"seed {self.seed}: it did not end:\n{said}")
